@@ -1,0 +1,39 @@
+"""Streams: goal-driven workstreams."""
+
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import AwareDatetime
+from sqlalchemy import Float
+from sqlmodel import Field
+
+from services.models.base import Row, generated_field, json_field, status_field, timestamp_field
+
+
+class GoalStatus(StrEnum):
+    """Where a stream stands with its goal."""
+
+    NOT_STARTED = "not_started"
+    IN_PROGRESS = "in_progress"
+    ON_TRACK = "on_track"
+    AT_RISK = "at_risk"
+    BLOCKED = "blocked"
+    COMPLETED = "completed"
+
+
+class Stream(Row, table=True):
+    """A workstream with a goal of `total` units, of which `completed` are done; `percentage` is 0 to 100."""
+
+    __tablename__ = "streams"
+
+    name: str = Field(min_length=1, max_length=200)
+    description: str = ""
+    stream_type: str = "general"
+    goal_status: GoalStatus = status_field(GoalStatus.NOT_STARTED)
+    completed: int = Field(default=0, ge=0)
+    total: int = Field(default=0, ge=0)
+    percentage: float | None = generated_field("percentage", Float(), ge=0, le=100)
+    target_metrics: dict[str, Any] = json_field(dict)
+    last_progress_at: AwareDatetime | None = timestamp_field()
+    created_by: UUID | None = None

@@ -1,0 +1,53 @@
+"""One decoded event of a monitored table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class Operation(StrEnum):
+    """What happened to a row."""
+
+    INSERT = "INSERT"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A row's new state (`record`, as `to_jsonb` renders it), or its end: then `record` is None.
+
+    `version` is that of the new state, or of the last one before the end (0 where the transport does not say).
+    """
+
+    table: str
+    operation: Operation
+    id: UUID
+    version: int
+    record: Mapping[str, Any] | None
+
+
+def decode_change(payload: Mapping[str, Any]) -> Change:
+    """Decode the payload of `realtime.broadcast_changes`.
+
+    Source: https://supabase.com/docs/guides/realtime/broadcast (keys schema, table, operation, record, old_record).
+    Raises ValueError that names what is missing or malformed.
+    """
+    try:
+        operation = Operation(payload["operation"])
+        table = payload["table"]
+        gone = operation is Operation.DELETE
+        row = payload["old_record" if gone else "record"]
+        if not isinstance(table, str) or not isinstance(row, Mapping):
+            raise ValueError(f"table is {type(table).__name__}, its row {type(row).__name__}")
+        return Change(
+            table=table,
+            operation=operation,
+            id=UUID(row["id"]),
+            version=int(row.get("version") or 0),
+            record=None if gone else row,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"a change lacks {error}") from error

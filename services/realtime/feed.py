@@ -1,0 +1,187 @@
+"""One topic: its rows, its status and who watches them, kept equal to the database by a supervisor."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any, Generic
+from uuid import UUID
+
+from services.entities import Entity, R, Topic
+from services.errors import SessionExpired
+from services.models import ConnectionStatus
+from services.realtime.change import Change
+from services.realtime.rows import Delta, Quarantine, Rows
+from services.realtime.source import Source
+from services.realtime.status import FeedStatus
+from services.realtime.supervisor import Supervisor
+from services.realtime.transport import Transport
+
+if TYPE_CHECKING:
+    from services.realtime.subscription import Subscription
+
+
+class Feed:
+    """The rows of one topic, shared by every lease on it.
+
+    The hub adds only leases whose holder may listen to the topic. A lease's table is loaded when its first lease
+    comes and dropped with its last. Close with `aclose`.
+    """
+
+    def __init__(
+        self,
+        topic: Topic,
+        *,
+        transport: Transport,
+        source: Source,
+        quarantine: Quarantine,
+        on_membership: Callable[[Topic], None],
+        random: Random,
+    ) -> None:
+        self.topic = topic
+        self.status = FeedStatus(status=ConnectionStatus.CONNECTING)
+        self.leases: set[Subscription[Any]] = set()
+        self.events = 0
+        self.last_event_at: datetime | None = None
+        self._quarantine = quarantine
+        self._on_membership = on_membership
+        self._tables: dict[str, Table[Any]] = {}
+        self._canaries: dict[UUID, asyncio.Future[None]] = {}
+        self.supervisor = Supervisor(self, transport=transport, source=source, random=random)
+
+    # Leases
+
+    def add(self, lease: "Subscription[Any]") -> None:
+        """Serve a lease: its rows at once if they are known, else as soon as they are; then every change."""
+        self.leases.add(lease)
+        table = self._tables.get(lease.entity.table)
+        if table is None:
+            self._tables[lease.entity.table] = Table(lease.entity, self._quarantine)
+            self.supervisor.tend()
+        elif table.is_loaded:
+            lease.deliver([Delta(id=row.id, old=None, new=row) for row in table.rows])
+        lease.deliver_status(self.status)
+
+    def discard(self, lease: "Subscription[Any]") -> None:
+        """Serve a lease no more; idempotent."""
+        self.leases.discard(lease)
+        if not any(other.entity is lease.entity for other in self.leases):
+            self._tables.pop(lease.entity.table, None)
+        self.supervisor.tend()
+
+    def rows(self, entity: Entity[R]) -> Rows[R] | None:
+        """The rows of a watched table, or None while no snapshot of it was read."""
+        table = self._tables.get(entity.table)
+        return table.rows if table and table.is_loaded else None
+
+    def lender(self) -> "Subscription[Any] | None":
+        """The lease whose access token lasts longest, or None when nobody has a usable one."""
+        best: tuple[datetime, Subscription[Any]] | None = None
+        for lease in self.leases:
+            try:
+                expires_at = lease.session.identity.expires_at
+            except SessionExpired:
+                continue
+            if best is None or expires_at > best[0]:
+                best = (expires_at, lease)
+        return best[1] if best and best[0] > datetime.now(UTC) + timedelta(seconds=1) else None
+
+    async def aclose(self) -> None:
+        """End the channel; idempotent."""
+        await self.supervisor.aclose()
+
+    # What arrives: the Sink of the transport
+
+    def change(self, change: Change) -> None:
+        self._arrived()
+        table = self._tables.get(change.table)
+        if table is None:
+            return
+        if table.held is not None:
+            table.held.append(change)
+        elif delta := table.rows.apply(change):
+            self._deliver(table.entity, [delta])
+
+    def membership(self) -> None:
+        self._arrived()
+        self._on_membership(self.topic)
+
+    def canary(self, nonce: UUID) -> None:
+        if (waiting := self._canaries.get(nonce)) and not waiting.done():
+            waiting.set_result(None)
+
+    def malformed(self, payload: Mapping[str, Any], reason: str) -> None:
+        self._arrived()
+        row = payload.get("record") or payload.get("old_record")
+        id = row.get("id") if isinstance(row, Mapping) else None
+        self._quarantine(str(payload.get("table")), str(id), reason)
+
+    # What the supervisor does
+
+    def hold(self) -> None:
+        """From now on hold back every change, until its table's snapshot is in."""
+        for table in self._tables.values():
+            table.hold()
+
+    def unloaded(self) -> "Iterator[Table[Any]]":
+        """The tables that wait for a snapshot."""
+        return iter([table for table in self._tables.values() if table.held is not None or not table.is_loaded])
+
+    def loaded(self) -> "Iterator[Table[Any]]":
+        """The tables that a snapshot has filled."""
+        return iter([table for table in self._tables.values() if table.is_loaded])
+
+    def take_snapshot(self, table: "Table[R]", records: list[dict[str, Any]]) -> int:
+        """Fill a table, apply what was held back, and tell its leases; returns how many rows that changed."""
+        deltas = table.fill(records)
+        if deltas:
+            self._deliver(table.entity, deltas)
+        return len(deltas)
+
+    def set_status(self, status: FeedStatus) -> None:
+        """Take a new status and tell every lease."""
+        self.status = status
+        for lease in list(self.leases):
+            lease.deliver_status(status)
+
+    def expect_canary(self, nonce: UUID) -> "asyncio.Future[None]":
+        """A future that is done when that canary comes back."""
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._canaries[nonce] = waiting
+        waiting.add_done_callback(lambda _: self._canaries.pop(nonce, None))
+        return waiting
+
+    def lost_permission(self) -> None:
+        """The lender may not listen any more: have every lease checked."""
+        self._on_membership(self.topic)
+
+    def _arrived(self) -> None:
+        self.events += 1
+        self.last_event_at = datetime.now(UTC)
+
+    def _deliver(self, entity: Entity[Any], deltas: list[Delta[Any]]) -> None:
+        for lease in list(self.leases):
+            if lease.entity is entity:
+                lease.deliver(deltas)
+
+
+class Table(Generic[R]):
+    """One watched table of a feed: its rows, and the changes held back while a snapshot is read."""
+
+    def __init__(self, entity: Entity[R], quarantine: Quarantine) -> None:
+        self.entity = entity
+        self.rows = Rows(entity, quarantine=quarantine)
+        self.is_loaded = False
+        self.held: list[Change] | None = []
+
+    def hold(self) -> None:
+        """Hold changes back; those held already, on a channel that was lost, are in the next snapshot."""
+        self.held = []
+
+    def fill(self, records: list[dict[str, Any]]) -> list[Delta[R]]:
+        """Take a snapshot, then what was held back since before it was read."""
+        deltas = self.rows.replace(records)
+        held, self.held = self.held or [], None
+        deltas += [delta for change in held if (delta := self.rows.apply(change))]
+        self.is_loaded = True
+        return deltas

@@ -1,0 +1,122 @@
+"""The state of one table on one topic: a pure reducer over snapshots and changes."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from services.entities import Entity, R
+from services.realtime.change import Change
+
+TOMBSTONES = 10_000
+
+Quarantine = Callable[[str, str, str], None]
+"""Takes the table, the id (as text, perhaps malformed) and the reason of a row that failed validation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta(Generic[R]):
+    """What became of one row: `old` is None when it appeared, `new` is None when it went."""
+
+    id: UUID
+    old: R | None
+    new: R | None
+
+
+class Rows(Generic[R]):
+    """The valid rows of one table by id.
+
+    Whatever the order in which snapshots and changes arrive, doubled, late or replayed, the rows converge to the
+    table: an older version never overwrites a newer one, and a row that ended does not come back by an older event.
+    A row that fails validation is quarantined: it leaves the rows (what it was is no longer true) and the rest goes on.
+    """
+
+    def __init__(self, entity: Entity[R], *, quarantine: Quarantine) -> None:
+        self.entity = entity
+        self._rows: dict[UUID, R] = {}
+        self._invalid: dict[UUID, int] = {}
+        self._ended: OrderedDict[UUID, int] = OrderedDict()
+        self._quarantine = quarantine
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self._rows.values())
+
+    def get(self, id: UUID) -> R | None:
+        """The row of that id, if there is a valid one."""
+        return self._rows.get(id)
+
+    def apply(self, change: Change) -> Delta[R] | None:
+        """Take in one event; returns what it changed, or None for old news."""
+        old = self._rows.get(change.id)
+        if change.record is None:
+            if old and 0 < change.version < old.version:
+                return None
+            self._end(change.id, max(change.version, old.version if old else 0))
+            return self._remove(change.id)
+        if change.version <= self._ended.get(change.id, -1) or (old and change.version <= old.version):
+            return None
+        new = self._validate(change.record)
+        if new is None:
+            return self._remove(change.id)
+        self._invalid.pop(change.id, None)
+        self._ended.pop(change.id, None)
+        self._rows[change.id] = new
+        return Delta(id=change.id, old=old, new=new)
+
+    def replace(self, records: Iterable[Mapping[str, Any]]) -> list[Delta[R]]:
+        """Take in a snapshot of the whole table; returns what differs from what was held.
+
+        Changes that arrive while it is read must be held back and applied after it.
+        """
+        deltas = []
+        seen = set()
+        self._invalid.clear()
+        for record in records:
+            new = self._validate(record)
+            if new is None:
+                continue
+            seen.add(new.id)
+            old = self._rows.get(new.id)
+            if (old and new.version <= old.version) or new.version <= self._ended.get(new.id, -1):
+                continue
+            self._rows[new.id] = new
+            deltas.append(Delta(id=new.id, old=old, new=new))
+        for gone in [id for id in self._rows if id not in seen]:
+            if delta := self._remove(gone):
+                deltas.append(delta)
+        return deltas
+
+    def versions(self) -> dict[UUID, int]:
+        """The version seen of each row, quarantined ones too, for comparing with the table."""
+        return self._invalid | {id: row.version for id, row in self._rows.items()}
+
+    def _remove(self, id: UUID) -> Delta[R] | None:
+        old = self._rows.pop(id, None)
+        return Delta(id=id, old=old, new=None) if old else None
+
+    def _end(self, id: UUID, version: int) -> None:
+        self._invalid.pop(id, None)
+        self._ended[id] = max(version, self._ended.get(id, 0))
+        self._ended.move_to_end(id)
+        if len(self._ended) > TOMBSTONES:
+            self._ended.popitem(last=False)
+
+    def _validate(self, record: Mapping[str, Any]) -> R | None:
+        try:
+            return self.entity.model.model_validate(record)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+                for problem in error.errors(include_url=False, include_input=False, include_context=False)
+            )
+            self._quarantine(self.entity.table, str(record.get("id")), problems)
+            with suppress(KeyError, TypeError, ValueError):
+                self._invalid[UUID(record["id"])] = int(record["version"])
+            return None

@@ -1,0 +1,213 @@
+"""The hub: one per process, pools feeds by topic and gives out leases on them."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Self
+from uuid import UUID
+
+import structlog
+
+from services.entities import Entity, R, Scope, Topic
+from services.errors import LivewatchError, PermissionDenied, SessionExpired
+from services.identity import Identity
+from services.realtime.feed import Feed
+from services.realtime.source import Source
+from services.realtime.status import FeedStatus
+from services.realtime.subscription import Lessee, OnChange, OnStatus, Subscription
+from services.realtime.transport import Transport
+
+logger = structlog.get_logger(__name__)
+
+LINGER = 5.0
+RECHECK_INTERVAL = 30.0
+CHECK_RETRY = 1.0
+QUARANTINE_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A row that failed validation, the first reason, and how often it came."""
+
+    table: str
+    id: str
+    reason: str
+    count: int
+
+
+class RealtimeService:
+    """Any number of leases share one feed, and so one upstream channel, per topic; the last one to leave releases it.
+
+    A lease on a topic needs the database's word that its holder may listen there. It is asked for when the lease
+    is taken, whenever the holder's memberships change, and every half minute.
+    Close with `aclose`, which ends every lease.
+    """
+
+    def __init__(
+        self, *, transport: Transport, source: Source, linger: float = LINGER, random: Random | None = None
+    ) -> None:
+        self.quarantined: dict[tuple[str, str], Quarantined] = {}
+        self._transport = transport
+        self._source = source
+        self._linger = linger
+        self._random = random or Random()
+        self._feeds: dict[Topic, Feed] = {}
+        self._subscriptions: set[Subscription[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._spawn(self._recheck_for_ever(), "recheck of leases")
+
+    def subscribe(
+        self,
+        entity: Entity[R],
+        scope_id: UUID,
+        *,
+        session: Lessee,
+        where: Callable[[R], bool] | None = None,
+        on_change: OnChange[R] | None = None,
+        on_status: OnStatus | None = None,
+    ) -> Subscription[R]:
+        """Take a lease on the entity's rows of the organisation or user `scope_id`, for `session`; returns at once."""
+        subscription = Subscription(
+            entity,
+            entity.topic(scope_id),
+            session=session,
+            where=where,
+            on_change=on_change,
+            on_status=on_status,
+            on_close=self._release,
+        )
+        self._subscriptions.add(subscription)
+        self._spawn(self._admit(subscription), f"admit to {subscription.topic}")
+        return subscription
+
+    def active_subscriptions(self) -> list[Subscription[Any]]:
+        """Every open lease."""
+        return list(self._subscriptions)
+
+    def feeds(self) -> list[Feed]:
+        """Every feed, for looking at."""
+        return list(self._feeds.values())
+
+    def status(self, topic: Topic) -> FeedStatus | None:
+        """The status of a topic's feed, or None when nobody watches it."""
+        feed = self._feeds.get(topic)
+        return feed.status if feed else None
+
+    def unsubscribe_all(self) -> None:
+        """End every lease."""
+        for subscription in list(self._subscriptions):
+            subscription.close()
+
+    async def aclose(self) -> None:
+        """End every lease, feed and task; idempotent."""
+        self.unsubscribe_all()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        feeds, self._feeds = list(self._feeds.values()), {}
+        await asyncio.gather(*(feed.aclose() for feed in feeds), return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _admit(self, subscription: Subscription[Any]) -> None:
+        """Ask the database, as often as it takes to get an answer, and attach or deny."""
+        while not subscription.is_closed:
+            try:
+                await self._source.check(subscription.session.identity, subscription.topic)
+            except (PermissionDenied, SessionExpired) as error:
+                subscription.deny(str(error))
+            except LivewatchError as error:
+                logger.info("lease is not yet checked", topic=str(subscription.topic), cause=str(error))
+                await asyncio.sleep(CHECK_RETRY)
+            else:
+                if not subscription.is_closed:
+                    subscription.attach(self._feed(subscription.topic))
+                return
+
+    async def _recheck(self, topics: list[Topic]) -> None:
+        """Ask again for every lease on these topics; one question a user and topic."""
+        verdicts: dict[tuple[UUID, Topic], str | None] = {}
+        for subscription in [each for each in self._subscriptions if each.topic in topics]:
+            try:
+                identity = subscription.session.identity
+            except SessionExpired as error:
+                subscription.deny(str(error))
+                continue
+            key = (identity.user_id, subscription.topic)
+            if key not in verdicts:
+                verdicts[key] = await self._refusal(identity, subscription.topic)
+            if (cause := verdicts[key]) is not None:
+                subscription.deny(cause)
+
+    async def _refusal(self, identity: Identity, topic: Topic) -> str | None:
+        """Why the user may not listen, or None: they may, or there is no answer now (the next check has one)."""
+        try:
+            await self._source.check(identity, topic)
+        except PermissionDenied as error:
+            return str(error)
+        except LivewatchError as error:
+            logger.info("lease is not rechecked", topic=str(topic), cause=str(error))
+        return None
+
+    async def _recheck_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_INTERVAL)
+            await self._recheck(list(self._feeds))
+
+    def _membership_changed(self, topic: Topic) -> None:
+        """A user's memberships changed (their own topic says so), or a feed's lender was refused."""
+        users = {each.session for each in self._subscriptions if each.topic == topic}
+        topics = [topic] if topic.scope is Scope.ORG else []
+        topics += [each.topic for each in self._subscriptions if each.session in users]
+        self._spawn(self._recheck(list(dict.fromkeys(topics))), "recheck after a change of membership")
+
+    def _feed(self, topic: Topic) -> Feed:
+        if topic not in self._feeds:
+            self._feeds[topic] = Feed(
+                topic,
+                transport=self._transport,
+                source=self._source,
+                quarantine=self._quarantine,
+                on_membership=self._membership_changed,
+                random=self._random,
+            )
+        return self._feeds[topic]
+
+    def _release(self, subscription: Subscription[Any]) -> None:
+        self._subscriptions.discard(subscription)
+        if feed := self._feeds.get(subscription.topic):
+            feed.discard(subscription)
+            if not feed.leases:
+                self._spawn(self._close_when_idle(feed), f"linger of {feed.topic}")
+
+    async def _close_when_idle(self, feed: Feed) -> None:
+        """A reload must cost nothing, so a feed outlives its last lease a little."""
+        await asyncio.sleep(self._linger)
+        if not feed.leases and self._feeds.get(feed.topic) is feed:
+            del self._feeds[feed.topic]
+            await feed.aclose()
+
+    def _quarantine(self, table: str, id: str, reason: str) -> None:
+        known = self.quarantined.get((table, id))
+        if known is None:
+            logger.warning("row quarantined", table=table, id=id, reason=reason)
+            if len(self.quarantined) >= QUARANTINE_LIMIT:
+                self.quarantined.pop(next(iter(self.quarantined)))
+        self.quarantined[(table, id)] = Quarantined(
+            table=table, id=id, reason=known.reason if known else reason, count=(known.count if known else 0) + 1
+        )
+
+    def _spawn(self, work: Any, name: str) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("a task of the realtime service failed", task=task.get_name(), exc_info=error)

@@ -1,0 +1,71 @@
+"""What a feed reads from the database, always as one of the people it serves."""
+
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import text
+
+from services.database import Database
+from services.entities import Entity, Topic
+from services.errors import PermissionDenied
+from services.identity import Identity
+
+
+class Source(Protocol):
+    """The reads behind a feed. Each raises PermissionDenied when the user may not listen to the topic (any longer),
+    and DatabaseUnavailable when there is no answer."""
+
+    async def check(self, identity: Identity, topic: Topic) -> None:
+        """Return if the user may listen to the topic."""
+
+    async def snapshot(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+        """The entity's rows on the topic as `to_jsonb` renders them, most wanted first, at most `entity.limit`."""
+
+    async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
+        """The same rows' ids and versions."""
+
+    async def canary(self, identity: Identity, topic: Topic, nonce: UUID) -> None:
+        """Have the database broadcast `nonce` on the topic."""
+
+
+class DatabaseSource:
+    """The Source over a Database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def check(self, identity: Identity, topic: Topic) -> None:
+        await self._read(identity, topic, "select")
+
+    async def snapshot(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+        # As JSON, so that a row reads the same here and in a broadcast, and one decoder serves both.
+        return [row[0] for row in await self._read(identity, topic, f"select to_jsonb(t) from {_rows_on(entity)}")]
+
+    async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
+        return {
+            row[0]: row[1]
+            for row in await self._read(identity, topic, f"select t.id, t.version from {_rows_on(entity)}")
+        }
+
+    async def canary(self, identity: Identity, topic: Topic, nonce: UUID) -> None:
+        async with self._database.as_user(identity) as session:
+            await session.execute(
+                text("select public.livewatch_canary(:topic, :nonce)"), {"topic": str(topic), "nonce": nonce}
+            )
+
+    async def _read(self, identity: Identity, topic: Topic, statement: str) -> list[Any]:
+        """Read in one transaction with the check, since row-level security shows a stranger no rows, not an error."""
+        async with self._database.as_user(identity) as session:
+            allowed = await session.execute(text("select private.may_listen(:topic)"), {"topic": str(topic)})
+            if not allowed.scalar_one():
+                raise PermissionDenied(f"{identity.email} is not, or no longer, among the people of {topic}.")
+            if statement == "select":
+                return []
+            return list(await session.execute(text(statement), {"scope_id": topic.id}))
+
+
+def _rows_on(entity: Entity[Any]) -> str:
+    return (
+        f"(select * from public.{entity.table} where {entity.scope}_id = :scope_id "
+        f"order by {entity.order} limit {entity.limit}) as t"
+    )

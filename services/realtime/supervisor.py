@@ -1,0 +1,215 @@
+"""What keeps a feed connected: join, load, prove, and begin again without end."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import structlog
+from pydantic import SecretStr
+
+from services.errors import (
+    DatabaseUnavailable,
+    FeedError,
+    FeedRefused,
+    LivewatchError,
+    PermissionDenied,
+    SessionExpired,
+)
+from services.identity import Identity
+from services.models import ConnectionStatus
+from services.realtime.source import Source
+from services.realtime.status import FeedStatus
+from services.realtime.transport import Link, Transport
+
+if TYPE_CHECKING:
+    from services.realtime.feed import Feed
+    from services.realtime.subscription import Subscription
+
+logger = structlog.get_logger(__name__)
+
+BACKOFF_BASE = 0.25
+BACKOFF_CAP = 30.0
+CANARY_INTERVAL = 5.0
+CANARY_TIMEOUT = 4.0
+RECONCILE_INTERVAL = 60.0
+TEND_INTERVAL = 5.0
+TOKEN_MARGIN = timedelta(seconds=60)
+
+
+class Supervisor:
+    """Owns the task and the channel of one feed.
+
+    Join; read a snapshot of each watched table while changes are held back; apply those; connected. Whatever ends
+    that, begin again after a full-jitter backoff, at most 30 s, without end. While connected, a canary through the
+    database proves the whole path every 5 s, and a reconcile compares ids and versions every minute.
+
+    The channel runs under the token of one lease, its lender, and goes over to another's when that lease leaves or
+    its token nears the end.
+    """
+
+    def __init__(self, feed: "Feed", *, transport: Transport, source: Source, random: Random) -> None:
+        self.connections = 0
+        self.repaired = 0
+        self._feed = feed
+        self._transport = transport
+        self._source = source
+        self._random = random
+        self._tend = asyncio.Event()
+        self._retry = asyncio.Event()
+        self._lender: Subscription[Any] | None = None
+        self._task = asyncio.create_task(self._run(), name=f"feed of {feed.topic}")
+
+    def tend(self) -> None:
+        """The leases changed: look at once at what is to load and whose token to use."""
+        self._tend.set()
+
+    def retry(self) -> None:
+        """Try again now, if it waits to."""
+        self._retry.set()
+
+    async def aclose(self) -> None:
+        """Leave the channel and end; idempotent."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        attempt = 0
+        while True:
+            attempt += 1
+            connected_before = self.connections
+            status, cause = await self._attempt(attempt)
+            if self.connections > connected_before:
+                attempt = 0
+            waiting = self._random.uniform(0.05, min(BACKOFF_CAP, BACKOFF_BASE * 2 ** min(attempt, 10)))
+            logger.info("feed lost", topic=str(self._feed.topic), cause=cause, attempt=attempt, retry_in=waiting)
+            self._feed.set_status(
+                FeedStatus(
+                    status=status,
+                    cause=cause,
+                    attempt=attempt,
+                    retry_at=datetime.now(UTC) + timedelta(seconds=waiting),
+                )
+            )
+            self._retry.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._retry.wait(), waiting)
+
+    async def _attempt(self, attempt: int) -> tuple[ConnectionStatus, str]:
+        """Connect and stay connected; returns what ended that, as a status and a sentence."""
+        feed = self._feed
+        try:
+            self._lender = await self._await_lender()
+            token = self._lender.session.identity.access_token
+            feed.set_status(replace(feed.status, attempt=attempt, retry_at=None))
+            feed.hold()
+            async with self._transport.open(feed.topic, token, feed) as link:
+                await self._load()
+                self.connections += 1
+                feed.set_status(FeedStatus(status=ConnectionStatus.CONNECTED, connected_at=datetime.now(UTC)))
+                return ConnectionStatus.DISCONNECTED, await self._stay(link, token)
+        except PermissionDenied as error:
+            feed.lost_permission()
+            return ConnectionStatus.ERROR, str(error)
+        except (FeedRefused, SessionExpired) as error:
+            return ConnectionStatus.ERROR, str(error)
+        except LivewatchError as error:
+            return ConnectionStatus.DISCONNECTED, str(error)
+        except Exception:
+            logger.exception("feed failed", topic=str(feed.topic))
+            return ConnectionStatus.ERROR, "The feed failed by itself; the log has the reason."
+
+    async def _stay(self, link: Link, token: SecretStr) -> str:
+        """Tend a joined channel until it is lost; returns the cause."""
+        proof = asyncio.create_task(self._prove(), name=f"canary of {self._feed.topic}")
+        clock = asyncio.get_running_loop().time
+        reconcile_at = clock() + RECONCILE_INTERVAL
+        try:
+            while True:
+                self._tend.clear()
+                token = await self._renew(link, token)
+                await self._load()
+                if clock() >= reconcile_at:
+                    await self._reconcile()
+                    reconcile_at = clock() + RECONCILE_INTERVAL
+                tend = asyncio.create_task(self._tend.wait(), name=f"tend {self._feed.topic}")
+                ends: set[asyncio.Future[Any]] = {link.lost, proof, tend}
+                await asyncio.wait(ends, timeout=TEND_INTERVAL, return_when=asyncio.FIRST_COMPLETED)
+                tend.cancel()
+                if link.lost.done():
+                    return f"Realtime was lost: {link.lost.result()}."
+                if proof.done():
+                    return proof.result()
+        finally:
+            proof.cancel()
+
+    async def _await_lender(self) -> "Subscription[Any]":
+        while (lender := self._feed.lender()) is None:
+            self._tend.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._tend.wait(), 1.0)
+        return lender
+
+    async def _renew(self, link: Link, token: SecretStr) -> SecretStr:
+        """Keep the channel under a token that lasts, of somebody who still holds a lease."""
+        try:
+            current = self._lender.session.identity if self._lender in self._feed.leases and self._lender else None
+        except SessionExpired:
+            current = None
+        if current is None or current.expires_at < datetime.now(UTC) + TOKEN_MARGIN:
+            # With nobody left, the feed lingers under the token that it has.
+            self._lender = self._feed.lender() or self._lender
+            current = self._lender.session.identity if self._lender else None
+        if current and current.access_token.get_secret_value() != token.get_secret_value():
+            await link.set_auth(current.access_token)
+            return current.access_token
+        return token
+
+    async def _load(self) -> None:
+        for table in self._feed.unloaded():
+            table.hold()
+            records = await self._source.snapshot(self._identity, table.entity, self._feed.topic)
+            self._feed.take_snapshot(table, records)
+
+    async def _reconcile(self) -> None:
+        """Find what the server lost silently; what differs is read again, in full, as on a rejoin."""
+        for table in self._feed.loaded():
+            versions = await self._source.versions(self._identity, table.entity, self._feed.topic)
+            if versions != table.rows.versions():
+                table.hold()
+                records = await self._source.snapshot(self._identity, table.entity, self._feed.topic)
+                repaired = self._feed.take_snapshot(table, records)
+                self.repaired += repaired
+                logger.info("feed reconciled", topic=str(self._feed.topic), table=table.entity.table, rows=repaired)
+
+    async def _prove(self) -> str:
+        """Send canaries while they come back; returns the cause when one does not."""
+        loop = asyncio.get_running_loop()
+        while True:
+            nonce = uuid4()
+            waiting = self._feed.expect_canary(nonce)
+            sent = loop.time()
+            try:
+                async with asyncio.timeout(CANARY_TIMEOUT):
+                    await self._source.canary(self._identity, self._feed.topic, nonce)
+                    await waiting
+            except TimeoutError:
+                return f"A canary did not come back within {CANARY_TIMEOUT:.0f} s."
+            except (DatabaseUnavailable, PermissionDenied, FeedError, SessionExpired) as error:
+                return str(error)
+            finally:
+                waiting.cancel()
+            self._feed.set_status(
+                replace(self._feed.status, lag=loop.time() - sent, last_event_at=self._feed.last_event_at)
+            )
+            await asyncio.sleep(CANARY_INTERVAL)
+
+    @property
+    def _identity(self) -> Identity:
+        if self._lender is None:
+            raise SessionExpired("Nobody watches this feed.")
+        return self._lender.session.identity

@@ -1,0 +1,57 @@
+"""The typed environment, read once at start."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.errors import ConfigurationError
+
+HOSTED_VARIABLES = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "DATABASE_URL")
+
+
+class Settings(BaseSettings):
+    """What the environment (or a `.env` beside main.py) says.
+
+    With none of SUPABASE_URL, SUPABASE_ANON_KEY and DATABASE_URL the app starts its own local Supabase under
+    `data`; with all three it uses that project. DATABASE_URL must log in as the `livewatch_app` role.
+    """
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", validation_alias="LIVEWATCH_HOST")
+    port: int = Field(8080, ge=0, le=65535, validation_alias="LIVEWATCH_PORT")
+    data: Path = Field(Path(".livewatch"), validation_alias="LIVEWATCH_DATA")
+    demo_scan: bool = Field(True, validation_alias="LIVEWATCH_DEMO_SCAN")
+    supabase_url: AnyHttpUrl | None = Field(None, validation_alias="SUPABASE_URL")
+    supabase_anon_key: SecretStr | None = Field(None, validation_alias="SUPABASE_ANON_KEY")
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        values = (self.supabase_url, self.supabase_anon_key, self.database_url)
+        missing = [name for name, value in zip(HOSTED_VARIABLES, values, strict=True) if value is None]
+        if missing and len(missing) < len(HOSTED_VARIABLES):
+            raise ValueError(
+                f"{', '.join(missing)} must be set too: a Supabase project needs all of {', '.join(HOSTED_VARIABLES)}; "
+                "unset all three to run the local Supabase"
+            )
+        return self
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the app brings its own Supabase."""
+        return self.supabase_url is None
+
+
+def read_settings() -> Settings:
+    """Read the environment; raises ConfigurationError with one sentence a problem."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors(include_input=False, include_url=False):
+            name = ".".join(str(part) for part in problem["loc"])
+            problems.append(f"{name}: {problem['msg']}" if name else problem["msg"])
+        raise ConfigurationError("The settings do not fit. " + "; ".join(problems) + ".") from error
