@@ -1,0 +1,70 @@
+// What the browser remembers of the frame: the theme, the collapsed sidebar and the open drawer.
+// They live on <html>, outside of Vue, so that no re-rendering resets them.
+
+const root = document.documentElement;
+const THEMES = ["auto", "light", "dark"];
+let current = "auto";
+
+function applyTheme(theme) {
+  current = THEMES.includes(theme) ? theme : "auto";
+  root.dataset.lwTheme = current;
+  setDark({ auto: null, light: false, dark: true }[current]);
+}
+
+function remember(key, value) {
+  try {
+    localStorage[key] = value;
+  } catch {
+    // A browser that forbids storage still gets the setting, until it reloads.
+  }
+}
+
+function remembered(key) {
+  try {
+    return localStorage[key];
+  } catch {
+    return undefined;
+  }
+}
+
+function openDrawer(open) {
+  if ((root.dataset.lwDrawer === "open") === open) return;
+  root.dataset.lwDrawer = open ? "open" : "closed";
+  const sidebar = document.querySelector(".lw-sidebar");
+  const opener = document.querySelector('[data-lw-action="open-drawer"]');
+  opener?.setAttribute("aria-expanded", String(open));
+  (open ? sidebar?.querySelector("a[href]") : opener)?.focus();
+}
+
+const ACTIONS = {
+  "cycle-theme": () => {
+    applyTheme(THEMES[(THEMES.indexOf(current) + 1) % THEMES.length]);
+    remember("lw-theme", current);
+  },
+  "toggle-sidebar": (button) => {
+    const collapsed = root.dataset.lwSidebar !== "collapsed";
+    root.dataset.lwSidebar = collapsed ? "collapsed" : "full";
+    button.setAttribute("aria-expanded", String(!collapsed));
+    remember("lw-sidebar", root.dataset.lwSidebar);
+  },
+  "open-drawer": () => openDrawer(true),
+  "close-drawer": () => openDrawer(false),
+};
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-lw-action]");
+  if (button) ACTIONS[button.dataset.lwAction]?.(button);
+  else if (event.target.closest(".lw-sidebar a[href]")) openDrawer(false);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") openDrawer(false);
+});
+
+export default {
+  template: `<span hidden></span>`,
+  props: { preset: String },
+  created() {
+    applyTheme(this.preset ?? remembered("lw-theme"));
+    root.dataset.lwSidebar = remembered("lw-sidebar") ?? "full";
+  },
+};
