@@ -1,0 +1,44 @@
+"""Composes the HTTP and WebSocket application from its parts."""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from services.local_supabase.auth import Auth
+from services.local_supabase.errors import ApiError
+from services.local_supabase.http_api import error_response
+from services.local_supabase.realtime.endpoint import RealtimeEndpoint
+
+
+def create_app(auth: Auth, realtime: RealtimeEndpoint) -> Starlette:
+    """The application below the API URL."""
+    return Starlette(
+        routes=[
+            Mount("/auth/v1", routes=auth.routes()),
+            Mount("/realtime/v1", routes=[WebSocketRoute("/websocket", realtime)]),
+            Route("/{path:path}", _not_served, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        ],
+        middleware=[
+            # Tokens travel in headers, never in cookies, so any origin may ask; as on a hosted project.
+            Middleware(
+                CORSMiddleware,
+                allow_origins=["*"],
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=["x-total-count"],
+                max_age=3600,
+            )
+        ],
+        exception_handlers={ApiError: error_response, Exception: error_response},
+    )
+
+
+async def _not_served(request: Request) -> Response:
+    message = (
+        f"The local Supabase serves Auth (/auth/v1) and Realtime (/realtime/v1), not {request.url.path}: "
+        "use the database URL for data."
+    )
+    return JSONResponse({"message": message}, status_code=404)

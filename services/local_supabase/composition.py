@@ -1,0 +1,92 @@
+"""Wires Auth and Realtime to a running PostgreSQL, with the tasks that keep them going."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from starlette.applications import Starlette
+
+from services.local_supabase.app import create_app
+from services.local_supabase.auth import Auth, AuthSettings
+from services.local_supabase.database import Pool
+from services.local_supabase.errors import LocalSupabaseError
+from services.local_supabase.keys import SigningKey, Verifier
+from services.local_supabase.postgres import SUPERUSER, Postgres
+from services.local_supabase.realtime.authorization import Authorization
+from services.local_supabase.realtime.broadcasts import DatabaseBroadcasts
+from services.local_supabase.realtime.channel import Services
+from services.local_supabase.realtime.endpoint import RealtimeEndpoint
+from services.local_supabase.realtime.limits import Limits
+from services.local_supabase.realtime.topics import Topics
+from services.local_supabase.secrets_file import Secrets
+from services.local_supabase.users import Users
+
+log = structlog.get_logger()
+
+AUTH_ROLE = "supabase_auth_admin"
+REALTIME_CONNECTIONS = 6
+AUTH_CONNECTIONS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the composition gives out."""
+
+    app: Starlette
+    auth: Auth
+    broadcasts: DatabaseBroadcasts
+
+
+@asynccontextmanager
+async def compose(
+    postgres: Postgres, secrets: Secrets, api_url: str, limits: Limits | None = None
+) -> AsyncIterator[Parts]:
+    """Yield the application; on exit its tasks are cancelled and its connections closed."""
+    key = SigningKey.from_pem(secrets.signing_key)
+    verifier = Verifier(key)
+    realtime_pool = Pool(postgres.url(SUPERUSER, secrets.admin_password), size=REALTIME_CONNECTIONS, name="realtime")
+    auth_pool = Pool(postgres.url(AUTH_ROLE, secrets.auth_password), size=AUTH_CONNECTIONS, name="auth")
+    topics = Topics()
+    broadcasts = DatabaseBroadcasts(realtime_pool, topics)
+    services = Services(
+        verifier=verifier,
+        topics=topics,
+        authorization=Authorization(realtime_pool),
+        broadcasts=broadcasts,
+        limits=limits or Limits(),
+    )
+    endpoint = RealtimeEndpoint(services)
+    auth = Auth(Users(auth_pool), key, verifier, AuthSettings(issuer=f"{api_url}/auth/v1"))
+    tasks = [
+        asyncio.create_task(broadcasts.run(), name="realtime-broadcasts"),
+        asyncio.create_task(endpoint.watch(), name="realtime-watch"),
+        asyncio.create_task(_keep_running(postgres), name="postgres-watch"),
+    ]
+    for task in tasks:
+        task.add_done_callback(_log_failure)
+    try:
+        yield Parts(app=create_app(auth, endpoint), auth=auth, broadcasts=broadcasts)
+    finally:
+        for task in reversed(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await auth_pool.aclose()
+        await realtime_pool.aclose()
+
+
+async def _keep_running(postgres: Postgres) -> None:
+    while True:
+        code = await postgres.wait()
+        log.error("PostgreSQL ended and is started again", exit_code=code)
+        await asyncio.sleep(0.2)
+        with contextlib.suppress(LocalSupabaseError):
+            await postgres.stop()
+            await postgres.start()
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("a task of the local Supabase failed", task=task.get_name(), error=repr(error))

@@ -1,0 +1,80 @@
+"""A small pool of PostgreSQL connections that opens on demand and drops what broke."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, pq
+
+from services.local_supabase.errors import PostgresError
+
+Connection = AsyncConnection[tuple[Any, ...]]
+ACQUIRE_TIMEOUT = 30.0
+CONNECT_TIMEOUT = 10
+
+
+class Pool:
+    """At most `size` autocommit connections as one role; owned by the server, closed with `aclose`."""
+
+    def __init__(self, url: str, *, size: int, name: str) -> None:
+        self.url = url
+        self._name = name
+        self._idle: list[Connection] = []
+        self._free = asyncio.Semaphore(size)
+        self._closed = False
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection; it comes back clean: rolled back if a transaction is open, dropped if broken.
+
+        Raises PostgresError when none gets free in time or the server cannot be reached.
+        """
+        try:
+            async with asyncio.timeout(ACQUIRE_TIMEOUT):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise PostgresError(f"No connection of pool '{self._name}' got free in {ACQUIRE_TIMEOUT:.0f} s.") from error
+        connection: Connection | None = None
+        try:
+            connection = await self._take()
+            yield connection
+        finally:
+            if connection is not None:
+                await self._give_back(connection)
+            self._free.release()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def _take(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.broken and not connection.closed:
+                return connection
+        return await connect(self.url, name=self._name)
+
+    async def _give_back(self, connection: Connection) -> None:
+        status = connection.info.transaction_status
+        if status in (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR):
+            with contextlib.suppress(psycopg.Error):
+                await connection.rollback()
+            status = connection.info.transaction_status
+        if self._closed or status is not pq.TransactionStatus.IDLE:
+            await connection.close()
+        else:
+            self._idle.append(connection)
+
+
+async def connect(url: str, *, name: str) -> Connection:
+    """Open one autocommit connection; raises PostgresError."""
+    try:
+        return await AsyncConnection.connect(
+            url, autocommit=True, application_name=name, connect_timeout=CONNECT_TIMEOUT
+        )
+    except psycopg.OperationalError as error:
+        raise PostgresError(f"PostgreSQL cannot be reached: {str(error).strip()}") from error

@@ -1,0 +1,227 @@
+"""One topic that one client has joined: its rights, its token's life, and what it sends and receives."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+from services.local_supabase.errors import TokenError
+from services.local_supabase.keys import Claims, Verifier
+from services.local_supabase.realtime.authorization import Authorization, AuthorizationError, Permissions
+from services.local_supabase.realtime.broadcasts import DatabaseBroadcasts
+from services.local_supabase.realtime.frames import Frame, JsonObject, Outgoing, compact
+from services.local_supabase.realtime.limits import Limits
+from services.local_supabase.realtime.topics import Topics
+
+TOPIC_PREFIX = "realtime:"
+READY_TIMEOUT = 30.0
+# Keys of the hosted platform (publishable, secret) stand for the socket's own token.
+API_KEY_PREFIX = "sb_"
+
+
+class JoinError(Exception):
+    """The channel cannot be joined; the text is the `reason` of the reply."""
+
+
+class Client(Protocol):
+    """The socket, as a channel sees it."""
+
+    claims: Claims
+
+    def send(self, message: Outgoing) -> None: ...
+    def forget(self, channel: "Channel") -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What all channels of the server share."""
+
+    verifier: Verifier
+    topics: Topics
+    authorization: Authorization
+    broadcasts: DatabaseBroadcasts
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The `config` of a join; what is missing or of the wrong type is off."""
+
+    ack: bool
+    to_self: bool
+    replication_ready: bool
+    private: bool
+    presence: bool
+    presence_key: str
+    bindings: list[JsonObject]
+
+    @classmethod
+    def of(cls, payload: JsonObject) -> Self:
+        config = _object(payload.get("config"))
+        broadcast, presence = _object(config.get("broadcast")), _object(config.get("presence"))
+        bindings = config.get("postgres_changes")
+        return cls(
+            ack=broadcast.get("ack") is True,
+            to_self=broadcast.get("self") is True,
+            replication_ready=broadcast.get("replication_ready") is True,
+            private=config.get("private") is True,
+            presence=presence.get("enabled") is True,
+            presence_key=str(presence.get("key") or ""),
+            bindings=[_object(binding) for binding in bindings] if isinstance(bindings, list) else [],
+        )
+
+
+class Channel:
+    """Joined with `join`, left with `close`; both on the event loop, `close` is idempotent."""
+
+    def __init__(self, client: Client, frame: Frame, services: Services) -> None:
+        self.topic = frame.topic
+        self.name = frame.topic.removeprefix(TOPIC_PREFIX)
+        self.join_ref = frame.join_ref
+        self._client = client
+        self._services = services
+        self._config = Config.of(frame.payload)
+        self.private = self._config.private
+        self._token = frame.payload.get("access_token")
+        self._claims = client.claims
+        self._may_write: Permissions | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._ready: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def join(self, ref: str | None) -> None:
+        """Check token and rights, reply, and start to receive. Raises JoinError."""
+        if not self.name:
+            raise JoinError("TopicNameRequired: You must provide a topic name")
+        if not self._config.bindings == []:
+            raise JoinError("NotSupported: postgres_changes is not supported by this local server")
+        try:
+            self._claims = self._claims_of(self._token)
+        except TokenError as error:
+            raise JoinError(f"{error.code}: {error}") from error
+        if self.private:
+            await self._authorise()
+        self._expire_with(self._claims)
+        self._services.topics.add(self)
+        self._reply(ref, "ok", {"postgres_changes": []})
+
+    def announce(self) -> None:
+        """Send what follows the reply to a join."""
+        if self._config.replication_ready:
+            if self._services.broadcasts.ready.is_set():
+                self.system("Replication connection established")
+            else:
+                self._ready = asyncio.create_task(self._announce_when_ready(), name=f"ready {self.topic}")
+
+    async def handle(self, frame: Frame) -> None:
+        """Act on a frame of the client; unknown events are ignored, as hosted."""
+        match frame.event:
+            case "broadcast":
+                await self._broadcast(frame)
+            case "access_token":
+                await self._renew(frame.payload.get("access_token"))
+            case "phx_leave" if frame.join_ref in (None, self.join_ref):
+                self._reply(frame.ref, "ok", {})
+                self.end()
+
+    def deliver(self, message: Outgoing) -> None:
+        self._client.send(message)
+
+    def system(self, message: str, *, status: str = "ok", extension: str = "system") -> None:
+        payload = {"message": message, "status": status, "extension": extension, "channel": self.name}
+        self._push("system", payload)
+
+    def end(self, reason: str | None = None) -> None:
+        """Tell the client that the channel is over, with a reason when it is the server's decision."""
+        if self._closed:
+            return
+        if reason is not None:
+            self.system(reason, status="error")
+        self.close()
+        self._client.send(Outgoing(self.topic, "phx_close", "{}", ref=self.join_ref, join_ref=self.join_ref))
+        self._client.forget(self)
+
+    def close(self) -> None:
+        """Stop receiving, silently."""
+        self._closed = True
+        self._services.topics.remove(self)
+        if self._expiry:
+            self._expiry.cancel()
+        if self._ready:
+            self._ready.cancel()
+
+    async def _broadcast(self, frame: Frame) -> None:
+        if not await self._can_broadcast():
+            return
+        body = {"event": frame.payload.get("event"), "payload": frame.payload.get("payload", {}), "type": "broadcast"}
+        message = Outgoing(self.topic, "broadcast", compact(body))
+        self._services.topics.publish(self.name, self.private, message, but=None if self._config.to_self else self)
+        if self._config.ack:
+            self._reply(frame.ref, "ok", {})
+
+    async def _can_broadcast(self) -> bool:
+        if not self.private:
+            return True
+        if self._may_write is None:
+            try:
+                self._may_write = await self._services.authorization.write(self._claims, self.name)
+            except AuthorizationError:
+                return False
+        return self._may_write.broadcast
+
+    async def _renew(self, token: Any) -> None:
+        if token is None or token == self._token:
+            return
+        try:
+            claims = self._claims_of(token)
+        except TokenError as error:
+            self.end(":signature_error" if error.code == "JwtSignatureError" else str(error))
+            return
+        self._token, self._claims, self._may_write = token, claims, None
+        if self.private:
+            try:
+                await self._authorise()
+            except JoinError as error:
+                self.end(str(error).removeprefix("Unauthorized: "))
+                return
+        self._expire_with(claims)
+
+    async def _authorise(self) -> None:
+        try:
+            allowed = await self._services.authorization.read(self._claims, self.name)
+        except AuthorizationError as error:
+            raise JoinError(f"Unauthorized: {error}") from error
+        if not allowed.broadcast:
+            raise JoinError(f"Unauthorized: You do not have permissions to read from this Channel topic: {self.name}")
+
+    def _claims_of(self, token: Any) -> Claims:
+        if token is None or (isinstance(token, str) and token.startswith(API_KEY_PREFIX)):
+            return self._client.claims
+        if not isinstance(token, str):
+            raise TokenError("MalformedJWT", "The token provided is not a valid JWT")
+        return self._services.verifier.verify(token)
+
+    def _expire_with(self, claims: Claims) -> None:
+        if self._expiry:
+            self._expiry.cancel()
+        loop = asyncio.get_running_loop()
+        self._expiry = loop.call_later(max(0.0, claims["exp"] - time.time()), self._expired)
+
+    def _expired(self) -> None:
+        self.end(f"Token has expired {max(0, int(time.time() - self._claims['exp']))} seconds ago")
+
+    async def _announce_when_ready(self) -> None:
+        async with asyncio.timeout(READY_TIMEOUT):
+            await self._services.broadcasts.ready.wait()
+        self.system("Replication connection established")
+
+    def _reply(self, ref: str | None, status: str, response: JsonObject) -> None:
+        payload = compact({"status": status, "response": response})
+        self._client.send(Outgoing(self.topic, "phx_reply", payload, ref=ref, join_ref=self.join_ref))
+
+    def _push(self, event: str, payload: JsonObject) -> None:
+        self._client.send(Outgoing(self.topic, event, compact(payload), join_ref=self.join_ref))
+
+
+def _object(value: Any) -> JsonObject:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,142 @@
+"""Brings a local Supabase up, step by step, serves it, and takes it down in reverse."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.local_supabase import secrets_file
+from services.local_supabase.data_directory import DataDirectory
+from services.local_supabase.errors import PortInUseError
+from services.local_supabase.postgres import SUPERUSER, Postgres
+from services.local_supabase.secrets_file import Secrets
+
+OWNER = "postgres"
+AUTH_ROLE = "supabase_auth_admin"
+REALTIME_CONNECTIONS = 6
+AUTH_CONNECTIONS = 3
+
+Report = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What to serve and where; `port` 0 takes a free one."""
+
+    data: Path
+    migrations: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    user: str | None = None
+    app_role: str | None = None
+
+
+async def serve(options: Options, stop: asyncio.Event, report: Report) -> None:
+    """Serve until `stop` is set; `report` is told each finished step (name, sentence).
+
+    Returns once everything is stopped. Raises LocalSupabaseError when it cannot start.
+    """
+    async with AsyncExitStack() as stack:
+        directory = DataDirectory.open(options.data)
+        stack.callback(directory.close)
+        listener = _bind(options.host, options.port)
+        stack.callback(listener.close)
+        secrets = secrets_file.load_or_create(directory.path)
+        began = time.perf_counter()
+        postgres = Postgres(directory.path, password=secrets.admin_password, log=_say)
+        stack.push_async_callback(postgres.stop)
+        starting = asyncio.create_task(postgres.start(), name="postgres")
+        try:
+            # What the server needs takes as long to import as PostgreSQL to start: both at once.
+            await asyncio.to_thread(_import_what_follows)
+        finally:
+            await starting
+        report("postgres", f"PostgreSQL 18 ready in {time.perf_counter() - began:.2f} s")
+        await _prepare(options, postgres, secrets, report)
+        await stack.enter_async_context(_running(options, postgres, secrets, directory.path, listener, report))
+        await stop.wait()
+
+
+def _import_what_follows() -> None:
+    import services.local_supabase.app  # noqa: PLC0415
+    import services.local_supabase.migrations  # noqa: F401, PLC0415
+
+
+async def _prepare(options: Options, postgres: Postgres, secrets: Secrets, report: Report) -> None:
+    from services.local_supabase import bootstrap, migrations  # noqa: PLC0415 - imported while PostgreSQL starts
+    from services.local_supabase.database import connect  # noqa: PLC0415
+
+    admin = await connect(postgres.url(SUPERUSER, secrets.admin_password), name="local_supabase")
+    async with admin:
+        await bootstrap.apply(admin, {OWNER: secrets.owner_password, AUTH_ROLE: secrets.auth_password})
+        owner = await connect(postgres.url(OWNER, secrets.owner_password), name="migrations")
+        async with owner:
+            applied = await migrations.apply(owner, options.migrations)
+        if options.app_role:
+            await bootstrap.set_password(admin, options.app_role, secrets.app_password)
+    report("migrations", f"{len(applied)} new migrations applied" if applied else "migrations up to date")
+
+
+@asynccontextmanager
+async def _running(
+    options: Options, postgres: Postgres, secrets: Secrets, data: Path, listener: socket.socket, report: Report
+) -> AsyncIterator[None]:
+    from services.local_supabase.composition import compose  # noqa: PLC0415 - imported while PostgreSQL starts
+    from services.local_supabase.http_server import serving  # noqa: PLC0415
+    from services.local_supabase.status import LocalSupabaseStatus  # noqa: PLC0415
+
+    host, port = listener.getsockname()[:2]
+    api_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    async with compose(postgres, secrets, api_url) as parts:
+        if options.user and not await parts.auth.has_user(options.user):
+            await parts.auth.create_user(options.user, secrets.demo_password)
+        report("auth", "Auth ready")
+        async with serving(parts.app, listener):
+            async with asyncio.timeout(30):
+                await parts.broadcasts.ready.wait()
+            report("realtime", "Realtime ready")
+            status = LocalSupabaseStatus(
+                api_url=api_url,
+                jwks_url=f"{api_url}/auth/v1/.well-known/jwks.json",
+                anon_key=secrets.anon_key,
+                service_role_key=secrets.service_role_key,
+                database_url=postgres.url(OWNER, secrets.owner_password),
+                app_database_url=postgres.url(options.app_role, secrets.app_password) if options.app_role else None,
+                demo_email=options.user,
+                demo_password=secrets.demo_password if options.user else None,
+                pid=os.getpid(),
+                started_at=datetime.now(UTC),
+            )
+            status.write(data)
+            report("ready", api_url)
+            yield
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise PortInUseError(
+            f"{host}:{port} cannot be listened on ({error.strerror}): stop what uses it, "
+            "or choose another with --port (0 takes a free one)."
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _say(sentence: str) -> None:
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)

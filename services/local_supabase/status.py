@@ -1,0 +1,54 @@
+"""What a running local Supabase tells about itself, in `status.json`."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from services.local_supabase.errors import DataDirectoryError
+from services.local_supabase.secrets_file import write_private
+
+FILE_NAME = "status.json"
+
+
+class LocalSupabaseStatus(BaseModel):
+    """Addresses and keys; its representation shows no secret.
+
+    The URLs of the database are libpq URLs (`postgresql://…?host=<socket folder>`), `database_url` as the owner
+    `postgres`, `app_database_url` as the role asked for with `--app-role`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    api_url: str
+    jwks_url: str
+    anon_key: SecretStr
+    service_role_key: SecretStr
+    database_url: SecretStr
+    app_database_url: SecretStr | None = None
+    demo_email: str | None = None
+    demo_password: SecretStr | None = None
+    pid: int
+    started_at: datetime
+
+    def write(self, data: Path) -> None:
+        """Write `status.json` atomically, mode 0600."""
+        values = {name: _plain(getattr(self, name)) for name in type(self).model_fields}
+        write_private(data / FILE_NAME, json.dumps(values, indent=2, default=str) + "\n")
+
+    @classmethod
+    def read(cls, data: Path) -> Self:
+        """Raises DataDirectoryError when there is none or it cannot be understood."""
+        path = data / FILE_NAME
+        try:
+            return cls.model_validate_json(path.read_text())
+        except (OSError, ValueError) as error:
+            raise DataDirectoryError(f"{path} cannot be read: start the local Supabase first.") from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return value.isoformat() if isinstance(value, datetime) else value
