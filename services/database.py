@@ -65,7 +65,7 @@ class Database:
         """
         try:
             async with self._sessions() as session, session.begin():
-                await session.execute(BECOME_USER, {"claims": json.dumps(identity.claims)})
+                await (await session.connection()).execute(BECOME_USER, {"claims": json.dumps(identity.claims)})
                 yield session
         except DBAPIError as error:
             if isinstance(error.orig, pg.InsufficientPrivilege):

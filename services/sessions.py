@@ -15,6 +15,7 @@ logger = structlog.get_logger(__name__)
 
 MARGIN = timedelta(minutes=5)
 RETRY = 5.0
+FRESH = timedelta(seconds=5)
 CHECK_INTERVAL = 20.0
 
 
@@ -33,6 +34,7 @@ class UserSession:
         self._windows: dict[object, tuple[Callable[[], None], Callable[[str], None]]] = {}
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._checked_at = datetime.min.replace(tzinfo=UTC)
 
     @property
     def identity(self) -> Identity:
@@ -80,7 +82,10 @@ class UserSession:
         return True
 
     async def check(self) -> None:
-        """Ask the Auth server whether the session stands, and end it if it does not."""
+        """Ask the Auth server whether the session stands, unless it was asked just now; end it if it does not."""
+        if datetime.now(UTC) - self._checked_at < FRESH:
+            return
+        self._checked_at = datetime.now(UTC)
         with suppress(AuthUnavailable):
             try:
                 await self._auth.verify(self.tokens)

@@ -1,5 +1,6 @@
 """Signal alerts: something was detected, with a strength and a priority."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -44,4 +45,4 @@ class SignalAlert(Row, table=True):
     read_at: AwareDatetime | None = timestamp_field()
     # `metadata` is SQLAlchemy's name on a model class, so the attribute has another.
     details: dict[str, Any] = json_field(dict, column="metadata")
-    detected_at: AwareDatetime | None = timestamp_field()
+    detected_at: AwareDatetime | None = timestamp_field(lambda: datetime.now(UTC))

@@ -1,6 +1,7 @@
 """What every monitored row has in common, and how its columns are declared."""
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,9 +13,10 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
 
-def timestamp_field() -> Any:
-    """A nullable `timestamptz`, aware in Python."""
-    return Field(default=None, sa_type=DateTime(timezone=True))
+def timestamp_field(default: Callable[[], datetime] | None = None) -> Any:
+    """A `timestamptz`, aware in Python; None for a new row unless `default` makes one."""
+    kind = DateTime(timezone=True)
+    return Field(default_factory=default, sa_type=kind) if default else Field(default=None, sa_type=kind)
 
 
 def status_field(default: StrEnum) -> Any:

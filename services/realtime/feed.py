@@ -136,6 +136,9 @@ class Feed:
         deltas = table.fill(records)
         if deltas:
             self._deliver(table.entity, deltas)
+        # That there are no rows is news too.
+        for lease in [each for each in self.leases if each.entity is table.entity]:
+            lease.deliver_status(self.status)
         return len(deltas)
 
     def set_status(self, status: FeedStatus) -> None:

@@ -49,19 +49,21 @@ class DatabaseSource:
 
     async def canary(self, identity: Identity, topic: Topic, nonce: UUID) -> None:
         async with self._database.as_user(identity) as session:
-            await session.execute(
+            connection = await session.connection()
+            await connection.execute(
                 text("select public.livewatch_canary(:topic, :nonce)"), {"topic": str(topic), "nonce": nonce}
             )
 
     async def _read(self, identity: Identity, topic: Topic, statement: str) -> list[Any]:
         """Read in one transaction with the check, since row-level security shows a stranger no rows, not an error."""
         async with self._database.as_user(identity) as session:
-            allowed = await session.execute(text("select private.may_listen(:topic)"), {"topic": str(topic)})
+            connection = await session.connection()
+            allowed = await connection.execute(text("select private.may_listen(:topic)"), {"topic": str(topic)})
             if not allowed.scalar_one():
                 raise PermissionDenied(f"{identity.email} is not, or no longer, among the people of {topic}.")
             if statement == "select":
                 return []
-            return list(await session.execute(text(statement), {"scope_id": topic.id}))
+            return list(await connection.execute(text(statement), {"scope_id": topic.id}))
 
 
 def _rows_on(entity: Entity[Any]) -> str:

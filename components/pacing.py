@@ -1,0 +1,59 @@
+"""When a window is flushed: at once after quiet, and under load so seldom that flushing keeps to its share."""
+
+import asyncio
+from collections.abc import Callable
+
+SHORTEST = 0.016
+LONGEST = 0.5
+SHARE = 0.25
+MEMORY = 0.2
+
+
+class Pacer:
+    """One per process. The frame is what a round of all busy windows costs, divided by the share of the event loop
+    that flushing may take, kept between 16 and 500 ms."""
+
+    def __init__(self) -> None:
+        self.busy = 0
+        self._cost = 0.0
+
+    @property
+    def frame(self) -> float:
+        """Seconds between two flushes of one window."""
+        return min(LONGEST, max(SHORTEST, self._cost * max(1, self.busy) / SHARE))
+
+    def spent(self, seconds: float) -> None:
+        """Take note of what one flush cost."""
+        self._cost += MEMORY * (seconds - self._cost)
+
+
+class Paced:
+    """Calls `flush` soon after `mark`: at once when the last call is a frame ago, else when the frame is over."""
+
+    def __init__(self, pacer: Pacer, flush: Callable[[], None]) -> None:
+        self._pacer = pacer
+        self._flush = flush
+        self._flushed_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+
+    def mark(self) -> None:
+        """There is something to flush."""
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._pacer.busy += 1
+            self._timer = loop.call_at(max(loop.time(), self._flushed_at + self._pacer.frame), self._run)
+
+    def cancel(self) -> None:
+        """Forget what was marked; idempotent."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+            self._pacer.busy -= 1
+
+    def _run(self) -> None:
+        self._timer = None
+        self._pacer.busy -= 1
+        loop = asyncio.get_running_loop()
+        self._flushed_at = loop.time()
+        self._flush()
+        self._pacer.spent(loop.time() - self._flushed_at)

@@ -1,0 +1,1 @@
+"""Producers that do real work and report it."""

@@ -1,0 +1,111 @@
+"""Looks at an installed Python distribution: licence, size, dependencies, and whether its sources compile."""
+
+import warnings
+from dataclasses import dataclass, field
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+LARGE_BYTES = 20 * 2**20
+VERY_LARGE_BYTES = 60 * 2**20
+MANY_DEPENDENCIES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """Something worth telling about a package; `strength` is 0 to 100."""
+
+    signal_type: str
+    strength: int
+    details: dict[str, object]
+
+
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """What was found out about one package. Sizes in bytes."""
+
+    name: str
+    version: str
+    licence: str | None = None
+    dependencies: list[str] = field(default_factory=list)
+    files: int = 0
+    size: int = 0
+    sources: int = 0
+    broken: list[str] = field(default_factory=list)
+
+
+def installed() -> list[Distribution]:
+    """The distributions of this environment, one a name, by name."""
+    found = {distribution.name.lower(): distribution for distribution in distributions() if distribution.name}
+    return [found[name] for name in sorted(found)]
+
+
+def read_metadata(distribution: Distribution) -> Findings:
+    """Name, version, licence and the dependencies that are not optional."""
+    metadata = distribution.metadata
+    classifiers = [line for line in metadata.get_all("Classifier") or [] if line.startswith("License ::")]
+    licence = _first(metadata.get_all("License-Expression")) or _first(metadata.get_all("License"))
+    return Findings(
+        name=distribution.name,
+        version=distribution.version,
+        licence=licence or (classifiers[0].rsplit("::", 1)[-1].strip() if classifiers else None),
+        dependencies=[line for line in distribution.requires or [] if "extra ==" not in line],
+    )
+
+
+def measure(distribution: Distribution, findings: Findings) -> None:
+    """Count the files on disk and add up their sizes."""
+    for path in _paths(distribution):
+        findings.files += 1
+        findings.size += path.stat().st_size
+
+
+def compile_sources(distribution: Distribution, findings: Findings) -> None:
+    """Compile every source file without running or writing anything; note those that do not compile."""
+    for path in _paths(distribution):
+        if path.suffix != ".py":
+            continue
+        findings.sources += 1
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            findings.broken.append(f"{path.name}: {error}")
+
+
+def signals(findings: Findings) -> list[Signal]:
+    """What of the findings deserves an alert."""
+    found = []
+    if findings.licence is None:
+        found.append(Signal(signal_type="no licence", strength=60, details={"version": findings.version}))
+    if findings.size >= LARGE_BYTES:
+        strength = 78 if findings.size >= VERY_LARGE_BYTES else 55
+        megabytes = round(findings.size / 2**20, 1)
+        found.append(Signal(signal_type="unusually large", strength=strength, details={"megabytes": megabytes}))
+    if len(findings.dependencies) >= MANY_DEPENDENCIES:
+        count = len(findings.dependencies)
+        found.append(
+            Signal(signal_type="many dependencies", strength=min(74, 38 + count), details={"dependencies": count})
+        )
+    if findings.broken:
+        strength = 92 if len(findings.broken) >= 5 else 84
+        found.append(
+            Signal(
+                signal_type="sources do not compile",
+                strength=strength,
+                details={"files": len(findings.broken), "first": findings.broken[0][:300]},
+            )
+        )
+    return found
+
+
+def _paths(distribution: Distribution) -> list[Path]:
+    """The files that the distribution's record names and that exist."""
+    paths = (Path(str(distribution.locate_file(file))) for file in distribution.files or [])
+    return [path for path in paths if path.is_file()]
+
+
+def _first(licences: list[str] | None) -> str | None:
+    """The whole text of a licence stands in some metadata; its first line names it."""
+    lines = (licences or [""])[0].strip().splitlines()
+    return lines[0][:80] if lines and lines[0].upper() != "UNKNOWN" else None

@@ -1,0 +1,195 @@
+"""Starts Livewatch: settings, a Supabase (its own or a given one), the services, the pages, the web server."""
+
+import asyncio
+import importlib
+import ipaddress
+import logging
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+from pydantic import SecretStr
+
+from services.backend import Backend, open_backend
+from services.errors import ConfigurationError, LivewatchError
+from services.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+STARTED = time.perf_counter()
+SHUTDOWN_TIMEOUT = 3
+
+
+def main() -> int:
+    """Serve until Ctrl-C or SIGTERM; the exit code is 1 when the app could not start."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    try:
+        asyncio.run(serve(read_settings()))
+    except LivewatchError as error:
+        print(f"Livewatch did not start. {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def serve(settings: Settings) -> None:
+    """Run everything until a signal; what was started is stopped in reverse order."""
+    report(f"Livewatch starts on Python {sys.version.split()[0]}")
+    me = asyncio.current_task()
+    assert me is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, me.cancel)
+    async with AsyncExitStack() as stack:
+        stack.callback(report, "Stopped")
+        listener = stack.enter_context(listen(settings))
+        # The user interface takes long to import; the local Supabase starts meanwhile.
+        importing = loop.run_in_executor(None, importlib.import_module, "pages.app")
+        try:
+            backend = await stack.enter_async_context(open_backend(settings, report=report))
+            await importing
+            app = await compose(settings, backend, stack)
+            await serve_http(app, listener, on_ready=lambda: report(f"Ready: open {address(settings, listener)}"))
+        except asyncio.CancelledError:
+            report("Stopping")
+
+
+async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -> "FastAPI":
+    """Build the services and the pages over a backend; the stack closes them."""
+    from components.pacing import Pacer  # noqa: PLC0415
+    from pages.app import create_app  # noqa: PLC0415
+    from pages.context import Context  # noqa: PLC0415
+    from pages.cookie import SessionCookie  # noqa: PLC0415
+    from services.auth import Auth  # noqa: PLC0415
+    from services.database import Database  # noqa: PLC0415
+    from services.demo import Demo  # noqa: PLC0415
+    from services.example_scan import ExampleScan  # noqa: PLC0415
+    from services.realtime import DatabaseSource, RealtimeService, SupabaseBroadcast  # noqa: PLC0415
+    from services.sessions import Sessions  # noqa: PLC0415
+
+    database = await stack.enter_async_context(Database(backend.database_url))
+    await database.verify()
+    auth = await stack.enter_async_context(Auth(url=backend.api_url, key=backend.anon_key))
+    realtime = await stack.enter_async_context(
+        RealtimeService(
+            transport=SupabaseBroadcast(url=backend.api_url, key=backend.anon_key), source=DatabaseSource(database)
+        )
+    )
+    demo = scan = None
+    if backend.demo:
+        demo = Demo(backend.demo, auth=auth, database=database)
+        scan = ExampleScan(backend.database_url)
+        stack.push_async_callback(scan.aclose)
+        if settings.demo_scan:
+            starting = asyncio.create_task(demo.start_work(scan), name="example scan")
+            stack.callback(starting.cancel)
+    return create_app(
+        Context(
+            auth=auth,
+            cookie=SessionCookie(cookie_secret(settings.data)),
+            database=database,
+            enter_demo=demo.enter if demo and is_loopback(settings.host) else None,
+            pacer=Pacer(),
+            realtime=realtime,
+            scan=scan,
+            sessions=Sessions(auth),
+        )
+    )
+
+
+async def serve_http(app: "FastAPI", listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
+    """Serve until cancelled; then browsers get a few seconds to take their last messages."""
+    config = uvicorn.Config(
+        app,
+        ws="websockets-sansio",
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+    )
+    server = _Server(config, on_ready)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="web server")
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and leaves the signals to `serve`, which has more to stop than the web server."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Take the port before anything else is started; raises ConfigurationError that says how to go on."""
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}. Stop what listens there, or "
+            f"choose another port: LIVEWATCH_PORT={settings.port + 1} make run"
+        ) from error
+    return listener
+
+
+def address(settings: Settings, listener: socket.socket) -> str:
+    """What to type into a browser on this machine."""
+    host = "localhost" if is_loopback(settings.host) or settings.host in ("0.0.0.0", "::") else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach a server on that host."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def cookie_secret(data: Path) -> SecretStr:
+    """The secret that signs session cookies, made on the first start; mode 0600."""
+    path = data / "cookie_secret"
+    with suppress(FileNotFoundError):
+        if secret := path.read_text().strip():
+            return SecretStr(secret)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secret := secrets.token_urlsafe(48))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written: {error.strerror}. Set LIVEWATCH_DATA to a directory that you may write."
+        ) from error
+    return SecretStr(secret)
+
+
+def report(step: str) -> None:
+    """Tell the person at the console what is done, and when since the start."""
+    print(f"{time.perf_counter() - STARTED:7.2f} s  {step}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""What every page is given: the services of this process, built once in main.py."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from components.pacing import Pacer
+from pages.cookie import SessionCookie
+from services.auth import Auth, Tokens
+from services.database import Database
+from services.example_scan import ExampleScan
+from services.realtime import RealtimeService
+from services.sessions import Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The services behind the pages.
+
+    `enter_demo` opens a session of the demo user; it is None unless the local Supabase runs and the app listens on
+    the loopback interface only. `scan` runs the example scan, where it can.
+    """
+
+    auth: Auth
+    cookie: SessionCookie
+    database: Database
+    enter_demo: Callable[[], Awaitable[Tokens]] | None
+    pacer: Pacer
+    realtime: RealtimeService
+    scan: ExampleScan | None
+    sessions: Sessions

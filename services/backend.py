@@ -1,0 +1,73 @@
+"""The Supabase behind the app: a given project, or the app's own local one. The only place that tells them apart."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from services.errors import ConfigurationError
+from services.local_supabase.errors import LocalSupabaseError
+from services.local_supabase.process import LocalSupabase
+from services.local_supabase.status import LocalSupabaseStatus
+from services.settings import Settings
+
+MIGRATIONS = Path(__file__).parent.parent / "supabase" / "migrations"
+APP_ROLE = "livewatch_app"
+DEMO_EMAIL = "demo@livewatch.local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoUser:
+    """The user that the local Supabase makes on its first start."""
+
+    email: str
+    password: SecretStr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """Where Auth, Realtime and PostgreSQL are; `database_url` logs in as the app's role. `demo` only when local."""
+
+    api_url: str
+    anon_key: SecretStr
+    database_url: SecretStr
+    demo: DemoUser | None
+
+
+@asynccontextmanager
+async def open_backend(settings: Settings, *, report: Callable[[str], None]) -> AsyncIterator[Backend]:
+    """The project that the settings name; without one, a local Supabase that lives until the context ends.
+
+    `report` is told each step of the local one's start. Raises ConfigurationError when it cannot start.
+    """
+    if settings.supabase_url and settings.supabase_anon_key and settings.database_url:
+        report(f"Using the Supabase project at {settings.supabase_url}")
+        yield Backend(
+            api_url=str(settings.supabase_url),
+            anon_key=settings.supabase_anon_key,
+            database_url=settings.database_url,
+            demo=None,
+        )
+        return
+    report(f"Starting the local Supabase; its data is in {settings.data.absolute()}")
+    try:
+        async with LocalSupabase.start(
+            data=settings.data,
+            migrations=MIGRATIONS,
+            user=DEMO_EMAIL,
+            app_role=APP_ROLE,
+            on_step=lambda step: report(step.text) if step.name not in ("ready", "error") else None,
+        ) as local:
+            yield _backend(local.status)
+    except LocalSupabaseError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _backend(status: LocalSupabaseStatus) -> Backend:
+    assert status.app_database_url is not None
+    demo = None
+    if status.demo_email and status.demo_password:
+        demo = DemoUser(email=status.demo_email, password=status.demo_password)
+    return Backend(api_url=status.api_url, anon_key=status.anon_key, database_url=status.app_database_url, demo=demo)
