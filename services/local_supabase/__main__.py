@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from services.local_supabase.errors import LocalSupabaseError
+from services.local_supabase.secrets_file import STATUS_NAME
 from services.local_supabase.server import Options, Report, serve
 
 _STARTED = time.perf_counter()
@@ -93,15 +94,13 @@ def _text_reporter(data: Path) -> Report:
 
 
 def _summary(data: Path) -> str:
-    from services.local_supabase.status import LocalSupabaseStatus  # noqa: PLC0415 - imported by then
-
-    status = LocalSupabaseStatus.read(data.expanduser().absolute())
+    status = json.loads((data.expanduser().absolute() / STATUS_NAME).read_text())
     lines = {
-        "API URL": status.api_url,
-        "DB URL": status.database_url.get_secret_value(),
-        "JWKS URL": status.jwks_url,
-        "anon key": status.anon_key.get_secret_value(),
-        "service_role key": status.service_role_key.get_secret_value(),
+        "API URL": status["api_url"],
+        "DB URL": status["database_url"],
+        "JWKS URL": status["jwks_url"],
+        "anon key": status["anon_key"],
+        "service_role key": status["service_role_key"],
     }
     return "\n".join(f"{name:>18}: {value}" for name, value in lines.items())
 

@@ -1,5 +1,6 @@
 """Composes the HTTP and WebSocket application from its parts."""
 
+import psycopg
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -32,7 +33,7 @@ def create_app(auth: Auth, realtime: RealtimeEndpoint) -> Starlette:
                 max_age=3600,
             )
         ],
-        exception_handlers={ApiError: error_response, Exception: error_response},
+        exception_handlers={ApiError: error_response, psycopg.DataError: error_response, Exception: error_response},
     )
 
 

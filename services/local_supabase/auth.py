@@ -321,7 +321,7 @@ def _object(body: dict[str, Any], name: str) -> Row:
 
 def _positive(request: Request, name: str, default: int) -> int:
     try:
-        value = int(request.query_params.get(name, default))
+        value = int(request.query_params.get(name) or default)
     except ValueError:
         value = 0
     if value < 1:

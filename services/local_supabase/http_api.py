@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import psycopg
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -47,6 +48,10 @@ async def error_response(_request: Request, error: Exception) -> Response:
     if isinstance(error, ApiError):
         body = {"code": error.status, "error_code": error.code, "msg": str(error), **error.extra}
         return JSONResponse(body, status_code=error.status)
+    if isinstance(error, psycopg.DataError):
+        reason = str(error).strip().partition("\n")[0]
+        body = {"code": 400, "error_code": "validation_failed", "msg": f"The value cannot be stored: {reason}"}
+        return JSONResponse(body, status_code=400)
     text = str(error) if isinstance(error, LocalSupabaseError) else "Internal Server Error"
     return JSONResponse({"code": 500, "error_code": "unexpected_failure", "msg": text}, status_code=500)
 

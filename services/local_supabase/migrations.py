@@ -63,9 +63,11 @@ async def apply(connection: Connection, folder: Path) -> list[Migration]:
 
 async def _seed(connection: Connection, path: Path, *, is_new_database: bool) -> None:
     cursor = await connection.execute("select from supabase_migrations.seed_files limit 1")
-    if not is_new_database or await cursor.fetchone() is not None or not path.is_file():
+    if not is_new_database or await cursor.fetchone() is not None:
         return
     text = _read(path)
+    if not text:
+        return
     async with connection.transaction():
         await _run(connection, path, text)
         await connection.execute("reset role")
@@ -102,5 +104,7 @@ def _statement_line(text: str, diagnostic: psycopg.errors.Diagnostic) -> str:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise MigrationError(f"{path} cannot be read: {error}") from error

@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import contextlib
 import ctypes
+import importlib
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote
 
 from services.local_supabase.errors import DataDirectoryError, PostgresError
@@ -57,7 +58,7 @@ class Postgres:
 
     def __init__(self, data: Path, *, password: str, log: Log) -> None:
         """`password` is the superuser's; `log` receives sentences about changes to the system."""
-        self._data = data
+        self.data = data
         self._cluster = data / "postgres"
         self._password = password
         self._log = log
@@ -87,7 +88,7 @@ class Postgres:
         account = ensure_account(self._log)
         if account:
             make_readable(programs, self._log)
-            make_reachable(self._data, self._log)
+            make_reachable(self.data, self._log)
         if not (self._cluster / "PG_VERSION").exists():
             await self._initialise(programs, account)
         await self._end_orphan()
@@ -112,9 +113,9 @@ class Postgres:
     async def wait(self) -> int:
         """Wait until the server ends, and return its exit code."""
         assert self._process is not None
-        while (code := self._process.poll()) is None:
-            await asyncio.sleep(0.1)
-        return code
+        process = self._process
+        await _wait_for(lambda: process.poll() is not None, None, interval=0.1)
+        return process.poll() or 0
 
     async def stop(self) -> None:
         """Stop quickly and in order: sessions are cut, data is flushed. Idempotent."""
@@ -146,8 +147,8 @@ class Postgres:
     async def _initialise(self, programs: Path, account: Account | None) -> None:
         # initdb leaves a half-made folder when it is killed; a marker beside PG_VERSION would not survive that either,
         # so it works in a folder of its own that is renamed when complete.
-        fresh = self._data / "postgres.new"
-        password_file = self._data / ".initdb-password"
+        fresh = self.data / "postgres.new"
+        password_file = self.data / ".initdb-password"
         try:
             if fresh.exists():
                 await asyncio.to_thread(_remove_tree, fresh)
@@ -158,7 +159,7 @@ class Postgres:
                 os.chown(fresh, account.uid, account.gid)
                 os.chown(password_file, account.uid, account.gid)
             result = await asyncio.to_thread(
-                subprocess.run,
+                _run,
                 [
                     str(programs / "initdb"),
                     "-D",
@@ -173,21 +174,17 @@ class Postgres:
                     "--builtin-locale=C.UTF-8",
                     "--no-instructions",
                 ],
-                capture_output=True,
-                text=True,
-                timeout=INIT_TIMEOUT,
-                cwd="/" if account else None,
-                **_as_user(account),
+                account,
             )
         except OSError as error:
-            raise DataDirectoryError(f"The database cannot be created in {self._data} ({error}).") from error
+            raise DataDirectoryError(f"The database cannot be created in {self.data} ({error}).") from error
         except subprocess.TimeoutExpired as error:
-            raise PostgresError(f"initdb did not finish in {INIT_TIMEOUT:.0f} s in {self._data}.") from error
+            raise PostgresError(f"initdb did not finish in {INIT_TIMEOUT:.0f} s in {self.data}.") from error
         finally:
             password_file.unlink(missing_ok=True)
         if result.returncode != 0:
             reason = (result.stderr or result.stdout).strip().splitlines()[-1:] or ["no message"]
-            raise PostgresError(f"initdb failed in {self._data}: {reason[0]}")
+            raise PostgresError(f"initdb failed in {self.data}: {reason[0]}")
         fresh.rename(self._cluster)
 
     async def _end_orphan(self) -> None:
@@ -210,13 +207,13 @@ class Postgres:
                 port = probe.getsockname()[1]
             self._address = f"127.0.0.1:{port}/{DATABASE}"
             return {"listen_addresses": "127.0.0.1", "port": str(port)}
-        folder = socket_folder(self._data, account)
+        folder = socket_folder(self.data, account)
         self._address = f"/{DATABASE}?host={quote(str(folder), safe='')}"
         quoted = '"' + str(folder).replace('"', '""') + '"'
         return {"listen_addresses": "", "unix_socket_directories": quoted, "unix_socket_permissions": "0700"}
 
     def _open_log(self) -> IO[bytes]:
-        path = self._data / "postgres.log"
+        path = self.data / "postgres.log"
         if path.exists() and path.stat().st_size > LOG_LIMIT:
             path.replace(path.with_suffix(".log.old"))
         return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
@@ -238,16 +235,28 @@ class Postgres:
 
     def _last_lines(self) -> str:
         with contextlib.suppress(OSError):
-            lines = (self._data / "postgres.log").read_text(errors="replace").strip().splitlines()
+            lines = (self.data / "postgres.log").read_text(errors="replace").strip().splitlines()
             return " / ".join(lines[-3:])
-        return f"see {self._data / 'postgres.log'}"
+        return f"see {self.data / 'postgres.log'}"
 
     def _kill(self) -> None:
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGINT)
 
 
-def _as_user(account: Account | None) -> dict[str, object]:
+def _run(command: list[str], account: Account | None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=INIT_TIMEOUT,
+        check=False,
+        cwd="/" if account else None,
+        **_as_user(account),
+    )
+
+
+def _as_user(account: Account | None) -> dict[str, Any]:
     return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
 
 
@@ -275,8 +284,7 @@ def _pid_of(cluster: Path) -> int | None:
 
 
 def _is_postgres_over(pid: int, cluster: Path) -> bool:
-    import psutil  # noqa: PLC0415 - after a crash only
-
+    psutil = importlib.import_module("psutil")  # slow, and needed after a crash only
     with contextlib.suppress(psutil.Error):
         command = psutil.Process(pid).cmdline()
         return bool(command) and Path(command[0]).stem == "postgres" and str(cluster) in command
@@ -297,7 +305,7 @@ def _remove_tree(path: Path) -> None:
     shutil.rmtree(path)
 
 
-async def _wait_for(condition: Callable[[], bool], timeout: float, *, interval: float = 0.01) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():
+async def _wait_for(condition: Callable[[], bool], limit: float | None, *, interval: float = 0.01) -> None:
+    async with asyncio.timeout(limit):
+        while not condition():  # noqa: ASYNC110 - another process changes it
             await asyncio.sleep(interval)

@@ -88,8 +88,8 @@ class LocalSupabase:
         `on_step` is called on the event loop. Raises StartError with the child's own sentence when it cannot start.
         """
         command = _Command(
-            data=data.expanduser().absolute(),
-            migrations=migrations.expanduser().absolute(),
+            data=_absolute(data),
+            migrations=_absolute(migrations),
             host=host,
             port=port,
             user=user,
@@ -228,3 +228,7 @@ def _step(line: bytes) -> Step | None:
         return Step(name=str(event["step"]), seconds=float(event["seconds"]), text=str(event["text"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()

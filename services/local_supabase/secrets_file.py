@@ -10,6 +10,7 @@ from pathlib import Path
 from services.local_supabase.errors import DataDirectoryError
 
 FILE_NAME = "secrets.json"
+STATUS_NAME = "status.json"
 API_KEY_LIFETIME = 10 * 365 * 24 * 3600
 
 

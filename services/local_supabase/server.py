@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,13 +16,12 @@ from pathlib import Path
 from services.local_supabase import secrets_file
 from services.local_supabase.data_directory import DataDirectory
 from services.local_supabase.errors import PortInUseError
+from services.local_supabase.installation import POSTGRES_VERSION
 from services.local_supabase.postgres import SUPERUSER, Postgres
 from services.local_supabase.secrets_file import Secrets
 
 OWNER = "postgres"
 AUTH_ROLE = "supabase_auth_admin"
-REALTIME_CONNECTIONS = 6
-AUTH_CONNECTIONS = 3
 
 Report = Callable[[str, str], None]
 
@@ -49,23 +49,29 @@ async def serve(options: Options, stop: asyncio.Event, report: Report) -> None:
         listener = _bind(options.host, options.port)
         stack.callback(listener.close)
         secrets = secrets_file.load_or_create(directory.path)
-        began = time.perf_counter()
         postgres = Postgres(directory.path, password=secrets.admin_password, log=_say)
         stack.push_async_callback(postgres.stop)
-        starting = asyncio.create_task(postgres.start(), name="postgres")
+        starting = asyncio.create_task(_timed(postgres.start()), name="postgres")
         try:
             # What the server needs takes as long to import as PostgreSQL to start: both at once.
             await asyncio.to_thread(_import_what_follows)
         finally:
-            await starting
-        report("postgres", f"PostgreSQL 18 ready in {time.perf_counter() - began:.2f} s")
+            seconds = await starting
+        report("postgres", f"PostgreSQL {POSTGRES_VERSION} ready in {seconds:.2f} s")
         await _prepare(options, postgres, secrets, report)
-        await stack.enter_async_context(_running(options, postgres, secrets, directory.path, listener, report))
+        await stack.enter_async_context(_running(options, postgres, secrets, listener, report))
         await stop.wait()
 
 
+async def _timed(work: Awaitable[None]) -> float:
+    began = time.perf_counter()
+    await work
+    return time.perf_counter() - began
+
+
 def _import_what_follows() -> None:
-    import services.local_supabase.app  # noqa: PLC0415
+    import services.local_supabase.composition  # noqa: PLC0415
+    import services.local_supabase.http_server  # noqa: PLC0415
     import services.local_supabase.migrations  # noqa: F401, PLC0415
 
 
@@ -86,11 +92,10 @@ async def _prepare(options: Options, postgres: Postgres, secrets: Secrets, repor
 
 @asynccontextmanager
 async def _running(
-    options: Options, postgres: Postgres, secrets: Secrets, data: Path, listener: socket.socket, report: Report
+    options: Options, postgres: Postgres, secrets: Secrets, listener: socket.socket, report: Report
 ) -> AsyncIterator[None]:
     from services.local_supabase.composition import compose  # noqa: PLC0415 - imported while PostgreSQL starts
     from services.local_supabase.http_server import serving  # noqa: PLC0415
-    from services.local_supabase.status import LocalSupabaseStatus  # noqa: PLC0415
 
     host, port = listener.getsockname()[:2]
     api_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -102,19 +107,20 @@ async def _running(
             async with asyncio.timeout(30):
                 await parts.broadcasts.ready.wait()
             report("realtime", "Realtime ready")
-            status = LocalSupabaseStatus(
-                api_url=api_url,
-                jwks_url=f"{api_url}/auth/v1/.well-known/jwks.json",
-                anon_key=secrets.anon_key,
-                service_role_key=secrets.service_role_key,
-                database_url=postgres.url(OWNER, secrets.owner_password),
-                app_database_url=postgres.url(options.app_role, secrets.app_password) if options.app_role else None,
-                demo_email=options.user,
-                demo_password=secrets.demo_password if options.user else None,
-                pid=os.getpid(),
-                started_at=datetime.now(UTC),
-            )
-            status.write(data)
+            status = {
+                "api_url": api_url,
+                "jwks_url": f"{api_url}/auth/v1/.well-known/jwks.json",
+                "anon_key": secrets.anon_key,
+                "service_role_key": secrets.service_role_key,
+                "database_url": postgres.url(OWNER, secrets.owner_password),
+                "app_database_url": postgres.url(options.app_role, secrets.app_password) if options.app_role else None,
+                "demo_email": options.user,
+                "demo_password": secrets.demo_password if options.user else None,
+                "pid": os.getpid(),
+                "started_at": datetime.now(UTC).isoformat(),
+            }
+            # As plain JSON: the model in status.py is for readers, and pydantic would double our start-up time.
+            secrets_file.write_private(postgres.data / secrets_file.STATUS_NAME, json.dumps(status, indent=2) + "\n")
             report("ready", api_url)
             yield
 

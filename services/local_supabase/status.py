@@ -1,6 +1,5 @@
 """What a running local Supabase tells about itself, in `status.json`."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -8,9 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from services.local_supabase.errors import DataDirectoryError
-from services.local_supabase.secrets_file import write_private
-
-FILE_NAME = "status.json"
+from services.local_supabase.secrets_file import STATUS_NAME
 
 
 class LocalSupabaseStatus(BaseModel):
@@ -33,22 +30,11 @@ class LocalSupabaseStatus(BaseModel):
     pid: int
     started_at: datetime
 
-    def write(self, data: Path) -> None:
-        """Write `status.json` atomically, mode 0600."""
-        values = {name: _plain(getattr(self, name)) for name in type(self).model_fields}
-        write_private(data / FILE_NAME, json.dumps(values, indent=2, default=str) + "\n")
-
     @classmethod
     def read(cls, data: Path) -> Self:
         """Raises DataDirectoryError when there is none or it cannot be understood."""
-        path = data / FILE_NAME
+        path = data / STATUS_NAME
         try:
             return cls.model_validate_json(path.read_text())
         except (OSError, ValueError) as error:
             raise DataDirectoryError(f"{path} cannot be read: start the local Supabase first.") from error
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    return value.isoformat() if isinstance(value, datetime) else value

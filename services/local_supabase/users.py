@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from services.local_supabase.database import Connection, Pool
+from services.local_supabase.database import Pool
 from services.local_supabase.errors import ApiError
 
 Row = dict[str, Any]
