@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import pytest
+
 import services.models
 from components.statuses import LOOKS, STATUS_ENUMS, look, looks_of
 from services.models import Role

@@ -1,0 +1,38 @@
+"""The world that tests share: one local Supabase a session, whose people and organisations each test makes anew."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from services.auth import Auth
+from services.backend import APP_ROLE, DEMO_EMAIL, MIGRATIONS
+from services.database import Database
+from services.local_supabase.process import LocalSupabase
+from services.realtime import DatabaseSource, RealtimeService, SupabaseBroadcast
+from tests.world import World
+
+
+@pytest.fixture(scope="session")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    data: Path = tmp_path_factory.mktemp("livewatch") / "data"
+    async with (
+        LocalSupabase.start(data=data, migrations=MIGRATIONS, user=DEMO_EMAIL, app_role=APP_ROLE) as local,
+        Auth(url=local.status.api_url, key=local.status.anon_key) as auth,
+        Database(_app_url(local)) as database,
+    ):
+        yield World(local, auth, database)
+
+
+@pytest.fixture
+async def realtime(world: World) -> AsyncIterator[RealtimeService]:
+    """A service of the test's own over the shared world."""
+    transport = SupabaseBroadcast(url=world.status.api_url, key=world.status.anon_key)
+    async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.2) as service:
+        yield service
+
+
+def _app_url(local: LocalSupabase) -> SecretStr:
+    assert local.status.app_database_url is not None
+    return local.status.app_database_url

@@ -1,0 +1,108 @@
+"""The house rules, enforced: which way imports point, and that nothing happens at import."""
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {
+    "services": {"services"},
+    "components": {"components", "services"},
+    "pages": {"pages", "components", "services"},
+    "examples": {"examples", "services"},
+}
+SEAM = {"components/live.py"}
+TOP_LEVEL = {
+    "main.py",
+    "pyproject.toml",
+    "pages",
+    "components",
+    "services",
+    "tests",
+    "README.md",
+    "supabase",
+    "docs",
+    "benchmarks",
+    "examples",
+    "sdk",
+    ".ci",
+    "Makefile",
+    "LICENSE",
+    "CHANGELOG.md",
+    "requirements.lock",
+    "requirements-dev.lock",
+    ".env.example",
+    ".gitignore",
+}
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The dotted names of the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_point_from_pages_to_components_to_services(package: str) -> None:
+    for path in modules(package):
+        ours = {name.split(".")[0] for name in imported(path)} & {*MAY_IMPORT, "tests", "main"}
+        assert ours <= MAY_IMPORT[package], f"{path.relative_to(ROOT)} imports {ours - MAY_IMPORT[package]}"
+
+
+def test_nothing_in_services_knows_of_a_user_interface() -> None:
+    for path in [*modules("services"), *modules("examples")]:
+        assert not any(name.split(".")[0] == "nicegui" for name in imported(path)), path.relative_to(ROOT)
+
+
+def test_the_local_supabase_knows_nothing_of_the_product() -> None:
+    for path in modules("services/local_supabase"):
+        for name in imported(path):
+            assert not name.startswith("services") or name.startswith("services.local_supabase"), (
+                f"{path.relative_to(ROOT)} imports {name}"
+            )
+
+
+def test_only_the_seam_touches_both_a_subscription_and_a_window() -> None:
+    for path in modules("components"):
+        names = set(imported(path))
+        binds = "services.realtime" in names and any(name.split(".")[0] == "nicegui" for name in names)
+        assert not binds or str(path.relative_to(ROOT)) in SEAM, path.relative_to(ROOT)
+
+
+@pytest.mark.parametrize("package", ["components", "pages"])
+def test_no_element_is_made_at_import(package: str) -> None:
+    for path in modules(package):
+        for statement in ast.parse(path.read_text()).body:
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.If):
+                continue
+            for node in ast.walk(statement):
+                assert not (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and isinstance(node.func.value, ast.Name)
+                    and node.func.value.id == "ui"
+                ), f"{path.relative_to(ROOT)}:{node.lineno} calls ui at import"
+
+
+def test_every_module_says_what_it_owns() -> None:
+    for package in MAY_IMPORT:
+        for path in modules(package):
+            assert ast.get_docstring(ast.parse(path.read_text())), f"{path.relative_to(ROOT)} has no docstring"
+
+
+def test_the_top_level_holds_what_it_should() -> None:
+    answer = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        pytest.skip("not a git checkout")
+    assert {line.split("/")[0] for line in answer.stdout.splitlines()} <= TOP_LEVEL

@@ -1,0 +1,96 @@
+"""A world to test in: a real local Supabase with organisations and people, made through the front door."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+from pydantic import SecretStr
+
+from services.auth import Auth, Tokens
+from services.database import Database
+from services.identity import Identity
+from services.local_supabase.process import LocalSupabase
+from services.local_supabase.status import LocalSupabaseStatus
+from services.models import Role, Row
+
+
+@dataclass(eq=False, kw_only=True)
+class Person:
+    """A signed-in user; also a Lessee."""
+
+    email: str
+    password: str
+    tokens: Tokens
+
+    @property
+    def identity(self) -> Identity:
+        return self.tokens.identity
+
+    @property
+    def id(self) -> UUID:
+        return self.identity.user_id
+
+
+class World:
+    """Makes organisations and people, and writes as the database's owner, as a job outside of the app would."""
+
+    def __init__(self, local: LocalSupabase, auth: Auth, database: Database) -> None:
+        self.local = local
+        self.auth = auth
+        self.database = database
+
+    @property
+    def status(self) -> LocalSupabaseStatus:
+        return self.local.status
+
+    async def organization(self, name: str = "An organisation") -> UUID:
+        id = uuid4()
+        await self.sql("insert into organizations (id, name) values (%s, %s)", id, name)
+        return id
+
+    async def person(self, *orgs: UUID, role: Role = Role.OPERATOR) -> Person:
+        email, password = f"{uuid4().hex[:12]}@example.org", uuid4().hex
+        key = self.status.service_role_key.get_secret_value()
+        async with httpx.AsyncClient(base_url=self.status.api_url) as http:
+            answer = await http.post(
+                "/auth/v1/admin/users",
+                headers={"apikey": key, "Authorization": f"Bearer {key}"},
+                json={"email": email, "password": password, "email_confirm": True},
+            )
+            answer.raise_for_status()
+        person = Person(email=email, password=password, tokens=await self.auth.sign_in(email, SecretStr(password)))
+        for org in orgs:
+            await self.sql(
+                "insert into org_members (org_id, user_id, role) values (%s, %s, %s)", org, person.id, role.value
+            )
+        return person
+
+    async def sql(self, statement: str, *values: Any) -> list[Any]:
+        """Run a statement as the owner; returns the rows if there are any."""
+        url = self.status.database_url.get_secret_value()
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            cursor = await connection.execute(statement.encode(), values)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def insert(self, row: Row, *, by: Person) -> None:
+        """Insert as a person, under row-level security."""
+        async with self.database.as_user(by.identity) as session:
+            session.add(row)
+
+
+async def until(condition: Callable[[], object | Awaitable[object]], *, within: float = 5.0, what: str = "") -> None:
+    """Wait until the condition holds; fails with `what` (or the condition's name) when it does not in time."""
+    deadline = asyncio.get_running_loop().time() + within
+    while True:
+        result = condition()
+        if isinstance(result, Awaitable):
+            result = await result
+        if result:
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"not within {within} s: {what or condition}")
+        await asyncio.sleep(0.01)
