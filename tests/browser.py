@@ -1,0 +1,57 @@
+"""Finds a Chromium for the tests: the system's, else Playwright's; `python -m tests.browser` installs one if need be."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+ADVICE = (
+    "No Chromium was found for the browser tests. Install one with your system's package manager "
+    "(apt-get install chromium), or with: .venv/bin/python -m playwright install chromium"
+)
+
+
+def find() -> str | None:
+    """The path of a Chromium, or None."""
+    for name in NAMES:
+        if path := shutil.which(name):
+            return path
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None
+
+
+def install() -> None:
+    """Install one: by apt where that is possible without asking, else by Playwright."""
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update", "-qq"], ["install", "-y", "-qq", "chromium"]):
+            subprocess.run(["apt-get", *command], env=environment, check=False, stdout=subprocess.DEVNULL)
+    else:
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+
+
+def main() -> int:
+    """Make sure that there is one; the exit code is 1 when there is not."""
+    if find() is None:
+        print("Installing Chromium for the browser tests", flush=True)
+        install()
+    path = find()
+    print(f"Browser: {path}" if path else ADVICE, file=sys.stdout if path else sys.stderr, flush=True)
+    return 0 if path else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
