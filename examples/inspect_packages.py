@@ -1,5 +1,7 @@
-"""Looks at an installed Python distribution: licence, size, dependencies, and whether its sources compile."""
+"""Looks at an installed Python distribution: licence, size, dependencies, integrity, whether its sources compile."""
 
+import base64
+import hashlib
 import warnings
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, distributions
@@ -29,6 +31,7 @@ class Findings:
     dependencies: list[str] = field(default_factory=list)
     files: int = 0
     size: int = 0
+    altered: list[str] = field(default_factory=list)
     sources: int = 0
     broken: list[str] = field(default_factory=list)
 
@@ -59,6 +62,20 @@ def measure(distribution: Distribution, findings: Findings) -> None:
         findings.size += path.stat().st_size
 
 
+def verify(distribution: Distribution, findings: Findings) -> None:
+    """Compare every file with the hash that the installer recorded; note those that differ or are missing.
+
+    Source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+    """
+    for file in distribution.files or []:
+        if file.hash is None or file.hash.mode != "sha256":
+            continue
+        path = Path(str(distribution.locate_file(file)))
+        digest = hashlib.sha256(path.read_bytes()).digest() if path.is_file() else b""
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value:
+            findings.altered.append(str(file))
+
+
 def compile_sources(distribution: Distribution, findings: Findings) -> None:
     """Compile every source file without running or writing anything; note those that do not compile."""
     for path in _paths(distribution):
@@ -86,6 +103,14 @@ def signals(findings: Findings) -> list[Signal]:
         count = len(findings.dependencies)
         found.append(
             Signal(signal_type="many dependencies", strength=min(74, 38 + count), details={"dependencies": count})
+        )
+    if findings.altered:
+        found.append(
+            Signal(
+                signal_type="files differ from their record",
+                strength=90,
+                details={"files": len(findings.altered), "first": findings.altered[0][:300]},
+            )
         )
     if findings.broken:
         strength = 92 if len(findings.broken) >= 5 else 84

@@ -26,7 +26,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 from sqlmodel import col
 
-from examples.inspect_packages import Findings, compile_sources, installed, measure, read_metadata, signals
+from examples.inspect_packages import Findings, compile_sources, installed, measure, read_metadata, signals, verify
 from services.auth import Auth
 from services.database import Database
 from services.errors import LivewatchError
@@ -72,6 +72,8 @@ class Scan:
             org_id=org_id, stream_id=self._stream.id, name="Installed packages", steps=list(STEPS)
         )
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="inspect")
+        self._writing = asyncio.Lock()
+        self._done = 0
         self._serious = 0
 
     async def run(self) -> None:
@@ -129,7 +131,8 @@ class Scan:
         return raised
 
     async def _advance(self, packages: int) -> None:
-        done = self._scan.targets_analyzed = self._scan.targets_analyzed + 1
+        self._done += 1
+        done = self._done
         status = GoalStatus.AT_RISK if self._serious > done / 10 else GoalStatus.ON_TRACK
         await self._set(
             self._stream, completed=done, goal_status=status if done > packages / 10 else GoalStatus.IN_PROGRESS
@@ -149,14 +152,16 @@ class Scan:
         await self._insert(execution)
         started = time.perf_counter()
         try:
-            await self._in_thread(measure, package, found)
-            await self._in_thread(compile_sources, package, found)
+            for inspection in (measure, verify, compile_sources):
+                await self._in_thread(inspection, package, found)
         except OSError as error:
             outcome: dict[str, Any] = {"status": AgentStatus.FAILED, "error": str(error)}
         else:
             outcome = {"status": AgentStatus.COMPLETED, "output_summary": _summary(found)}
-        duration = int((time.perf_counter() - started) * 1000)
-        await self._set(execution, **outcome, completed_at=_now(), duration_ms=duration)
+        taken = time.perf_counter() - started
+        await self._set(execution, **outcome, completed_at=_now(), duration_ms=int(taken * 1000))
+        # Rest as long as it worked: the machine has other things to do, the dashboard among them.
+        await asyncio.sleep(taken)
 
     async def _raise_alerts(self, found: Findings) -> int:
         raised = signals(found)
@@ -202,10 +207,11 @@ class Scan:
 
     async def _set(self, row: Row, **fields: Any) -> None:
         """Write some fields of a row that this scan inserted, here and in the database."""
-        for name, value in fields.items():
-            setattr(row, name, value)
         model = type(row)
-        async with self._database.as_user(self._identity) as session:
+        # One at a time, so that of two workers' values the later one stays.
+        async with self._writing, self._database.as_user(self._identity) as session:
+            for name, value in fields.items():
+                setattr(row, name, value)
             await session.exec(update(model).where(col(model.id) == row.id).values(**fields))
 
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
@@ -287,7 +293,7 @@ def _end_with_parent(task: asyncio.Task[Any]) -> None:
 def _summary(found: Findings) -> str:
     return (
         f"{found.files} files, {found.size / 2**20:.1f} MiB, {found.sources} sources, "
-        f"{len(found.broken)} do not compile, licence {found.licence or 'none'}"
+        f"{len(found.altered)} altered, {len(found.broken)} do not compile, licence {found.licence or 'none'}"
     )
 
 
