@@ -17,9 +17,11 @@ from services.local_supabase.keys import SigningKey, Verifier
 from services.local_supabase.postgres import SUPERUSER, Postgres
 from services.local_supabase.realtime.authorization import Authorization
 from services.local_supabase.realtime.broadcasts import DatabaseBroadcasts
+from services.local_supabase.realtime.changes import TableChanges
 from services.local_supabase.realtime.channel import Services
 from services.local_supabase.realtime.endpoint import RealtimeEndpoint
 from services.local_supabase.realtime.limits import Limits
+from services.local_supabase.realtime.replication import Replication
 from services.local_supabase.realtime.topics import Topics
 from services.local_supabase.secrets_file import Secrets
 from services.local_supabase.users import Users
@@ -51,17 +53,20 @@ async def compose(
     auth_pool = Pool(postgres.url(AUTH_ROLE, secrets.auth_password), size=AUTH_CONNECTIONS, name="auth")
     topics = Topics()
     broadcasts = DatabaseBroadcasts(realtime_pool, topics)
+    changes = TableChanges(realtime_pool, Replication(realtime_pool.url))
     services = Services(
         verifier=verifier,
         topics=topics,
         authorization=Authorization(realtime_pool),
         broadcasts=broadcasts,
+        changes=changes,
         limits=limits or Limits(),
     )
     endpoint = RealtimeEndpoint(services)
     auth = Auth(Users(auth_pool), key, verifier, AuthSettings(issuer=f"{api_url}/auth/v1"))
     tasks = [
         asyncio.create_task(broadcasts.run(), name="realtime-broadcasts"),
+        asyncio.create_task(changes.run(), name="realtime-changes"),
         asyncio.create_task(endpoint.watch(), name="realtime-watch"),
         asyncio.create_task(_keep_running(postgres), name="postgres-watch"),
     ]

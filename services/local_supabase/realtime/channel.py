@@ -2,13 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from services.local_supabase.errors import TokenError
+from services.local_supabase.errors import ChangesError, TokenError
 from services.local_supabase.keys import Claims, Verifier
 from services.local_supabase.realtime.authorization import Authorization, AuthorizationError, Permissions
+from services.local_supabase.realtime.bindings import numbered
 from services.local_supabase.realtime.broadcasts import DatabaseBroadcasts
+from services.local_supabase.realtime.changes import Subscription, TableChanges
 from services.local_supabase.realtime.frames import Frame, JsonObject, Outgoing, compact
 from services.local_supabase.realtime.limits import Limits
 from services.local_supabase.realtime.topics import Topics
@@ -40,6 +43,7 @@ class Services:
     topics: Topics
     authorization: Authorization
     broadcasts: DatabaseBroadcasts
+    changes: TableChanges
     limits: Limits
 
 
@@ -86,15 +90,15 @@ class Channel:
         self._claims = client.claims
         self._may_write: Permissions | None = None
         self._expiry: asyncio.TimerHandle | None = None
-        self._ready: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._subscription: Subscription | None = None
+        self._subscribing = asyncio.Lock()
         self._closed = False
 
     async def join(self, ref: str | None) -> None:
         """Check token and rights, reply, and start to receive. Raises JoinError."""
         if not self.name:
             raise JoinError("TopicNameRequired: You must provide a topic name")
-        if not self._config.bindings == []:
-            raise JoinError("NotSupported: postgres_changes is not supported by this local server")
         try:
             self._claims = self._claims_of(self._token)
         except TokenError as error:
@@ -103,7 +107,7 @@ class Channel:
             await self._authorise()
         self._expire_with(self._claims)
         self._services.topics.add(self)
-        self._reply(ref, "ok", {"postgres_changes": []})
+        self._reply(ref, "ok", {"postgres_changes": [numbered(binding) for binding in self._config.bindings]})
 
     def announce(self) -> None:
         """Send what follows the reply to a join."""
@@ -111,7 +115,9 @@ class Channel:
             if self._services.broadcasts.ready.is_set():
                 self.system("Replication connection established")
             else:
-                self._ready = asyncio.create_task(self._announce_when_ready(), name=f"ready {self.topic}")
+                self._start(self._announce_when_ready())
+        if self._config.bindings:
+            self._start(self._subscribe())
 
     async def handle(self, frame: Frame) -> None:
         """Act on a frame of the client; unknown events are ignored, as hosted."""
@@ -147,8 +153,9 @@ class Channel:
         self._services.topics.remove(self)
         if self._expiry:
             self._expiry.cancel()
-        if self._ready:
-            self._ready.cancel()
+        self._unsubscribe()
+        for task in self._tasks:
+            task.cancel()
 
     async def _broadcast(self, frame: Frame) -> None:
         if not await self._can_broadcast():
@@ -185,6 +192,35 @@ class Channel:
                 self.end(str(error).removeprefix("Unauthorized: "))
                 return
         self._expire_with(claims)
+        if self._config.bindings:
+            self._start(self._subscribe())
+
+    async def _subscribe(self) -> None:
+        """Subscribe to table changes under the current token, and tell the client how that went."""
+        async with self._subscribing:
+            self._unsubscribe()
+            try:
+                self._subscription = await self._services.changes.subscribe(
+                    self.topic, self._config.bindings, self._claims, self._deliver_change
+                )
+            except ChangesError as error:
+                self.system(str(error), status="error", extension="postgres_changes")
+            else:
+                self.system("Subscribed to PostgreSQL", extension="postgres_changes")
+
+    def _unsubscribe(self) -> None:
+        if self._subscription:
+            self._services.changes.unsubscribe(self._subscription)
+            self._subscription = None
+
+    def _deliver_change(self, message: Outgoing) -> None:
+        if not self._closed:
+            self._client.send(message)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"channel {self.topic}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _authorise(self) -> None:
         try:
