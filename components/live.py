@@ -1,78 +1,82 @@
 """The seam between subscriptions and browser windows: what changed is collected and sent once a frame."""
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, Generic, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import structlog
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from components.batch import Batch
 from components.pacing import Paced, Pacer
-from services.entities import Entity, R
+from components.views import ConnectionsView, Counter, CountsView, RowsView, View
+from services.entities import Entity, R, Scope
 from services.models import ConnectionStatus
 from services.realtime import Delta, FeedStatus, Lessee, RealtimeService, Subscription
 from services.realtime.status import worst
 
 logger = structlog.get_logger(__name__)
 
-Batch = dict[str, Any]
-
-
-class View(Protocol):
-    """What a live element shows. Both methods return the element's batch, or None for nothing to send."""
-
-    def full(self) -> Batch | None:
-        """Everything, for an element that has just come or was stale."""
-
-    def patch(self, dirty: Collection[UUID]) -> Batch | None:
-        """What differs since the last batch, given the ids of the rows that changed."""
-
 
 class Window(ui.element, component="live_root.js"):
     """One browser window: sends what its views have to say in one message a frame, while somebody can see it.
 
-    A window that is hidden or away is sent nothing; its views are stale and go out in full once it is seen again.
-    Must be built within the page; it ends with it.
+    It looks at one organisation, `org_id`, and at what is addressed to the session's user. A window that is hidden or
+    away is sent nothing; its views are stale and go out in full once it is seen again. Must be built within the page;
+    it ends with it.
     """
 
-    def __init__(self, service: RealtimeService, session: Lessee, pacer: Pacer) -> None:
+    def __init__(self, service: RealtimeService, session: Lessee, pacer: Pacer, *, org_id: UUID) -> None:
         super().__init__()
-        self.service = service
-        self.session = session
+        self.org_id = org_id
+        self._service = service
+        self._session = session
         self.is_seen = False
         self._lives: list[Live] = []
+        self._chips: list[Live] = []
         self._subscriptions: list[Subscription[Any]] = []
         self._status: ConnectionStatus | None = None
         self._paced = Paced(pacer, self._flush)
         self.on("seen", self._on_seen)
 
-    def subscribe(self, entity: Entity[R], scope_id: UUID, **options: Any) -> Subscription[R]:
+    def subscribe(
+        self,
+        entity: Entity[R],
+        *,
+        on_change: Callable[[list[Delta[R]]], None] | None = None,
+        on_status: Callable[[FeedStatus], None] | None = None,
+    ) -> Subscription[R]:
         """A lease that counts for this window's connection status. Whoever takes it closes it, or the window does."""
-        on_status = options.pop("on_status", None)
 
         def status_changed(status: FeedStatus) -> None:
+            for chip in self._chips:
+                chip.refresh()
             self.touch()
             if on_status:
                 on_status(status)
 
-        subscription = self.service.subscribe(
-            entity, scope_id, session=self.session, on_status=status_changed, **options
+        scope_id = self.org_id if entity.scope is Scope.ORG else self._session.identity.user_id
+        subscription = self._service.subscribe(
+            entity, scope_id, session=self._session, on_change=on_change, on_status=status_changed
         )
-        self._subscriptions = [each for each in self._subscriptions if not each.is_closed] + [subscription]
+        self._subscriptions = [*self._open_leases(), subscription]
         return subscription
 
-    def status(self) -> FeedStatus:
-        """The worst status among this window's leases."""
-        return worst([each.status for each in self._subscriptions if not each.is_closed])
+    def status(self, scope: Scope | None = None) -> FeedStatus:
+        """The worst status among this window's leases, or those of one scope."""
+        return worst([each.status for each in self._open_leases() if scope in (None, each.topic.scope)])
 
-    def add(self, live: "Live") -> None:
-        """Serve a view."""
+    def add(self, live: "Live", *, is_chip: bool = False) -> None:
+        """Serve a view; one that `is_chip` is refreshed whenever a status changes."""
         self._lives.append(live)
+        if is_chip:
+            self._chips.append(live)
 
     def discard(self, live: "Live") -> None:
         """Serve a view no more; idempotent."""
         self._lives = [each for each in self._lives if each is not live]
+        self._chips = [each for each in self._chips if each is not live]
 
     def touch(self) -> None:
         """Something is to be sent."""
@@ -107,12 +111,15 @@ class Window(ui.element, component="live_root.js"):
 
     def _live_status(self) -> ConnectionStatus | None:
         """What the body's `data-live` says: connected only once rows are there."""
-        open_leases = [each for each in self._subscriptions if not each.is_closed]
+        open_leases = self._open_leases()
         if not open_leases:
             return None
-        status = worst([each.status for each in open_leases]).status
+        status = self.status().status
         is_loaded = all(each.is_loaded for each in open_leases)
         return status if is_loaded or status is not ConnectionStatus.CONNECTED else ConnectionStatus.CONNECTING
+
+    def _open_leases(self) -> list[Subscription[Any]]:
+        return [each for each in self._subscriptions if not each.is_closed]
 
     def _handle_delete(self) -> None:
         self._paced.cancel()
@@ -127,14 +134,14 @@ class Live:
     The element must emit `live` once it is mounted, and offer the method `apply(batch)`. Ends with the element.
     """
 
-    def __init__(self, window: Window, element: ui.element, view: View) -> None:
+    def __init__(self, window: Window, element: ui.element, *, is_chip: bool = False) -> None:
         self.element = element
         self.is_stale = True
+        self.view: View | None = None
         self._window = window
-        self._view = view
         self._is_mounted = False
         self._dirty: set[UUID] = set()
-        window.add(self)
+        window.add(self, is_chip=is_chip)
         element.on("live", self._on_live)
 
     def changed(self, deltas: Iterable[Delta[Any]]) -> None:
@@ -149,13 +156,13 @@ class Live:
 
     def take(self) -> Batch | None:
         """What to send now."""
-        if not self._is_mounted:
+        if not self._is_mounted or self.view is None:
             return None
         if self.is_stale:
-            batch = self._view.full()
+            batch = self.view.full()
             self.is_stale = batch is None
         elif self._dirty:
-            batch = self._view.patch(self._dirty)
+            batch = self.view.patch(self._dirty)
         else:
             return None
         self._dirty = set()
@@ -170,109 +177,38 @@ class Live:
         self.refresh()
 
 
-class RowsView(Generic[R]):
-    """The rows of a subscription that pass `where`, sorted by `key`, at most `limit`, as the element's dicts."""
-
-    def __init__(
-        self,
-        subscription: Subscription[R],
-        *,
-        present: Callable[[R], dict[str, Any]],
-        key: Callable[[R], Any],
-        where: Callable[[R], bool] | None = None,
-        limit: int = 200,
-    ) -> None:
-        self.subscription = subscription
-        self.where = where
-        self.key = key
-        self.limit = limit
-        self._present = present
-        self._sent: dict[UUID, dict[str, Any]] = {}
-        self._keys: dict[UUID, Any] = {}
-        self._order: list[UUID] = []
-
-    def full(self) -> Batch | None:
-        if not self.subscription.is_loaded:
-            return None
-        rows = self._rows()
-        self._order = [row.id for row in rows]
-        self._keys = {row.id: self.key(row) for row in rows}
-        self._sent = {row.id: self._present(row) for row in rows}
-        return {
-            "reset": {
-                "order": [str(id) for id in self._order],
-                "rows": {str(id): fields for id, fields in self._sent.items()},
-            }
-        }
-
-    def patch(self, dirty: Collection[UUID]) -> Batch | None:
-        moved = False
-        patches: dict[str, dict[str, Any]] = {}
-        for id in dirty:
-            row = self.subscription.get(id)
-            shown = row is not None and (self.where is None or self.where(row))
-            if not shown or row is None:
-                moved = moved or id in self._sent
-                continue
-            if id not in self._sent or self._keys[id] != self.key(row):
-                moved = True
-            if id in self._sent:
-                self._set(row, patches)
-        batch: Batch = {}
-        if moved:
-            rows = self._rows()
-            order = [row.id for row in rows]
-            for row in rows:
-                if row.id not in self._sent:
-                    self._set(row, patches)
-                self._keys[row.id] = self.key(row)
-            for gone in self._sent.keys() - set(order):
-                del self._sent[gone], self._keys[gone]
-                patches.pop(str(gone), None)
-            if order != self._order:
-                self._order = order
-                batch["order"] = [str(id) for id in order]
-        if patches:
-            batch["set"] = patches
-        return batch or None
-
-    def _set(self, row: R, patches: dict[str, dict[str, Any]]) -> None:
-        fields = self._present(row)
-        sent = self._sent.get(row.id, {})
-        changed = {name: value for name, value in fields.items() if name not in sent or sent[name] != value}
-        self._sent[row.id] = fields
-        if changed:
-            patches[str(row.id)] = changed
-
-    def _rows(self) -> list[R]:
-        rows = [row for row in self.subscription.rows() if self.where is None or self.where(row)]
-        rows.sort(key=self.key)
-        return rows[: self.limit]
-
-
 def live_rows(
     window: Window,
     element: ui.element,
     entity: Entity[R],
-    scope_id: UUID,
     *,
     present: Callable[[R], dict[str, Any]],
     key: Callable[[R], Any],
     where: Callable[[R], bool] | None = None,
     limit: int = 200,
 ) -> RowsView[R]:
-    """Bind a list element to an entity's rows; the lease ends with the element."""
-    live: Live | None = None
-
-    def changed(deltas: list[Delta[R]]) -> None:
-        if live:
-            live.changed(deltas)
-
-    subscription = window.subscribe(entity, scope_id, on_change=changed)
-    view = RowsView(subscription, present=present, key=key, where=where, limit=limit)
-    live = Live(window, element, view)
+    """Bind a list element to an entity's rows that pass `where`, sorted by `key`; the lease ends with the element."""
+    live = Live(window, element)
+    subscription = window.subscribe(entity, on_change=live.changed)
+    live.view = view = RowsView(subscription, present=present, key=key, where=where, limit=limit)
     end_with(element, live.close, subscription.close)
     return view
+
+
+def live_counts(window: Window, element: ui.element, counters: Sequence[Counter]) -> None:
+    """Bind a StatGrid to counters over entities' rows; the leases, one an entity, end with the element."""
+    live = Live(window, element)
+    entities = {counter.entity.table: counter.entity for counter in counters}
+    subscriptions = {table: window.subscribe(entity, on_change=live.changed) for table, entity in entities.items()}
+    live.view = CountsView(counters, subscriptions)
+    end_with(element, live.close, *(subscription.close for subscription in subscriptions.values()))
+
+
+def live_connections(window: Window, element: ui.element, scopes: Mapping[str, Scope | None]) -> None:
+    """Bind connection chips, by name, to the status of the window's leases of a scope, or of all."""
+    live = Live(window, element, is_chip=True)
+    live.view = ConnectionsView(lambda: {name: window.status(scope) for name, scope in scopes.items()})
+    end_with(element, live.close)
 
 
 def end_with(element: ui.element, *closes: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Finds a Chromium for the tests: the system's, else Playwright's; `python -m tests.browser` installs one if need be."""
+"""Finds a Chromium for the tests: the system's, else Playwright's; as a module it installs one if need be."""
 
 import os
 import shutil

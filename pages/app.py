@@ -1,0 +1,47 @@
+"""The web application: the gate, the session routes, the health check and the pages."""
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from nicegui import ui
+
+from pages.context import Context
+from pages.frame import register_frame
+from pages.gate import Gate
+from pages.session import session_routes
+from pages.sign_in import register_sign_in
+
+# A laptop that sleeps for less than this comes back to the same window, without a reload.
+RECONNECT_TIMEOUT = 120.0
+
+
+def create_app(context: Context) -> FastAPI:
+    """Everything that is served. The services in `context` are the caller's to close."""
+    app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(session_routes(context))
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    register_sign_in(context)
+    register_frame(context)
+    ui.run_with(
+        app,
+        title="Livewatch",
+        favicon=FAVICON,
+        dark=None,
+        reconnect_timeout=RECONNECT_TIMEOUT,
+        # Nothing is bound: rows reach elements by message. The styles are our own.
+        binding_refresh_interval=None,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    app.add_middleware(Gate, cookie=context.cookie, sessions=context.sessions)
+    return app
+
+
+FAVICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#3b5bdb"/>'
+    '<path d="M5 17h5l3-8 5 15 3-7h6" fill="none" stroke="#fff" stroke-width="2.6" stroke-linecap="round" '
+    'stroke-linejoin="round"/></svg>'
+)

@@ -1,0 +1,87 @@
+"""The frame around every page: one NiceGUI page whose content follows the URL, so that the shell and the feeds stay."""
+
+from collections.abc import Callable
+from functools import partial
+from uuid import UUID
+
+import structlog
+from nicegui import ui
+from starlette.requests import Request
+
+from components.feedback import error_panel, not_found_panel
+from components.live import Window, end_with
+from components.shell import shell
+from components.theme import apply_theme
+from pages.alerts import alerts_page
+from pages.context import Context
+from pages.dashboard import dashboard_page
+from pages.gate import session_of
+from pages.monitoring import monitoring_page
+from pages.notifications import notifications_page
+from pages.organization import new_organization_page
+from pages.stream import stream_page
+from pages.visit import Visit
+from services.errors import LivewatchError, SessionExpired
+from services.organizations import display_name, memberships
+
+logger = structlog.get_logger(__name__)
+
+Page = Callable[[Visit], None]
+PAGES: dict[str, Page] = {
+    "/": dashboard_page,
+    "/monitoring": monitoring_page,
+    "/alerts": alerts_page,
+    "/notifications": notifications_page,
+}
+# Reading who somebody is takes milliseconds; while PostgreSQL is away it takes as long as its time-outs.
+RESPONSE_TIMEOUT = 30.0
+
+
+def register_frame(context: Context) -> None:
+    """Serve every path that nothing else serves."""
+
+    async def frame(request: Request) -> None:
+        apply_theme()
+        session = session_of(request)
+        if session is None:
+            ui.navigate.to("/sign-in")
+            return
+        try:
+            identity = session.identity
+            organizations = await memberships(context.database, identity)
+            name = await display_name(context.database, identity)
+        except SessionExpired:
+            ui.navigate.to("/sign-in?reason=expired")
+            return
+        except LivewatchError as error:
+            error_panel("This page cannot be shown now", str(error), retry_after=5)
+            return
+        if not organizations:
+            new_organization_page(context, session, name)
+            return
+        membership = organizations[0]
+        window = Window(context.realtime, session, context.pacer, org_id=membership.org_id)
+        end_with(
+            window,
+            session.join(
+                on_renew=lambda: window.run_method("renew"),
+                on_end=lambda cause: window.run_method("leave", "expired"),
+            ),
+        )
+        visit = Visit(context=context, session=session, window=window, membership=membership)
+        with shell(user_name=name, org_name=membership.name):
+            Routes({path: partial(page, visit) for path, page in PAGES.items()} | {"/streams/{id}": partial(stream_page, visit)})
+
+    ui.page("/", response_timeout=RESPONSE_TIMEOUT)(frame)
+    ui.page("/{_:path}", response_timeout=RESPONSE_TIMEOUT)(frame)
+
+
+class Routes(ui.sub_pages):
+    """The content for the current path; an unknown one, and a page that fails, get a page of ours."""
+
+    def _render_404(self) -> None:
+        not_found_panel(self._router.current_path)
+
+    def _render_error(self, error: Exception) -> None:
+        logger.error("a page failed", path=self._router.current_path, exc_info=error)
+        error_panel("This page failed", "The log of the app has the reason. Reload to try again.")

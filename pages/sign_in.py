@@ -1,0 +1,25 @@
+"""/sign-in: the only page for people without a session."""
+
+from nicegui import ui
+from starlette.requests import Request
+
+from components.sign_in_card import sign_in_card
+from components.theme import apply_theme
+from pages.context import Context
+from pages.gate import local_path, session_of
+
+REASONS = {
+    "wrong": "E-mail and password do not match.",
+    "unavailable": "The sign-in service does not answer. Try again in a moment.",
+    "refused": "The sign-in service refused. Has the e-mail address been confirmed?",
+    "expired": "Your session has ended. Sign in again.",
+    "signed-out": "You have signed out.",
+}
+
+
+def register_sign_in(context: Context) -> None:
+    """Serve the page; its forms post to the session routes."""
+
+    @ui.page("/sign-in", title="Sign in · Livewatch")
+    def page(request: Request, reason: str = "", next: str = "/") -> None:
+        ...

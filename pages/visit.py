@@ -1,0 +1,98 @@
+"""One person's visit in one window: what the pages inside the frame are built from."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from nicegui import ui
+
+from components.live import Window, live_rows
+from components.live_list import LiveList
+from components.present import present_agent, present_alert, present_notification, present_scan, present_stream
+from pages.context import Context
+from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS
+from services.errors import LivewatchError
+from services.inbox import mark_alert_read, mark_notification_read
+from services.models import AcquisitionScan, AgentExecution, AgentStatus, Notification, Row, SignalAlert, Stream
+from services.organizations import Membership
+from services.sessions import UserSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """The services, the session, the window's end of the feed and the organisation that is looked at."""
+
+    context: Context
+    session: UserSession
+    window: Window
+    membership: Membership
+
+    async def act(self, work: Awaitable[object], *, done: str = "") -> None:
+        """Do something that a person asked for, and tell them how it went."""
+        try:
+            await work
+        except LivewatchError as error:
+            ui.notify(str(error), type="negative")
+        else:
+            if done:
+                ui.notify(done, type="positive")
+
+
+def stream_list(visit: Visit, *, where: Callable[[Stream], bool] | None = None, empty_text: str | None = None) -> None:
+    """Stream cards, newest first: an order that no progress changes."""
+    element = LiveList("stream", empty_text=empty_text)
+    live_rows(visit.window, element, STREAMS, present=present_stream, key=newest_first, where=where)
+
+
+def scan_list(visit: Visit, *, where: Callable[[AcquisitionScan], bool] | None = None) -> None:
+    """Scan cards, newest first."""
+    live_rows(visit.window, LiveList("scan"), SCANS, present=present_scan, key=newest_first, where=where)
+
+
+def agent_list(
+    visit: Visit,
+    *,
+    where: Callable[[AgentExecution], bool] | None = None,
+    limit: int = 100,
+    empty_text: str | None = None,
+) -> None:
+    """Agent executions: those that run or wait first, then the latest."""
+
+    def running_first(row: AgentExecution) -> tuple[bool, float]:
+        is_over = row.status not in (AgentStatus.RUNNING, AgentStatus.PENDING)
+        return (is_over, newest_first(row))
+
+    element = LiveList("agent", empty_text=empty_text)
+    live_rows(visit.window, element, AGENTS, present=present_agent, key=running_first, where=where, limit=limit)
+
+
+def alert_list(visit: Visit, *, where: Callable[[SignalAlert], bool] | None = None, limit: int = 100) -> None:
+    """Alerts for the person, latest first, each with a way to mark it as read."""
+    element = LiveList("alert")
+    live_rows(visit.window, element, ALERTS, present=present_alert, key=latest_detected, where=where, limit=limit)
+
+    async def mark(id: str) -> None:
+        await visit.act(mark_alert_read(visit.context.database, visit.session.identity, UUID(id)))
+
+    element.on_mark_read(mark)
+
+
+def notification_list(visit: Visit, *, limit: int = 100) -> None:
+    """Messages for the person, latest first, each with a way to mark it as read."""
+    element = LiveList("notification")
+    live_rows(visit.window, element, NOTIFICATIONS, present=present_notification, key=newest_first, limit=limit)
+
+    async def mark(id: str) -> None:
+        await visit.act(mark_notification_read(visit.context.database, visit.session.identity, UUID(id)))
+
+    element.on_mark_read(mark)
+
+
+def newest_first(row: Row | Notification) -> float:
+    """Sorts by creation, latest first."""
+    return -row.created_at.timestamp() if row.created_at else 0.0
+
+
+def latest_detected(row: SignalAlert) -> float:
+    """Sorts by detection, latest first."""
+    return -row.detected_at.timestamp() if row.detected_at else 0.0

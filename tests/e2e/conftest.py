@@ -1,0 +1,80 @@
+"""Browser windows on a running app, against the shared world."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.app_process import AppProcess, running
+from tests.browser import FLAGS, ADVICE, find
+from tests.world import Person, World
+
+SignedIn = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture(scope="session")
+async def app(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AppProcess]:
+    """One app a session, on the world's Supabase as on any project."""
+    status = world.status
+    assert status.app_database_url
+    environment = {
+        "SUPABASE_URL": status.api_url,
+        "SUPABASE_ANON_KEY": status.anon_key.get_secret_value(),
+        "DATABASE_URL": status.app_database_url.get_secret_value(),
+        "LIVEWATCH_DATA": str(tmp_path_factory.mktemp("app")),
+    }
+    async with running(environment) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    path = find_browser()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def window(app: AppProcess, browser: Browser) -> AsyncIterator[SignedIn]:
+    """Opens windows: `await window(person, "/monitoring")`; a second one of the same person shares the cookie."""
+    async with AsyncExitStack() as stack:
+        contexts = {}
+
+        async def open_window(person: Person, path: str = "/monitoring") -> Page:
+            if person.id not in contexts:
+                context = await browser.new_context(base_url=app.url, viewport={"width": 1440, "height": 900})
+                stack.push_async_callback(context.close)
+                contexts[person.id] = context
+                page = await context.new_page()
+                await sign_in(page, person, path)
+            else:
+                page = await contexts[person.id].new_page()
+                await page.goto(path)
+            await page.wait_for_selector('body[data-live="connected"]')
+            return page
+
+        yield open_window
+
+
+async def sign_in(page: Page, person: Person, path: str = "/") -> None:
+    """As a person does: the form, from the page that asked for it."""
+    await page.goto(path)
+    await page.get_by_label("E-mail").fill(person.email)
+    await page.get_by_label("Password").fill(person.password)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"**{path}")
+
+
+def find_browser() -> str:
+    path = find()
+    assert path, ADVICE
+    return path
+
+
+def live(page: Page, table: str, id: object, field: str):  # type: ignore[no-untyped-def]
+    """The element that shows one value."""
+    return page.locator(f'[data-table="{table}"][data-id="{id}"][data-field="{field}"]')
