@@ -1,0 +1,113 @@
+// A list of live rows. Python sends batches; a batch changes the rows it names and re-renders only those.
+import { computed, nextTick, onMounted, ref, shallowReactive, shallowRef } from "vue";
+import { clockTime, lostAt, mayMove } from "lw_parts";
+import { KINDS } from "lw_rows";
+
+const TOO_MANY_TO_MOVE = 300;
+const MOVE = { duration: 240, easing: "cubic-bezier(0.2, 0, 0, 1)" };
+
+export default {
+  props: {
+    kind: String,
+    table: String,
+    looks: Object,
+    skeletons: Number,
+    emptyIcon: String,
+    emptyText: String,
+    label: String,
+  },
+  emits: ["live", "markRead"],
+  setup(props, { emit }) {
+    const kind = KINDS[props.kind];
+    const rows = new Map();
+    const order = shallowRef(null); // null until the first batch
+    const host = ref(null);
+    const staleSince = ref(null);
+    const moves = new WeakMap();
+
+    function merge(id, fields, isWhole) {
+      const row = rows.get(id);
+      if (!row) return void rows.set(id, shallowReactive({ ...fields }));
+      if (isWhole) for (const name of Object.keys(row)) if (!(name in fields)) delete row[name];
+      Object.assign(row, fields);
+      if (row.pending) row.pending = false;
+    }
+
+    function arrange(ids) {
+      const kept = new Set(ids);
+      for (const id of rows.keys()) if (!kept.has(id)) rows.delete(id);
+      order.value = ids.filter((id) => rows.has(id));
+    }
+
+    function apply(batch) {
+      if (batch.reset) {
+        for (const [id, fields] of Object.entries(batch.reset.rows)) merge(id, fields, true);
+        return arrange(batch.reset.order);
+      }
+      if (order.value === null) return; // a change of what was never shown; the reset will bring it
+      for (const [id, fields] of Object.entries(batch.set ?? {})) {
+        if (rows.has(id) || batch.order) merge(id, fields, false);
+      }
+      if (batch.order) settle(() => arrange(batch.order));
+    }
+
+    // Rows glide to their new places and new ones fade in. Web Animations and not Vue's transitions: these
+    // remove leaving elements by animation frames, which a hidden tab does not have.
+    async function settle(change) {
+      const before = new Map();
+      if (mayMove() && order.value.length <= TOO_MANY_TO_MOVE && host.value) {
+        for (const child of host.value.children) before.set(child, child.getBoundingClientRect());
+      }
+      const wasEmpty = order.value.length === 0;
+      change();
+      await nextTick();
+      if (!before.size && !wasEmpty) return;
+      const children = [...(host.value?.children ?? [])];
+      for (const child of children) moves.get(child)?.cancel();
+      const after = children.map((child) => child.getBoundingClientRect());
+      children.forEach((child, index) => animate(child, before.get(child), after[index]));
+    }
+
+    function animate(child, from, to) {
+      if (!mayMove() || to.bottom < 0 || to.top > innerHeight) return;
+      if (!from) return void child.animate({ opacity: [0, 1] }, MOVE);
+      const [x, y] = [from.left - to.left, from.top - to.top];
+      if (x || y) moves.set(child, child.animate({ transform: [`translate(${x}px, ${y}px)`, "none"] }, MOVE));
+    }
+
+    function markRead(id) {
+      const row = rows.get(id);
+      row.pending = true;
+      setTimeout(() => (row.pending = false), 5000); // for another try if the server said nothing
+      emit("markRead", id);
+    }
+
+    onMounted(() => emit("live"));
+    const staleAt = computed(() => staleSince.value ?? lostAt.value);
+    return {
+      apply,
+      setStale: (since) => (staleSince.value = since),
+      asOf: computed(() => (staleAt.value ? "as of " + clockTime(staleAt.value) : "")),
+      host,
+      kind,
+      markRead,
+      order,
+      rows,
+      tableName: props.table ?? kind.table,
+    };
+  },
+  template: `
+    <div class="lw-list" :class="{ 'lw-list--stale': asOf }" :aria-busy="order === null">
+      <div v-if="asOf" class="lw-list__asof" role="status"><span>{{ asOf }}</span></div>
+      <div v-if="order === null" :class="kind.layout" aria-hidden="true">
+        <div v-for="index in skeletons" :key="index" class="lw-ghost" :class="'lw-ghost--' + $props.kind"><i></i><i></i><i></i></div>
+      </div>
+      <div v-else-if="!order.length" class="lw-empty">
+        <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ emptyText }}</p>
+      </div>
+      <div v-else ref="host" :class="kind.layout" role="list" :aria-label="label">
+        <component :is="kind.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="tableName"
+                   :looks="looks" @mark-read="markRead" />
+      </div>
+    </div>`,
+};

@@ -1,0 +1,112 @@
+"""The hot list: rows of one kind as cards or lines, changed in place by batches."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from nicegui.element import Element
+from nicegui.events import GenericEventArguments
+
+from components.batch import Batch
+from components.present import epoch_ms
+from components.statuses import looks_of
+from services.models import AgentStatus, GoalStatus, NotificationType, Priority, ScanStatus
+
+Kind = Literal["stream", "scan", "agent", "alert", "notification"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _KindOfRow:
+    statuses: type[StrEnum]
+    label: str
+    skeletons: int
+    empty_icon: str
+    empty_text: str
+
+
+KINDS: dict[Kind, _KindOfRow] = {
+    "stream": _KindOfRow(
+        statuses=GoalStatus,
+        label="Streams",
+        skeletons=6,
+        empty_icon="stacked_line_chart",
+        empty_text="No streams yet. Start a job that reports its progress and it appears here at once.",
+    ),
+    "scan": _KindOfRow(
+        statuses=ScanStatus,
+        label="Scans",
+        skeletons=3,
+        empty_icon="radar",
+        empty_text="No scans yet. Start an acquisition scan and watch its steps here.",
+    ),
+    "agent": _KindOfRow(
+        statuses=AgentStatus,
+        label="Agents",
+        skeletons=6,
+        empty_icon="smart_toy",
+        empty_text="No agent has run yet. Runs appear here the moment they start.",
+    ),
+    "alert": _KindOfRow(
+        statuses=Priority,
+        label="Alerts",
+        skeletons=5,
+        empty_icon="notifications_none",
+        empty_text="No alerts. When something is detected for you, it appears here.",
+    ),
+    "notification": _KindOfRow(
+        statuses=NotificationType,
+        label="Notifications",
+        skeletons=5,
+        empty_icon="inbox",
+        empty_text="Nothing to read. Messages for you arrive here.",
+    ),
+}
+
+
+class LiveList(Element, component="live_list.js", dependencies=["lw_parts.js", "lw_rows.js"]):
+    """Shows skeletons until the first batch, then its rows.
+
+    Emits `live` when the browser has mounted it and needs a `reset`; emits `markRead` with a row's id, which comes
+    from the browser and is to be checked like any input.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        table: str | None = None,
+        label: str | None = None,
+        skeletons: int | None = None,
+        empty_icon: str | None = None,
+        empty_text: str | None = None,
+    ) -> None:
+        """`table` is the `data-table` of the values, the kind's own by default."""
+        super().__init__()
+        of_kind = KINDS[kind]
+        self.props["kind"] = kind
+        if table is not None:
+            self.props["table"] = table
+        self.props["looks"] = looks_of(of_kind.statuses)
+        self.props["label"] = label or of_kind.label
+        self.props["skeletons"] = of_kind.skeletons if skeletons is None else skeletons
+        self.props["empty-icon"] = empty_icon or of_kind.empty_icon
+        self.props["empty-text"] = empty_text or of_kind.empty_text
+
+    def apply(self, batch: Batch) -> None:
+        """Show a batch, in a message of its own."""
+        self.run_method("apply", batch)
+
+    def set_stale(self, since: datetime | None) -> None:
+        """Grey the list and say as of when it is true; None makes it live again. A window without its server
+        does so by itself."""
+        self.run_method("setStale", epoch_ms(since))
+
+    def on_mark_read(self, handler: Callable[[str], object]) -> None:
+        """Call `handler` with the id of the row that a person marked as read."""
+
+        def marked(event: GenericEventArguments) -> object:
+            return handler(str(event.args))
+
+        self.on("markRead", marked)

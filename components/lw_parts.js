@@ -1,0 +1,139 @@
+// What the live elements share: the clock, the window's own connection, formats, and the smallest components.
+import { computed, onMounted, onUnmounted, ref } from "vue";
+
+// One timer ticks for everything on the page that tells time, and only while somebody can see it.
+const now = ref(Date.now());
+let watchers = 0;
+let timer = null;
+
+function keepTime() {
+  const wanted = watchers > 0 && !document.hidden;
+  if (wanted && !timer) {
+    now.value = Date.now();
+    timer = setInterval(() => (now.value = Date.now()), 1000);
+  } else if (!wanted && timer) {
+    clearInterval(timer);
+    timer = null;
+  }
+}
+document.addEventListener("visibilitychange", keepTime);
+
+export function useNow() {
+  onMounted(() => (watchers++, keepTime()));
+  onUnmounted(() => (watchers--, keepTime()));
+  return now;
+}
+
+// When this window lost its server (ms), null while it has it: nobody else can tell.
+export const lostAt = ref(null);
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+
+function lose() {
+  lostAt.value ??= Date.now();
+}
+function find() {
+  lostAt.value = null;
+}
+function watchSocket() {
+  const socket = window.socket;
+  if (!socket) return void setTimeout(watchSocket, 10); // NiceGUI opens it after the elements are mounted
+  socket.on("connect", find);
+  socket.on("disconnect", lose);
+  socket.on("connect_error", lose);
+  if (LOOPBACK.includes(location.hostname)) return; // being off the network does not cut it
+  window.addEventListener("offline", lose);
+  window.addEventListener("online", () => socket.connected && find());
+}
+watchSocket();
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+export const mayMove = () => !still.matches && !document.hidden;
+
+export const pageLink = (path) => (path.startsWith("/") ? (window.path_prefix ?? "") + path : path);
+
+const plain = (value) => value === 0 || value === 100;
+export const percent = (value) => (plain(value) ? value : Number(value ?? 0).toFixed(1)) + "%";
+
+export function ago(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 5) return "just now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86400)} d ago`;
+}
+
+// `ticks`: whole seconds, for what still runs.
+export function duration(ms, ticks = false) {
+  if (ticks && ms < 60000) return `${Math.max(0, Math.floor(ms / 1000))} s`;
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 10000) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.floor(ms / 1000);
+  const two = (number) => String(number).padStart(2, "0");
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${two(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${two(Math.floor(seconds / 60) % 60)} m`;
+}
+
+const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
+export const exactTime = (ms) => dateTime.format(ms);
+export const clockTime = (ms) => clock.format(ms);
+
+const UNKNOWN = { tone: "neutral", icon: "help_outline", pulse: false };
+export const lookOf = (looks, status) => looks?.[status] ?? { ...UNKNOWN, label: String(status ?? "Unknown") };
+
+// The contract by which tests and tools find a live value.
+export const fieldAttributes = (table, id, field) => ({ "data-table": table, "data-id": id, "data-field": field });
+
+export const TimeAgo = {
+  props: { at: Number },
+  setup(props) {
+    const clock = useNow();
+    return { text: computed(() => ago(clock.value - props.at)), exact: computed(() => exactTime(props.at)) };
+  },
+  template: `
+    <time v-if="at" class="lw-time lw-number" :title="exact" :data-value="at">{{ text }}</time>
+    <span v-else class="lw-time">–</span>`,
+};
+
+// Ticks from `from` on while there is no final `ms`.
+export const Elapsed = {
+  props: { from: Number, ms: Number, running: Boolean },
+  setup(props) {
+    const clock = useNow();
+    const text = computed(() => {
+      if (props.ms != null) return duration(props.ms);
+      if (!props.running || !props.from) return "–";
+      return duration(clock.value - props.from, true);
+    });
+    return { text };
+  },
+  template: `<span class="lw-number" :data-value="ms">{{ text }}</span>`,
+};
+
+export const LiveDot = {
+  props: { look: Object },
+  template: `<span class="lw-dot" :class="{ 'lw-dot--pulse': look.pulse }" :data-tone="look.tone" aria-hidden="true"></span>`,
+};
+
+export const StatusBadge = {
+  inheritAttrs: false,
+  props: { look: Object, value: String },
+  template: `
+    <span class="lw-badge" :data-tone="look.tone">
+      <i class="lw-icon notranslate" aria-hidden="true">{{ look.icon }}</i><span v-bind="$attrs" :data-value="value">{{ look.label }}</span>
+    </span>`,
+};
+
+export const ProgressBar = {
+  props: { value: Number, label: String, tone: String },
+  setup(props) {
+    return { share: computed(() => Math.min(100, Math.max(0, props.value ?? 0))) };
+  },
+  template: `
+    <div class="lw-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" :aria-valuenow="share"
+         :aria-label="label" :data-tone="tone">
+      <div class="lw-bar__fill" :style="{ transform: 'translateX(' + (share - 100) + '%)' }"></div>
+    </div>`,
+};

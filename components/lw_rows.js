@@ -1,0 +1,139 @@
+// One component per kind of row. Each renders from its own reactive `row`, so that a change touches one card only.
+import { computed } from "vue";
+import {
+  Elapsed,
+  fieldAttributes,
+  LiveDot,
+  lookOf,
+  pageLink,
+  percent,
+  ProgressBar,
+  StatusBadge,
+  TimeAgo,
+} from "lw_parts";
+
+function rowComponent(statusField, template, more = () => ({})) {
+  return {
+    components: { Elapsed, LiveDot, ProgressBar, StatusBadge, TimeAgo },
+    props: { id: String, row: Object, table: String, looks: Object },
+    emits: ["markRead"],
+    setup(props) {
+      const at = (field) => fieldAttributes(props.table, props.id, field);
+      return { at, look: computed(() => lookOf(props.looks, props.row[statusField])), pageLink, percent, ...more(props) };
+    },
+    template,
+  };
+}
+
+const StreamCard = rowComponent(
+  "goal_status",
+  `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
+    <div class="lw-card__head">
+      <live-dot :look="look" />
+      <a class="lw-card__name lw-card__link" :href="pageLink('/streams/' + id)" :title="row.name" v-bind="at('name')">{{ row.name }}</a>
+      <status-badge :look="look" :value="row.goal_status" v-bind="at('goal_status')" />
+    </div>
+    <div class="lw-card__figures lw-number">
+      <span class="lw-card__percent" :data-value="row.percentage" v-bind="at('percentage')">{{ percent(row.percentage) }}</span>
+      <span><b v-bind="at('completed')">{{ row.completed }}</b> / <span v-bind="at('total')">{{ row.total }}</span></span>
+    </div>
+    <progress-bar :value="row.percentage" :label="'Progress of ' + row.name" :tone="look.tone" />
+    <div class="lw-card__foot">
+      <span class="lw-clip" v-bind="at('stream_type')">{{ row.stream_type }}</span>
+      <span v-if="row.quality_target" class="lw-clip">Quality <b v-bind="at('quality_target')">{{ row.quality_target }}</b></span>
+      <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
+    </div>
+  </div>`,
+);
+
+const ScanCard = rowComponent(
+  "status",
+  `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
+    <div class="lw-card__head">
+      <live-dot :look="look" />
+      <span class="lw-card__name" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
+      <status-badge :look="look" :value="row.status" v-bind="at('status')" />
+    </div>
+    <div class="lw-card__figures lw-number">
+      <span class="lw-card__percent" :data-value="row.progress_percentage" v-bind="at('progress_percentage')">{{ percent(row.progress_percentage) }}</span>
+      <span><b v-bind="at('targets_analyzed')">{{ row.targets_analyzed }}</b> of <span v-bind="at('targets_identified')">{{ row.targets_identified }}</span> analyzed</span>
+    </div>
+    <progress-bar :value="row.progress_percentage" :label="'Progress of ' + row.name" :tone="look.tone" />
+    <ol class="lw-steps" :data-tone="look.tone">
+      <li v-for="(step, index) in row.steps" :key="index" :title="step" :data-state="stateOf(index)"
+          :aria-current="stateOf(index) === 'current' ? 'step' : undefined"><span class="lw-clip">{{ step }}</span></li>
+    </ol>
+    <div class="lw-card__foot">
+      <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
+      <span v-else-if="row.current_step" class="lw-clip"><span v-bind="at('current_step')">{{ row.current_step }}</span>
+        <span v-if="row.step != null">· step {{ row.step + 1 }} of {{ row.steps.length }}</span></span>
+      <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
+    </div>
+  </div>`,
+  (props) => ({
+    stateOf(index) {
+      if (props.row.status === "completed") return "done";
+      if (props.row.step == null || index > props.row.step) return "open";
+      return index < props.row.step ? "done" : "current";
+    },
+  }),
+);
+
+const AgentRow = rowComponent(
+  "status",
+  `<div class="lw-line lw-line--agent" role="listitem" :data-table="table" :data-id="id">
+    <live-dot :look="look" />
+    <div class="lw-line__main">
+      <span class="lw-line__title lw-clip" :title="row.agent_name" v-bind="at('agent_name')">{{ row.agent_name }}</span>
+      <span v-if="row.summary" class="lw-line__note lw-clip" :class="{ 'lw-critical': row.status === 'failed' }" :title="row.summary">{{ row.summary }}</span>
+    </div>
+    <status-badge :look="look" :value="row.status" v-bind="at('status')" />
+    <elapsed class="lw-line__figure" :from="row.started_at" :ms="row.duration_ms" :running="row.status === 'running'" v-bind="at('duration_ms')" />
+    <time-ago :at="row.started_at" v-bind="at('started_at')" />
+  </div>`,
+);
+
+const READ_BUTTON = `
+    <button v-if="!row.is_read" type="button" class="lw-icon-button" title="Mark as read" :aria-label="'Mark as read: ' + (row.title ?? row.target_name)"
+            :disabled="row.pending" @click="$emit('markRead', id)"><i class="lw-icon notranslate" aria-hidden="true">done</i></button>
+    <span v-else class="lw-icon-button" aria-hidden="true"></span>`;
+
+const AlertRow = rowComponent(
+  "priority",
+  `<div class="lw-line lw-line--alert" role="listitem" :class="{ 'lw-line--unread': !row.is_read }" :data-table="table" :data-id="id">
+    <span class="lw-unread" v-bind="at('is_read')" :data-value="String(row.is_read)"><span class="lw-sr-only">{{ row.is_read ? "Read" : "Unread" }}</span></span>
+    <status-badge :look="look" :value="row.priority" v-bind="at('priority')" />
+    <div class="lw-line__main">
+      <a v-if="row.stream_id" class="lw-line__title lw-clip" :href="pageLink('/streams/' + row.stream_id)" :title="row.target_name" v-bind="at('target_name')">{{ row.target_name }}</a>
+      <span v-else class="lw-line__title lw-clip" :title="row.target_name" v-bind="at('target_name')">{{ row.target_name }}</span>
+      <span class="lw-line__note lw-clip"><span v-bind="at('signal_type')">{{ row.signal_type }}</span><template v-if="row.company_name"> · <span v-bind="at('company_name')">{{ row.company_name }}</span></template></span>
+    </div>
+    <span class="lw-strength" :data-tone="look.tone" title="Signal strength, 0 to 100">
+      <span class="lw-strength__bar" aria-hidden="true"><span :style="{ transform: 'scaleX(' + row.signal_strength / 100 + ')' }"></span></span>
+      <span class="lw-sr-only">Strength </span><span class="lw-number" v-bind="at('signal_strength')">{{ row.signal_strength }}</span>
+    </span>
+    <time-ago :at="row.detected_at" v-bind="at('detected_at')" />${READ_BUTTON}
+  </div>`,
+);
+
+const NotificationRow = rowComponent(
+  "type",
+  `<div class="lw-line lw-line--notification" role="listitem" :class="{ 'lw-line--unread': !row.is_read }" :data-table="table" :data-id="id">
+    <span class="lw-unread" v-bind="at('is_read')" :data-value="String(row.is_read)"><span class="lw-sr-only">{{ row.is_read ? "Read" : "Unread" }}</span></span>
+    <span class="lw-tone-icon" :data-tone="look.tone" :title="look.label"><i class="lw-icon notranslate" aria-hidden="true">{{ look.icon }}</i><span class="lw-sr-only" v-bind="at('type')" :data-value="row.type">{{ look.label }}</span></span>
+    <div class="lw-line__main">
+      <a v-if="row.action_url" class="lw-line__title lw-clip" :href="pageLink(row.action_url)" :target="row.action_url.startsWith('/') ? undefined : '_blank'" rel="noopener noreferrer" v-bind="at('title')">{{ row.title }}</a>
+      <span v-else class="lw-line__title lw-clip" v-bind="at('title')">{{ row.title }}</span>
+      <span class="lw-line__note lw-line__note--long" v-bind="at('message')">{{ row.message }}</span>
+    </div>
+    <time-ago :at="row.created_at" v-bind="at('created_at')" />${READ_BUTTON}
+  </div>`,
+);
+
+export const KINDS = {
+  stream: { component: StreamCard, table: "streams", layout: "lw-cards" },
+  scan: { component: ScanCard, table: "acquisition_scans", layout: "lw-cards lw-cards--scans" },
+  agent: { component: AgentRow, table: "agent_executions", layout: "lw-lines" },
+  alert: { component: AlertRow, table: "signal_alerts", layout: "lw-lines lw-lines--tall" },
+  notification: { component: NotificationRow, table: "notifications", layout: "lw-lines lw-lines--tall" },
+};

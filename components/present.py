@@ -1,0 +1,115 @@
+"""What of a row a live element shows: plain JSON values, times as milliseconds since 1970 in UTC."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from services.models import AcquisitionScan, AgentExecution, AlertStatus, Notification, SignalAlert, Stream
+
+Fields = dict[str, Any]
+LOCAL_PATH = re.compile(r"/(?![/\\])[^\s\\]*")
+WEB_ADDRESS = re.compile(r"https?://[^\s\\]+", re.IGNORECASE)
+
+
+def present_stream(row: Stream) -> Fields:
+    """A stream for `LiveList("stream")` and `LiveProgress`."""
+    return {
+        "name": row.name,
+        "description": row.description,
+        "stream_type": row.stream_type,
+        "goal_status": row.goal_status.value,
+        "completed": row.completed,
+        "total": row.total,
+        "percentage": row.percentage or 0.0,
+        "quality_target": quality_target(row.target_metrics),
+        "last_progress_at": epoch_ms(row.last_progress_at),
+        "updated_at": epoch_ms(row.updated_at),
+    }
+
+
+def present_scan(row: AcquisitionScan) -> Fields:
+    """A scan for `LiveList("scan")`; `step` is the index of the current step, None when it is not among the steps."""
+    steps = [step_name(step) for step in row.steps]
+    return {
+        "name": row.name,
+        "status": row.status.value,
+        "current_step": row.current_step,
+        "steps": steps,
+        "step": steps.index(row.current_step) if row.current_step in steps else None,
+        "progress_percentage": row.progress_percentage,
+        "targets_identified": row.targets_identified,
+        "targets_analyzed": row.targets_analyzed,
+        "started_at": epoch_ms(row.started_at),
+        "completed_at": epoch_ms(row.completed_at),
+        "updated_at": epoch_ms(row.updated_at),
+        "error": row.error,
+    }
+
+
+def present_agent(row: AgentExecution) -> Fields:
+    """A run of an agent for `LiveList("agent")`."""
+    return {
+        "agent_name": row.agent_name,
+        "agent_id": row.agent_id,
+        "stream_id": str(row.stream_id),
+        "status": row.status.value,
+        "started_at": epoch_ms(row.started_at),
+        "completed_at": epoch_ms(row.completed_at),
+        "duration_ms": row.duration_ms,
+        "summary": row.error or row.output_summary or row.input_summary,
+    }
+
+
+def present_alert(row: SignalAlert) -> Fields:
+    """An alert for `LiveList("alert")`; it is read once it has a `read_at` or is no longer new."""
+    return {
+        "target_name": row.target_name,
+        "company_name": row.company_name,
+        "signal_type": row.signal_type.replace("_", " "),
+        "signal_strength": row.signal_strength,
+        "priority": row.priority.value if row.priority else None,
+        "status": row.status.value,
+        "is_read": row.read_at is not None or row.status is not AlertStatus.NEW,
+        "stream_id": str(row.stream_id) if row.stream_id else None,
+        "detected_at": epoch_ms(row.detected_at or row.created_at),
+    }
+
+
+def present_notification(row: Notification) -> Fields:
+    """A message for `LiveList("notification")`; an `action_url` that is no path or web address is left out."""
+    return {
+        "type": row.type.value,
+        "title": row.title,
+        "message": row.message,
+        "action_url": safe_address(row.action_url),
+        "is_read": row.read_at is not None,
+        "created_at": epoch_ms(row.created_at),
+    }
+
+
+def epoch_ms(time: datetime | None) -> int | None:
+    """Milliseconds since 1970 in UTC."""
+    return None if time is None else round(time.timestamp() * 1000)
+
+
+def quality_target(metrics: Mapping[str, Any]) -> str | None:
+    """The quality that a stream aims at, from `quality_target` or `quality`; a number up to 1 is a share."""
+    target = metrics.get("quality_target", metrics.get("quality"))
+    if isinstance(target, bool) or not isinstance(target, int | float | str) or target == "":
+        return None
+    if isinstance(target, str):
+        return target
+    return f"{target * 100 if 0 < target <= 1 else target:.4g}%"
+
+
+def step_name(step: Any) -> str:
+    """The name of a step, which is a text or an object with a `name`."""
+    return str(step.get("name", "") if isinstance(step, Mapping) else step)
+
+
+def safe_address(address: str | None) -> str | None:
+    """The address if following it can only lead to a page: no scripts, no tricks with slashes."""
+    if address and (LOCAL_PATH.fullmatch(address) or WEB_ADDRESS.fullmatch(address)):
+        return address
+    return None
