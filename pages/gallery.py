@@ -116,7 +116,7 @@ def _connections() -> None:
             with Element("div").classes("lw-row").style("gap: 16px"):
                 for size in ("sm", "md", "lg"):
                     for name in states:
-                        _shown(ConnectionStatus(name, size=size, text=text), batch)  # type: ignore[arg-type]
+                        _shown(ConnectionStatus(name, size=size, text=text), batch)
         _shown(MultiConnectionStatus({name: name for name in states}), batch)
 
 
@@ -181,9 +181,7 @@ def _alerts() -> list[dict[str, Any]]:
             "stream_id": "1" if index < 2 else None,
             "detected_at": _ago(seconds=20 * 30**index),
         }
-        for index, (priority, strength) in enumerate(
-            zip(reversed(Priority), (100, 82, 61, 7), strict=True)
-        )
+        for index, (priority, strength) in enumerate(zip(reversed(Priority), (100, 82, 61, 7), strict=True))
     ]
 
 
