@@ -10,16 +10,20 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from services.local_supabase.auth import Auth
 from services.local_supabase.errors import ApiError
-from services.local_supabase.http_api import error_response
+from services.local_supabase.http_api import Endpoint, error_response
 from services.local_supabase.realtime.endpoint import RealtimeEndpoint
 
 
-def create_app(auth: Auth, realtime: RealtimeEndpoint) -> Starlette:
+def create_app(auth: Auth, realtime: RealtimeEndpoint, broadcast: Endpoint) -> Starlette:
     """The application below the API URL."""
+    realtime_routes = [
+        WebSocketRoute("/websocket", realtime),
+        Route("/api/broadcast", broadcast, methods=["POST"]),
+    ]
     return Starlette(
         routes=[
             Mount("/auth/v1", routes=auth.routes()),
-            Mount("/realtime/v1", routes=[WebSocketRoute("/websocket", realtime)]),
+            Mount("/realtime/v1", routes=realtime_routes),
             Route("/{path:path}", _not_served, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ],
         middleware=[

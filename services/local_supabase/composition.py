@@ -13,6 +13,7 @@ from services.local_supabase.app import create_app
 from services.local_supabase.auth import Auth, AuthSettings
 from services.local_supabase.database import Pool
 from services.local_supabase.errors import LocalSupabaseError
+from services.local_supabase.http_api import with_api_key
 from services.local_supabase.keys import SigningKey, Verifier
 from services.local_supabase.postgres import SUPERUSER, Postgres
 from services.local_supabase.realtime.authorization import Authorization
@@ -20,8 +21,10 @@ from services.local_supabase.realtime.broadcasts import DatabaseBroadcasts
 from services.local_supabase.realtime.changes import TableChanges
 from services.local_supabase.realtime.channel import Services
 from services.local_supabase.realtime.endpoint import RealtimeEndpoint
-from services.local_supabase.realtime.limits import Limits
+from services.local_supabase.realtime.limits import Limits, Rate
+from services.local_supabase.realtime.presence import Presence
 from services.local_supabase.realtime.replication import Replication
+from services.local_supabase.realtime.rest_api import RealtimeApi
 from services.local_supabase.realtime.topics import Topics
 from services.local_supabase.secrets_file import Secrets
 from services.local_supabase.users import Users
@@ -54,13 +57,19 @@ async def compose(
     topics = Topics()
     broadcasts = DatabaseBroadcasts(realtime_pool, topics)
     changes = TableChanges(realtime_pool, Replication(realtime_pool.url))
+    limits = limits or Limits()
+    clock = asyncio.get_running_loop().time
     services = Services(
         verifier=verifier,
         topics=topics,
         authorization=Authorization(realtime_pool),
         broadcasts=broadcasts,
         changes=changes,
-        limits=limits or Limits(),
+        presence=Presence(topics),
+        pool=realtime_pool,
+        limits=limits,
+        message_rate=Rate(limits.messages_per_second, clock),
+        join_rate=Rate(limits.joins_per_second, clock),
     )
     endpoint = RealtimeEndpoint(services)
     auth = Auth(Users(auth_pool), key, verifier, AuthSettings(issuer=f"{api_url}/auth/v1"))
@@ -73,7 +82,11 @@ async def compose(
     for task in tasks:
         task.add_done_callback(_log_failure)
     try:
-        yield Parts(app=create_app(auth, endpoint), auth=auth, broadcasts=broadcasts)
+        yield Parts(
+            app=create_app(auth, endpoint, with_api_key(RealtimeApi(services).broadcast, verifier)),
+            auth=auth,
+            broadcasts=broadcasts,
+        )
     finally:
         for task in reversed(tasks):
             task.cancel()

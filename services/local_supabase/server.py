@@ -70,9 +70,14 @@ async def _timed(work: Awaitable[None]) -> float:
 
 
 def _import_what_follows() -> None:
+    import structlog  # noqa: PLC0415
+
     import services.local_supabase.composition  # noqa: PLC0415
     import services.local_supabase.http_server  # noqa: PLC0415
     import services.local_supabase.migrations  # noqa: F401, PLC0415
+
+    # Standard output belongs to the steps.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 async def _prepare(options: Options, postgres: Postgres, secrets: Secrets, report: Report) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from services.local_supabase.database import Pool
 from services.local_supabase.errors import ChangesError, TokenError
 from services.local_supabase.keys import Claims, Verifier
 from services.local_supabase.realtime.authorization import Authorization, AuthorizationError, Permissions
@@ -13,7 +15,9 @@ from services.local_supabase.realtime.bindings import numbered
 from services.local_supabase.realtime.broadcasts import DatabaseBroadcasts
 from services.local_supabase.realtime.changes import Subscription, TableChanges
 from services.local_supabase.realtime.frames import Frame, JsonObject, Outgoing, compact
-from services.local_supabase.realtime.limits import Limits
+from services.local_supabase.realtime.limits import Limits, Rate, Window
+from services.local_supabase.realtime.presence import Presence
+from services.local_supabase.realtime.replay import ReplayError, replay
 from services.local_supabase.realtime.topics import Topics
 
 TOPIC_PREFIX = "realtime:"
@@ -44,7 +48,12 @@ class Services:
     authorization: Authorization
     broadcasts: DatabaseBroadcasts
     changes: TableChanges
+    presence: Presence
+    pool: Pool
     limits: Limits
+    message_rate: Rate
+    join_rate: Rate
+    users: set[Client] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,7 @@ class Config:
     private: bool
     presence: bool
     presence_key: str
+    replay: JsonObject | None
     bindings: list[JsonObject]
 
     @classmethod
@@ -70,7 +80,8 @@ class Config:
             replication_ready=broadcast.get("replication_ready") is True,
             private=config.get("private") is True,
             presence=presence.get("enabled") is True,
-            presence_key=str(presence.get("key") or ""),
+            presence_key=str(presence.get("key") or "") or str(uuid.uuid1()),
+            replay=_object(broadcast["replay"]) if broadcast.get("replay") is not None else None,
             bindings=[_object(binding) for binding in bindings] if isinstance(bindings, list) else [],
         )
 
@@ -88,7 +99,13 @@ class Channel:
         self.private = self._config.private
         self._token = frame.payload.get("access_token")
         self._claims = client.claims
+        self._may_read = Permissions(broadcast=True, presence=True)
         self._may_write: Permissions | None = None
+        self._replayed: list[Outgoing] = []
+        self._presence_calls = Window(
+            services.limits.presence_calls, services.limits.presence_window, asyncio.get_running_loop().time
+        )
+        self.sees_presence = False
         self._expiry: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription: Subscription | None = None
@@ -105,6 +122,11 @@ class Channel:
             raise JoinError(f"{error.code}: {error}") from error
         if self.private:
             await self._authorise()
+        if self._config.replay is not None:
+            try:
+                self._replayed = await replay(self._services.pool, self.name, self._config.replay, private=self.private)
+            except ReplayError as error:
+                raise JoinError(str(error)) from error
         self._expire_with(self._claims)
         self._services.topics.add(self)
         self._reply(ref, "ok", {"postgres_changes": [numbered(binding) for binding in self._config.bindings]})
@@ -116,6 +138,11 @@ class Channel:
                 self.system("Replication connection established")
             else:
                 self._start(self._announce_when_ready())
+        if self._config.presence:
+            self._show_presence()
+        for message in self._replayed:
+            self.deliver(message)
+        self._replayed = []
         if self._config.bindings:
             self._start(self._subscribe())
 
@@ -124,6 +151,8 @@ class Channel:
         match frame.event:
             case "broadcast":
                 await self._broadcast(frame)
+            case "presence":
+                await self._handle_presence(frame)
             case "access_token":
                 await self._renew(frame.payload.get("access_token"))
             case "phx_leave" if frame.join_ref in (None, self.join_ref):
@@ -151,6 +180,7 @@ class Channel:
         """Stop receiving, silently."""
         self._closed = True
         self._services.topics.remove(self)
+        self._services.presence.untrack(self)
         if self._expiry:
             self._expiry.cancel()
         self._unsubscribe()
@@ -158,23 +188,51 @@ class Channel:
             task.cancel()
 
     async def _broadcast(self, frame: Frame) -> None:
-        if not await self._can_broadcast():
+        if not self._services.message_rate.count():
+            self.end("Too many messages per second")
             return
         body = {"event": frame.payload.get("event"), "payload": frame.payload.get("payload", {}), "type": "broadcast"}
-        message = Outgoing(self.topic, "broadcast", compact(body))
+        message = Outgoing(self.topic, "broadcast", compact(body), packed=frame.packed)
+        if len(message.payload) > self._services.limits.payload:
+            if self._config.ack:
+                self._reply(frame.ref, "error", {"reason": "Payload size exceeded"})
+            return
+        if not (await self._writable()).broadcast:
+            return
         self._services.topics.publish(self.name, self.private, message, but=None if self._config.to_self else self)
         if self._config.ack:
             self._reply(frame.ref, "ok", {})
 
-    async def _can_broadcast(self) -> bool:
+    async def _handle_presence(self, frame: Frame) -> None:
+        if not self._presence_calls.count():
+            self.end("Client presence rate limit exceeded")
+            return
+        if not (await self._writable()).presence:
+            self._reply(frame.ref, "error", {})
+            return
+        if not self.sees_presence:
+            self._show_presence()
+        self._reply(frame.ref, "ok", {})
+        match frame.payload.get("event"):
+            case "track":
+                self._services.presence.track(self, self._config.presence_key, _object(frame.payload.get("payload")))
+            case "untrack":
+                self._services.presence.untrack(self)
+
+    def _show_presence(self) -> None:
+        if self._may_read.presence:
+            self.sees_presence = True
+            self._push("presence_state", self._services.presence.state(self.name, self.private))
+
+    async def _writable(self) -> Permissions:
         if not self.private:
-            return True
+            return Permissions(broadcast=True, presence=True)
         if self._may_write is None:
             try:
                 self._may_write = await self._services.authorization.write(self._claims, self.name)
             except AuthorizationError:
-                return False
-        return self._may_write.broadcast
+                return Permissions(broadcast=False, presence=False)
+        return self._may_write
 
     async def _renew(self, token: Any) -> None:
         if token is None or token == self._token:
@@ -229,6 +287,7 @@ class Channel:
             raise JoinError(f"Unauthorized: {error}") from error
         if not allowed.broadcast:
             raise JoinError(f"Unauthorized: You do not have permissions to read from this Channel topic: {self.name}")
+        self._may_read = allowed
 
     def _claims_of(self, token: Any) -> Claims:
         if token is None or (isinstance(token, str) and token.startswith(API_KEY_PREFIX)):

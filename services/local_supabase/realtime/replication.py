@@ -43,8 +43,8 @@ class Replication:
         try:
             await self._ensure_slot(connection)
             stream = ChangeStream(connection, self._done, self._seen)
-            await stream.start()
             try:
+                await stream.start()
                 yield stream
             finally:
                 self._done, self._seen = stream.done, stream.seen
@@ -81,6 +81,8 @@ class ChangeStream:
         self._wire = connection.pgconn
         self._decoder = Decoder()
         self._readable = asyncio.Event()
+        self._descriptor: int | None = None
+        self._ended = False
         self.done = done
         self.seen = seen
         self._received = done
@@ -91,7 +93,8 @@ class ChangeStream:
         command = (
             f"START_REPLICATION SLOT {SLOT} LOGICAL 0/0 (proto_version '1', publication_names '\"{PUBLICATION}\"')"
         )
-        asyncio.get_running_loop().add_reader(self._wire.socket, self._readable.set)
+        self._descriptor = self._wire.socket
+        asyncio.get_running_loop().add_reader(self._descriptor, self._readable.set)
         self._wire.send_query(command.encode())
         self._wire.nonblocking = 1
         self._wire.flush()
@@ -108,7 +111,7 @@ class ChangeStream:
         Raises PostgresError when the stream ends.
         """
         found: list[Change | Commit] = []
-        while True:
+        while not self._ended:
             size, data = self._wire.get_copy_data(1)
             if size > 0:
                 self._take(bytes(data), found)
@@ -119,19 +122,26 @@ class ChangeStream:
                 try:
                     async with asyncio.timeout(REPORT_INTERVAL):
                         await self._more()
+                except psycopg.OperationalError:
+                    self._ended = True
                 except TimeoutError:
                     self._report(now=True)
                     return []
             else:
-                raise PostgresError("The change stream was ended by PostgreSQL.")
+                self._ended = True
+        if found:
+            return found
+        raise PostgresError("The change stream was ended by PostgreSQL.")
 
     def confirm(self, commit: Commit) -> None:
         """Everything up to this commit has been handled and need not be sent again."""
         self.done = max(self.done, commit.end)
 
     def stop(self) -> None:
-        with contextlib.suppress(ValueError, OSError, psycopg.Error):
-            asyncio.get_running_loop().remove_reader(self._wire.socket)
+        """Stop watching the connection; before it is closed, since its descriptor is reused after that."""
+        if self._descriptor is not None:
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            self._descriptor = None
 
     def _take(self, data: bytes, found: list[Change | Commit]) -> None:
         if data[:1] == b"w":

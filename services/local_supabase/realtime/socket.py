@@ -7,7 +7,15 @@ import structlog
 
 from services.local_supabase.keys import Claims
 from services.local_supabase.realtime.channel import TOPIC_PREFIX, Channel, JoinError, Services
-from services.local_supabase.realtime.frames import Frame, JsonObject, MalformedFrameError, Outgoing, Version, compact
+from services.local_supabase.realtime.frames import (
+    Frame,
+    JsonObject,
+    MalformedFrameError,
+    Outgoing,
+    Version,
+    compact,
+    decode_binary,
+)
 from services.local_supabase.realtime.frames import decode as decode_frame
 from services.local_supabase.realtime.wire import WireProtocol
 
@@ -34,24 +42,30 @@ class Socket:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     return
-                if (text := message.get("text")) is not None:
-                    await self._receive(text)
+                await self._receive(message)
         finally:
             for channel in self._channels.values():
                 channel.close()
             self._channels.clear()
+            self._services.users.discard(self)
 
     def send(self, message: Outgoing) -> None:
         """Write without waiting; a client that does not read is cut at the limit of its buffer."""
-        self.wire.write_frame(message.wire(self._version), self._services.limits.send_buffer)
+        if frame := message.wire(self._version):
+            self.wire.write_frame(frame, self._services.limits.send_buffer)
 
     def forget(self, channel: Channel) -> None:
         if self._channels.get(channel.topic) is channel:
             del self._channels[channel.topic]
+            if not self._channels:
+                self._services.users.discard(self)
 
-    async def _receive(self, text: str) -> None:
+    async def _receive(self, message: Any) -> None:
         try:
-            frame = decode_frame(text, self._version)
+            if (text := message.get("text")) is not None:
+                frame = decode_frame(text, self._version)
+            else:
+                frame = decode_binary(message.get("bytes") or b"")
         except MalformedFrameError as error:
             log.debug("ignored a malformed frame", reason=str(error))
             return
@@ -70,9 +84,8 @@ class Socket:
             self._refuse(frame, "unmatched topic")
             return
         previous = self._channels.get(frame.topic)
-        limit = self._services.limits.channels_per_client
-        if previous is None and len(self._channels) >= limit:
-            self._refuse(frame, "ChannelRateLimitReached: Too many channels")
+        if previous is None and (reason := self._over_limit()):
+            self._refuse(frame, reason)
             return
         channel = Channel(self, frame, self._services)
         try:
@@ -84,7 +97,18 @@ class Socket:
         if previous:
             previous.end()
         self._channels[frame.topic] = channel
+        self._services.users.add(self)
         channel.announce()
+
+    def _over_limit(self) -> str | None:
+        limits = self._services.limits
+        if not self._services.join_rate.count():
+            return "ClientJoinRateLimitReached: Too many joins per second"
+        if len(self._channels) >= limits.channels_per_client:
+            return "ChannelRateLimitReached: Too many channels"
+        if not self._channels and len(self._services.users) >= limits.connections:
+            return "ConnectionRateLimitReached: Too many connected users"
+        return None
 
     def _refuse(self, frame: Frame, reason: str) -> None:
         self._reply(frame, "error", {"reason": reason})

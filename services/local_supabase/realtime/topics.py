@@ -10,6 +10,7 @@ class Listener(Protocol):
 
     name: str
     private: bool
+    sees_presence: bool
 
     def deliver(self, message: Outgoing) -> None: ...
 
@@ -34,8 +35,10 @@ class Topics:
     def has(self, name: str, private: bool) -> bool:
         return (name, private) in self._listeners
 
-    def publish(self, name: str, private: bool, message: Outgoing, *, but: Listener | None = None) -> None:
-        """Hand a message to every channel of the topic, except `but`."""
+    def publish(
+        self, name: str, private: bool, message: Outgoing, *, but: Listener | None = None, presence: bool = False
+    ) -> None:
+        """Hand a message to every channel of the topic, except `but`; news of presence to those who asked for it."""
         for listener in list(self._listeners.get((name, private), ())):
-            if listener is not but:
+            if listener is not but and (not presence or listener.sees_presence):
                 listener.deliver(message)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from services.local_supabase.process import LocalSupabase
-from tests.services.local_supabase.tools import MIGRATIONS, Tokens, owner_of, tokens_of
+from tests.services.local_supabase.tools import MIGRATIONS, Tokens, admin_url, owner_of, tokens_of
 
 
 @pytest.fixture(scope="session")
@@ -33,4 +33,11 @@ def tokens(local: LocalSupabase, data: Path) -> Tokens:
 async def owner(local: LocalSupabase) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
     """A connection as `postgres`, the owner of the data."""
     async with owner_of(local) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+async def superuser(local: LocalSupabase, data: Path) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """A connection that may end the server's own."""
+    async with await psycopg.AsyncConnection.connect(admin_url(local, data), autocommit=True) as connection:
         yield connection

@@ -47,7 +47,7 @@ def tokens_of(data: Path) -> Tokens:
 async def raw_socket(api_url: str, apikey: str | None, vsn: str = "1.0.0") -> AsyncIterator[ClientConnection]:
     query = {"vsn": vsn} | ({"apikey": apikey} if apikey is not None else {})
     url = api_url.replace("http", "ws", 1) + "/realtime/v1/websocket?" + urlencode(query)
-    async with connect(url, max_size=None, compression=None) as connection:
+    async with connect(url, max_size=None, max_queue=None, compression=None) as connection:
         yield connection
 
 
@@ -78,6 +78,13 @@ async def until_async(condition: Callable[[], Awaitable[bool]], seconds: float =
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - whatever the test watches
             await asyncio.sleep(0.02)
+
+
+def admin_url(local: LocalSupabase, data: Path) -> str:
+    """The superuser's URL, which the server keeps to itself."""
+    secrets = json.loads((data / "secrets.json").read_text())
+    url = local.status.database_url.get_secret_value()
+    return url.replace(f"postgres:{secrets['owner_password']}", f"supabase_admin:{secrets['admin_password']}")
 
 
 @asynccontextmanager
