@@ -34,7 +34,7 @@ class Window(ui.element, component="live_root.js"):
         self._session = session
         self.is_seen = False
         self._lives: list[Live] = []
-        self._chips: list[Live] = []
+        self._status_lives: list[Live] = []
         self._subscriptions: list[Subscription[Any]] = []
         self._status: ConnectionStatus | None = None
         self._paced = Paced(pacer, self._flush)
@@ -50,8 +50,8 @@ class Window(ui.element, component="live_root.js"):
         """A lease that counts for this window's connection status. Whoever takes it closes it, or the window does."""
 
         def status_changed(status: FeedStatus) -> None:
-            for chip in self._chips:
-                chip.refresh()
+            for live in self._status_lives:
+                live.refresh()
             self.touch()
             if on_status:
                 on_status(status)
@@ -67,16 +67,16 @@ class Window(ui.element, component="live_root.js"):
         """The worst status among this window's leases, or those of one scope."""
         return worst([each.status for each in self._open_leases() if scope in (None, each.topic.scope)])
 
-    def add(self, live: "Live", *, is_chip: bool = False) -> None:
-        """Serve a view; one that `is_chip` is refreshed whenever a status changes."""
+    def add(self, live: "Live", *, follows_status: bool = False) -> None:
+        """Serve a view; one that `follows_status` is refreshed with every change of a status."""
         self._lives.append(live)
-        if is_chip:
-            self._chips.append(live)
+        if follows_status:
+            self._status_lives.append(live)
 
     def discard(self, live: "Live") -> None:
         """Serve a view no more; idempotent."""
         self._lives = [each for each in self._lives if each is not live]
-        self._chips = [each for each in self._chips if each is not live]
+        self._status_lives = [each for each in self._status_lives if each is not live]
 
     def touch(self) -> None:
         """Something is to be sent."""
@@ -134,14 +134,14 @@ class Live:
     The element must emit `live` once it is mounted, and offer the method `apply(batch)`. Ends with the element.
     """
 
-    def __init__(self, window: Window, element: ui.element, *, is_chip: bool = False) -> None:
+    def __init__(self, window: Window, element: ui.element, *, follows_status: bool = False) -> None:
         self.element = element
         self.is_stale = True
         self.view: View | None = None
         self._window = window
         self._is_mounted = False
         self._dirty: set[UUID] = set()
-        window.add(self, is_chip=is_chip)
+        window.add(self, follows_status=follows_status)
         element.on("live", self._on_live)
 
     def changed(self, deltas: Iterable[Delta[Any]]) -> None:
@@ -206,7 +206,7 @@ def live_counts(window: Window, element: ui.element, counters: Sequence[Counter]
 
 def live_connections(window: Window, element: ui.element, scopes: Mapping[str, Scope | None]) -> None:
     """Bind connection chips, by name, to the status of the window's leases of a scope, or of all."""
-    live = Live(window, element, is_chip=True)
+    live = Live(window, element, follows_status=True)
     live.view = ConnectionsView(lambda: {name: window.status(scope) for name, scope in scopes.items()})
     end_with(element, live.close)
 

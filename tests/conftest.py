@@ -22,7 +22,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         Auth(url=local.status.api_url, key=local.status.anon_key) as auth,
         Database(_app_url(local)) as database,
     ):
-        yield World(local, auth, database)
+        yield World(data, local, auth, database)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,7 +39,8 @@ class Person:
 class World:
     """Makes organisations and people, and writes as the database's owner, as a job outside of the app would."""
 
-    def __init__(self, local: LocalSupabase, auth: Auth, database: Database) -> None:
+    def __init__(self, data: Path, local: LocalSupabase, auth: Auth, database: Database) -> None:
+        self.data = data
         self.local = local
         self.auth = auth
         self.database = database

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from typing import Any, Self
 from uuid import UUID
@@ -28,8 +29,9 @@ QUARANTINE_LIMIT = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """A row that failed validation, the first reason, and how often it came."""
+    """A row that failed validation, the first reason, and how often it came on its topic."""
 
+    topic: Topic
     table: str
     id: str
     reason: str
@@ -47,7 +49,7 @@ class RealtimeService:
     def __init__(
         self, *, transport: Transport, source: Source, linger: float = LINGER, random: Random | None = None
     ) -> None:
-        self.quarantined: dict[tuple[str, str], Quarantined] = {}
+        self._quarantined: dict[tuple[Topic, str, str], Quarantined] = {}
         self._transport = transport
         self._source = source
         self._linger = linger
@@ -93,6 +95,10 @@ class RealtimeService:
         """The status of a topic's feed, or None when nobody watches it."""
         feed = self._feeds.get(topic)
         return feed.status if feed else None
+
+    def quarantined(self, topic: Topic) -> list[Quarantined]:
+        """The rows that failed validation on a topic; for the eyes of those who may listen there."""
+        return [each for each in self._quarantined.values() if each.topic == topic]
 
     def unsubscribe_all(self) -> None:
         """End every lease."""
@@ -172,7 +178,7 @@ class RealtimeService:
                 topic,
                 transport=self._transport,
                 source=self._source,
-                quarantine=self._quarantine,
+                quarantine=partial(self._quarantine, topic),
                 on_membership=self._membership_changed,
                 random=self._random,
             )
@@ -192,15 +198,15 @@ class RealtimeService:
             del self._feeds[feed.topic]
             await feed.aclose()
 
-    def _quarantine(self, table: str, id: str, reason: str) -> None:
-        known = self.quarantined.get((table, id))
+    def _quarantine(self, topic: Topic, table: str, id: str, reason: str) -> None:
+        key = (topic, table, id)
+        known = self._quarantined.get(key)
         if known is None:
             logger.warning("row quarantined", table=table, id=id, reason=reason)
-            if len(self.quarantined) >= QUARANTINE_LIMIT:
-                self.quarantined.pop(next(iter(self.quarantined)))
-        self.quarantined[(table, id)] = Quarantined(
-            table=table, id=id, reason=known.reason if known else reason, count=(known.count if known else 0) + 1
-        )
+            if len(self._quarantined) >= QUARANTINE_LIMIT:
+                self._quarantined.pop(next(iter(self._quarantined)))
+            known = Quarantined(topic=topic, table=table, id=id, reason=reason, count=0)
+        self._quarantined[key] = replace(known, count=known.count + 1)
 
     def _spawn(self, work: Any, name: str) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work, name=name)

@@ -34,7 +34,7 @@ logger = structlog.get_logger(__name__)
 BACKOFF_BASE = 0.25
 BACKOFF_CAP = 30.0
 CANARY_INTERVAL = 5.0
-CANARY_TIMEOUT = 4.0
+CANARY_TIMEOUT = 3.0
 RECONCILE_INTERVAL = 60.0
 TEND_INTERVAL = 5.0
 TOKEN_MARGIN = timedelta(seconds=60)
@@ -111,7 +111,10 @@ class Supervisor:
                 await self._load()
                 self.connections += 1
                 feed.set_status(FeedStatus(status=ConnectionStatus.CONNECTED, connected_at=datetime.now(UTC)))
-                return ConnectionStatus.DISCONNECTED, await self._stay(link, token)
+                cause = await self._stay(link, token)
+                # Said before the channel is closed, which takes a while when the other end is silent.
+                feed.set_status(FeedStatus(status=ConnectionStatus.DISCONNECTED, cause=cause))
+                return ConnectionStatus.DISCONNECTED, cause
         except PermissionDenied as error:
             feed.lost_permission()
             return ConnectionStatus.ERROR, str(error)

@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.app_process import AppProcess, running
-from tests.browser import FLAGS, ADVICE, find
+from tests.browser import ADVICE, FLAGS, find
 from tests.world import Person, World
 
 SignedIn = Callable[..., Awaitable[Page]]

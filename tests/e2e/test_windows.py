@@ -1,10 +1,9 @@
 """What two windows of one person and one window of a stranger see."""
 
 import asyncio
-import time
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from services.models import Stream
 from tests.e2e.conftest import SignedIn, live

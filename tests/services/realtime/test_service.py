@@ -206,7 +206,9 @@ async def test_a_row_that_fails_validation_is_counted_and_the_rest_goes_on(
             "(status in ('configuring', 'scanning', 'analyzing', 'paused', 'completed', 'failed'))"
         )
     assert [scan.name for scan in scans.rows()] == ["fine"]
-    assert realtime.quarantined["acquisition_scans", str(bad)].count >= 1
+    (quarantined,) = realtime.quarantined(SCANS.topic(org))
+    assert (quarantined.table, quarantined.id) == ("acquisition_scans", str(bad))
+    assert "status" in quarantined.reason
 
 
 async def test_when_realtime_restarts_every_lease_catches_up(world: World, realtime: RealtimeService) -> None:

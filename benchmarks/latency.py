@@ -1,0 +1,110 @@
+"""Commit → DOM: how long after a commit the new value stands in the page."""
+
+import asyncio
+import bisect
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+from playwright.async_api import Page
+
+from tests.world import until
+
+# Notes when a counter's text changes, on the wall clock of the machine that also writes.
+OBSERVER = """
+() => {
+  window.seen = [];
+  const note = (node) => {
+    const element = (node.nodeType === 3 ? node.parentElement : node)?.closest?.('[data-field="completed"]');
+    if (element) {
+      const value = Number(element.textContent.replace(/[^0-9]/g, ""));
+      window.seen.push([element.dataset.id, value, performance.timeOrigin + performance.now()]);
+    }
+  };
+  new MutationObserver((all) => all.forEach((each) => note(each.target))).observe(document.body, {
+    subtree: true, characterData: true, childList: true,
+  });
+}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Milliseconds from commit to DOM over all windows; `lost` counts changes that no window came to show."""
+
+    windows: int
+    rate: int
+    changes: int
+    p50: float
+    p95: float
+    p99: float
+    lost: int
+
+    def row(self) -> str:
+        return (
+            f"{self.windows:>7} {self.rate:>9}/s {self.changes:>9} {self.p50:>9.1f} {self.p95:>9.1f} {self.p99:>9.1f} "
+            f"{self.lost:>6}"
+        )
+
+
+async def measure(
+    pages: Sequence[Page], database_url: str, streams: Sequence[UUID], *, rate: int, seconds: float
+) -> Latency:
+    """Commit `rate` changes a second over the streams, in turn, and find each in every page."""
+    for page in pages:
+        await page.evaluate(OBSERVER)
+    commits: list[tuple[str, int, float]] = []
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        started = time.perf_counter()
+        for index in range(int(rate * seconds)):
+            await asyncio.sleep(max(0.0, started + index / rate - time.perf_counter()))
+            stream = streams[index % len(streams)]
+            cursor = await connection.execute(
+                "update streams set completed = completed + 1 where id = %s returning completed", (stream,)
+            )
+            row = await cursor.fetchone()
+            assert row is not None
+            commits.append((str(stream), row[0], time.time() * 1000))
+    last = {stream: value for stream, value, _ in commits}
+    for page in pages:
+        await _shows(page, last)
+    latencies: list[float] = []
+    lost = 0
+    for page in pages:
+        seen: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        for stream, value, at in await page.evaluate("() => window.seen"):
+            seen[stream].append((value, at))
+        for stream, value, at in commits:
+            # A frame shows the newest of several values, so the first that is at least this one is it.
+            later = bisect.bisect_left(seen[stream], (value, 0.0))
+            if later < len(seen[stream]):
+                latencies.append(max(0.0, seen[stream][later][1] - at))
+            else:
+                lost += 1
+    quantiles = statistics.quantiles(latencies, n=100)
+    return Latency(
+        windows=len(pages),
+        rate=rate,
+        changes=len(commits),
+        p50=statistics.median(latencies),
+        p95=quantiles[94],
+        p99=quantiles[98],
+        lost=lost,
+    )
+
+
+async def _shows(page: Page, values: dict[str, int]) -> None:
+    """Wait until the page equals the database."""
+
+    async def equal() -> bool:
+        shown = await page.evaluate(
+            """() => Object.fromEntries([...document.querySelectorAll('[data-field="completed"]')]
+                .map((element) => [element.dataset.id, Number(element.textContent.replace(/[^0-9]/g, ""))]))"""
+        )
+        return all(shown.get(stream) == value for stream, value in values.items())
+
+    await until(equal, within=20, what="the page shows the last values")

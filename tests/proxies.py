@@ -1,0 +1,177 @@
+"""Faults on the way to a server: a TCP proxy that cuts, freezes and slows; a WebSocket proxy that rewrites frames."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from socket import SO_LINGER, SOL_SOCKET
+from typing import Self
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+CHUNK = 16 * 1024
+
+
+class TcpProxy:
+    """Forwards bytes to a server, until told to fail. `delay` in seconds and `rate` in bytes a second, each way."""
+
+    def __init__(self, url: str) -> None:
+        target = urlsplit(url)
+        assert target.hostname
+        assert target.port
+        self._target = (target.hostname, target.port)
+        self._server: asyncio.Server | None = None
+        self._port = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self.delay = 0.0
+        self.rate = 0.0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def connections(self) -> int:
+        """Open connections, both sides counted."""
+        return len(self._writers)
+
+    async def __aenter__(self) -> Self:
+        await self.restore()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.cut()
+
+    async def cut(self) -> None:
+        """Reset every connection and refuse new ones."""
+        if self._server:
+            self._server.close()
+            self._server = None
+        self.reset()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def restore(self) -> None:
+        """Accept and forward again, on the same port."""
+        self._flowing.set()
+        self.delay = self.rate = 0.0
+        if self._server is None:
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, reuse_address=True)
+            self._port = self._server.sockets[0].getsockname()[1]
+
+    def reset(self) -> None:
+        """Reset every connection (RST, no farewell); new ones are accepted."""
+        for writer in list(self._writers):
+            if socket := writer.get_extra_info("socket"):
+                with suppress(OSError):
+                    socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+    def freeze(self) -> None:
+        """Half-open: connections stay and nothing passes any more, without a word."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Let pass again what was held."""
+        self._flowing.set()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._writers.add(writer)
+        upstream: asyncio.StreamWriter | None = None
+        try:
+            upstream_reader, upstream = await asyncio.open_connection(*self._target)
+            self._writers.add(upstream)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump(reader, upstream))
+                group.create_task(self._pump(upstream_reader, writer))
+        except (OSError, ExceptionGroup, asyncio.CancelledError):
+            pass  # asyncio's server would report a cancelled handler as an error
+        finally:
+            self._tasks.discard(task)
+            for each in (writer, upstream):
+                if each:
+                    self._writers.discard(each)
+                    each.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(CHUNK if not self.rate else 1024):
+            await self._flowing.wait()
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            if self.rate:
+                await asyncio.sleep(len(data) / self.rate)
+            writer.write(data)
+            await writer.drain()
+        raise ConnectionResetError
+
+
+Rewrite = Callable[[str], list[str]]
+"""Takes a frame from the server, returns what the client gets instead."""
+
+
+class FrameProxy:
+    """Passes WebSocket frames between a Realtime client and server; `rewrite` may change those from the server."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.rewrite: Rewrite = lambda frame: [frame]
+        self._clients: set[ServerConnection] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def inject(self, frame: str) -> None:
+        """Send a frame to every client as if the server had."""
+        for client in self._clients:
+            await client.send(frame)
+
+    async def close(self, code: int) -> None:
+        """Close every client's socket with that code."""
+        for client in list(self._clients):
+            await client.close(code)
+
+    @classmethod
+    @asynccontextmanager
+    async def to(cls, url: str) -> AsyncIterator[Self]:
+        """A proxy to the Realtime server at `url`."""
+        proxy = cls()
+
+        async def handle(client: ServerConnection) -> None:
+            assert client.request
+            proxy._clients.add(client)
+            upstream_url = url.replace("http", "ws", 1) + client.request.path
+            try:
+                async with connect(upstream_url, max_size=None) as upstream, asyncio.TaskGroup() as group:
+
+                    async def down() -> None:
+                        async for frame in upstream:
+                            for each in proxy.rewrite(str(frame)):
+                                await client.send(each)
+                        await client.close()
+
+                    async def up() -> None:
+                        async for frame in client:
+                            await upstream.send(frame)
+                        await upstream.close()
+
+                    group.create_task(down())
+                    group.create_task(up())
+            except (ConnectionClosed, OSError, ExceptionGroup):
+                pass
+            finally:
+                proxy._clients.discard(client)
+
+        async with serve(handle, "127.0.0.1", 0, max_size=None) as server:
+            proxy.port = next(iter(server.sockets)).getsockname()[1]
+            yield proxy
