@@ -1,4 +1,4 @@
-"""Stat cards: a label, an icon and a number that counts up to its new value."""
+"""Live numbers: stat cards that count up to a new value, and small badges."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -28,6 +28,22 @@ class StatGrid(Element, component="stat_grid.js", dependencies=["lw_parts.js"]):
     def __init__(self, stats: Sequence[Stat]) -> None:
         super().__init__()
         self.props["stats"] = [asdict(stat) for stat in stats]
+
+    def apply(self, batch: Batch) -> None:
+        """Show a batch, in a message of its own."""
+        self.run_method("apply", batch)
+
+
+class CountBadge(Element, component="count_badge.js", dependencies=["lw_parts.js"]):
+    """How many wait to be read, as `data-table="inbox" data-id="<key>" data-field="unread"`; invisible at none.
+
+    Batches are those of a StatGrid: the `value` of `key` is shown. Emits `live` when mounted.
+    """
+
+    def __init__(self, key: str, *, label: str = "unread") -> None:
+        super().__init__()
+        self.props["count"] = key
+        self.props["label"] = label
 
     def apply(self, batch: Batch) -> None:
         """Show a batch, in a message of its own."""

@@ -67,4 +67,8 @@ export default {
     applyTheme(this.preset ?? remembered("lw-theme"));
     root.dataset.lwSidebar = remembered("lw-sidebar") ?? "full";
   },
+  mounted() {
+    const isFull = root.dataset.lwSidebar !== "collapsed";
+    document.querySelector('[data-lw-action="toggle-sidebar"]')?.setAttribute("aria-expanded", String(isFull));
+  },
 };

@@ -11,7 +11,10 @@ from nicegui import ui
 from nicegui.element import Element
 
 from components.connection import ConnectionStatus, MultiConnectionStatus, present_connection
+from components.feedback import empty_state, error_panel, not_found_panel, skeleton_lines
 from components.live_list import KINDS, Kind, LiveList
+from components.shell import page_head, section, shell
+from components.sign_in_card import sign_in_card
 from components.stats import Stat, StatGrid
 from components.theme import ThemeName, apply_theme
 from services.models import (
@@ -30,14 +33,21 @@ LONG = "A name so long that it has to be cut somewhere, and better at its end th
 def gallery(theme: ThemeName | None = None) -> None:
     """Build the whole gallery into the page."""
     apply_theme(theme)
-    with Element("main").classes("lw-column").style("padding: 24px; gap: 32px"):
+    with shell(user_name="Ada Lovelace", org_name="Analytical Engines") as frame:
+        for key, badges in frame.badges.items():
+            for badge in badges:
+                _shown(badge, {"set": {key: {"value": 7 if key == "alerts" else 128}}})
+        _shown(frame.connection, {"set": {"feed": present_connection(FeedStatus(status=Status.CONNECTED))}})
+        with page_head("Gallery"):
+            ui.button("A button").props("flat no-caps").classes("lw-button")
+            ui.button("Another").props("unelevated no-caps").classes("lw-button lw-button--primary")
         _stats()
         _connections()
         for kind in KINDS:
-            with _section(KINDS[kind].label):
+            with section(KINDS[kind].label):
                 _shown(LiveList(kind), {"reset": rows_of(kind)})
         for kind in KINDS:
-            with _section(f"{KINDS[kind].label}: waiting, and nothing to show"):
+            with section(f"{KINDS[kind].label}: waiting, and nothing to show"):
                 LiveList(kind, skeletons=3)
                 _shown(LiveList(kind), {"reset": {"order": [], "rows": {}}})
 
@@ -59,17 +69,24 @@ def main() -> None:
     def show(theme: ThemeName | None = None) -> None:
         gallery(theme)
 
+    @ui.page("/sign-in")
+    def show_sign_in(theme: ThemeName | None = None, error: str = "", notice: str = "") -> None:
+        apply_theme(theme)
+        sign_in_card(error=error, notice=notice, demo_action="/session/demo")
+
+    @ui.page("/panels")
+    def show_panels(theme: ThemeName | None = None) -> None:
+        apply_theme(theme)
+        with shell(user_name="Ada Lovelace", org_name="Analytical Engines"):
+            not_found_panel("/streams/what", "There is no such stream, or it belongs to another organisation.")
+            error_panel("This page cannot be shown now", "The database does not answer. It is tried again.")
+            empty_state("inbox", "Nothing here yet. Start a job that reports its progress.")
+            skeleton_lines()
+
     ui.run_with(app, title="Livewatch gallery", dark=None, tailwind=False)
     listener = socket.create_server(("127.0.0.1", port))
     print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
-
-
-def _section(title: str) -> Element:
-    section = Element("section").classes("lw-section")
-    with section:
-        Element("h2").classes("lw-section__title").props["innerText"] = title
-    return section
 
 
 def _shown(element: Any, batch: dict[str, Any]) -> None:
@@ -77,7 +94,7 @@ def _shown(element: Any, batch: dict[str, Any]) -> None:
 
 
 def _stats() -> None:
-    with _section("Stats"):
+    with section("Stats"):
         stats = StatGrid(
             [
                 Stat(key="active", label="Active streams", icon="stacked_line_chart"),
@@ -111,7 +128,7 @@ def _connections() -> None:
         "System": FeedStatus(status=Status.ERROR, cause="You are no longer a member of this organisation."),
     }
     batch = {"set": {name: present_connection(state) for name, state in states.items()}}
-    with _section("Connections"):
+    with section("Connections"):
         for text in (True, False):
             with Element("div").classes("lw-row").style("gap: 16px"):
                 for size in ("sm", "md", "lg"):
