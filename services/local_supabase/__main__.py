@@ -31,9 +31,13 @@ def main() -> int:
         port=arguments.port,
         user=arguments.user,
         app_role=arguments.app_role,
+        reset=arguments.reset,
+        token_lifetime=arguments.token_lifetime,
+        limits=dict(arguments.limit),
     )
     try:
-        asyncio.run(_run(options, report, die_with_parent=arguments.die_with_parent))
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(_run(options, report, die_with_parent=arguments.die_with_parent))
     except LocalSupabaseError as error:
         report("error", str(error))
         return 1
@@ -118,9 +122,19 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--user", metavar="EMAIL", help="create this confirmed user on the first start")
     parser.add_argument("--app-role", metavar="ROLE", help="give this role of the migrations a password to log in")
+    parser.add_argument("--reset", action="store_true", help="delete database, users and keys first")
+    parser.add_argument("--token-lifetime", type=int, default=3600, metavar="SECONDS", help="of access tokens")
+    parser.add_argument(
+        "--limit", type=_limit, action="append", default=[], metavar="NAME=VALUE", help="a limit of Realtime"
+    )
     parser.add_argument("--die-with-parent", action="store_true", help="stop when standard input ends")
     parser.add_argument("--events", action="store_true", help="report steps as lines of JSON, without secrets")
     return parser.parse_args()
+
+
+def _limit(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    return name, float(value)
 
 
 if __name__ == "__main__":

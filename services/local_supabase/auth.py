@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from services.local_supabase.attempts import Attempts
 from services.local_supabase.errors import ApiError
 from services.local_supabase.http_api import bearer_claims, json_body, with_api_key
 from services.local_supabase.keys import Claims, SigningKey, Verifier, sign
@@ -28,6 +29,9 @@ class AuthSettings:
     issuer: str
     token_lifetime: int = 3600
     shortest_password: int = 6
+    password_attempts: int = 10
+    """Failed sign-ins for one address from one origin within `attempts_window`."""
+    attempts_window: float = 300.0
 
 
 class Auth:
@@ -47,6 +51,7 @@ class Auth:
         self._verifier = verifier
         self._settings = settings
         self._passwords = Passwords()
+        self._attempts = Attempts(settings.password_attempts, settings.attempts_window, clock)
         self._clock = clock
 
     def routes(self) -> list[Route]:
@@ -124,9 +129,13 @@ class Auth:
         email, password = _text(body, "email").strip().lower(), _text(body, "password")
         if not email:
             raise ApiError(400, "validation_failed", "missing email or phone")
+        origin = (email, request.client.host if request.client else "")
+        if not self._attempts.begin(origin):
+            raise ApiError(429, "over_request_rate_limit", "Request rate limit reached")
         user = await self._users.by_email(email)
         if not await self._passwords.matches(password, user["encrypted_password"] if user else None) or user is None:
             raise ApiError(400, "invalid_credentials", "Invalid login credentials")
+        self._attempts.succeeded(origin)
         refuse_banned(user)
         if user["email_confirmed_at"] is None:
             raise ApiError(400, "email_not_confirmed", "Email not confirmed")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from services.local_supabase.realtime.broadcasts import DatabaseBroadcasts
 from services.local_supabase.realtime.changes import TableChanges
 from services.local_supabase.realtime.channel import Services
 from services.local_supabase.realtime.endpoint import RealtimeEndpoint
-from services.local_supabase.realtime.limits import Limits, Rate
+from services.local_supabase.realtime.limits import Rate, limits_of
 from services.local_supabase.realtime.presence import Presence
 from services.local_supabase.realtime.replication import Replication
 from services.local_supabase.realtime.rest_api import RealtimeApi
@@ -47,7 +47,7 @@ class Parts:
 
 @asynccontextmanager
 async def compose(
-    postgres: Postgres, secrets: Secrets, api_url: str, limits: Limits | None = None
+    postgres: Postgres, secrets: Secrets, api_url: str, token_lifetime: int, limits: Mapping[str, float]
 ) -> AsyncIterator[Parts]:
     """Yield the application; on exit its tasks are cancelled and its connections closed."""
     key = SigningKey.from_pem(secrets.signing_key)
@@ -57,7 +57,7 @@ async def compose(
     topics = Topics()
     broadcasts = DatabaseBroadcasts(realtime_pool, topics)
     changes = TableChanges(realtime_pool, Replication(realtime_pool.url))
-    limits = limits or Limits()
+    chosen = limits_of(limits)
     clock = asyncio.get_running_loop().time
     services = Services(
         verifier=verifier,
@@ -67,12 +67,14 @@ async def compose(
         changes=changes,
         presence=Presence(topics),
         pool=realtime_pool,
-        limits=limits,
-        message_rate=Rate(limits.messages_per_second, clock),
-        join_rate=Rate(limits.joins_per_second, clock),
+        limits=chosen,
+        message_rate=Rate(chosen.messages_per_second, clock),
+        join_rate=Rate(chosen.joins_per_second, clock),
     )
     endpoint = RealtimeEndpoint(services)
-    auth = Auth(Users(auth_pool), key, verifier, AuthSettings(issuer=f"{api_url}/auth/v1"))
+    auth = Auth(
+        Users(auth_pool), key, verifier, AuthSettings(issuer=f"{api_url}/auth/v1", token_lifetime=token_lifetime)
+    )
     tasks = [
         asyncio.create_task(broadcasts.run(), name="realtime-broadcasts"),
         asyncio.create_task(changes.run(), name="realtime-changes"),

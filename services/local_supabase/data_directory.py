@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import IO, Self
@@ -45,6 +46,14 @@ class DataDirectory:
         lock.write(str(os.getpid()))
         lock.flush()
         return cls(path, lock)
+
+    def empty(self) -> None:
+        """Remove everything but the lock; only while no PostgreSQL runs over it."""
+        for path in self.path.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK_NAME:
+                path.unlink()
 
     def close(self) -> None:
         with contextlib.suppress(OSError, ValueError):

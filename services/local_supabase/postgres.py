@@ -91,7 +91,7 @@ class Postgres:
             make_reachable(self.data, self._log)
         if not (self._cluster / "PG_VERSION").exists():
             await self._initialise(programs, account)
-        await self._end_orphan()
+        await self.end_orphan()
         arguments = self._listen(account)
         self._output = self._open_log()
         options = {**SETTINGS, **arguments}
@@ -187,7 +187,7 @@ class Postgres:
             raise PostgresError(f"initdb failed in {self.data}: {reason[0]}")
         fresh.rename(self._cluster)
 
-    async def _end_orphan(self) -> None:
+    async def end_orphan(self) -> None:
         """End a server over our own data that outlived its parent; a stale pid file PostgreSQL clears by itself."""
         pid = _pid_of(self._cluster)
         if pid is None or not _is_postgres_over(pid, self._cluster):

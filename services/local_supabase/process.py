@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,12 +46,16 @@ class _Command:
     user: str | None
     app_role: str | None
     reset: bool
+    token_lifetime: int
+    limits: Mapping[str, float]
 
     def arguments(self) -> list[str]:
         parts = ["--data", str(self.data), "--migrations", str(self.migrations)]
         parts += ["--host", self.host, "--port", str(self.port), "--events", "--die-with-parent"]
         parts += ["--user", self.user] if self.user else []
         parts += ["--app-role", self.app_role] if self.app_role else []
+        parts += ["--token-lifetime", str(self.token_lifetime)]
+        parts += [part for name, value in self.limits.items() for part in ("--limit", f"{name}={value}")]
         return [*parts, "--reset"] if self.reset else parts
 
 
@@ -81,11 +85,14 @@ class LocalSupabase:
         host: str = "127.0.0.1",
         port: int = 0,
         reset: bool = False,
+        token_lifetime: int = 3600,
+        limits: Mapping[str, float] | None = None,
         on_step: OnStep | None = None,
     ) -> AsyncIterator["LocalSupabase"]:
         """Yield once it is ready; stop it at the end.
 
-        `on_step` is called on the event loop. Raises StartError with the child's own sentence when it cannot start.
+        `on_step` is called on the event loop, `reset` empties the data first, `limits` are those of Realtime by name,
+        `token_lifetime` is in seconds. Raises StartError with the child's own sentence when it cannot start.
         """
         command = _Command(
             data=_absolute(data),
@@ -95,6 +102,8 @@ class LocalSupabase:
             user=user,
             app_role=app_role,
             reset=reset,
+            token_lifetime=token_lifetime,
+            limits=limits or {},
         )
         local = cls(command, on_step or (lambda step: None))
         try:

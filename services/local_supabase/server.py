@@ -9,19 +9,23 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from services.local_supabase import secrets_file
 from services.local_supabase.data_directory import DataDirectory
-from services.local_supabase.errors import PortInUseError
+from services.local_supabase.errors import DataDirectoryError, PortInUseError
 from services.local_supabase.installation import POSTGRES_VERSION
 from services.local_supabase.postgres import SUPERUSER, Postgres
 from services.local_supabase.secrets_file import Secrets
 
 OWNER = "postgres"
 AUTH_ROLE = "supabase_auth_admin"
+
+KNOWN_NAMES = {
+    "lock", "postgres", "postgres.new", "postgres.log", "postgres.log.old", "secrets.json", "socket", "status.json",
+}  # fmt: skip
 
 Report = Callable[[str, str], None]
 
@@ -36,6 +40,10 @@ class Options:
     port: int = 0
     user: str | None = None
     app_role: str | None = None
+    reset: bool = False
+    token_lifetime: int = 3600
+    limits: dict[str, float] = field(default_factory=dict)
+    """Limits of Realtime by name, where they differ from those of `realtime/limits.py`."""
 
 
 async def serve(options: Options, stop: asyncio.Event, report: Report) -> None:
@@ -48,6 +56,8 @@ async def serve(options: Options, stop: asyncio.Event, report: Report) -> None:
         stack.callback(directory.close)
         listener = _bind(options.host, options.port)
         stack.callback(listener.close)
+        if options.reset:
+            await _empty(directory)
         secrets = secrets_file.load_or_create(directory.path)
         postgres = Postgres(directory.path, password=secrets.admin_password, log=_say)
         stack.push_async_callback(postgres.stop)
@@ -61,6 +71,13 @@ async def serve(options: Options, stop: asyncio.Event, report: Report) -> None:
         await _prepare(options, postgres, secrets, report)
         await stack.enter_async_context(_running(options, postgres, secrets, listener, report))
         await stop.wait()
+
+
+async def _empty(directory: DataDirectory) -> None:
+    await Postgres(directory.path, password="", log=_say).end_orphan()
+    if {path.name for path in directory.path.iterdir()} - KNOWN_NAMES:
+        raise DataDirectoryError(f"{directory.path} holds files that are not ours: --reset does not touch it.")
+    directory.empty()
 
 
 async def _timed(work: Awaitable[None]) -> float:
@@ -104,7 +121,7 @@ async def _running(
 
     host, port = listener.getsockname()[:2]
     api_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    async with compose(postgres, secrets, api_url) as parts:
+    async with compose(postgres, secrets, api_url, options.token_lifetime, options.limits) as parts:
         if options.user and not await parts.auth.has_user(options.user):
             await parts.auth.create_user(options.user, secrets.demo_password)
         report("auth", "Auth ready")

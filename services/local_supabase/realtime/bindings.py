@@ -11,6 +11,7 @@ from services.local_supabase.realtime.pgoutput import Change, Kind
 
 EVERYTHING = "*"
 LONGEST_LIST = 100
+STATES = {"null": None, "unknown": None, "true": "t", "false": "f"}
 LARGEST_ID = (1 << 27) - 1
 
 
@@ -24,15 +25,28 @@ class Operator(StrEnum):
     GT = "gt"
     GTE = "gte"
     IN = "in"
+    LIKE = "like"
+    ILIKE = "ilike"
+    MATCH = "match"
+    IMATCH = "imatch"
+    IS = "is"
+    ISDISTINCT = "isdistinct"
 
     @property
     def sql(self) -> str:
         return _SQL[self]
 
+    @property
+    def is_textual(self) -> bool:
+        """Whether it compares texts, whatever the column's type."""
+        return self in _TEXTUAL
 
+
+_TEXTUAL = {Operator.LIKE, Operator.ILIKE, Operator.MATCH, Operator.IMATCH}
 _SQL = {
     Operator.EQ: "=", Operator.NEQ: "<>", Operator.LT: "<", Operator.LTE: "<=", Operator.GT: ">",
-    Operator.GTE: ">=", Operator.IN: "= any",
+    Operator.GTE: ">=", Operator.IN: "= any", Operator.LIKE: "~~", Operator.ILIKE: "~~*", Operator.MATCH: "~",
+    Operator.IMATCH: "~*", Operator.IS: "is", Operator.ISDISTINCT: "is distinct from",
 }  # fmt: skip
 
 
@@ -137,6 +151,8 @@ def _filter(text: str) -> Filter:
             raise ChangesError(
                 f"Error parsing `filter` params: too many values for `in` filter. Maximum {LONGEST_LIST}"
             )
+    if operator is Operator.IS and value not in STATES:
+        raise ChangesError(f"Error parsing `filter` params: [{_quoted(name)}, {_quoted(value)}]")
     return Filter(column=column, operator=operator, values=values, text=value, negated=negated)
 
 

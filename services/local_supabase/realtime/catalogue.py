@@ -127,8 +127,9 @@ async def compares(
     connection: Connection, value: str, type_sql: str, operator: Operator, operands: Sequence[str]
 ) -> bool:
     """Let PostgreSQL compare a value with the operand of a filter, both cast to the column's type."""
+    cast = "text" if operator.is_textual else type_sql
     template = "select %s::{0} = any (%s::{0}[])" if operator is Operator.IN else "select %s::{0} {1} %s::{0}"
-    query = sql.SQL(template).format(sql.SQL(type_sql), sql.SQL(operator.sql))
+    query = sql.SQL(template).format(sql.SQL(cast), sql.SQL(operator.sql))
     operand = list(operands) if operator is Operator.IN else operands[0]
     row = await (await connection.execute(query, (value, operand))).fetchone()
     return bool(row and row[0])
@@ -141,8 +142,11 @@ async def _check_columns(connection: Connection, binding: Binding, table: Table,
     for item in binding.filters:
         if item.column not in types:
             raise _refusal(binding, f"P0001 (raise_exception) invalid column for filter {item.column}")
-        for value in item.values:
-            await connection.execute(sql.SQL("select %s::{}").format(sql.SQL(types[item.column])), (value,))
+        cast = "text" if item.operator.is_textual else types[item.column]
+        for value in item.values if item.operator is not Operator.IS else ():
+            await connection.execute(sql.SQL("select %s::{}").format(sql.SQL(cast)), (value,))
+        if item.operator in {Operator.MATCH, Operator.IMATCH}:
+            await connection.execute("select '' ~ %s", (item.values[0],))
     for name in binding.select or ():
         if name not in types:
             raise _refusal(binding, f"P0001 (raise_exception) invalid column for select {name}")

@@ -1,5 +1,6 @@
 """Hands a batch of changes to subscribers: filters, policies and rights first, then the frames, in order."""
 
+import contextlib
 import json
 import operator as operator_module
 from collections import defaultdict
@@ -13,10 +14,10 @@ import structlog
 
 from services.local_supabase.database import Connection
 from services.local_supabase.realtime import catalogue
-from services.local_supabase.realtime.bindings import Binding, Filter, Operator
+from services.local_supabase.realtime.bindings import STATES, Binding, Filter, Operator
 from services.local_supabase.realtime.catalogue import Table
 from services.local_supabase.realtime.frames import Outgoing, compact
-from services.local_supabase.realtime.pgoutput import Change, Kind, Row
+from services.local_supabase.realtime.pgoutput import Change, Kind, Row, Unchanged
 from services.local_supabase.realtime.records import Foreign, TypedColumn, as_object, foreign_values, size_of
 
 if TYPE_CHECKING:
@@ -74,22 +75,31 @@ class Delivery:
         row = change.new if change.new is not None else change.old or {}
         types = {column.name: column for column in table.columns}
         for item in binding.filters:
-            value = row.get(item.column)
-            if not isinstance(value, str) or item.column not in types:
+            if item.column not in row or item.column not in types:
                 return False
-            if await self._compares(value, types[item.column], item) == item.negated:
+            value = row[item.column]
+            if isinstance(value, Unchanged):
+                return False
+            if item.operator is Operator.IS:
+                found = value == STATES[item.text]
+            elif value is None:
+                if item.operator is not Operator.ISDISTINCT:
+                    return False
+                found = True
+            else:
+                found = await self._compares(value, types[item.column], item)
+            if found == item.negated:
                 return False
         return True
 
     async def _compares(self, value: str, column: TypedColumn, item: Filter) -> bool:
-        if column.type in _TEXTS and item.operator is not Operator.IN:
-            operand = item.values[0].lower() if column.type == "uuid" else item.values[0]
-            return _compare(value, operand, item.operator)
-        if column.type in _NUMBERS and item.operator is not Operator.IN:
-            try:
-                return _compare(Decimal(value), Decimal(item.values[0]), item.operator)
-            except InvalidOperation:
-                pass
+        if compare := _COMPARISONS.get(item.operator):
+            if column.type in _TEXTS:
+                operand = item.values[0].lower() if column.type == "uuid" else item.values[0]
+                return compare(value, operand)
+            if column.type in _NUMBERS:
+                with contextlib.suppress(InvalidOperation):
+                    return compare(Decimal(value), Decimal(item.values[0]))
         if value in item.values and item.operator is Operator.IN:
             return True
         return await catalogue.compares(self._connection, value, column.sql, item.operator, item.values)
@@ -201,11 +211,7 @@ def _small_values(row: Row | None) -> Row | None:
     return {name: value for name, value in row.items() if not isinstance(value, str) or len(value.encode()) <= limit}
 
 
-def _compare(value: Any, operand: Any, operator: Operator) -> bool:
-    return bool(_COMPARISONS[operator](value, operand))
-
-
-_COMPARISONS: dict[Operator, Callable[[Any, Any], Any]] = {
+_COMPARISONS: dict[Operator, Callable[[Any, Any], bool]] = {
     Operator.EQ: operator_module.eq,
     Operator.NEQ: operator_module.ne,
     Operator.LT: operator_module.lt,

@@ -1,8 +1,11 @@
 """The limits of the Realtime server, with the defaults of a real one; each can be set."""
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from services.local_supabase.errors import LocalSupabaseError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,18 @@ class Limits:
     """A client that takes nothing for this long is cut."""
     send_buffer: int = 8 * 1024 * 1024
     """A client that lets more than this pile up is cut."""
+
+
+def limits_of(changed: Mapping[str, float]) -> Limits:
+    """The defaults with what is changed by name; raises LocalSupabaseError for a name or value that is not one."""
+    kinds = {item.name: item.type for item in fields(Limits)}
+    for name, value in changed.items():
+        if name not in kinds:
+            raise LocalSupabaseError(f"There is no limit '{name}': the limits are {', '.join(kinds)}.")
+        if value < 0:
+            raise LocalSupabaseError(f"The limit '{name}' cannot be {value}: give a number from 0 on.")
+    whole: dict[str, Any] = {name: int(value) if kinds[name] is int else value for name, value in changed.items()}
+    return replace(Limits(), **whole)
 
 
 class Rate:

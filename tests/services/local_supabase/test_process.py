@@ -202,6 +202,24 @@ async def test_data_of_another_postgres_version_is_refused(tmp_path: Path, one_t
             pass
 
 
+async def test_a_reset_starts_with_new_data_once(tmp_path: Path, one_table: Path) -> None:
+    async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table) as local:
+        old_key = local.status.anon_key
+        async with owner_of(local) as owner:
+            await owner.execute("insert into public.things values (2, 'lost')")
+    async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table, reset=True) as local:
+        assert await names(local) == ["seeded"]
+        assert local.status.anon_key != old_key
+        async with owner_of(local) as owner:
+            await owner.execute("insert into public.things values (2, 'kept')")
+        await local.restart()
+        assert await names(local) == ["seeded", "kept"], "a restart does not reset again"
+    (tmp_path / "data" / "somebody's file").write_text("")
+    with pytest.raises(StartError, match="holds files that are not ours"):
+        async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table, reset=True):
+            pass
+
+
 async def test_lost_secrets_are_a_clear_error(tmp_path: Path, one_table: Path) -> None:
     async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table):
         pass

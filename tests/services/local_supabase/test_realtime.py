@@ -67,9 +67,8 @@ async def subscribe(channel: AsyncRealtimeChannel) -> RealtimeSubscribeStates:
     await channel.subscribe(heard)
     async with asyncio.timeout(10):
         state = await answered
-        if state is RealtimeSubscribeStates.SUBSCRIBED and channel.params["config"]["broadcast"].get(
-            "replication_ready"
-        ):
+        broadcast: Any = channel.params["config"]["broadcast"]
+        if state is RealtimeSubscribeStates.SUBSCRIBED and broadcast and broadcast.get("replication_ready"):
             await ready.wait()
     return state
 
@@ -261,7 +260,7 @@ async def test_messages_sent_over_http_arrive_where_the_sender_may_write(
         assert (await http.post(url, json={"messages": [{"topic": topic}]})).json() == {
             "errors": {"messages": [{"event": ["can't be blank"], "payload": ["can't be blank"]}]}
         }
-        assert (await httpx.AsyncClient().post(url, json={"messages": [message]})).status_code == 401
+        assert (await http.post(url, json={"messages": [message]}, headers={"apikey": ""})).status_code == 401
 
 
 async def test_the_official_client_receives_table_changes_of_its_own_rows(
@@ -344,6 +343,13 @@ async def test_a_large_row_below_the_limit_arrives_whole(local: LocalSupabase, t
         ("n=gte.2", [2, 3]),
         ("n=in.(1,3)", [1, 3]), ("n=not.eq.2", [1, 3]), ("body=eq.b", [2]), ("body=gt.a", [2, 3]),
         ("body=in.(a,b)", [1, 2]),
+        ("body=like.%c", [3]),
+        ("body=not.ilike.%C", [1, 2]),
+        ("body=match.^[ab]$", [1, 2]),
+        ("body=imatch.^[AB]$", [1, 2]),
+        ("body=isdistinct.a", [2, 3, 0]),
+        ("body=is.null", [0]),
+        ("body=not.is.null", [1, 2, 3]),
         ("ts=lt.2000-01-01", []), ("ts=gt.2000-01-01 00:00:00+00", [1, 2, 3]),
     ],
 )  # fmt: skip
