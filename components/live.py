@@ -83,6 +83,14 @@ class Window(ui.element, component="live_root.js"):
         if self.is_seen:
             self._paced.mark()
 
+    def renew(self) -> None:
+        """Have the browser fetch its session cookie anew: the tokens have changed."""
+        self.run_method("renew")
+
+    def leave(self, reason: str) -> None:
+        """Send the window to the sign-in page, which says why."""
+        self.run_method("leave", reason)
+
     def _on_seen(self, event: GenericEventArguments) -> None:
         self.is_seen = bool(event.args.get("visible"))
         for live in self._lives:

@@ -9,10 +9,10 @@ ACTIVE_STREAMS = {GoalStatus.IN_PROGRESS, GoalStatus.ON_TRACK, GoalStatus.AT_RIS
 RUNNING_SCANS = {ScanStatus.SCANNING, ScanStatus.ANALYZING}
 
 STATS = (
-    Stat(key="active_streams", label="Active streams", icon="stacked_line_chart", href="/monitoring?tab=streams"),
-    Stat(key="running_scans", label="Running scans", icon="radar", href="/monitoring?tab=scans"),
-    Stat(key="running_agents", label="Running agents", icon="smart_toy", href="/monitoring?tab=agents"),
-    Stat(key="unread_alerts", label="Unread alerts", icon="notifications_active", href="/monitoring?tab=alerts"),
+    Stat(key="active_streams", label="Active streams", icon="stacked_line_chart", href="/monitoring"),
+    Stat(key="running_scans", label="Running scans", icon="radar", href="/monitoring/scans"),
+    Stat(key="running_agents", label="Running agents", icon="smart_toy", href="/monitoring/agents"),
+    Stat(key="unread_alerts", label="Unread alerts", icon="notifications_active", href="/monitoring/alerts"),
 )
 
 

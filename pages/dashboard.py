@@ -1,7 +1,5 @@
 """/: what goes on now and what needs attention."""
 
-from nicegui import ui
-
 from components.live import live_counts
 from components.shell import page_head, section
 from components.stats import StatGrid

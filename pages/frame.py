@@ -2,36 +2,37 @@
 
 from collections.abc import Callable
 from functools import partial
-from uuid import UUID
 
-import structlog
 from nicegui import ui
 from starlette.requests import Request
 
-from components.feedback import error_panel, not_found_panel
-from components.live import Window, end_with
+from components.feedback import error_panel
+from components.live import Window, end_with, live_connections, live_counts
 from components.shell import shell
 from components.theme import apply_theme
 from pages.alerts import alerts_page
 from pages.context import Context
+from pages.counters import UNREAD
 from pages.dashboard import dashboard_page
 from pages.gate import session_of
 from pages.monitoring import monitoring_page
 from pages.notifications import notifications_page
 from pages.organization import new_organization_page
+from pages.routes import Routes
+from pages.settings import settings_page
 from pages.stream import stream_page
 from pages.visit import Visit
 from services.errors import LivewatchError, SessionExpired
 from services.organizations import display_name, memberships
 
-logger = structlog.get_logger(__name__)
-
-Page = Callable[[Visit], None]
+Page = Callable[..., None]
 PAGES: dict[str, Page] = {
     "/": dashboard_page,
     "/monitoring": monitoring_page,
     "/alerts": alerts_page,
     "/notifications": notifications_page,
+    "/settings": settings_page,
+    "/streams/{id}": stream_page,
 }
 # Reading who somebody is takes milliseconds; while PostgreSQL is away it takes as long as its time-outs.
 RESPONSE_TIMEOUT = 30.0
@@ -64,24 +65,16 @@ def register_frame(context: Context) -> None:
         end_with(
             window,
             session.join(
-                on_renew=lambda: window.run_method("renew"),
-                on_end=lambda cause: window.run_method("leave", "expired"),
+                on_renew=window.renew,
+                on_end=lambda cause: window.leave("expired"),
             ),
         )
         visit = Visit(context=context, session=session, window=window, membership=membership)
-        with shell(user_name=name, org_name=membership.name):
-            Routes({path: partial(page, visit) for path, page in PAGES.items()} | {"/streams/{id}": partial(stream_page, visit)})
+        with shell(user_name=name, org_name=membership.name) as parts:
+            live_connections(window, parts.connection, {parts.connection.name: None})
+            for badge in [badge for badges in parts.badges.values() for badge in badges]:
+                live_counts(window, badge, UNREAD)
+            Routes({path: partial(page, visit) for path, page in PAGES.items()})
 
     ui.page("/", response_timeout=RESPONSE_TIMEOUT)(frame)
     ui.page("/{_:path}", response_timeout=RESPONSE_TIMEOUT)(frame)
-
-
-class Routes(ui.sub_pages):
-    """The content for the current path; an unknown one, and a page that fails, get a page of ours."""
-
-    def _render_404(self) -> None:
-        not_found_panel(self._router.current_path)
-
-    def _render_error(self, error: Exception) -> None:
-        logger.error("a page failed", path=self._router.current_path, exc_info=error)
-        error_panel("This page failed", "The log of the app has the reason. Reload to try again.")

@@ -1,22 +1,53 @@
-"""/monitoring: everything that runs, in tabs."""
+"""/monitoring: everything that runs, in tabs; each tab has its own address below."""
+
+from collections.abc import Callable
+from functools import partial
 
 from nicegui import ui
 
 from components.connection import MultiConnectionStatus
 from components.live import live_connections, live_counts
-from components.stats import Stat, StatGrid
-from components.views import Counter
+from components.shell import page_head
+from components.stats import StatGrid
+from pages.counters import COUNTERS, STATS
+from pages.routes import Routes
 from pages.system import system_panel
 from pages.visit import Visit, agent_list, alert_list, scan_list, stream_list
-from services.entities import AGENTS, ALERTS, SCANS, STREAMS
-from services.models import AgentStatus, GoalStatus, ScanStatus
+from services.entities import Scope
 
-TABS = {
-    "streams": ("Streams", stream_list),
-    "scans": ("Scans", scan_list),
-    "agents": ("Agents", agent_list),
-    "alerts": ("Alerts", alert_list),
-    "system": ("System", system_panel),
+TABS: dict[str, tuple[str, Callable[[Visit], None]]] = {
+    "/": ("Streams", stream_list),
+    "/scans": ("Scans", scan_list),
+    "/agents": ("Agents", agent_list),
+    "/alerts": ("Alerts", alert_list),
+    "/system": ("System", system_panel),
 }
-ACTIVE_STREAMS = {GoalStatus.IN_PROGRESS, GoalStatus.ON_TRACK, GoalStatus.AT_RISK}
-RUNNING_SCANS = {ScanStatus.SCANNING, ScanStatus.ANALYZING}
+
+
+def monitoring_page(visit: Visit) -> None:
+    """Live counters and one list at a time: what is not shown is not subscribed to."""
+    with page_head("Live Monitoring"):
+        chips = MultiConnectionStatus({"organisation": "Organisation", "personal": "Personal"}, size="sm")
+        live_connections(visit.window, chips, {"organisation": Scope.ORG, "personal": Scope.USER})
+        if visit.context.scan and visit.membership.may_write:
+            ui.button("Run the example scan", icon="play_arrow", on_click=partial(start_scan, visit)).props(
+                "outline no-caps dense"
+            ).classes("lw-button")
+    live_counts(visit.window, StatGrid(STATS), COUNTERS)
+    links: dict[str, ui.link] = {}
+    with ui.element("nav").classes("lw-tabs").props('aria-label="Live Monitoring"'):
+        for path, (label, _) in TABS.items():
+            links[path] = ui.link(label, f"/monitoring{path.rstrip('/')}").classes("lw-tab")
+
+    def show(path: str) -> None:
+        for each, link in links.items():
+            link.props["aria-current"] = "page" if each == path else "false"
+        TABS[path][1](visit)
+
+    Routes({path: partial(show, path) for path in TABS})
+
+
+async def start_scan(visit: Visit) -> None:
+    """Run the example scan as this person."""
+    assert visit.context.scan
+    await visit.act(visit.context.scan.start(visit.session.identity), done="The example scan has started.")

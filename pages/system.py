@@ -1,6 +1,6 @@
 """The System tab: whether the live data is live, and what the feeds could not read."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from nicegui import Client, ui
@@ -63,7 +63,7 @@ class SystemView:
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
         self._quarantined = -1
-        self.on_quarantine = lambda: None
+        self.on_quarantine: Callable[[], None] = lambda: None
 
     def full(self) -> Batch | None:
         realtime = self._visit.context.realtime
@@ -76,7 +76,7 @@ class SystemView:
             self.on_quarantine()
         connections = sum(feed.supervisor.connections for feed in feeds)
         values = {
-            "lag": (f"{max(lags) * 1000:.1f} ms" if lags else "–", "the slower of your feeds", None),
+            "lag": (f"{max(lags) * 1000:.1f} ms" if lags else "not yet", "the slower of your feeds", None),
             "events": (sum(feed.events for feed in feeds), f"{connections} connections made", None),
             "feeds": (len(realtime.feeds()), "shared by all windows", None),
             "subscriptions": (len(realtime.active_subscriptions()), "leases on those channels", None),
@@ -84,9 +84,7 @@ class SystemView:
             "quarantined": (quarantined, "on your topics", "caution" if quarantined else None),
         }
         return {
-            "set": {
-                key: {"value": value, "hint": hint, "tone": tone} for key, (value, hint, tone) in values.items()
-            }
+            "set": {key: {"value": value, "hint": hint, "tone": tone} for key, (value, hint, tone) in values.items()}
         }
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:

@@ -27,7 +27,7 @@ async def mark_all_alerts_read(database: Database, identity: Identity) -> int:
     """Acknowledge every new alert of the person; returns how many that were."""
     statement = (
         update(SignalAlert)
-        .where(col(SignalAlert.read_at).is_(None), SignalAlert.user_id == identity.user_id)
+        .where(col(SignalAlert.read_at).is_(None), col(SignalAlert.user_id) == identity.user_id)
         .values(read_at=datetime.now(UTC), status=AlertStatus.ACKNOWLEDGED)
     )
     async with database.as_user(identity) as session:
@@ -46,7 +46,7 @@ async def mark_all_notifications_read(database: Database, identity: Identity) ->
     """Mark every unread notification of the person as read; returns how many that were."""
     statement = (
         update(Notification)
-        .where(col(Notification.read_at).is_(None), Notification.user_id == identity.user_id)
+        .where(col(Notification.read_at).is_(None), col(Notification.user_id) == identity.user_id)
         .values(read_at=datetime.now(UTC))
     )
     async with database.as_user(identity) as session:
