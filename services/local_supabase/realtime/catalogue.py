@@ -1,7 +1,7 @@
 """Asks PostgreSQL about tables, rights and rows, on behalf of the subscribers to table changes."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -10,8 +10,10 @@ from psycopg import sql
 from services.local_supabase.database import Connection
 from services.local_supabase.errors import ChangesError
 from services.local_supabase.realtime.bindings import EVERYTHING, Binding, Operator
-from services.local_supabase.realtime.pgoutput import Row
+from services.local_supabase.realtime.pgoutput import Relation, Row
 from services.local_supabase.realtime.records import Foreign, TypedColumn
+
+KEPT = 2.0
 
 _DESCRIBE = b"""
 select c.oid::int8, c.relrowsecurity, n.nspname, c.relname,
@@ -56,12 +58,35 @@ class Table:
         return rights.columns if rights else frozenset()
 
 
-async def tables_by_oid(connection: Connection, oids: Iterable[int], roles: Iterable[str]) -> dict[int, Table]:
-    """Describe tables; those that no longer exist are missing."""
-    cursor = await connection.execute(
-        _DESCRIBE + b" where c.oid = any (%(oids)s::oid[])", {"oids": list(oids), "roles": list(roles)}
-    )
-    return {row[0]: _table(row) for row in await cursor.fetchall()}
+class Tables:
+    """Descriptions of tables, kept while they hold.
+
+    PostgreSQL describes a relation anew in the change stream after its columns, keys, policies or grants changed;
+    what it does not announce (a role's attributes, a renamed type) is noticed within seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._known: dict[int, tuple[Relation, frozenset[str], float, Table | None]] = {}
+
+    async def describe(
+        self, connection: Connection, relations: Iterable[Relation], roles: frozenset[str]
+    ) -> dict[int, Table]:
+        """The tables of relations with the rights of roles; those that no longer exist are missing."""
+        wanted = {relation.oid: relation for relation in relations}
+        now = self._clock()
+        stale = [oid for oid, relation in wanted.items() if not self._holds(relation, roles, now)]
+        if stale:
+            query = _DESCRIBE + b" where c.oid = any (%(oids)s::oid[])"
+            cursor = await connection.execute(query, {"oids": stale, "roles": list(roles)})
+            found = {row[0]: _table(row) for row in await cursor.fetchall()}
+            self._known |= {oid: (wanted[oid], roles, now, found.get(oid)) for oid in stale}
+        tables = {oid: self._known[oid][3] for oid in wanted}
+        return {oid: table for oid, table in tables.items() if table}
+
+    def _holds(self, relation: Relation, roles: frozenset[str], now: float) -> bool:
+        known = self._known.get(relation.oid)
+        return known is not None and known[0] is relation and roles <= known[1] and now - known[2] < KEPT
 
 
 async def published(connection: Connection, binding: Binding, role: str) -> list[Table]:
@@ -94,6 +119,24 @@ async def check(connection: Connection, binding: Binding, role: str) -> None:
         raise _refusal(binding, f"{error.sqlstate} ({_condition(error)}) {message}") from error
 
 
+async def all_visible(connection: Connection, transactions: Iterable[int]) -> bool:
+    """Whether the effects of committed transactions can be seen already.
+
+    The change stream follows the log, which is written a moment before a commit shows to others.
+    """
+    row = await (await connection.execute("select pg_current_snapshot()::text")).fetchone()
+    _xmin, upper, running = str(row[0] if row else "0:0:").split(":")
+    end = int(upper)
+    open_ones = {int(number) for number in running.split(",") if number}
+    for transaction in transactions:
+        full = (end & ~0xFFFFFFFF) | transaction
+        if full > end + (1 << 31):
+            full -= 1 << 32
+        if full >= end or full in open_ones:
+            return False
+    return True
+
+
 async def visible_rows(connection: Connection, table: Table, rows: Sequence[Row], role: str, claims: str) -> set[int]:
     """Positions of those rows that the policies let a user see now, looked up by primary key as that user."""
     columns = {column.name: column.sql for column in table.columns}
@@ -102,15 +145,24 @@ async def visible_rows(connection: Connection, table: Table, rows: Sequence[Row]
         sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(columns[name])) for name in table.keys
     )
     condition = sql.SQL(" and ").join(sql.SQL("t.{0} = k.{0}").format(sql.Identifier(name)) for name in table.keys)
-    query = sql.SQL(
-        'select k."#" from jsonb_to_recordset(%s) as k("#" int, {}) where exists (select from {} t where {})'
-    ).format(definition, sql.Identifier(table.schema, table.name), condition)
-    async with connection.transaction(force_rollback=True), connection.pipeline():
-        await connection.execute(
-            "select set_config('request.jwt.claims', %s, true), set_config('role', %s, true)", (claims, role)
+    # All in one message: a round trip costs more than parsing.
+    cursor = await connection.execute(
+        sql.SQL(
+            "begin; select set_config('request.jwt.claims', {claims}, true), set_config('role', {role}, true);"
+            ' select k."#" from jsonb_to_recordset({keys}) as k("#" int, {definition})'
+            " where exists (select from {table} t where {condition}); rollback"
+        ).format(
+            claims=sql.Literal(claims),
+            role=sql.Literal(role),
+            keys=sql.Literal(json.dumps(keys)),
+            definition=definition,
+            table=sql.Identifier(table.schema, table.name),
+            condition=condition,
         )
-        cursor = await connection.execute(query, (json.dumps(keys),))
-        return {row[0] for row in await cursor.fetchall()}
+    )
+    cursor.nextset()
+    cursor.nextset()
+    return {row[0] for row in await cursor.fetchall()}
 
 
 async def shown(connection: Connection, values: Iterable[Foreign]) -> dict[Foreign, str]:

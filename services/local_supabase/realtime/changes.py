@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -49,6 +50,7 @@ class TableChanges:
         self._wanted = asyncio.Event()
         self._streaming = asyncio.Event()
         self._subscribing = 0
+        self._tables = catalogue.Tables(time.monotonic)
 
     async def subscribe(
         self, topic: str, params: list[JsonObject], claims: Claims, send: Callable[[Outgoing], None]
@@ -130,9 +132,9 @@ class TableChanges:
         for attempt in range(ATTEMPTS):
             try:
                 async with self._pool.connection() as connection:
-                    await Delivery(connection, list(self._subscriptions)).deliver(batch)
+                    await Delivery(connection, self._tables, list(self._subscriptions)).deliver(batch)
                 return
-            except (psycopg.Error, PostgresError) as error:
+            except (psycopg.Error, PostgresError, TimeoutError) as error:
                 # Nothing of the batch was sent yet: delivery asks everything first.
                 log.warning("realtime could not check changes", error=str(error).strip(), attempt=attempt)
                 await asyncio.sleep(0.2)

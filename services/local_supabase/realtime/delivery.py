@@ -1,5 +1,6 @@
 """Hands a batch of changes to subscribers: filters, policies and rights first, then the frames, in order."""
 
+import asyncio
 import contextlib
 import json
 import operator as operator_module
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+VISIBLE_TIMEOUT = 10.0
 LARGEST_RECORD = 1024 * 1024
 LARGEST_VALUE_OF_A_LARGE_RECORD = 64
 TOO_LARGE = "Error 413: Payload Too Large"
@@ -38,7 +40,10 @@ _TEXTS = {"text", "varchar", "uuid", "name"}
 class Delivery:
     """One batch; policies are asked once per user and table, not once per row and subscriber."""
 
-    def __init__(self, connection: Connection, subscriptions: Sequence["Subscription"]) -> None:
+    def __init__(
+        self, connection: Connection, catalogue_tables: catalogue.Tables, subscriptions: Sequence["Subscription"]
+    ) -> None:
+        self._catalogue = catalogue_tables
         self._connection = connection
         self._subscriptions = subscriptions
         self._tables: dict[int, Table] = {}
@@ -56,9 +61,9 @@ class Delivery:
         ]
         if not wanted:
             return
-        roles = {subscription.role for _index, subscription, _bindings in wanted}
-        oids = {changes[index].relation.oid for index, _subscription, _bindings in wanted}
-        self._tables = await catalogue.tables_by_oid(self._connection, oids, roles)
+        roles = frozenset(subscription.role for _index, subscription, _bindings in wanted)
+        relations = [changes[index].relation for index, _subscription, _bindings in wanted]
+        self._tables = await self._catalogue.describe(self._connection, relations, roles)
         filtered = []
         for index, subscription, bindings in wanted:
             change = changes[index]
@@ -114,6 +119,8 @@ class Delivery:
             rights = table.rights.get(subscription.role)
             if table.secured and table.keys and rights and not rights.bypass and change.kind is not Kind.DELETE:
                 questions[subscription.role, subscription.claims, change.relation.oid][index] = None
+        if questions:
+            await self._until_visible({change.transaction for change in changes})
         for (role, claims, oid), found in questions.items():
             indexes = list(found)
             rows = [changes[index].new or {} for index in indexes]
@@ -127,6 +134,11 @@ class Delivery:
                 seen = set()
             for position, index in enumerate(indexes):
                 self._visible[claims, index] = position in seen
+
+    async def _until_visible(self, transactions: set[int]) -> None:
+        async with asyncio.timeout(VISIBLE_TIMEOUT):
+            while not await catalogue.all_visible(self._connection, transactions):  # noqa: ASYNC110 - PostgreSQL's
+                await asyncio.sleep(0.0005)
 
     async def _ask_for_foreign_values(self, changes: Sequence[Change], indexes: set[int]) -> None:
         values = [

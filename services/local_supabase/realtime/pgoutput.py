@@ -53,6 +53,7 @@ class Change:
     """One row; values are PostgreSQL's text. `old` holds the replica identity where PostgreSQL sent it.
 
     `position` grows strictly along the log: the place of the transaction's commit, and the number within it.
+    `transaction` is its id, the lower 32 bits.
     """
 
     kind: Kind
@@ -61,6 +62,7 @@ class Change:
     old: Row | None
     committed_at: datetime
     position: tuple[int, int]
+    transaction: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ class Decoder:
         self._relations: dict[int, Relation] = {}
         self._committed_at = POSTGRES_EPOCH
         self._position = (0, 0)
+        self._transaction = 0
         self.in_transaction = False
 
     def decode(self, data: bytes) -> Change | Commit | None:
@@ -87,6 +90,7 @@ class Decoder:
                 self._position = (reader.int64(), 0)
                 self.in_transaction = True
                 self._committed_at = POSTGRES_EPOCH + timedelta(microseconds=reader.int64())
+                self._transaction = reader.int32()
             case b"R":
                 relation = _relation(reader)
                 self._relations[relation.oid] = relation
@@ -123,6 +127,7 @@ class Decoder:
             old=old,
             committed_at=self._committed_at,
             position=self._position,
+            transaction=self._transaction,
         )
 
 
