@@ -76,13 +76,13 @@ async def measure(
     lost = 0
     for page in pages:
         seen: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        for stream, value, at in await page.evaluate("() => window.seen"):
-            seen[stream].append((value, at))
-        for stream, value, at in commits:
+        for id, value, at in await page.evaluate("() => window.seen"):
+            seen[id].append((value, at))
+        for id, value, at in commits:
             # A frame shows the newest of several values, so the first that is at least this one is it.
-            later = bisect.bisect_left(seen[stream], (value, 0.0))
-            if later < len(seen[stream]):
-                latencies.append(max(0.0, seen[stream][later][1] - at))
+            later = bisect.bisect_left(seen[id], (value, 0.0))
+            if later < len(seen[id]):
+                latencies.append(max(0.0, seen[id][later][1] - at))
             else:
                 lost += 1
     quantiles = statistics.quantiles(latencies, n=100)

@@ -8,7 +8,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 ThemeName = Literal["auto", "light", "dark"]
-STYLESHEETS = ("theme.css", "live.css", "shell.css")
+STYLESHEETS = ("theme.css", "live.css", "shell.css", "content.css")
 
 
 def apply_theme(preset: ThemeName | None = None) -> None:

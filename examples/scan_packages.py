@@ -154,6 +154,9 @@ class Scan:
         try:
             for inspection in (measure, verify, compile_sources):
                 await self._in_thread(inspection, package, found)
+        except asyncio.CancelledError:
+            await self._set(execution, status=AgentStatus.CANCELLED, completed_at=_now())
+            raise
         except OSError as error:
             outcome: dict[str, Any] = {"status": AgentStatus.FAILED, "error": str(error)}
         else:

@@ -66,7 +66,7 @@ def register_frame(context: Context) -> None:
             window,
             session.join(
                 on_renew=window.renew,
-                on_end=lambda cause: window.leave("expired"),
+                on_end=window.leave,
             ),
         )
         visit = Visit(context=context, session=session, window=window, membership=membership)

@@ -10,6 +10,7 @@ from components.connection import MultiConnectionStatus
 from components.live import Live, end_with, live_connections
 from components.shell import section
 from components.stats import Stat, StatGrid
+from components.text import text
 from pages.visit import Visit
 from services.entities import ALERTS, STREAMS, Scope, Topic
 
@@ -29,27 +30,34 @@ def system_panel(visit: Visit) -> None:
     live_connections(visit.window, chips, {"organisation": Scope.ORG, "personal": Scope.USER})
     grid = StatGrid(STATS)
     figures = Live(visit.window, grid, follows_status=True)
-    figures.view = SystemView(visit)
     end_with(grid, figures.close)
     with section("Quarantined rows"):
-        ui.label(
-            "Rows that do not fit their model are left out, named here and in the log; the rest goes on. "
-            "Mend the row and it appears."
+        text(
+            "p",
+            "A row that does not fit its model is left out and named here and in the log; the rest goes on. "
+            "Mend the row and it appears.",
         ).classes("lw-muted")
-        quarantine = ui.element("div").classes("lw-quarantine")
-        figures.view.on_quarantine = lambda: fill(quarantine, visit)
-        fill(quarantine, visit)
+        quarantine = ui.element("div").classes("lw-facts")
+    figures.view = SystemView(visit, on_quarantine=lambda: fill(quarantine, visit))
 
 
 def fill(quarantine: ui.element, visit: Visit) -> None:
     """List the rows that failed validation on the topics that this person listens to."""
+    rows = [row for topic in topics(visit) for row in visit.context.realtime.quarantined(topic)]
     with quarantine.clear():
-        for topic in topics(visit):
-            for row in visit.context.realtime.quarantined(topic):
-                with ui.element("article").classes("lw-row"):
-                    _cell(row.table, row.id, "table", row.table)
-                    _cell(row.table, row.id, "id", row.id)
-                    _cell(row.table, row.id, "reason", row.reason)
+        if not rows:
+            text("p", "None.")
+            return
+        with ui.element("table"):
+            with ui.element("tr"):
+                for title in ("Table", "Id", "Reason", "Times seen"):
+                    text("th", title)
+            for row in rows:
+                with ui.element("tr"):
+                    _cell(row.id, "table", row.table)
+                    _cell(row.id, "id", row.id).classes("lw-mono")
+                    _cell(row.id, "reason", row.reason)
+                    _cell(row.id, "count", str(row.count))
 
 
 def topics(visit: Visit) -> list[Topic]:
@@ -60,10 +68,10 @@ def topics(visit: Visit) -> list[Topic]:
 class SystemView:
     """The figures, always sent whole."""
 
-    def __init__(self, visit: Visit) -> None:
+    def __init__(self, visit: Visit, *, on_quarantine: Callable[[], None]) -> None:
         self._visit = visit
-        self._quarantined = -1
-        self.on_quarantine: Callable[[], None] = lambda: None
+        self._quarantined: int | None = None
+        self._on_quarantine = on_quarantine
 
     def full(self) -> Batch | None:
         realtime = self._visit.context.realtime
@@ -73,13 +81,13 @@ class SystemView:
         quarantined = sum(len(realtime.quarantined(topic)) for topic in mine)
         if quarantined != self._quarantined:
             self._quarantined = quarantined
-            self.on_quarantine()
+            self._on_quarantine()
         connections = sum(feed.supervisor.connections for feed in feeds)
         values = {
-            "lag": (f"{max(lags) * 1000:.1f} ms" if lags else "not yet", "the slower of your feeds", None),
-            "events": (sum(feed.events for feed in feeds), f"{connections} connections made", None),
-            "feeds": (len(realtime.feeds()), "shared by all windows", None),
-            "subscriptions": (len(realtime.active_subscriptions()), "leases on those channels", None),
+            "lag": (f"{max(lags) * 1000:.1f} ms" if lags else "not yet", "slower feed", None),
+            "events": (sum(feed.events for feed in feeds), f"in {connections} connections", None),
+            "feeds": (len(realtime.feeds()), "shared", None),
+            "subscriptions": (len(realtime.active_subscriptions()), "leases", None),
             "windows": (sum(client.has_socket_connection for client in Client.instances.values()), None, None),
             "quarantined": (quarantined, "on your topics", "caution" if quarantined else None),
         }
@@ -91,7 +99,8 @@ class SystemView:
         return None
 
 
-def _cell(table: str, id: str, field: str, text: str) -> None:
+def _cell(id: str, field: str, content: str) -> ui.element:
     # Set one by one: what stands in a bad row must not be read as further attributes.
-    label = ui.label(text).classes("lw-muted")
-    label.props["data-table"], label.props["data-id"], label.props["data-field"] = table, id, field
+    cell = text("td", content)
+    cell.props["data-table"], cell.props["data-id"], cell.props["data-field"] = "quarantine", id, field
+    return cell

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 import structlog
 
@@ -19,6 +20,13 @@ FRESH = timedelta(seconds=5)
 CHECK_INTERVAL = 20.0
 
 
+class Ending(StrEnum):
+    """How a session came to its end."""
+
+    EXPIRED = "expired"
+    SIGNED_OUT = "signed-out"
+
+
 class UserSession:
     """One session of one person, shared by their windows of one browser.
 
@@ -31,7 +39,7 @@ class UserSession:
         self._auth = auth
         self._identity = tokens.identity
         self._ended: str | None = None
-        self._windows: dict[object, tuple[Callable[[], None], Callable[[str], None]]] = {}
+        self._windows: dict[object, tuple[Callable[[], None], Callable[[Ending], None]]] = {}
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._checked_at = datetime.min.replace(tzinfo=UTC)
@@ -48,7 +56,7 @@ class UserSession:
         """Whether a window holds it, or its tokens are still good."""
         return bool(self._windows) or (self._ended is None and self._identity.expires_at > datetime.now(UTC))
 
-    def join(self, *, on_renew: Callable[[], None], on_end: Callable[[str], None]) -> Callable[[], None]:
+    def join(self, *, on_renew: Callable[[], None], on_end: Callable[[Ending], None]) -> Callable[[], None]:
         """Hold the session for a window; returns what lets go of it, once or more often."""
         window = object()
         self._windows[window] = (on_renew, on_end)
@@ -92,12 +100,12 @@ class UserSession:
             except SessionExpired as error:
                 self.end(str(error))
 
-    def end(self, cause: str) -> None:
-        """End it here: nobody can use it any more, and its windows are told why; idempotent."""
+    def end(self, cause: str, *, ending: Ending = Ending.EXPIRED) -> None:
+        """End it here: nobody can use it any more, and its windows are told which ending it was; idempotent."""
         if self._ended is None:
             self._ended = cause
             for _, on_end in list(self._windows.values()):
-                on_end(cause)
+                on_end(ending)
 
     async def _keep(self) -> None:
         while self._ended is None:
@@ -132,7 +140,7 @@ class Sessions:
         """End the session at the Auth server and here; here also when there is no answer."""
         with suppress(AuthError):
             await self._auth.sign_out(session.tokens)
-        session.end("You have signed out.")
+        session.end("You have signed out.", ending=Ending.SIGNED_OUT)
         self._sessions = {id: each for id, each in self._sessions.items() if each is not session}
 
     def _forget_idle(self) -> None:

@@ -6,55 +6,59 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT = 60
+STOP_TIMEOUT = 30
 OURS = ("LIVEWATCH_", "SUPABASE_", "DATABASE_URL")
 
 
 class AppProcess:
-    """A running app; `url` is where it serves, `lines` what it printed."""
+    """A running app; `url` is where it serves, `lines` what it printed. Its console is read until it ends."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.lines: list[str] = []
-        self.url = ""
+        self._address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._reading = asyncio.create_task(self._read(), name="console of the app")
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
+    @property
+    def url(self) -> str:
+        return self._address.result()
+
     async def ready(self) -> None:
-        """Read the console until the address is there; fails with the console when the app ends instead."""
-        async with asyncio.timeout(START_TIMEOUT):
-            while not self.url:
-                line = await self._read()
-                assert line is not None, "the app did not start:\n" + "\n".join(self.lines)
-                if match := re.search(r"open (http://\S+)", line):
-                    self.url = match[1]
+        """Wait for the address; fails with the console when the app ends instead."""
+        ends: set[asyncio.Future[Any]] = {self._address, self._reading}
+        await asyncio.wait(ends, timeout=START_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        assert self._address.done(), "the app did not start:\n" + "\n".join(self.lines)
 
     async def ended(self) -> int:
-        """Wait for the end, reading on; returns the exit code."""
-        async with asyncio.timeout(30):
-            while await self._read() is not None:
-                pass
+        """Wait for the end; returns the exit code."""
+        async with asyncio.timeout(STOP_TIMEOUT):
+            await self._reading
             return await self.process.wait()
 
     async def stop(self) -> int:
         """Ctrl-C; returns the exit code."""
+        # Not `send_signal`, which would reap the process behind asyncio's back.
         if self.process.returncode is None:
-            self.process.send_signal(signal.SIGINT)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGINT)
         return await self.ended()
 
-    async def _read(self) -> str | None:
+    async def _read(self) -> None:
         assert self.process.stdout is not None
-        line = await self.process.stdout.readline()
-        if not line:
-            return None
-        self.lines.append(line.decode(errors="replace").rstrip())
-        return self.lines[-1]
+        async for line in self.process.stdout:
+            self.lines.append(line.decode(errors="replace").rstrip())
+            if match := re.search(r"open (http://\S+)", self.lines[-1]):
+                self._address.set_result(match[1])
 
 
 async def launch(environment: Mapping[str, str], *, root: Path = ROOT) -> AppProcess:

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from uuid import UUID
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright
 
 from tests.app_process import AppProcess, running
 from tests.browser import ADVICE, FLAGS, find
@@ -30,7 +31,8 @@ async def app(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    path = find_browser()
+    path = find()
+    assert path, ADVICE
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
@@ -41,7 +43,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def window(app: AppProcess, browser: Browser) -> AsyncIterator[SignedIn]:
     """Opens windows: `await window(person, "/monitoring")`; a second one of the same person shares the cookie."""
     async with AsyncExitStack() as stack:
-        contexts = {}
+        contexts: dict[UUID, BrowserContext] = {}
 
         async def open_window(person: Person, path: str = "/monitoring") -> Page:
             if person.id not in contexts:
@@ -65,15 +67,9 @@ async def sign_in(page: Page, person: Person, path: str = "/") -> None:
     await page.get_by_label("E-mail").fill(person.email)
     await page.get_by_label("Password").fill(person.password)
     await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"**{path}")
+    await page.wait_for_url(lambda url: "/sign-in" not in url)
 
 
-def find_browser() -> str:
-    path = find()
-    assert path, ADVICE
-    return path
-
-
-def live(page: Page, table: str, id: object, field: str):  # type: ignore[no-untyped-def]
+def live(page: Page, table: str, id: object, field: str) -> Locator:
     """The element that shows one value."""
     return page.locator(f'[data-table="{table}"][data-id="{id}"][data-field="{field}"]')

@@ -1,7 +1,5 @@
 """What two windows of one person and one window of a stranger see."""
 
-import asyncio
-
 import pytest
 from playwright.async_api import expect
 
@@ -11,10 +9,6 @@ from tests.world import World
 
 pytestmark = pytest.mark.e2e
 SECOND = 1000
-
-
-async def both(*checks: object) -> None:
-    await asyncio.gather(*checks)  # type: ignore[call-overload]
 
 
 async def test_a_committed_change_shows_in_both_windows_within_a_second_and_never_to_a_stranger(

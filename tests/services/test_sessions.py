@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from services import sessions as sessions_module
 from services.auth import Auth, Tokens
 from services.errors import AuthUnavailable, SessionExpired, WrongCredentials
-from services.sessions import Sessions, UserSession
+from services.sessions import Ending, Sessions, UserSession
 from tests.world import World, until
 
 pytestmark = pytest.mark.integration
@@ -60,11 +60,11 @@ async def test_signing_out_ends_this_session_everywhere_and_no_other(world: Worl
     other = await world.auth.sign_in(person.email, SecretStr(person.password))
     registry = Sessions(world.auth)
     session = registry.take(person.tokens)
-    ended: list[str] = []
+    ended: list[Ending] = []
     leave = session.join(on_renew=lambda: None, on_end=ended.append)
     await registry.sign_out(session)
     leave()
-    assert ended == ["You have signed out."]
+    assert ended == [Ending.SIGNED_OUT]
     with pytest.raises(SessionExpired):
         session.identity  # noqa: B018  # raises
     with pytest.raises(SessionExpired):
@@ -77,7 +77,7 @@ async def test_a_session_revoked_elsewhere_ends_its_windows(world: World, monkey
     monkeypatch.setattr(sessions_module, "FRESH", timedelta(0))
     person = await world.person()
     session = Sessions(world.auth).take(person.tokens)
-    ended: list[str] = []
+    ended: list[Ending] = []
     leave = session.join(on_renew=lambda: None, on_end=ended.append)
     try:
         await world.auth.sign_out(person.tokens)

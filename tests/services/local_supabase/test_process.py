@@ -16,6 +16,7 @@ import psutil
 import psycopg
 import pytest
 
+from services.local_supabase import secrets_file
 from services.local_supabase.errors import StartError
 from services.local_supabase.process import ROOT, LocalSupabase, Step
 from services.local_supabase.status import LocalSupabaseStatus
@@ -194,8 +195,8 @@ async def test_a_data_directory_that_cannot_be_made_is_a_clear_error(tmp_path: P
 
 
 async def test_data_of_another_postgres_version_is_refused(tmp_path: Path, one_table: Path) -> None:
-    async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table):
-        pass
+    (tmp_path / "data" / "postgres").mkdir(parents=True)
+    secrets_file.load_or_create(tmp_path / "data")
     (tmp_path / "data" / "postgres" / "PG_VERSION").write_text("15\n")
     with pytest.raises(StartError, match="made by PostgreSQL 15, and this is PostgreSQL 18"):
         async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table):
@@ -221,9 +222,8 @@ async def test_a_reset_starts_with_new_data_once(tmp_path: Path, one_table: Path
 
 
 async def test_lost_secrets_are_a_clear_error(tmp_path: Path, one_table: Path) -> None:
-    async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table):
-        pass
-    (tmp_path / "data" / "secrets.json").unlink()
+    (tmp_path / "data" / "postgres").mkdir(parents=True)
+    (tmp_path / "data" / "postgres" / "PG_VERSION").write_text("18\n")
     with pytest.raises(StartError, match=r"secrets\.json is missing"):
         async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table):
             pass

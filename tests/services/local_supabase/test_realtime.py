@@ -160,6 +160,22 @@ async def test_nothing_is_lost_or_doubled_when_the_database_connection_breaks(
     assert sorted(message["payload"]["n"] for message in heard) == list(range(61))
 
 
+async def test_notifications_of_others_and_half_characters_do_no_harm(
+    local: LocalSupabase, tokens: Tokens, owner: Owner, topic: str
+) -> None:
+    async with client_of(local, tokens.of(U1)) as client, raw_socket(local.status.api_url, tokens.of(U1)) as socket:
+        heard: Heard = []
+        await subscribe(client.channel(topic, PRIVATE).on_broadcast("e", hear(heard)))
+        await owner.execute(
+            "select pg_notify('realtime_messages', 'junk'), pg_notify('realtime_messages', 'checkpoint:/')"
+        )
+        await socket.send('{"topic": "realtime:\\ud800", "event": "phx_join", "payload": {}, "ref": "1"}')
+        await send(socket, "phoenix", "heartbeat", {}, ref="alive")
+        assert (await receive(socket))["ref"] == "alive"
+        await owner.execute("select realtime.send('{}', 'e', %s)", (topic,))
+        await until(lambda: len(heard) == 1)
+
+
 async def test_a_topic_without_write_policy_takes_no_broadcast_from_a_client(
     local: LocalSupabase, tokens: Tokens, owner: Owner, topic: str
 ) -> None:
