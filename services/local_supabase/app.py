@@ -9,9 +9,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from services.local_supabase.auth import Auth
-from services.local_supabase.errors import ApiError
+from services.local_supabase.errors import ApiError, PostgresError
 from services.local_supabase.http_api import Endpoint, error_response
 from services.local_supabase.realtime.endpoint import RealtimeEndpoint
+
+HANDLED: tuple[type[Exception], ...] = (ApiError, PostgresError, psycopg.DataError, psycopg.OperationalError, Exception)
 
 
 def create_app(auth: Auth, realtime: RealtimeEndpoint, broadcast: Endpoint) -> Starlette:
@@ -37,7 +39,7 @@ def create_app(auth: Auth, realtime: RealtimeEndpoint, broadcast: Endpoint) -> S
                 max_age=3600,
             )
         ],
-        exception_handlers={ApiError: error_response, psycopg.DataError: error_response, Exception: error_response},
+        exception_handlers={kind: error_response for kind in HANDLED},
     )
 
 

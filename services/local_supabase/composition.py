@@ -1,7 +1,6 @@
 """Wires Auth and Realtime to a running PostgreSQL, with the tasks that keep them going."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from starlette.applications import Starlette
 from services.local_supabase.app import create_app
 from services.local_supabase.auth import Auth, AuthSettings
 from services.local_supabase.database import Pool
-from services.local_supabase.errors import LocalSupabaseError
 from services.local_supabase.http_api import with_api_key
 from services.local_supabase.keys import SigningKey, Verifier
 from services.local_supabase.postgres import SUPERUSER, Postgres
@@ -34,6 +32,9 @@ log = structlog.get_logger()
 AUTH_ROLE = "supabase_auth_admin"
 REALTIME_CONNECTIONS = 6
 AUTH_CONNECTIONS = 3
+RESTART_PAUSE = 0.2
+POLICY_TIMEOUT = 5.0
+"""Seconds that a policy may take; it holds up the changes behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ class Parts:
     app: Starlette
     auth: Auth
     broadcasts: DatabaseBroadcasts
+    failed: asyncio.Event
+    """Set when a part ended that must not: the process cannot go on."""
 
 
 @asynccontextmanager
@@ -52,7 +55,12 @@ async def compose(
     """Yield the application; on exit its tasks are cancelled and its connections closed."""
     key = SigningKey.from_pem(secrets.signing_key)
     verifier = Verifier(key)
-    realtime_pool = Pool(postgres.url(SUPERUSER, secrets.admin_password), size=REALTIME_CONNECTIONS, name="realtime")
+    realtime_pool = Pool(
+        postgres.url(SUPERUSER, secrets.admin_password),
+        size=REALTIME_CONNECTIONS,
+        name="realtime",
+        statement_timeout=POLICY_TIMEOUT,
+    )
     auth_pool = Pool(postgres.url(AUTH_ROLE, secrets.auth_password), size=AUTH_CONNECTIONS, name="auth")
     topics = Topics()
     broadcasts = DatabaseBroadcasts(realtime_pool, topics)
@@ -81,14 +89,18 @@ async def compose(
         asyncio.create_task(endpoint.watch(), name="realtime-watch"),
         asyncio.create_task(_keep_running(postgres), name="postgres-watch"),
     ]
+    failed = asyncio.Event()
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error("a task of the local Supabase ended", task=task.get_name(), error=repr(task.exception()))
+            failed.set()
+
     for task in tasks:
-        task.add_done_callback(_log_failure)
+        task.add_done_callback(ended)
+    app = create_app(auth, endpoint, with_api_key(RealtimeApi(services).broadcast, verifier))
     try:
-        yield Parts(
-            app=create_app(auth, endpoint, with_api_key(RealtimeApi(services).broadcast, verifier)),
-            auth=auth,
-            broadcasts=broadcasts,
-        )
+        yield Parts(app=app, auth=auth, broadcasts=broadcasts, failed=failed)
     finally:
         for task in reversed(tasks):
             task.cancel()
@@ -101,12 +113,6 @@ async def _keep_running(postgres: Postgres) -> None:
     while True:
         code = await postgres.wait()
         log.error("PostgreSQL ended and is started again", exit_code=code)
-        await asyncio.sleep(0.2)
-        with contextlib.suppress(LocalSupabaseError):
-            await postgres.stop()
-            await postgres.start()
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("a task of the local Supabase failed", task=task.get_name(), error=repr(error))
+        await asyncio.sleep(RESTART_PAUSE)
+        await postgres.stop()
+        await postgres.start()

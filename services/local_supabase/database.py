@@ -19,8 +19,10 @@ CONNECT_TIMEOUT = 10
 class Pool:
     """At most `size` autocommit connections as one role; owned by the server, closed with `aclose`."""
 
-    def __init__(self, url: str, *, size: int, name: str) -> None:
+    def __init__(self, url: str, *, size: int, name: str, statement_timeout: float = 0) -> None:
+        """`statement_timeout` in seconds, 0 for none."""
         self.url = url
+        self._statement_timeout = statement_timeout
         self._name = name
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(size)
@@ -54,9 +56,10 @@ class Pool:
     async def _take(self) -> Connection:
         while self._idle:
             connection = self._idle.pop()
-            if not connection.broken and not connection.closed:
+            if _is_alive(connection):
                 return connection
-        return await connect(self.url, name=self._name)
+            await connection.close()
+        return await connect(self.url, name=self._name, statement_timeout=self._statement_timeout)
 
     async def _give_back(self, connection: Connection) -> None:
         status = connection.info.transaction_status
@@ -70,11 +73,21 @@ class Pool:
             self._idle.append(connection)
 
 
-async def connect(url: str, *, name: str) -> Connection:
+async def connect(url: str, *, name: str, statement_timeout: float = 0) -> Connection:
     """Open one autocommit connection; raises PostgresError."""
+    options = f"-c statement_timeout={int(statement_timeout * 1000)}"
     try:
         return await AsyncConnection.connect(
-            url, autocommit=True, application_name=name, connect_timeout=CONNECT_TIMEOUT
+            url, autocommit=True, application_name=name, options=options, connect_timeout=CONNECT_TIMEOUT
         )
     except psycopg.OperationalError as error:
         raise PostgresError(f"PostgreSQL cannot be reached: {str(error).strip()}") from error
+
+
+def _is_alive(connection: Connection) -> bool:
+    """Whether an idle connection still has a server: reading notices an end that came meanwhile, without waiting."""
+    try:
+        connection.pgconn.consume_input()
+    except psycopg.Error:
+        return False
+    return not connection.closed

@@ -8,7 +8,8 @@ import psycopg
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.local_supabase.errors import ApiError, LocalSupabaseError, TokenError
+from services.local_supabase.errors import ApiError, LocalSupabaseError, PostgresError, TokenError
+from services.local_supabase.json_text import is_unicode
 from services.local_supabase.keys import Claims, Verifier
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -52,6 +53,9 @@ async def error_response(_request: Request, error: Exception) -> Response:
         reason = str(error).strip().partition("\n")[0]
         body = {"code": 400, "error_code": "validation_failed", "msg": f"The value cannot be stored: {reason}"}
         return JSONResponse(body, status_code=400)
+    if isinstance(error, psycopg.OperationalError | PostgresError):
+        body = {"code": 503, "error_code": "unexpected_failure", "msg": "The database is not reachable: try again"}
+        return JSONResponse(body, status_code=503)
     text = str(error) if isinstance(error, LocalSupabaseError) else "Internal Server Error"
     return JSONResponse({"code": 500, "error_code": "unexpected_failure", "msg": text}, status_code=500)
 
@@ -66,10 +70,11 @@ async def json_body(request: Request) -> dict[str, Any]:
             raise ApiError(413, "request_too_large", f"The body is larger than {BODY_LIMIT} bytes")
         chunks.append(chunk)
     try:
-        body = json.loads(b"".join(chunks) or b"{}")
-    except ValueError as error:
+        text = b"".join(chunks).decode() or "{}"
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ApiError(400, "bad_json", f"Could not parse request body as JSON: {error}") from error
-    if not isinstance(body, dict):
+    if not isinstance(body, dict) or not is_unicode(text, body):
         raise ApiError(400, "bad_json", "Could not parse request body as JSON: an object is expected")
     return body
 

@@ -15,7 +15,7 @@ from jwt.algorithms import ECAlgorithm
 from services.local_supabase.errors import TokenError
 
 Claims = dict[str, Any]
-CACHED_TOKENS = 4096
+CACHED_TOKENS = 1024
 
 
 @dataclass(frozen=True, slots=True)

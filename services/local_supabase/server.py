@@ -15,7 +15,7 @@ from pathlib import Path
 
 from services.local_supabase import secrets_file
 from services.local_supabase.data_directory import DataDirectory
-from services.local_supabase.errors import DataDirectoryError, PortInUseError
+from services.local_supabase.errors import DataDirectoryError, LocalSupabaseError, PortInUseError
 from services.local_supabase.installation import POSTGRES_VERSION
 from services.local_supabase.postgres import SUPERUSER, Postgres
 from services.local_supabase.secrets_file import Secrets
@@ -69,8 +69,13 @@ async def serve(options: Options, stop: asyncio.Event, report: Report) -> None:
             seconds = await starting
         report("postgres", f"PostgreSQL {POSTGRES_VERSION} ready in {seconds:.2f} s")
         await _prepare(options, postgres, secrets, report)
-        await stack.enter_async_context(_running(options, postgres, secrets, listener, report))
-        await stop.wait()
+        failed = await stack.enter_async_context(_running(options, postgres, secrets, listener, report))
+        waits = [asyncio.create_task(event.wait()) for event in (stop, failed)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        if failed.is_set():
+            raise LocalSupabaseError("A part of the local Supabase ended unexpectedly: see the log.")
 
 
 async def _empty(directory: DataDirectory) -> None:
@@ -115,7 +120,7 @@ async def _prepare(options: Options, postgres: Postgres, secrets: Secrets, repor
 @asynccontextmanager
 async def _running(
     options: Options, postgres: Postgres, secrets: Secrets, listener: socket.socket, report: Report
-) -> AsyncIterator[None]:
+) -> AsyncIterator[asyncio.Event]:
     from services.local_supabase.composition import compose  # noqa: PLC0415 - imported while PostgreSQL starts
     from services.local_supabase.http_server import serving  # noqa: PLC0415
 
@@ -144,7 +149,7 @@ async def _running(
             # As plain JSON: the model in status.py is for readers, and pydantic would double our start-up time.
             secrets_file.write_private(postgres.data / secrets_file.STATUS_NAME, json.dumps(status, indent=2) + "\n")
             report("ready", api_url)
-            yield
+            yield parts.failed
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.local_supabase.errors import ChangesError
-from services.local_supabase.realtime.frames import JsonObject, compact
+from services.local_supabase.json_text import compact
+from services.local_supabase.realtime.frames import JsonObject
 from services.local_supabase.realtime.pgoutput import Change, Kind
 
 EVERYTHING = "*"
@@ -99,7 +100,7 @@ class Binding:
 def numbered(params: JsonObject) -> JsonObject:
     """A binding's parameters with the id under which its changes will arrive; the same parameters, the same id."""
     ordered = dict(sorted(params.items()))
-    return {"id": zlib.crc32(compact(ordered).encode("utf-8", "surrogatepass")) & LARGEST_ID, **ordered}
+    return {"id": zlib.crc32(compact(ordered).encode()) & LARGEST_ID, **ordered}
 
 
 def parse(params: JsonObject) -> Binding:

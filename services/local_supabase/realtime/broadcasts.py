@@ -10,7 +10,8 @@ import structlog
 
 from services.local_supabase.database import Connection, Pool, connect
 from services.local_supabase.errors import PostgresError
-from services.local_supabase.realtime.frames import Outgoing, compact
+from services.local_supabase.json_text import compact
+from services.local_supabase.realtime.frames import Outgoing
 from services.local_supabase.realtime.topics import Topics
 
 log = structlog.get_logger()
@@ -42,7 +43,7 @@ class DatabaseBroadcasts:
         self._checkpoint: str | None = None
         self._published: set[str] = set()
         self._published_since_mark: set[str] = set()
-        self._mark = 0
+        self._mark = ""
         self.ready = asyncio.Event()
         """Set while the connection to the database is established."""
 
@@ -74,12 +75,14 @@ class DatabaseBroadcasts:
     def _receive(self, payload: str) -> None:
         if payload.startswith(CHECKPOINT):
             mark, _, snapshot = payload.removeprefix(CHECKPOINT).partition("/")
-            if mark == str(self._mark):
+            if mark == self._mark:
                 self._checkpoint = snapshot
                 self._published = self._published_since_mark
             return
-        self._pending.append(payload)
-        self._wake.set()
+        # Any role of the database may notify; what is no id did not come from our trigger.
+        with contextlib.suppress(ValueError):
+            self._pending.append(str(uuid.UUID(payload)))
+            self._wake.set()
 
     async def _catch_up(self, connection: Connection) -> None:
         if self._checkpoint is None:
@@ -132,7 +135,7 @@ class DatabaseBroadcasts:
             await asyncio.sleep(CHECKPOINT_INTERVAL)
             if not self._published or not self.ready.is_set():
                 continue
-            self._mark += 1
+            self._mark = uuid.uuid4().hex
             self._published_since_mark = set()
             with contextlib.suppress(psycopg.Error, PostgresError):
                 async with self._pool.connection() as connection:

@@ -2,19 +2,20 @@
 
 import asyncio
 import time
-import uuid
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from services.local_supabase.database import Pool
 from services.local_supabase.errors import ChangesError, TokenError
+from services.local_supabase.json_text import compact
 from services.local_supabase.keys import Claims, Verifier
 from services.local_supabase.realtime.authorization import Authorization, AuthorizationError, Permissions
 from services.local_supabase.realtime.bindings import numbered
 from services.local_supabase.realtime.broadcasts import DatabaseBroadcasts
 from services.local_supabase.realtime.changes import Subscription, TableChanges
-from services.local_supabase.realtime.frames import Frame, JsonObject, Outgoing, compact
+from services.local_supabase.realtime.frames import Frame, JsonObject, Outgoing
+from services.local_supabase.realtime.join_config import JoinConfig, as_object
 from services.local_supabase.realtime.limits import Limits, Rate, Window
 from services.local_supabase.realtime.presence import Presence
 from services.local_supabase.realtime.replay import ReplayError, replay
@@ -56,36 +57,6 @@ class Services:
     users: set[Client] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """The `config` of a join; what is missing or of the wrong type is off."""
-
-    ack: bool
-    to_self: bool
-    replication_ready: bool
-    private: bool
-    presence: bool
-    presence_key: str
-    replay: JsonObject | None
-    bindings: list[JsonObject]
-
-    @classmethod
-    def of(cls, payload: JsonObject) -> Self:
-        config = _object(payload.get("config"))
-        broadcast, presence = _object(config.get("broadcast")), _object(config.get("presence"))
-        bindings = config.get("postgres_changes")
-        return cls(
-            ack=broadcast.get("ack") is True,
-            to_self=broadcast.get("self") is True,
-            replication_ready=broadcast.get("replication_ready") is True,
-            private=config.get("private") is True,
-            presence=presence.get("enabled") is True,
-            presence_key=str(presence.get("key") or "") or str(uuid.uuid1()),
-            replay=_object(broadcast["replay"]) if broadcast.get("replay") is not None else None,
-            bindings=[_object(binding) for binding in bindings] if isinstance(bindings, list) else [],
-        )
-
-
 class Channel:
     """Joined with `join`, left with `close`; both on the event loop, `close` is idempotent."""
 
@@ -95,7 +66,7 @@ class Channel:
         self.join_ref = frame.join_ref
         self._client = client
         self._services = services
-        self._config = Config.of(frame.payload)
+        self._config = JoinConfig.of(frame.payload)
         self.private = self._config.private
         self._token = frame.payload.get("access_token")
         self._claims = client.claims
@@ -215,7 +186,7 @@ class Channel:
         self._reply(frame.ref, "ok", {})
         match frame.payload.get("event"):
             case "track":
-                self._services.presence.track(self, self._config.presence_key, _object(frame.payload.get("payload")))
+                self._services.presence.track(self, self._config.presence_key, as_object(frame.payload.get("payload")))
             case "untrack":
                 self._services.presence.untrack(self)
 
@@ -316,7 +287,3 @@ class Channel:
 
     def _push(self, event: str, payload: JsonObject) -> None:
         self._client.send(Outgoing(self.topic, event, compact(payload), join_ref=self.join_ref))
-
-
-def _object(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}

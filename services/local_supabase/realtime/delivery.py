@@ -14,10 +14,11 @@ import psycopg
 import structlog
 
 from services.local_supabase.database import Connection
+from services.local_supabase.json_text import compact
 from services.local_supabase.realtime import catalogue
 from services.local_supabase.realtime.bindings import STATES, Binding, Filter, Operator
 from services.local_supabase.realtime.catalogue import Table
-from services.local_supabase.realtime.frames import Outgoing, compact
+from services.local_supabase.realtime.frames import Outgoing
 from services.local_supabase.realtime.pgoutput import Change, Kind, Row, Unchanged
 from services.local_supabase.realtime.records import Foreign, TypedColumn, as_object, foreign_values, size_of
 
@@ -126,10 +127,10 @@ class Delivery:
             rows = [changes[index].new or {} for index in indexes]
             try:
                 seen = await catalogue.visible_rows(self._connection, self._tables[oid], rows, role, claims)
-            except psycopg.OperationalError:
-                raise
             except psycopg.Error as error:
-                # A policy that fails lets nobody see.
+                if isinstance(error, psycopg.OperationalError) and not isinstance(error, psycopg.errors.QueryCanceled):
+                    raise
+                # A policy that fails, or takes too long, lets nobody see.
                 log.warning("a policy could not be evaluated", table=self._tables[oid].name, error=str(error).strip())
                 seen = set()
             for position, index in enumerate(indexes):

@@ -8,6 +8,8 @@ from typing import Any
 from websockets.frames import OP_BINARY, OP_TEXT
 from websockets.frames import Frame as WireFrame
 
+from services.local_supabase.json_text import compact, is_unicode
+
 JsonObject = dict[str, Any]
 
 BROADCAST_PUSH = 3
@@ -53,6 +55,8 @@ def decode(text: str, version: Version) -> Frame:
         message = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MalformedFrameError("not JSON") from error
+    if not is_unicode(text, message):
+        raise MalformedFrameError("half of a surrogate pair")
     if version is Version.V1:
         if not isinstance(message, dict):
             raise MalformedFrameError("not an object")
@@ -90,9 +94,12 @@ def decode_binary(data: bytes) -> Frame:
     payload: JsonObject = {"type": "broadcast", "event": event}
     if packed.is_json:
         try:
-            payload["payload"] = json.loads(packed.body)
+            text = packed.body.decode()
+            payload["payload"] = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise MalformedFrameError("not JSON") from error
+        if not is_unicode(text, payload):
+            raise MalformedFrameError("half of a surrogate pair")
     return Frame(
         join_ref=join_ref or None, ref=ref or None, topic=topic, event="broadcast", payload=payload, packed=packed
     )
@@ -122,7 +129,7 @@ class Outgoing:
         if self.packed and version is Version.V2:
             opcode, data = OP_BINARY, self._pack(self.packed)
         elif not self.packed or self.packed.is_json:
-            data = self.text(version).encode("utf-8", "surrogatepass")
+            data = self.text(version).encode()
         wire = bytes(WireFrame(opcode, data).serialize(mask=False)) if data else b""
         self._wire[version] = wire
         return wire
@@ -137,11 +144,6 @@ class Outgoing:
         topic, event = self.topic.encode(), packed.event.encode()
         encoding = JSON_ENCODING if packed.is_json else 0
         return bytes([BROADCAST, len(topic), len(event), 0, encoding]) + topic + event + packed.body
-
-
-def compact(value: object) -> str:
-    """JSON without spaces."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _reference(value: object) -> str | None:

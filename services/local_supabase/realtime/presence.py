@@ -5,7 +5,8 @@ import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.local_supabase.realtime.frames import JsonObject, Outgoing, compact
+from services.local_supabase.json_text import compact
+from services.local_supabase.realtime.frames import JsonObject, Outgoing
 from services.local_supabase.realtime.topics import Listener, Topics
 
 

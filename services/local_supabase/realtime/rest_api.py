@@ -7,10 +7,11 @@ from starlette.responses import JSONResponse, Response
 
 from services.local_supabase.errors import ApiError, TokenError
 from services.local_supabase.http_api import json_body
+from services.local_supabase.json_text import compact
 from services.local_supabase.keys import Claims
 from services.local_supabase.realtime.authorization import AuthorizationError
 from services.local_supabase.realtime.channel import Services
-from services.local_supabase.realtime.frames import JsonObject, Outgoing, compact
+from services.local_supabase.realtime.frames import JsonObject, Outgoing
 
 
 class RealtimeApi:

@@ -1,10 +1,12 @@
 """One client's connection: its frames in, its channels, its frames out."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 
+from services.local_supabase.json_text import compact
 from services.local_supabase.keys import Claims
 from services.local_supabase.realtime.channel import TOPIC_PREFIX, Channel, JoinError, Services
 from services.local_supabase.realtime.frames import (
@@ -13,7 +15,6 @@ from services.local_supabase.realtime.frames import (
     MalformedFrameError,
     Outgoing,
     Version,
-    compact,
     decode_binary,
 )
 from services.local_supabase.realtime.frames import decode as decode_frame
@@ -42,7 +43,9 @@ class Socket:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     return
-                await self._receive(message)
+                # A payload so deep that it can be read but not written again is as good as malformed.
+                with contextlib.suppress(RecursionError):
+                    await self._receive(message)
         finally:
             for channel in self._channels.values():
                 channel.close()
