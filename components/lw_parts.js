@@ -129,11 +129,13 @@ export const StatusBadge = {
 export const ProgressBar = {
   props: { value: Number, label: String, tone: String },
   setup(props) {
-    return { share: computed(() => Math.min(100, Math.max(0, props.value ?? 0))) };
+    const share = computed(() => Math.min(100, Math.max(0, props.value ?? 0)));
+    // Slightly beyond the edge at none, else rounding leaves a sliver.
+    return { share, shift: computed(() => `translateX(${(share.value || -1) - 100}%)`) };
   },
   template: `
     <div class="lw-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" :aria-valuenow="share"
          :aria-label="label" :data-tone="tone">
-      <div class="lw-bar__fill" :style="{ transform: 'translateX(' + (share - 100) + '%)' }"></div>
+      <div class="lw-bar__fill" :style="{ transform: shift }"></div>
     </div>`,
 };

@@ -12,6 +12,8 @@ import {
   TimeAgo,
 } from "lw_parts";
 
+const MOST_STEPS = 10; // that fit beside each other
+
 function rowComponent(statusField, template, more = () => ({})) {
   return {
     components: { Elapsed, LiveDot, ProgressBar, StatusBadge, TimeAgo },
@@ -59,18 +61,25 @@ const ScanCard = rowComponent(
       <span><b v-bind="at('targets_analyzed')">{{ row.targets_analyzed }}</b> of <span v-bind="at('targets_identified')">{{ row.targets_identified }}</span> analyzed</span>
     </div>
     <progress-bar :value="row.progress_percentage" :label="'Progress of ' + row.name" :tone="look.tone" />
-    <ol class="lw-steps" :data-tone="look.tone">
+    <ol v-if="row.steps.length <= MOST_STEPS" class="lw-steps" :data-tone="look.tone">
       <li v-for="(step, index) in row.steps" :key="index" :title="step" :data-state="stateOf(index)"
-          :aria-current="stateOf(index) === 'current' ? 'step' : undefined"><span class="lw-clip">{{ step }}</span></li>
+          :aria-current="stateOf(index) === 'current' ? 'step' : undefined">
+        <i v-if="stateOf(index) === 'done'" class="lw-icon notranslate" aria-hidden="true">check</i>
+        <live-dot v-else-if="stateOf(index) === 'current'" :look="look" />
+        <span v-else class="lw-steps__open" aria-hidden="true"></span>
+        <span v-if="stateOf(index) === 'current'" class="lw-clip" v-bind="at('current_step')">{{ step }}</span>
+        <span v-else class="lw-sr-only">{{ step }}</span>
+      </li>
     </ol>
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
-      <span v-else-if="row.current_step" class="lw-clip"><span v-bind="at('current_step')">{{ row.current_step }}</span>
-        <span v-if="row.step != null">· step {{ row.step + 1 }} of {{ row.steps.length }}</span></span>
+      <span v-else-if="row.step != null" class="lw-clip"><template v-if="row.steps.length > MOST_STEPS"><span v-bind="at('current_step')">{{ row.current_step }}</span>, s</template><template v-else>S</template>tep <span class="lw-number">{{ row.step + 1 }}</span> of {{ row.steps.length }}</span>
+      <span v-else-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
   </div>`,
   (props) => ({
+    MOST_STEPS,
     stateOf(index) {
       if (props.row.status === "completed") return "done";
       if (props.row.step == null || index > props.row.step) return "open";
@@ -130,10 +139,55 @@ const NotificationRow = rowComponent(
   </div>`,
 );
 
+const FIGURES = {
+  stream: { status: "goal_status", share: "percentage", done: "completed", all: "total" },
+  scan: { status: "status", share: "progress_percentage", done: "targets_analyzed", all: "targets_identified" },
+};
+
+const figuresOf = (kind) => (props) => ({
+  names: FIGURES[kind],
+  part: computed(() => Object.fromEntries(Object.entries(FIGURES[kind]).map(([part, name]) => [part, props.row[name]]))),
+});
+
+const fullProgress = (kind) =>
+  rowComponent(
+    FIGURES[kind].status,
+    `<div class="lw-progress" role="listitem" :data-table="table" :data-id="id">
+    <div class="lw-progress__head">
+      <span class="lw-progress__label lw-clip" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
+      <status-badge :look="look" :value="part.status" v-bind="at(names.status)" />
+      <span class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
+    </div>
+    <progress-bar :value="part.share" :label="'Progress of ' + row.name" :tone="look.tone" />
+    <div class="lw-progress__foot">
+      <span class="lw-number"><b v-bind="at(names.done)">{{ part.done }}</b> / <span v-bind="at(names.all)">{{ part.all }}</span></span>
+      <span v-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
+      <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
+    </div>
+  </div>`,
+    figuresOf(kind),
+  );
+
+const compactProgress = (kind) =>
+  rowComponent(
+    FIGURES[kind].status,
+    `<div class="lw-progress lw-progress--compact" role="listitem" :data-table="table" :data-id="id">
+    <live-dot :look="look" /><span class="lw-sr-only" :data-value="part.status" v-bind="at(names.status)">{{ look.label }}</span>
+    <span class="lw-progress__label lw-clip" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
+    <progress-bar :value="part.share" :label="'Progress of ' + row.name" :tone="look.tone" />
+    <span class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
+  </div>`,
+    figuresOf(kind),
+  );
+
 export const KINDS = {
   stream: { component: StreamCard, table: "streams", layout: "lw-cards" },
   scan: { component: ScanCard, table: "acquisition_scans", layout: "lw-cards lw-cards--scans" },
   agent: { component: AgentRow, table: "agent_executions", layout: "lw-lines" },
   alert: { component: AlertRow, table: "signal_alerts", layout: "lw-lines lw-lines--tall" },
   notification: { component: NotificationRow, table: "notifications", layout: "lw-lines lw-lines--tall" },
+  "stream-full": { component: fullProgress("stream"), table: "streams", layout: "lw-progresses" },
+  "stream-compact": { component: compactProgress("stream"), table: "streams", layout: "lw-progresses lw-progresses--compact" },
+  "scan-full": { component: fullProgress("scan"), table: "acquisition_scans", layout: "lw-progresses" },
+  "scan-compact": { component: compactProgress("scan"), table: "acquisition_scans", layout: "lw-progresses lw-progresses--compact" },
 };

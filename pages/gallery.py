@@ -13,6 +13,7 @@ from nicegui.element import Element
 from components.connection import ConnectionStatus, MultiConnectionStatus, present_connection
 from components.feedback import empty_state, error_panel, not_found_panel, skeleton_lines
 from components.live_list import KINDS, Kind, LiveList
+from components.progress import LiveProgress
 from components.shell import page_head, section, shell
 from components.sign_in_card import sign_in_card
 from components.stats import Stat, StatGrid
@@ -43,6 +44,10 @@ def gallery(theme: ThemeName | None = None) -> None:
             ui.button("Another").props("unelevated no-caps").classes("lw-button lw-button--primary")
         _stats()
         _connections()
+        with section("Progress"), Element("div").classes("lw-panel lw-column"):
+            _shown(LiveProgress("stream"), {"reset": rows_of("stream")})
+            _shown(LiveProgress("scan", variant="compact"), {"reset": rows_of("scan")})
+            LiveProgress("stream", skeletons=1)
         for kind in KINDS:
             with section(KINDS[kind].label):
                 _shown(LiveList(kind), {"reset": rows_of(kind)})
@@ -59,7 +64,10 @@ def rows_of(kind: Kind) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve the gallery alone, on this machine only; `/?theme=dark` chooses the theme."""
+    """Serve the gallery alone, on this machine only; `/?theme=dark` chooses the theme.
+
+    `/list/stream` and the like hold one list without rows, to be driven from the browser.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8090, help="0 takes a free one")
     port = parser.parse_args().port
@@ -68,6 +76,14 @@ def main() -> None:
     @ui.page("/")
     def show(theme: ThemeName | None = None) -> None:
         gallery(theme)
+
+    @ui.page("/list/{kind}")
+    def show_list(kind: Kind, theme: ThemeName | None = None) -> None:
+        apply_theme(theme)
+        with shell(user_name="Ada Lovelace", org_name="Analytical Engines"):
+            StatGrid([Stat(key="active", label="Active", icon="bolt")])
+            rows = LiveList(kind)
+            rows.on_mark_read(lambda id: rows.apply({"set": {id: {"is_read": True}}}))
 
     @ui.page("/sign-in")
     def show_sign_in(theme: ThemeName | None = None, error: str = "", notice: str = "") -> None:
