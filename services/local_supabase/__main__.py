@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from services.local_supabase.errors import LocalSupabaseError
+from services.local_supabase.realtime.limits import limits_of
 from services.local_supabase.secrets_file import STATUS_NAME
 from services.local_supabase.server import Options, Report, serve
 
@@ -24,18 +25,18 @@ def main() -> int:
     """Parse the arguments and serve until a signal; the exit code is 1 when it could not start."""
     arguments = _parse()
     report = _event_reporter() if arguments.events else _text_reporter(arguments.data)
-    options = Options(
-        data=arguments.data,
-        migrations=arguments.migrations,
-        host=arguments.host,
-        port=arguments.port,
-        user=arguments.user,
-        app_role=arguments.app_role,
-        reset=arguments.reset,
-        token_lifetime=arguments.token_lifetime,
-        limits=dict(arguments.limit),
-    )
     try:
+        options = Options(
+            data=arguments.data,
+            migrations=arguments.migrations,
+            host=arguments.host,
+            port=arguments.port,
+            user=arguments.user,
+            app_role=arguments.app_role,
+            reset=arguments.reset,
+            token_lifetime=arguments.token_lifetime,
+            limits=limits_of(dict(arguments.limit)),
+        )
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(_run(options, report, die_with_parent=arguments.die_with_parent))
     except LocalSupabaseError as error:
@@ -106,6 +107,8 @@ def _summary(data: Path) -> str:
         "anon key": status["anon_key"],
         "service_role key": status["service_role_key"],
     }
+    if status["demo_email"]:
+        lines |= {"user": status["demo_email"], "password": status["demo_password"]}
     return "\n".join(f"{name:>18}: {value}" for name, value in lines.items())
 
 

@@ -1,7 +1,7 @@
 """Wires Auth and Realtime to a running PostgreSQL, with the tasks that keep them going."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from services.local_supabase.realtime.broadcasts import DatabaseBroadcasts
 from services.local_supabase.realtime.changes import TableChanges
 from services.local_supabase.realtime.channel import Services
 from services.local_supabase.realtime.endpoint import RealtimeEndpoint
-from services.local_supabase.realtime.limits import Rate, limits_of
+from services.local_supabase.realtime.limits import Limits, Rate
 from services.local_supabase.realtime.presence import Presence
 from services.local_supabase.realtime.replication import Replication
 from services.local_supabase.realtime.rest_api import RealtimeApi
@@ -50,7 +50,7 @@ class Parts:
 
 @asynccontextmanager
 async def compose(
-    postgres: Postgres, secrets: Secrets, api_url: str, token_lifetime: int, limits: Mapping[str, float]
+    postgres: Postgres, secrets: Secrets, api_url: str, token_lifetime: int, limits: Limits
 ) -> AsyncIterator[Parts]:
     """Yield the application; on exit its tasks are cancelled and its connections closed."""
     key = SigningKey.from_pem(secrets.signing_key)
@@ -65,7 +65,6 @@ async def compose(
     topics = Topics()
     broadcasts = DatabaseBroadcasts(realtime_pool, topics)
     changes = TableChanges(realtime_pool, Replication(realtime_pool.url))
-    chosen = limits_of(limits)
     clock = asyncio.get_running_loop().time
     services = Services(
         verifier=verifier,
@@ -75,9 +74,9 @@ async def compose(
         changes=changes,
         presence=Presence(topics),
         pool=realtime_pool,
-        limits=chosen,
-        message_rate=Rate(chosen.messages_per_second, clock),
-        join_rate=Rate(chosen.joins_per_second, clock),
+        limits=limits,
+        message_rate=Rate(limits.messages_per_second, clock),
+        join_rate=Rate(limits.joins_per_second, clock),
     )
     endpoint = RealtimeEndpoint(services)
     auth = Auth(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import json
 import os
 import socket
@@ -18,6 +19,7 @@ from services.local_supabase.data_directory import DataDirectory
 from services.local_supabase.errors import DataDirectoryError, LocalSupabaseError, PortInUseError
 from services.local_supabase.installation import POSTGRES_VERSION
 from services.local_supabase.postgres import SUPERUSER, Postgres
+from services.local_supabase.realtime.limits import Limits
 from services.local_supabase.secrets_file import Secrets
 
 OWNER = "postgres"
@@ -42,8 +44,7 @@ class Options:
     app_role: str | None = None
     reset: bool = False
     token_lifetime: int = 3600
-    limits: dict[str, float] = field(default_factory=dict)
-    """Limits of Realtime by name, where they differ from those of `realtime/limits.py`."""
+    limits: Limits = field(default_factory=Limits)
 
 
 async def serve(options: Options, stop: asyncio.Event, report: Report) -> None:
@@ -56,6 +57,8 @@ async def serve(options: Options, stop: asyncio.Event, report: Report) -> None:
         stack.callback(directory.close)
         listener = _bind(options.host, options.port)
         stack.callback(listener.close)
+        if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+            _say(f"Listening on {options.host}: whoever reaches this machine and has a key can use it.")
         if options.reset:
             await _empty(directory)
         secrets = secrets_file.load_or_create(directory.path)

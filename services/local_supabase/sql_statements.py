@@ -3,8 +3,7 @@
 import re
 
 # What may hide a semicolon: strings (also E'' with escapes), quoted identifiers, dollar quotes, comments.
-_TOKEN = re.compile(
-    r"""
+_TOKEN = r"""
       (?P<comment> --[^\n]* )
     | (?P<block> /\* )
     | (?P<escaped> \b[eE]'(?:[^'\\]|\\.|'')*' )
@@ -13,17 +12,17 @@ _TOKEN = re.compile(
     | (?P<dollar> \$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$ )
     | (?P<begin> \bbegin\s+atomic\b )
     | (?P<end> ; )
-    """,
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
-)
+"""
 _ATOMIC = re.compile(r"\b(begin\s+atomic|case|end)\b", re.IGNORECASE)
 
 
 def split(text: str) -> list[str]:
     """Return the statements of `text` in order, trimmed, without their semicolons; comments stay with what follows."""
+    # Compiled here: it takes a while, and most starts have nothing to split.
+    token = re.compile(_TOKEN, re.VERBOSE | re.DOTALL | re.IGNORECASE)
     statements: list[str] = []
     start = position = 0
-    while match := _TOKEN.search(text, position):
+    while match := token.search(text, position):
         position = match.end()
         if match["block"]:
             position = _end_of_block_comment(text, position)
