@@ -32,7 +32,7 @@ COUNTERS = (
         tone=lambda counted: "caution" if counted else None,
     ),
 )
-UNREAD = (
-    Counter(key="alerts", entity=ALERTS, where=lambda row: row.read_at is None),
-    Counter(key="notifications", entity=NOTIFICATIONS, where=lambda row: row.read_at is None),
-)
+UNREAD = {
+    "alerts": Counter(key="alerts", entity=ALERTS, where=lambda row: row.read_at is None),
+    "notifications": Counter(key="notifications", entity=NOTIFICATIONS, where=lambda row: row.read_at is None),
+}

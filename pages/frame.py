@@ -72,8 +72,9 @@ def register_frame(context: Context) -> None:
         visit = Visit(context=context, session=session, window=window, membership=membership)
         with shell(user_name=name, org_name=membership.name) as parts:
             live_connections(window, parts.connection, {parts.connection.name: None})
-            for badge in [badge for badges in parts.badges.values() for badge in badges]:
-                live_counts(window, badge, UNREAD)
+            for count, badges in parts.badges.items():
+                for badge in badges:
+                    live_counts(window, badge, [UNREAD[count]])
             Routes({path: partial(page, visit) for path, page in PAGES.items()})
 
     ui.page("/", response_timeout=RESPONSE_TIMEOUT)(frame)

@@ -30,8 +30,11 @@ class Gate:
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(OPEN_BELOW):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if scope["path"].startswith(OPEN_BELOW):
+            await _serve_asset(self._app, scope, receive, send)
             return
         connection = HTTPConnection(scope)
         if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _is_from_here(connection):
@@ -73,6 +76,23 @@ class Gate:
             await send(message)
 
         await self._app(scope, receive, send_with_cookie)
+
+
+async def _serve_asset(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """A browser that moves on breaks off its downloads; Starlette's middleware takes that for an error."""
+    is_gone = False
+
+    async def receive_and_note() -> Message:
+        nonlocal is_gone
+        message = await receive()
+        is_gone = is_gone or message["type"] == "http.disconnect"
+        return message
+
+    try:
+        await app(scope, receive_and_note, send)
+    except RuntimeError:
+        if not is_gone:
+            raise
 
 
 def session_of(connection: HTTPConnection) -> UserSession | None:

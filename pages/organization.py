@@ -32,4 +32,6 @@ def new_organization_page(context: Context, session: UserSession, user_name: str
             "then reload this page.",
         )
         name = ui.input("Name of the organisation").props("outlined dense maxlength=120").on("keydown.enter", create)
-        ui.button("Make the organisation", on_click=create).props("unelevated no-caps color=primary")
+        ui.button("Make the organisation", on_click=create).props("unelevated no-caps").classes(
+            "lw-button lw-button--primary"
+        )

@@ -22,8 +22,8 @@ def settings_page(visit: Visit) -> None:
             return
         await visit.act(rename(visit.context.database, visit.session.identity, chosen), done="Saved.")
 
-    with section("Profile"):
-        name = ui.input("Display name").props("outlined dense maxlength=120").classes("lw-field")
+    with section("Profile"), ui.element("div").classes("lw-form"):
         text("p", f"You are signed in as {visit.session.identity.email}.").classes("lw-muted")
-        ui.button("Save", on_click=save).props("unelevated no-caps color=primary").classes("lw-button")
+        name = ui.input("Display name").props("outlined dense maxlength=120")
+        ui.button("Save", on_click=save).props("unelevated no-caps").classes("lw-button lw-button--primary")
     ui.timer(0, load, once=True)
