@@ -127,8 +127,7 @@ async def _running(
     from services.local_supabase.composition import compose  # noqa: PLC0415 - imported while PostgreSQL starts
     from services.local_supabase.http_server import serving  # noqa: PLC0415
 
-    host, port = listener.getsockname()[:2]
-    api_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    api_url = _url(*listener.getsockname()[:2])
     async with compose(postgres, secrets, api_url, options.token_lifetime, options.limits) as parts:
         if options.user and not await parts.auth.has_user(options.user):
             await parts.auth.create_user(options.user, secrets.demo_password)
@@ -153,6 +152,14 @@ async def _running(
             secrets_file.write_private(postgres.data / secrets_file.STATUS_NAME, json.dumps(status, indent=2) + "\n")
             report("ready", api_url)
             yield parts.failed
+
+
+def _url(host: str, port: int) -> str:
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        # Listening everywhere: a client on this machine takes loopback.
+        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+    return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -41,7 +41,7 @@ def as_json(text: str, column: TypedColumn) -> str | Foreign:
         return text if text not in _INFINITE else json.dumps(text)
     if column.type in _TEXTS:
         return json.dumps(text, ensure_ascii=False)
-    if shape := _SHAPES.get(column.type):
+    if (shape := _SHAPES.get(column.type)) and not text.endswith(" BC"):
         return json.dumps(shape(text))
     return Foreign(column.sql, text)
 
