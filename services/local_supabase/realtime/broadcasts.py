@@ -43,7 +43,7 @@ class DatabaseBroadcasts:
         self._checkpoint: str | None = None
         self._published: set[str] = set()
         self._published_since_mark: set[str] = set()
-        self._mark = ""
+        self._mark = uuid.uuid4().hex
         self.ready = asyncio.Event()
         """Set while the connection to the database is established."""
 

@@ -124,7 +124,9 @@ class TableChanges:
             if self._subscriptions or self._subscribing:
                 last_used = loop.time()
             elif loop.time() - last_used > LINGER:
+                # Both at once: whoever subscribes from now on waits for the next stream.
                 self._wanted.clear()
+                self._streaming.clear()
 
     async def _deliver(self, batch: list[Change]) -> None:
         if not batch or not self._subscriptions:
@@ -138,6 +140,10 @@ class TableChanges:
                 # Nothing of the batch was sent yet: delivery asks everything first.
                 log.warning("realtime could not check changes", error=str(error).strip(), attempt=attempt)
                 await asyncio.sleep(0.2)
+            except Exception:
+                # One change that cannot be handled must not end the stream for everybody.
+                log.exception("realtime could not hand out changes", changes=len(batch))
+                return
         log.error("realtime dropped changes that it could not check", changes=len(batch))
 
     async def _discard_slot(self) -> None:

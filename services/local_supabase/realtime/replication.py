@@ -21,7 +21,7 @@ _EPOCH_SECONDS = 946684800
 
 
 class Replication:
-    """A slot and the connection that reads it; `changes` goes on where the last connection left off.
+    """A slot and the connections that read it, one after the other; each goes on where the last left off.
 
     The slot outlives a lost connection, so nothing is lost between two of them; `drop` ends it.
     """
