@@ -73,17 +73,14 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
     from services.database import Database  # noqa: PLC0415
     from services.demo import Demo  # noqa: PLC0415
     from services.example_scan import ExampleScan  # noqa: PLC0415
-    from services.realtime import DatabaseSource, RealtimeService, SupabaseBroadcast  # noqa: PLC0415
+    from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
     from services.sessions import Sessions  # noqa: PLC0415
 
     database = await stack.enter_async_context(Database(backend.database_url))
     await database.verify()
     auth = await stack.enter_async_context(Auth(url=backend.api_url, key=backend.anon_key))
-    realtime = await stack.enter_async_context(
-        RealtimeService(
-            transport=SupabaseBroadcast(url=backend.api_url, key=backend.anon_key), source=DatabaseSource(database)
-        )
-    )
+    transport = TRANSPORTS[settings.feed](url=backend.api_url, key=backend.anon_key)
+    realtime = await stack.enter_async_context(RealtimeService(transport=transport, source=DatabaseSource(database)))
     demo = scan = None
     if backend.demo:
         demo = Demo(backend.demo, auth=auth, database=database)

@@ -7,6 +7,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_valida
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.errors import ConfigurationError
+from services.feed_kind import FeedKind
 
 HOSTED_VARIABLES = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "DATABASE_URL")
 
@@ -24,6 +25,7 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535, validation_alias="LIVEWATCH_PORT")
     data: Path = Field(Path(".livewatch"), validation_alias="LIVEWATCH_DATA")
     demo_scan: bool = Field(True, validation_alias="LIVEWATCH_DEMO_SCAN")
+    feed: FeedKind = Field(FeedKind.BROADCAST, validation_alias="LIVEWATCH_FEED")
     supabase_url: AnyHttpUrl | None = Field(None, validation_alias="SUPABASE_URL")
     supabase_anon_key: SecretStr | None = Field(None, validation_alias="SUPABASE_ANON_KEY")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")

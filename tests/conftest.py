@@ -9,8 +9,9 @@ from pydantic import SecretStr
 from services.auth import Auth
 from services.backend import APP_ROLE, DEMO_EMAIL, MIGRATIONS
 from services.database import Database
+from services.feed_kind import FeedKind
 from services.local_supabase.process import LocalSupabase
-from services.realtime import DatabaseSource, RealtimeService, SupabaseBroadcast
+from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
 from tests.world import World
 
 
@@ -25,10 +26,10 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         yield World(data, local, auth, database)
 
 
-@pytest.fixture
-async def realtime(world: World) -> AsyncIterator[RealtimeService]:
-    """A service of the test's own over the shared world."""
-    transport = SupabaseBroadcast(url=world.status.api_url, key=world.status.anon_key)
+@pytest.fixture(params=list(FeedKind))
+async def realtime(world: World, request: pytest.FixtureRequest) -> AsyncIterator[RealtimeService]:
+    """A service of the test's own over the shared world; each test runs on every transport."""
+    transport = TRANSPORTS[request.param](url=world.status.api_url, key=world.status.anon_key)
     async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.2) as service:
         yield service
 

@@ -1,11 +1,12 @@
 """Signal alerts: something was detected, with a strength and a priority."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, model_validator
 from sqlalchemy import String
 from sqlmodel import Field
 
@@ -46,3 +47,23 @@ class SignalAlert(Row, table=True):
     # `metadata` is SQLAlchemy's name on a model class, so the attribute has another.
     details: dict[str, Any] = json_field(dict, column="metadata")
     detected_at: AwareDatetime | None = timestamp_field(lambda: datetime.now(UTC))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _compute_priority(cls, record: Any) -> Any:
+        """As the table's generated column, which logical decoding leaves out."""
+        if (
+            not isinstance(record, Mapping)
+            or "priority" in record
+            or not isinstance(record.get("signal_strength"), int)
+        ):
+            return record
+        return {**record, "priority": priority_of(record["signal_strength"])}
+
+
+def priority_of(strength: int) -> Priority:
+    """The priority of a signal's strength."""
+    for least, priority in ((90, Priority.URGENT), (75, Priority.HIGH), (50, Priority.MEDIUM)):
+        if strength >= least:
+            return priority
+    return Priority.LOW

@@ -1,10 +1,11 @@
 """Streams: goal-driven workstreams."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, model_validator
 from sqlalchemy import Float
 from sqlmodel import Field
 
@@ -37,3 +38,12 @@ class Stream(Row, table=True):
     target_metrics: dict[str, Any] = json_field(dict)
     last_progress_at: AwareDatetime | None = timestamp_field()
     created_by: UUID | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _compute_percentage(cls, record: Any) -> Any:
+        """As the table's generated column, which logical decoding leaves out."""
+        if not isinstance(record, Mapping) or "percentage" in record:
+            return record
+        completed, total = record.get("completed") or 0, record.get("total") or 0
+        return {**record, "percentage": min(100.0, 1000 * completed // total / 10) if total else 0.0}

@@ -6,8 +6,13 @@ from services.realtime.source import DatabaseSource
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Lessee, Subscription
 from services.realtime.supabase_broadcast import SupabaseBroadcast
+from services.realtime.supabase_changes import SupabaseChanges
+from services.realtime.transport import Transport
+
+TRANSPORTS = {transport.kind: transport for transport in (SupabaseBroadcast, SupabaseChanges)}
 
 __all__ = [
+    "TRANSPORTS",
     "DatabaseSource",
     "Delta",
     "FeedStatus",
@@ -15,4 +20,6 @@ __all__ = [
     "RealtimeService",
     "Subscription",
     "SupabaseBroadcast",
+    "SupabaseChanges",
+    "Transport",
 ]

@@ -110,6 +110,12 @@ class Feed:
         if (waiting := self._canaries.get(nonce)) and not waiting.done():
             waiting.set_result(None)
 
+    def gap(self, table: str) -> None:
+        self._arrived()
+        if watched := self._tables.get(table):
+            watched.hold()
+            self.supervisor.tend()
+
     def malformed(self, payload: Mapping[str, Any], reason: str) -> None:
         self._arrived()
         row = payload.get("record") or payload.get("old_record")

@@ -58,7 +58,9 @@ class Rows(Generic[R]):
         if change.record is None:
             if old and 0 < change.version < old.version:
                 return None
-            self._end(change.id, max(change.version, old.version if old else 0))
+            # A bare key, as postgres_changes sends, may be of a row of somebody else; only a version is remembered.
+            if version := max(change.version, old.version if old else 0):
+                self._end(change.id, version)
             return self._remove(change.id)
         if change.version <= self._ended.get(change.id, -1) or (old and change.version <= old.version):
             return None

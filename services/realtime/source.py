@@ -8,6 +8,7 @@ from sqlalchemy import text
 from services.database import Database
 from services.entities import Entity, Topic
 from services.errors import PermissionDenied
+from services.feed_kind import FeedKind
 from services.identity import Identity
 
 
@@ -24,8 +25,8 @@ class Source(Protocol):
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
         """The same rows' ids and versions."""
 
-    async def canary(self, identity: Identity, topic: Topic, nonce: UUID) -> None:
-        """Have the database broadcast `nonce` on the topic."""
+    async def canary(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
+        """Have the database send `nonce` to the topic the way changes go."""
 
 
 class DatabaseSource:
@@ -47,11 +48,12 @@ class DatabaseSource:
             for row in await self._read(identity, topic, f"select t.id, t.version from {_rows_on(entity)}")
         }
 
-    async def canary(self, identity: Identity, topic: Topic, nonce: UUID) -> None:
+    async def canary(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
         async with self._database.as_user(identity) as session:
             connection = await session.connection()
             await connection.execute(
-                text("select public.livewatch_canary(:topic, :nonce)"), {"topic": str(topic), "nonce": nonce}
+                text("select public.livewatch_canary(:topic, :nonce, :kind)"),
+                {"topic": str(topic), "nonce": nonce, "kind": kind.value},
             )
 
     async def _read(self, identity: Identity, topic: Topic, statement: str) -> list[Any]:

@@ -1,132 +1,49 @@
-"""The default transport: Broadcast from Database on a private channel, by the official client."""
+"""The default transport: Broadcast from Database on a private channel."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import UUID
 
 import structlog
 from pydantic import SecretStr
-from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
-from realtime.message import SuccessSystemPayload
-from realtime.types import BroadcastPayload, RealtimeChannelOptions
+from realtime import AsyncRealtimeChannel
+from realtime.types import BroadcastPayload
 
 from services.entities import Topic
-from services.errors import FeedError, FeedRefused
+from services.feed_kind import FeedKind
 from services.realtime.change import Operation, decode_change
+from services.realtime.supabase_link import open_link
 from services.realtime.transport import Link, Sink
 
 logger = structlog.get_logger(__name__)
 
-JOIN_TIMEOUT = 10.0
-CLOSE_TIMEOUT = 2.0
 READY = "Replication connection established"
 
 
 class SupabaseBroadcast:
-    """Opens one socket and one private channel a topic.
+    """Opens one socket and one private channel a topic. `url` is the project's, `key` its anon (publishable) key."""
 
-    `url` is the project's URL, `key` its anon (publishable) key. The client's own reconnection stays off: it gives up
-    for good after some 15 s; a Feed supervises instead and takes a fresh client for each attempt.
-    """
+    kind = FeedKind.BROADCAST
 
     def __init__(self, *, url: str, key: SecretStr) -> None:
-        self._url = f"{url.rstrip('/')}/realtime/v1"
+        self._url = url
         self._key = key
 
-    @asynccontextmanager
-    async def open(self, topic: Topic, token: SecretStr, sink: Sink) -> AsyncIterator[Link]:
-        """See `Transport.open`; ready means that the server has said "Replication connection established"."""
-        client = AsyncRealtimeClient(
-            self._url, token=self._key.get_secret_value(), auto_reconnect=False, timeout=int(JOIN_TIMEOUT)
+    def open(self, topic: Topic, token: SecretStr, sink: Sink) -> AbstractAsyncContextManager[Link]:
+        """See `Transport.open`."""
+        return open_link(
+            url=self._url,
+            key=self._key,
+            topic=topic,
+            token=token,
+            bind=lambda channel: _listen(channel, sink),
+            ready=READY,
         )
-        link = _BroadcastLink(client)
-        try:
-            try:
-                async with asyncio.timeout(JOIN_TIMEOUT):
-                    await client.set_auth(token.get_secret_value())
-                    await link.join(topic, sink)
-            except TimeoutError as error:
-                raise FeedError(f"Realtime did not join {topic} within {JOIN_TIMEOUT:.0f} s.") from error
-            except FeedError:
-                raise
-            except Exception as error:
-                raise FeedError(f"Realtime cannot be reached: {_reason(error)}.") from error
-            yield link
-        finally:
-            await link.close()
 
 
-class _BroadcastLink:
-    """One client with one channel, and the future that tells of its end."""
-
-    def __init__(self, client: AsyncRealtimeClient) -> None:
-        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._client = client
-        self._channel: AsyncRealtimeChannel | None = None
-        self._watch: asyncio.Task[None] | None = None
-
-    async def join(self, topic: Topic, sink: Sink) -> None:
-        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        options: RealtimeChannelOptions = {
-            "config": {
-                "private": True,
-                "broadcast": {"ack": False, "self": False, "replication_ready": True},
-                "presence": {"key": "", "enabled": False},
-            }
-        }
-
-        def on_state(state: RealtimeSubscribeStates, error: Exception | None) -> None:
-            if state is not RealtimeSubscribeStates.SUBSCRIBED:
-                self._lose(_reason(error) if error else f"the channel is {state.value.lower()}")
-
-        def on_system(payload: SuccessSystemPayload) -> None:
-            if payload.message == READY and not ready.done():
-                ready.set_result(None)
-
-        await self._client.connect()
-        self._channel = self._client.channel(str(topic), options)
-        self._channel.on_system(on_system)
-        self._channel.on_broadcast("*", lambda payload: _deliver(payload, sink))
-        # The client says nothing when its listener ends on an error of its own, so the listener itself is watched.
-        self._watch = asyncio.create_task(self._watch_listener(), name=f"realtime listener of {topic}")
-        await self._channel.subscribe(on_state)
-        ends: set[asyncio.Future[Any]] = {ready, self.lost}
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if self.lost.done():
-            raise FeedRefused(f"Realtime refused the channel {topic}: {self.lost.result()}.")
-
-    async def set_auth(self, token: SecretStr) -> None:
-        await self._client.set_auth(token.get_secret_value())
-
-    async def close(self) -> None:
-        self._lose("closed")
-        if self._watch:
-            self._watch.cancel()
-        if self._channel:
-            self._channel.rejoin_timer.reset()
-            self._channel.join_push.destroy()
-        socket = self._client._ws_connection
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._client.close()
-        except TimeoutError:
-            # A half-open socket never answers the closing handshake.
-            if socket:
-                socket.transport.abort()
-        except Exception as error:
-            logger.warning("realtime client did not close cleanly", reason=_reason(error))
-
-    async def _watch_listener(self) -> None:
-        listener = self._client._listen_task
-        if listener:
-            await asyncio.wait({listener})
-        self._lose("Realtime's socket closed")
-
-    def _lose(self, cause: str) -> None:
-        if not self.lost.done():
-            self.lost.set_result(cause)
+def _listen(channel: AsyncRealtimeChannel, sink: Sink) -> None:
+    channel.on_broadcast("*", lambda payload: _deliver(payload, sink))
 
 
 def _deliver(payload: BroadcastPayload, sink: Sink) -> None:
@@ -145,8 +62,3 @@ def _deliver(payload: BroadcastPayload, sink: Sink) -> None:
         sink.malformed(payload.get("payload") or {}, str(error))
     except Exception:
         logger.exception("an event could not be delivered")
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip().rstrip(".")
-    return text.splitlines()[0] if text else type(error).__name__

@@ -141,8 +141,10 @@ class Supervisor:
                     reconcile_at = clock() + RECONCILE_INTERVAL
                 tend = asyncio.create_task(self._tend.wait(), name=f"tend {self._feed.topic}")
                 ends: set[asyncio.Future[Any]] = {link.lost, proof, tend}
-                await asyncio.wait(ends, timeout=TEND_INTERVAL, return_when=asyncio.FIRST_COMPLETED)
-                tend.cancel()
+                try:
+                    await asyncio.wait(ends, timeout=TEND_INTERVAL, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    tend.cancel()
                 if link.lost.done():
                     return f"Realtime was lost: {link.lost.result()}."
                 if proof.done():
@@ -198,7 +200,7 @@ class Supervisor:
             sent = loop.time()
             try:
                 async with asyncio.timeout(CANARY_TIMEOUT):
-                    await self._source.canary(self._identity, self._feed.topic, nonce)
+                    await self._source.canary(self._identity, self._feed.topic, nonce, self._transport.kind)
                     await waiting
             except TimeoutError:
                 return f"A canary did not come back within {CANARY_TIMEOUT:.0f} s."

@@ -1,7 +1,7 @@
 """The seam between a Feed and a Realtime server: what a transport must do, whatever its protocol."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from services.entities import Topic
+from services.feed_kind import FeedKind
 from services.realtime.change import Change
 
 
@@ -23,6 +24,9 @@ class Sink(Protocol):
 
     def canary(self, nonce: UUID) -> None:
         """A canary came back."""
+
+    def gap(self, table: str) -> None:
+        """Something in this table changed that the event does not tell."""
 
     def malformed(self, payload: Mapping[str, Any], reason: str) -> None:
         """Something arrived that is no change."""
@@ -40,7 +44,11 @@ class Link(Protocol):
 
 
 class Transport(Protocol):
-    """Opens channels. One instance serves every Feed of the process."""
+    """Opens channels. One instance serves every Feed of the process; canaries travel as `kind` says."""
+
+    @property
+    def kind(self) -> FeedKind:
+        """How changes, and so canaries, arrive."""
 
     def open(self, topic: Topic, token: SecretStr, sink: Sink) -> AbstractAsyncContextManager[Link]:
         """Join `topic` under `token`.
@@ -48,6 +56,3 @@ class Transport(Protocol):
         Entering returns once every change committed from then on will reach the sink, and raises FeedError with the
         server's reason when the channel cannot be joined in time. Leaving closes whatever was opened, within seconds.
         """
-
-
-TransportFactory = Callable[[], Transport]

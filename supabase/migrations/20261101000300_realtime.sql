@@ -63,21 +63,39 @@ create policy "livewatch: members are present on their topics" on realtime.messa
     for insert to authenticated
     with check (extension = 'presence' and private.may_listen((select realtime.topic())));
 
--- The canary: a listener asks the database to broadcast a nonce on its topic, and times its return.
-create function public.livewatch_canary(topic text, nonce uuid) returns void
+-- The canary: a listener asks the database for a nonce by the way that changes go, and times its arrival. It goes as a
+-- broadcast, or for those who consume postgres_changes as a row of its own.
+create table public.livewatch_canaries (
+    topic text primary key,
+    nonce uuid not null
+);
+alter table public.livewatch_canaries enable row level security;
+revoke all on public.livewatch_canaries from anon, authenticated;
+grant select on public.livewatch_canaries to authenticated;
+grant all on public.livewatch_canaries to service_role;
+create policy "listeners see the canary of their topic" on public.livewatch_canaries
+    for select to authenticated using (private.may_listen(topic));
+
+create function public.livewatch_canary(topic text, nonce uuid, kind text default 'broadcast') returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
     if not private.may_listen(topic) then
         raise exception 'not a listener of topic %', topic using errcode = '42501';
     end if;
-    perform realtime.send(jsonb_build_object('nonce', nonce), 'canary', topic, true);
+    if kind = 'postgres_changes' then
+        insert into public.livewatch_canaries as canary (topic, nonce)
+        values (livewatch_canary.topic, livewatch_canary.nonce)
+        on conflict on constraint livewatch_canaries_pkey do update set nonce = excluded.nonce;
+    else
+        perform realtime.send(jsonb_build_object('nonce', nonce), 'canary', topic, true);
+    end if;
 end
 $$;
-revoke execute on function public.livewatch_canary(text, uuid) from public, anon;
-grant execute on function public.livewatch_canary(text, uuid) to authenticated, service_role;
+revoke execute on function public.livewatch_canary(text, uuid, text) from public, anon;
+grant execute on function public.livewatch_canary(text, uuid, text) to authenticated, service_role;
 
 -- For projects that consume postgres_changes instead of broadcasts.
 alter publication supabase_realtime add table
     public.streams, public.acquisition_scans, public.agent_executions,
-    public.signal_alerts, public.notifications, public.org_members;
+    public.signal_alerts, public.notifications, public.org_members, public.livewatch_canaries;

@@ -9,7 +9,8 @@ from sqlalchemy import Enum
 from sqlmodel import SQLModel
 
 from services.entities import ENTITIES, Entity, Scope
-from services.models import Priority, Role
+from services.models import Priority, Role, Stream
+from services.models.alerts import priority_of
 from tests.world import World
 
 pytestmark = pytest.mark.integration
@@ -103,6 +104,7 @@ async def test_the_strength_decides_the_priority(world: World, strength: int, pr
         strength,
     )
     assert rows == [(priority,)]
+    assert priority_of(strength) == priority
 
 
 def test_scopes_name_the_column_that_the_topic_comes_from() -> None:
@@ -125,3 +127,16 @@ async def allowed(world: World, table: str, column: str) -> set[str]:
 
 def values(kind: type[StrEnum]) -> set[str]:
     return {member.value for member in kind}
+
+
+@pytest.mark.parametrize(("completed", "total"), [(0, 0), (5, 0), (1, 3), (2, 3), (999, 1000), (9999, 10000), (7, 5)])
+async def test_a_percentage_is_the_same_computed_here_and_there(world: World, completed: int, total: int) -> None:
+    org = await world.organization()
+    ((row,),) = await world.sql(
+        "insert into streams (org_id, name, completed, total) values (%s, 's', %s, %s) returning to_jsonb(streams)",
+        org,
+        completed,
+        total,
+    )
+    percentage = row.pop("percentage")
+    assert Stream.model_validate(row).percentage == percentage

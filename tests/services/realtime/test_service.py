@@ -40,8 +40,10 @@ async def test_insert_update_and_delete_are_told_with_the_row_before_and_after(
     await loaded(streams)
     stream = Stream(org_id=org, name="import", total=10)
     await world.insert(stream, by=ada)
+    await until(lambda: len(told) == 1)
     async with world.database.as_user(ada.identity) as session:
         await session.exec(update(Stream).where(col(Stream.id) == stream.id).values(completed=4))
+    await until(lambda: len(told) == 2)
     async with world.database.as_user(ada.identity) as session:
         await session.exec(delete(Stream).where(col(Stream.id) == stream.id))
     await until(lambda: len(told) == 3)
