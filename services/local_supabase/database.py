@@ -87,7 +87,9 @@ async def connect(url: str, *, name: str, statement_timeout: float = 0) -> Conne
 def _is_alive(connection: Connection) -> bool:
     """Whether an idle connection still has a server: reading notices an end that came meanwhile, without waiting."""
     try:
-        connection.pgconn.consume_input()
+        # A server that goes says so first: one read takes its farewell, the next the end.
+        for _ in range(3):
+            connection.pgconn.consume_input()
     except psycopg.Error:
         return False
     return not connection.closed

@@ -85,6 +85,11 @@ def make_reachable(path: Path, log: Log) -> None:
             folder.chmod(mode | stat.S_IXOTH)
 
 
+def is_reachable(path: Path) -> bool:
+    """Whether other users can traverse the folders that lead to `path`."""
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents))
+
+
 def make_readable(programs: Path, log: Log) -> None:
     """Let other users read and run the programs of the wheel, where the installer left them private."""
     make_reachable(programs, log)

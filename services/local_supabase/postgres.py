@@ -3,8 +3,6 @@
 import asyncio
 import atexit
 import contextlib
-import ctypes
-import importlib
 import os
 import signal
 import socket
@@ -22,16 +20,19 @@ from services.local_supabase.installation import (
     Log,
     ensure_account,
     find_programs,
+    is_reachable,
     make_reachable,
     make_readable,
     socket_folder,
 )
+from services.local_supabase.postmaster import die_with_parent, is_postgres_over, is_ready, pid_of
 
 SUPERUSER = "supabase_admin"
 DATABASE = "postgres"
 INIT_TIMEOUT = 120.0
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
+ATTEMPTS = 3
 LOG_LIMIT = 16 * 1024 * 1024
 
 # Small enough for a laptop that also runs the app; logical decoding is on for whoever wants to replicate.
@@ -86,29 +87,18 @@ class Postgres:
         programs = find_programs()
         self._check_version()
         account = ensure_account(self._log)
-        if account:
-            make_readable(programs, self._log)
-            make_reachable(self.data, self._log)
-        if not (self._cluster / "PG_VERSION").exists():
-            await self._initialise(programs, account)
-        await self.end_orphan()
-        arguments = self._listen(account)
-        self._output = self._open_log()
-        options = {**SETTINGS, **arguments}
-        command = [str(programs / "postgres"), "-D", str(self._cluster)]
-        command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        self._process = subprocess.Popen(  # noqa: ASYNC220 - must be the main thread's child, see PR_SET_PDEATHSIG
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            cwd="/" if account else None,
-            preexec_fn=_die_with_parent() if sys.platform == "linux" else None,  # noqa: PLW1509
-            start_new_session=sys.platform != "win32",
-            **_as_user(account),
-        )
-        atexit.register(self._kill)
-        await self._wait_until_ready()
+        for attempts_left in reversed(range(ATTEMPTS)):
+            if account:
+                make_readable(programs, self._log)
+                make_reachable(self.data, self._log)
+            try:
+                await self._start(programs, account)
+                return
+            except PostgresError:
+                # Whoever owns a folder above may take our permission back at any time (test runners do).
+                if not attempts_left or not account or is_reachable(self.data):
+                    raise
+                await self.stop()
 
     async def wait(self) -> int:
         """Wait until the server ends, and return its exit code."""
@@ -135,6 +125,28 @@ class Postgres:
         if self._output:
             self._output.close()
             self._output = None
+
+    async def _start(self, programs: Path, account: Account | None) -> None:
+        if not (self._cluster / "PG_VERSION").exists():
+            await self._initialise(programs, account)
+        await self.end_orphan()
+        arguments = self._listen(account)
+        self._output = self._open_log()
+        options = {**SETTINGS, **arguments}
+        command = [str(programs / "postgres"), "-D", str(self._cluster)]
+        command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self._process = subprocess.Popen(  # noqa: ASYNC220 - must be the main thread's child, see PR_SET_PDEATHSIG
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            cwd="/" if account else None,
+            preexec_fn=die_with_parent() if sys.platform == "linux" else None,  # noqa: PLW1509
+            start_new_session=sys.platform != "win32",
+            **_as_user(account),
+        )
+        atexit.register(self._kill)
+        await self._wait_until_ready()
 
     def _check_version(self) -> None:
         version_file = self._cluster / "PG_VERSION"
@@ -183,20 +195,21 @@ class Postgres:
         finally:
             password_file.unlink(missing_ok=True)
         if result.returncode != 0:
-            reason = (result.stderr or result.stdout).strip().splitlines()[-1:] or ["no message"]
-            raise PostgresError(f"initdb failed in {self.data}: {reason[0]}")
+            lines = (result.stderr or result.stdout).strip().splitlines() or ["no message"]
+            reason = next((line for line in lines if "error:" in line or "FATAL:" in line), lines[-1])
+            raise PostgresError(f"initdb failed in {self.data}: {reason}")
         fresh.rename(self._cluster)
 
     async def end_orphan(self) -> None:
         """End a server over our own data that outlived its parent; a stale pid file PostgreSQL clears by itself."""
-        pid = _pid_of(self._cluster)
-        if pid is None or not _is_postgres_over(pid, self._cluster):
+        pid = pid_of(self._cluster)
+        if pid is None or not is_postgres_over(pid, self._cluster):
             return
         self._log(f"A PostgreSQL without parent (pid {pid}) still runs over {self._cluster}: stopping it.")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT if sys.platform != "win32" else signal.SIGTERM)
         try:
-            await _wait_for(lambda: not _is_postgres_over(pid, self._cluster), STOP_TIMEOUT)
+            await _wait_for(lambda: not is_postgres_over(pid, self._cluster), STOP_TIMEOUT)
         except TimeoutError as error:
             raise PostgresError(f"PostgreSQL (pid {pid}) over {self._cluster} does not stop: stop it first.") from error
 
@@ -223,7 +236,7 @@ class Postgres:
         process = self._process
 
         def ready_or_ended() -> bool:
-            return process.poll() is not None or _is_ready(self._cluster, process.pid)
+            return process.poll() is not None or is_ready(self._cluster, process.pid)
 
         try:
             await _wait_for(ready_or_ended, START_TIMEOUT, interval=0.005)
@@ -258,45 +271,6 @@ def _run(command: list[str], account: Account | None) -> subprocess.CompletedPro
 
 def _as_user(account: Account | None) -> dict[str, Any]:
     return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
-
-
-def _die_with_parent() -> Callable[[], None]:
-    """Return a hook for the child, run after it changed user: the kernel sends SIGINT when our main thread ends.
-
-    SIGINT is PostgreSQL's fast shutdown. prctl(2): the setting is cleared by a change of user, hence the order.
-    """
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
-    set_parent_death_signal = 1
-
-    def hook() -> None:
-        prctl(set_parent_death_signal, int(signal.SIGINT), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return hook
-
-
-def _pid_of(cluster: Path) -> int | None:
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        return int((cluster / "postmaster.pid").read_text().splitlines()[0])
-    return None
-
-
-def _is_postgres_over(pid: int, cluster: Path) -> bool:
-    psutil = importlib.import_module("psutil")  # slow, and needed after a crash only
-    with contextlib.suppress(psutil.Error):
-        command = psutil.Process(pid).cmdline()
-        return bool(command) and Path(command[0]).stem == "postgres" and str(cluster) in command
-    return False
-
-
-def _is_ready(cluster: Path, pid: int) -> bool:
-    # postmaster.pid: the pid first, the state in the eighth line (PostgreSQL's pidfile.h).
-    with contextlib.suppress(OSError):
-        lines = (cluster / "postmaster.pid").read_text().splitlines()
-        return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
-    return False
 
 
 def _remove_tree(path: Path) -> None:

@@ -45,6 +45,16 @@ def ended(process: psutil.Process) -> bool:
         return True
 
 
+async def signs_in(local: LocalSupabase) -> bool:
+    status = local.status
+    assert status.demo_password is not None
+    body = {"email": status.demo_email, "password": status.demo_password.get_secret_value()}
+    headers = {"apikey": status.anon_key.get_secret_value()}
+    async with httpx.AsyncClient(base_url=status.api_url, headers=headers) as http:
+        answer = await http.post("/auth/v1/token", params={"grant_type": "password"}, json=body)
+    return answer.status_code == 200
+
+
 async def names(local: LocalSupabase) -> list[str]:
     async with owner_of(local) as owner:
         return [row[0] for row in await (await owner.execute("select name from public.things order by id")).fetchall()]
@@ -129,10 +139,14 @@ async def test_a_restart_keeps_address_and_data(tmp_path: Path, one_table: Path)
         assert await names(local) == ["seeded"]
 
 
-async def test_postgres_killed_comes_back(tmp_path: Path, one_table: Path) -> None:
-    async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table) as local:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+async def test_postgres_comes_back_and_nobody_meets_a_dead_connection(
+    tmp_path: Path, one_table: Path, number: signal.Signals
+) -> None:
+    async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table, user="demo@example.com") as local:
+        assert await signs_in(local)
         killed = postgres_of(tmp_path / "data")
-        killed.kill()
+        killed.send_signal(number)
         await until(lambda: ended(killed))
 
         async def connects() -> bool:
@@ -142,6 +156,7 @@ async def test_postgres_killed_comes_back(tmp_path: Path, one_table: Path) -> No
                 return False
 
         await until_async(connects, 20)
+        assert await signs_in(local)
         assert local.pid == local.status.pid, "the server itself did not have to restart"
 
 
@@ -219,6 +234,27 @@ async def test_a_reset_starts_with_new_data_once(tmp_path: Path, one_table: Path
     with pytest.raises(StartError, match="holds files that are not ours"):
         async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table, reset=True):
             pass
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+async def test_permissions_taken_back_while_starting_are_taken_again(tmp_path: Path, one_table: Path) -> None:
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    taken_back = 0
+
+    async def take_back() -> None:
+        nonlocal taken_back
+        while not taken_back:
+            if folder.stat().st_mode & stat.S_IXOTH and (folder / "data" / "postgres.new").exists():
+                folder.chmod(0o700)
+                taken_back += 1
+            await asyncio.sleep(0.001)
+
+    taking = asyncio.create_task(take_back())
+    async with LocalSupabase.start(data=folder / "data", migrations=one_table) as local:
+        assert await names(local) == ["seeded"]
+    await taking
+    assert taken_back == 1
 
 
 async def test_lost_secrets_are_a_clear_error(tmp_path: Path, one_table: Path) -> None:
