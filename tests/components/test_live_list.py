@@ -39,6 +39,16 @@ async def test_rows_take_no_more_height_than_their_skeletons_and_overflow_nothin
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("kind", ["stream", "scan", "agent", "alert"])
+async def test_what_is_out_of_sight_takes_the_height_it_will_have(open_page: Open, kind: Kind) -> None:
+    page = await open_page(f"/list/{kind}", still=True)
+    row = rows_of(kind)["rows"][f"{kind}-0"]
+    ids = [f"r{index}" for index in range(300)]
+    await apply(page, {"reset": {"order": ids, "rows": dict.fromkeys(ids, row)}})
+    rows = page.locator("[role=listitem]")
+    assert await height(rows.last) == pytest.approx(await height(rows.first), abs=1)
+
+
 async def test_every_live_value_of_a_stream_can_be_found(open_page: Open) -> None:
     page = await open_page("/list/stream")
     await apply(page, {"reset": {"order": ["a"], "rows": {"a": stream("A")}}})
