@@ -1,231 +1,267 @@
-"""The seam between subscriptions and browser windows: what changed is collected and sent once a frame."""
+"""Hooks, the seam between a subscription and a browser window: live data for whatever a page wants to do with it.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+A hook holds its lease for as long as the element that it was made in, at most as long as its window. What only shows
+rows binds an element instead (components/bindings.py).
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic
 from uuid import UUID
 
-import structlog
 from nicegui import ui
-from nicegui.events import GenericEventArguments
 
-from components.batch import Batch
-from components.pacing import Paced, Pacer
-from components.views import ConnectionsView, Counter, CountsView, RowsView, View
-from services.entities import Entity, R, Scope
-from services.models import ConnectionStatus
-from services.realtime import Delta, FeedStatus, Lessee, RealtimeService, Subscription
-from services.realtime.status import worst
+from components.window import Window, end_with
+from services.database import Database
+from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R
+from services.identity import Identity
+from services.inbox import (
+    mark_alert_read,
+    mark_all_alerts_read,
+    mark_all_notifications_read,
+    mark_notification_read,
+)
+from services.models import (
+    AcquisitionScan,
+    AgentExecution,
+    AgentStatus,
+    ConnectionStatus,
+    Notification,
+    Row,
+    SignalAlert,
+    Stream,
+)
+from services.realtime import Delta, FeedStatus
 
-logger = structlog.get_logger(__name__)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """Which rows of an inbox are unread, and how one, and how all, are marked as read."""
+
+    is_unread: Callable[[Any], bool]
+    one: Callable[[Database, Identity, UUID], Awaitable[None]]
+    all: Callable[[Database, Identity], Awaitable[int]]
 
 
-class Window(ui.element, component="live_root.js"):
-    """One browser window: sends what its views have to say in one message a frame, while somebody can see it.
+ALERT_MARKS = Marks(is_unread=lambda alert: alert.read_at is None, one=mark_alert_read, all=mark_all_alerts_read)
+NOTIFICATION_MARKS = Marks(
+    is_unread=lambda note: note.read_at is None, one=mark_notification_read, all=mark_all_notifications_read
+)
 
-    It looks at one organisation, `org_id`, and at what is addressed to the session's user. A window that is hidden or
-    away is sent nothing; its views are stale and go out in full once it is seen again. Must be built within the page;
-    it ends with it.
+
+class Hook(Generic[R]):
+    """Live rows without an element: read `data` when `on_change` says that something changed, once a frame.
+
+    `status` and `error` are the connection's, as is `is_connected`; `is_loaded` tells rows that are not known yet from
+    none. Recovers by itself, and ends with the element that it was made in.
     """
 
-    def __init__(self, service: RealtimeService, session: Lessee, pacer: Pacer, *, org_id: UUID) -> None:
-        super().__init__()
-        self.org_id = org_id
-        self._service = service
-        self._session = session
-        self.is_seen = False
-        self._lives: list[Live] = []
-        self._status_lives: list[Live] = []
-        self._subscriptions: list[Subscription[Any]] = []
-        self._status: ConnectionStatus | None = None
-        self._paced = Paced(pacer, self._flush)
-        self.on("seen", self._on_seen)
-
-    def subscribe(
+    def __init__(
         self,
+        window: Window,
         entity: Entity[R],
         *,
-        on_change: Callable[[list[Delta[R]]], None] | None = None,
-        on_status: Callable[[FeedStatus], None] | None = None,
-    ) -> Subscription[R]:
-        """A lease that counts for this window's connection status. Whoever takes it closes it, or the window does."""
-
-        def status_changed(status: FeedStatus) -> None:
-            for live in self._status_lives:
-                live.refresh()
-            self.touch()
-            if on_status:
-                on_status(status)
-
-        scope_id = self.org_id if entity.scope is Scope.ORG else self._session.identity.user_id
-        subscription = self._service.subscribe(
-            entity, scope_id, session=self._session, on_change=on_change, on_status=status_changed
-        )
-        self._subscriptions = [*self._open_leases(), subscription]
-        return subscription
-
-    def status(self, scope: Scope | None = None) -> FeedStatus:
-        """The worst status among this window's leases, or those of one scope."""
-        return worst([each.status for each in self._open_leases() if scope in (None, each.topic.scope)])
-
-    def add(self, live: "Live", *, follows_status: bool = False) -> None:
-        """Serve a view; one that `follows_status` is refreshed with every change of a status."""
-        self._lives.append(live)
-        if follows_status:
-            self._status_lives.append(live)
-
-    def discard(self, live: "Live") -> None:
-        """Serve a view no more; idempotent."""
-        self._lives = [each for each in self._lives if each is not live]
-        self._status_lives = [each for each in self._status_lives if each is not live]
-
-    def touch(self) -> None:
-        """Something is to be sent."""
-        if self.is_seen:
-            self._paced.mark()
-
-    def renew(self) -> None:
-        """Have the browser fetch its session cookie anew: the tokens have changed."""
-        self.run_method("renew")
-
-    def leave(self, reason: str) -> None:
-        """Send the window to the sign-in page, which says why."""
-        self.run_method("leave", reason)
-
-    def _on_seen(self, event: GenericEventArguments) -> None:
-        self.is_seen = bool(event.args.get("visible"))
-        for live in self._lives:
-            live.is_stale = True
-        self.touch()
-
-    def _flush(self) -> None:
-        if not self.client.has_socket_connection:
-            self.is_seen = False
-            for live in self._lives:
-                live.is_stale = True
-            return
-        batches = []
-        for live in self._lives:
-            try:
-                batch = live.take()
-            except Exception:
-                logger.exception("a view failed", element=type(live.element).__name__)
-                continue
-            if batch is not None:
-                batches.append([live.element.id, batch])
-        status = self._live_status()
-        if batches or status != self._status:
-            self._status = status
-            self.run_method("apply", batches, status)
-
-    def _live_status(self) -> ConnectionStatus | None:
-        """What the body's `data-live` says: connected only once rows are there."""
-        open_leases = self._open_leases()
-        if not open_leases:
-            return None
-        status = self.status().status
-        is_loaded = all(each.is_loaded for each in open_leases)
-        return status if is_loaded or status is not ConnectionStatus.CONNECTED else ConnectionStatus.CONNECTING
-
-    def _open_leases(self) -> list[Subscription[Any]]:
-        return [each for each in self._subscriptions if not each.is_closed]
-
-    def _handle_delete(self) -> None:
-        self._paced.cancel()
-        for subscription in self._subscriptions:
-            subscription.close()
-        super()._handle_delete()
-
-
-class Live:
-    """One view bound to one element: collects the ids that changed until the window's frame.
-
-    The element must emit `live` once it is mounted, and offer the method `apply(batch)`. Ends with the element.
-    """
-
-    def __init__(self, window: Window, element: ui.element, *, follows_status: bool = False) -> None:
-        self.element = element
-        self.is_stale = True
-        self.view: View | None = None
+        where: Callable[[R], bool] | None = None,
+        key: Callable[[R], Any] | None = None,
+        on_change: Callable[["Hook[R]"], None] | None = None,
+    ) -> None:
         self._window = window
-        self._is_mounted = False
-        self._dirty: set[UUID] = set()
-        window.add(self, follows_status=follows_status)
-        element.on("live", self._on_live)
+        self._key = key
+        self._on_change = on_change
+        self._is_dirty = False
+        self._subscription = window.subscribe(entity, on_change=self._changed, where=where)
+        window.add(self, follows_status=True)
+        end_with(ui.context.slot.parent, self.close)
 
-    def changed(self, deltas: Iterable[Delta[Any]]) -> None:
-        """Rows changed."""
-        self._dirty.update(delta.id for delta in deltas)
-        self._window.touch()
+    @property
+    def data(self) -> list[R]:
+        """The rows as last known, in the order of the hook."""
+        rows = self._subscription.rows()
+        return sorted(rows, key=self._key) if self._key else rows
+
+    @property
+    def status(self) -> FeedStatus:
+        """What is known of the connection."""
+        return self._subscription.status
+
+    @property
+    def error(self) -> str | None:
+        """Why it is not connected, as a sentence; None while it is or has not yet tried."""
+        return self.status.cause or None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether `data` is live."""
+        return self.is_loaded and self.status.status is ConnectionStatus.CONNECTED
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the rows are known, be they none."""
+        return self._subscription.is_loaded
+
+    def close(self) -> None:
+        """End; idempotent."""
+        self._window.discard(self)
+        self._subscription.close()
+
+    # As a part of the window
+
+    def take(self) -> None:
+        if self._is_dirty and self._on_change:
+            self._is_dirty = False
+            self._on_change(self)
 
     def refresh(self) -> None:
-        """Everything may have changed: the filter, the order, what is known."""
-        self.is_stale = True
+        self._is_dirty = True
         self._window.touch()
 
-    def take(self) -> Batch | None:
-        """What to send now."""
-        if not self._is_mounted or self.view is None:
-            return None
-        if self.is_stale:
-            batch = self.view.full()
-            self.is_stale = batch is None
-        elif self._dirty:
-            batch = self.view.patch(self._dirty)
-        else:
-            return None
-        self._dirty = set()
-        return batch
+    def _changed(self, _: list[Delta[R]]) -> None:
+        self.refresh()
+
+
+class InboxHook(Hook[R]):
+    """What is addressed to the person, latest first, and what they do with it.
+
+    Each mark goes to the database and comes back to every window. Marking raises NotFound, PermissionDenied or
+    DatabaseUnavailable.
+    """
+
+    def __init__(self, window: Window, entity: Entity[R], database: Database, *, marks: Marks, **options: Any) -> None:
+        super().__init__(window, entity, **options)
+        self._database = database
+        self._marks = marks
+
+    @property
+    def unread_count(self) -> int:
+        """How many wait to be read."""
+        return sum(1 for row in self.data if self._marks.is_unread(row))
+
+    async def mark_as_read(self, id: UUID) -> None:
+        """Mark one as read."""
+        await self._marks.one(self._database, self._window.session.identity, id)
+
+    async def mark_all_as_read(self) -> int:
+        """Mark all as read; returns how many were not."""
+        return await self._marks.all(self._database, self._window.session.identity)
+
+
+class AgentsHook(Hook[AgentExecution]):
+    """Agent executions, latest first."""
+
+    @property
+    def running_agents(self) -> list[AgentExecution]:
+        """Those that run now."""
+        return [run for run in self.data if run.status is AgentStatus.RUNNING]
+
+
+OnChange = Callable[[Hook[R]], None]
+
+
+def use_stream_progress(window: Window, stream_id: UUID, *, on_change: OnChange[Stream] | None = None) -> Hook[Stream]:
+    """One stream; `data` is empty when there is none of that id here."""
+    return Hook(window, STREAMS, where=lambda stream: stream.id == stream_id, on_change=on_change)
+
+
+def use_all_streams_progress(window: Window, *, on_change: OnChange[Stream] | None = None) -> Hook[Stream]:
+    """Every stream of the organisation, latest first."""
+    return Hook(window, STREAMS, key=_newest, on_change=on_change)
+
+
+def use_scan_progress(
+    window: Window, scan_id: UUID, *, on_change: OnChange[AcquisitionScan] | None = None
+) -> Hook[AcquisitionScan]:
+    """One scan; `data` is empty when there is none of that id here."""
+    return Hook(window, SCANS, where=lambda scan: scan.id == scan_id, on_change=on_change)
+
+
+def use_agent_executions(
+    window: Window, *, stream_id: UUID | None = None, on_change: OnChange[AgentExecution] | None = None
+) -> AgentsHook:
+    """The agent executions of the organisation, or of one stream."""
+    where = (lambda run: run.stream_id == stream_id) if stream_id else None
+    return AgentsHook(window, AGENTS, where=where, key=_newest, on_change=on_change)
+
+
+def use_signal_alerts(
+    window: Window, database: Database, *, on_change: OnChange[SignalAlert] | None = None
+) -> InboxHook[SignalAlert]:
+    """The person's alerts."""
+    return InboxHook(
+        window,
+        ALERTS,
+        database,
+        marks=ALERT_MARKS,
+        key=lambda alert: _latest(alert.detected_at),
+        on_change=on_change,
+    )
+
+
+def use_notifications(
+    window: Window, database: Database, *, on_change: OnChange[Notification] | None = None
+) -> InboxHook[Notification]:
+    """The person's messages."""
+    return InboxHook(window, NOTIFICATIONS, database, marks=NOTIFICATION_MARKS, key=_newest, on_change=on_change)
+
+
+class Heartbeat:
+    """The truth about the path from the database to this process, as its canaries tell it; no timer of its own."""
+
+    def __init__(self, window: Window, on_change: Callable[["Heartbeat"], None] | None) -> None:
+        self._window = window
+        self._on_change = on_change
+        window.add(self, follows_status=True)
+        end_with(ui.context.slot.parent, self.close)
+
+    @property
+    def status(self) -> FeedStatus:
+        """The worst state among the window's feeds."""
+        return self._window.status()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether every feed of the window is connected."""
+        return self.status.status is ConnectionStatus.CONNECTED
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds from a statement in the database to its event here, of the last canary."""
+        return self.status.lag
+
+    @property
+    def last_event_age(self) -> float | None:
+        """Seconds since the last event."""
+        last = self.status.last_event_at
+        return (datetime.now(UTC) - last).total_seconds() if last else None
+
+    @property
+    def missed_canaries(self) -> int:
+        """Canaries that did not come back since the feed began."""
+        return self.status.missed_canaries
 
     def close(self) -> None:
         """End; idempotent."""
         self._window.discard(self)
 
-    def _on_live(self) -> None:
-        self._is_mounted = True
-        self.refresh()
+    # As a part of the window
+
+    def take(self) -> None:
+        if self._on_change:
+            self._on_change(self)
+
+    def refresh(self) -> None:
+        self._window.touch()
 
 
-def live_rows(
-    window: Window,
-    element: ui.element,
-    entity: Entity[R],
-    *,
-    present: Callable[[R], dict[str, Any]],
-    key: Callable[[R], Any],
-    where: Callable[[R], bool] | None = None,
-    limit: int = 200,
-) -> RowsView[R]:
-    """Bind a list element to an entity's rows that pass `where`, sorted by `key`; the lease ends with the element."""
-    live = Live(window, element)
-    subscription = window.subscribe(entity, on_change=live.changed)
-    live.view = view = RowsView(subscription, present=present, key=key, where=where, limit=limit)
-    end_with(element, live.close, subscription.close)
-    return view
+def use_connection_heartbeat(window: Window, *, on_change: Callable[[Heartbeat], None] | None = None) -> Heartbeat:
+    """Round trip, age of the last event and missed canaries of the window's feeds."""
+    return Heartbeat(window, on_change)
 
 
-def live_counts(window: Window, element: ui.element, counters: Sequence[Counter]) -> None:
-    """Bind a StatGrid to counters over entities' rows; the leases, one an entity, end with the element."""
-    live = Live(window, element)
-    entities = {counter.entity.table: counter.entity for counter in counters}
-    subscriptions = {table: window.subscribe(entity, on_change=live.changed) for table, entity in entities.items()}
-    live.view = CountsView(counters, subscriptions)
-    end_with(element, live.close, *(subscription.close for subscription in subscriptions.values()))
+def _newest(row: Row) -> float:
+    return _latest(row.created_at)
 
 
-def live_connections(window: Window, element: ui.element, scopes: Mapping[str, Scope | None]) -> None:
-    """Bind connection chips, by name, to the status of the window's leases of a scope, or of all."""
-    live = Live(window, element, follows_status=True)
-    live.view = ConnectionsView(lambda: {name: window.status(scope) for name, scope in scopes.items()})
-    end_with(element, live.close)
-
-
-def end_with(element: ui.element, *closes: Callable[[], None]) -> None:
-    """Call `closes` when the element goes, be it by navigation or with its window."""
-    handle_delete = element._handle_delete
-
-    def ended() -> None:
-        for close in closes:
-            close()
-        handle_delete()
-
-    element._handle_delete = ended  # type: ignore[method-assign]  # NiceGUI offers no event for it
+def _latest(time: datetime | None) -> float:
+    """Sorts later times first."""
+    return -time.timestamp() if time else 0.0

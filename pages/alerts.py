@@ -2,16 +2,17 @@
 
 from nicegui import ui
 
+from components.live import use_signal_alerts
 from components.shell import page_head
 from pages.visit import Visit, alert_list
-from services.inbox import mark_all_alerts_read
 
 
 def alerts_page(visit: Visit) -> None:
     """Alerts, latest first."""
+    alerts = use_signal_alerts(visit.window, visit.context.database)
 
     async def mark_all() -> None:
-        await visit.act(mark_all_alerts_read(visit.context.database, visit.session.identity))
+        await visit.act(alerts.mark_all_as_read())
 
     with page_head("Alerts"):
         ui.button("Mark all as read", on_click=mark_all).props("flat no-caps").classes("lw-button")

@@ -1,6 +1,6 @@
 """/: what goes on now and what needs attention."""
 
-from components.live import live_counts
+from components.bindings import live_counts
 from components.shell import page_head, section
 from components.stats import StatGrid
 from pages.counters import COUNTERS, STATS

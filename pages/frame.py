@@ -6,10 +6,11 @@ from functools import partial
 from nicegui import ui
 from starlette.requests import Request
 
+from components.bindings import live_connections, live_counts
 from components.feedback import error_panel
-from components.live import Window, end_with, live_connections, live_counts
 from components.shell import shell
 from components.theme import apply_theme
+from components.window import Window, end_with
 from pages.alerts import alerts_page
 from pages.context import Context
 from pages.counters import UNREAD

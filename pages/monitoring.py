@@ -5,8 +5,8 @@ from functools import partial
 
 from nicegui import ui
 
+from components.bindings import live_connections, live_counts
 from components.connection import MultiConnectionStatus
-from components.live import live_connections, live_counts
 from components.shell import page_head
 from components.stats import StatGrid
 from pages.counters import COUNTERS, STATS

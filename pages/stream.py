@@ -1,15 +1,14 @@
 """/streams/{id}: one stream with its scans and agent executions."""
 
-from typing import Any
 from uuid import UUID
 
 from nicegui import ui
 
 from components.feedback import not_found_panel
-from components.live import end_with
+from components.live import Hook, use_stream_progress
 from components.shell import page_head, section
 from pages.visit import Visit, agent_list, scan_list, stream_list
-from services.entities import STREAMS
+from services.models import Stream
 
 
 def stream_page(visit: Visit, id: str) -> None:
@@ -30,10 +29,9 @@ def stream_page(visit: Visit, id: str) -> None:
             agent_list(visit, where=lambda run: run.stream_id == stream_id)
     missing.set_visibility(False)
 
-    def show(_: Any = None) -> None:
-        exists = not stream.is_loaded or stream.get(stream_id) is not None
+    def show(stream: Hook[Stream]) -> None:
+        exists = not stream.is_loaded or bool(stream.data)
         found.set_visibility(exists)
         missing.set_visibility(not exists)
 
-    stream = visit.window.subscribe(STREAMS, on_change=show, on_status=show)
-    end_with(found, stream.close)
+    use_stream_progress(visit.window, stream_id, on_change=show)

@@ -6,11 +6,12 @@ from uuid import UUID
 from nicegui import Client, ui
 
 from components.batch import Batch
+from components.bindings import live_connections
 from components.connection import MultiConnectionStatus
-from components.live import Live, end_with, live_connections
 from components.shell import section
 from components.stats import Stat, StatGrid
 from components.text import text
+from components.window import Live, end_with
 from pages.visit import Visit
 from services.entities import ALERTS, STREAMS, Scope, Topic
 

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from nicegui import ui
 
-from components.live import Window, live_rows
+from components.bindings import live_rows
 from components.live_list import LiveList
 from components.present import present_agent, present_alert, present_notification, present_scan, present_stream
+from components.window import Window
 from pages.context import Context
 from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS
 from services.errors import LivewatchError

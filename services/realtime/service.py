@@ -10,9 +10,10 @@ from uuid import UUID
 
 import structlog
 
-from services.entities import Entity, R, Scope, Topic
+from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R, Scope, Topic
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.identity import Identity
+from services.models import AcquisitionScan, AgentExecution, Notification, SignalAlert, Stream
 from services.realtime.feed import Feed
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
@@ -82,6 +83,43 @@ class RealtimeService:
         self._subscriptions.add(subscription)
         self._spawn(self._admit(subscription), f"admit to {subscription.topic}")
         return subscription
+
+    def subscribe_to_stream_progress(
+        self, stream_id: UUID, org_id: UUID, *, session: Lessee, **callbacks: Any
+    ) -> Subscription[Stream]:
+        """One stream of an organisation. `callbacks` are `on_change` and `on_status`, here and below."""
+        return self.subscribe(
+            STREAMS, org_id, session=session, where=lambda stream: stream.id == stream_id, **callbacks
+        )
+
+    def subscribe_to_all_streams(self, org_id: UUID, *, session: Lessee, **callbacks: Any) -> Subscription[Stream]:
+        """Every stream of an organisation."""
+        return self.subscribe(STREAMS, org_id, session=session, **callbacks)
+
+    def subscribe_to_scan_progress(
+        self, scan_id: UUID, org_id: UUID, *, session: Lessee, **callbacks: Any
+    ) -> Subscription[AcquisitionScan]:
+        """One scan of an organisation."""
+        return self.subscribe(SCANS, org_id, session=session, where=lambda scan: scan.id == scan_id, **callbacks)
+
+    def subscribe_to_agent_executions(
+        self, org_id: UUID, *, session: Lessee, stream_id: UUID | None = None, **callbacks: Any
+    ) -> Subscription[AgentExecution]:
+        """The agent executions of an organisation, or of one of its streams."""
+        where = (lambda run: run.stream_id == stream_id) if stream_id else None
+        return self.subscribe(AGENTS, org_id, session=session, where=where, **callbacks)
+
+    def subscribe_to_signal_alerts(
+        self, user_id: UUID, *, session: Lessee, **callbacks: Any
+    ) -> Subscription[SignalAlert]:
+        """The alerts for a user."""
+        return self.subscribe(ALERTS, user_id, session=session, **callbacks)
+
+    def subscribe_to_notifications(
+        self, user_id: UUID, *, session: Lessee, **callbacks: Any
+    ) -> Subscription[Notification]:
+        """The messages for a user."""
+        return self.subscribe(NOTIFICATIONS, user_id, session=session, **callbacks)
 
     def active_subscriptions(self) -> list[Subscription[Any]]:
         """Every open lease."""

@@ -10,7 +10,8 @@ from services.models import ConnectionStatus
 class FeedStatus:
     """One state of a feed. Times are UTC; `lag` is in seconds, database to feed, from the last canary.
 
-    `cause` is a sentence for a person: why it is not connected. `attempt` counts the tries since the last connection.
+    `cause` is a sentence for a person: why it is not connected. `attempt` counts the tries since the last connection,
+    `missed_canaries` the canaries that have not come back since the feed began.
     """
 
     status: ConnectionStatus
@@ -20,6 +21,7 @@ class FeedStatus:
     connected_at: datetime | None = None
     last_event_at: datetime | None = None
     lag: float | None = None
+    missed_canaries: int = 0
 
 
 def worst(statuses: list[FeedStatus]) -> FeedStatus:

@@ -54,6 +54,7 @@ class Supervisor:
     def __init__(self, feed: "Feed", *, transport: Transport, source: Source, random: Random) -> None:
         self.connections = 0
         self.repaired = 0
+        self._missed = 0
         self._feed = feed
         self._transport = transport
         self._source = source
@@ -88,11 +89,8 @@ class Supervisor:
             waiting = self._random.uniform(0.05, min(BACKOFF_CAP, BACKOFF_BASE * 2 ** min(attempt, 10)))
             logger.info("feed lost", topic=str(self._feed.topic), cause=cause, attempt=attempt, retry_in=waiting)
             self._feed.set_status(
-                FeedStatus(
-                    status=status,
-                    cause=cause,
-                    attempt=attempt,
-                    retry_at=datetime.now(UTC) + timedelta(seconds=waiting),
+                self._status(
+                    status, cause=cause, attempt=attempt, retry_at=datetime.now(UTC) + timedelta(seconds=waiting)
                 )
             )
             self._retry.clear()
@@ -110,10 +108,10 @@ class Supervisor:
             async with self._transport.open(feed.topic, token, feed) as link:
                 await self._load()
                 self.connections += 1
-                feed.set_status(FeedStatus(status=ConnectionStatus.CONNECTED, connected_at=datetime.now(UTC)))
+                feed.set_status(self._status(ConnectionStatus.CONNECTED, connected_at=datetime.now(UTC)))
                 cause = await self._stay(link, token)
                 # Said before the channel is closed, which takes a while when the other end is silent.
-                feed.set_status(FeedStatus(status=ConnectionStatus.DISCONNECTED, cause=cause))
+                feed.set_status(self._status(ConnectionStatus.DISCONNECTED, cause=cause))
                 return ConnectionStatus.DISCONNECTED, cause
         except PermissionDenied as error:
             feed.lost_permission()
@@ -203,6 +201,7 @@ class Supervisor:
                     await self._source.canary(self._identity, self._feed.topic, nonce, self._transport.kind)
                     await waiting
             except TimeoutError:
+                self._missed += 1
                 return f"A canary did not come back within {CANARY_TIMEOUT:.0f} s."
             except (DatabaseUnavailable, PermissionDenied, FeedError, SessionExpired) as error:
                 return str(error)
@@ -212,6 +211,11 @@ class Supervisor:
                 replace(self._feed.status, lag=loop.time() - sent, last_event_at=self._feed.last_event_at)
             )
             await asyncio.sleep(CANARY_INTERVAL)
+
+    def _status(self, status: ConnectionStatus, **details: Any) -> FeedStatus:
+        return FeedStatus(
+            status=status, last_event_at=self._feed.last_event_at, missed_canaries=self._missed, **details
+        )
 
     @property
     def _identity(self) -> Identity:

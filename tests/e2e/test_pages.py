@@ -42,7 +42,7 @@ async def test_the_sidebar_has_live_monitoring_right_after_the_dashboard_with_a_
     await places.nth(1).click()
     await expect(page.get_by_role("heading", name="Live Monitoring")).to_be_visible()
     await expect(places.nth(1)).to_have_attribute("aria-current", "page")
-    assert page.url.endswith("/monitoring")
+    await page.wait_for_url("**/monitoring")
     await expect(page.locator(".lw-crumbs")).to_contain_text("Acme")
 
 
@@ -52,6 +52,7 @@ async def test_every_tab_has_an_address_that_brings_it_back(world: World, window
     tabs = page.get_by_role("navigation", name="Live Monitoring")
     await tabs.get_by_role("link", name=tab).click()
     await expect(tabs.get_by_role("link", name=tab)).to_have_attribute("aria-current", "page")
+    await page.wait_for_url("**/monitoring" if tab == "Streams" else f"**/monitoring/{tab.lower()}")
     await page.reload()
     await expect(tabs.get_by_role("link", name=tab)).to_have_attribute("aria-current", "page")
 

@@ -1,0 +1,204 @@
+"""One browser window: what changed is collected and sent to it once a frame."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+from uuid import UUID
+
+import structlog
+from nicegui import ui
+from nicegui.events import GenericEventArguments
+
+from components.batch import Batch
+from components.pacing import Paced, Pacer
+from components.views import View
+from services.entities import Entity, R, Scope
+from services.models import ConnectionStatus
+from services.realtime import Delta, FeedStatus, Lessee, RealtimeService, Subscription
+from services.realtime.status import worst
+
+logger = structlog.get_logger(__name__)
+
+
+class Part(Protocol):
+    """Something that a window serves once a frame."""
+
+    def take(self) -> tuple[int, Batch] | None:
+        """The id of an element and its batch, if there is something to send."""
+
+    def refresh(self) -> None:
+        """Everything may have changed, or the window has missed something."""
+
+
+class Window(ui.element, component="live_root.js"):
+    """One browser window: sends what its views have to say in one message a frame, while somebody can see it.
+
+    It looks at one organisation, `org_id`, and at what is addressed to the session's user. A window that is hidden or
+    away is sent nothing; its views are stale and go out in full once it is seen again. Must be built within the page;
+    it ends with it.
+    """
+
+    def __init__(self, service: RealtimeService, session: Lessee, pacer: Pacer, *, org_id: UUID) -> None:
+        super().__init__()
+        self.org_id = org_id
+        self._service = service
+        self.session = session
+        self.is_seen = False
+        self._parts: list[Part] = []
+        self._followers: list[Part] = []
+        self._subscriptions: list[Subscription[Any]] = []
+        self._status: ConnectionStatus | None = None
+        self._paced = Paced(pacer, self._flush)
+        self.on("seen", self._on_seen)
+
+    def subscribe(
+        self,
+        entity: Entity[R],
+        *,
+        on_change: Callable[[list[Delta[R]]], None] | None = None,
+        on_status: Callable[[FeedStatus], None] | None = None,
+        where: Callable[[R], bool] | None = None,
+    ) -> Subscription[R]:
+        """A lease that counts for this window's connection status. Whoever takes it closes it, or the window does."""
+
+        def status_changed(status: FeedStatus) -> None:
+            for part in self._followers:
+                part.refresh()
+            self.touch()
+            if on_status:
+                on_status(status)
+
+        scope_id = self.org_id if entity.scope is Scope.ORG else self.session.identity.user_id
+        subscription = self._service.subscribe(
+            entity, scope_id, session=self.session, on_change=on_change, on_status=status_changed, where=where
+        )
+        self._subscriptions = [*self._open_leases(), subscription]
+        return subscription
+
+    def status(self, scope: Scope | None = None) -> FeedStatus:
+        """The worst status among this window's leases, or those of one scope."""
+        return worst([each.status for each in self._open_leases() if scope in (None, each.topic.scope)])
+
+    def add(self, part: Part, *, follows_status: bool = False) -> None:
+        """Serve a part; one that `follows_status` is refreshed with every change of a status."""
+        self._parts.append(part)
+        if follows_status:
+            self._followers.append(part)
+
+    def discard(self, part: Part) -> None:
+        """Serve a part no more; idempotent."""
+        self._parts = [each for each in self._parts if each is not part]
+        self._followers = [each for each in self._followers if each is not part]
+
+    def touch(self) -> None:
+        """Something is to be sent."""
+        if self.is_seen:
+            self._paced.mark()
+
+    def renew(self) -> None:
+        """Have the browser fetch its session cookie anew: the tokens have changed."""
+        self.run_method("renew")
+
+    def leave(self, reason: str) -> None:
+        """Send the window to the sign-in page, which says why."""
+        self.run_method("leave", reason)
+
+    def _on_seen(self, event: GenericEventArguments) -> None:
+        self.is_seen = bool(event.args.get("visible"))
+        for part in self._parts:
+            part.refresh()
+
+    def _flush(self) -> None:
+        if not self.client.has_socket_connection:
+            # Nobody is there; whoever comes back reports as seen, and then gets everything.
+            self.is_seen = False
+            return
+        batches = []
+        for part in list(self._parts):
+            try:
+                if taken := part.take():
+                    batches.append(taken)
+            except Exception:
+                logger.exception("a part of a window failed", part=type(part).__name__)
+        status = self._live_status()
+        if batches or status != self._status:
+            self._status = status
+            self.run_method("apply", batches, status)
+
+    def _live_status(self) -> ConnectionStatus | None:
+        """What the body's `data-live` says: connected only once rows are there."""
+        open_leases = self._open_leases()
+        if not open_leases:
+            return None
+        status = self.status().status
+        is_loaded = all(each.is_loaded for each in open_leases)
+        return status if is_loaded or status is not ConnectionStatus.CONNECTED else ConnectionStatus.CONNECTING
+
+    def _open_leases(self) -> list[Subscription[Any]]:
+        return [each for each in self._subscriptions if not each.is_closed]
+
+    def _handle_delete(self) -> None:
+        self._paced.cancel()
+        for subscription in self._subscriptions:
+            subscription.close()
+        super()._handle_delete()
+
+
+class Live:
+    """One view bound to one element: collects the ids that changed until the window's frame.
+
+    The element must emit `live` once it is mounted, and offer the method `apply(batch)`. Ends with the element.
+    """
+
+    def __init__(self, window: Window, element: ui.element, *, follows_status: bool = False) -> None:
+        self.view: View | None = None
+        self._element = element
+        self._is_stale = True
+        self._window = window
+        self._is_mounted = False
+        self._dirty: set[UUID] = set()
+        window.add(self, follows_status=follows_status)
+        element.on("live", self._on_live)
+
+    def changed(self, deltas: Iterable[Delta[Any]]) -> None:
+        """Rows changed."""
+        self._dirty.update(delta.id for delta in deltas)
+        self._window.touch()
+
+    def refresh(self) -> None:
+        """Everything may have changed: the filter, the order, what is known."""
+        self._is_stale = True
+        self._window.touch()
+
+    def take(self) -> tuple[int, Batch] | None:
+        """The element's id and what to send to it now."""
+        if not self._is_mounted or self.view is None:
+            return None
+        if self._is_stale:
+            batch = self.view.full()
+            self._is_stale = batch is None
+        elif self._dirty:
+            batch = self.view.patch(self._dirty)
+        else:
+            return None
+        self._dirty = set()
+        return (self._element.id, batch) if batch is not None else None
+
+    def close(self) -> None:
+        """End; idempotent."""
+        self._window.discard(self)
+
+    def _on_live(self) -> None:
+        self._is_mounted = True
+        self.refresh()
+
+
+def end_with(element: ui.element, *closes: Callable[[], None]) -> None:
+    """Call `closes` when the element goes, be it by navigation or with its window."""
+    handle_delete = element._handle_delete
+
+    def ended() -> None:
+        for close in closes:
+            close()
+        handle_delete()
+
+    element._handle_delete = ended  # type: ignore[method-assign]  # NiceGUI offers no event for it
