@@ -4,6 +4,7 @@ import { clockTime, lostAt, mayMove } from "lw_parts";
 import { KINDS } from "lw_rows";
 
 const TOO_MANY_TO_MOVE = 300;
+const ANSWER_TIME = 5000;
 const MOVE = { duration: 240, easing: "cubic-bezier(0.2, 0, 0, 1)" };
 
 export default {
@@ -24,6 +25,8 @@ export default {
     const host = ref(null);
     const staleSince = ref(null);
     const moves = new WeakMap();
+    const waiting = new Set();
+    const storage = "lw-waiting-" + props.kind;
 
     function merge(id, fields, isWhole) {
       const row = rows.get(id);
@@ -42,13 +45,15 @@ export default {
     function apply(batch) {
       if (batch.reset) {
         for (const [id, fields] of Object.entries(batch.reset.rows)) merge(id, fields, true);
-        return arrange(batch.reset.order);
+        arrange(batch.reset.order);
+        return resume();
       }
       if (order.value === null) return; // a change of what was never shown; the reset will bring it
       for (const [id, fields] of Object.entries(batch.set ?? {})) {
         if (rows.has(id) || batch.order) merge(id, fields, false);
       }
       if (batch.order) settle(() => arrange(batch.order));
+      if (waiting.size) keepWaiting();
     }
 
     // Rows glide to their new places and new ones fade in. Web Animations and not Vue's transitions: these
@@ -75,11 +80,33 @@ export default {
       if (x || y) moves.set(child, child.animate({ transform: [`translate(${x}px, ${y}px)`, "none"] }, MOVE));
     }
 
+    // A mark waits, shown as pending, until the row comes back as read: through a lost server, which the socket
+    // makes up for, and through a reload, for which the tab's storage keeps it.
     function markRead(id) {
+      waiting.add(id);
+      keepWaiting();
       const row = rows.get(id);
       row.pending = true;
-      setTimeout(() => (row.pending = false), 5000); // for another try if the server said nothing
       emit("markRead", id);
+      setTimeout(function giveUp() {
+        if (lostAt.value) return setTimeout(giveUp, ANSWER_TIME);
+        row.pending = false; // for another try if the server said nothing
+        waiting.delete(id);
+        keepWaiting();
+      }, ANSWER_TIME);
+    }
+
+    function keepWaiting() {
+      for (const id of waiting) if (rows.get(id)?.is_read) waiting.delete(id);
+      if (waiting.size) sessionStorage[storage] = JSON.stringify([...waiting]);
+      else sessionStorage.removeItem(storage);
+    }
+
+    function resume() {
+      for (const id of JSON.parse(sessionStorage[storage] ?? "[]")) {
+        if (rows.has(id) && !rows.get(id).is_read && !waiting.has(id)) markRead(id);
+      }
+      keepWaiting();
     }
 
     onMounted(() => emit("live"));

@@ -1,29 +1,35 @@
 // The window's end of the feed: takes one message per frame and hands each batch to its element.
+import { onMounted, onUnmounted, watch } from "vue";
+import { lostAt } from "lw_parts";
+
+const address = (path) => (window.path_prefix ?? "") + path;
+const leave = (reason) => location.assign(address("/sign-in?reason=" + encodeURIComponent(reason)));
+
 export default {
-  template: '<span style="display: none"></span>',
   emits: ["seen"],
-  mounted() {
-    this.report = () => this.$emit("seen", { visible: !document.hidden });
-    document.addEventListener("visibilitychange", this.report);
-    window.socket?.on("connect", this.report);
-    this.report();
+  setup(_, { emit }) {
+    const report = () => emit("seen", { visible: !document.hidden });
+    watch(lostAt, (lost) => {
+      if (lost === null) report();
+      else document.body.dataset.live = "disconnected";
+    });
+    onMounted(() => {
+      document.addEventListener("visibilitychange", report);
+      report();
+    });
+    onUnmounted(() => document.removeEventListener("visibilitychange", report));
+    return {
+      apply(batches, status) {
+        for (const [id, batch] of batches) getElement(id)?.apply(batch);
+        if (status) document.body.dataset.live = status;
+      },
+      leave,
+      // The session's tokens are new; only an HTTP response can put them into the cookie.
+      async renew() {
+        const response = await fetch(address("/session/renew"), { method: "POST" });
+        if (response.status === 401) leave("expired");
+      },
+    };
   },
-  unmounted() {
-    document.removeEventListener("visibilitychange", this.report);
-    window.socket?.off("connect", this.report);
-  },
-  methods: {
-    apply(batches, status) {
-      for (const [id, batch] of batches) getElement(id)?.apply(batch);
-      if (status) document.body.dataset.live = status;
-    },
-    // The session's tokens are new; only an HTTP response can put them into the cookie.
-    async renew() {
-      const response = await fetch((window.path_prefix || "") + "/session/renew", { method: "POST" });
-      if (response.status === 401) this.leave("expired");
-    },
-    leave(reason) {
-      location.assign((window.path_prefix || "") + "/sign-in?reason=" + encodeURIComponent(reason));
-    },
-  },
+  template: `<span hidden></span>`,
 };

@@ -29,7 +29,7 @@ class Part(Protocol):
         """Everything may have changed, or the window has missed something."""
 
 
-class Window(ui.element, component="live_root.js"):
+class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"]):
     """One browser window: sends what its views have to say in one message a frame, while somebody can see it.
 
     It looks at one organisation, `org_id`, and at what is addressed to the session's user. A window that is hidden or
@@ -104,6 +104,7 @@ class Window(ui.element, component="live_root.js"):
 
     def _on_seen(self, event: GenericEventArguments) -> None:
         self.is_seen = bool(event.args.get("visible"))
+        self._status = None
         for part in self._parts:
             part.refresh()
 

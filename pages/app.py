@@ -2,7 +2,8 @@
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
-from nicegui import ui
+from nicegui import app as ui_app
+from nicegui import core, ui
 
 from pages.context import Context
 from pages.frame import register_frame
@@ -12,6 +13,9 @@ from pages.sign_in import register_sign_in
 
 # A laptop that sleeps for less than this comes back to the same window, without a reload.
 RECONNECT_TIMEOUT = 120.0
+# A window knows within their sum that nobody answers, in seconds.
+PING_INTERVAL = 4
+PING_TIMEOUT = 4
 
 
 def create_app(context: Context) -> FastAPI:
@@ -36,8 +40,14 @@ def create_app(context: Context) -> FastAPI:
         tailwind=False,
         show_welcome_message=False,
     )
+    # After NiceGUI's own start, which derives both from the reconnect timeout: far too slow to notice a pulled cable.
+    ui_app.on_startup(_watch_cables)
     app.add_middleware(Gate, cookie=context.cookie, sessions=context.sessions)
     return app
+
+
+def _watch_cables() -> None:
+    core.sio.eio.ping_interval, core.sio.eio.ping_timeout = PING_INTERVAL, PING_TIMEOUT
 
 
 FAVICON = (

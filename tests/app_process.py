@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.world import World
+
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT = 60
 STOP_TIMEOUT = 30
@@ -59,6 +61,18 @@ class AppProcess:
             self.lines.append(line.decode(errors="replace").rstrip())
             if match := re.search(r"open (http://\S+)", self.lines[-1]):
                 self._address.set_result(match[1])
+
+
+def project_settings(world: World, data: Path) -> dict[str, str]:
+    """The settings that point an app at the world's Supabase, as at any project."""
+    status = world.status
+    assert status.app_database_url
+    return {
+        "SUPABASE_URL": status.api_url,
+        "SUPABASE_ANON_KEY": status.anon_key.get_secret_value(),
+        "DATABASE_URL": status.app_database_url.get_secret_value(),
+        "LIVEWATCH_DATA": str(data),
+    }
 
 
 async def launch(environment: Mapping[str, str], *, root: Path = ROOT) -> AppProcess:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright
 
-from tests.app_process import AppProcess, running
+from tests.app_process import AppProcess, project_settings, running
 from tests.browser import ADVICE, FLAGS, find
 from tests.world import Person, World
 
@@ -17,14 +17,7 @@ SignedIn = Callable[..., Awaitable[Page]]
 @pytest.fixture(scope="session")
 async def app(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AppProcess]:
     """One app a session, on the world's Supabase as on any project."""
-    status = world.status
-    assert status.app_database_url
-    environment = {
-        "SUPABASE_URL": status.api_url,
-        "SUPABASE_ANON_KEY": status.anon_key.get_secret_value(),
-        "DATABASE_URL": status.app_database_url.get_secret_value(),
-        "LIVEWATCH_DATA": str(tmp_path_factory.mktemp("app")),
-    }
+    environment = project_settings(world, tmp_path_factory.mktemp("app"))
     async with running(environment) as process:
         yield process
 
