@@ -18,6 +18,8 @@ from tests.world import until
 OBSERVER = """
 () => {
   window.seen = [];
+  if (window.observing) return;
+  window.observing = true;
   const note = (node) => {
     const element = (node.nodeType === 3 ? node.parentElement : node)?.closest?.('[data-field="completed"]');
     if (element) {

@@ -55,7 +55,8 @@ T = TypeVar("T")
 class Scan:
     """One run: a stream, a scan, and an agent execution for each package. Written as `identity`, under RLS."""
 
-    def __init__(self, database: Database, identity: Identity, org_id: UUID) -> None:
+    def __init__(self, database: Database, identity: Identity, org_id: UUID, *, limit: int | None = None) -> None:
+        self._limit = limit
         self._database = database
         self._identity = identity
         self._org_id = org_id
@@ -98,7 +99,7 @@ class Scan:
 
     async def _identify(self) -> list[Distribution]:
         await self._step(0, ScanStatus.SCANNING, started_at=_now())
-        packages = await self._in_thread(installed)
+        packages = (await self._in_thread(installed))[: self._limit]
         await self._set(self._stream, total=len(packages), goal_status=GoalStatus.IN_PROGRESS)
         await self._set(self._scan, targets_identified=len(packages), progress_percentage=5.0)
         return packages
@@ -229,14 +230,14 @@ class Credentials:
     access_token: SecretStr
 
 
-async def scan(credentials: Credentials) -> None:
-    """Run one scan in the person's first organisation where they may write."""
+async def scan(credentials: Credentials, *, limit: int | None = None) -> None:
+    """Run one scan in the person's first organisation where they may write; of the first `limit` packages, or all."""
     identity = Identity.from_token(credentials.access_token.get_secret_value())
     async with Database(credentials.database_url, pool_size=WORKERS) as database:
         org = next((each for each in await memberships(database, identity) if each.may_write), None)
         if org is None:
             raise LivewatchError(f"{identity.email} may not write in any organisation; an admin can change the role.")
-        await Scan(database, identity, org.org_id).run()
+        await Scan(database, identity, org.org_id, limit=limit).run()
 
 
 async def demo_credentials(data: Path) -> Credentials:
@@ -259,6 +260,7 @@ async def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--stdin", action="store_true", help="read {database_url, access_token} as JSON from standard input"
     )
+    parser.add_argument("--limit", type=int, help="inspect only the first LIMIT packages")
     arguments = parser.parse_args(argv)
     task = asyncio.current_task()
     assert task is not None
@@ -270,9 +272,10 @@ async def main(argv: list[str] | None = None) -> int:
         if arguments.stdin:
             given = json.loads(sys.stdin.readline())
             _end_with_parent(task)
-            await scan(Credentials(**{name: SecretStr(value) for name, value in given.items()}))
+            credentials = Credentials(**{name: SecretStr(value) for name, value in given.items()})
+            await scan(credentials, limit=arguments.limit)
         else:
-            await scan(await demo_credentials(arguments.data))
+            await scan(await demo_credentials(arguments.data), limit=arguments.limit)
     except LivewatchError as error:
         print(f"The scan did not run: {error}", file=sys.stderr)
         return 1
