@@ -63,10 +63,10 @@ class Scan:
         started = datetime.now().astimezone()
         self._stream = Stream(
             org_id=org_id,
-            name=f"Package health, {started:%d %b %H:%M:%S}",
+            name=f"Packages {started:%d %b %H:%M:%S}",
             description=f"Licences, sizes, dependencies and sources of what Python {platform.python_version()} has.",
             stream_type="package health",
-            target_metrics={"quality": "every source compiles"},
+            target_metrics={"quality": "all sources compile"},
             created_by=identity.user_id,
         )
         self._scan = AcquisitionScan(
