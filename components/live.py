@@ -4,8 +4,7 @@ A hook holds its lease for as long as the element that it was made in, at most a
 rows binds an element instead (components/bindings.py).
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Generic
 from uuid import UUID
@@ -15,13 +14,7 @@ from nicegui import ui
 from components.window import Window, end_with
 from services.database import Database
 from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R
-from services.identity import Identity
-from services.inbox import (
-    mark_alert_read,
-    mark_all_alerts_read,
-    mark_all_notifications_read,
-    mark_notification_read,
-)
+from services.inbox import ALERT_INBOX, NOTIFICATION_INBOX, Inbox
 from services.models import (
     AcquisitionScan,
     AgentExecution,
@@ -33,21 +26,6 @@ from services.models import (
     Stream,
 )
 from services.realtime import Delta, FeedStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Marks:
-    """Which rows of an inbox are unread, and how one, and how all, are marked as read."""
-
-    is_unread: Callable[[Any], bool]
-    one: Callable[[Database, Identity, UUID], Awaitable[None]]
-    all: Callable[[Database, Identity], Awaitable[int]]
-
-
-ALERT_MARKS = Marks(is_unread=lambda alert: alert.read_at is None, one=mark_alert_read, all=mark_all_alerts_read)
-NOTIFICATION_MARKS = Marks(
-    is_unread=lambda note: note.read_at is None, one=mark_notification_read, all=mark_all_notifications_read
-)
 
 
 class Hook(Generic[R]):
@@ -127,23 +105,23 @@ class InboxHook(Hook[R]):
     DatabaseUnavailable.
     """
 
-    def __init__(self, window: Window, entity: Entity[R], database: Database, *, marks: Marks, **options: Any) -> None:
+    def __init__(self, window: Window, entity: Entity[R], database: Database, *, inbox: Inbox, **options: Any) -> None:
         super().__init__(window, entity, **options)
         self._database = database
-        self._marks = marks
+        self._inbox = inbox
 
     @property
     def unread_count(self) -> int:
         """How many wait to be read."""
-        return sum(1 for row in self.data if self._marks.is_unread(row))
+        return sum(1 for row in self.data if self._inbox.is_unread(row))
 
     async def mark_as_read(self, id: UUID) -> None:
         """Mark one as read."""
-        await self._marks.one(self._database, self._window.session.identity, id)
+        await self._inbox.mark(self._database, self._window.session.identity, id)
 
     async def mark_all_as_read(self) -> int:
         """Mark all as read; returns how many were not."""
-        return await self._marks.all(self._database, self._window.session.identity)
+        return await self._inbox.mark_all(self._database, self._window.session.identity)
 
 
 class AgentsHook(Hook[AgentExecution]):
@@ -191,7 +169,7 @@ def use_signal_alerts(
         window,
         ALERTS,
         database,
-        marks=ALERT_MARKS,
+        inbox=ALERT_INBOX,
         key=lambda alert: _latest(alert.detected_at),
         on_change=on_change,
     )
@@ -201,7 +179,7 @@ def use_notifications(
     window: Window, database: Database, *, on_change: OnChange[Notification] | None = None
 ) -> InboxHook[Notification]:
     """The person's messages."""
-    return InboxHook(window, NOTIFICATIONS, database, marks=NOTIFICATION_MARKS, key=_newest, on_change=on_change)
+    return InboxHook(window, NOTIFICATIONS, database, inbox=NOTIFICATION_INBOX, key=_newest, on_change=on_change)
 
 
 class Heartbeat:

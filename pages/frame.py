@@ -11,13 +11,12 @@ from components.feedback import error_panel
 from components.shell import shell
 from components.theme import apply_theme
 from components.window import Window, end_with
-from pages.alerts import alerts_page
 from pages.context import Context
 from pages.counters import UNREAD
 from pages.dashboard import dashboard_page
 from pages.gate import session_of
+from pages.inbox import alerts_page, notifications_page
 from pages.monitoring import monitoring_page
-from pages.notifications import notifications_page
 from pages.organization import new_organization_page
 from pages.routes import Routes
 from pages.settings import settings_page

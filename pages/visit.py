@@ -13,7 +13,7 @@ from components.window import Window
 from pages.context import Context
 from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS
 from services.errors import LivewatchError
-from services.inbox import mark_alert_read, mark_notification_read
+from services.inbox import ALERT_INBOX, NOTIFICATION_INBOX, Inbox
 from services.models import AcquisitionScan, AgentExecution, AgentStatus, Notification, Row, SignalAlert, Stream
 from services.organizations import Membership
 from services.sessions import UserSession
@@ -71,20 +71,25 @@ def alert_list(visit: Visit, *, where: Callable[[SignalAlert], bool] | None = No
     """Alerts for the person, latest first, each with a way to mark it as read."""
     element = LiveList("alert")
     live_rows(visit.window, element, ALERTS, present=present_alert, key=latest_detected, where=where, limit=limit)
-
-    async def mark(id: str) -> None:
-        await visit.act(mark_alert_read(visit.context.database, visit.session.identity, UUID(id)))
-
-    element.on_mark_read(mark)
+    _marks(visit, element, ALERT_INBOX)
 
 
 def notification_list(visit: Visit, *, limit: int = 100) -> None:
     """Messages for the person, latest first, each with a way to mark it as read."""
     element = LiveList("notification")
     live_rows(visit.window, element, NOTIFICATIONS, present=present_notification, key=newest_first, limit=limit)
+    _marks(visit, element, NOTIFICATION_INBOX)
+
+
+def _marks(visit: Visit, element: LiveList, inbox: Inbox) -> None:
+    """Mark as read what the person marks in the list; the id comes from the browser and may be anything."""
 
     async def mark(id: str) -> None:
-        await visit.act(mark_notification_read(visit.context.database, visit.session.identity, UUID(id)))
+        try:
+            row_id = UUID(id)
+        except ValueError:
+            return
+        await visit.act(inbox.mark(visit.context.database, visit.session.identity, row_id))
 
     element.on_mark_read(mark)
 

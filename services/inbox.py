@@ -1,6 +1,7 @@
 """What a person does with alerts and notifications; row-level security lets recipients touch their own only."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, update
@@ -11,43 +12,35 @@ from services.identity import Identity
 from services.models import AlertStatus, Notification, SignalAlert
 
 
-async def mark_alert_read(database: Database, identity: Identity, id: UUID) -> None:
-    """Acknowledge one alert; raises NotFound when there is none of that id for this person."""
-    statement = (
-        update(SignalAlert)
-        .where(col(SignalAlert.id) == id)
-        .values(read_at=datetime.now(UTC), status=AlertStatus.ACKNOWLEDGED)
-    )
-    async with database.as_user(identity) as session:
-        if not (await session.exec(statement)).rowcount:
-            raise NotFound(f"There is no alert {id} for you.")
+class Inbox:
+    """One table of rows that a person reads; marking sets `read_at`, and `also` on top of it."""
+
+    def __init__(self, model: type[SignalAlert] | type[Notification], **also: Any) -> None:
+        self._model = model
+        self._also = also
+
+    def is_unread(self, row: Any) -> bool:
+        """Whether a row of the table waits to be read."""
+        return bool(row.read_at is None)
+
+    async def mark(self, database: Database, identity: Identity, id: UUID) -> None:
+        """Mark one row as read; raises NotFound when there is none of that id for this person."""
+        statement = update(self._model).where(col(self._model.id) == id)
+        async with database.as_user(identity) as session:
+            if not (await session.exec(statement.values(self._read()))).rowcount:
+                raise NotFound(f"There is nothing of id {id} for you; it may have been deleted.")
+
+    async def mark_all(self, database: Database, identity: Identity) -> int:
+        """Mark every unread row of the person as read; returns how many that were."""
+        statement = update(self._model).where(
+            col(self._model.read_at).is_(None), col(self._model.user_id) == identity.user_id
+        )
+        async with database.as_user(identity) as session:
+            return int((await session.exec(statement.values(self._read()))).rowcount)
+
+    def _read(self) -> dict[str, Any]:
+        return {"read_at": datetime.now(UTC), **self._also}
 
 
-async def mark_all_alerts_read(database: Database, identity: Identity) -> int:
-    """Acknowledge every new alert of the person; returns how many that were."""
-    statement = (
-        update(SignalAlert)
-        .where(col(SignalAlert.read_at).is_(None), col(SignalAlert.user_id) == identity.user_id)
-        .values(read_at=datetime.now(UTC), status=AlertStatus.ACKNOWLEDGED)
-    )
-    async with database.as_user(identity) as session:
-        return int((await session.exec(statement)).rowcount)
-
-
-async def mark_notification_read(database: Database, identity: Identity, id: UUID) -> None:
-    """Mark one notification as read; raises NotFound when there is none of that id for this person."""
-    statement = update(Notification).where(col(Notification.id) == id).values(read_at=datetime.now(UTC))
-    async with database.as_user(identity) as session:
-        if not (await session.exec(statement)).rowcount:
-            raise NotFound(f"There is no notification {id} for you.")
-
-
-async def mark_all_notifications_read(database: Database, identity: Identity) -> int:
-    """Mark every unread notification of the person as read; returns how many that were."""
-    statement = (
-        update(Notification)
-        .where(col(Notification.read_at).is_(None), col(Notification.user_id) == identity.user_id)
-        .values(read_at=datetime.now(UTC))
-    )
-    async with database.as_user(identity) as session:
-        return int((await session.exec(statement)).rowcount)
+ALERT_INBOX = Inbox(SignalAlert, status=AlertStatus.ACKNOWLEDGED)
+NOTIFICATION_INBOX = Inbox(Notification)
