@@ -1,9 +1,10 @@
-"""The world that tests share: one local Supabase a session, whose people and organisations each test makes anew."""
+"""What tests share: one local Supabase a session, whose people and organisations each test makes anew; a browser."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 from pydantic import SecretStr
 
 from services.auth import Auth
@@ -12,6 +13,7 @@ from services.database import Database
 from services.feed_kind import FeedKind
 from services.local_supabase.process import LocalSupabase
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
+from tests.browser import ADVICE, FLAGS, find
 from tests.world import World
 
 
@@ -32,6 +34,16 @@ async def realtime(world: World, request: pytest.FixtureRequest) -> AsyncIterato
     transport = TRANSPORTS[request.param](url=world.status.api_url, key=world.status.anon_key)
     async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.2) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    path = find()
+    assert path, ADVICE
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        await browser.close()
 
 
 def _app_url(local: LocalSupabase) -> SecretStr:

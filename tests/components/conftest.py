@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
-
-from tests.browser import ADVICE, FLAGS, find
+from playwright.async_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 30
@@ -45,16 +43,6 @@ async def running_gallery() -> AsyncIterator[Gallery]:
 async def gallery() -> AsyncIterator[Gallery]:
     async with running_gallery() as gallery:
         yield gallery
-
-
-@pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    path = find()
-    assert path, ADVICE
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture

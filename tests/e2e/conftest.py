@@ -5,10 +5,9 @@ from contextlib import AsyncExitStack
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Locator, Page
 
 from tests.app_process import AppProcess, project_settings, running
-from tests.browser import ADVICE, FLAGS, find
 from tests.world import Person, World
 
 SignedIn = Callable[..., Awaitable[Page]]
@@ -20,16 +19,6 @@ async def app(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     environment = project_settings(world, tmp_path_factory.mktemp("app"))
     async with running(environment) as process:
         yield process
-
-
-@pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    path = find()
-    assert path, ADVICE
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture
