@@ -1,16 +1,16 @@
 """Browser windows on a running app, against the shared world."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Locator, Page
+from playwright.async_api import Browser, BrowserContext, Locator, Page, ViewportSize
 
 from tests.app_process import AppProcess, project_settings, running
 from tests.world import Person, World
 
 SignedIn = Callable[..., Awaitable[Page]]
+VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 
 
 @pytest.fixture(scope="session")
@@ -21,26 +21,39 @@ async def app(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         yield process
 
 
+@pytest.fixture(scope="session")
+async def contexts(app: AppProcess, browser: Browser) -> AsyncIterator[list[BrowserContext]]:
+    """Browser contexts that nobody uses now: taken up again, they need not load the app's scripts again."""
+    contexts: list[BrowserContext] = []
+    yield contexts
+    for context in contexts:
+        await context.close()
+
+
 @pytest.fixture
-async def window(app: AppProcess, browser: Browser) -> AsyncIterator[SignedIn]:
+async def window(app: AppProcess, browser: Browser, contexts: list[BrowserContext]) -> AsyncIterator[SignedIn]:
     """Opens windows: `await window(person, "/monitoring")`; a second one of the same person shares the cookie."""
-    async with AsyncExitStack() as stack:
-        contexts: dict[UUID, BrowserContext] = {}
+    taken: dict[UUID, BrowserContext] = {}
 
-        async def open_window(person: Person, path: str = "/monitoring") -> Page:
-            if person.id not in contexts:
-                context = await browser.new_context(base_url=app.url, viewport={"width": 1440, "height": 900})
-                stack.push_async_callback(context.close)
-                contexts[person.id] = context
-                page = await context.new_page()
-                await sign_in(page, person, path)
-            else:
-                page = await contexts[person.id].new_page()
-                await page.goto(path)
-            await page.wait_for_selector('body[data-live="connected"]')
-            return page
+    async def open_window(person: Person, path: str = "/monitoring") -> Page:
+        context = taken.get(person.id)
+        if context is None:
+            context = contexts.pop() if contexts else await browser.new_context(base_url=app.url, viewport=VIEWPORT)
+            taken[person.id] = context
+            page = await context.new_page()
+            await sign_in(page, person, path)
+        else:
+            page = await context.new_page()
+            await page.goto(path)
+        await page.wait_for_selector('body[data-live="connected"]')
+        return page
 
-        yield open_window
+    yield open_window
+    for context in taken.values():
+        for page in context.pages:
+            await page.close()
+        await context.clear_cookies()
+        contexts.append(context)
 
 
 async def sign_in(page: Page, person: Person, path: str = "/") -> None:
