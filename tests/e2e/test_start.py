@@ -5,7 +5,6 @@ import signal
 import socket
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 from playwright.async_api import Browser, expect
@@ -132,15 +131,6 @@ async def test_the_owner_of_the_database_is_refused_as_the_apps_role(data: Path)
         )
         assert await app.ended() == 1
         assert "bypass row-level security" in app.lines[-1]
-
-
-async def test_listening_beyond_this_machine_takes_the_demo_entry_away(data: Path) -> None:
-    async with (
-        running({"LIVEWATCH_DATA": str(data), "LIVEWATCH_DEMO_SCAN": "0", "LIVEWATCH_HOST": "0.0.0.0"}) as app,
-        httpx.AsyncClient(base_url=app.url) as http,
-    ):
-        assert "enter-demo" not in (await http.get("/sign-in")).text
-        assert (await http.post("/session/demo")).status_code == 404
 
 
 async def test_when_the_local_supabase_is_killed_the_page_says_so_and_comes_back(data: Path, browser: Browser) -> None:

@@ -1,0 +1,42 @@
+"""The parts of main.py that need no server."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from main import address, cookie_secret, is_loopback, listen
+from services.errors import ConfigurationError
+from services.settings import Settings
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_a_loopback_address_keeps_the_demo_entry_to_this_machine(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org", ""])
+def test_any_other_address_takes_the_demo_entry_away(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_the_address_is_one_to_type_into_a_browser_here() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        assert address(Settings(LIVEWATCH_HOST="127.0.0.1"), listener) == f"http://localhost:{port}"
+        assert address(Settings(LIVEWATCH_HOST="0.0.0.0"), listener) == f"http://localhost:{port}"
+        assert address(Settings(LIVEWATCH_HOST="192.168.0.7"), listener) == f"http://192.168.0.7:{port}"
+
+
+def test_an_address_that_is_not_of_this_machine_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"Port 0 on 198\.51\.100\.7"):
+        listen(Settings(LIVEWATCH_HOST="198.51.100.7", LIVEWATCH_PORT=0))
+
+
+def test_the_cookie_secret_is_made_once_and_is_for_the_owner_alone(tmp_path: Path) -> None:
+    first = cookie_secret(tmp_path / "data")
+    assert cookie_secret(tmp_path / "data") == first
+    assert len(first.get_secret_value()) >= 48
+    assert (tmp_path / "data" / "cookie_secret").stat().st_mode & 0o777 == 0o600
+    assert first.get_secret_value() not in repr(first)
