@@ -78,7 +78,8 @@ def shell(
                 badges.setdefault("notifications", []).append(CountBadge("notifications"))
             _icon_button("contrast", "Theme: system, light or dark", "cycle-theme")
             _user_menu(user_name, org_name, sign_out)
-        with Element("main").classes("lw-main").props("id=content tabindex=-1"):
+        # Quasar's page around it is the main landmark already.
+        with Element("div").classes("lw-main").props("id=content tabindex=-1"):
             yield Frame(connection, badges)
 
     def follow(path: str) -> None:

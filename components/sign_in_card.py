@@ -15,7 +15,7 @@ def sign_in_card(
 
     `error` is announced as an alert, `notice` quietly. With `demo_action` there is a button that posts there.
     """
-    with Element("main").classes("lw-lonely"), Element("div").classes("lw-sign-in"):
+    with Element("div").classes("lw-lonely"), Element("div").classes("lw-sign-in"):
         with Element("div").classes("lw-sign-in__brand"):
             with Element("span").classes("lw-brand__mark"):
                 icon("activity")

@@ -24,7 +24,7 @@ def new_organization_page(context: Context, session: UserSession, user_name: str
         else:
             ui.navigate.reload()
 
-    with ui.element("main").classes("lw-lonely"), ui.element("section").classes("lw-panel"):
+    with ui.element("div").classes("lw-lonely"), ui.element("section").classes("lw-panel"):
         text("h1", f"Welcome, {user_name}")
         text(
             "p",

@@ -19,6 +19,7 @@ from services.errors import (
     PermissionDenied,
     SessionExpired,
 )
+from services.feed_kind import FeedKind
 from services.identity import Identity
 from services.models import ConnectionStatus
 from services.realtime.source import Source
@@ -35,6 +36,8 @@ BACKOFF_BASE = 0.25
 BACKOFF_CAP = 30.0
 CANARY_INTERVAL = 5.0
 CANARY_TIMEOUT = 3.0
+HANDOVER_TRIES = 4
+HANDOVER_TIMEOUT = 0.5
 RECONCILE_INTERVAL = 60.0
 TEND_INTERVAL = 5.0
 TOKEN_MARGIN = timedelta(seconds=60)
@@ -167,10 +170,26 @@ class Supervisor:
             # With nobody left, the feed lingers under the token that it has.
             self._lender = self._feed.lender() or self._lender
             current = self._lender.session.identity if self._lender else None
-        if current and current.access_token.get_secret_value() != token.get_secret_value():
-            await link.set_auth(current.access_token)
-            return current.access_token
-        return token
+        if current is None or current.access_token.get_secret_value() == token.get_secret_value():
+            return token
+        await link.set_auth(current.access_token)
+        if current.user_id != Identity.from_token(token.get_secret_value()).user_id:
+            await self._settle()
+        return current.access_token
+
+    async def _settle(self) -> None:
+        """The channel went over to another person. With postgres_changes the server sends what the channel's user may
+        see, so what was committed since the last one lost that right is missing: read the tables again, once a canary
+        shows that the new token counts."""
+        if self._transport.kind is FeedKind.BROADCAST:
+            return
+        for _ in range(HANDOVER_TRIES):
+            with suppress(TimeoutError):
+                await self._canary(HANDOVER_TIMEOUT)
+                break
+        else:
+            raise FeedError("The channel did not go over to another member's token.")
+        self._feed.hold()
 
     async def _load(self) -> None:
         for table in self._feed.unloaded():
@@ -191,26 +210,30 @@ class Supervisor:
 
     async def _prove(self) -> str:
         """Send canaries while they come back; returns the cause when one does not."""
-        loop = asyncio.get_running_loop()
         while True:
-            nonce = uuid4()
-            waiting = self._feed.expect_canary(nonce)
-            sent = loop.time()
             try:
-                async with asyncio.timeout(CANARY_TIMEOUT):
-                    await self._source.canary(self._identity, self._feed.topic, nonce, self._transport.kind)
-                    await waiting
+                lag = await self._canary(CANARY_TIMEOUT)
             except TimeoutError:
                 self._missed += 1
                 return f"A canary did not come back within {CANARY_TIMEOUT:.0f} s."
             except (DatabaseUnavailable, PermissionDenied, FeedError, SessionExpired) as error:
                 return str(error)
-            finally:
-                waiting.cancel()
-            self._feed.set_status(
-                replace(self._feed.status, lag=loop.time() - sent, last_event_at=self._feed.last_event_at)
-            )
+            self._feed.set_status(replace(self._feed.status, lag=lag, last_event_at=self._feed.last_event_at))
             await asyncio.sleep(CANARY_INTERVAL)
+
+    async def _canary(self, timeout: float) -> float:  # noqa: ASYNC109  # the caller's patience is part of the question
+        """Seconds from the database and back; raises TimeoutError when it takes longer than `timeout`."""
+        loop = asyncio.get_running_loop()
+        nonce = uuid4()
+        waiting = self._feed.expect_canary(nonce)
+        sent = loop.time()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._source.canary(self._identity, self._feed.topic, nonce, self._transport.kind)
+                await waiting
+        finally:
+            waiting.cancel()
+        return loop.time() - sent
 
     def _status(self, status: ConnectionStatus, **details: Any) -> FeedStatus:
         return FeedStatus(

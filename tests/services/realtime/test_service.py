@@ -158,9 +158,12 @@ async def test_a_removed_member_stops_within_seconds_and_the_others_go_on(
 ) -> None:
     org = await world.organization()
     ada, bob = await world.person(org), await world.person(org)
-    for_ada, for_bob = (realtime.subscribe(STREAMS, org, session=person) for person in (ada, bob))
+    for_bob = realtime.subscribe(STREAMS, org, session=bob)
     bobs_inbox = realtime.subscribe(NOTIFICATIONS, bob.id, session=bob)
-    await loaded(for_ada, for_bob, bobs_inbox)
+    await loaded(for_bob, bobs_inbox)
+    for_ada = realtime.subscribe(STREAMS, org, session=ada)
+    await loaded(for_ada)
+    # The channel runs under Bob's token, and goes over to Ada's.
     await world.sql("delete from org_members where org_id = %s and user_id = %s", org, bob.id)
     await until(lambda: for_bob.is_closed, within=5)
     await world.insert(Stream(org_id=org, name="after bob"), by=ada)
