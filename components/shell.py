@@ -73,7 +73,8 @@ def shell(
                 text("span", org_name).classes("lw-crumbs__org lw-clip")
                 crumb = text("span", "").classes("lw-crumbs__page lw-clip")
             connection = ConnectionStatus()
-            with ui.link(target="/notifications").classes("lw-icon-button lw-bell").props('aria-label="Notifications"'):
+            with ui.link(target="/notifications").classes("lw-icon-button lw-bell"):
+                text("span", "Notifications: ").classes("lw-sr-only")
                 icon("notifications_none")
                 badges.setdefault("notifications", []).append(CountBadge("notifications"))
             _icon_button("contrast", "Theme: system, light or dark", "cycle-theme")

@@ -34,6 +34,7 @@ def create_app(context: Context) -> FastAPI:
         title="Livewatch",
         favicon=FAVICON,
         dark=None,
+        language="en-US",
         reconnect_timeout=RECONNECT_TIMEOUT,
         # Nothing is bound: rows reach elements by message. The styles are our own.
         binding_refresh_interval=None,
