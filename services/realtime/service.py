@@ -1,7 +1,7 @@
 """The hub: one per process, pools feeds by topic and gives out leases on them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -24,6 +24,7 @@ logger = structlog.get_logger(__name__)
 
 LINGER = 5.0
 RECHECK_INTERVAL = 30.0
+UNTOLD_RECHECK_INTERVAL = 3.0
 CHECK_RETRY = 1.0
 QUARANTINE_LIMIT = 500
 
@@ -43,7 +44,8 @@ class RealtimeService:
     """Any number of leases share one feed, and so one upstream channel, per topic; the last one to leave releases it.
 
     A lease on a topic needs the database's word that its holder may listen there. It is asked for when the lease
-    is taken, whenever the holder's memberships change, and every half minute.
+    is taken, whenever the holder's memberships change (their own topic tells, or a question every few seconds where
+    nobody listens to it), and every half minute.
     Close with `aclose`, which ends every lease.
     """
 
@@ -173,10 +175,10 @@ class RealtimeService:
                     subscription.attach(self._feed(subscription.topic))
                 return
 
-    async def _recheck(self, topics: list[Topic]) -> None:
-        """Ask again for every lease on these topics; one question a user and topic."""
+    async def _recheck(self, subscriptions: Iterable[Subscription[Any]]) -> None:
+        """Ask again for these leases; one question a user and topic."""
         verdicts: dict[tuple[UUID, Topic], str | None] = {}
-        for subscription in [each for each in self._subscriptions if each.topic in topics]:
+        for subscription in subscriptions:
             try:
                 identity = subscription.session.identity
             except SessionExpired as error:
@@ -199,16 +201,23 @@ class RealtimeService:
         return None
 
     async def _recheck_for_ever(self) -> None:
+        """Ask for everybody now and then, and often for those whose own topic, which would tell, nobody listens to."""
+        clock = asyncio.get_running_loop().time
+        everybody_at = clock() + RECHECK_INTERVAL
         while True:
-            await asyncio.sleep(RECHECK_INTERVAL)
-            await self._recheck(list(self._feeds))
+            await asyncio.sleep(UNTOLD_RECHECK_INTERVAL)
+            if clock() >= everybody_at:
+                everybody_at = clock() + RECHECK_INTERVAL
+                await self._recheck(list(self._subscriptions))
+            else:
+                told = {each.session for each in self._subscriptions if each.topic.scope is Scope.USER}
+                await self._recheck([each for each in self._subscriptions if each.session not in told])
 
     def _membership_changed(self, topic: Topic) -> None:
         """A user's memberships changed (their own topic says so), or a feed's lender was refused."""
         users = {each.session for each in self._subscriptions if each.topic == topic}
-        topics = [topic] if topic.scope is Scope.ORG else []
-        topics += [each.topic for each in self._subscriptions if each.session in users]
-        self._spawn(self._recheck(list(dict.fromkeys(topics))), "recheck after a change of membership")
+        concerned = [each for each in self._subscriptions if each.session in users]
+        self._spawn(self._recheck(concerned), "recheck after a change of membership")
 
     def _feed(self, topic: Topic) -> Feed:
         if topic not in self._feeds:
