@@ -13,7 +13,7 @@ from realtime.types import BroadcastPayload
 from services.entities import Topic
 from services.feed_kind import FeedKind
 from services.realtime.change import Operation, decode_change
-from services.realtime.supabase_link import open_link
+from services.realtime.supabase_link import is_reachable, open_link
 from services.realtime.transport import Link, Sink
 
 logger = structlog.get_logger(__name__)
@@ -29,6 +29,10 @@ class SupabaseBroadcast:
     def __init__(self, *, url: str, key: SecretStr) -> None:
         self._url = url
         self._key = key
+
+    async def is_reachable(self) -> bool:
+        """See `Transport.is_reachable`."""
+        return await is_reachable(self._url)
 
     def open(self, topic: Topic, token: SecretStr, sink: Sink) -> AbstractAsyncContextManager[Link]:
         """See `Transport.open`."""

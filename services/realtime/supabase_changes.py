@@ -17,7 +17,7 @@ from realtime.types import PostgresChangesPayload, RealtimePostgresChangesListen
 from services.entities import ENTITIES, Scope, Topic
 from services.feed_kind import FeedKind
 from services.realtime.change import Change, Operation
-from services.realtime.supabase_link import open_link
+from services.realtime.supabase_link import is_reachable, open_link
 from services.realtime.transport import Link, Sink
 
 logger = structlog.get_logger(__name__)
@@ -35,6 +35,10 @@ class SupabaseChanges:
     def __init__(self, *, url: str, key: SecretStr) -> None:
         self._url = url
         self._key = key
+
+    async def is_reachable(self) -> bool:
+        """See `Transport.is_reachable`."""
+        return await is_reachable(self._url)
 
     def open(self, topic: Topic, token: SecretStr, sink: Sink) -> AbstractAsyncContextManager[Link]:
         """See `Transport.open`."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from pydantic import SecretStr
@@ -19,6 +20,7 @@ logger = structlog.get_logger(__name__)
 
 JOIN_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 2.0
+PROBE_TIMEOUT = 2.0
 
 
 @asynccontextmanager
@@ -58,6 +60,19 @@ async def open_link(
         yield link
     finally:
         await link.close()
+
+
+async def is_reachable(url: str) -> bool:
+    """Whether the project's host accepts a connection."""
+    address = urlsplit(url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            _, writer = await asyncio.open_connection(address.hostname, port)
+    except OSError:  # TimeoutError is one
+        return False
+    writer.close()
+    return True
 
 
 class _Link:
@@ -114,9 +129,12 @@ class _Link:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._client.close()
         except TimeoutError:
-            # A half-open socket never answers the closing handshake.
+            # A half-open socket never answers the closing handshake, and the client's tasks wait for it.
             if socket:
                 socket.transport.abort()
+            for task in (self._client._listen_task, self._client._heartbeat_task):
+                if task:
+                    task.cancel()
         except Exception as error:
             logger.warning("realtime client did not close cleanly", reason=_reason(error))
 

@@ -40,6 +40,7 @@ HANDOVER_TRIES = 4
 HANDOVER_TIMEOUT = 0.5
 RECONCILE_INTERVAL = 60.0
 TEND_INTERVAL = 5.0
+PROBE_INTERVAL = 2.0
 TOKEN_MARGIN = timedelta(seconds=60)
 
 
@@ -47,8 +48,9 @@ class Supervisor:
     """Owns the task and the channel of one feed.
 
     Join; read a snapshot of each watched table while changes are held back; apply those; connected. Whatever ends
-    that, begin again after a full-jitter backoff, at most 30 s, without end. While connected, a canary through the
-    database proves the whole path every 5 s, and a reconcile compares ids and versions every minute.
+    that, begin again after a full-jitter backoff, at most 30 s, without end; a server that was out of reach is tried as
+    soon as it can be reached. While connected, a canary through the database proves the whole path every 5 s, and a
+    reconcile compares ids and versions every minute.
 
     The channel runs under the token of one lease, its lender, and goes over to another's when that lease leaves or
     its token nears the end.
@@ -96,9 +98,20 @@ class Supervisor:
                     status, cause=cause, attempt=attempt, retry_at=datetime.now(UTC) + timedelta(seconds=waiting)
                 )
             )
-            self._retry.clear()
+            await self._pause(waiting)
+
+    async def _pause(self, waiting: float) -> None:
+        """Wait; less when somebody asks for a try, or when a server that nobody could reach can be reached again."""
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + waiting
+        was_away = waiting > PROBE_INTERVAL and not await self._transport.is_reachable()
+        self._retry.clear()
+        while (remaining := ends_at - clock()) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._retry.wait(), waiting)
+                await asyncio.wait_for(self._retry.wait(), min(remaining, PROBE_INTERVAL) if was_away else remaining)
+                return
+            if was_away and await self._transport.is_reachable():
+                return
 
     async def _attempt(self, attempt: int) -> tuple[ConnectionStatus, str]:
         """Connect and stay connected; returns what ended that, as a status and a sentence."""

@@ -50,6 +50,9 @@ class Transport(Protocol):
     def kind(self) -> FeedKind:
         """How changes, and so canaries, arrive."""
 
+    async def is_reachable(self) -> bool:
+        """Whether something listens where the server should be; cheap enough to ask every few seconds."""
+
     def open(self, topic: Topic, token: SecretStr, sink: Sink) -> AbstractAsyncContextManager[Link]:
         """Join `topic` under `token`.
 

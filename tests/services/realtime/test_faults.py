@@ -14,12 +14,14 @@ import psutil
 import pytest
 
 from services.entities import STREAMS
+from services.feed_kind import FeedKind
 from services.models import ConnectionStatus, Stream
-from services.realtime import DatabaseSource, RealtimeService, Subscription, SupabaseBroadcast
+from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, Subscription
 from tests.proxies import FrameProxy, TcpProxy
 from tests.world import Person, World, until
 
 pytestmark = pytest.mark.integration
+on_each_transport = pytest.mark.parametrize("watch", list(FeedKind), indirect=True)
 CONVERGES = 5.0
 NOTICES = 10.0
 
@@ -75,11 +77,11 @@ async def frames(world: World) -> AsyncIterator[FrameProxy]:
         yield proxy
 
 
-async def watching(world: World, url: str) -> tuple[RealtimeService, Watch]:
+async def watching(world: World, url: str, kind: FeedKind = FeedKind.BROADCAST) -> tuple[RealtimeService, Watch]:
     org = await world.organization()
     member = await world.person(org)
     service = RealtimeService(
-        transport=SupabaseBroadcast(url=url, key=world.status.anon_key), source=DatabaseSource(world.database)
+        transport=TRANSPORTS[kind](url=url, key=world.status.anon_key), source=DatabaseSource(world.database)
     )
     statuses: list[ConnectionStatus] = []
     lease = service.subscribe(STREAMS, org, session=member, on_status=lambda each: statuses.append(each.status))
@@ -91,12 +93,14 @@ async def watching(world: World, url: str) -> tuple[RealtimeService, Watch]:
 
 
 @pytest.fixture
-async def watch(world: World, proxy: TcpProxy) -> AsyncIterator[Watch]:
+async def watch(world: World, proxy: TcpProxy, request: pytest.FixtureRequest) -> AsyncIterator[Watch]:
+    """Over the TCP proxy, by broadcast unless the test asks for more; afterwards no task and no socket is left."""
     before = set(asyncio.all_tasks())
-    service, watch = await watching(world, proxy.url)
+    service, watch = await watching(world, proxy.url, getattr(request, "param", FeedKind.BROADCAST))
     yield watch
     await service.aclose()
     await nothing_left(before)
+    await until(lambda: proxy.connections == 0, within=10, what="no socket is left")
 
 
 @pytest.fixture
@@ -116,6 +120,7 @@ async def nothing_left(before: set[asyncio.Task[Any]]) -> None:
     await until(lambda: not left(), within=15, what=f"no task is left, but {left()}")
 
 
+@on_each_transport
 async def test_a_reset_socket(watch: Watch, proxy: TcpProxy) -> None:
     proxy.reset()
     await watch.changes()
@@ -123,19 +128,29 @@ async def test_a_reset_socket(watch: Watch, proxy: TcpProxy) -> None:
     assert ConnectionStatus.DISCONNECTED in watch.statuses
 
 
-@pytest.mark.parametrize("seconds", [2, 20])
-async def test_a_server_that_is_away_for_a_while(watch: Watch, proxy: TcpProxy, seconds: int) -> None:
-    await proxy.cut()
-    await watch.changes()
-    await watch.notices()
-    await asyncio.sleep(seconds)
-    status = watch.lease.status
-    assert status.status is ConnectionStatus.DISCONNECTED
-    assert status.cause
-    assert status.attempt >= 1
-    await proxy.restore()
-    await until(watch.equal, within=35, what="the backoff is over")
-    await watch.converges()
+async def test_a_server_that_is_away_for_2_20_and_60_seconds(world: World) -> None:
+    async def away(seconds: float, kind: FeedKind) -> None:
+        async with TcpProxy(world.status.api_url) as proxy:
+            service, watch = await watching(world, proxy.url, kind)
+            try:
+                await proxy.cut()
+                await watch.changes()
+                await watch.notices()
+                await asyncio.sleep(seconds)
+                status = watch.lease.status
+                assert status.status is ConnectionStatus.DISCONNECTED
+                assert status.cause
+                assert status.attempt >= 1
+                await proxy.restore()
+                await watch.converges()
+                assert watch.statuses[-1] is ConnectionStatus.CONNECTED
+            finally:
+                await service.aclose()
+
+    async with asyncio.TaskGroup() as group:
+        for seconds in (2, 20, 60):
+            for kind in FeedKind:
+                group.create_task(away(seconds, kind))
 
 
 async def test_a_half_open_socket_is_noticed_within_ten_seconds(watch: Watch, proxy: TcpProxy) -> None:
@@ -165,12 +180,12 @@ async def test_a_line_of_64_kbit_a_second(watch: Watch, proxy: TcpProxy) -> None
     await watch.converges()
 
 
+@on_each_transport
 async def test_a_thousand_changes_during_an_outage(watch: Watch, proxy: TcpProxy) -> None:
     await proxy.cut()
     await watch.notices()
     await watch.changes(400)
     await proxy.restore()
-    watch.service.feeds()[0].supervisor.retry()
     await watch.converges()
 
 
