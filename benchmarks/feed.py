@@ -1,0 +1,206 @@
+"""The feed alone, `python -m benchmarks.feed`: convergence after faults, throughput, cost per change, leaks."""
+
+import asyncio
+import gc
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psutil
+import psycopg
+
+from services.auth import Auth
+from services.backend import APP_ROLE, MIGRATIONS
+from services.database import Database
+from services.entities import STREAMS
+from services.local_supabase.process import LocalSupabase
+from services.realtime import DatabaseSource, RealtimeService, Subscription, SupabaseBroadcast
+from services.realtime.change import Change, Operation
+from services.realtime.feed import Feed
+from tests.proxies import TcpProxy
+from tests.world import Person, World, until
+
+STREAM_COUNT = 100
+
+
+async def main() -> None:
+    """Print each figure as it is taken."""
+    with tempfile.TemporaryDirectory(prefix="livewatch-bench-") as folder:
+        data = Path(folder) / "data"
+        async with LocalSupabase.start(data=data, migrations=MIGRATIONS, app_role=APP_ROLE) as local:
+            assert local.status.app_database_url
+            async with (
+                Auth(url=local.status.api_url, key=local.status.anon_key) as auth,
+                Database(local.status.app_database_url) as database,
+            ):
+                world = World(data, local, auth, database)
+                org = await world.organization()
+                person = await world.person(org)
+                await world.sql(
+                    "insert into streams (org_id, name, total) select %s, 'Stream ' || n, 1000000 "
+                    "from generate_series(1, %s) as n",
+                    org,
+                    STREAM_COUNT,
+                )
+                await convergence(world, org, person)
+                await throughput(world, org, person)
+                await cost_and_memory(world, org, person)
+                await leaks(world, org, person)
+
+
+def service_at(world: World, url: str) -> RealtimeService:
+    transport = SupabaseBroadcast(url=url, key=world.status.anon_key)
+    return RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.05)
+
+
+async def convergence(world: World, org: UUID, person: Person) -> None:
+    """Seconds from a fault's end until a lease equals the database again, with changes made meanwhile."""
+    print("Convergence after a fault's end, s")
+    async with TcpProxy(world.status.api_url) as proxy, service_at(world, proxy.url) as service:
+        lease = service.subscribe(STREAMS, org, session=person)
+        await until(lambda: lease.is_loaded)
+
+        async def equal() -> bool:
+            rows = await world.sql("select id, version from streams where org_id = %s", org)
+            return {row.id: row.version for row in lease.rows()} == dict(rows)
+
+        async def measure(name: str, fault: Callable[[], Awaitable[None]], end: Callable[[], Awaitable[None]]) -> None:
+            await fault()
+            await world.sql("update streams set completed = completed + 1 where org_id = %s", org)
+            await end()
+            began = time.perf_counter()
+            await until(equal, within=60)
+            print(f"  {name:<34} {time.perf_counter() - began:.2f}")
+
+        async def nothing() -> None:
+            pass
+
+        async def reset() -> None:
+            proxy.reset()
+
+        async def outage(seconds: float) -> None:
+            await proxy.cut()
+            await asyncio.sleep(seconds)
+
+        async def frozen() -> None:
+            proxy.freeze()
+            await asyncio.sleep(8)
+            await proxy.cut()
+
+        await measure("socket reset", reset, nothing)
+        for seconds in (2, 20):
+            await measure(f"server away for {seconds} s", partial(outage, seconds), proxy.restore)
+        await measure("half-open for 8 s", frozen, proxy.restore)
+        await measure("server process restarted", world.local.restart, nothing)
+    print()
+
+
+async def throughput(world: World, org: UUID, person: Person) -> None:
+    """Committed one by one at growing rates: how far the feed lags behind the last commit."""
+    print(f"One feed, {STREAM_COUNT} streams: lag after the last of 5 s of commits")
+    async with service_at(world, world.status.api_url) as service:
+        lease = service.subscribe(STREAMS, org, session=person)
+        await until(lambda: lease.is_loaded)
+        ids = [row.id for row in lease.rows()]
+        url = world.status.database_url.get_secret_value()
+        for rate in (100, 300, 600, 1000):
+            async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+                began = time.perf_counter()
+                count = last = 0
+                while (elapsed := time.perf_counter() - began) < 5:
+                    await asyncio.sleep(max(0.0, count / rate - elapsed))
+                    cursor = await connection.execute(
+                        "update streams set completed = completed + 1 where id = %s returning version",
+                        (ids[count % len(ids)],),
+                    )
+                    row = await cursor.fetchone()
+                    assert row
+                    last, count = row[0], count + 1
+                committed = time.perf_counter()
+            await until(lambda: max(row.version for row in lease.rows()) >= last, within=60)  # noqa: B023
+            print(f"  {count / 5:>6.0f}/s   {(time.perf_counter() - committed) * 1000:.0f} ms")
+    print()
+
+
+async def cost_and_memory(world: World, org: UUID, person: Person) -> None:
+    """CPU of taking in one change (decode to callbacks), and the size of a lease."""
+    print("CPU per change, µs, and memory per lease, KiB")
+    process = psutil.Process()
+    async with service_at(world, world.status.api_url) as service:
+        leases: list[Subscription[Any]] = []
+        told = 0
+
+        def count(_: Any) -> None:
+            nonlocal told
+            told += 1
+
+        for number in (1, 10, 200, 1000):
+            gc.collect()
+            before, added = process.memory_info().rss, number - len(leases)
+            leases += [service.subscribe(STREAMS, org, session=person, on_change=count) for _ in range(added)]
+            await until(lambda: all(lease.is_loaded for lease in leases), within=60)  # noqa: B023  # awaited at once
+            size = (process.memory_info().rss - before) / added / 1024
+            (feed,) = service.feeds()
+            print(f"  {number:>5} leases   {_cost(feed):>7.0f} µs   {size:>6.1f} KiB")
+    print()
+
+
+def _cost(feed: Feed) -> float:
+    rows = feed.rows(STREAMS)
+    assert rows is not None
+    row = next(iter(rows))
+    record = {name: value for name, value in row.model_dump(mode="json").items() if value is not None}
+    version = max(each.version for each in rows) + 1
+    changes = [
+        Change(
+            table="streams",
+            operation=Operation.UPDATE,
+            id=row.id,
+            version=version + number,
+            record={**record, "version": version + number},
+        )
+        for number in range(2000)
+    ]
+    began = time.process_time()
+    for change in changes:
+        feed.change(change)
+    return (time.process_time() - began) / len(changes) * 1e6
+
+
+async def leaks(world: World, org: UUID, person: Person) -> None:
+    """2,000 views opened and closed: what is left of tasks, sockets, feeds and memory."""
+    process = psutil.Process()
+    async with service_at(world, world.status.api_url) as service:
+
+        async def open_and_close(times: int) -> None:
+            for _ in range(times // 20):
+                leases = [service.subscribe(STREAMS, org, session=person) for _ in range(20)]
+                await until(lambda: all(lease.is_loaded for lease in leases))  # noqa: B023
+                for lease in leases:
+                    lease.close()
+                if uuid4().int % 10 == 0:
+                    await until(lambda: not service.feeds())
+
+        def state() -> tuple[int, int, int, float]:
+            gc.collect()
+            sockets = len(process.net_connections())
+            return len(asyncio.all_tasks()), sockets, len(service.feeds()), process.memory_info().rss / 2**20
+
+        await open_and_close(200)
+        await until(lambda: not service.feeds())
+        before = state()
+        await open_and_close(2000)
+        await until(lambda: not service.feeds())
+        await asyncio.sleep(1)
+        after = state()
+    print("2,000 leases opened and closed: tasks, sockets, feeds, MiB")
+    print(f"  before   {before[0]} {before[1]} {before[2]} {before[3]:.1f}")
+    print(f"  after    {after[0]} {after[1]} {after[2]} {after[3]:.1f}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
