@@ -17,7 +17,7 @@ logger = structlog.get_logger(__name__)
 MARGIN = timedelta(minutes=5)
 RETRY = 5.0
 FRESH = timedelta(seconds=5)
-CHECK_INTERVAL = 20.0
+CHECK_INTERVAL = 8.0
 
 
 class Ending(StrEnum):

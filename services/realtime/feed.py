@@ -56,17 +56,20 @@ class Feed:
         self.leases.add(lease)
         table = self._tables.get(lease.entity.table)
         if table is None:
-            self._tables[lease.entity.table] = Table(lease.entity, self._quarantine)
+            table = self._tables[lease.entity.table] = Table(lease.entity, self._quarantine)
             self.supervisor.tend()
-        elif table.is_loaded:
+        table.leases.add(lease)
+        if table.is_loaded:
             lease.deliver([Delta(id=row.id, old=None, new=row) for row in table.rows])
         lease.deliver_status(self.status)
 
     def discard(self, lease: "Subscription[Any]") -> None:
         """Serve a lease no more; idempotent."""
         self.leases.discard(lease)
-        if not any(other.entity is lease.entity for other in self.leases):
-            self._tables.pop(lease.entity.table, None)
+        if table := self._tables.get(lease.entity.table):
+            table.leases.discard(lease)
+            if not table.leases:
+                del self._tables[lease.entity.table]
         self.supervisor.tend()
 
     def rows(self, entity: Entity[R]) -> Rows[R] | None:
@@ -100,7 +103,7 @@ class Feed:
         if table.held is not None:
             table.held.append(change)
         elif delta := table.rows.apply(change):
-            self._deliver(table.entity, [delta])
+            table.deliver([delta])
 
     def membership(self) -> None:
         self._arrived()
@@ -141,9 +144,9 @@ class Feed:
         """Fill a table, apply what was held back, and tell its leases; returns how many rows that changed."""
         deltas = table.fill(records)
         if deltas:
-            self._deliver(table.entity, deltas)
+            table.deliver(deltas)
         # That there are no rows is news too.
-        for lease in [each for each in self.leases if each.entity is table.entity]:
+        for lease in list(table.leases):
             lease.deliver_status(self.status)
         return len(deltas)
 
@@ -160,26 +163,22 @@ class Feed:
         waiting.add_done_callback(lambda _: self._canaries.pop(nonce, None))
         return waiting
 
-    def lost_permission(self) -> None:
-        """The lender may not listen any more: have every lease checked."""
+    def recheck_leases(self) -> None:
+        """Have the leases of everybody here checked: somebody was refused, or what would tell was not heard."""
         self._on_membership(self.topic)
 
     def _arrived(self) -> None:
         self.events += 1
         self.last_event_at = datetime.now(UTC)
 
-    def _deliver(self, entity: Entity[Any], deltas: list[Delta[Any]]) -> None:
-        for lease in list(self.leases):
-            if lease.entity is entity:
-                lease.deliver(deltas)
-
 
 class Table(Generic[R]):
-    """One watched table of a feed: its rows, and the changes held back while a snapshot is read."""
+    """One watched table of a feed: its rows, its leases, and the changes held back while a snapshot is read."""
 
     def __init__(self, entity: Entity[R], quarantine: Quarantine) -> None:
         self.entity = entity
         self.rows = Rows(entity, quarantine=quarantine)
+        self.leases: set[Subscription[R]] = set()
         self.is_loaded = False
         self.held: list[Change] | None = []
 
@@ -194,3 +193,9 @@ class Table(Generic[R]):
         deltas += [delta for change in held if (delta := self.rows.apply(change))]
         self.is_loaded = True
         return deltas
+
+    def deliver(self, deltas: list[Delta[R]]) -> None:
+        """Tell the leases; a callback may close any of them."""
+        for lease in list(self.leases):
+            if not lease.is_closed:
+                lease.deliver(deltas)

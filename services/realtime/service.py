@@ -13,7 +13,7 @@ import structlog
 from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R, Scope, Topic
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.identity import Identity
-from services.models import AcquisitionScan, AgentExecution, Notification, SignalAlert, Stream
+from services.models import AcquisitionScan, AgentExecution, ConnectionStatus, Notification, SignalAlert, Stream
 from services.realtime.feed import Feed
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
@@ -44,8 +44,8 @@ class RealtimeService:
     """Any number of leases share one feed, and so one upstream channel, per topic; the last one to leave releases it.
 
     A lease on a topic needs the database's word that its holder may listen there. It is asked for when the lease
-    is taken, whenever the holder's memberships change (their own topic tells, or a question every few seconds where
-    nobody listens to it), and every half minute.
+    is taken, whenever the holder's memberships change (their own topic tells, or a question every few seconds while
+    it is not heard), and every half minute.
     Close with `aclose`, which ends every lease.
     """
 
@@ -201,7 +201,7 @@ class RealtimeService:
         return None
 
     async def _recheck_for_ever(self) -> None:
-        """Ask for everybody now and then, and often for those whose own topic, which would tell, nobody listens to."""
+        """Ask for everybody now and then, and often for those whose own topic, which would tell, is not heard."""
         clock = asyncio.get_running_loop().time
         everybody_at = clock() + RECHECK_INTERVAL
         while True:
@@ -210,7 +210,7 @@ class RealtimeService:
                 everybody_at = clock() + RECHECK_INTERVAL
                 await self._recheck(list(self._subscriptions))
             else:
-                told = {each.session for each in self._subscriptions if each.topic.scope is Scope.USER}
+                told = {each.session for each in self._subscriptions if _tells(each)}
                 await self._recheck([each for each in self._subscriptions if each.session not in told])
 
     def _membership_changed(self, topic: Topic) -> None:
@@ -264,3 +264,12 @@ class RealtimeService:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             logger.error("a task of the realtime service failed", task=task.get_name(), exc_info=error)
+
+
+def _tells(subscription: Subscription[Any]) -> bool:
+    """Whether changes of its holder's memberships are heard by this lease."""
+    try:
+        subscription.session.identity  # noqa: B018  # raises when the session has ended
+    except SessionExpired:
+        return False
+    return subscription.topic.scope is Scope.USER and subscription.status.status is ConnectionStatus.CONNECTED

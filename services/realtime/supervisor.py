@@ -11,6 +11,7 @@ from uuid import uuid4
 import structlog
 from pydantic import SecretStr
 
+from services.entities import Scope
 from services.errors import (
     DatabaseUnavailable,
     FeedError,
@@ -124,13 +125,15 @@ class Supervisor:
             async with self._transport.open(feed.topic, token, feed) as link:
                 await self._load()
                 self.connections += 1
+                if feed.topic.scope is Scope.USER:
+                    feed.recheck_leases()
                 feed.set_status(self._status(ConnectionStatus.CONNECTED, connected_at=datetime.now(UTC)))
                 cause = await self._stay(link, token)
                 # Said before the channel is closed, which takes a while when the other end is silent.
                 feed.set_status(self._status(ConnectionStatus.DISCONNECTED, cause=cause))
                 return ConnectionStatus.DISCONNECTED, cause
         except PermissionDenied as error:
-            feed.lost_permission()
+            feed.recheck_leases()
             return ConnectionStatus.ERROR, str(error)
         except (FeedRefused, SessionExpired) as error:
             return ConnectionStatus.ERROR, str(error)

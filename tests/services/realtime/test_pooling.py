@@ -6,7 +6,7 @@ import pytest
 
 from services.entities import AGENTS, NOTIFICATIONS, SCANS, STREAMS
 from services.feed_kind import FeedKind
-from services.models import Stream
+from services.models import ConnectionStatus, Stream
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, Subscription
 from tests.proxies import TcpProxy
 from tests.world import World, until
@@ -20,12 +20,13 @@ def service_over(world: World, url: str, kind: FeedKind) -> RealtimeService:
     return RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.1)
 
 
+@each_transport
 async def test_two_hundred_windows_of_twenty_members_hold_one_channel_for_the_org_and_one_for_each_user(
-    world: World,
+    world: World, kind: FeedKind
 ) -> None:
     org = await world.organization()
     members = [await world.person(org) for _ in range(20)]
-    async with TcpProxy(world.status.api_url) as proxy, service_over(world, proxy.url, FeedKind.BROADCAST) as service:
+    async with TcpProxy(world.status.api_url) as proxy, service_over(world, proxy.url, kind) as service:
         leases: list[Subscription[Any]] = []
         for window in range(200):
             member = members[window % len(members)]
@@ -75,3 +76,39 @@ async def test_a_removed_member_whose_own_topic_nobody_hears_stops_within_five_s
         await world.sql("insert into streams (org_id, name) values (%s, 'for those who stay')", org)
         await until(staying.rows)
         assert going.rows() == []
+
+
+@each_transport
+async def test_a_member_removed_while_their_own_topic_is_away_stops_within_five_seconds(
+    world: World, kind: FeedKind
+) -> None:
+    org = await world.organization()
+    person = await world.person(org)
+    async with TcpProxy(world.status.api_url) as proxy, service_over(world, proxy.url, kind) as service:
+        streams = service.subscribe(STREAMS, org, session=person)
+        inbox = service.subscribe(NOTIFICATIONS, person.id, session=person)
+        await until(lambda: streams.is_loaded and inbox.is_loaded)
+        await proxy.cut()
+        await until(lambda: inbox.status.status is not ConnectionStatus.CONNECTED)
+        await world.sql("delete from org_members where org_id = %s and user_id = %s", org, person.id)
+        await until(lambda: streams.is_closed, within=5)
+        assert not inbox.is_closed
+
+
+async def test_a_removal_that_was_not_heard_is_found_when_the_channel_is_joined_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.realtime.service.UNTOLD_RECHECK_INTERVAL", 60.0)
+    org = await world.organization()
+    person = await world.person(org)
+    async with (
+        TcpProxy(world.status.api_url) as proxy,
+        service_over(world, proxy.url, FeedKind.BROADCAST) as service,
+    ):
+        streams = service.subscribe(STREAMS, org, session=person)
+        inbox = service.subscribe(NOTIFICATIONS, person.id, session=person)
+        await until(lambda: streams.is_loaded and inbox.is_loaded)
+        await proxy.cut()
+        await world.sql("delete from org_members where org_id = %s and user_id = %s", org, person.id)
+        await proxy.restore()
+        await until(lambda: streams.is_closed, within=5)
