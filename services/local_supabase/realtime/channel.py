@@ -225,16 +225,21 @@ class Channel:
             self._start(self._subscribe())
 
     async def _subscribe(self) -> None:
-        """Subscribe to table changes under the current token, and tell the client how that went."""
+        """Subscribe to table changes under the current token, and tell the client how that went.
+
+        What was subscribed under an earlier token goes on until the new one counts, so that nothing falls between.
+        """
         async with self._subscribing:
-            self._unsubscribe()
             try:
-                self._subscription = await self._services.changes.subscribe(
+                renewed = await self._services.changes.subscribe(
                     self.topic, self._config.bindings, self._claims, self._deliver_change
                 )
             except ChangesError as error:
+                self._unsubscribe()
                 self.system(str(error), status="error", extension="postgres_changes")
             else:
+                self._unsubscribe()
+                self._subscription = renewed
                 self.system("Subscribed to PostgreSQL", extension="postgres_changes")
 
     def _unsubscribe(self) -> None:

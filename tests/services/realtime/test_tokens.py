@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,20 @@ from services import sessions as sessions_module
 from services.auth import Auth
 from services.backend import APP_ROLE, MIGRATIONS
 from services.database import Database
-from services.entities import STREAMS
+from services.entities import NOTIFICATIONS, STREAMS, Topic
 from services.errors import SessionExpired
+from services.feed_kind import FeedKind
 from services.identity import Identity
 from services.local_supabase.process import LocalSupabase
 from services.models import ConnectionStatus
-from services.realtime import DatabaseSource, RealtimeService, SupabaseBroadcast
+from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, SupabaseBroadcast, Transport
 from services.realtime import supervisor as supervisor_module
-from services.sessions import Sessions, UserSession
+from services.realtime.transport import Link, Sink
+from services.sessions import Ending, Sessions, UserSession
 from tests.world import Person, World, until
 
 pytestmark = pytest.mark.integration
+each_transport = pytest.mark.parametrize("kind", list(FeedKind))
 LIFETIME = 4
 
 
@@ -50,9 +54,24 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor_module, "TEND_INTERVAL", 0.2)
 
 
-def service_of(world: World, key: SecretStr | None = None) -> RealtimeService:
-    transport = SupabaseBroadcast(url=world.status.api_url, key=key or world.status.anon_key)
+def service_of(world: World, *, kind: FeedKind = FeedKind.BROADCAST) -> RealtimeService:
+    transport = TRANSPORTS[kind](url=world.status.api_url, key=world.status.anon_key)
     return RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.1)
+
+
+class Rekeyed:
+    """A transport of a project whose key is changed while the app runs."""
+
+    kind = FeedKind.BROADCAST
+
+    def __init__(self, current: Transport) -> None:
+        self.current = current
+
+    async def is_reachable(self) -> bool:
+        return await self.current.is_reachable()
+
+    def open(self, topic: Topic, token: SecretStr, sink: Sink) -> AbstractAsyncContextManager[Link]:
+        return self.current.open(topic, token, sink)
 
 
 async def fresh_session(world: World, person: Person) -> UserSession:
@@ -60,7 +79,10 @@ async def fresh_session(world: World, person: Person) -> UserSession:
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_tokens_are_renewed_before_they_end_and_the_channel_goes_on_without_a_gap(brief: World) -> None:
+@each_transport
+async def test_tokens_are_renewed_before_they_end_and_the_channel_goes_on_without_a_gap(
+    brief: World, kind: FeedKind
+) -> None:
     org = await brief.organization()
     person = await brief.person(org)
     session = await fresh_session(brief, person)
@@ -68,13 +90,13 @@ async def test_tokens_are_renewed_before_they_end_and_the_channel_goes_on_withou
     statuses: list[ConnectionStatus] = []
     leave = session.join(on_renew=lambda: None, on_end=lambda _: None)
     try:
-        async with service_of(brief) as service:
+        async with service_of(brief, kind=kind) as service:
             lease = service.subscribe(
                 STREAMS, org, session=session, on_status=lambda each: statuses.append(each.status)
             )
             await until(lambda: lease.is_loaded)
             committed = 0
-            ends = asyncio.get_running_loop().time() + 3 * LIFETIME
+            ends = asyncio.get_running_loop().time() + 2.5 * LIFETIME
             while asyncio.get_running_loop().time() < ends:
                 await brief.sql("insert into streams (org_id, name) values (%s, 'one more')", org)
                 committed += 1
@@ -104,30 +126,72 @@ async def test_a_session_that_cannot_renew_is_said_within_ten_seconds_and_heals_
         await until(lambda: renewed.is_loaded, within=10, what="somebody else's token heals the feed")
 
 
-async def test_a_revoked_session_takes_its_leases_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.realtime.service.UNTOLD_RECHECK_INTERVAL", 0.2)
+@pytest.mark.usefixtures("hurried")
+@each_transport
+async def test_before_the_lenders_token_ends_the_channel_goes_over_to_another_member_without_a_gap(
+    brief: World, kind: FeedKind
+) -> None:
+    org = await brief.organization()
+    lender, other = await brief.person(org), await brief.person(org)
+    session = await fresh_session(brief, other)
+    statuses: list[ConnectionStatus] = []
+    leave = session.join(on_renew=lambda: None, on_end=lambda _: None)
+    try:
+        async with service_of(brief, kind=kind) as service:
+            unrenewed = await fresh_session(brief, lender)
+            expiring = service.subscribe(
+                STREAMS, org, session=unrenewed, on_status=lambda each: statuses.append(each.status)
+            )
+            await until(lambda: expiring.is_loaded)
+            lease = service.subscribe(STREAMS, org, session=session)
+            committed = 0
+            while unrenewed.identity.expires_at > datetime.now(UTC) - timedelta(seconds=1):
+                await brief.sql("insert into streams (org_id, name) values (%s, 'one more')", org)
+                committed += 1
+                await until(lambda: len(lease.rows()) == committed)  # noqa: B023  # awaited at once
+                await asyncio.sleep(0.05)
+            (feed,) = service.feeds()
+            assert feed.supervisor.connections == 1
+            assert ConnectionStatus.DISCONNECTED not in statuses
+    finally:
+        leave()
+
+
+async def test_a_revoked_session_takes_its_leases_away_within_ten_seconds(world: World) -> None:
     org = await world.organization()
     person = await world.person(org)
     session = await fresh_session(world, person)
-    async with service_of(world) as service:
-        lease = service.subscribe(STREAMS, org, session=session)
-        await until(lambda: lease.is_loaded)
-        await world.auth.sign_out(session.tokens)
-        await session.check()
-        await until(lambda: lease.is_closed, within=10)
-        assert lease.status.status is ConnectionStatus.ERROR
-        assert "Sign in again" in lease.status.cause
+    endings: list[Ending] = []
+    leave = session.join(on_renew=lambda: None, on_end=endings.append)
+    try:
+        async with service_of(world) as service:
+            streams = service.subscribe(STREAMS, org, session=session)
+            inbox = service.subscribe(NOTIFICATIONS, person.id, session=session)
+            await until(lambda: streams.is_loaded and inbox.is_loaded)
+            await world.auth.sign_out(session.tokens)
+            await until(lambda: endings == [Ending.EXPIRED], within=10)
+            await until(lambda: streams.is_closed and inbox.is_closed, within=5)
+            assert streams.status.status is ConnectionStatus.ERROR
+            assert "Sign in again" in streams.status.cause
+    finally:
+        leave()
 
 
-async def test_a_wrong_key_is_said_and_not_shown(world: World) -> None:
+async def test_a_wrong_key_is_said_and_not_shown_and_the_right_one_heals(world: World) -> None:
     org = await world.organization()
     person = await world.person(org)
-    async with service_of(world, SecretStr("a-wrong-key")) as service:
+    wrong = SupabaseBroadcast(url=world.status.api_url, key=SecretStr("a-wrong-key"))
+    right = SupabaseBroadcast(url=world.status.api_url, key=world.status.anon_key)
+    transport = Rekeyed(wrong)
+    async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.1) as service:
         lease = service.subscribe(STREAMS, org, session=person)
         await until(lambda: lease.status.cause, within=10)
         assert lease.status.status in (ConnectionStatus.DISCONNECTED, ConnectionStatus.ERROR)
         assert "a-wrong-key" not in lease.status.cause
         assert lease.status.attempt >= 1
+        transport.current = right
+        await until(lambda: lease.is_loaded and lease.status.status is ConnectionStatus.CONNECTED, within=10)
+        assert not lease.status.cause
 
 
 def test_a_token_that_is_none_is_a_session_that_has_ended() -> None:
