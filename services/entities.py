@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from services.models import AcquisitionScan, AgentExecution, Notification, Row, SignalAlert, Stream
+from services.models import AcquisitionScan, Activity, AgentExecution, Notification, Row, SignalAlert, Stream
 
 R = TypeVar("R", bound=Row)
 
@@ -63,5 +63,6 @@ AGENTS = Entity(
 )
 ALERTS = Entity(table="signal_alerts", model=SignalAlert, scope=Scope.USER, order="detected_at desc", limit=2000)
 NOTIFICATIONS = Entity(table="notifications", model=Notification, scope=Scope.USER, order="created_at desc", limit=1000)
+ACTIVITIES = Entity(table="activities", model=Activity, scope=Scope.ORG, order="created_at desc", limit=500)
 
-ENTITIES: tuple[Entity[Any], ...] = (STREAMS, SCANS, AGENTS, ALERTS, NOTIFICATIONS)
+ENTITIES: tuple[Entity[Any], ...] = (STREAMS, SCANS, AGENTS, ALERTS, NOTIFICATIONS, ACTIVITIES)

@@ -1,16 +1,21 @@
 """The tables that the product knows, one module each, with the statuses of their rows."""
 
+from services.models.activities import Activity, Subject
 from services.models.agents import AgentExecution, AgentStatus
 from services.models.alerts import AlertStatus, Priority, SignalAlert
 from services.models.base import Row
 from services.models.connection import ConnectionStatus
 from services.models.notifications import Notification, NotificationType
 from services.models.organizations import Organization, OrgMember, Profile, Role
-from services.models.scans import AcquisitionScan, ScanStatus
-from services.models.streams import GoalStatus, Stream
+from services.models.progress import Progress, ProgressPoint
+from services.models.scans import ACTIVE_SCANS, AcquisitionScan, ScanStatus
+from services.models.streams import ACTIVE_GOALS, GoalStatus, Stream
 
 __all__ = [
+    "ACTIVE_GOALS",
+    "ACTIVE_SCANS",
     "AcquisitionScan",
+    "Activity",
     "AgentExecution",
     "AgentStatus",
     "AlertStatus",
@@ -22,9 +27,12 @@ __all__ = [
     "Organization",
     "Priority",
     "Profile",
+    "Progress",
+    "ProgressPoint",
     "Role",
     "Row",
     "ScanStatus",
     "SignalAlert",
     "Stream",
+    "Subject",
 ]

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime
 from sqlmodel import Field
 
 from services.models.base import Row, json_field, status_field, timestamp_field
+from services.models.progress import Progress
 
 
 class ScanStatus(StrEnum):
@@ -21,7 +22,10 @@ class ScanStatus(StrEnum):
     FAILED = "failed"
 
 
-class AcquisitionScan(Row, table=True):
+ACTIVE_SCANS = frozenset({ScanStatus.SCANNING, ScanStatus.ANALYZING})
+
+
+class AcquisitionScan(Row, Progress, table=True):
     """A search in steps; `steps` holds their names in order, `progress_percentage` is 0 to 100."""
 
     __tablename__ = "acquisition_scans"
@@ -37,3 +41,11 @@ class AcquisitionScan(Row, table=True):
     started_at: AwareDatetime | None = timestamp_field()
     completed_at: AwareDatetime | None = timestamp_field()
     error: str | None = None
+
+    @property
+    def remaining(self) -> float:
+        return 100 - self.progress_percentage
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE_SCANS

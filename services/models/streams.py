@@ -5,11 +5,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, model_validator
+from pydantic import model_validator
 from sqlalchemy import Float
 from sqlmodel import Field
 
-from services.models.base import Row, generated_field, json_field, status_field, timestamp_field
+from services.models.base import Row, generated_field, json_field, status_field
+from services.models.progress import Progress
 
 
 class GoalStatus(StrEnum):
@@ -23,7 +24,10 @@ class GoalStatus(StrEnum):
     COMPLETED = "completed"
 
 
-class Stream(Row, table=True):
+ACTIVE_GOALS = frozenset({GoalStatus.IN_PROGRESS, GoalStatus.ON_TRACK, GoalStatus.AT_RISK})
+
+
+class Stream(Row, Progress, table=True):
     """A workstream with a goal of `total` units, of which `completed` are done; `percentage` is 0 to 100."""
 
     __tablename__ = "streams"
@@ -36,8 +40,15 @@ class Stream(Row, table=True):
     total: int = Field(default=0, ge=0)
     percentage: float | None = generated_field("percentage", Float(), ge=0, le=100)
     target_metrics: dict[str, Any] = json_field(dict)
-    last_progress_at: AwareDatetime | None = timestamp_field()
     created_by: UUID | None = None
+
+    @property
+    def remaining(self) -> float:
+        return self.total - self.completed
+
+    @property
+    def is_active(self) -> bool:
+        return self.goal_status in ACTIVE_GOALS and (self.remaining > 0 or not self.total)
 
     @model_validator(mode="before")
     @classmethod
