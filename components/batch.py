@@ -1,15 +1,28 @@
 """What a live element's `apply` takes; the same shape for lists, stats, chips and progress."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 Rows = dict[str, dict[str, Any]]
 
 
+class Waiting(TypedDict):
+    """What of a list waits for its reader: how many rows are new, and whether some belong elsewhere by now."""
+
+    new: int
+    moved: bool
+
+
 class Reset(TypedDict):
-    """Everything that is shown from now on: the ids in order and the whole fields of each."""
+    """Everything that is shown from now on: the ids in order and the whole fields of each.
+
+    Of a list that shows only a part, these are the ids from the `first` on, of `total`.
+    """
 
     order: list[str]
     rows: Rows
+    first: NotRequired[int]
+    total: NotRequired[int]
+    waiting: NotRequired[Waiting]
 
 
 class Batch(TypedDict, total=False):
@@ -21,3 +34,6 @@ class Batch(TypedDict, total=False):
     reset: Reset
     set: Rows
     order: list[str]
+    first: int
+    total: int
+    waiting: Waiting

@@ -1,31 +1,108 @@
 """Elements bound to live rows: what changes is sent to the element, once a frame; the lease ends with the element."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic
 
 from nicegui import ui
+from nicegui.events import GenericEventArguments
 
-from components.views import ConnectionsView, Counter, CountsView, RowsView
+from components.list_controls import ControlsView, ListControls
+from components.list_query import ListQuery
+from components.live_list import LiveList
+from components.rows_view import LIMIT, RowsView
+from components.views import ConnectionsView, Counter, CountsView
 from components.window import Live, Window, end_with
 from services.entities import Entity, R, Scope
+from services.realtime import Delta, FeedStatus
 
 
 def live_rows(
     window: Window,
-    element: ui.element,
+    element: LiveList,
     entity: Entity[R],
     *,
     present: Callable[[R], dict[str, Any]],
     key: Callable[[R], Any],
     where: Callable[[R], bool] | None = None,
-    limit: int = 200,
-) -> RowsView[R]:
+    limit: int = LIMIT,
+) -> None:
     """Bind a list element to an entity's rows that pass `where`, sorted by `key`; the lease ends with the element."""
     live = Live(window, element)
     subscription = window.subscribe(entity, on_change=live.changed)
-    live.view = view = RowsView(subscription, present=present, key=key, where=where, limit=limit)
+    live.view = RowsView(subscription, present=present, key=key, where=where, limit=limit)
     end_with(element, live.close, subscription.close)
-    return view
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveQuery(Generic[R]):
+    """A list with controls above it, on one lease; `show` answers another query, `relabel` says that names changed."""
+
+    element: LiveList
+    show: Callable[[ListQuery[R]], None]
+    relabel: Callable[[], None]
+
+
+def live_query(
+    window: Window,
+    controls: ListControls,
+    element: LiveList,
+    entity: Entity[R],
+    *,
+    present: Callable[[R], dict[str, Any]],
+    query: ListQuery[R],
+    where: Callable[[R], bool] | None = None,
+    ages: bool = False,
+) -> LiveQuery[R]:
+    """Bind a list and its controls to the rows that pass `where` and `query`; the lease ends with the list.
+
+    With `ages`, time alone may bring a row into a facet: the rows are looked at again with every canary.
+    """
+
+    def passes(row: R) -> bool:
+        return (where is None or where(row)) and controls_view.query.matches(row)
+
+    def changed(deltas: list[Delta[R]]) -> None:
+        rows_live.changed(deltas)
+        controls_live.changed(deltas)
+
+    def age(_: FeedStatus) -> None:
+        if ages:
+            changed([Delta(id=row.id, old=row, new=row) for row in subscription.rows()])
+
+    rows_live, controls_live = Live(window, element), Live(window, controls)
+    subscription = window.subscribe(entity, on_change=changed, on_status=age)
+    controls_live.view = controls_view = ControlsView(subscription, query, where)
+    rows_live.view = rows_view = RowsView(
+        subscription, present=present, key=query.sort.key, where=passes, moves=query.sort.moves
+    )
+
+    def show(query: ListQuery[R]) -> None:
+        controls_view.query = query
+        rows_view.key, rows_view.moves = query.sort.key, query.sort.moves
+        rows_view.scroll(0, is_read=False)
+        rows_view.settle()
+        controls_live.refresh()
+        rows_live.refresh()
+
+    def scroll(event: GenericEventArguments) -> None:
+        first, reading = event.args.get("first"), event.args.get("reading")
+        if isinstance(first, int) and isinstance(reading, bool):
+            had_left = rows_view.is_read
+            moved_on = first != rows_view.first
+            rows_view.scroll(first, is_read=reading)
+            if moved_on or (had_left and not reading):
+                rows_live.refresh()
+
+    def settle() -> None:
+        rows_view.scroll(0, is_read=False)
+        rows_view.settle()
+        rows_live.refresh()
+
+    element.on("scroll", scroll)
+    element.on("settle", settle)
+    end_with(element, rows_live.close, controls_live.close, subscription.close)
+    return LiveQuery(element=element, show=show, relabel=controls_live.refresh)
 
 
 def live_counts(window: Window, element: ui.element, counters: Sequence[Counter]) -> None:

@@ -1,10 +1,13 @@
 // A list of live rows. Python sends batches; a batch changes the rows it names and re-renders only those.
-import { computed, nextTick, onMounted, ref, shallowReactive, shallowRef } from "vue";
+import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef } from "vue";
 import { clockTime, lostAt, mayMove } from "lw_parts";
 import { KINDS } from "lw_rows";
 
 const TOO_MANY_TO_MOVE = 300;
 const ANSWER_TIME = 5000;
+// Screens of rows that stand ready above and below what is seen, and rows before more are asked for.
+const AHEAD = 80;
+const SETTLED = { new: 0, moved: false };
 const MOVE = { duration: 240, easing: "cubic-bezier(0.2, 0, 0, 1)" };
 
 export default {
@@ -16,14 +19,17 @@ export default {
     emptyIcon: String,
     emptyText: String,
     label: String,
+    pages: Boolean, // more rows come as the reader scrolls
   },
-  emits: ["live", "markRead"],
+  emits: ["live", "markRead", "scroll", "settle"],
   setup(props, { emit }) {
     const kind = KINDS[props.kind];
     const rows = new Map();
     const order = shallowRef(null); // null until the first batch
     const host = ref(null);
     const staleSince = ref(null);
+    const facts = shallowReactive({ first: 0, total: 0, waiting: SETTLED });
+    const space = shallowReactive({ above: 0, below: 0 });
     const moves = new WeakMap();
     const waiting = new Set();
     const storage = "lw-waiting-" + props.kind;
@@ -43,22 +49,27 @@ export default {
     }
 
     function apply(batch) {
+      for (const name of Object.keys(facts)) {
+        const fact = (batch.reset ?? batch)[name];
+        if (fact !== undefined) facts[name] = fact;
+      }
       if (batch.reset) {
         for (const [id, fields] of Object.entries(batch.reset.rows)) merge(id, fields, true);
         arrange(batch.reset.order);
+        nextTick(measure);
         return resume();
       }
       if (order.value === null) return; // a change of what was never shown; the reset will bring it
       for (const [id, fields] of Object.entries(batch.set ?? {})) {
         if (rows.has(id) || batch.order) merge(id, fields, false);
       }
-      if (batch.order) settle(() => arrange(batch.order));
+      if (batch.order) glide(() => arrange(batch.order)).then(measure);
       if (waiting.size) keepWaiting();
     }
 
     // Rows glide to their new places and new ones fade in. Web Animations and not Vue's transitions: these
     // remove leaving elements by animation frames, which a hidden tab does not have.
-    async function settle(change) {
+    async function glide(change) {
       const before = new Map();
       if (mayMove() && order.value.length <= TOO_MANY_TO_MOVE && host.value) {
         for (const child of host.value.children) before.set(child, child.getBoundingClientRect());
@@ -78,6 +89,52 @@ export default {
       if (!from) return void child.animate({ opacity: [0, 1] }, MOVE);
       const [x, y] = [from.left - to.left, from.top - to.top];
       if (x || y) moves.set(child, child.animate({ transform: [`translate(${x}px, ${y}px)`, "none"] }, MOVE));
+    }
+
+    // Rows are equally high, so what is left out above and below has a known height. `line`: one row of the grid.
+    let reported = { first: 0, reading: false };
+
+    function grid() {
+      const style = getComputedStyle(host.value);
+      const columns = style.display === "grid" ? style.gridTemplateColumns.split(" ").length : 1;
+      return { columns, line: host.value.firstElementChild.offsetHeight + (parseFloat(style.rowGap) || 0) };
+    }
+
+    function measure() {
+      if (!props.pages || !host.value?.firstElementChild) return void Object.assign(space, { above: 0, below: 0 });
+      const { columns, line } = grid();
+      const after = Math.max(0, facts.total - facts.first - order.value.length);
+      Object.assign(space, { above: Math.ceil(facts.first / columns) * line, below: Math.ceil(after / columns) * line });
+    }
+
+    function look() {
+      if (!host.value?.firstElementChild) return;
+      const { columns, line } = grid();
+      const top = host.value.getBoundingClientRect().top - space.above;
+      const seen = Math.max(0, Math.floor(-top / line) * columns);
+      const last = seen + Math.ceil(innerHeight / line) * columns;
+      const reading = -top > line;
+      const end = facts.first + order.value.length;
+      const isShort = (seen < facts.first + columns && facts.first > 0) || (last + columns > end && end < facts.total);
+      const first = isShort ? Math.max(0, Math.floor((seen - AHEAD) / columns) * columns) : facts.first;
+      if (first === reported.first && reading === reported.reading) return;
+      reported = { first, reading };
+      emit("scroll", reported);
+    }
+
+    let isLooking = false;
+    function onScroll() {
+      if (isLooking) return;
+      isLooking = true;
+      requestAnimationFrame(() => ((isLooking = false), look()));
+    }
+    const resized = new ResizeObserver(() => measure());
+
+    function settle() {
+      reported = { first: 0, reading: false };
+      emit("settle");
+      const top = host.value.getBoundingClientRect().top - space.above;
+      if (top < 0) scrollBy({ top: top - 120, behavior: mayMove() ? "smooth" : "instant" });
     }
 
     // A mark waits, shown as pending, until the row comes back as read: through a lost server, which the socket
@@ -109,7 +166,18 @@ export default {
       keepWaiting();
     }
 
-    onMounted(() => emit("live"));
+    const root = ref(null);
+    onMounted(() => {
+      emit("live");
+      if (!props.pages) return;
+      addEventListener("scroll", onScroll, { passive: true });
+      resized.observe(root.value);
+    });
+    onUnmounted(() => (removeEventListener("scroll", onScroll), resized.disconnect()));
+    const pill = computed(() => {
+      const { new: count, moved } = facts.waiting;
+      return count ? `${count} new` : moved ? "Sort again" : "";
+    });
     const staleAt = computed(() => staleSince.value ?? lostAt.value);
     return {
       apply,
@@ -119,12 +187,17 @@ export default {
       kind,
       markRead,
       order,
+      pill,
+      root,
       rows,
+      settle,
+      space,
       tableName: props.table ?? kind.table,
     };
   },
   template: `
-    <div class="lw-list" :class="{ 'lw-list--stale': asOf }" :aria-busy="order === null">
+    <div ref="root" class="lw-list" :class="{ 'lw-list--stale': asOf }" :aria-busy="order === null">
+      <div v-if="pill" class="lw-list__pill" role="status"><button type="button" @click="settle">{{ pill }}</button></div>
       <div v-if="asOf" class="lw-list__asof" role="status"><span>{{ asOf }}</span></div>
       <div v-if="order === null" :class="kind.layout" aria-hidden="true">
         <div v-for="index in skeletons" :key="index" class="lw-ghost" :class="'lw-ghost--' + $props.kind"><i></i><i></i><i></i></div>
@@ -132,9 +205,11 @@ export default {
       <div v-else-if="!order.length" class="lw-empty">
         <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ emptyText }}</p>
       </div>
-      <div v-else ref="host" :class="kind.layout" role="list" :aria-label="label">
+      <div v-if="space.above" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
+      <div v-if="order?.length" ref="host" :class="kind.layout" role="list" :aria-label="label">
         <component :is="kind.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="tableName"
                    :looks="looks" @mark-read="markRead" />
       </div>
+      <div v-if="space.below" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,
 };

@@ -81,8 +81,13 @@ class LiveList(Element, component="live_list.js", dependencies=["lw_parts.js", "
         skeletons: int | None = None,
         empty_icon: str | None = None,
         empty_text: str | None = None,
+        pages: bool = False,
     ) -> None:
-        """`table` is the `data-table` of the values, the kind's own by default."""
+        """`table` is the `data-table` of the values, the kind's own by default.
+
+        One that `pages` shows a part of its rows and emits `scroll` (`first`, `reading`) when the reader needs another,
+        and `settle` when they want what waits.
+        """
         super().__init__()
         of_kind = KINDS[kind]
         self.props["kind"] = kind
@@ -91,6 +96,7 @@ class LiveList(Element, component="live_list.js", dependencies=["lw_parts.js", "
         self.props["looks"] = looks_of(of_kind.statuses)
         self.props["label"] = label or of_kind.label
         self.props["skeletons"] = of_kind.skeletons if skeletons is None else skeletons
+        self.props["pages"] = pages
         self.props["empty-icon"] = empty_icon or of_kind.empty_icon
         self.props["empty-text"] = empty_text or of_kind.empty_text
 

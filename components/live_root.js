@@ -24,6 +24,10 @@ export default {
         if (status) document.body.dataset.live = status;
       },
       leave,
+      // The address follows what is shown; `page` is what the router goes back to.
+      go(path, isNew) {
+        history[isNew ? "pushState" : "replaceState"]({ page: path }, "", address(path));
+      },
       // The session's tokens are new; only an HTTP response can put them into the cookie.
       async renew() {
         const response = await fetch(address("/session/renew"), { method: "POST" });

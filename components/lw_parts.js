@@ -75,6 +75,16 @@ export function duration(ms, ticks = false) {
   return `${Math.floor(seconds / 3600)} h ${two(Math.floor(seconds / 60) % 60)} m`;
 }
 
+// One unit, as a person would say it.
+export function roughly(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 90) return `${seconds} s`;
+  if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 36 * 3600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 export const exactTime = (ms) => dateTime.format(ms);
@@ -110,6 +120,33 @@ export const Elapsed = {
     return { text };
   },
   template: `<span class="lw-number" :data-value="ms">{{ text }}</span>`,
+};
+
+// Rate and time to go, or for how long nothing has moved once that is longer than usual.
+export const Pace = {
+  props: { row: Object, unit: { type: String, default: "" } },
+  setup(props) {
+    const clock = useNow();
+    const isStalled = computed(() => props.row.stalls_at != null && clock.value >= props.row.stalls_at);
+    const rate = computed(() => {
+      const { rate } = props.row;
+      if (!rate) return "";
+      const [value, per] = rate >= 1 ? [rate, "s"] : rate * 60 >= 1 ? [rate * 60, "min"] : [rate * 3600, "h"];
+      return `${compact.format(value)}${props.unit}/${per}`;
+    });
+    const left = computed(() => {
+      const ms = (props.row.done_at ?? 0) - clock.value;
+      return props.row.done_at == null || ms < -5000 ? "" : ms < 1000 ? "almost done" : `${roughly(ms)} left`;
+    });
+    const silence = computed(() => roughly(clock.value - props.row.last_progress_at));
+    const end = computed(() => (props.row.done_at ? "Done at " + exactTime(props.row.done_at) : undefined));
+    return { end, isStalled, left, rate, silence };
+  },
+  template: `
+    <span v-if="isStalled" class="lw-pace lw-pace--stalled" data-field="stalled" :title="'No progress since ' + silence">
+      <i class="lw-icon notranslate" aria-hidden="true">hourglass_disabled</i>Stalled for {{ silence }}</span>
+    <span v-else-if="rate || left" class="lw-pace lw-number" :title="end">
+      <span v-if="rate" data-field="rate" :data-value="row.rate">{{ rate }}</span><span v-if="left" data-field="eta" :data-value="row.done_at">{{ left }}</span></span>`,
 };
 
 export const LiveDot = {

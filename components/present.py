@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from services.models import AcquisitionScan, AgentExecution, AlertStatus, Notification, SignalAlert, Stream
+from services.models import AcquisitionScan, AgentExecution, AlertStatus, Notification, Progress, SignalAlert, Stream
 
 Fields = dict[str, Any]
 LOCAL_PATH = re.compile(r"/(?![/\\])[^\s\\]*")
@@ -25,6 +25,7 @@ def present_stream(row: Stream) -> Fields:
         "quality_target": quality_target(row.target_metrics),
         "last_progress_at": epoch_ms(row.last_progress_at),
         "updated_at": epoch_ms(row.updated_at),
+        **present_pace(row),
     }
 
 
@@ -43,7 +44,18 @@ def present_scan(row: AcquisitionScan) -> Fields:
         "started_at": epoch_ms(row.started_at),
         "completed_at": epoch_ms(row.completed_at),
         "updated_at": epoch_ms(row.updated_at),
+        "last_progress_at": epoch_ms(row.last_progress_at),
         "error": row.error,
+        **present_pace(row),
+    }
+
+
+def present_pace(row: Progress) -> Fields:
+    """The units a second to three digits, the second when it will be done, and that from which on it is stalled."""
+    return {
+        "rate": None if row.speed is None or not row.is_active else float(f"{row.speed:.3g}"),
+        "done_at": to_seconds(row.done_at),
+        "stalls_at": to_seconds(row.stalls_at),
     }
 
 
@@ -91,6 +103,11 @@ def present_notification(row: Notification) -> Fields:
 def epoch_ms(time: datetime | None) -> int | None:
     """Milliseconds since 1970 in UTC."""
     return None if time is None else round(time.timestamp() * 1000)
+
+
+def to_seconds(time: datetime | None) -> int | None:
+    """As `epoch_ms`, to the full second: finer than a person reads, it would change with every step."""
+    return None if time is None else round(time.timestamp()) * 1000
 
 
 def quality_target(metrics: Mapping[str, Any]) -> str | None:

@@ -102,6 +102,10 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         """Send the window to the sign-in page, which says why."""
         self.run_method("leave", reason)
 
+    def go(self, path: str, *, is_new: bool) -> None:
+        """Have the browser's address say `path`, as a new entry of its history or in place of the present one."""
+        self.run_method("go", path, is_new)
+
     def _on_seen(self, event: GenericEventArguments) -> None:
         self.is_seen = bool(event.args.get("visible"))
         self._status = None

@@ -11,6 +11,7 @@ from components.feedback import error_panel
 from components.shell import shell
 from components.theme import apply_theme
 from components.window import Window, end_with
+from pages.address import Address
 from pages.context import Context
 from pages.counters import UNREAD
 from pages.dashboard import dashboard_page
@@ -69,7 +70,7 @@ def register_frame(context: Context) -> None:
                 on_end=window.leave,
             ),
         )
-        visit = Visit(context=context, session=session, window=window, membership=membership)
+        visit = Visit(context=context, session=session, window=window, membership=membership, address=Address(window))
         with shell(user_name=name, org_name=membership.name) as parts:
             live_connections(window, parts.connection, {parts.connection.name: None})
             for count, badges in parts.badges.items():

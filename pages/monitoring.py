@@ -10,15 +10,16 @@ from components.connection import MultiConnectionStatus
 from components.shell import page_head
 from components.stats import StatGrid
 from pages.counters import COUNTERS, STATS
+from pages.lists import agents, scans, streams
 from pages.routes import Routes
 from pages.system import system_panel
-from pages.visit import Visit, agent_list, alert_list, scan_list, stream_list
+from pages.visit import Visit, alert_list
 from services.entities import Scope
 
 TABS: dict[str, tuple[str, Callable[[Visit], None]]] = {
-    "/": ("Streams", stream_list),
-    "/scans": ("Scans", scan_list),
-    "/agents": ("Agents", agent_list),
+    "/": ("Streams", streams),
+    "/scans": ("Scans", scans),
+    "/agents": ("Agents", agents),
     "/alerts": ("Alerts", alert_list),
     "/system": ("System", system_panel),
 }

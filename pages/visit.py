@@ -10,6 +10,7 @@ from components.bindings import live_rows
 from components.live_list import LiveList
 from components.present import present_agent, present_alert, present_notification, present_scan, present_stream
 from components.window import Window
+from pages.address import Address
 from pages.context import Context
 from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS
 from services.errors import LivewatchError
@@ -21,12 +22,13 @@ from services.sessions import UserSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """The services, the session, the window's end of the feed and the organisation that is looked at."""
+    """The services, the session, the window's end of the feed, its address and the organisation that is looked at."""
 
     context: Context
     session: UserSession
     window: Window
     membership: Membership
+    address: Address
 
     async def act(self, work: Awaitable[object], *, done: str = "") -> None:
         """Do something that a person asked for, and tell them how it went."""
@@ -58,10 +60,6 @@ def agent_list(
     empty_text: str | None = None,
 ) -> None:
     """Agent executions: those that run or wait first, then the latest."""
-
-    def running_first(row: AgentExecution) -> tuple[bool, float]:
-        is_over = row.status not in (AgentStatus.RUNNING, AgentStatus.PENDING)
-        return (is_over, newest_first(row))
 
     element = LiveList("agent", empty_text=empty_text)
     live_rows(visit.window, element, AGENTS, present=present_agent, key=running_first, where=where, limit=limit)
@@ -97,6 +95,12 @@ def _marks(visit: Visit, element: LiveList, inbox: Inbox) -> None:
 def newest_first(row: Row | Notification) -> float:
     """Sorts by creation, latest first."""
     return -row.created_at.timestamp() if row.created_at else 0.0
+
+
+def running_first(row: AgentExecution) -> tuple[bool, float]:
+    """Sorts those that run or wait before those that are over, and each by creation, latest first."""
+    is_over = row.status not in (AgentStatus.RUNNING, AgentStatus.PENDING)
+    return (is_over, newest_first(row))
 
 
 def latest_detected(row: SignalAlert) -> float:

@@ -1,8 +1,6 @@
 """How fast something progresses, when it will be done, and when its silence means that it has stalled."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime

@@ -1,0 +1,173 @@
+"""How each kind of row is searched, filtered and sorted, and the lists whose controls the address holds."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from components.bindings import LiveQuery, live_query
+from components.list_controls import ListControls
+from components.list_query import Facet, ListQuery, ListSpec, Option, Sort
+from components.live_list import Kind, LiveList
+from components.present import Fields, present_agent, present_scan, present_stream
+from components.statuses import LOOKS
+from components.window import end_with
+from pages.visit import Visit, newest_first, running_first
+from services.entities import AGENTS, SCANS, STREAMS, Entity, R
+from services.models import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, Progress, ScanStatus, Stream
+from services.realtime import Delta
+
+STALLED = Option(value="stalled", label="Stalled", icon="hourglass_disabled", tone="caution")
+NEVER = float("inf")
+
+
+def options_of(kind: type[StrEnum]) -> tuple[Option, ...]:
+    """An option for each status of an enum, as it looks everywhere."""
+    return tuple(
+        Option(value=status.value, label=look.label, icon=look.icon, tone=look.tone)
+        for status, look in LOOKS[kind].items()
+    )
+
+
+def stalled_too(status: StrEnum, row: Progress) -> tuple[str, ...]:
+    """The values of a status facet that knows a stall, too."""
+    return (status.value, STALLED.value) if row.is_stalled(datetime.now(UTC)) else (status.value,)
+
+
+def _latest_update(row: Stream | AcquisitionScan) -> float:
+    return -row.updated_at.timestamp() if row.updated_at else 0.0
+
+
+def _first_done(row: Progress) -> float:
+    return row.done_at.timestamp() if row.done_at else NEVER
+
+
+STREAM_LIST: ListSpec[Stream] = ListSpec(
+    text=lambda row: f"{row.name} {row.stream_type} {row.description}",
+    facets=(
+        Facet(
+            name="status",
+            label="Status",
+            values=lambda row: stalled_too(row.goal_status, row),
+            options=(*options_of(GoalStatus), STALLED),
+        ),
+    ),
+    sorts=(
+        Sort(name="newest", label="Newest first", key=newest_first),
+        Sort(name="updated", label="Last updated", key=_latest_update, moves=True),
+        Sort(name="progress", label="Most progress", key=lambda row: -(row.percentage or 0.0), moves=True),
+        Sort(name="left", label="Done soonest", key=_first_done, moves=True),
+        Sort(name="name", label="By name", key=lambda row: row.name.casefold()),
+    ),
+)
+SCAN_LIST: ListSpec[AcquisitionScan] = ListSpec(
+    text=lambda row: f"{row.name} {row.current_step or ''} {row.error or ''}",
+    facets=(
+        Facet(
+            name="status",
+            label="Status",
+            values=lambda row: stalled_too(row.status, row),
+            options=(*options_of(ScanStatus), STALLED),
+        ),
+    ),
+    sorts=(
+        Sort(name="newest", label="Newest first", key=newest_first),
+        Sort(name="updated", label="Last updated", key=_latest_update, moves=True),
+        Sort(name="progress", label="Most progress", key=lambda row: -row.progress_percentage, moves=True),
+        Sort(name="left", label="Done soonest", key=_first_done, moves=True),
+        Sort(name="name", label="By name", key=lambda row: row.name.casefold()),
+    ),
+)
+
+
+def agent_spec(stream_name: Callable[[UUID], str]) -> ListSpec[AgentExecution]:
+    """Agents know their stream by its id; `stream_name` calls it by its name."""
+    return ListSpec(
+        text=lambda row: f"{row.agent_name} {row.agent_id} {row.output_summary or ''} {row.error or ''}",
+        facets=(
+            Facet(
+                name="status", label="Status", values=lambda row: (row.status.value,), options=options_of(AgentStatus)
+            ),
+            Facet(
+                name="agent",
+                label="Agent",
+                kind="select",
+                values=lambda row: (row.agent_id,),
+                label_of=lambda row: row.agent_name,
+            ),
+            Facet(
+                name="stream",
+                label="Stream",
+                kind="select",
+                values=lambda row: (str(row.stream_id),),
+                label_of=lambda row: stream_name(row.stream_id),
+            ),
+        ),
+        sorts=(
+            Sort(name="running", label="Running first", key=running_first),
+            Sort(name="newest", label="Newest first", key=newest_first),
+            Sort(name="longest", label="Longest first", key=lambda row: -(row.duration_ms or 0)),
+        ),
+    )
+
+
+def streams(visit: Visit) -> None:
+    """Every stream of the organisation."""
+    queried(visit, "stream", STREAMS, STREAM_LIST, present_stream, noun="streams", ages=True)
+
+
+def scans(visit: Visit) -> None:
+    """Every scan of the organisation."""
+    queried(visit, "scan", SCANS, SCAN_LIST, present_scan, noun="scans", ages=True)
+
+
+def agents(visit: Visit) -> None:
+    """The agent executions: those that run first, then history."""
+
+    def stream_name(id: UUID) -> str:
+        stream = names.get(id)
+        return stream.name if stream else str(id)[:8]
+
+    def renamed(deltas: list[Delta[Stream]]) -> None:
+        if any(delta.old is None or delta.new is None or delta.old.name != delta.new.name for delta in deltas):
+            live.relabel()
+
+    live = queried(visit, "agent", AGENTS, agent_spec(stream_name), present_agent, noun="runs")
+    names = visit.window.subscribe(STREAMS, on_change=renamed)
+    end_with(live.element, names.close)
+
+
+def queried(
+    visit: Visit,
+    kind: Kind,
+    entity: Entity[R],
+    spec: ListSpec[R],
+    present: Callable[[R], Fields],
+    *,
+    noun: str,
+    ages: bool = False,
+    where: Callable[[R], bool] | None = None,
+) -> LiveQuery[R]:
+    """A list with its controls; what a person chooses is in the address, and the address is what is shown."""
+    query = ListQuery.parse(spec, visit.address.params)
+    names = ("q", "sort", *(facet.name for facet in spec.facets))
+    controls = ListControls(spec, noun=noun, export_path=f"/export/{entity.table}.csv")
+    element = LiveList(kind, pages=True)
+    live = live_query(visit.window, controls, element, entity, present=present, query=query, where=where, ages=ages)
+
+    def choose(chosen: ListQuery[Any]) -> None:
+        nonlocal query
+        is_typing = bool(query.search) and chosen.search != query.search
+        query = chosen
+        visit.address.set(chosen.params, known=names, is_new=not is_typing)
+        live.show(chosen)
+
+    def follow(params: Any) -> None:
+        nonlocal query
+        query = ListQuery.parse(spec, params)
+        live.show(query)
+
+    controls.on_query(choose)
+    visit.address.listen(element, follow)
+    return live
