@@ -19,17 +19,26 @@ from services.realtime import Delta, FeedStatus
 
 def live_rows(
     window: Window,
-    element: LiveList,
+    element: ui.element,
     entity: Entity[R],
     *,
     present: Callable[[R], dict[str, Any]],
     key: Callable[[R], Any],
     where: Callable[[R], bool] | None = None,
     limit: int = LIMIT,
+    ages: bool = False,
 ) -> None:
-    """Bind a list element to an entity's rows that pass `where`, sorted by `key`; the lease ends with the element."""
+    """Bind a list element to an entity's rows that pass `where`, sorted by `key`; the lease ends with the element.
+
+    With `ages`, time alone may change who passes: the rows are looked at again with every canary.
+    """
+
+    def age(_: FeedStatus) -> None:
+        if ages:
+            live.changed([Delta(id=row.id, old=row, new=row) for row in subscription.rows()])
+
     live = Live(window, element)
-    subscription = window.subscribe(entity, on_change=live.changed)
+    subscription = window.subscribe(entity, on_change=live.changed, on_status=age)
     live.view = RowsView(subscription, present=present, key=key, where=where, limit=limit)
     end_with(element, live.close, subscription.close)
 

@@ -21,6 +21,13 @@ def not_found_panel(title: str, message: str = "There is no page at this address
     return panel
 
 
+def no_permission_panel(title: str, message: str) -> Element:
+    """What was asked for is of others."""
+    with _panel("lock", title, message) as panel:
+        ui.link("To what is yours", "/").classes("lw-button lw-button--link")
+    return panel
+
+
 def error_panel(title: str, message: str, *, retry_after: float | None = None) -> Element:
     """Something failed; with `retry_after` the page loads again by itself after so many seconds."""
     with _panel("error_outline", title, message) as panel:

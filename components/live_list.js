@@ -69,15 +69,18 @@ export default {
 
     // Rows glide to their new places and new ones fade in. Web Animations and not Vue's transitions: these
     // remove leaving elements by animation frames, which a hidden tab does not have.
+    let glidedAt = 0;
     async function glide(change) {
       const before = new Map();
-      if (mayMove() && order.value.length <= TOO_MANY_TO_MOVE && host.value) {
+      const isBusy = performance.now() - glidedAt < 2 * MOVE.duration; // one after the other would be a tangle
+      glidedAt = performance.now();
+      if (!isBusy && mayMove() && order.value.length <= TOO_MANY_TO_MOVE && host.value) {
         for (const child of host.value.children) before.set(child, child.getBoundingClientRect());
       }
       const wasEmpty = order.value.length === 0;
       change();
       await nextTick();
-      if (!before.size && !wasEmpty) return;
+      if (isBusy || (!before.size && !wasEmpty)) return;
       const children = [...(host.value?.children ?? [])];
       for (const child of children) moves.get(child)?.cancel();
       const after = children.map((child) => child.getBoundingClientRect());
@@ -202,7 +205,7 @@ export default {
       <div v-if="order === null" :class="kind.layout" aria-hidden="true">
         <div v-for="index in skeletons" :key="index" class="lw-ghost" :class="'lw-ghost--' + $props.kind"><i></i><i></i><i></i></div>
       </div>
-      <div v-else-if="!order.length" class="lw-empty">
+      <div v-else-if="!order.length && emptyText" class="lw-empty">
         <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ emptyText }}</p>
       </div>
       <div v-if="space.above" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>

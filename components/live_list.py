@@ -11,56 +11,72 @@ from nicegui.events import GenericEventArguments
 
 from components.batch import Batch
 from components.present import epoch_ms
-from components.statuses import looks_of
-from services.models import AgentStatus, GoalStatus, NotificationType, Priority, ScanStatus
+from components.statuses import LookJson, looks_of
+from services.models import AgentStatus, GoalStatus, NotificationType, Priority, ScanStatus, Subject
 
-Kind = Literal["stream", "scan", "agent", "alert", "notification"]
+Kind = Literal["stream", "scan", "agent", "alert", "notification", "activity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _KindOfRow:
-    statuses: type[StrEnum]
+    looks: dict[str, LookJson]
     label: str
     skeletons: int
     empty_icon: str
     empty_text: str
 
 
+SUBJECTS: dict[Subject, type[StrEnum]] = {
+    Subject.STREAM: GoalStatus,
+    Subject.SCAN: ScanStatus,
+    Subject.AGENT: AgentStatus,
+}
 KINDS: dict[Kind, _KindOfRow] = {
     "stream": _KindOfRow(
-        statuses=GoalStatus,
+        looks=looks_of(GoalStatus),
         label="Streams",
         skeletons=6,
         empty_icon="stacked_line_chart",
         empty_text="No streams yet. Start a job that reports its progress and it appears here at once.",
     ),
     "scan": _KindOfRow(
-        statuses=ScanStatus,
+        looks=looks_of(ScanStatus),
         label="Scans",
         skeletons=3,
         empty_icon="radar",
         empty_text="No scans yet. Start an acquisition scan and watch its steps here.",
     ),
     "agent": _KindOfRow(
-        statuses=AgentStatus,
+        looks=looks_of(AgentStatus),
         label="Agents",
         skeletons=6,
         empty_icon="smart_toy",
         empty_text="No agent has run yet. Runs appear here the moment they start.",
     ),
     "alert": _KindOfRow(
-        statuses=Priority,
+        looks=looks_of(Priority),
         label="Alerts",
         skeletons=5,
         empty_icon="notifications_none",
         empty_text="No alerts. When something is detected for you, it appears here.",
     ),
     "notification": _KindOfRow(
-        statuses=NotificationType,
+        looks=looks_of(NotificationType),
         label="Notifications",
         skeletons=5,
         empty_icon="inbox",
         empty_text="Nothing to read. Messages for you arrive here.",
+    ),
+    "activity": _KindOfRow(
+        looks={
+            f"{subject}/{status}": look
+            for subject, statuses in SUBJECTS.items()
+            for status, look in looks_of(statuses).items()
+        },
+        label="Activity",
+        skeletons=6,
+        empty_icon="history",
+        empty_text="Nothing has happened yet. Every status that work takes is noted here.",
     ),
 }
 
@@ -83,7 +99,7 @@ class LiveList(Element, component="live_list.js", dependencies=["lw_parts.js", "
         empty_text: str | None = None,
         pages: bool = False,
     ) -> None:
-        """`table` is the `data-table` of the values, the kind's own by default.
+        """`table` is the `data-table` of the values, the kind's own by default; an empty `empty_text` shows nothing.
 
         One that `pages` shows a part of its rows and emits `scroll` (`first`, `reading`) when the reader needs another,
         and `settle` when they want what waits.
@@ -93,12 +109,12 @@ class LiveList(Element, component="live_list.js", dependencies=["lw_parts.js", "
         self.props["kind"] = kind
         if table is not None:
             self.props["table"] = table
-        self.props["looks"] = looks_of(of_kind.statuses)
+        self.props["looks"] = of_kind.looks
         self.props["label"] = label or of_kind.label
         self.props["skeletons"] = of_kind.skeletons if skeletons is None else skeletons
         self.props["pages"] = pages
         self.props["empty-icon"] = empty_icon or of_kind.empty_icon
-        self.props["empty-text"] = empty_text or of_kind.empty_text
+        self.props["empty-text"] = of_kind.empty_text if empty_text is None else empty_text
 
     def apply(self, batch: Batch) -> None:
         """Show a batch, in a message of its own."""

@@ -93,6 +93,29 @@ export const clockTime = (ms) => clock.format(ms);
 const UNKNOWN = { tone: "neutral", icon: "help_outline", pulse: false };
 export const lookOf = (looks, status) => looks?.[status] ?? { ...UNKNOWN, label: String(status ?? "Unknown") };
 
+// Ticks at round numbers and round times.
+const SPANS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000];
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
+export const axis = {
+  steps(top, most) {
+    const raw = top / most;
+    const power = 10 ** Math.floor(Math.log10(raw));
+    const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((each) => each >= raw);
+    return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, index) => index * step);
+  },
+  times(from, to, most) {
+    const span = (SPANS.find((seconds) => (to - from) / 1000 / seconds <= most) ?? SPANS.at(-1)) * 1000;
+    const format = span >= 86400e3 ? day : span >= 60e3 ? minute : clock;
+    const zone = new Date(from).getTimezoneOffset() * 60e3; // round in the reader's zone
+    const first = Math.ceil((from - zone) / span) * span + zone;
+    const ticks = [];
+    for (let ms = first; ms <= to; ms += span) ticks.push({ ms, text: format.format(ms) });
+    return ticks;
+  },
+};
+
 // The contract by which tests and tools find a live value.
 export const fieldAttributes = (table, id, field) => ({ "data-table": table, "data-id": id, "data-field": field });
 

@@ -142,6 +142,20 @@ const NotificationRow = rowComponent(
   </div>`,
 );
 
+const SUBJECTS = { streams: "Stream", acquisition_scans: "Scan", agent_executions: "Agent" };
+
+const ActivityRow = rowComponent(
+  "look",
+  `<div class="lw-line lw-line--activity" role="listitem" :data-table="table" :data-id="id" :data-subject="row.subject_id">
+    <span class="lw-tone-icon" :data-tone="look.tone"><i class="lw-icon notranslate" aria-hidden="true">{{ look.icon }}</i></span>
+    <span class="lw-clip">{{ SUBJECTS[row.subject] }} <a v-if="row.stream_id" class="lw-line__title" :href="pageLink('/streams/' + row.stream_id)" :title="row.subject_name" v-bind="at('subject_name')">{{ row.subject_name }}</a>
+      <b v-else class="lw-line__title" v-bind="at('subject_name')">{{ row.subject_name }}</b></span>
+    <span class="lw-activity__status" :data-tone="look.tone" :data-value="row.look" v-bind="at('status')">{{ look.label }}</span>
+    <time-ago :at="row.created_at" v-bind="at('created_at')" />
+  </div>`,
+  () => ({ SUBJECTS }),
+);
+
 const FIGURES = {
   stream: { status: "goal_status", share: "percentage", done: "completed", all: "total" },
   scan: { status: "status", share: "progress_percentage", done: "targets_analyzed", all: "targets_identified" },
@@ -189,6 +203,7 @@ export const KINDS = {
   agent: { component: AgentRow, table: "agent_executions", layout: "lw-lines" },
   alert: { component: AlertRow, table: "signal_alerts", layout: "lw-lines lw-lines--tall" },
   notification: { component: NotificationRow, table: "notifications", layout: "lw-lines lw-lines--tall" },
+  activity: { component: ActivityRow, table: "activities", layout: "lw-lines" },
   "stream-full": { component: fullProgress("stream"), table: "streams", layout: "lw-progresses" },
   "stream-compact": { component: compactProgress("stream"), table: "streams", layout: "lw-progresses lw-progresses--compact" },
   "scan-full": { component: fullProgress("scan"), table: "acquisition_scans", layout: "lw-progresses" },

@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from services.models import AcquisitionScan, AgentExecution, AlertStatus, Notification, Progress, SignalAlert, Stream
+from services.models import (
+    AcquisitionScan,
+    Activity,
+    AgentExecution,
+    AlertStatus,
+    Notification,
+    Progress,
+    SignalAlert,
+    Stream,
+)
 
 Fields = dict[str, Any]
 LOCAL_PATH = re.compile(r"/(?![/\\])[^\s\\]*")
@@ -96,6 +105,19 @@ def present_notification(row: Notification) -> Fields:
         "message": row.message,
         "action_url": safe_address(row.action_url),
         "is_read": row.read_at is not None,
+        "created_at": epoch_ms(row.created_at),
+    }
+
+
+def present_activity(row: Activity) -> Fields:
+    """An activity for `LiveList("activity")`; `look` is the status within the statuses of its kind of subject."""
+    return {
+        "look": f"{row.subject_table}/{row.status}",
+        "subject": row.subject_table.value,
+        "subject_id": str(row.subject_id),
+        "subject_name": row.subject_name,
+        "stream_id": str(row.stream_id) if row.stream_id else None,
+        "is_new": row.previous_status is None,
         "created_at": epoch_ms(row.created_at),
     }
 

@@ -1,5 +1,5 @@
 // Stat cards whose numbers count to their new values.
-import { onMounted, ref, shallowReactive, watch } from "vue";
+import { computed, onMounted, onUnmounted, ref, shallowReactive, watch } from "vue";
 import { fieldAttributes, mayMove, pageLink } from "lw_parts";
 
 const COUNT_MS = 300;
@@ -33,8 +33,25 @@ const Counter = {
   template: `<span class="lw-number">{{ shown }}</span>`,
 };
 
+// The last hour, a number a minute; the scale begins at none.
+const Sparkline = {
+  props: { values: Array, label: String },
+  setup(props) {
+    const path = computed(() => {
+      const top = Math.max(1, ...props.values);
+      const step = 100 / (props.values.length - 1);
+      return props.values.map((value, index) => `${index ? "L" : "M"}${(index * step).toFixed(2)},${(23 - (value / top) * 21).toFixed(2)}`).join("");
+    });
+    const text = computed(() => `${props.label}, last hour: ${Math.min(...props.values)} to ${Math.max(...props.values)}`);
+    return { path, text };
+  },
+  template: `
+    <svg class="lw-spark" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" :aria-label="text"><title>{{ text }}</title>
+      <path class="lw-spark__area" :d="path + 'V24H0Z'" /><path class="lw-spark__line" :d="path" /></svg>`,
+};
+
 const StatCard = {
-  components: { Counter },
+  components: { Counter, Sparkline },
   props: { stat: Object, fields: Object },
   setup(props) {
     return { at: (field) => fieldAttributes("stats", props.stat.key, field), pageLink };
@@ -49,16 +66,26 @@ const StatCard = {
         <span v-else class="lw-ghost__line" aria-hidden="true"></span>
         <span v-if="fields.hint" class="lw-stat__hint lw-clip" :title="fields.hint" v-bind="at('hint')">{{ fields.hint }}</span>
       </div>
+      <sparkline v-if="stat.spark && fields.spark" :values="fields.spark" :label="stat.label" v-bind="at('spark')" :data-value="fields.spark.join(',')" />
+      <div v-else-if="stat.spark" class="lw-spark" aria-hidden="true"></div>
     </div>`,
 };
 
 export default {
   components: { StatCard },
   props: { stats: Array },
-  emits: ["live"],
+  emits: ["live", "history"],
   setup(props, { emit }) {
     const fields = new Map(props.stats.map((stat) => [stat.key, shallowReactive({})]));
-    onMounted(() => emit("live"));
+    let timer = null;
+    const askForHistory = () => document.hidden || emit("history");
+    onMounted(() => {
+      emit("live");
+      if (!props.stats.some((stat) => stat.spark)) return;
+      askForHistory();
+      timer = setInterval(askForHistory, 60000);
+    });
+    onUnmounted(() => clearInterval(timer));
     return {
       fields,
       apply(batch) {

@@ -10,19 +10,21 @@ from components.batch import Batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stat:
-    """One card; `key` is its id in batches. `href` makes it a link."""
+    """One card; `key` is its id in batches. `href` makes it a link, `spark` keeps room for the last hour."""
 
     key: str
     label: str
     icon: str
     href: str | None = None
+    spark: bool = False
 
 
 class StatGrid(Element, component="stat_grid.js", dependencies=["lw_parts.js"]):
     """Stat cards with a placeholder until the first batch; emits `live` when mounted.
 
     Batches have the stats' keys as ids and the fields `value` (a number, or a text shown as it is), `hint` (a short
-    text or None) and `tone` (one of the status tones or None). The cards and their order are those given here.
+    text or None), `tone` (one of the status tones or None) and `spark` (a number a minute). The cards and their order
+    are those given here. With a stat that has a `spark`, emits `history` when mounted and every minute that it is seen.
     """
 
     def __init__(self, stats: Sequence[Stat]) -> None:

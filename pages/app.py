@@ -6,6 +6,7 @@ from nicegui import app as ui_app
 from nicegui import core, ui
 
 from pages.context import Context
+from pages.export import export_routes
 from pages.frame import register_frame
 from pages.gate import Gate
 from pages.session import session_routes
@@ -22,6 +23,7 @@ def create_app(context: Context) -> FastAPI:
     """Everything that is served. The services in `context` are the caller's to close."""
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(session_routes(context))
+    app.include_router(export_routes(context))
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> JSONResponse:

@@ -1,31 +1,90 @@
-"""/: what goes on now and what needs attention."""
+"""/: what goes on now, what needs attention, and what happened last."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+
+from nicegui import ui
 
 from components.bindings import live_counts
 from components.shell import page_head, section
 from components.stats import StatGrid
 from pages.counters import COUNTERS, STATS
-from pages.visit import Visit, agent_list, alert_list, stream_list
-from services.models import AgentStatus, GoalStatus
+from pages.visit import Visit, activity_list, agent_list, alert_list, scan_list, stream_list
+from services.errors import LivewatchError
+from services.history import last_hour
+from services.models import (
+    AcquisitionScan,
+    Activity,
+    AgentStatus,
+    GoalStatus,
+    Priority,
+    ScanStatus,
+    SignalAlert,
+    Stream,
+    Subject,
+)
 
 NEEDS_ATTENTION = {GoalStatus.AT_RISK, GoalStatus.BLOCKED}
+RECENTLY = timedelta(days=1)
+PRESSING = {Priority.URGENT, Priority.HIGH}
 
 
 def dashboard_page(visit: Visit) -> None:
-    """Counters, the streams that need attention, the agents that run and the newest alerts."""
+    """Counters with their last hour; streams and scans in trouble; what runs; alerts that press; activity."""
     page_head("Dashboard")
-    live_counts(visit.window, StatGrid(STATS), COUNTERS)
-    with section("Needs attention"):
-        stream_list(
-            visit,
-            where=lambda stream: stream.goal_status in NEEDS_ATTENTION,
-            empty_text="Nothing is blocked or at risk.",
-        )
-    with section("Running now"):
-        agent_list(
-            visit,
-            where=lambda run: run.status is AgentStatus.RUNNING,
-            limit=20,
-            empty_text="No agent runs at the moment.",
-        )
-    with section("Latest alerts"):
-        alert_list(visit, limit=5)
+    grid = StatGrid([replace(stat, spark=True) for stat in STATS])
+    grid.on("history", show_last_hour(visit, grid))
+    live_counts(visit.window, grid, COUNTERS)
+    with ui.element("div").classes("lw-overview"):
+        with ui.element("div").classes("lw-page"):
+            with section("Needs attention"):
+                stream_list(visit, where=is_in_trouble, ages=True, empty_text="Nothing is blocked, at risk or stalled.")
+                scan_list(visit, where=has_trouble, ages=True, empty_text="")
+            with section("Running now"):
+                agent_list(
+                    visit,
+                    where=lambda run: run.status is AgentStatus.RUNNING,
+                    limit=20,
+                    empty_text="No agent runs at the moment.",
+                )
+        with ui.element("div").classes("lw-page"):
+            with section("Alerts that press"):
+                alert_list(visit, where=presses, limit=5, empty_text="No urgent or high alert waits for you.")
+            with section("Recent activity"):
+                activity_list(visit, where=is_worth_telling, limit=12)
+
+
+def show_last_hour(visit: Visit, grid: StatGrid) -> Callable[[], object]:
+    """What brings the sparklines up to date; while there is no answer they stay as they are."""
+
+    async def show() -> None:
+        try:
+            hour = await last_hour(visit.context.database, visit.session.identity, visit.membership.org_id)
+        except LivewatchError:
+            return
+        grid.apply({"set": {key: {"spark": series} for key, series in asdict(hour).items()}})
+
+    return show
+
+
+def is_in_trouble(stream: Stream) -> bool:
+    """Blocked, at risk, or without progress for much longer than usual."""
+    return stream.goal_status in NEEDS_ATTENTION or stream.is_stalled(datetime.now(UTC))
+
+
+def has_trouble(scan: AcquisitionScan) -> bool:
+    """Failed within a day, or stalled."""
+    now = datetime.now(UTC)
+    has_failed = scan.status is ScanStatus.FAILED and scan.updated_at is not None and now - scan.updated_at < RECENTLY
+    return has_failed or scan.is_stalled(now)
+
+
+def presses(alert: SignalAlert) -> bool:
+    """Urgent or high, and not read."""
+    return alert.read_at is None and alert.priority in PRESSING
+
+
+def is_worth_telling(activity: Activity) -> bool:
+    """What streams and scans did, and agents that failed: that agents run and end is what they are for."""
+    return activity.subject_table is not Subject.AGENT or activity.status == AgentStatus.FAILED

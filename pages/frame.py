@@ -7,7 +7,7 @@ from nicegui import ui
 from starlette.requests import Request
 
 from components.bindings import live_connections, live_counts
-from components.feedback import error_panel
+from components.feedback import error_panel, no_permission_panel
 from components.shell import shell
 from components.theme import apply_theme
 from components.window import Window, end_with
@@ -18,13 +18,13 @@ from pages.dashboard import dashboard_page
 from pages.gate import session_of
 from pages.inbox import alerts_page, notifications_page
 from pages.monitoring import monitoring_page
-from pages.organization import new_organization_page
+from pages.organization import chosen_membership, new_organization_page
 from pages.routes import Routes
 from pages.settings import settings_page
 from pages.stream import stream_page
 from pages.visit import Visit
-from services.errors import LivewatchError, SessionExpired
-from services.organizations import display_name, memberships
+from services.errors import LivewatchError, PermissionDenied, SessionExpired
+from services.organizations import display_name
 
 Page = Callable[..., None]
 PAGES: dict[str, Page] = {
@@ -50,18 +50,20 @@ def register_frame(context: Context) -> None:
             return
         try:
             identity = session.identity
-            organizations = await memberships(context.database, identity)
+            membership, _ = await chosen_membership(context.database, identity, request)
             name = await display_name(context.database, identity)
         except SessionExpired:
             ui.navigate.to("/sign-in?reason=expired")
             return
+        except PermissionDenied as error:
+            no_permission_panel("This organisation is not yours to see", str(error))
+            return
         except LivewatchError as error:
             error_panel("This page cannot be shown now", str(error), retry_after=5)
             return
-        if not organizations:
+        if membership is None:
             new_organization_page(context, session, name)
             return
-        membership = organizations[0]
         window = Window(context.realtime, session, context.pacer, org_id=membership.org_id)
         end_with(
             window,

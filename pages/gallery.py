@@ -12,7 +12,7 @@ from nicegui.element import Element
 
 from components.connection import ConnectionStatus, MultiConnectionStatus, present_connection
 from components.feedback import empty_state, error_panel, not_found_panel, skeleton_lines
-from components.live_list import KINDS, Kind, LiveList
+from components.live_list import KINDS, SUBJECTS, Kind, LiveList
 from components.progress import LiveProgress
 from components.shell import page_head, section, shell
 from components.sign_in_card import sign_in_card
@@ -232,7 +232,30 @@ def _notifications() -> list[dict[str, Any]]:
     ]
 
 
-ROWS = {"stream": _streams, "scan": _scans, "agent": _agents, "alert": _alerts, "notification": _notifications}
+def _activities() -> list[dict[str, Any]]:
+    return [
+        {
+            "look": f"{subject}/{status}",
+            "subject": subject.value,
+            "subject_id": str(index),
+            "subject_name": LONG if index == 1 else f"Work {index}",
+            "stream_id": "s" if index % 2 else None,
+            "is_new": not index,
+            "created_at": _ago(seconds=40 * index),
+        }
+        for subject, statuses in SUBJECTS.items()
+        for index, status in enumerate(statuses)
+    ]
+
+
+ROWS = {
+    "activity": _activities,
+    "stream": _streams,
+    "scan": _scans,
+    "agent": _agents,
+    "alert": _alerts,
+    "notification": _notifications,
+}
 
 
 def _ago(*, seconds: float) -> int:

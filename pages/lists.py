@@ -1,6 +1,6 @@
 """How each kind of row is searched, filtered and sorted, and the lists whose controls the address holds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -13,12 +13,26 @@ from components.live_list import Kind, LiveList
 from components.present import Fields, present_agent, present_scan, present_stream
 from components.statuses import LOOKS
 from components.window import end_with
-from pages.visit import Visit, newest_first, running_first
-from services.entities import AGENTS, SCANS, STREAMS, Entity, R
-from services.models import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, Progress, ScanStatus, Stream
+from pages.visit import Visit, latest_detected, newest_first, running_first
+from services.entities import ACTIVITIES, AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R
+from services.models import (
+    AcquisitionScan,
+    Activity,
+    AgentExecution,
+    AgentStatus,
+    GoalStatus,
+    Notification,
+    NotificationType,
+    Priority,
+    Progress,
+    ScanStatus,
+    SignalAlert,
+    Stream,
+)
 from services.realtime import Delta
 
 STALLED = Option(value="stalled", label="Stalled", icon="hourglass_disabled", tone="caution")
+UNREAD = (Option(value="unread", label="Unread", icon="mark_email_unread", tone="active"),)
 NEVER = float("inf")
 
 
@@ -110,6 +124,45 @@ def agent_spec(stream_name: Callable[[UUID], str]) -> ListSpec[AgentExecution]:
             Sort(name="longest", label="Longest first", key=lambda row: -(row.duration_ms or 0)),
         ),
     )
+
+
+ALERT_LIST: ListSpec[SignalAlert] = ListSpec(
+    text=lambda row: f"{row.target_name} {row.company_name or ''} {row.signal_type.replace('_', ' ')}",
+    facets=(
+        Facet(name="show", label="Read", values=lambda row: ("unread",) if row.read_at is None else (), options=UNREAD),
+        Facet(
+            name="priority",
+            label="Priority",
+            values=lambda row: (row.priority.value,) if row.priority else (),
+            options=tuple(reversed(options_of(Priority))),
+        ),
+    ),
+    sorts=(
+        Sort(name="newest", label="Newest first", key=latest_detected),
+        Sort(name="strength", label="Strongest first", key=lambda row: -row.signal_strength),
+    ),
+)
+NOTIFICATION_LIST: ListSpec[Notification] = ListSpec(
+    text=lambda row: f"{row.title} {row.message}",
+    facets=(
+        Facet(name="show", label="Read", values=lambda row: ("unread",) if row.read_at is None else (), options=UNREAD),
+        Facet(name="type", label="Type", values=lambda row: (row.type.value,), options=options_of(NotificationType)),
+    ),
+    sorts=(Sort(name="newest", label="Newest first", key=newest_first),),
+)
+ACTIVITY_LIST: ListSpec[Activity] = ListSpec(
+    text=lambda row: f"{row.subject_name} {row.status}",
+    facets=(),
+    sorts=(Sort(name="newest", label="Newest first", key=newest_first),),
+)
+SPECS: Mapping[str, ListSpec[Any]] = {
+    STREAMS.table: STREAM_LIST,
+    SCANS.table: SCAN_LIST,
+    AGENTS.table: agent_spec(str),
+    ALERTS.table: ALERT_LIST,
+    NOTIFICATIONS.table: NOTIFICATION_LIST,
+    ACTIVITIES.table: ACTIVITY_LIST,
+}
 
 
 def streams(visit: Visit) -> None:

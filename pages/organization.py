@@ -1,12 +1,37 @@
-"""What a person sees who belongs to no organisation yet."""
+"""Which organisation a window looks at, and what a person sees who belongs to none."""
 
 from nicegui import ui
+from starlette.requests import HTTPConnection
 
 from components.text import text
 from pages.context import Context
-from services.errors import LivewatchError
-from services.organizations import create_organization
+from services.database import Database
+from services.errors import LivewatchError, PermissionDenied
+from services.identity import Identity
+from services.organizations import Membership, create_organization, memberships
 from services.sessions import UserSession
+
+PARAMETER = "org"
+COOKIE = "livewatch_org"
+
+
+async def chosen_membership(
+    database: Database, identity: Identity, connection: HTTPConnection
+) -> tuple[Membership | None, list[Membership]]:
+    """The organisation that the address asks for, else the one last chosen in this browser, else the first.
+
+    Returns it with all that the person belongs to; None when they belong to none. Raises PermissionDenied when the
+    address asks for one that they do not belong to.
+    """
+    mine = await memberships(database, identity)
+    by_id = {str(each.org_id): each for each in mine}
+    wanted = connection.query_params.get(PARAMETER)
+    if wanted is not None and mine:
+        if wanted not in by_id:
+            raise PermissionDenied(f"You are not a member of the organisation {wanted[:60]}, or there is none.")
+        return by_id[wanted], mine
+    remembered = by_id.get(connection.cookies.get(COOKIE, ""))
+    return remembered or next(iter(mine), None), mine
 
 
 def new_organization_page(context: Context, session: UserSession, user_name: str) -> None:

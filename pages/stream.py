@@ -1,14 +1,22 @@
-"""/streams/{id}: one stream with its scans and agent executions."""
+"""/streams/{id}: one stream, how it got where it is, and what works on it."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from nicegui import ui
 
+from components.bindings import live_rows
+from components.charts import HistoryView, ProgressChart, RunTimeline
 from components.feedback import not_found_panel
 from components.live import Hook, use_stream_progress
+from components.present import present_agent
 from components.shell import page_head, section
-from pages.visit import Visit, agent_list, scan_list, stream_list
-from services.models import Stream
+from components.window import Live, end_with
+from pages.visit import Visit, activity_list, agent_list, newest_first, scan_list, stream_list
+from services.entities import AGENTS, STREAMS
+from services.errors import LivewatchError
+from services.history import progress_history
+from services.models import AgentExecution, Stream
 
 
 def stream_page(visit: Visit, id: str) -> None:
@@ -18,15 +26,32 @@ def stream_page(visit: Visit, id: str) -> None:
     except ValueError:
         not_found_panel("There is no such stream", f"“{id}” is not the id of a stream.")
         return
+
+    def is_of_it(row: AgentExecution) -> bool:
+        return row.stream_id == stream_id
+
     with ui.element("div") as missing:
         not_found_panel("There is no such stream", "It was deleted, or it belongs to another organisation.")
-    with ui.element("div") as found:
-        page_head("Stream")
+    with ui.element("div").classes("lw-page") as found:
+        with page_head("Stream"):
+            ui.link("All streams", "/monitoring").classes("lw-button lw-button--link")
         stream_list(visit, where=lambda stream: stream.id == stream_id)
+        with section("Progress over time"), ui.element("div").classes("lw-panel"):
+            progress_chart(visit, stream_id)
         with section("Scans"):
-            scan_list(visit, where=lambda scan: scan.stream_id == stream_id)
-        with section("Agents"):
-            agent_list(visit, where=lambda run: run.stream_id == stream_id)
+            scan_list(
+                visit,
+                where=lambda scan: scan.stream_id == stream_id,
+                empty_text="No scan belongs to this stream.",
+            )
+        with section("Timeline of agent runs"), ui.element("div").classes("lw-panel"):
+            timeline(visit, is_of_it)
+        with ui.element("div").classes("lw-columns"):
+            with section("Agents"):
+                agent_list(visit, where=is_of_it, limit=25, empty_text="No agent has worked on this stream yet.")
+                ui.link("All runs of this stream", f"/monitoring/agents?stream={stream_id}").classes("lw-more")
+            with section("Activity"):
+                activity_list(visit, where=lambda row: row.stream_id == stream_id, limit=25)
     missing.set_visibility(False)
 
     def show(stream: Hook[Stream]) -> None:
@@ -35,3 +60,26 @@ def stream_page(visit: Visit, id: str) -> None:
         missing.set_visibility(not exists)
 
     use_stream_progress(visit.window, stream_id, on_change=show)
+
+
+def progress_chart(visit: Visit, stream_id: UUID) -> None:
+    """The history from the database, read each time that the chart is mounted, and then every step."""
+    chart = ProgressChart(label="Progress over time")
+    live = Live(visit.window, chart)
+    subscription = visit.window.subscribe(STREAMS, where=lambda stream: stream.id == stream_id, on_change=live.changed)
+    live.view = history = HistoryView(subscription)
+
+    async def load() -> None:
+        try:
+            history.load(await progress_history(visit.context.database, visit.session.identity, stream_id))
+        except LivewatchError as error:
+            ui.notify(f"The history cannot be read now: {error}", type="negative")
+        live.refresh()
+
+    chart.on("live", load)
+    end_with(chart, live.close, subscription.close)
+
+
+def timeline(visit: Visit, where: Callable[[AgentExecution], bool]) -> None:
+    """The latest 200 runs as bars."""
+    live_rows(visit.window, RunTimeline(), AGENTS, present=present_agent, key=newest_first, where=where)

@@ -8,14 +8,30 @@ from nicegui import ui
 
 from components.bindings import live_rows
 from components.live_list import LiveList
-from components.present import present_agent, present_alert, present_notification, present_scan, present_stream
+from components.present import (
+    present_activity,
+    present_agent,
+    present_alert,
+    present_notification,
+    present_scan,
+    present_stream,
+)
 from components.window import Window
 from pages.address import Address
 from pages.context import Context
-from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS
+from services.entities import ACTIVITIES, AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS
 from services.errors import LivewatchError
 from services.inbox import ALERT_INBOX, NOTIFICATION_INBOX, Inbox
-from services.models import AcquisitionScan, AgentExecution, AgentStatus, Notification, Row, SignalAlert, Stream
+from services.models import (
+    AcquisitionScan,
+    Activity,
+    AgentExecution,
+    AgentStatus,
+    Notification,
+    Row,
+    SignalAlert,
+    Stream,
+)
 from services.organizations import Membership
 from services.sessions import UserSession
 
@@ -41,15 +57,24 @@ class Visit:
                 ui.notify(done, type="positive")
 
 
-def stream_list(visit: Visit, *, where: Callable[[Stream], bool] | None = None, empty_text: str | None = None) -> None:
-    """Stream cards, newest first: an order that no progress changes."""
+def stream_list(
+    visit: Visit, *, where: Callable[[Stream], bool] | None = None, empty_text: str | None = None, ages: bool = False
+) -> None:
+    """Stream cards, newest first: an order that no progress changes. `ages`: time alone changes who passes `where`."""
     element = LiveList("stream", empty_text=empty_text)
-    live_rows(visit.window, element, STREAMS, present=present_stream, key=newest_first, where=where)
+    live_rows(visit.window, element, STREAMS, present=present_stream, key=newest_first, where=where, ages=ages)
 
 
-def scan_list(visit: Visit, *, where: Callable[[AcquisitionScan], bool] | None = None) -> None:
+def scan_list(
+    visit: Visit,
+    *,
+    where: Callable[[AcquisitionScan], bool] | None = None,
+    empty_text: str | None = None,
+    ages: bool = False,
+) -> None:
     """Scan cards, newest first."""
-    live_rows(visit.window, LiveList("scan"), SCANS, present=present_scan, key=newest_first, where=where)
+    element = LiveList("scan", empty_text=empty_text)
+    live_rows(visit.window, element, SCANS, present=present_scan, key=newest_first, where=where, ages=ages)
 
 
 def agent_list(
@@ -65,9 +90,21 @@ def agent_list(
     live_rows(visit.window, element, AGENTS, present=present_agent, key=running_first, where=where, limit=limit)
 
 
-def alert_list(visit: Visit, *, where: Callable[[SignalAlert], bool] | None = None, limit: int = 100) -> None:
+def activity_list(visit: Visit, *, where: Callable[[Activity], bool] | None = None, limit: int = 100) -> None:
+    """What happened, latest first."""
+    element = LiveList("activity")
+    live_rows(visit.window, element, ACTIVITIES, present=present_activity, key=newest_first, where=where, limit=limit)
+
+
+def alert_list(
+    visit: Visit,
+    *,
+    where: Callable[[SignalAlert], bool] | None = None,
+    limit: int = 100,
+    empty_text: str | None = None,
+) -> None:
     """Alerts for the person, latest first, each with a way to mark it as read."""
-    element = LiveList("alert")
+    element = LiveList("alert", empty_text=empty_text)
     live_rows(visit.window, element, ALERTS, present=present_alert, key=latest_detected, where=where, limit=limit)
     _marks(visit, element, ALERT_INBOX)
 

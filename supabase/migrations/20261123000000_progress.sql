@@ -12,8 +12,8 @@ alter table public.acquisition_scans
     add column rate_window double precision,
     add column progress_interval double precision;
 
--- What was done at times, for charts. The gap between two points grows with the age of the run, a second at first, so
--- that a run has some 500 points after ten minutes and 500 more each time its age grows by e.
+-- What was done at times, for charts. The gap between two points grows with the age of the run, from a second to a
+-- minute, so that a run has some 500 points after ten minutes and 2,500 after eight hours.
 create table public.progress_points (
     subject_id uuid not null,
     at timestamptz not null,
@@ -112,7 +112,8 @@ begin
     end if;
     if part >= whole or not exists (
         select from public.progress_points as point
-        where point.subject_id = new.id and point.at > now_at - greatest(interval '1 second', (now_at - began) / 500)
+        where point.subject_id = new.id
+            and point.at > now_at - least(interval '1 minute', greatest(interval '1 second', (now_at - began) / 500))
     ) then
         insert into public.progress_points (subject_id, at, org_id, done, whole)
         values (new.id, now_at, new.org_id, part, whole)
