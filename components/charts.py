@@ -1,17 +1,9 @@
 """Live charts: the history of progress, and runs as bars over time."""
 
-from collections.abc import Collection, Sequence
-from typing import Any, Protocol
-from uuid import UUID
-
 from nicegui.element import Element
 
-from components.batch import Batch
-from components.present import epoch_ms, to_seconds
 from components.statuses import looks_of
-from services.history import Point
-from services.models import AcquisitionScan, AgentStatus, Stream
-from services.realtime import Subscription
+from services.models import AgentStatus
 
 
 class ProgressChart(Element, component="progress_chart.js", dependencies=["lw_parts.js"]):
@@ -30,55 +22,3 @@ class RunTimeline(Element, component="run_timeline.js", dependencies=["lw_parts.
         super().__init__()
         self.props["looks"] = looks_of(AgentStatus)
         self.props["label"] = label
-
-
-class _One(Protocol):
-    """A lease on the one row that progresses."""
-
-    is_loaded: bool
-
-    def rows(self) -> Sequence[Stream | AcquisitionScan]: ...
-
-
-class HistoryView:
-    """The points read from the database, then each step of the live row."""
-
-    def __init__(self, subscription: "Subscription[Any] | _One") -> None:
-        self._subscription = subscription
-        self._points: list[tuple[int, float, float]] | None = None
-        self._sent = 0
-
-    def load(self, points: Sequence[Point]) -> None:
-        """Take the history; refresh the chart afterwards."""
-        self._points = [(epoch_ms(point.at) or 0, point.done, point.whole) for point in points]
-
-    def full(self) -> Batch | None:
-        if self._points is None or not self._subscription.is_loaded:
-            return None
-        self._step()
-        self._sent = len(self._points)
-        return {"set": {"points": {"all": self._points}, "facts": self._facts()}}
-
-    def patch(self, dirty: Collection[UUID]) -> Batch | None:
-        if self._points is None:
-            return None
-        self._step()
-        more, self._sent = self._points[self._sent :], len(self._points)
-        return {"set": {"more": {"points": more}, "facts": self._facts()}}
-
-    def _step(self) -> None:
-        """Add where the row stands now, if that is news."""
-        assert self._points is not None
-        for row in self._subscription.rows():
-            at = epoch_ms(row.last_progress_at)
-            if isinstance(row, Stream):
-                done, whole = float(row.completed), float(row.total)
-            else:
-                done, whole = row.progress_percentage, 100.0
-            if at is not None and (not self._points or (at > self._points[-1][0] and done != self._points[-1][1])):
-                self._points.append((at, done, whole))
-
-    def _facts(self) -> dict[str, Any]:
-        for row in self._subscription.rows():
-            return {"running": row.is_active, "done_at": to_seconds(row.done_at)}
-        return {"running": False, "done_at": None}

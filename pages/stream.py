@@ -6,8 +6,9 @@ from uuid import UUID
 from nicegui import ui
 
 from components.bindings import live_rows
-from components.charts import HistoryView, ProgressChart, RunTimeline
+from components.charts import ProgressChart, RunTimeline
 from components.feedback import not_found_panel
+from components.history_view import HistoryView
 from components.live import Hook, use_stream_progress
 from components.present import present_agent
 from components.shell import page_head, section

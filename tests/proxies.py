@@ -104,15 +104,25 @@ class TcpProxy:
                     each.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(CHUNK if not self.rate else 1024):
-            await self._flowing.wait()
-            if self.delay:
-                await asyncio.sleep(self.delay)
-            if self.rate:
-                await asyncio.sleep(len(data) / self.rate)
-            writer.write(data)
-            await writer.drain()
-        raise ConnectionResetError
+        """Forward until the end. What arrives while something is under way is under way too: a delay is no dam."""
+        clock = asyncio.get_running_loop().time
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=64)
+
+        async def arrive() -> None:
+            while True:
+                due, data = await under_way.get()
+                await self._flowing.wait()
+                await asyncio.sleep(due - clock())
+                if self.rate:
+                    await asyncio.sleep(len(data) / self.rate)
+                writer.write(data)
+                await writer.drain()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(arrive())
+            while data := await reader.read(CHUNK if not self.rate else 1024):
+                await under_way.put((clock() + self.delay, data))
+            raise ConnectionResetError
 
 
 Rewrite = Callable[[str], list[str]]

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "pages": {"pages", "components", "services"},
     "examples": {"examples", "services"},
 }
-SEAM = {"components/live.py", "components/window.py", "components/views.py"}
+SEAM = {"components/bindings.py", "components/live.py", "components/window.py", "components/views.py"}
 TOP_LEVEL = {
     "main.py",
     "pyproject.toml",
