@@ -7,7 +7,8 @@ from typing import Any, Generic
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
-from components.list_controls import ControlsView, ListControls
+from components.controls_view import ControlsView
+from components.list_controls import ListControls
 from components.list_query import ListQuery
 from components.live_list import LiveList
 from components.rows_view import LIMIT, RowsView

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.batch import Batch
-from components.list_controls import ControlsView
+from components.controls_view import ControlsView
 from components.list_query import ListQuery
 from components.present import present_stream
 from components.rows_view import RowsView

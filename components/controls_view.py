@@ -1,0 +1,90 @@
+"""What the controls above a list show, as one window sees them: the query, and the counts behind the chips."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Generic, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+from components.batch import Batch
+from components.list_query import ListQuery
+from services.entities import R
+from services.realtime import Subscription
+
+
+class Tally(NamedTuple):
+    """One thing that rows are counted by: a value of a facet, or being there or shown at all."""
+
+    of: str
+    value: str
+    label: str
+
+
+class ControlsView(Generic[R]):
+    """The state of the controls and the counts behind the chips: each facet's as if it alone had nothing chosen.
+
+    Counts are kept, and a change of a row costs what that row adds to them.
+    """
+
+    def __init__(self, subscription: Subscription[R], query: ListQuery[R], where: Callable[[R], bool] | None) -> None:
+        self.query = query
+        self._subscription = subscription
+        self._where = where
+        self._added: dict[UUID, Counter[Tally]] = {}
+        self._tallies: Counter[Tally] = Counter()
+        self._sent: dict[str, dict[str, Any]] = {}
+
+    def full(self) -> Batch | None:
+        self._sent, self._added, self._tallies = {}, {}, Counter()
+        state: dict[str, Any] = {
+            "q": self.query.search,
+            "sort": self.query.sort.name,
+            "chosen": {facet.name: sorted(self.query.chosen.get(facet.name, ())) for facet in self.query.spec.facets},
+            "query": f"?{urlencode(self.query.params)}" if self.query.params else "",
+        }
+        batch: Batch = {"set": {"state": state}}
+        if self._subscription.is_loaded and (counted := self.patch([row.id for row in self._subscription.rows()])):
+            batch["set"] |= counted["set"]
+        return batch
+
+    def patch(self, dirty: Collection[UUID]) -> Batch | None:
+        for id in dirty:
+            row = self._subscription.get(id)
+            fresh = Counter(self._tally(row)) if row and (self._where is None or self._where(row)) else Counter()
+            known = self._added.get(id, Counter())
+            if fresh != known:
+                self._tallies.subtract(known)
+                self._tallies.update(fresh)
+                self._added[id] = fresh
+        changed = {name: fields for name, fields in self._shown().items() if fields != self._sent.get(name)}
+        self._sent |= changed
+        return {"set": changed} if changed else None
+
+    def _tally(self, row: R) -> Iterator[Tally]:
+        """What one row counts for."""
+        yield Tally("total", "", "")
+        if self.query.matches(row):
+            yield Tally("shown", "", "")
+        for facet in self.query.spec.facets:
+            for value in facet.values(row):
+                if facet.kind == "select":
+                    yield Tally(facet.name, value, facet.label_of(row))
+                elif self.query.matches(row, but=facet.name):
+                    yield Tally(facet.name, value, "")
+
+    def _shown(self) -> dict[str, dict[str, Any]]:
+        counts = {f"{tally.of}:{tally.value}": number for tally, number in self._tallies.items() if tally.value}
+        options: dict[str, Any] = {}
+        for facet in self.query.spec.facets:
+            if facet.kind == "select":
+                labels = {value: value for value in self.query.chosen.get(facet.name, ())}
+                labels |= {
+                    tally.value: tally.label for tally, number in self._tallies.items()
+                    if number and tally.of == facet.name
+                }  # fmt: skip
+                ordered = sorted(labels.items(), key=lambda item: item[1].casefold())
+                options[facet.name] = [{"value": value, "label": label} for value, label in ordered]
+            else:
+                counts = {f"{facet.name}:{option.value}": 0 for option in facet.options} | counts
+        summary = {name: self._tallies[Tally(name, "", "")] for name in ("shown", "total")}
+        return {"counts": counts, "options": options, "summary": summary}
