@@ -40,7 +40,7 @@ class ControlsView(Generic[R]):
             "q": self.query.search,
             "sort": self.query.sort.name,
             "chosen": {facet.name: sorted(self.query.chosen.get(facet.name, ())) for facet in self.query.spec.facets},
-            "query": f"?{urlencode(self.query.params)}" if self.query.params else "",
+            "query": f"&{urlencode(self.query.params)}" if self.query.params else "",
         }
         batch: Batch = {"set": {"state": state}}
         if self._subscription.is_loaded and (counted := self.patch([row.id for row in self._subscription.rows()])):

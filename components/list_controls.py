@@ -14,7 +14,8 @@ class ListControls(Element, component="list_controls.js", dependencies=["lw_part
     """What a person chooses arrives by `on_query`; what stands there comes in batches of a `ControlsView`."""
 
     def __init__(self, spec: ListSpec[Any], *, noun: str, export_path: str | None = None) -> None:
-        """`noun` is what the rows are called, many of them; `export_path` is asked with the query's parameters."""
+        """`noun` is what the rows are called, many of them; the query's parameters are added to those of
+        `export_path`."""
         super().__init__()
         self._spec = spec
         self.props["noun"] = noun

@@ -1,6 +1,6 @@
 """The frame's looks: sidebar, header and the place for a page, with what stands at a page's head."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -46,11 +46,17 @@ class Frame:
 
 @contextmanager
 def shell(
-    *, user_name: str, org_name: str, sign_out: str = "/session/end", navigation: Sequence[Place] = NAVIGATION
+    *,
+    user_name: str,
+    org_name: str,
+    switcher: Callable[[], object] | None = None,
+    sign_out: str = "/session/end",
+    navigation: Sequence[Place] = NAVIGATION,
 ) -> Iterator[Frame]:
     """Build the frame; what is built inside is the page. The sidebar follows the path of `ui.sub_pages`.
 
-    `sign_out` is the address that a form posts to.
+    `switcher` builds what stands for the organisation's name where there are several; `sign_out` is the address that
+    a form posts to.
     """
     badges: dict[str, list[CountBadge]] = {}
     links: dict[str, ui.link] = {}
@@ -70,7 +76,10 @@ def shell(
                 "aria-expanded=false"
             )
             with Element("div").classes("lw-crumbs"):
-                text("span", org_name).classes("lw-crumbs__org lw-clip")
+                if switcher:
+                    switcher()
+                else:
+                    text("span", org_name).classes("lw-crumbs__org lw-clip")
                 crumb = text("span", "").classes("lw-crumbs__page lw-clip")
             connection = ConnectionStatus()
             with ui.link(target="/notifications").classes("lw-icon-button lw-bell"):

@@ -18,7 +18,7 @@ from pages.dashboard import dashboard_page
 from pages.gate import session_of
 from pages.inbox import alerts_page, notifications_page
 from pages.monitoring import monitoring_page
-from pages.organization import chosen_membership, new_organization_page
+from pages.organization import chosen_membership, new_organization_page, organization_switcher
 from pages.routes import Routes
 from pages.settings import settings_page
 from pages.stream import stream_page
@@ -50,7 +50,7 @@ def register_frame(context: Context) -> None:
             return
         try:
             identity = session.identity
-            membership, _ = await chosen_membership(context.database, identity, request)
+            membership, mine = await chosen_membership(context.database, identity, request)
             name = await display_name(context.database, identity)
         except SessionExpired:
             ui.navigate.to("/sign-in?reason=expired")
@@ -73,7 +73,8 @@ def register_frame(context: Context) -> None:
             ),
         )
         visit = Visit(context=context, session=session, window=window, membership=membership, address=Address(window))
-        with shell(user_name=name, org_name=membership.name) as parts:
+        switcher = partial(organization_switcher, mine, membership) if len(mine) > 1 else None
+        with shell(user_name=name, org_name=membership.name, switcher=switcher) as parts:
             live_connections(window, parts.connection, {parts.connection.name: None})
             for count, badges in parts.badges.items():
                 for badge in badges:

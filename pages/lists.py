@@ -13,6 +13,7 @@ from components.live_list import Kind, LiveList
 from components.present import Fields, present_agent, present_scan, present_stream
 from components.statuses import LOOKS
 from components.window import end_with
+from pages.organization import PARAMETER
 from pages.visit import Visit, latest_detected, newest_first, running_first
 from services.entities import ACTIVITIES, AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R
 from services.models import (
@@ -205,7 +206,8 @@ def queried(
     """A list with its controls; what a person chooses is in the address, and the address is what is shown."""
     query = ListQuery.parse(spec, visit.address.params)
     names = ("q", "sort", *(facet.name for facet in spec.facets))
-    controls = ListControls(spec, noun=noun, export_path=f"/export/{entity.table}.csv")
+    export_path = f"/export/{entity.table}.csv?{PARAMETER}={visit.membership.org_id}"
+    controls = ListControls(spec, noun=noun, export_path=export_path)
     element = LiveList(kind, pages=True)
     live = live_query(visit.window, controls, element, entity, present=present, query=query, where=where, ages=ages)
 

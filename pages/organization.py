@@ -1,8 +1,11 @@
 """Which organisation a window looks at, and what a person sees who belongs to none."""
 
+from collections.abc import Sequence
+
 from nicegui import ui
 from starlette.requests import HTTPConnection
 
+from components.org_switcher import Choice, OrgSwitcher
 from components.text import text
 from pages.context import Context
 from services.database import Database
@@ -32,6 +35,16 @@ async def chosen_membership(
         return by_id[wanted], mine
     remembered = by_id.get(connection.cookies.get(COOKIE, ""))
     return remembered or next(iter(mine), None), mine
+
+
+def organization_switcher(mine: Sequence[Membership], current: Membership) -> None:
+    """The organisations of the person, for the header."""
+    OrgSwitcher(
+        [Choice(id=str(each.org_id), name=each.name, note=each.role.value.capitalize()) for each in mine],
+        current=str(current.org_id),
+        parameter=PARAMETER,
+        cookie=COOKIE,
+    )
 
 
 def new_organization_page(context: Context, session: UserSession, user_name: str) -> None:

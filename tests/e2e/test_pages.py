@@ -64,7 +64,7 @@ async def test_an_unknown_address_gets_a_page_that_says_so(world: World, window:
     await expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
 
 
-@pytest.mark.parametrize("id", ["not-a-uuid", str(uuid4()), "<script>alert(1)"])
+@pytest.mark.parametrize("id", ["not-a-uuid", "00000000-0000-4000-8000-000000000000", "<script>alert(1)"])
 async def test_a_stream_that_does_not_exist_gets_a_page_that_says_so(world: World, window: SignedIn, id: str) -> None:
     page = await window(await world.person(await world.organization()), f"/streams/{id}")
     await expect(page.get_by_role("heading", name="There is no such stream")).to_be_visible()
