@@ -15,7 +15,8 @@ class Waiting(TypedDict):
 class Reset(TypedDict):
     """Everything that is shown from now on: the ids in order and the whole fields of each.
 
-    Of a list that shows only a part, these are the ids from the `first` on, of `total`.
+    Of a list that shows only a part, these are the ids from the `first` on, of `total`; `filtered` says that somebody
+    chose to see only some rows.
     """
 
     order: list[str]
@@ -23,6 +24,7 @@ class Reset(TypedDict):
     first: NotRequired[int]
     total: NotRequired[int]
     waiting: NotRequired[Waiting]
+    filtered: NotRequired[bool]
 
 
 class Batch(TypedDict, total=False):

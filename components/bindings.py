@@ -86,9 +86,11 @@ def live_query(
     rows_live.view = rows_view = RowsView(
         subscription, present=present, key=query.sort.key, where=passes, moves=query.sort.moves
     )
+    rows_view.is_filtered = not query.is_everything
 
     def show(query: ListQuery[R]) -> None:
         controls_view.query = query
+        rows_view.is_filtered = not query.is_everything
         rows_view.key, rows_view.moves = query.sort.key, query.sort.moves
         rows_view.scroll(0, is_read=False)
         rows_view.settle()

@@ -28,7 +28,7 @@ export default {
     const order = shallowRef(null); // null until the first batch
     const host = ref(null);
     const staleSince = ref(null);
-    const facts = shallowReactive({ first: 0, total: 0, waiting: SETTLED });
+    const facts = shallowReactive({ first: 0, total: 0, waiting: SETTLED, filtered: false });
     const space = shallowReactive({ above: 0, below: 0 });
     const moves = new WeakMap();
     const waiting = new Set();
@@ -185,6 +185,7 @@ export default {
     return {
       apply,
       setStale: (since) => (staleSince.value = since),
+      facts,
       asOf: computed(() => (staleAt.value ? "as of " + clockTime(staleAt.value) : "")),
       host,
       kind,
@@ -206,7 +207,7 @@ export default {
         <div v-for="index in skeletons" :key="index" class="lw-ghost" :class="'lw-ghost--' + $props.kind"><i></i><i></i><i></i></div>
       </div>
       <div v-else-if="!order.length && emptyText" class="lw-empty">
-        <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ emptyText }}</p>
+        <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ facts.filtered ? "Nothing matches. Search for less, or clear the filter, to see more." : emptyText }}</p>
       </div>
       <div v-if="space.above" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="kind.layout" role="list" :aria-label="label">

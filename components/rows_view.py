@@ -37,6 +37,7 @@ class RowsView(Generic[R]):
         self.limit = limit
         self.first = 0
         self.is_read = False
+        self.is_filtered = False
         self._present = present
         self._order: list[UUID] = []
         self._rank: dict[UUID, int] = {}
@@ -74,6 +75,7 @@ class RowsView(Generic[R]):
             "first": first,
             "total": total,
             "waiting": waiting,
+            "filtered": self.is_filtered,
         }
         return {"reset": reset}
 

@@ -33,7 +33,8 @@ async def test_two_hundred_windows_of_twenty_members_hold_one_channel_for_the_or
             leases += [service.subscribe(entity, org, session=member) for entity in (STREAMS, SCANS, AGENTS)]
             leases.append(service.subscribe(NOTIFICATIONS, member.id, session=member))
         await until(lambda: all(lease.is_loaded for lease in leases), within=30)
-        assert proxy.connections == 2 * (1 + len(members)), "both ends of one socket for the org and one for each user"
+        sockets = 2 * (1 + len(members))
+        await until(lambda: proxy.connections == sockets, within=30, what="both ends of one socket for each topic")
         assert len(service.active_subscriptions()) == 800
         await world.insert(Stream(org_id=org, name="seen by all"), by=members[0])
         await until(lambda: all(len(lease.rows()) == 1 for lease in leases if lease.entity is STREAMS))
