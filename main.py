@@ -96,6 +96,7 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
             database=database,
             enter_demo=demo.enter if demo and is_loopback(settings.host) else None,
             pacer=Pacer(),
+            plan=settings.plan,
             realtime=realtime,
             scan=scan,
             sessions=Sessions(auth),

@@ -8,14 +8,17 @@ from nicegui import ui
 from nicegui.events import GenericEventArguments
 
 from components.controls_view import ControlsView
+from components.event_log import EventLog
+from components.events_view import EventsView
 from components.list_controls import ListControls
 from components.list_query import ListQuery
 from components.live_list import LiveList
+from components.live_table import LiveTable, TableView
 from components.rows_view import LIMIT, RowsView
 from components.views import ConnectionsView, Counter, CountsView
 from components.window import Live, Window, end_with
 from services.entities import Entity, R, Scope
-from services.realtime import Delta, FeedStatus
+from services.realtime import Delta, FeedStatus, Subscription
 
 
 def live_rows(
@@ -124,6 +127,32 @@ def live_counts(window: Window, element: ui.element, counters: Sequence[Counter]
     subscriptions = {table: window.subscribe(entity, on_change=live.changed) for table, entity in entities.items()}
     live.view = CountsView(counters, subscriptions)
     end_with(element, live.close, *(subscription.close for subscription in subscriptions.values()))
+
+
+def live_table(window: Window, element: LiveTable, rows: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
+    """Bind a table to `rows`, computed anew with every change of a status: with every canary at least."""
+    live = Live(window, element, follows_status=True)
+    live.view = TableView(rows)
+    end_with(element, live.close)
+
+
+def live_events(window: Window, element: EventLog, entities: Sequence[Entity[Any]]) -> None:
+    """Bind an event log to what arrives of these entities; the leases end with the element."""
+    live = Live(window, element)
+    live.view = view = EventsView()
+    subscriptions: list[Subscription[Any]] = []
+
+    def follow(entity: Entity[Any]) -> None:
+        def begin(_: FeedStatus) -> None:
+            if subscription.is_loaded:
+                view.begin(entity)
+
+        subscription = window.subscribe(entity, on_change=view.listener(entity, live.changed), on_status=begin)
+        subscriptions.append(subscription)
+
+    for entity in entities:
+        follow(entity)
+    end_with(element, live.close, *(subscription.close for subscription in subscriptions))
 
 
 def live_connections(window: Window, element: ui.element, scopes: Mapping[str, Scope | None]) -> None:

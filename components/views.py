@@ -55,6 +55,19 @@ class CountsView:
         return {"set": changed} if changed else None
 
 
+class FieldsView:
+    """Fields by key, computed whenever they are shown or refreshed."""
+
+    def __init__(self, fields: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
+        self._fields = fields
+
+    def full(self) -> Batch | None:
+        return {"set": {key: dict(fields) for key, fields in self._fields().items()}}
+
+    def patch(self, dirty: Collection[UUID]) -> Batch | None:
+        return None
+
+
 class ConnectionsView:
     """The states of named connections for chips; always sent whole, since they change seldom."""
 

@@ -1,107 +1,169 @@
-"""The System tab: whether the live data is live, and what the feeds could not read."""
+"""The System tab: whether the live data is live, how far it is from the plan's limits, and what arrives just now."""
 
-from collections.abc import Callable, Collection
-from uuid import UUID
+from nicegui import Client
 
-from nicegui import Client, ui
-
-from components.batch import Batch
-from components.bindings import live_connections
-from components.connection import MultiConnectionStatus
+from components.bindings import live_events, live_table
+from components.event_log import EventLog
+from components.live_table import Column, LiveTable
 from components.shell import section
 from components.stats import Stat, StatGrid
 from components.text import text
+from components.views import FieldsView
 from components.window import Live, end_with
 from pages.visit import Visit
-from services.entities import ALERTS, STREAMS, Scope, Topic
+from services.entities import ALERTS, ENTITIES, STREAMS, Topic
+from services.plan import PLAN_LIMITS
+from services.realtime import Feed
 
+Fields = dict[str, object]
 STATS = (
     Stat(key="lag", label="Round trip", icon="timer"),
-    Stat(key="events", label="Events received", icon="bolt"),
-    Stat(key="feeds", label="Realtime channels", icon="hub"),
+    Stat(key="events", label="Events a second", icon="bolt"),
+    Stat(key="reconnects", label="Reconnects", icon="sync"),
+    Stat(key="windows", label="Windows connected", icon="tab"),
     Stat(key="subscriptions", label="Subscriptions", icon="podcasts"),
-    Stat(key="windows", label="Open windows", icon="tab"),
     Stat(key="quarantined", label="Rows quarantined", icon="report"),
+)
+FEED_COLUMNS = (
+    Column(key="name", label="Feed"),
+    Column(key="status", label="Status", kind="status"),
+    Column(key="p50", label="Lag p50", kind="number", hint="Of the canaries of the last ten minutes"),
+    Column(key="p95", label="Lag p95", kind="number", hint="Of the canaries of the last ten minutes"),
+    Column(key="rate", label="Events/s", kind="number", hint="Over the last minute"),
+    Column(key="events", label="Events", kind="number"),
+    Column(key="reconnects", label="Reconnects", kind="number"),
+    Column(key="missed", label="Canaries missed", kind="number"),
+    Column(key="repaired", label="Rows repaired", kind="number", hint="Found by comparing with the table every minute"),
+    Column(key="leases", label="Subscriptions", kind="number"),
+)
+PLAN_COLUMNS = (
+    Column(key="name", label="Limit"),
+    Column(key="used", label="In use", kind="number"),
+    Column(key="allowed", label="Allowed", kind="number"),
+    Column(key="share", label="Share", kind="share"),
+)
+QUARANTINE_COLUMNS = (
+    Column(key="table", label="Table"),
+    Column(key="row_id", label="Id", kind="code"),
+    Column(key="reason", label="Reason"),
+    Column(key="count", label="Times seen", kind="number"),
 )
 
 
 def system_panel(visit: Visit) -> None:
     """Figures of this process's feeds, brought up to date whenever a status changes: with every canary at least."""
-    chips = MultiConnectionStatus({"organisation": "Organisation feed", "personal": "Personal feed"})
-    live_connections(visit.window, chips, {"organisation": Scope.ORG, "personal": Scope.USER})
+    figures = Figures(visit)
     grid = StatGrid(STATS)
-    figures = Live(visit.window, grid, follows_status=True)
-    end_with(grid, figures.close)
+    totals = Live(visit.window, grid, follows_status=True)
+    totals.view = FieldsView(figures.totals)
+    end_with(grid, totals.close)
+    with section("Your feeds"):
+        live_table(visit.window, LiveTable("feeds", FEED_COLUMNS, label="Your feeds"), figures.feeds)
+    with section("Use of the plan"):
+        plan = visit.context.plan
+        text(
+            "p",
+            f"What this app uses of the Realtime limits of the {plan.value} plan; other clients of the same project "
+            "come on top. LIVEWATCH_PLAN names the plan.",
+        ).classes("lw-muted")
+        live_table(visit.window, LiveTable("plan", PLAN_COLUMNS, label="Use of the plan"), figures.plan)
     with section("Quarantined rows"):
         text(
             "p",
             "A row that does not fit its model is left out and named here and in the log; the rest goes on. "
             "Mend the row and it appears.",
         ).classes("lw-muted")
-        quarantine = ui.element("div").classes("lw-facts")
-    figures.view = SystemView(visit, on_quarantine=lambda: fill(quarantine, visit))
+        live_table(
+            visit.window, LiveTable("quarantine", QUARANTINE_COLUMNS, label="Quarantined rows"), figures.quarantine
+        )
+    with section("Realtime inspector"):
+        live_events(visit.window, EventLog(), ENTITIES)
 
 
-def fill(quarantine: ui.element, visit: Visit) -> None:
-    """List the rows that failed validation on the topics that this person listens to."""
-    rows = [row for topic in topics(visit) for row in visit.context.realtime.quarantined(topic)]
-    with quarantine.clear():
-        if not rows:
-            text("p", "None.")
-            return
-        with ui.element("table"):
-            with ui.element("tr"):
-                for title in ("Table", "Id", "Reason", "Times seen"):
-                    text("th", title)
-            for row in rows:
-                with ui.element("tr"):
-                    _cell(row.id, "table", row.table)
-                    _cell(row.id, "id", row.id).classes("lw-mono")
-                    _cell(row.id, "reason", row.reason)
-                    _cell(row.id, "count", str(row.count))
+class Figures:
+    """What the tables show. Of feeds and rows only those that this person listens to; of the whole app only sums."""
 
+    def __init__(self, visit: Visit) -> None:
+        self._realtime = visit.context.realtime
+        self._limits = PLAN_LIMITS[visit.context.plan]
+        self._names: dict[Topic, str] = {
+            STREAMS.topic(visit.membership.org_id): visit.membership.name,
+            ALERTS.topic(visit.session.identity.user_id): "Personal",
+        }
 
-def topics(visit: Visit) -> list[Topic]:
-    """The topics of the organisation that is looked at and of the person."""
-    return [STREAMS.topic(visit.membership.org_id), ALERTS.topic(visit.session.identity.user_id)]
-
-
-class SystemView:
-    """The figures, always sent whole."""
-
-    def __init__(self, visit: Visit, *, on_quarantine: Callable[[], None]) -> None:
-        self._visit = visit
-        self._quarantined: int | None = None
-        self._on_quarantine = on_quarantine
-
-    def full(self) -> Batch | None:
-        realtime = self._visit.context.realtime
-        mine = topics(self._visit)
-        feeds = [feed for feed in realtime.feeds() if feed.topic in mine]
+    def totals(self) -> dict[str, Fields]:
+        """The stat cards."""
+        feeds = self._mine()
         lags = [feed.status.lag for feed in feeds if feed.status.lag is not None]
-        quarantined = sum(len(realtime.quarantined(topic)) for topic in mine)
-        if quarantined != self._quarantined:
-            self._quarantined = quarantined
-            self._on_quarantine()
-        connections = sum(feed.supervisor.connections for feed in feeds)
-        values = {
-            "lag": (f"{max(lags) * 1000:.1f} ms" if lags else "not yet", "slower feed", None),
-            "events": (sum(feed.events for feed in feeds), f"in {connections} connections", None),
-            "feeds": (len(realtime.feeds()), "shared", None),
-            "subscriptions": (len(realtime.active_subscriptions()), "leases", None),
-            "windows": (sum(client.has_socket_connection for client in Client.instances.values()), None, None),
-            "quarantined": (quarantined, "on your topics", "caution" if quarantined else None),
+        quarantined = len(self.quarantine())
+        reconnects = sum(_reconnects(feed) for feed in feeds)
+        windows = sum(client.has_socket_connection for client in Client.instances.values())
+        return {
+            "lag": {"value": f"{max(lags) * 1000:.1f} ms" if lags else "not yet", "hint": "slower feed"},
+            "events": {
+                "value": f"{sum(feed.meter.rate for feed in feeds):.1f}",
+                "hint": f"{sum(feed.meter.events for feed in feeds)} in all",
+            },
+            "reconnects": {
+                "value": reconnects,
+                "hint": "since the feeds began",
+                "tone": "caution" if reconnects else None,
+            },
+            "windows": {"value": windows, "hint": "in this app"},
+            "subscriptions": {
+                "value": len(self._realtime.active_subscriptions()),
+                "hint": f"on {len(self._realtime.feeds())} channels",
+            },
+            "quarantined": {"value": quarantined, "hint": "on your feeds", "tone": "caution" if quarantined else None},
+        }
+
+    def feeds(self) -> dict[str, Fields]:
+        """A row for each feed of this person."""
+        return {
+            str(feed.topic): {
+                "name": self._names[feed.topic],
+                "status": feed.status.status.value,
+                "p50": _milliseconds(feed.meter.lag(0.5)),
+                "p95": _milliseconds(feed.meter.lag(0.95)),
+                "rate": f"{feed.meter.rate:.1f}",
+                "events": feed.meter.events,
+                "reconnects": _reconnects(feed),
+                "missed": feed.status.missed_canaries,
+                "repaired": feed.supervisor.repaired,
+                "leases": len(feed.leases),
+            }
+            for feed in self._mine()
+        }
+
+    def plan(self) -> dict[str, Fields]:
+        """A row for each limit of the plan."""
+        feeds = self._realtime.feeds()
+        used = {
+            "connections": ("Connections", float(len(feeds)), self._limits.connections),
+            "messages": ("Messages a second", sum(feed.meter.rate for feed in feeds), self._limits.messages_per_second),
+            # Each feed has a connection of its own, so that one slow policy holds up nobody else.
+            "channels": ("Channels a connection", float(bool(feeds)), self._limits.channels_per_connection),
         }
         return {
-            "set": {key: {"value": value, "hint": hint, "tone": tone} for key, (value, hint, tone) in values.items()}
+            key: {"name": name, "used": f"{use:.4g}", "allowed": allowed, "share": round(use / allowed, 3)}
+            for key, (name, use, allowed) in used.items()
         }
 
-    def patch(self, dirty: Collection[UUID]) -> Batch | None:
-        return None
+    def quarantine(self) -> dict[str, Fields]:
+        """The rows that failed validation on this person's topics."""
+        rows = [row for topic in self._names for row in self._realtime.quarantined(topic)]
+        return {
+            row.id: {"table": row.table, "row_id": row.id, "reason": row.reason, "count": row.count} for row in rows
+        }
+
+    def _mine(self) -> list[Feed]:
+        feeds = {feed.topic: feed for feed in self._realtime.feeds()}
+        return [feeds[topic] for topic in self._names if topic in feeds]
 
 
-def _cell(id: str, field: str, content: str) -> ui.element:
-    # Set one by one: what stands in a bad row must not be read as further attributes.
-    cell = text("td", content)
-    cell.props["data-table"], cell.props["data-id"], cell.props["data-field"] = "quarantine", id, field
-    return cell
+def _reconnects(feed: Feed) -> int:
+    return max(0, feed.supervisor.connections - 1)
+
+
+def _milliseconds(seconds: float | None) -> str | None:
+    return None if seconds is None else f"{seconds * 1000:.1f} ms"

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.errors import ConfigurationError
 from services.feed_kind import FeedKind
+from services.plan import Plan
 
 HOSTED_VARIABLES = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "DATABASE_URL")
 
@@ -26,6 +27,7 @@ class Settings(BaseSettings):
     data: Path = Field(Path(".livewatch"), validation_alias="LIVEWATCH_DATA")
     demo_scan: bool = Field(True, validation_alias="LIVEWATCH_DEMO_SCAN")
     feed: FeedKind = Field(FeedKind.BROADCAST, validation_alias="LIVEWATCH_FEED")
+    plan: Plan = Field(Plan.FREE, validation_alias="LIVEWATCH_PLAN")
     supabase_url: AnyHttpUrl | None = Field(None, validation_alias="SUPABASE_URL")
     supabase_anon_key: SecretStr | None = Field(None, validation_alias="SUPABASE_ANON_KEY")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")

@@ -1,5 +1,6 @@
 """The feed: one shared service over Supabase Realtime that keeps rows in memory equal to the database."""
 
+from services.realtime.feed import Feed
 from services.realtime.rows import Delta
 from services.realtime.service import RealtimeService
 from services.realtime.source import DatabaseSource
@@ -15,6 +16,7 @@ __all__ = [
     "TRANSPORTS",
     "DatabaseSource",
     "Delta",
+    "Feed",
     "FeedStatus",
     "Lessee",
     "RealtimeService",

@@ -11,6 +11,7 @@ from services.entities import Entity, R, Topic
 from services.errors import SessionExpired
 from services.models import ConnectionStatus
 from services.realtime.change import Change
+from services.realtime.meter import Meter
 from services.realtime.rows import Delta, Quarantine, Rows
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
@@ -41,8 +42,7 @@ class Feed:
         self.topic = topic
         self.status = FeedStatus(status=ConnectionStatus.CONNECTING)
         self.leases: set[Subscription[Any]] = set()
-        self.events = 0
-        self.last_event_at: datetime | None = None
+        self.meter = Meter()
         self._quarantine = quarantine
         self._on_membership = on_membership
         self._tables: dict[str, Table[Any]] = {}
@@ -96,7 +96,7 @@ class Feed:
     # What arrives: the Sink of the transport
 
     def change(self, change: Change) -> None:
-        self._arrived()
+        self.meter.arrived()
         table = self._tables.get(change.table)
         if table is None:
             return
@@ -106,7 +106,7 @@ class Feed:
             table.deliver([delta])
 
     def membership(self) -> None:
-        self._arrived()
+        self.meter.arrived()
         self._on_membership(self.topic)
 
     def canary(self, nonce: UUID) -> None:
@@ -114,13 +114,13 @@ class Feed:
             waiting.set_result(None)
 
     def gap(self, table: str) -> None:
-        self._arrived()
+        self.meter.arrived()
         if watched := self._tables.get(table):
             watched.hold()
             self.supervisor.tend()
 
     def malformed(self, payload: Mapping[str, Any], reason: str) -> None:
-        self._arrived()
+        self.meter.arrived()
         row = payload.get("record") or payload.get("old_record")
         id = row.get("id") if isinstance(row, Mapping) else None
         self._quarantine(str(payload.get("table")), str(id), reason)
@@ -166,10 +166,6 @@ class Feed:
     def recheck_leases(self) -> None:
         """Have the leases of everybody here checked: somebody was refused, or what would tell was not heard."""
         self._on_membership(self.topic)
-
-    def _arrived(self) -> None:
-        self.events += 1
-        self.last_event_at = datetime.now(UTC)
 
 
 class Table(Generic[R]):

@@ -234,7 +234,9 @@ class Supervisor:
                 return f"A canary did not come back within {CANARY_TIMEOUT:.0f} s."
             except (DatabaseUnavailable, PermissionDenied, FeedError, SessionExpired) as error:
                 return str(error)
-            self._feed.set_status(replace(self._feed.status, lag=lag, last_event_at=self._feed.last_event_at))
+            meter = self._feed.meter
+            meter.proved(lag)
+            self._feed.set_status(replace(self._feed.status, lag=lag, last_event_at=meter.last_event_at))
             await asyncio.sleep(CANARY_INTERVAL)
 
     async def _canary(self, timeout: float) -> float:  # noqa: ASYNC109  # the caller's patience is part of the question
@@ -253,7 +255,7 @@ class Supervisor:
 
     def _status(self, status: ConnectionStatus, **details: Any) -> FeedStatus:
         return FeedStatus(
-            status=status, last_event_at=self._feed.last_event_at, missed_canaries=self._missed, **details
+            status=status, last_event_at=self._feed.meter.last_event_at, missed_canaries=self._missed, **details
         )
 
     @property

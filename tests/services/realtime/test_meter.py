@@ -1,0 +1,63 @@
+"""What a feed counts."""
+
+import pytest
+
+from services.realtime.meter import LAGS_KEPT, Meter
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_the_rate_is_that_of_the_last_minute(clock: Clock) -> None:
+    meter = Meter(clock)
+    for _ in range(120):
+        clock.now += 1.0
+        for _ in range(3):
+            meter.arrived()
+    assert meter.rate == pytest.approx(3.0, rel=0.05)
+    assert meter.events == 360
+
+
+def test_the_rate_of_a_young_feed_is_that_since_it_began(clock: Clock) -> None:
+    meter = Meter(clock)
+    clock.now += 10.0
+    for _ in range(50):
+        meter.arrived()
+    assert meter.rate == pytest.approx(5.0)
+
+
+def test_a_burst_is_forgotten_after_a_minute(clock: Clock) -> None:
+    meter = Meter(clock)
+    for _ in range(1000):
+        meter.arrived()
+    clock.now += 61.0
+    assert meter.rate == 0.0
+    assert meter.last_event_at is not None
+
+
+def test_half_of_the_canaries_were_faster_than_the_median() -> None:
+    meter = Meter()
+    assert meter.lag(0.5) is None
+    for milliseconds in range(1, 101):
+        meter.proved(milliseconds / 1000)
+    assert meter.lag(0.5) == pytest.approx(0.051)
+    assert meter.lag(0.95) == pytest.approx(0.096)
+    assert meter.lag(1.0) == pytest.approx(0.1)
+
+
+def test_only_the_last_canaries_count() -> None:
+    meter = Meter()
+    meter.proved(60.0)
+    for _ in range(LAGS_KEPT):
+        meter.proved(0.001)
+    assert meter.lag(1.0) == pytest.approx(0.001)
