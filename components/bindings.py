@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
+from uuid import UUID
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
 from components.controls_view import ControlsView
+from components.details import Details, OneRowView
 from components.event_log import EventLog
 from components.events_view import EventsView
 from components.list_controls import ListControls
@@ -44,6 +46,21 @@ def live_rows(
     live = Live(window, element)
     subscription = window.subscribe(entity, on_change=live.changed, on_status=age)
     live.view = RowsView(subscription, present=present, key=key, where=where, limit=limit)
+    end_with(element, live.close, subscription.close)
+
+
+def live_row(
+    window: Window, element: Details, entity: Entity[R], id: UUID | None, *, present: Callable[[R], dict[str, Any]]
+) -> None:
+    """Bind an element to the one row of that id, which may come, change and go; the lease ends with the element."""
+    live = Live(window, element)
+    subscription = window.subscribe(entity, on_change=live.changed, where=lambda row: row.id == id)
+
+    def row() -> dict[str, Any] | None:
+        found = subscription.get(id) if id else None
+        return present(found) if found else None
+
+    live.view = OneRowView(lambda: subscription.is_loaded, row)
     end_with(element, live.close, subscription.close)
 
 

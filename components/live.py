@@ -99,7 +99,7 @@ class Hook(Generic[R]):
 
 
 class InboxHook(Hook[R]):
-    """What is addressed to the person, latest first, and what they do with it.
+    """What is addressed to the person in the window's organisation, latest first, and what they do with it.
 
     Each mark goes to the database and comes back to every window. Marking raises NotFound, PermissionDenied or
     DatabaseUnavailable.
@@ -120,8 +120,8 @@ class InboxHook(Hook[R]):
         await self._inbox.mark(self._database, self._window.session.identity, id)
 
     async def mark_all_as_read(self) -> int:
-        """Mark all as read; returns how many were not."""
-        return await self._inbox.mark_all(self._database, self._window.session.identity)
+        """Mark all in the window's organisation as read; returns how many were not."""
+        return await self._inbox.mark_all(self._database, self._window.session.identity, self._window.org_id)
 
 
 class AgentsHook(Hook[AgentExecution]):

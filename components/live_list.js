@@ -20,8 +20,10 @@ export default {
     emptyText: String,
     label: String,
     pages: Boolean, // more rows come as the reader scrolls
+    selects: Boolean, // a row's link selects it instead
+    selected: String,
   },
-  emits: ["live", "markRead", "scroll", "settle"],
+  emits: ["live", "markRead", "scroll", "select", "settle"],
   setup(props, { emit }) {
     const kind = KINDS[props.kind];
     const rows = new Map();
@@ -156,6 +158,14 @@ export default {
       }, ANSWER_TIME);
     }
 
+    // NiceGUI listens further up for links of ours.
+    function select(event, id) {
+      if (!props.selects || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      emit("select", id);
+    }
+
     function keepWaiting() {
       for (const id of waiting) if (rows.get(id)?.is_read) waiting.delete(id);
       if (waiting.size) sessionStorage[storage] = JSON.stringify([...waiting]);
@@ -194,6 +204,7 @@ export default {
       pill,
       root,
       rows,
+      select,
       settle,
       space,
       tableName: props.table ?? kind.table,
@@ -212,7 +223,7 @@ export default {
       <div v-if="space.above" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="kind.layout" role="list" :aria-label="label">
         <component :is="kind.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="tableName"
-                   :looks="looks" @mark-read="markRead" />
+                   :looks="looks" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @select="select" />
       </div>
       <div v-if="space.below" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,

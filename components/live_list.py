@@ -125,6 +125,20 @@ class LiveList(Element, component="live_list.js", dependencies=["lw_parts.js", "
         does so by itself."""
         self.run_method("setStale", epoch_ms(since))
 
+    def set_selected(self, id: str | None) -> None:
+        """Show that the row of that id is the selected one, or none."""
+        self.props["selected"] = id
+        self.update()
+
+    def on_select(self, handler: Callable[[str], object]) -> None:
+        """Have rows selected here, where else their name is a link to where they are: `handler` gets the row's id."""
+        self.props["selects"] = True
+
+        def selected(event: GenericEventArguments) -> object:
+            return handler(str(event.args))
+
+        self.on("select", selected)
+
     def on_mark_read(self, handler: Callable[[str], object]) -> None:
         """Call `handler` with the id of the row that a person marked as read."""
 

@@ -19,7 +19,7 @@ function rowComponent(statusField, template, more = () => ({})) {
   return {
     components: { Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
     props: { id: String, row: Object, table: String, looks: Object },
-    emits: ["markRead"],
+    emits: ["markRead", "select"],
     setup(props) {
       const at = (field) => fieldAttributes(props.table, props.id, field);
       return { at, look: computed(() => lookOf(props.looks, props.row[statusField])), pageLink, percent, ...more(props) };
@@ -55,7 +55,7 @@ const ScanCard = rowComponent(
   `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
     <div class="lw-card__head">
       <live-dot :look="look" />
-      <span class="lw-card__name" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
+      <a class="lw-card__name lw-card__link" :href="pageLink('/monitoring/scans?selected=' + id)" :title="row.name" v-bind="at('name')" @click="$emit('select', $event, id)">{{ row.name }}</a>
       <status-badge :look="look" :value="row.status" v-bind="at('status')" />
     </div>
     <div class="lw-card__figures lw-number">
@@ -96,7 +96,7 @@ const AgentRow = rowComponent(
   `<div class="lw-line lw-line--agent" role="listitem" :data-table="table" :data-id="id">
     <live-dot :look="look" />
     <div class="lw-line__main">
-      <span class="lw-line__title lw-clip" :title="row.agent_name" v-bind="at('agent_name')">{{ row.agent_name }}</span>
+      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink('/monitoring/agents?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)">{{ row.agent_name }}</a>
       <span v-if="row.summary" class="lw-line__note lw-clip" :class="{ 'lw-critical': row.status === 'failed' }" :title="row.summary">{{ row.summary }}</span>
     </div>
     <status-badge :look="look" :value="row.status" v-bind="at('status')" />

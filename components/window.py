@@ -32,9 +32,9 @@ class Part(Protocol):
 class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"]):
     """One browser window: sends what its views have to say in one message a frame, while somebody can see it.
 
-    It looks at one organisation, `org_id`, and at what is addressed to the session's user. A window that is hidden or
-    away is sent nothing; its views are stale and go out in full once it is seen again. Must be built within the page;
-    it ends with it.
+    It looks at one organisation, `org_id`, and at what is addressed there to the session's user. A window that is away
+    is sent nothing, and one that is hidden only what is also for those who do not look; the other views are stale and
+    go out in full once it is seen again. Must be built within the page; it ends with it.
     """
 
     def __init__(self, service: RealtimeService, session: Lessee, pacer: Pacer, *, org_id: UUID) -> None:
@@ -43,8 +43,10 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         self._service = service
         self.session = session
         self.is_seen = False
+        self._is_there = False
         self._parts: list[Part] = []
         self._followers: list[Part] = []
+        self._heard: list[Part] = []
         self._subscriptions: list[Subscription[Any]] = []
         self._status: ConnectionStatus | None = None
         self._paced = Paced(pacer, self._flush)
@@ -58,7 +60,10 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         on_status: Callable[[FeedStatus], None] | None = None,
         where: Callable[[R], bool] | None = None,
     ) -> Subscription[R]:
-        """A lease that counts for this window's connection status. Whoever takes it closes it, or the window does."""
+        """A lease that counts for this window's connection status. Whoever takes it closes it, or the window does.
+
+        Of what is addressed to the user it has the rows of this window's organisation.
+        """
 
         def status_changed(status: FeedStatus) -> None:
             for part in self._followers:
@@ -67,9 +72,17 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
             if on_status:
                 on_status(status)
 
-        scope_id = self.org_id if entity.scope is Scope.ORG else self.session.identity.user_id
+        def is_of_here(row: R) -> bool:
+            return row.org_id == self.org_id and (where is None or where(row))
+
+        is_shared = entity.scope is Scope.ORG
         subscription = self._service.subscribe(
-            entity, scope_id, session=self.session, on_change=on_change, on_status=status_changed, where=where
+            entity,
+            self.org_id if is_shared else self.session.identity.user_id,
+            session=self.session,
+            on_change=on_change,
+            on_status=status_changed,
+            where=where if is_shared else is_of_here,
         )
         self._subscriptions = [*self._open_leases(), subscription]
         return subscription
@@ -78,20 +91,26 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         """The worst status among this window's leases, or those of one scope."""
         return worst([each.status for each in self._open_leases() if scope in (None, each.topic.scope)])
 
-    def add(self, part: Part, *, follows_status: bool = False) -> None:
-        """Serve a part; one that `follows_status` is refreshed with every change of a status."""
+    def add(self, part: Part, *, follows_status: bool = False, also_hidden: bool = False) -> None:
+        """Serve a part; one that `follows_status` is refreshed with every change of a status.
+
+        One that is `also_hidden` is for those too who do not look: a sound, the title of the tab.
+        """
         self._parts.append(part)
         if follows_status:
             self._followers.append(part)
+        if also_hidden:
+            self._heard.append(part)
 
     def discard(self, part: Part) -> None:
         """Serve a part no more; idempotent."""
         self._parts = [each for each in self._parts if each is not part]
         self._followers = [each for each in self._followers if each is not part]
+        self._heard = [each for each in self._heard if each is not part]
 
-    def touch(self) -> None:
+    def touch(self, *, also_hidden: bool = False) -> None:
         """Something is to be sent."""
-        if self.is_seen:
+        if self.is_seen or (also_hidden and self._is_there):
             self._paced.mark()
 
     def renew(self) -> None:
@@ -108,6 +127,7 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
 
     def _on_seen(self, event: GenericEventArguments) -> None:
         self.is_seen = bool(event.args.get("visible"))
+        self._is_there = True
         self._status = None
         for part in self._parts:
             part.refresh()
@@ -115,16 +135,16 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
     def _flush(self) -> None:
         if not self.client.has_socket_connection:
             # Nobody is there; whoever comes back reports as seen, and then gets everything.
-            self.is_seen = False
+            self.is_seen = self._is_there = False
             return
         batches = []
-        for part in list(self._parts):
+        for part in list(self._parts if self.is_seen else self._heard):
             try:
                 if taken := part.take():
                     batches.append(taken)
             except Exception:
                 logger.exception("a part of a window failed", part=type(part).__name__)
-        status = self._live_status()
+        status = self._live_status() if self.is_seen else self._status
         if batches or status != self._status:
             self._status = status
             self.run_method("apply", batches, status)
@@ -154,25 +174,28 @@ class Live:
     The element must emit `live` once it is mounted, and offer the method `apply(batch)`. Ends with the element.
     """
 
-    def __init__(self, window: Window, element: ui.element, *, follows_status: bool = False) -> None:
+    def __init__(
+        self, window: Window, element: ui.element, *, follows_status: bool = False, also_hidden: bool = False
+    ) -> None:
         self.view: View | None = None
         self._element = element
         self._is_stale = True
         self._window = window
         self._is_mounted = False
         self._dirty: set[UUID] = set()
-        window.add(self, follows_status=follows_status)
+        self._also_hidden = also_hidden
+        window.add(self, follows_status=follows_status, also_hidden=also_hidden)
         element.on("live", self._on_live)
 
     def changed(self, deltas: Iterable[Delta[Any]]) -> None:
         """Rows changed."""
         self._dirty.update(delta.id for delta in deltas)
-        self._window.touch()
+        self._window.touch(also_hidden=self._also_hidden)
 
     def refresh(self) -> None:
         """Everything may have changed: the filter, the order, what is known."""
         self._is_stale = True
-        self._window.touch()
+        self._window.touch(also_hidden=self._also_hidden)
 
     def take(self) -> tuple[int, Batch] | None:
         """The element's id and what to send to it now."""

@@ -13,6 +13,7 @@ from components.live_list import Kind, LiveList
 from components.present import Fields, present_agent, present_scan, present_stream
 from components.statuses import LOOKS
 from components.window import end_with
+from pages.details import AGENT_DETAILS, SCAN_DETAILS, Detailed, DetailPanel
 from pages.organization import PARAMETER
 from pages.visit import Visit, latest_detected, newest_first, running_first
 from services.entities import ACTIVITIES, AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R
@@ -173,7 +174,7 @@ def streams(visit: Visit) -> None:
 
 def scans(visit: Visit) -> None:
     """Every scan of the organisation."""
-    queried(visit, "scan", SCANS, SCAN_LIST, present_scan, noun="scans", ages=True)
+    queried(visit, "scan", SCANS, SCAN_LIST, present_scan, noun="scans", ages=True, details=SCAN_DETAILS)
 
 
 def agents(visit: Visit) -> None:
@@ -187,7 +188,8 @@ def agents(visit: Visit) -> None:
         if any(delta.old is None or delta.new is None or delta.old.name != delta.new.name for delta in deltas):
             live.relabel()
 
-    live = queried(visit, "agent", AGENTS, agent_spec(stream_name), present_agent, noun="runs")
+    spec = agent_spec(stream_name)
+    live = queried(visit, "agent", AGENTS, spec, present_agent, noun="runs", details=AGENT_DETAILS)
     names = visit.window.subscribe(STREAMS, on_change=renamed)
     end_with(live.element, names.close)
 
@@ -202,13 +204,18 @@ def queried(
     noun: str,
     ages: bool = False,
     where: Callable[[R], bool] | None = None,
+    details: Detailed[R] | None = None,
 ) -> LiveQuery[R]:
-    """A list with its controls; what a person chooses is in the address, and the address is what is shown."""
+    """A list with its controls; what a person chooses is in the address, and the address is what is shown.
+
+    With `details`, a row that is selected is shown in full beside the list.
+    """
     query = ListQuery.parse(spec, visit.address.params)
     names = ("q", "sort", *(facet.name for facet in spec.facets))
     export_path = f"/export/{entity.table}.csv?{PARAMETER}={visit.membership.org_id}"
     controls = ListControls(spec, noun=noun, export_path=export_path)
     element = LiveList(kind, pages=True)
+    panel = DetailPanel(visit, details, element) if details else None
     live = live_query(visit.window, controls, element, entity, present=present, query=query, where=where, ages=ages)
 
     def choose(chosen: ListQuery[Any]) -> None:
@@ -220,8 +227,11 @@ def queried(
 
     def follow(params: Any) -> None:
         nonlocal query
-        query = ListQuery.parse(spec, params)
-        live.show(query)
+        if panel:
+            panel.follow(params)
+        if (asked := ListQuery.parse(spec, params)) != query:
+            query = asked
+            live.show(query)
 
     controls.on_query(choose)
     visit.address.listen(element, follow)

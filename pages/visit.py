@@ -90,9 +90,15 @@ def agent_list(
     live_rows(visit.window, element, AGENTS, present=present_agent, key=running_first, where=where, limit=limit)
 
 
-def activity_list(visit: Visit, *, where: Callable[[Activity], bool] | None = None, limit: int = 100) -> None:
+def activity_list(
+    visit: Visit,
+    *,
+    where: Callable[[Activity], bool] | None = None,
+    limit: int = 100,
+    empty_text: str | None = None,
+) -> None:
     """What happened, latest first."""
-    element = LiveList("activity")
+    element = LiveList("activity", empty_text=empty_text)
     live_rows(visit.window, element, ACTIVITIES, present=present_activity, key=newest_first, where=where, limit=limit)
 
 
