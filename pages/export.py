@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -40,18 +39,17 @@ def export_routes(context: Context) -> APIRouter:
             return PlainTextResponse(f"There is no list {name!r}. There are: {', '.join(entities)}.", status_code=404)
         try:
             identity = session.identity
-            scope_id: UUID | None = identity.user_id
-            if entity.scope is Scope.ORG:
-                membership, _ = await chosen_membership(context.database, identity, request)
-                scope_id = membership.org_id if membership else None
-            if scope_id is None:
+            membership, _ = await chosen_membership(context.database, identity, request)
+            if membership is None:
                 raise PermissionDenied("You belong to no organisation yet.")
+            scope_id = membership.org_id if entity.scope is Scope.ORG else identity.user_id
             records = await source.snapshot(identity, entity, entity.topic(scope_id))
         except PermissionDenied as error:
             return PlainTextResponse(str(error), status_code=403)
         except LivewatchError as error:
             return PlainTextResponse(str(error), status_code=503)
-        rows = asked_for(entity, SPECS[name], records, request.query_params)
+        asked = asked_for(entity, SPECS[name], records, request.query_params)
+        rows = [row for row in asked if row.org_id == membership.org_id]
         stamp = f"{datetime.now(UTC):%Y-%m-%d-%H%M}"
         return Response(
             to_csv(entity, rows),

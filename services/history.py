@@ -54,7 +54,7 @@ _LAST_HOUR = text("""
     ),
     alerts as materialized (
         select detected_at as began, coalesce(read_at, 'infinity') as ended from public.signal_alerts
-        where user_id = :user and coalesce(read_at, 'infinity') >= (select at from since)
+        where org_id = :org and user_id = :user and coalesce(read_at, 'infinity') >= (select at from since)
     )
     select
         (select count(*) from steps where steps.at = minutes.at),
@@ -96,7 +96,7 @@ async def progress_history(database: Database, identity: Identity, subject_id: U
 
 
 async def last_hour(database: Database, identity: Identity, org_id: UUID) -> LastHour:
-    """What went on in an organisation, and in the person's own inbox; zeros where they may not look."""
+    """What went on in an organisation, and in the person's own inbox there; zeros where they may not look."""
     async with database.as_user(identity) as session:
         connection = await session.connection()
         rows = await connection.execute(_LAST_HOUR, {"org": org_id, "user": identity.user_id, "minutes": MINUTES})

@@ -30,10 +30,12 @@ class Inbox:
             if not (await session.exec(statement.values(self._read()))).rowcount:
                 raise NotFound(f"There is nothing of id {id} for you; it may have been deleted.")
 
-    async def mark_all(self, database: Database, identity: Identity) -> int:
-        """Mark every unread row of the person as read; returns how many that were."""
+    async def mark_all(self, database: Database, identity: Identity, org_id: UUID) -> int:
+        """Mark every unread row of the person in an organisation as read; returns how many that were."""
         statement = update(self._model).where(
-            col(self._model.read_at).is_(None), col(self._model.user_id) == identity.user_id
+            col(self._model.read_at).is_(None),
+            col(self._model.user_id) == identity.user_id,
+            col(self._model.org_id) == org_id,
         )
         async with database.as_user(identity) as session:
             return int((await session.exec(statement.values(self._read()))).rowcount)
