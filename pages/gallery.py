@@ -4,46 +4,53 @@ import argparse
 import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
 from nicegui.element import Element
 
+from components.charts import ProgressChart, RunTimeline
 from components.connection import ConnectionStatus, MultiConnectionStatus, present_connection
+from components.details import Details, present_agent_details
+from components.event_log import EventLog
 from components.feedback import empty_state, error_panel, not_found_panel, skeleton_lines
-from components.live_list import KINDS, SUBJECTS, Kind, LiveList
+from components.list_controls import ListControls
+from components.live_list import KINDS, Kind, LiveList
+from components.live_table import LiveTable
+from components.org_switcher import Choice, OrgSwitcher
 from components.progress import LiveProgress
 from components.shell import page_head, section, shell
 from components.sign_in_card import sign_in_card
 from components.stats import Stat, StatGrid
-from components.theme import ThemeName, apply_theme
-from services.models import (
-    AgentStatus,
-    GoalStatus,
-    NotificationType,
-    Priority,
-    ScanStatus,
-)
+from components.theme import apply_theme
+from pages.gallery_rows import ago, rows_of
+from pages.lists import STREAM_LIST
+from pages.system import FEED_COLUMNS, PLAN_COLUMNS
+from services.models import AgentExecution, AgentStatus
 from services.models import ConnectionStatus as Status
+from services.preferences import ThemeName
 from services.realtime.status import FeedStatus
-
-LONG = "A name so long that it has to be cut somewhere, and better at its end than in the middle of the page"
 
 
 def gallery(theme: ThemeName | None = None) -> None:
     """Build the whole gallery into the page."""
     apply_theme(theme)
-    with shell(user_name="Ada Lovelace", org_name="Analytical Engines") as frame:
-        for key, badges in frame.badges.items():
-            for badge in badges:
-                _shown(badge, {"set": {key: {"value": 7 if key == "alerts" else 128}}})
+    with shell(user_name="Ada Lovelace", org_name="Analytical Engines", switcher=_switcher) as frame:
+        for badge in frame.badges:
+            _shown(badge, {"set": {"alerts": {"value": 7}, "notifications": {"value": 128}}})
         _shown(frame.connection, {"set": {"feed": present_connection(FeedStatus(status=Status.CONNECTED))}})
         with page_head("Gallery"):
             ui.button("A button").props("flat no-caps").classes("lw-button")
             ui.button("Another").props("unelevated no-caps").classes("lw-button lw-button--primary")
         _stats()
         _connections()
+        _controls()
+        _charts()
+        _system()
+        with section("Details of one row"):
+            _details()
         with section("Progress"), Element("div").classes("lw-panel lw-column"):
             _shown(LiveProgress("stream"), {"reset": rows_of("stream")})
             _shown(LiveProgress("scan", variant="compact"), {"reset": rows_of("scan")})
@@ -57,12 +64,6 @@ def gallery(theme: ThemeName | None = None) -> None:
                 _shown(LiveList(kind), {"reset": {"order": [], "rows": {}}})
 
 
-def rows_of(kind: Kind) -> dict[str, Any]:
-    """The content of a reset: a row in each status."""
-    rows = {f"{kind}-{index}": row for index, row in enumerate(ROWS[kind]())}
-    return {"order": list(rows), "rows": rows}
-
-
 def main() -> None:
     """Serve the gallery alone, on this machine only; `/?theme=dark` chooses the theme.
 
@@ -74,6 +75,7 @@ def main() -> None:
     app = FastAPI()
 
     @ui.page("/")
+    @ui.page("/gallery")
     def show(theme: ThemeName | None = None) -> None:
         gallery(theme)
 
@@ -153,113 +155,75 @@ def _connections() -> None:
         _shown(MultiConnectionStatus({name: name for name in states}), batch)
 
 
-def _streams() -> list[dict[str, Any]]:
-    return [
-        {
-            "name": LONG if index == 1 else f"Package coverage {index + 1}",
-            "stream_type": "acquisition",
-            "goal_status": status.value,
-            "completed": completed,
-            "total": 300 if index != 2 else 1234567,
-            "percentage": round(completed / 3, 1) if index != 2 else 12.4,
-            "quality_target": "95%" if index % 2 else None,
-            "updated_at": _ago(seconds=3 * 12**index),
-        }
-        for index, (status, completed) in enumerate(zip(GoalStatus, (0, 128, 153086, 64, 17, 300), strict=True))
+def _switcher() -> None:
+    choices = [Choice(id=name, name=name, note="Admin") for name in ("Analytical Engines", "Difference Engines")]
+    OrgSwitcher(choices, current=choices[0].id, parameter="org", cookie="livewatch_gallery_org")
+
+
+def _controls() -> None:
+    counts = {"status:at_risk": 3, "status:blocked": 0, "status:on_track": 1204}
+    state = {"q": "nightly", "sort": "name", "chosen": {"status": ["at_risk"]}, "query": ""}
+    with section("Controls above a list"):
+        _shown(
+            ListControls(STREAM_LIST, noun="streams", export_path="/export/streams.csv?org=1"),
+            {"set": {"state": state, "counts": counts, "summary": {"shown": 3, "total": 2000}}},
+        )
+        _shown(ListControls(STREAM_LIST, noun="streams"), {"set": {"summary": {"shown": 0, "total": 0}}})
+
+
+def _charts() -> None:
+    points = [[ago(seconds=(60 - n) * 60), n * n / 36, 100.0] for n in range(0, 50, 2)]
+    facts = {"running": True, "done_at": ago(seconds=-900)}
+    with section("Progress over time"), Element("div").classes("lw-panel lw-column"):
+        _shown(ProgressChart(label="Progress over time"), {"set": {"points": {"all": points}, "facts": facts}})
+        _shown(
+            ProgressChart(label="No progress yet"),
+            {"set": {"points": {"all": []}, "facts": {"running": False, "done_at": None}}},
+        )
+    with section("Timeline"), Element("div").classes("lw-panel lw-column"):
+        _shown(RunTimeline(), {"reset": rows_of("agent")})
+        _shown(RunTimeline(label="No runs"), {"reset": {"order": [], "rows": {}}})
+
+
+def _system() -> None:
+    event = {"table": "streams", "id": "6d9f", "name": "Nightly", "version": 3, "lag_ms": 4.2}
+    changed = [["completed", "4", "5"], ["goal_status", "in_progress", "on_track"]]
+    events = [
+        {**event, "n": 1, "at": ago(seconds=9), "event": "INSERT", "changed": []},
+        {**event, "n": 2, "at": ago(seconds=4), "event": "UPDATE", "changed": changed},
+        {**event, "n": 3, "at": ago(seconds=1), "event": "DELETE", "changed": [], "lag_ms": None},
     ]
-
-
-def _scans() -> list[dict[str, Any]]:
-    steps = ["Identify targets", "Read metadata", "Analyze", "Compile sources", "Report"]
-    return [
-        {
-            "name": LONG if index == 1 else f"Installed packages {index + 1}",
-            "status": status.value,
-            "steps": steps,
-            "current_step": steps[min(index, 4)],
-            "step": min(index, 4),
-            "progress_percentage": 100 if status is ScanStatus.COMPLETED else 18.4 * index,
-            "targets_identified": 412,
-            "targets_analyzed": 76 * index,
-            "error": "The connection to the registry was refused twice." if status is ScanStatus.FAILED else None,
-            "updated_at": _ago(seconds=4 * 9**index),
+    with section("Figures of the feeds"):
+        row = {"name": "Analytical Engines", "status": "connected", "p50": "2.1 ms", "rate": "30.9", "events": 174}
+        rows = {"one": row, "two": {**row, "name": "Personal", "status": "disconnected", "p50": None}}
+        _shown(LiveTable("feeds", FEED_COLUMNS, label="Feeds"), {"reset": {"order": list(rows), "rows": rows}})
+        LiveTable("plan", PLAN_COLUMNS, label="Not known yet")
+        shares = {
+            str(share): {"name": "Connections", "used": int(share * 200), "allowed": 200, "share": share}
+            for share in (0.02, 0.75, 0.99)
         }
-        for index, status in enumerate(ScanStatus)
-    ]
+        _shown(LiveTable("plan", PLAN_COLUMNS, label="Plan"), {"reset": {"order": list(shares), "rows": shares}})
+    with section("Realtime inspector"):
+        _shown(EventLog(), {"set": {"events": {"all": events}}})
 
 
-def _agents() -> list[dict[str, Any]]:
-    notes = ["Waits for a free worker", "Reads pyproject.toml of requests", "Found 3 licences", "Timed out", None]
-    return [
-        {
-            "agent_name": LONG if index == 2 else f"licence-reader-{index + 1}",
-            "status": status.value,
-            "summary": note,
-            "started_at": None if status is AgentStatus.PENDING else _ago(seconds=70 * index),
-            "duration_ms": None if index < 2 else 740 * 11**index,
-        }
-        for index, (status, note) in enumerate(zip(AgentStatus, notes, strict=True))
-    ]
-
-
-def _alerts() -> list[dict[str, Any]]:
-    return [
-        {
-            "target_name": LONG if index == 1 else ("requests", "", "torch", "numpy")[index],
-            "company_name": "Python Software Foundation" if index % 2 else None,
-            "signal_type": "unusually large",
-            "signal_strength": strength,
-            "priority": priority.value,
-            "is_read": index > 1,
-            "stream_id": "1" if index < 2 else None,
-            "detected_at": _ago(seconds=20 * 30**index),
-        }
-        for index, (priority, strength) in enumerate(zip(reversed(Priority), (100, 82, 61, 7), strict=True))
-    ]
-
-
-def _notifications() -> list[dict[str, Any]]:
-    return [
-        {
-            "type": kind.value,
-            "title": LONG if index == 2 else f"Scan {index + 1} has ended",
-            "message": "All 412 targets were analyzed; 17 raised an alert. " * (1 if index % 2 else 4),
-            "action_url": "/monitoring" if index == 0 else None,
-            "is_read": index > 1,
-            "created_at": _ago(seconds=15 * 40**index),
-        }
-        for index, kind in enumerate(NotificationType)
-    ]
-
-
-def _activities() -> list[dict[str, Any]]:
-    return [
-        {
-            "look": f"{subject}/{status}",
-            "subject": subject.value,
-            "subject_id": str(index),
-            "subject_name": LONG if index == 1 else f"Work {index}",
-            "stream_id": "s" if index % 2 else None,
-            "is_new": not index,
-            "created_at": _ago(seconds=40 * index),
-        }
-        for subject, statuses in SUBJECTS.items()
-        for index, status in enumerate(statuses)
-    ]
-
-
-ROWS = {
-    "activity": _activities,
-    "stream": _streams,
-    "scan": _scans,
-    "agent": _agents,
-    "alert": _alerts,
-    "notification": _notifications,
-}
-
-
-def _ago(*, seconds: float) -> int:
-    return round((datetime.now(UTC).timestamp() - seconds) * 1000)
+def _details() -> None:
+    run = AgentExecution(
+        org_id=uuid4(),
+        stream_id=uuid4(),
+        agent_id="package-inspector",
+        agent_name="Inspect numpy",
+        status=AgentStatus.FAILED,
+        duration_ms=48_210,
+        input_summary="numpy 2.4.1",
+        error="Traceback: no space is left on the device",
+    )
+    fields = {**present_agent_details(run), "running_since": None}
+    resets: tuple[dict[str, Any], ...] = ({"order": ["row"], "rows": {"row": fields}}, {"order": [], "rows": {}})
+    for reset in resets:
+        with Element("div").classes("lw-panel"):
+            gone = "It was deleted, or is another organisation's."
+            _shown(Details("agent_executions", AgentStatus, noun="run", gone_text=gone), {"reset": reset})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from components.live_list import KINDS, Kind
-from pages.gallery import rows_of
+from pages.gallery_rows import rows_of
 from tests.components.conftest import Gallery, Open, running_gallery
 
 pytestmark = pytest.mark.e2e
