@@ -13,7 +13,7 @@ from nicegui import ui
 
 from components.window import Window, end_with
 from services.database import Database
-from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R
+from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R, Topic
 from services.inbox import ALERT_INBOX, NOTIFICATION_INBOX, Inbox
 from services.models import (
     AcquisitionScan,
@@ -26,6 +26,7 @@ from services.models import (
     Stream,
 )
 from services.realtime import Delta, FeedStatus
+from services.realtime.status import worst
 
 
 class Hook(Generic[R]):
@@ -124,8 +125,22 @@ class InboxHook(Hook[R]):
         return await self._inbox.mark_all(self._database, self._window.session.identity, self._window.org_id)
 
 
+class AlertsHook(InboxHook[SignalAlert]):
+    """The person's alerts, latest first."""
+
+    @property
+    def alerts(self) -> list[SignalAlert]:
+        """The same as `data`."""
+        return self.data
+
+
 class AgentsHook(Hook[AgentExecution]):
     """Agent executions, latest first."""
+
+    @property
+    def executions(self) -> list[AgentExecution]:
+        """The same as `data`."""
+        return self.data
 
     @property
     def running_agents(self) -> list[AgentExecution]:
@@ -163,9 +178,9 @@ def use_agent_executions(
 
 def use_signal_alerts(
     window: Window, database: Database, *, on_change: OnChange[SignalAlert] | None = None
-) -> InboxHook[SignalAlert]:
+) -> AlertsHook:
     """The person's alerts."""
-    return InboxHook(
+    return AlertsHook(
         window,
         ALERTS,
         database,
@@ -183,18 +198,34 @@ def use_notifications(
 
 
 class Heartbeat:
-    """The truth about the path from the database to this process, as its canaries tell it; no timer of its own."""
+    """The truth about the paths from the database to this process, as their canaries tell it; no timer of its own.
+
+    Of several feeds it tells the slowest round trip, the latest event and all missed canaries.
+    """
 
     def __init__(self, window: Window, on_change: Callable[["Heartbeat"], None] | None) -> None:
         self._window = window
         self._on_change = on_change
+        self._is_dirty = False
         window.add(self, follows_status=True)
         end_with(ui.context.slot.parent, self.close)
+
+    @property
+    def data(self) -> dict[Topic, FeedStatus]:
+        """What is known of each of the window's feeds."""
+        leases = self._window.leases()
+        topics = {lease.topic for lease in leases}
+        return {topic: worst([lease.status for lease in leases if lease.topic == topic]) for topic in topics}
 
     @property
     def status(self) -> FeedStatus:
         """The worst state among the window's feeds."""
         return self._window.status()
+
+    @property
+    def error(self) -> str | None:
+        """Why it is not connected, as a sentence; None while it is or has not yet tried."""
+        return self.status.cause or None
 
     @property
     def is_connected(self) -> bool:
@@ -203,19 +234,19 @@ class Heartbeat:
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds from a statement in the database to its event here, of the last canary."""
-        return self.status.lag
+        """Seconds from a statement in the database to its event here, of the last canary; None while there is none."""
+        return max((status.lag for status in self.data.values() if status.lag is not None), default=None)
 
     @property
     def last_event_age(self) -> float | None:
-        """Seconds since the last event."""
-        last = self.status.last_event_at
-        return (datetime.now(UTC) - last).total_seconds() if last else None
+        """Seconds since the last event, as of now; None before the first."""
+        times = [time for each in self._window.leases() if (time := each.last_event_at)]
+        return (datetime.now(UTC) - max(times)).total_seconds() if times else None
 
     @property
     def missed_canaries(self) -> int:
-        """Canaries that did not come back since the feed began."""
-        return self.status.missed_canaries
+        """Canaries that did not come back since the feeds began."""
+        return sum(status.missed_canaries for status in self.data.values())
 
     def close(self) -> None:
         """End; idempotent."""
@@ -224,10 +255,12 @@ class Heartbeat:
     # As a part of the window
 
     def take(self) -> None:
-        if self._on_change:
+        if self._is_dirty and self._on_change:
+            self._is_dirty = False
             self._on_change(self)
 
     def refresh(self) -> None:
+        self._is_dirty = True
         self._window.touch()
 
 

@@ -84,12 +84,16 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
             on_status=status_changed,
             where=where if is_shared else is_of_here,
         )
-        self._subscriptions = [*self._open_leases(), subscription]
+        self._subscriptions = [*self.leases(), subscription]
         return subscription
+
+    def leases(self) -> list[Subscription[Any]]:
+        """This window's open leases."""
+        return [each for each in self._subscriptions if not each.is_closed]
 
     def status(self, scope: Scope | None = None) -> FeedStatus:
         """The worst status among this window's leases, or those of one scope."""
-        return worst([each.status for each in self._open_leases() if scope in (None, each.topic.scope)])
+        return worst([each.status for each in self.leases() if scope in (None, each.topic.scope)])
 
     def add(self, part: Part, *, follows_status: bool = False, also_hidden: bool = False) -> None:
         """Serve a part; one that `follows_status` is refreshed with every change of a status.
@@ -151,15 +155,12 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
 
     def _live_status(self) -> ConnectionStatus | None:
         """What the body's `data-live` says: connected only once rows are there."""
-        open_leases = self._open_leases()
+        open_leases = self.leases()
         if not open_leases:
             return None
         status = self.status().status
         is_loaded = all(each.is_loaded for each in open_leases)
         return status if is_loaded or status is not ConnectionStatus.CONNECTED else ConnectionStatus.CONNECTING
-
-    def _open_leases(self) -> list[Subscription[Any]]:
-        return [each for each in self._subscriptions if not each.is_closed]
 
     def _handle_delete(self) -> None:
         self._paced.cancel()

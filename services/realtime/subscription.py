@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 from uuid import UUID
 
@@ -64,6 +65,11 @@ class Subscription(Generic[R]):
     def is_loaded(self) -> bool:
         """Whether the rows are known, be they none."""
         return self._feed is not None and self._feed.rows(self.entity) is not None
+
+    @property
+    def last_event_at(self) -> datetime | None:
+        """When the last event of the topic came, as of now: the status tells it as of the last canary."""
+        return self._feed.meter.last_event_at if self._feed else None
 
     def rows(self) -> list[R]:
         """The rows as last known, in no order; none before the first snapshot."""
