@@ -1,18 +1,18 @@
 // How many wait to be read; invisible at none.
-import { onMounted, ref } from "vue";
+import { computed, onMounted, reactive } from "vue";
 import { fieldAttributes } from "lw_parts";
 
 export default {
-  props: { count: String, label: String },
+  props: { counts: Array, label: String },
   emits: ["live"],
   setup(props, { emit }) {
-    const value = ref(0);
+    const values = reactive({});
     onMounted(() => emit("live"));
     return {
-      at: fieldAttributes("inbox", props.count, "unread"),
-      value,
+      at: fieldAttributes("inbox", props.counts.join("+"), "unread"),
+      value: computed(() => props.counts.reduce((sum, key) => sum + (values[key] ?? 0), 0)),
       apply(batch) {
-        value.value = (batch.reset?.rows ?? batch.set ?? {})[props.count]?.value ?? value.value;
+        for (const [key, fields] of Object.entries(batch.reset?.rows ?? batch.set ?? {})) values[key] = fields.value ?? values[key];
       },
     };
   },

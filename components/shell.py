@@ -8,28 +8,31 @@ from urllib.parse import urlsplit
 from nicegui import ui
 from nicegui.element import Element
 
+from components.attention import Attention
 from components.connection import ConnectionStatus
+from components.shortcuts import Shortcut, Shortcuts
 from components.stats import CountBadge
 from components.text import icon, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where the sidebar leads; `count` is the key of the unread number beside the label."""
+    """Where the sidebar leads, and the keys g and `key`; `count` is the key of the unread number beside the label."""
 
     path: str
     label: str
     icon: str
+    key: str
     is_premium: bool = False
     count: str | None = None
 
 
 NAVIGATION = (
-    Place(path="/", label="Dashboard", icon="space_dashboard"),
-    Place(path="/monitoring", label="Live Monitoring", icon="activity", is_premium=True),
-    Place(path="/alerts", label="Alerts", icon="notifications_active", count="alerts"),
-    Place(path="/notifications", label="Notifications", icon="inbox", count="notifications"),
-    Place(path="/settings", label="Settings", icon="settings"),
+    Place(path="/", label="Dashboard", icon="space_dashboard", key="d"),
+    Place(path="/monitoring", label="Live Monitoring", icon="activity", key="m", is_premium=True),
+    Place(path="/alerts", label="Alerts", icon="notifications_active", key="a", count="alerts"),
+    Place(path="/notifications", label="Notifications", icon="inbox", key="n", count="notifications"),
+    Place(path="/settings", label="Settings", icon="settings", key="s"),
 )
 # Places that the sidebar does not list belong to one that it does.
 BELONGS_TO = {"/streams": "/monitoring"}
@@ -37,11 +40,14 @@ BELONGS_TO = {"/streams": "/monitoring"}
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What of the frame is live: the chip `connection`, and the badges that show the unread `alerts` and
-    `notifications`, each possibly in several places."""
+    """What of the frame is live: the chip `connection`, the `badges` that show what is unread, each by the keys of its
+    own, the `bell` that opens the inbox, what asks for `attention`, and the keys."""
 
     connection: ConnectionStatus
-    badges: dict[str, list[CountBadge]]
+    badges: list[CountBadge]
+    bell: Element
+    attention: Attention
+    shortcuts: Shortcuts
 
 
 @contextmanager
@@ -58,7 +64,7 @@ def shell(
     `switcher` builds what stands for the organisation's name where there are several; `sign_out` is the address that
     a form posts to.
     """
-    badges: dict[str, list[CountBadge]] = {}
+    badges: list[CountBadge] = []
     links: dict[str, ui.link] = {}
     with Element("div").classes("lw-shell"):
         ui.link("Skip to the content", "#content").classes("lw-skip")
@@ -82,15 +88,14 @@ def shell(
                     text("span", org_name).classes("lw-crumbs__org lw-clip")
                 crumb = text("span", "").classes("lw-crumbs__page lw-clip")
             connection = ConnectionStatus()
-            with ui.link(target="/notifications").classes("lw-icon-button lw-bell"):
-                text("span", "Notifications: ").classes("lw-sr-only")
-                icon("notifications_none")
-                badges.setdefault("notifications", []).append(CountBadge("notifications"))
+            bell = _bell(badges)
             _icon_button("contrast", "Theme: system, light or dark", "cycle-theme")
-            _user_menu(user_name, org_name, sign_out)
+            shortcuts = Shortcuts([Shortcut(key=place.key, path=place.path, label=place.label) for place in navigation])
+            _user_menu(user_name, org_name, sign_out, shortcuts)
+        attention = Attention()
         # Quasar's page around it is the main landmark already.
         with Element("div").classes("lw-main").props("id=content tabindex=-1"):
-            yield Frame(connection, badges)
+            yield Frame(connection, badges, bell, attention, shortcuts)
 
     def follow(path: str) -> None:
         current = _place_of(path, links)
@@ -101,6 +106,7 @@ def shell(
                 link.props.pop("aria-current", None)
         label = next((place.label for place in navigation if place.path == current), "")
         crumb.text = label
+        attention.set_place(label)
 
     router = ui.context.client.sub_pages_router
     follow(router.current_path)
@@ -130,7 +136,16 @@ def _brand() -> None:
         text("span", "Livewatch").classes("lw-sidebar__text")
 
 
-def _place(place: Place, badges: dict[str, list[CountBadge]]) -> ui.link:
+def _bell(badges: list[CountBadge]) -> Element:
+    with Element("button").classes("lw-icon-button lw-bell").props("type=button aria-haspopup=dialog") as bell:
+        bell.props["title"] = "Inbox"
+        text("span", "Inbox: ").classes("lw-sr-only")
+        icon("notifications_none")
+        badges.append(CountBadge(*(key for badge in badges for key in badge.keys)))
+    return bell
+
+
+def _place(place: Place, badges: list[CountBadge]) -> ui.link:
     with ui.link(target=place.path).classes("lw-place") as link:
         link.props["title"] = place.label
         icon(place.icon)
@@ -138,7 +153,7 @@ def _place(place: Place, badges: dict[str, list[CountBadge]]) -> ui.link:
         if place.is_premium:
             text("span", "Premium").classes("lw-premium lw-sidebar__text")
         if place.count:
-            badges.setdefault(place.count, []).append(CountBadge(place.count))
+            badges.append(CountBadge(place.count))
     return link
 
 
@@ -150,7 +165,7 @@ def _icon_button(name: str, label: str, action: str) -> Element:
     return button
 
 
-def _user_menu(user_name: str, org_name: str, sign_out: str) -> None:
+def _user_menu(user_name: str, org_name: str, sign_out: str, shortcuts: Shortcuts) -> None:
     with Element("button").classes("lw-avatar").props("type=button aria-haspopup=menu") as button:
         button.props["aria-label"] = f"Account of {user_name}"
         text("span", _initials(user_name)).props("aria-hidden=true")
@@ -158,6 +173,10 @@ def _user_menu(user_name: str, org_name: str, sign_out: str) -> None:
             with Element("div").classes("lw-menu__who"):
                 text("strong", user_name).classes("lw-clip")
                 text("span", org_name).classes("lw-muted lw-clip")
+            with Element("button").classes("lw-menu__item").props("type=button") as keys:
+                keys.on("click", js_handler=shortcuts.opener)
+                icon("keyboard")
+                text("span", "Keyboard shortcuts")
             with Element("form").props("method=post") as form:
                 form.props["action"] = sign_out
                 with Element("button").classes("lw-menu__item").props("type=submit"):

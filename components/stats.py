@@ -37,14 +37,15 @@ class StatGrid(Element, component="stat_grid.js", dependencies=["lw_parts.js"]):
 
 
 class CountBadge(Element, component="count_badge.js", dependencies=["lw_parts.js"]):
-    """How many wait to be read, as `data-table="inbox" data-id="<key>" data-field="unread"`; invisible at none.
+    """How many wait to be read, as `data-table="inbox" data-id="<keys>" data-field="unread"`; invisible at none.
 
-    Batches are those of a StatGrid: the `value` of `key` is shown. Emits `live` when mounted.
+    Batches are those of a StatGrid: the sum of the `value` of each key is shown. Emits `live` when mounted.
     """
 
-    def __init__(self, key: str, *, label: str = "unread") -> None:
+    def __init__(self, *keys: str, label: str = "unread") -> None:
         super().__init__()
-        self.props["count"] = key
+        self.keys = keys
+        self.props["counts"] = list(keys)
         self.props["label"] = label
 
     def apply(self, batch: Batch) -> None:

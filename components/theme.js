@@ -1,14 +1,20 @@
-// What the browser remembers of the frame: the theme, the collapsed sidebar and the open drawer.
+// What the browser remembers of the frame: the theme, the density, the collapsed sidebar and the open drawer.
 // They live on <html>, outside of Vue, so that no re-rendering resets them.
 
 const root = document.documentElement;
 const THEMES = ["auto", "light", "dark"];
+const DENSITIES = ["comfortable", "compact"];
 let current = "auto";
+let tell = () => {};
 
 function applyTheme(theme) {
   current = THEMES.includes(theme) ? theme : "auto";
   root.dataset.lwTheme = current;
   setDark({ auto: null, light: false, dark: true }[current]);
+}
+
+function applyDensity(density) {
+  root.dataset.lwDensity = DENSITIES.includes(density) ? density : DENSITIES[0];
 }
 
 function remember(key, value) {
@@ -40,6 +46,7 @@ const ACTIONS = {
   "cycle-theme": () => {
     applyTheme(THEMES[(THEMES.indexOf(current) + 1) % THEMES.length]);
     remember("lw-theme", current);
+    tell(current);
   },
   "toggle-sidebar": (button) => {
     const collapsed = root.dataset.lwSidebar !== "collapsed";
@@ -62,10 +69,28 @@ document.addEventListener("keydown", (event) => {
 
 export default {
   template: `<span hidden></span>`,
-  props: { preset: String },
+  props: { preset: String, density: String },
+  emits: ["switch"],
   created() {
-    applyTheme(this.preset ?? remembered("lw-theme"));
+    tell = (theme) => this.$emit("switch", theme);
+    this.show(this.preset ?? remembered("lw-theme"), this.density ?? remembered("lw-density"));
     root.dataset.lwSidebar = remembered("lw-sidebar") ?? "full";
+  },
+  watch: {
+    preset(theme) {
+      this.show(theme, this.density);
+    },
+    density(density) {
+      this.show(current, density);
+    },
+  },
+  methods: {
+    show(theme, density) {
+      applyTheme(theme);
+      applyDensity(density);
+      remember("lw-theme", current);
+      remember("lw-density", root.dataset.lwDensity);
+    },
   },
   mounted() {
     const isFull = root.dataset.lwSidebar !== "collapsed";

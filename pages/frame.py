@@ -12,6 +12,8 @@ from components.shell import shell
 from components.theme import apply_theme
 from components.window import Window, end_with
 from pages.address import Address
+from pages.attention import attend
+from pages.comfort import Comfort
 from pages.context import Context
 from pages.counters import UNREAD
 from pages.dashboard import dashboard_page
@@ -24,7 +26,7 @@ from pages.settings import settings_page
 from pages.stream import stream_page
 from pages.visit import Visit
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
-from services.organizations import display_name
+from services.profiles import own_profile
 
 Page = Callable[..., None]
 PAGES: dict[str, Page] = {
@@ -43,7 +45,7 @@ def register_frame(context: Context) -> None:
     """Serve every path that nothing else serves."""
 
     async def frame(request: Request) -> None:
-        apply_theme()
+        theme = apply_theme()
         session = session_of(request)
         if session is None:
             ui.navigate.to("/sign-in")
@@ -51,7 +53,7 @@ def register_frame(context: Context) -> None:
         try:
             identity = session.identity
             membership, mine = await chosen_membership(context.database, identity, request)
-            name = await display_name(context.database, identity)
+            profile = await own_profile(context.database, identity)
         except SessionExpired:
             ui.navigate.to("/sign-in?reason=expired")
             return
@@ -62,7 +64,7 @@ def register_frame(context: Context) -> None:
             error_panel("This page cannot be shown now", str(error), retry_after=5)
             return
         if membership is None:
-            new_organization_page(context, session, name)
+            new_organization_page(context, session, profile.name)
             return
         window = Window(context.realtime, session, context.pacer, org_id=membership.org_id)
         end_with(
@@ -72,13 +74,21 @@ def register_frame(context: Context) -> None:
                 on_end=window.leave,
             ),
         )
-        visit = Visit(context=context, session=session, window=window, membership=membership, address=Address(window))
+        comfort = Comfort(context.database, session, profile.preferences)
+        visit = Visit(
+            context=context,
+            session=session,
+            window=window,
+            membership=membership,
+            address=Address(window),
+            comfort=comfort,
+        )
         switcher = partial(organization_switcher, mine, membership) if len(mine) > 1 else None
-        with shell(user_name=name, org_name=membership.name, switcher=switcher) as parts:
+        with shell(user_name=profile.name, org_name=membership.name, switcher=switcher) as parts:
             live_connections(window, parts.connection, {parts.connection.name: None})
-            for count, badges in parts.badges.items():
-                for badge in badges:
-                    live_counts(window, badge, [UNREAD[count]])
+            for badge in parts.badges:
+                live_counts(window, badge, [UNREAD[key] for key in badge.keys])
+            attend(visit, parts, theme)
             Routes({path: partial(page, visit) for path, page in PAGES.items()})
 
     ui.page("/", response_timeout=RESPONSE_TIMEOUT)(frame)

@@ -10,17 +10,18 @@ from components.connection import MultiConnectionStatus
 from components.shell import page_head
 from components.stats import StatGrid
 from pages.counters import COUNTERS, STATS
+from pages.inbox import alerts_tab
 from pages.lists import agents, scans, streams
 from pages.routes import Routes
 from pages.system import system_panel
-from pages.visit import Visit, alert_list
+from pages.visit import Visit
 from services.entities import Scope
 
 TABS: dict[str, tuple[str, Callable[[Visit], None]]] = {
     "/": ("Streams", streams),
     "/scans": ("Scans", scans),
     "/agents": ("Agents", agents),
-    "/alerts": ("Alerts", alert_list),
+    "/alerts": ("Alerts", alerts_tab),
     "/system": ("System", system_panel),
 }
 

@@ -1,29 +1,101 @@
-"""/settings: what a person may change about themselves."""
+"""/settings: what a person may change about themselves, and how the app looks and asks for attention."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from nicegui import ui
+from nicegui.element import Element
 
+from components.attention import TRY_SOUND
 from components.shell import page_head, section
 from components.text import text
 from pages.visit import Visit
-from services.organizations import display_name, rename
+from services.errors import LivewatchError
+from services.preferences import Preferences
+from services.profiles import own_profile, rename
+
+THEMES = {"auto": "System", "light": "Light", "dark": "Dark"}
+DENSITIES = {"comfortable": "Comfortable", "compact": "Compact"}
+MOST_NAME = 120
 
 
 def settings_page(visit: Visit) -> None:
-    """The profile; the theme is the browser's and is switched in the header."""
+    """Every choice applies at once here, and in other windows when they load next."""
     page_head("Settings")
+    with section("Profile"), ui.element("div").classes("lw-panel lw-settings"):
+        _profile(visit)
+    with section("Appearance"), ui.element("div").classes("lw-panel lw-settings"):
+        _choice(visit, "theme", "Theme", "Light or dark, or as your system has it.", THEMES)
+        _choice(visit, "density", "Density", "Compact shows more cards and rows at once.", DENSITIES)
+    with section("Attention"), ui.element("div").classes("lw-panel lw-settings"):
+        _switch(visit, "toasts", "Toasts", "Show what arrives for you while a window is open.")
+        _switch(visit, "sound", "Sound", "A short tone when something arrives, in one of your windows.", also=_try)
+    with section("Keyboard"), ui.element("div").classes("lw-panel lw-settings"):
+        _switch(visit, "shortcuts", "Shortcuts", "Single keys lead around; ? lists them.")
 
+
+def _profile(visit: Visit) -> None:
     async def load() -> None:
-        name.value = await display_name(visit.context.database, visit.session.identity)
+        try:
+            name.value = (await own_profile(visit.context.database, visit.session.identity)).name
+        except LivewatchError as error:
+            ui.notify(str(error), type="negative")
 
     async def save() -> None:
         chosen = (name.value or "").strip()
-        if not 1 <= len(chosen) <= 120:
-            ui.notify("The name must have 1 to 120 characters.", type="negative")
+        if not 1 <= len(chosen) <= MOST_NAME:
+            ui.notify(f"The name must have 1 to {MOST_NAME} characters.", type="negative")
             return
         await visit.act(rename(visit.context.database, visit.session.identity, chosen), done="Saved.")
 
-    with section("Profile"), ui.element("div").classes("lw-form"):
-        text("p", f"You are signed in as {visit.session.identity.email}.").classes("lw-muted")
-        name = ui.input("Display name").props("outlined dense maxlength=120")
+    with _setting("Display name", "How your fellow members see you."):
+        name = ui.input().props(f'outlined dense maxlength={MOST_NAME} aria-label="Display name"')
+        name.on("keydown.enter", save)
         ui.button("Save", on_click=save).props("unelevated no-caps").classes("lw-button lw-button--primary")
+    with _setting("E-mail", "What you sign in with."):
+        text("span", visit.session.identity.email).classes("lw-clip").props("data-testid=email")
     ui.timer(0, load, once=True)
+
+
+@contextmanager
+def _setting(label: str, about: str) -> Iterator[Element]:
+    """One line: what it is, and at the right what is built inside."""
+    with ui.element("div").classes("lw-setting"):
+        with ui.element("div").classes("lw-setting__about"):
+            text("h3", label)
+            text("p", about).classes("lw-muted")
+        with ui.element("div").classes("lw-setting__control") as control:
+            yield control
+
+
+def _choice(visit: Visit, name: str, label: str, about: str, options: Mapping[str, str]) -> None:
+    with _setting(label, about):
+        control = ui.toggle(dict(options)).props(f'unelevated no-caps aria-label="{label}"').classes("lw-choice")
+        _bind(visit, name, control)
+
+
+def _switch(visit: Visit, name: str, label: str, about: str, *, also: Callable[[], None] = lambda: None) -> None:
+    with _setting(label, about):
+        also()
+        control = ui.switch().props(f'dense aria-label="{label}"').classes("lw-switch")
+        _bind(visit, name, control)
+
+
+def _try() -> None:
+    with Element("button").classes("lw-button").props("type=button") as button:
+        text("span", "Try")
+    button.on("click", js_handler=TRY_SOUND)
+
+
+def _bind(visit: Visit, name: str, control: Any) -> None:
+    """Show a preference, whoever changes it, and change it."""
+
+    async def choose(event: Any) -> None:
+        await visit.act(visit.comfort.change(**{name: event.value}))
+
+    def show(preferences: Preferences) -> None:
+        control.value = getattr(preferences, name)
+
+    visit.comfort.listen(control, show)
+    control.on_value_change(choose)

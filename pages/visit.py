@@ -18,6 +18,7 @@ from components.present import (
 )
 from components.window import Window
 from pages.address import Address
+from pages.comfort import Comfort
 from pages.context import Context
 from services.entities import ACTIVITIES, AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS
 from services.errors import LivewatchError
@@ -38,13 +39,14 @@ from services.sessions import UserSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """The services, the session, the window's end of the feed, its address and the organisation that is looked at."""
+    """The services, the session, the window's end of the feed, its address, the organisation and what is preferred."""
 
     context: Context
     session: UserSession
     window: Window
     membership: Membership
     address: Address
+    comfort: Comfort
 
     async def act(self, work: Awaitable[object], *, done: str = "") -> None:
         """Do something that a person asked for, and tell them how it went."""
@@ -112,17 +114,17 @@ def alert_list(
     """Alerts for the person, latest first, each with a way to mark it as read."""
     element = LiveList("alert", empty_text=empty_text)
     live_rows(visit.window, element, ALERTS, present=present_alert, key=latest_detected, where=where, limit=limit)
-    _marks(visit, element, ALERT_INBOX)
+    take_marks(visit, element, ALERT_INBOX)
 
 
 def notification_list(visit: Visit, *, limit: int = 100) -> None:
     """Messages for the person, latest first, each with a way to mark it as read."""
     element = LiveList("notification")
     live_rows(visit.window, element, NOTIFICATIONS, present=present_notification, key=newest_first, limit=limit)
-    _marks(visit, element, NOTIFICATION_INBOX)
+    take_marks(visit, element, NOTIFICATION_INBOX)
 
 
-def _marks(visit: Visit, element: LiveList, inbox: Inbox) -> None:
+def take_marks(visit: Visit, element: LiveList, inbox: Inbox) -> None:
     """Mark as read what the person marks in the list; the id comes from the browser and may be anything."""
 
     async def mark(id: str) -> None:

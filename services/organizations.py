@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import col, select, update
+from sqlmodel import col, select
 
 from services.database import Database
 from services.identity import Identity
@@ -43,19 +43,6 @@ async def create_organization(database: Database, identity: Identity, name: str)
         connection = await session.connection()
         created = await connection.execute(text("select public.create_organization(:name)"), {"name": name})
         return UUID(str(created.scalar_one()))
-
-
-async def display_name(database: Database, identity: Identity) -> str:
-    """How the person is called; the e-mail address when there is no profile yet."""
-    async with database.as_user(identity) as session:
-        profile = await session.get(Profile, identity.user_id)
-        return profile.display_name if profile else identity.email
-
-
-async def rename(database: Database, identity: Identity, name: str) -> None:
-    """Change how the person is called."""
-    async with database.as_user(identity) as session:
-        await session.exec(update(Profile).where(col(Profile.user_id) == identity.user_id).values(display_name=name))
 
 
 async def fellow_names(database: Database, identity: Identity) -> dict[UUID, str]:

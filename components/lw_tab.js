@@ -1,0 +1,39 @@
+// The browser's tab: how much is unread, in its title and as a dot on its icon.
+const MOST = 99;
+const SIZE = 64;
+const link = () => document.querySelector('link[rel~="icon"]');
+let plain = null; // the icon as it was served
+let dotted = null;
+
+export function titleOf(place, count) {
+  const unread = count > MOST ? `(${MOST}+) ` : count ? `(${count}) ` : "";
+  return unread + (place ? place + " · " : "") + "Livewatch";
+}
+
+export function showInTab(place, count) {
+  document.title = titleOf(place, count);
+  const icon = link();
+  if (!icon) return;
+  plain ??= icon.href;
+  icon.dataset.unread = count;
+  if (!count) icon.href = plain;
+  else if (dotted) icon.href = dotted;
+  else draw().then((drawn) => (dotted = drawn) && Number(icon.dataset.unread) && (icon.href = drawn));
+}
+
+async function draw() {
+  const image = new Image();
+  image.crossOrigin = "anonymous";
+  image.src = plain;
+  await image.decode().catch(() => {}); // an icon that cannot be read gets a dot all the same
+  const canvas = Object.assign(document.createElement("canvas"), { width: SIZE, height: SIZE });
+  const pen = canvas.getContext("2d");
+  if (image.naturalWidth) pen.drawImage(image, 0, 0, SIZE, SIZE);
+  for (const [radius, colour] of [[20, "#fff"], [15, "#d63b31"]]) {
+    pen.beginPath();
+    pen.arc(SIZE - 20, 20, radius, 0, 2 * Math.PI);
+    pen.fillStyle = colour;
+    pen.fill();
+  }
+  return canvas.toDataURL();
+}

@@ -1,0 +1,64 @@
+// A short tone. Browsers let a page sound only after its reader has touched it; of several windows one rings.
+const RUNG = "lw-rung";
+const KEPT = 50;
+const PAUSE = 3000; // between two tones
+const NOTES = [[660, 0], [880, 0.12]]; // Hz, seconds from now
+const LENGTH = 0.22;
+let context = null;
+let resting = 0;
+
+// Call it within a gesture; after that the page may sound.
+export async function allowSound() {
+  context ??= new AudioContext();
+  clearTimeout(resting);
+  // Where it is not allowed the promise stays open.
+  await Promise.race([context.resume(), new Promise((done) => setTimeout(done, 500))]);
+  return context.state === "running";
+}
+
+export async function playTone() {
+  if (!(await allowSound())) return;
+  for (const [pitch, wait] of NOTES) {
+    const begin = context.currentTime + wait;
+    const voice = context.createOscillator();
+    const volume = context.createGain();
+    voice.frequency.value = pitch;
+    volume.gain.setValueAtTime(0, begin);
+    volume.gain.linearRampToValueAtTime(0.12, begin + 0.02);
+    volume.gain.exponentialRampToValueAtTime(0.0001, begin + LENGTH);
+    voice.connect(volume).connect(context.destination);
+    voice.start(begin);
+    voice.stop(begin + LENGTH);
+  }
+  resting = setTimeout(() => context.suspend(), 1000);
+}
+
+// Rings for what arrived, unless another window of this browser has.
+export async function ringFor(ids) {
+  if (!context && !navigator.userActivation?.hasBeenActive) return;
+  if (!(await allowSound())) return;
+  const ring = async () => {
+    const rung = recall();
+    if (ids.every((id) => rung.ids.includes(id))) return;
+    keep({ at: Date.now(), ids: [...ids, ...rung.ids].slice(0, KEPT) });
+    if (Date.now() - rung.at > PAUSE) await playTone();
+  };
+  // Locks need a secure address; without them two windows may now and then ring both.
+  await (navigator.locks ? navigator.locks.request(RUNG, ring) : ring());
+}
+
+function recall() {
+  try {
+    return { at: 0, ids: [], ...JSON.parse(localStorage[RUNG] ?? "{}") };
+  } catch {
+    return { at: 0, ids: [] };
+  }
+}
+
+function keep(rung) {
+  try {
+    localStorage[RUNG] = JSON.stringify(rung);
+  } catch {
+    // A browser that forbids storage rings in every window.
+  }
+}

@@ -1,0 +1,35 @@
+"""What a person prefers, as their profile keeps it."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, field_validator
+from pydantic_core.core_schema import ValidationInfo
+
+ThemeName = Literal["auto", "light", "dark"]
+Density = Literal["comfortable", "compact"]
+
+
+class Preferences(BaseModel):
+    """How the app looks and asks for attention; `theme` auto follows the system."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    theme: ThemeName = "auto"
+    density: Density = "comfortable"
+    toasts: bool = True
+    sound: bool = False
+    shortcuts: bool = True
+
+    @classmethod
+    def read(cls, stored: object) -> Self:
+        """From what is stored: what is unknown or no good value falls back to its default, each on its own."""
+        return cls.model_validate(stored) if isinstance(stored, Mapping) else cls()
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _tolerate(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        try:
+            return handler(value)
+        except ValueError:
+            return cls.model_fields[info.field_name or ""].default
