@@ -61,6 +61,7 @@ async def test_what_arrives_is_told_once_in_every_window_of_its_organisation_and
     await alert(world, ours, ada, "There before")
     first, second = await window(ada, f"/?org={ours}"), await window(ada, f"/alerts?org={ours}")
     other = await window(ada, f"/?org={theirs}")
+    await first.bring_to_front()
     toasts = first.get_by_test_id("toast")
     await expect(first).to_have_title(titled(1, "Dashboard"))
     await expect(other).to_have_title(titled(0, "Dashboard"))
@@ -99,6 +100,7 @@ async def test_what_arrives_is_told_once_in_every_window_of_its_organisation_and
         assert "Of beta" not in await page.content()
 
     await first.evaluate(HIDE)
+    await second.bring_to_front()
     await second.get_by_role("button", name="Mark all as read").click()
     await expect(first).to_have_title(titled(0, "Dashboard"), timeout=SECOND)
     await expect(toasts).to_have_count(0)
@@ -121,7 +123,7 @@ async def test_the_bell_opens_an_inbox_that_every_window_shares(world: World, wi
     await world.insert(note, by=ada)
     first, second = await window(ada, "/"), await window(ada, "/monitoring/alerts")
 
-    await first.emulate_media(reduced_motion="reduce")
+    await first.bring_to_front()
     bell = first.get_by_role("button", name="Inbox")
     await bell.click()
     inbox = first.get_by_test_id("inbox")
