@@ -141,6 +141,11 @@ class FrameProxy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def connections(self) -> int:
+        """Open connections of clients."""
+        return len(self._clients)
+
     async def inject(self, frame: str) -> None:
         """Send a frame to every client as if the server had."""
         for client in self._clients:

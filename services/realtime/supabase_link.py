@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
 from realtime.message import SuccessSystemPayload
 from realtime.types import RealtimeChannelOptions
+from websockets.exceptions import InvalidStatus
 
 from services.entities import Topic
 from services.errors import FeedError, FeedRefused
@@ -21,6 +22,7 @@ logger = structlog.get_logger(__name__)
 JOIN_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 2.0
 PROBE_TIMEOUT = 2.0
+NO_DATABASE = "Realtime was unable to connect to the project database"
 
 
 @asynccontextmanager
@@ -55,6 +57,10 @@ async def open_link(
             raise FeedError(f"Realtime did not join {topic} within {JOIN_TIMEOUT:.0f} s.") from error
         except FeedError:
             raise
+        except InvalidStatus as error:
+            code = error.response.status_code
+            refused = code in (401, 403)
+            raise (FeedRefused if refused else FeedError)(f"Realtime answered {code} to the connection.") from error
         except Exception as error:
             raise FeedError(f"Realtime cannot be reached: {_reason(error)}.") from error
         yield link
@@ -111,6 +117,8 @@ class _Link:
         await self._channel.subscribe(on_state)
         ends: set[asyncio.Future[Any]] = {is_ready, self.lost}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if self.lost.done() and NO_DATABASE in self.lost.result():
+            raise FeedError(f"{NO_DATABASE}.")
         if self.lost.done():
             raise FeedRefused(f"Realtime refused the channel {topic}: {self.lost.result()}.")
 
@@ -124,6 +132,9 @@ class _Link:
         if self._channel:
             self._channel.rejoin_timer.reset()
             self._channel.join_push.destroy()
+            # A token that was pushed is never acknowledged; the client would wait for that beyond its end.
+            for push in self._channel.messages_waiting_for_ack.values():
+                push.destroy()
         socket = self._client._ws_connection
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):

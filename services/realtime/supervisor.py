@@ -43,6 +43,7 @@ RECONCILE_INTERVAL = 60.0
 TEND_INTERVAL = 5.0
 PROBE_INTERVAL = 2.0
 TOKEN_MARGIN = timedelta(seconds=60)
+NO_LENDER = "The session has ended. Sign in again."
 
 
 class Supervisor:
@@ -174,6 +175,9 @@ class Supervisor:
             self._tend.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._tend.wait(), 1.0)
+                continue
+            if self._feed.leases and self._feed.status.status is not ConnectionStatus.ERROR:
+                self._feed.set_status(self._status(ConnectionStatus.ERROR, cause=NO_LENDER))
         return lender
 
     async def _renew(self, link: Link, token: SecretStr) -> SecretStr:

@@ -14,6 +14,10 @@ class AuthorizationError(LocalSupabaseError):
     """The policies could not be asked; the text is fit for the client."""
 
 
+class NoDatabaseError(AuthorizationError):
+    """PostgreSQL is away; asking again later helps."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
     """What the policies allow, for one direction (read: select, write: insert)."""
@@ -36,19 +40,17 @@ class Authorization:
 
     async def _ask(self, claims: Claims, topic: str, *, for_write: bool) -> Permissions:
         try:
-            return await self._evaluate(claims, topic, for_write=for_write)
-        except psycopg.OperationalError:
-            # The connection was closed while it lay idle (PostgreSQL restarted): once more, on a new one.
             try:
                 return await self._evaluate(claims, topic, for_write=for_write)
-            except psycopg.Error as error:
-                raise AuthorizationError(f"The policies could not be checked: {_first_line(error)}") from error
+            except psycopg.OperationalError:
+                # The connection was closed while it lay idle (PostgreSQL restarted): once more, on a new one.
+                return await self._evaluate(claims, topic, for_write=for_write)
         except psycopg.errors.InsufficientPrivilege:
             return Permissions(broadcast=False, presence=False)
+        except (PostgresError, psycopg.OperationalError) as error:
+            raise NoDatabaseError("Realtime was unable to connect to the project database") from error
         except psycopg.Error as error:
             raise AuthorizationError(f"The policies could not be checked: {_first_line(error)}") from error
-        except PostgresError as error:
-            raise AuthorizationError(str(error)) from error
 
     async def _evaluate(self, claims: Claims, topic: str, *, for_write: bool) -> Permissions:
         async with self._pool.connection() as connection, connection.transaction(force_rollback=True):

@@ -10,7 +10,12 @@ from services.local_supabase.database import Pool
 from services.local_supabase.errors import ChangesError, TokenError
 from services.local_supabase.json_text import compact
 from services.local_supabase.keys import Claims, Verifier
-from services.local_supabase.realtime.authorization import Authorization, AuthorizationError, Permissions
+from services.local_supabase.realtime.authorization import (
+    Authorization,
+    AuthorizationError,
+    NoDatabaseError,
+    Permissions,
+)
 from services.local_supabase.realtime.bindings import numbered
 from services.local_supabase.realtime.broadcasts import DatabaseBroadcasts
 from services.local_supabase.realtime.changes import Subscription, TableChanges
@@ -259,6 +264,8 @@ class Channel:
     async def _authorise(self) -> None:
         try:
             allowed = await self._services.authorization.read(self._claims, self.name)
+        except NoDatabaseError as error:
+            raise JoinError(f"UnableToConnectToProject: {error}") from error
         except AuthorizationError as error:
             raise JoinError(f"Unauthorized: {error}") from error
         if not allowed.broadcast:

@@ -23,6 +23,7 @@ from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, Supab
 from services.realtime import supervisor as supervisor_module
 from services.realtime.transport import Link, Sink
 from services.sessions import Ending, Sessions, UserSession
+from tests.services.realtime.watch import CONNECTED, CONNECTING, DISCONNECTED, ERROR, path
 from tests.world import Person, World, until
 
 pytestmark = pytest.mark.integration
@@ -114,16 +115,20 @@ async def test_a_session_that_cannot_renew_is_said_within_ten_seconds_and_heals_
     org = await brief.organization()
     person = await brief.person(org)
     expiring = await fresh_session(brief, person)
+    statuses: list[ConnectionStatus] = []
     async with service_of(brief) as service:
-        lease = service.subscribe(STREAMS, org, session=expiring)
+        lease = service.subscribe(STREAMS, org, session=expiring, on_status=lambda each: statuses.append(each.status))
         await until(lambda: lease.is_loaded)
-        await until(
-            lambda: lease.status.status is not ConnectionStatus.CONNECTED, within=LIFETIME + 10, what="it is said"
-        )
-        assert lease.status.cause
+        await until(lambda: lease.status.status is ERROR, within=LIFETIME + 10, what="it is said")
+        assert "Sign in again" in lease.status.cause
         assert expiring.identity.access_token.get_secret_value() not in lease.status.cause
         renewed = service.subscribe(STREAMS, org, session=await fresh_session(brief, person))
-        await until(lambda: renewed.is_loaded, within=10, what="somebody else's token heals the feed")
+        await until(
+            lambda: renewed.is_loaded and renewed.status.status is CONNECTED,
+            within=5,
+            what="somebody else's token heals the feed",
+        )
+        assert path(statuses) == [CONNECTING, CONNECTED, DISCONNECTED, ERROR, CONNECTED]
 
 
 @pytest.mark.usefixtures("hurried")
@@ -162,16 +167,20 @@ async def test_a_revoked_session_takes_its_leases_away_within_ten_seconds(world:
     person = await world.person(org)
     session = await fresh_session(world, person)
     endings: list[Ending] = []
+    statuses: list[ConnectionStatus] = []
     leave = session.join(on_renew=lambda: None, on_end=endings.append)
     try:
         async with service_of(world) as service:
-            streams = service.subscribe(STREAMS, org, session=session)
+            streams = service.subscribe(
+                STREAMS, org, session=session, on_status=lambda each: statuses.append(each.status)
+            )
             inbox = service.subscribe(NOTIFICATIONS, person.id, session=session)
             await until(lambda: streams.is_loaded and inbox.is_loaded)
             await world.auth.sign_out(session.tokens)
             await until(lambda: endings == [Ending.EXPIRED], within=10)
             await until(lambda: streams.is_closed and inbox.is_closed, within=5)
-            assert streams.status.status is ConnectionStatus.ERROR
+            assert path(statuses) == [CONNECTING, CONNECTED, ERROR]
+            assert streams.rows() == []
             assert "Sign in again" in streams.status.cause
     finally:
         leave()
@@ -183,15 +192,17 @@ async def test_a_wrong_key_is_said_and_not_shown_and_the_right_one_heals(world: 
     wrong = SupabaseBroadcast(url=world.status.api_url, key=SecretStr("a-wrong-key"))
     right = SupabaseBroadcast(url=world.status.api_url, key=world.status.anon_key)
     transport = Rekeyed(wrong)
+    statuses: list[ConnectionStatus] = []
     async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.1) as service:
-        lease = service.subscribe(STREAMS, org, session=person)
+        lease = service.subscribe(STREAMS, org, session=person, on_status=lambda each: statuses.append(each.status))
         await until(lambda: lease.status.cause, within=10)
-        assert lease.status.status in (ConnectionStatus.DISCONNECTED, ConnectionStatus.ERROR)
+        assert lease.status.status is ERROR
         assert "a-wrong-key" not in lease.status.cause
         assert lease.status.attempt >= 1
         transport.current = right
-        await until(lambda: lease.is_loaded and lease.status.status is ConnectionStatus.CONNECTED, within=10)
+        await until(lambda: lease.is_loaded and lease.status.status is CONNECTED, within=5)
         assert not lease.status.cause
+        assert path(statuses) == [CONNECTING, ERROR, CONNECTED]
 
 
 def test_a_token_that_is_none_is_a_session_that_has_ended() -> None:

@@ -1,0 +1,108 @@
+"""One lease, watched while things go wrong: every status it goes through, and whether it equals the database."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from services.entities import STREAMS
+from services.feed_kind import FeedKind
+from services.models import ConnectionStatus, Stream
+from services.realtime import TRANSPORTS, DatabaseSource, Delta, RealtimeService, Subscription
+from tests.world import Person, World, until
+
+CONVERGES = 5.0
+NOTICES = 10.0
+CONNECTING, CONNECTED = ConnectionStatus.CONNECTING, ConnectionStatus.CONNECTED
+DISCONNECTED, ERROR = ConnectionStatus.DISCONNECTED, ConnectionStatus.ERROR
+
+
+def path(statuses: list[ConnectionStatus]) -> list[ConnectionStatus]:
+    """The way that they went, without what was only said again."""
+    return [status for status, _ in groupby(statuses)]
+
+
+@dataclass(kw_only=True)
+class Watch:
+    """One member's lease on an organisation's streams, and every status it went through."""
+
+    world: World
+    org: UUID
+    member: Person
+    service: RealtimeService
+    lease: Subscription[Stream]
+    statuses: list[ConnectionStatus] = field(default_factory=list)
+
+    async def equal(self) -> bool:
+        rows = await self.world.sql("select id, version from streams where org_id = %s", self.org)
+        return {row.id: row.version for row in self.lease.rows()} == dict(rows)
+
+    async def converges(self) -> None:
+        """Fails unless the lease equals the database and is connected soon after the fault's end, which is now."""
+        async with asyncio.timeout(CONVERGES + 1):
+            await until(self.equal, within=CONVERGES, what="the lease equals the database")
+            await until(lambda: self.lease.status.status is CONNECTED, within=CONVERGES, what="it is connected")
+        assert not self.lease.status.cause
+
+    async def notices(self) -> None:
+        await until(lambda: self.lease.status.status is not CONNECTED, within=NOTICES, what="it is noticed")
+
+    def went(self, *expected: ConnectionStatus) -> None:
+        """Fails unless since it was last connected, or last asked, the status went exactly this way."""
+        assert path([CONNECTED, *self.statuses]) == [CONNECTED, *expected]
+        self.statuses.clear()
+
+    async def changes(self, count: int = 20) -> int:
+        """Insert, update and delete behind the watch's back; returns how many changes that were."""
+        inserted = await self.world.sql(
+            "insert into streams (org_id, name) select %s, 'new ' || n from generate_series(1, %s) as n returning id",
+            self.org,
+            count,
+        )
+        updated = await self.world.sql(
+            "update streams set completed = completed + 1 where org_id = %s returning id", self.org
+        )
+        deleted = await self.world.sql(
+            "delete from streams where id in (select id from streams where org_id = %s limit %s) returning id",
+            self.org,
+            count // 2,
+        )
+        return len(inserted) + len(updated) + len(deleted)
+
+
+async def watching(
+    world: World,
+    url: str,
+    kind: FeedKind = FeedKind.BROADCAST,
+    *,
+    on_change: Callable[[list[Delta[Stream]]], None] | None = None,
+) -> Watch:
+    """A watch on a new organisation that is connected; its service is the caller's to close."""
+    org = await world.organization()
+    member = await world.person(org)
+    service = RealtimeService(
+        transport=TRANSPORTS[kind](url=url, key=world.status.anon_key), source=DatabaseSource(world.database)
+    )
+    statuses: list[ConnectionStatus] = []
+    lease = service.subscribe(
+        STREAMS, org, session=member, on_change=on_change, on_status=lambda each: statuses.append(each.status)
+    )
+    watch = Watch(world=world, org=org, member=member, service=service, lease=lease, statuses=statuses)
+    await watch.changes()
+    await watch.converges()
+    assert path(statuses) == [CONNECTING, CONNECTED]
+    statuses.clear()
+    return watch
+
+
+async def nothing_left(before: set[asyncio.Task[Any]], sockets: Callable[[], int]) -> None:
+    """Fails if a task of a feed or of the client, or a socket, outlives its service."""
+
+    def left() -> list[str]:
+        mine = asyncio.all_tasks() - before
+        return [task.get_name() for task in mine if "realtime" in repr(task) or "feed" in task.get_name()]
+
+    await until(lambda: not left(), within=5, what="no task is left")
+    await until(lambda: sockets() == 0, within=5, what="no socket is left")
