@@ -6,7 +6,7 @@ const address = (path) => (window.path_prefix ?? "") + path;
 const leave = (reason) => location.assign(address("/sign-in?reason=" + encodeURIComponent(reason)));
 
 export default {
-  emits: ["seen"],
+  emits: ["seen", "taken"],
   setup(_, { emit }) {
     const report = () => emit("seen", { visible: !document.hidden });
     watch(lostAt, (lost) => {
@@ -19,9 +19,19 @@ export default {
     });
     onUnmounted(() => document.removeEventListener("visibilitychange", report));
     return {
-      apply(batches, status) {
-        for (const [id, batch] of batches) getElement(id)?.apply(batch);
+      // `probe` goes back once this frame is on the screen: it tells how fast this window drains.
+      apply(batches, status, probe) {
+        for (const [id, batch] of batches) {
+          try {
+            getElement(id)?.apply(batch);
+          } catch (error) {
+            console.error("an element could not show its batch", id, error);
+          }
+        }
         if (status) document.body.dataset.live = status;
+        if (probe == null) return;
+        if (document.hidden) emit("taken", probe);
+        else requestAnimationFrame(() => setTimeout(() => emit("taken", probe)));
       },
       leave,
       // The address follows what is shown; `page` is what the router goes back to.

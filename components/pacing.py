@@ -2,6 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from components.window import Window
 
 SHORTEST = 0.016
 LONGEST = 0.5
@@ -10,11 +14,15 @@ MEMORY = 0.2
 
 
 class Pacer:
-    """One per process. The frame is what a round of all busy windows costs, divided by the share of the event loop
-    that flushing may take, kept between 16 and 500 ms."""
+    """One per process, and the windows that it paces.
+
+    The frame is what a round of all busy windows costs, divided by the share of the event loop that flushing may take,
+    kept between 16 and 500 ms.
+    """
 
     def __init__(self) -> None:
         self.busy = 0
+        self.windows: set[Window] = set()
         self._cost = 0.0
 
     @property
@@ -28,10 +36,14 @@ class Pacer:
 
 
 class Paced:
-    """Calls `flush` soon after `mark`: at once when the last call is a frame ago, else when the frame is over."""
+    """Calls `flush` soon after `mark`: at once when the last call is a frame ago, else when the frame is over.
 
-    def __init__(self, pacer: Pacer, flush: Callable[[], None]) -> None:
+    `least` gives seconds that this one keeps between two calls, whatever the pacer says.
+    """
+
+    def __init__(self, pacer: Pacer, flush: Callable[[], None], *, least: Callable[[], float] = lambda: 0.0) -> None:
         self._pacer = pacer
+        self._least = least
         self._flush = flush
         self._flushed_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
@@ -41,7 +53,8 @@ class Paced:
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._pacer.busy += 1
-            self._timer = loop.call_at(max(loop.time(), self._flushed_at + self._pacer.frame), self._run)
+            frame = max(self._pacer.frame, self._least())
+            self._timer = loop.call_at(max(loop.time(), self._flushed_at + frame), self._run)
 
     def cancel(self) -> None:
         """Forget what was marked; idempotent."""

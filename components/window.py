@@ -1,6 +1,7 @@
 """One browser window: what changed is collected and sent to it once a frame."""
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from nicegui import ui
 from nicegui.events import GenericEventArguments
 
 from components.batch import Batch
+from components.drain import Drain
 from components.pacing import Paced, Pacer
 from components.views import View
 from services.entities import Entity, R, Scope
@@ -34,7 +36,8 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
 
     It looks at one organisation, `org_id`, and at what is addressed there to the session's user. A window that is away
     is sent nothing, and one that is hidden only what is also for those who do not look; the other views are stale and
-    go out in full once it is seen again. Must be built within the page; it ends with it.
+    go out in full once it is seen again. One that takes its frames slowly is sent fewer of them. Must be built within
+    the page; it ends with it.
     """
 
     def __init__(self, service: RealtimeService, session: Lessee, pacer: Pacer, *, org_id: UUID) -> None:
@@ -43,14 +46,20 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         self._service = service
         self.session = session
         self.is_seen = False
-        self._is_there = False
+        self.is_there = False
+        self._is_held = False
         self._parts: list[Part] = []
         self._followers: list[Part] = []
         self._heard: list[Part] = []
         self._subscriptions: list[Subscription[Any]] = []
         self._status: ConnectionStatus | None = None
-        self._paced = Paced(pacer, self._flush)
+        self.drain = Drain()
+        self.began_at = datetime.now(UTC)
+        self._pacer = pacer
+        pacer.windows.add(self)
+        self._paced = Paced(pacer, self._flush, least=lambda: self.drain.interval)
         self.on("seen", self._on_seen)
+        self.on("taken", self._on_taken)
 
     def subscribe(
         self,
@@ -114,7 +123,7 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
 
     def touch(self, *, also_hidden: bool = False) -> None:
         """Something is to be sent."""
-        if self.is_seen or (also_hidden and self._is_there):
+        if self.is_seen or (also_hidden and self.is_there):
             self._paced.mark()
 
     def renew(self) -> None:
@@ -131,15 +140,23 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
 
     def _on_seen(self, event: GenericEventArguments) -> None:
         self.is_seen = bool(event.args.get("visible"))
-        self._is_there = True
+        self.is_there = True
         self._status = None
+        self.drain.forget()
         for part in self._parts:
             part.refresh()
+
+    def _on_taken(self, event: GenericEventArguments) -> None:
+        if self.drain.taken(event.args) and self._is_held:
+            self._paced.mark()
 
     def _flush(self) -> None:
         if not self.client.has_socket_connection:
             # Nobody is there; whoever comes back reports as seen, and then gets everything.
-            self.is_seen = self._is_there = False
+            self.is_seen = self.is_there = False
+            return
+        self._is_held = self.drain.is_full
+        if self._is_held:
             return
         batches = []
         for part in list(self._parts if self.is_seen else self._heard):
@@ -151,7 +168,7 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         status = self._live_status() if self.is_seen else self._status
         if batches or status != self._status:
             self._status = status
-            self.run_method("apply", batches, status)
+            self.run_method("apply", batches, status, self.drain.probe())
 
     def _live_status(self) -> ConnectionStatus | None:
         """What the body's `data-live` says: connected only once rows are there."""
@@ -164,6 +181,7 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
 
     def _handle_delete(self) -> None:
         self._paced.cancel()
+        self._pacer.windows.discard(self)
         for subscription in self._subscriptions:
             subscription.close()
         super()._handle_delete()

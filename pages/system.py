@@ -1,6 +1,6 @@
 """The System tab: whether the live data is live, how far it is from the plan's limits, and what arrives just now."""
 
-from nicegui import Client
+from datetime import UTC, datetime
 
 from components.bindings import live_events, live_table
 from components.event_log import EventLog
@@ -9,9 +9,10 @@ from components.shell import section
 from components.stats import Stat, StatGrid
 from components.text import text
 from components.views import FieldsView
-from components.window import Live, end_with
+from components.window import Live, Window, end_with
 from pages.visit import Visit
 from services.entities import ALERTS, ENTITIES, STREAMS, Topic
+from services.errors import SessionExpired
 from services.plan import PLAN_LIMITS
 from services.realtime import Feed
 
@@ -42,6 +43,14 @@ PLAN_COLUMNS = (
     Column(key="allowed", label="Allowed", kind="number"),
     Column(key="share", label="Share", kind="share"),
 )
+WINDOW_COLUMNS = (
+    Column(key="who", label="Window of"),
+    Column(key="page", label="Page"),
+    Column(key="quality", label="Quality"),
+    Column(key="round_trip", label="Round trip", kind="number", hint="From a frame's sending until it was painted"),
+    Column(key="frames", label="Frames/s", kind="number", hint="Over the last five seconds"),
+    Column(key="since", label="Open for", kind="number"),
+)
 QUARANTINE_COLUMNS = (
     Column(key="table", label="Table"),
     Column(key="row_id", label="Id", kind="code"),
@@ -59,6 +68,13 @@ def system_panel(visit: Visit) -> None:
     end_with(grid, totals.close)
     with section("Your feeds"):
         live_table(visit.window, LiveTable("feeds", FEED_COLUMNS, label="Your feeds"), figures.feeds)
+    with section("Windows"):
+        text(
+            "p",
+            "A window that takes its frames slowly, by its line or its machine, is sent fewer and larger ones; "
+            "it stays correct and holds up nobody.",
+        ).classes("lw-muted")
+        live_table(visit.window, LiveTable("windows", WINDOW_COLUMNS, label="Windows"), figures.windows)
     with section("Use of the plan"):
         plan = visit.context.plan
         text(
@@ -85,6 +101,10 @@ class Figures:
 
     def __init__(self, visit: Visit) -> None:
         self._realtime = visit.context.realtime
+        self._pacer = visit.context.pacer
+        self._here = visit.window
+        self._org_id = visit.membership.org_id
+        self._user_id = visit.session.identity.user_id
         self._limits = PLAN_LIMITS[visit.context.plan]
         self._names: dict[Topic, str] = {
             STREAMS.topic(visit.membership.org_id): visit.membership.name,
@@ -97,7 +117,7 @@ class Figures:
         lags = [feed.status.lag for feed in feeds if feed.status.lag is not None]
         quarantined = len(self.quarantine())
         reconnects = sum(_reconnects(feed) for feed in feeds)
-        windows = sum(client.has_socket_connection for client in Client.instances.values())
+        windows = sum(window.is_there for window in self._pacer.windows)
         return {
             "lag": {"value": f"{max(lags) * 1000:.1f} ms" if lags else "not yet", "hint": "slower feed"},
             "events": {
@@ -133,6 +153,29 @@ class Figures:
                 "leases": len(feed.leases),
             }
             for feed in self._mine()
+        }
+
+    def windows(self) -> dict[str, Fields]:
+        """A row for each window on this organisation: this person's by their pages, the others' without."""
+        here = [window for window in self._pacer.windows if window.org_id == self._org_id and window.is_there]
+        return {
+            str(index): self._window(window)
+            for index, window in enumerate(sorted(here, key=lambda window: window.began_at))
+        }
+
+    def _window(self, window: Window) -> Fields:
+        drain = window.drain
+        try:
+            is_mine = window.session.identity.user_id == self._user_id
+        except SessionExpired:
+            is_mine = False
+        return {
+            "who": "You, here" if window is self._here else "You" if is_mine else "Another member",
+            "page": window.client.sub_pages_router.current_path.partition("?")[0] if is_mine else None,
+            "quality": drain.quality.value.capitalize() if drain.quality else None,
+            "round_trip": _milliseconds(drain.round_trip),
+            "frames": f"{drain.frame_rate:.1f}",
+            "since": str(datetime.now(UTC) - window.began_at).partition(".")[0],
         }
 
     def plan(self) -> dict[str, Fields]:

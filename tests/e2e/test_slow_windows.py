@@ -1,0 +1,63 @@
+"""A window behind a thin line: fewer frames, the newest values, and nobody else waits."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from services.models import Stream
+from tests.app_process import AppProcess
+from tests.e2e.conftest import VIEWPORT, SignedIn, live, sign_in
+from tests.proxies import TcpProxy
+from tests.world import World
+
+pytestmark = pytest.mark.e2e
+STREAMS = 20
+ROUNDS = 15
+
+
+@pytest.fixture
+async def line(app: AppProcess) -> AsyncIterator[TcpProxy]:
+    async with TcpProxy(app.url) as line:
+        yield line
+
+
+async def shows(page: Page, values: dict[str, int], *, within: float) -> None:
+    for id, value in values.items():
+        await expect(live(page, "streams", id, "completed")).to_have_text(str(value), timeout=within * 1000)
+
+
+async def test_a_window_behind_64_kbit_and_400_ms_stays_correct_and_slows_nobody(
+    world: World, window: SignedIn, browser: Browser, line: TcpProxy
+) -> None:
+    org = await world.organization()
+    ada, eve = await world.person(org), await world.person(org)
+    streams = [Stream(org_id=org, name=f"Stream {n}", total=100_000) for n in range(STREAMS)]
+    for stream in streams:
+        await world.insert(stream, by=ada)
+    quick = await window(ada)
+    context = await browser.new_context(base_url=line.url, viewport=VIEWPORT)
+    slow = await context.new_page()
+    frames: list[object] = []
+    slow.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
+    await sign_in(slow, eve, "/monitoring")
+    await slow.wait_for_selector('body[data-live="connected"]')
+    system = await window(ada, "/monitoring/system")
+    quality = system.locator('[data-table="windows"][data-field="quality"]')
+    await expect(quality.filter(has_text="Good")).to_have_count(3, timeout=10_000)
+
+    line.delay, line.rate = 0.2, 8000.0
+    frames.clear()
+    for _ in range(ROUNDS):
+        for stream in streams:
+            await world.sql("update streams set completed = completed + 1 where id = %s", stream.id)
+    final = {str(stream.id): ROUNDS for stream in streams}
+    await shows(quick, final, within=2)
+    await shows(slow, final, within=15)
+    assert len(frames) < STREAMS * ROUNDS / 5, "many changes are one frame"
+    await expect(quality.filter(has_text="Good")).to_have_count(2, timeout=10_000)
+    await expect(quality.filter(has_text="Fair").or_(quality.filter(has_text="Poor"))).to_have_count(1)
+    line.delay = line.rate = 0.0
+    await world.sql("update streams set completed = completed + 1 where org_id = %s", org)
+    await shows(slow, {id: value + 1 for id, value in final.items()}, within=5)
+    await context.close()
