@@ -60,7 +60,7 @@ class AttentionView:
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
         changed: dict[str, dict[str, Any]] = {}
-        unread = {table: sum(map(is_unread, each.rows())) for table, each in self._subscriptions.items()}
+        unread = {table: sum(row.is_unread for row in each.rows()) for table, each in self._subscriptions.items()}
         if unread != self.unread:
             self.unread = unread
             changed["unread"] = dict(unread)
@@ -77,7 +77,7 @@ class AttentionView:
         known, row = self._known.get(table), delta.new
         if known is None:
             return
-        if row is None or not is_unread(row):
+        if row is None or not row.is_unread:
             self._waiting.pop(delta.id, None)
             if delta.id in self._told:
                 self._told.discard(delta.id)
@@ -87,11 +87,6 @@ class AttentionView:
             if len(self._waiting) > MOST_WAITING:
                 del self._waiting[next(iter(self._waiting))]
         known.add(delta.id)
-
-
-def is_unread(row: Message) -> bool:
-    """Whether it waits to be read."""
-    return row.read_at is None
 
 
 def present_arrival(row: Message) -> dict[str, Any]:

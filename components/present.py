@@ -9,7 +9,6 @@ from services.models import (
     AcquisitionScan,
     Activity,
     AgentExecution,
-    AlertStatus,
     Notification,
     Progress,
     SignalAlert,
@@ -83,7 +82,7 @@ def present_agent(row: AgentExecution) -> Fields:
 
 
 def present_alert(row: SignalAlert) -> Fields:
-    """An alert for `LiveList("alert")`; it is read once it has a `read_at` or is no longer new."""
+    """An alert for `LiveList("alert")`."""
     return {
         "target_name": row.target_name,
         "company_name": row.company_name,
@@ -91,7 +90,7 @@ def present_alert(row: SignalAlert) -> Fields:
         "signal_strength": row.signal_strength,
         "priority": row.priority.value if row.priority else None,
         "status": row.status.value,
-        "is_read": row.read_at is not None or row.status is not AlertStatus.NEW,
+        "is_read": not row.is_unread,
         "stream_id": str(row.stream_id) if row.stream_id else None,
         "detected_at": epoch_ms(row.detected_at or row.created_at),
     }
@@ -104,7 +103,7 @@ def present_notification(row: Notification) -> Fields:
         "title": row.title,
         "message": row.message,
         "action_url": safe_address(row.action_url),
-        "is_read": row.read_at is not None,
+        "is_read": not row.is_unread,
         "created_at": epoch_ms(row.created_at),
     }
 

@@ -18,7 +18,8 @@ export default {
 
     function go(key) {
       const place = props.places.find((each) => each.key === key);
-      if (place) document.querySelector(`.lw-sidebar nav a[href="${pageLink(place.path)}"]`)?.click();
+      const links = [...document.querySelectorAll(".lw-sidebar nav a")];
+      if (place) links.find((link) => link.pathname === pageLink(place.path))?.click();
       return Boolean(place);
     }
     function search() {

@@ -27,12 +27,12 @@ COUNTERS = (
     Counter(
         key="unread_alerts",
         entity=ALERTS,
-        where=lambda row: row.read_at is None,
+        where=lambda row: row.is_unread,
         hint=_of_all,
         tone=lambda counted: "caution" if counted else None,
     ),
 )
 UNREAD = {
-    "alerts": Counter(key="alerts", entity=ALERTS, where=lambda row: row.read_at is None),
-    "notifications": Counter(key="notifications", entity=NOTIFICATIONS, where=lambda row: row.read_at is None),
+    "alerts": Counter(key="alerts", entity=ALERTS, where=lambda row: row.is_unread),
+    "notifications": Counter(key="notifications", entity=NOTIFICATIONS, where=lambda row: row.is_unread),
 }

@@ -82,7 +82,7 @@ def has_trouble(scan: AcquisitionScan) -> bool:
 
 def presses(alert: SignalAlert) -> bool:
     """Urgent or high, and not read."""
-    return alert.read_at is None and alert.priority in PRESSING
+    return alert.is_unread and alert.priority in PRESSING
 
 
 def is_worth_telling(activity: Activity) -> bool:

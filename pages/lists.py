@@ -131,7 +131,7 @@ def agent_spec(stream_name: Callable[[UUID], str]) -> ListSpec[AgentExecution]:
 ALERT_LIST: ListSpec[SignalAlert] = ListSpec(
     text=lambda row: f"{row.target_name} {row.company_name or ''} {row.signal_type.replace('_', ' ')}",
     facets=(
-        Facet(name="show", label="Read", values=lambda row: ("unread",) if row.read_at is None else (), options=UNREAD),
+        Facet(name="show", label="Read", values=lambda row: ("unread",) if row.is_unread else (), options=UNREAD),
         Facet(
             name="priority",
             label="Priority",
@@ -147,7 +147,7 @@ ALERT_LIST: ListSpec[SignalAlert] = ListSpec(
 NOTIFICATION_LIST: ListSpec[Notification] = ListSpec(
     text=lambda row: f"{row.title} {row.message}",
     facets=(
-        Facet(name="show", label="Read", values=lambda row: ("unread",) if row.read_at is None else (), options=UNREAD),
+        Facet(name="show", label="Read", values=lambda row: ("unread",) if row.is_unread else (), options=UNREAD),
         Facet(name="type", label="Type", values=lambda row: (row.type.value,), options=options_of(NotificationType)),
     ),
     sorts=(Sort(name="newest", label="Newest first", key=newest_first),),

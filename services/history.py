@@ -55,6 +55,7 @@ _LAST_HOUR = text("""
     alerts as materialized (
         select detected_at as began, coalesce(read_at, 'infinity') as ended from public.signal_alerts
         where org_id = :org and user_id = :user and coalesce(read_at, 'infinity') >= (select at from since)
+            and (read_at is not null or status = 'new')
     )
     select
         (select count(*) from steps where steps.at = minutes.at),

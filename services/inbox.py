@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import ColumnElement
 from sqlmodel import col, update
 
 from services.database import Database
@@ -13,15 +14,19 @@ from services.models import AlertStatus, Notification, SignalAlert
 
 
 class Inbox:
-    """One table of rows that a person reads; marking sets `read_at`, and `also` on top of it."""
+    """One table of rows that a person reads; marking sets `read_at`, and `also` on top of it.
 
-    def __init__(self, model: type[SignalAlert] | type[Notification], **also: Any) -> None:
+    `waits` are further conditions, as SQL, of a row's `is_unread`.
+    """
+
+    def __init__(self, model: type[SignalAlert] | type[Notification], *waits: ColumnElement[bool], **also: Any) -> None:
         self._model = model
+        self._waits = (col(model.read_at).is_(None), *waits)
         self._also = also
 
     def is_unread(self, row: Any) -> bool:
         """Whether a row of the table waits to be read."""
-        return bool(row.read_at is None)
+        return bool(row.is_unread)
 
     async def mark(self, database: Database, identity: Identity, id: UUID) -> None:
         """Mark one row as read; raises NotFound when there is none of that id for this person."""
@@ -33,9 +38,7 @@ class Inbox:
     async def mark_all(self, database: Database, identity: Identity, org_id: UUID) -> int:
         """Mark every unread row of the person in an organisation as read; returns how many that were."""
         statement = update(self._model).where(
-            col(self._model.read_at).is_(None),
-            col(self._model.user_id) == identity.user_id,
-            col(self._model.org_id) == org_id,
+            *self._waits, col(self._model.user_id) == identity.user_id, col(self._model.org_id) == org_id
         )
         async with database.as_user(identity) as session:
             return int((await session.exec(statement.values(self._read()))).rowcount)
@@ -44,5 +47,5 @@ class Inbox:
         return {"read_at": datetime.now(UTC), **self._also}
 
 
-ALERT_INBOX = Inbox(SignalAlert, status=AlertStatus.ACKNOWLEDGED)
+ALERT_INBOX = Inbox(SignalAlert, col(SignalAlert.status) == AlertStatus.NEW, status=AlertStatus.ACKNOWLEDGED)
 NOTIFICATION_INBOX = Inbox(Notification)

@@ -48,6 +48,11 @@ class SignalAlert(Row, table=True):
     details: dict[str, Any] = json_field(dict, column="metadata")
     detected_at: AwareDatetime | None = timestamp_field(lambda: datetime.now(UTC))
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether it waits for its recipient, who has neither read it nor acted upon it."""
+        return self.read_at is None and self.status is AlertStatus.NEW
+
     @model_validator(mode="before")
     @classmethod
     def _compute_priority(cls, record: Any) -> Any:

@@ -31,3 +31,8 @@ class Notification(Row, table=True):
     action_url: str | None = None
     is_read: bool | None = generated_field("is_read", Boolean())
     read_at: AwareDatetime | None = timestamp_field()
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it waits for its recipient."""
+        return self.read_at is None

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from components.attention_view import MOST_WAITING, AttentionView, present_arrival
-from services.models import Notification, NotificationType, SignalAlert
+from services.models import AlertStatus, Notification, NotificationType, SignalAlert
 from services.realtime import Delta
 from tests.components.conftest import Open
 
@@ -97,6 +97,16 @@ def test_what_is_read_before_it_was_told_does_not_arrive_and_what_is_read_after_
     alerts.drop(second)
     batch = alerts.view.patch({second.id})
     assert batch == {"set": {"unread": {"signal_alerts": 0}, "read": {"ids": [str(second.id)]}}}
+
+
+def test_an_alert_that_was_acted_upon_elsewhere_asks_no_more() -> None:
+    alerts = Alerts()
+    new = alert()
+    alerts.put(new)
+    alerts.view.full()
+    alerts.put(new.model_copy(update={"status": AlertStatus.DISMISSED}))
+    batch = alerts.view.patch({new.id})
+    assert batch == {"set": {"unread": {"signal_alerts": 0}, "read": {"ids": [str(new.id)]}}}
 
 
 def test_an_old_row_that_a_full_feed_had_no_room_for_does_not_arrive() -> None:
