@@ -1,6 +1,7 @@
 """What page code gets from a hook: live rows, the truth about the connection, calls once a frame, and an end."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -112,6 +113,7 @@ class Desk:
         with Client(ui.page("/desk")) as client:
             window = Window(self.service, self.person, pacer or Pacer(), org_id=self.org)
         client.tab_id = "a tab"
+        window.run_method = answer_for(window)  # type: ignore[method-assign,assignment]
         self.windows.append(window)
         look(window)
         return window
@@ -127,10 +129,23 @@ class Desk:
 
 def look(window: Window, *, visible: bool = True) -> None:
     """What the browser reports when the window comes to be seen, or is hidden."""
-    (listener,) = [each for each in window._event_listeners.values() if each.type == "seen"]
-    window.client.handle_event(
-        {"id": window.id, "listener_id": listener.id, "args": [f'{{"visible": {str(visible).lower()}}}']}
-    )
+    report(window, "seen", {"visible": visible})
+
+
+def report(window: Window, event: str, value: Any) -> None:
+    """What the browser sends when the window's element emits an event."""
+    (listener,) = [each for each in window._event_listeners.values() if each.type == event]
+    window.client.handle_event({"id": window.id, "listener_id": listener.id, "args": [json.dumps(value)]})
+
+
+def answer_for(window: Window) -> Callable[..., None]:
+    """What the browser does with the window's messages: it answers each that asks whether it was taken."""
+
+    def run_method(name: str, *args: Any) -> None:
+        if name == "apply" and args[2] is not None:
+            asyncio.get_running_loop().call_soon(report, window, "taken", args[2])
+
+    return run_method
 
 
 @pytest.fixture
