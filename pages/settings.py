@@ -71,7 +71,11 @@ def _setting(label: str, about: str) -> Iterator[Element]:
 
 def _choice(visit: Visit, name: str, label: str, about: str, options: Mapping[str, str]) -> None:
     with _setting(label, about):
-        control = ui.toggle(dict(options)).props(f'unelevated no-caps aria-label="{label}"').classes("lw-choice")
+        # Colours that Quasar does not know leave the chosen one to our own styles.
+        colours = "toggle-color=ours toggle-text-color=ours"
+        control = (
+            ui.toggle(dict(options)).props(f'unelevated no-caps {colours} aria-label="{label}"').classes("lw-choice")
+        )
         _bind(visit, name, control)
 
 
