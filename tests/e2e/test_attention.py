@@ -1,5 +1,6 @@
 """What asks for attention in a running app: toasts, the tab, the inbox drawer, sound, keys and settings."""
 
+import re
 from uuid import UUID
 
 import pytest
@@ -228,7 +229,12 @@ async def test_settings_apply_at_once_and_stay(world: World, window: SignedIn) -
     await page.keyboard.press("g")
     await page.keyboard.press("s")
     await expect(page.get_by_test_id("email")).to_have_text(ada.email)
-    await page.get_by_role("button", name="Compact").click()
+    await page.get_by_role("button", name="Comfortable").focus()
+    await page.keyboard.press("Tab")
+    compact = page.get_by_role("button", name="Compact")
+    await expect(compact).to_be_focused()
+    await expect(compact).to_have_css("box-shadow", re.compile("0px 0px 0px 4px"))
+    await page.keyboard.press("Enter")
     await page.get_by_role("button", name="Dark", exact=True).click()
     await page.get_by_role("switch", name="Toasts").click()
     await expect(page.locator("body.body--dark")).to_have_count(1)
