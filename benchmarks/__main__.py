@@ -12,11 +12,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 import psutil
 import psycopg
 from playwright.async_api import Browser, Page, async_playwright
 
 from benchmarks.latency import measure
+from benchmarks.leaks import PATHS, leaks
 from services.backend import APP_ROLE, MIGRATIONS
 from services.local_supabase.process import LocalSupabase
 from services.local_supabase.status import LocalSupabaseStatus
@@ -31,7 +33,8 @@ ORG = UUID("00000000-0000-4000-8000-00000000bece")
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few seconds each, to see that it works")
-    seconds = 3.0 if parser.parse_args().quick else 15.0
+    is_quick = parser.parse_args().quick
+    seconds = 3.0 if is_quick else 15.0
     print(f"Python {platform.python_version()}, {psutil.cpu_count()} cores, {platform.system()} {platform.machine()}\n")
     with tempfile.TemporaryDirectory(prefix="livewatch-bench-") as folder:
         await start_up(Path(folder) / "start")
@@ -49,6 +52,7 @@ async def main() -> None:
             await product(local.status, browser, streams, seconds, Path(folder))
             await baseline(local.status, browser, streams, seconds)
             await browser.close()
+            await opened_and_closed(local.status, streams, Path(folder), 200 if is_quick else 2000)
 
 
 async def start_up(data: Path) -> None:
@@ -70,14 +74,7 @@ async def product(
     status: LocalSupabaseStatus, browser: Browser, streams: list[UUID], seconds: float, folder: Path
 ) -> None:
     """Latency and memory of the app itself."""
-    assert status.app_database_url
-    environment = {
-        "SUPABASE_URL": status.api_url,
-        "SUPABASE_ANON_KEY": status.anon_key.get_secret_value(),
-        "DATABASE_URL": status.app_database_url.get_secret_value(),
-        "LIVEWATCH_DATA": str(folder / "app"),
-    }
-    async with running(environment) as app, AsyncExitStack() as stack:
+    async with running(project(status, folder / "app")) as app, AsyncExitStack() as stack:
         process = psutil.Process(app.pid)
         context = await browser.new_context(base_url=app.url, viewport={"width": 1440, "height": 900})
         stack.push_async_callback(context.close)
@@ -101,6 +98,38 @@ async def product(
         print(f"  no window          {empty:.1f}")
         print(f"  first window       {sizes[0]:.1f}")
         print(f"  each further one   {(sizes[-1] - sizes[1]) / (len(sizes) - 2):.2f}   ({STREAMS} cards each)\n")
+
+
+async def opened_and_closed(status: LocalSupabaseStatus, streams: list[UUID], folder: Path, windows: int) -> None:
+    """What pages that were opened and closed leave behind in the app."""
+    assert status.demo_email
+    assert status.demo_password
+    paths = [*PATHS, f"/streams/{streams[0]}"]
+    environment = project(status, folder / "counted")
+    async with (
+        running(environment, command=("-m", "benchmarks.counted_app")) as app,
+        httpx.AsyncClient(base_url=app.url) as http,
+    ):
+        form = {"email": status.demo_email, "password": status.demo_password.get_secret_value()}
+        await http.post("/session", data=form)
+        result = await leaks(app, http, paths, warm_up=windows // 5, windows=windows)
+    print(f"{windows} windows opened and closed in {result.seconds:.0f} s")
+    print(f"{'':<16} {'before':>8} {'after':>8}")
+    for name, value in result.before.items():
+        digits = 1 if name == "memory" else 0
+        print(f"  {name:<14} {value:>8.{digits}f} {result.after[name]:>8.{digits}f}")
+    print(f"  left behind: {', '.join(result.left) or 'nothing'}\n")
+
+
+def project(status: LocalSupabaseStatus, data: Path) -> dict[str, str]:
+    """The settings that point an app at that Supabase, as at any project."""
+    assert status.app_database_url
+    return {
+        "SUPABASE_URL": status.api_url,
+        "SUPABASE_ANON_KEY": status.anon_key.get_secret_value(),
+        "DATABASE_URL": status.app_database_url.get_secret_value(),
+        "LIVEWATCH_DATA": str(data),
+    }
 
 
 async def baseline(status: LocalSupabaseStatus, browser: Browser, streams: list[UUID], seconds: float) -> None:

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -75,12 +75,14 @@ def project_settings(world: World, data: Path) -> dict[str, str]:
     }
 
 
-async def launch(environment: Mapping[str, str], *, root: Path = ROOT) -> AppProcess:
-    """Start `main.py` with these settings and none of the caller's; it is the caller's to stop."""
+async def launch(
+    environment: Mapping[str, str], *, root: Path = ROOT, command: Sequence[str] = ("main.py",)
+) -> AppProcess:
+    """Start `main.py`, or another way in, with these settings and none of the caller's; it is the caller's to stop."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(root / "main.py"),
+        *command,
         cwd=root,
         env={**inherited, "LIVEWATCH_PORT": "0", **environment},
         stdin=asyncio.subprocess.DEVNULL,
@@ -92,9 +94,11 @@ async def launch(environment: Mapping[str, str], *, root: Path = ROOT) -> AppPro
 
 
 @asynccontextmanager
-async def running(environment: Mapping[str, str], *, root: Path = ROOT) -> AsyncIterator[AppProcess]:
+async def running(
+    environment: Mapping[str, str], *, root: Path = ROOT, command: Sequence[str] = ("main.py",)
+) -> AsyncIterator[AppProcess]:
     """An app that is ready, and stopped at the end."""
-    app = await launch(environment, root=root)
+    app = await launch(environment, root=root, command=command)
     try:
         await app.ready()
         yield app

@@ -1,0 +1,43 @@
+"""What windows leave behind in the app once they are gone, and while they go from page to page: nothing."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from benchmarks.leaks import PATHS, counts_of, open_and_close
+from benchmarks.simulated_window import SimulatedWindow
+from tests.app_process import project_settings, running
+from tests.world import World, until
+
+pytestmark = pytest.mark.integration
+OURS = ("clients", "windows", "lives", "subscriptions", "elements")
+
+
+async def test_windows_that_close_and_pages_that_are_left_leave_nothing_behind(world: World, tmp_path: Path) -> None:
+    org = await world.organization()
+    person = await world.person(org)
+    environment = project_settings(world, tmp_path)
+    async with (
+        running(environment, command=("-m", "benchmarks.counted_app")) as app,
+        httpx.AsyncClient(base_url=app.url) as http,
+    ):
+        await http.post("/session", data={"email": person.email, "password": person.password})
+        async with SimulatedWindow(http, PATHS[0]) as window:
+            await window.until_live()
+            before = await counts_of(app)
+            for path in (*PATHS[1:], PATHS[0]):
+                await window.go(path)
+
+            async def is_as_before() -> bool:
+                after = await counts_of(app)
+                return all(after[name] == before[name] for name in OURS)
+
+            await until(is_as_before, what="a window that went round has what it had")
+        await open_and_close(http, PATHS, 16)
+
+        async def is_empty() -> bool:
+            left = await counts_of(app)
+            return not any(left[name] for name in OURS)
+
+        await until(is_empty, within=10, what="nothing is left of any window")
