@@ -8,7 +8,7 @@ from uuid import UUID
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
-from components.controls_view import ControlsView
+from components.controls_view import ControlsView, Labels
 from components.details import Details, OneRowView
 from components.event_log import EventLog
 from components.events_view import EventsView
@@ -82,11 +82,11 @@ def live_query(
     present: Callable[[R], dict[str, Any]],
     query: ListQuery[R],
     where: Callable[[R], bool] | None = None,
-    ages: bool = False,
+    labels: Labels | None = None,
 ) -> LiveQuery[R]:
     """Bind a list and its controls to the rows that pass `where` and `query`; the lease ends with the list.
 
-    With `ages`, time alone may bring a row into a facet: the rows are looked at again with every canary.
+    Of a spec that ages, the rows are looked at again with every canary. `labels` name values of selects by facet.
     """
 
     def passes(row: R) -> bool:
@@ -97,12 +97,12 @@ def live_query(
         controls_live.changed(deltas)
 
     def age(_: FeedStatus) -> None:
-        if ages:
+        if query.spec.ages:
             changed([Delta(id=row.id, old=row, new=row) for row in subscription.rows()])
 
     rows_live, controls_live = Live(window, element), Live(window, controls)
     subscription = window.subscribe(entity, on_change=changed, on_status=age)
-    controls_live.view = controls_view = ControlsView(subscription, query, where)
+    controls_live.view = controls_view = ControlsView(subscription, query, where, labels)
     rows_live.view = rows_view = RowsView(
         subscription, present=present, key=query.sort.key, where=passes, moves=query.sort.moves
     )

@@ -1,7 +1,8 @@
 """What the controls above a list show, as one window sees them: the query, and the counts behind the chips."""
 
+import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Generic, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -10,6 +11,13 @@ from components.batch import Batch
 from components.list_query import ListQuery
 from services.entities import R
 from services.realtime import Subscription
+
+AGE = 5.0
+"""Seconds after which time alone may have changed what a row counts for."""
+
+Labels = Mapping[str, Callable[[str], str]]
+"""By the name of a facet: what calls its values by a name."""
+Facts = tuple[tuple[str, ...], ...] | None
 
 
 class Tally(NamedTuple):
@@ -26,16 +34,24 @@ class ControlsView(Generic[R]):
     Counts are kept, and a change of a row costs what that row adds to them.
     """
 
-    def __init__(self, subscription: Subscription[R], query: ListQuery[R], where: Callable[[R], bool] | None) -> None:
+    def __init__(
+        self,
+        subscription: Subscription[R],
+        query: ListQuery[R],
+        where: Callable[[R], bool] | None,
+        labels: Labels | None = None,
+    ) -> None:
         self.query = query
+        self._labels = labels or {}
         self._subscription = subscription
         self._where = where
         self._added: dict[UUID, Counter[Tally]] = {}
+        self._facts: dict[UUID, Facts] = {}
         self._tallies: Counter[Tally] = Counter()
         self._sent: dict[str, dict[str, Any]] = {}
 
     def full(self) -> Batch | None:
-        self._sent, self._added, self._tallies = {}, {}, Counter()
+        self._sent, self._added, self._facts, self._tallies = {}, {}, {}, Counter()
         state: dict[str, Any] = {
             "q": self.query.search,
             "sort": self.query.sort.name,
@@ -48,8 +64,13 @@ class ControlsView(Generic[R]):
         return batch
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
+        spec, epoch = self.query.spec, int(time.monotonic() / AGE) if self.query.spec.ages else 0
         for id in dirty:
             row = self._subscription.get(id)
+            facts = self._subscription.derived(id, spec.facts, epoch=epoch) if row else None
+            if facts is not None and facts == self._facts.get(id) and not self.query.search and self._where is None:
+                continue
+            self._facts[id] = facts
             fresh = Counter(self._tally(row)) if row and (self._where is None or self._where(row)) else Counter()
             known = self._added.get(id, Counter())
             if fresh != known:
@@ -68,7 +89,8 @@ class ControlsView(Generic[R]):
         for facet in self.query.spec.facets:
             for value in facet.values(row):
                 if facet.kind == "select":
-                    yield Tally(facet.name, value, facet.label_of(row))
+                    label_of = self._labels.get(facet.name, str)
+                    yield Tally(facet.name, value, facet.label_of(row) if facet.label_of else label_of(value))
                 elif self.query.matches(row, but=facet.name):
                     yield Tally(facet.name, value, "")
 

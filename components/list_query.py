@@ -24,7 +24,8 @@ class Option:
 class Facet(Generic[R]):
     """One property to filter by; `values` tells which of them a row has.
 
-    Chips show a few fixed options with counts. A select offers those that the rows have, labelled by `label_of`.
+    Chips show a few fixed options with counts. A select offers those that the rows have, labelled by `label_of`
+    or, in the list, by what knows the names of others.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Facet(Generic[R]):
     values: Callable[[R], Collection[str]]
     options: tuple[Option, ...] = ()
     kind: Literal["chips", "select"] = "chips"
-    label_of: Callable[[R], str] = str
+    label_of: Callable[[R], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +46,19 @@ class Sort(Generic[R]):
     moves: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ListSpec(Generic[R]):
-    """How a kind of row can be searched, filtered and sorted; the first sort is the default."""
+    """How a kind of row can be searched, filtered and sorted; the first sort is the default. One that `ages` has facets
+    whose values change with time alone."""
 
     text: Callable[[R], str]
     facets: tuple[Facet[R], ...]
     sorts: tuple[Sort[R], ...]
+    ages: bool = False
+
+    def facts(self, row: R) -> tuple[tuple[str, ...], ...]:
+        """The values that a row has of each facet."""
+        return tuple(tuple(facet.values(row)) for facet in self.facets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ LIMIT = 200
 class RowsView(Generic[R]):
     """The rows of a subscription that pass `where`, sorted by `key`, as the element's dicts.
 
+    `present` and `key` live as long as the process: what they make of a row is shared by all windows.
     The element holds at most `limit` rows, those from `first` on; `scroll` moves that part. Nothing jumps under a
     reader's eyes: while somebody has scrolled into the list, or when the order `moves` with the work itself, rows stay
     where they are, new ones wait, and `waiting` tells the element how many; `full` puts everything in its place. A row
@@ -57,7 +58,8 @@ class RowsView(Generic[R]):
         if not self.subscription.is_loaded:
             return None
         rows = {row.id: row for row in self.subscription.rows() if self._passes(row)}
-        self._keys = {id: self.key(row) for id, row in rows.items()}
+        derived = self.subscription.derived
+        self._keys = {id: derived(id, self.key) for id in rows}
         if self.is_read and self._order:
             self._arrange([id for id in self._order if id in rows])
             self._new = rows.keys() - self._rank.keys()
@@ -66,7 +68,7 @@ class RowsView(Generic[R]):
             self._new.clear()
             self._moved.clear()
         self._show()
-        self._sent = {id: self._present(rows[id]) for id in self._shown}
+        self._sent = {id: fields for id in self._shown if (fields := derived(id, self._present)) is not None}
         self._told = self._facts()
         first, total, waiting = self._told
         reset: Reset = {
@@ -92,7 +94,7 @@ class RowsView(Generic[R]):
                 self._new.discard(id)
                 self._moved.discard(id)
                 continue
-            key = self.key(row)
+            key = self.subscription.derived(id, self.key)
             if id not in self._keys:
                 self._new.add(id)
             elif self._keys[id] == key:
@@ -156,11 +158,10 @@ class RowsView(Generic[R]):
         return batch or None
 
     def _set(self, id: UUID, patches: dict[str, dict[str, Any]]) -> None:
-        row = self.subscription.get(id)
-        if row is None:
-            return
-        fields = self._present(row)
+        fields = self.subscription.derived(id, self._present)
         sent = self._sent.get(id, {})
+        if fields is None or fields is sent:
+            return
         changed = {name: value for name, value in fields.items() if name not in sent or sent[name] != value}
         self._sent[id] = fields
         if changed:

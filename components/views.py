@@ -38,18 +38,35 @@ class CountsView:
     def __init__(self, counters: Collection[Counter], subscriptions: Mapping[str, Subscription[Any]]) -> None:
         self._counters = counters
         self._subscriptions = subscriptions
+        self._known: dict[str, set[UUID]] = {table: set() for table in subscriptions}
+        self._counted: dict[str, set[UUID]] = {counter.key: set() for counter in counters}
         self._sent: dict[str, dict[str, Any]] = {}
 
     def full(self) -> Batch | None:
         if not all(subscription.is_loaded for subscription in self._subscriptions.values()):
             return None
         self._sent = {}
-        return self.patch(())
+        rows = {table: subscription.rows() for table, subscription in self._subscriptions.items()}
+        self._known = {table: {row.id for row in there} for table, there in rows.items()}
+        for counter in self._counters:
+            self._counted[counter.key] = {row.id for row in rows[counter.entity.table] if counter.where(row)}
+        return self._difference()
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
+        for counter in self._counters:
+            subscription = self._subscriptions[counter.entity.table]
+            known, counted = self._known[counter.entity.table], self._counted[counter.key]
+            for id in dirty:
+                is_there = subscription.get(id) is not None
+                (known.add if is_there else known.discard)(id)
+                (counted.add if is_there and subscription.derived(id, counter.where) else counted.discard)(id)
+        return self._difference()
+
+    def _difference(self) -> Batch | None:
         changed: dict[str, dict[str, Any]] = {}
         for counter in self._counters:
-            fields = _count(counter, self._subscriptions[counter.entity.table].rows())
+            count, of = len(self._counted[counter.key]), len(self._known[counter.entity.table])
+            fields = {"value": count, "hint": counter.hint(count, of), "tone": counter.tone(count)}
             if fields != self._sent.get(counter.key):
                 self._sent[counter.key] = changed[counter.key] = fields
         return {"set": changed} if changed else None
@@ -79,8 +96,3 @@ class ConnectionsView:
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
         return None
-
-
-def _count(counter: Counter, rows: list[Any]) -> dict[str, Any]:
-    value = sum(1 for row in rows if counter.where(row))
-    return {"value": value, "hint": counter.hint(value, len(rows)), "tone": counter.tone(value)}

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from components.bindings import LiveQuery, live_query
+from components.controls_view import Labels
 from components.list_controls import ListControls
 from components.list_query import Facet, ListQuery, ListSpec, Option, Sort
 from components.live_list import Kind, LiveList
@@ -69,6 +70,7 @@ STREAM_LIST: ListSpec[Stream] = ListSpec(
             options=(*options_of(GoalStatus), STALLED),
         ),
     ),
+    ages=True,
     sorts=(
         Sort(name="newest", label="Newest first", key=newest_first),
         Sort(name="updated", label="Last updated", key=_latest_update, moves=True),
@@ -87,6 +89,7 @@ SCAN_LIST: ListSpec[AcquisitionScan] = ListSpec(
             options=(*options_of(ScanStatus), STALLED),
         ),
     ),
+    ages=True,
     sorts=(
         Sort(name="newest", label="Newest first", key=newest_first),
         Sort(name="updated", label="Last updated", key=_latest_update, moves=True),
@@ -97,37 +100,25 @@ SCAN_LIST: ListSpec[AcquisitionScan] = ListSpec(
 )
 
 
-def agent_spec(stream_name: Callable[[UUID], str]) -> ListSpec[AgentExecution]:
-    """Agents know their stream by its id; `stream_name` calls it by its name."""
-    return ListSpec(
-        text=lambda row: f"{row.agent_name} {row.agent_id} {row.output_summary or ''} {row.error or ''}",
-        facets=(
-            Facet(
-                name="status", label="Status", values=lambda row: (row.status.value,), options=options_of(AgentStatus)
-            ),
-            Facet(
-                name="agent",
-                label="Agent",
-                kind="select",
-                values=lambda row: (row.agent_id,),
-                label_of=lambda row: row.agent_name,
-            ),
-            Facet(
-                name="stream",
-                label="Stream",
-                kind="select",
-                values=lambda row: (str(row.stream_id),),
-                label_of=lambda row: stream_name(row.stream_id),
-            ),
+AGENT_LIST: ListSpec[AgentExecution] = ListSpec(
+    text=lambda row: f"{row.agent_name} {row.agent_id} {row.output_summary or ''} {row.error or ''}",
+    facets=(
+        Facet(name="status", label="Status", values=lambda row: (row.status.value,), options=options_of(AgentStatus)),
+        Facet(
+            name="agent",
+            label="Agent",
+            kind="select",
+            values=lambda row: (row.agent_id,),
+            label_of=lambda row: row.agent_name,
         ),
-        sorts=(
-            Sort(name="running", label="Running first", key=running_first),
-            Sort(name="newest", label="Newest first", key=newest_first),
-            Sort(name="longest", label="Longest first", key=lambda row: -(row.duration_ms or 0)),
-        ),
-    )
-
-
+        Facet(name="stream", label="Stream", kind="select", values=lambda row: (str(row.stream_id),)),
+    ),
+    sorts=(
+        Sort(name="running", label="Running first", key=running_first),
+        Sort(name="newest", label="Newest first", key=newest_first),
+        Sort(name="longest", label="Longest first", key=lambda row: -(row.duration_ms or 0)),
+    ),
+)
 ALERT_LIST: ListSpec[SignalAlert] = ListSpec(
     text=lambda row: f"{row.target_name} {row.company_name or ''} {row.signal_type.replace('_', ' ')}",
     facets=(
@@ -160,7 +151,7 @@ ACTIVITY_LIST: ListSpec[Activity] = ListSpec(
 SPECS: Mapping[str, ListSpec[Any]] = {
     STREAMS.table: STREAM_LIST,
     SCANS.table: SCAN_LIST,
-    AGENTS.table: agent_spec(str),
+    AGENTS.table: AGENT_LIST,
     ALERTS.table: ALERT_LIST,
     NOTIFICATIONS.table: NOTIFICATION_LIST,
     ACTIVITIES.table: ACTIVITY_LIST,
@@ -169,27 +160,27 @@ SPECS: Mapping[str, ListSpec[Any]] = {
 
 def streams(visit: Visit) -> None:
     """Every stream of the organisation."""
-    queried(visit, "stream", STREAMS, STREAM_LIST, present_stream, noun="streams", ages=True)
+    queried(visit, "stream", STREAMS, STREAM_LIST, present_stream, noun="streams")
 
 
 def scans(visit: Visit) -> None:
     """Every scan of the organisation."""
-    queried(visit, "scan", SCANS, SCAN_LIST, present_scan, noun="scans", ages=True, details=SCAN_DETAILS)
+    queried(visit, "scan", SCANS, SCAN_LIST, present_scan, noun="scans", details=SCAN_DETAILS)
 
 
 def agents(visit: Visit) -> None:
     """The agent executions: those that run first, then history."""
 
-    def stream_name(id: UUID) -> str:
-        stream = names.get(id)
-        return stream.name if stream else str(id)[:8]
+    def stream_name(id: str) -> str:
+        stream = names.get(UUID(id))
+        return stream.name if stream else id[:8]
 
     def renamed(deltas: list[Delta[Stream]]) -> None:
         if any(delta.old is None or delta.new is None or delta.old.name != delta.new.name for delta in deltas):
             live.relabel()
 
-    spec = agent_spec(stream_name)
-    live = queried(visit, "agent", AGENTS, spec, present_agent, noun="runs", details=AGENT_DETAILS)
+    labels = {"stream": stream_name}
+    live = queried(visit, "agent", AGENTS, AGENT_LIST, present_agent, noun="runs", details=AGENT_DETAILS, labels=labels)
     names = visit.window.subscribe(STREAMS, on_change=renamed)
     end_with(live.element, names.close)
 
@@ -202,13 +193,13 @@ def queried(
     present: Callable[[R], Fields],
     *,
     noun: str,
-    ages: bool = False,
     where: Callable[[R], bool] | None = None,
     details: Detailed[R] | None = None,
+    labels: Labels | None = None,
 ) -> LiveQuery[R]:
     """A list with its controls; what a person chooses is in the address, and the address is what is shown.
 
-    With `details`, a row that is selected is shown in full beside the list.
+    With `details`, a row that is selected is shown in full beside the list; `labels` name values of selects by facet.
     """
     query = ListQuery.parse(spec, visit.address.params)
     names = ("q", "sort", *(facet.name for facet in spec.facets))
@@ -216,7 +207,7 @@ def queried(
     controls = ListControls(spec, noun=noun, export_path=export_path)
     element = LiveList(kind, pages=True)
     panel = DetailPanel(visit, details, element) if details else None
-    live = live_query(visit.window, controls, element, entity, present=present, query=query, where=where, ages=ages)
+    live = live_query(visit.window, controls, element, entity, present=present, query=query, where=where, labels=labels)
 
     def choose(chosen: ListQuery[Any]) -> None:
         nonlocal query

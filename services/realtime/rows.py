@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from services.entities import Entity, R
 from services.realtime.change import Change
 
 TOMBSTONES = 10_000
+D = TypeVar("D")
 
 Quarantine = Callable[[str, str, str], None]
 """Takes the table, the id (as text, perhaps malformed) and the reason of a row that failed validation."""
@@ -38,6 +39,7 @@ class Rows(Generic[R]):
     def __init__(self, entity: Entity[R], *, quarantine: Quarantine) -> None:
         self.entity = entity
         self._rows: dict[UUID, R] = {}
+        self._derived: dict[UUID, dict[Callable[[R], Any], tuple[int, Any]]] = {}
         self._invalid: dict[UUID, int] = {}
         self._ended: OrderedDict[UUID, int] = OrderedDict()
         self._quarantine = quarantine
@@ -51,6 +53,22 @@ class Rows(Generic[R]):
     def get(self, id: UUID) -> R | None:
         """The row of that id, if there is a valid one."""
         return self._rows.get(id)
+
+    def derived(self, id: UUID, function: Callable[[R], D], *, epoch: int = 0) -> D | None:
+        """What `function` makes of the row of that id, None without a row; computed once for everybody who asks.
+
+        It stands until the row changes, or until somebody asks in another `epoch`: for what time alone changes. The
+        function is one that lives as long as the process.
+        """
+        known = self._derived.get(id)
+        if known is not None and (kept := known.get(function)) is not None and kept[0] == epoch:
+            return cast(D, kept[1])
+        row = self._rows.get(id)
+        if row is None:
+            return None
+        value = function(row)
+        self._derived.setdefault(id, {})[function] = (epoch, value)
+        return value
 
     def apply(self, change: Change) -> Delta[R] | None:
         """Take in one event; returns what it changed, or None for old news."""
@@ -69,7 +87,7 @@ class Rows(Generic[R]):
             return self._remove(change.id)
         self._invalid.pop(change.id, None)
         self._ended.pop(change.id, None)
-        self._rows[change.id] = new
+        self._put(new)
         return Delta(id=change.id, old=old, new=new)
 
     def replace(self, records: Iterable[Mapping[str, Any]]) -> list[Delta[R]]:
@@ -88,7 +106,7 @@ class Rows(Generic[R]):
             old = self._rows.get(new.id)
             if (old and new.version <= old.version) or new.version <= self._ended.get(new.id, -1):
                 continue
-            self._rows[new.id] = new
+            self._put(new)
             deltas.append(Delta(id=new.id, old=old, new=new))
         for gone in [id for id in self._rows if id not in seen]:
             if delta := self._remove(gone):
@@ -99,8 +117,13 @@ class Rows(Generic[R]):
         """The version seen of each row, quarantined ones too, for comparing with the table."""
         return self._invalid | {id: row.version for id, row in self._rows.items()}
 
+    def _put(self, row: R) -> None:
+        self._rows[row.id] = row
+        self._derived.pop(row.id, None)
+
     def _remove(self, id: UUID) -> Delta[R] | None:
         old = self._rows.pop(id, None)
+        self._derived.pop(id, None)
         return Delta(id=id, old=old, new=None) if old else None
 
     def _end(self, id: UUID, version: int) -> None:

@@ -11,7 +11,7 @@ import structlog
 from services.entities import Entity, R, Topic
 from services.identity import Identity
 from services.models import ConnectionStatus
-from services.realtime.rows import Delta
+from services.realtime.rows import D, Delta
 from services.realtime.status import FeedStatus
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ class Subscription(Generic[R]):
         rows = self._feed.rows(self.entity) if self._feed else None
         row = rows.get(id) if rows else None
         return row if row and (self._where is None or self._where(row)) else None
+
+    def derived(self, id: UUID, function: Callable[[R], D], *, epoch: int = 0) -> D | None:
+        """What `function` makes of a row, whether or not it satisfies `where`; see `Rows.derived`."""
+        rows = self._feed.rows(self.entity) if self._feed else None
+        return rows.derived(id, function, epoch=epoch) if rows else None
 
     def close(self) -> None:
         """End the lease; idempotent."""

@@ -14,35 +14,44 @@ from components.list_query import ListQuery
 from components.present import present_stream
 from components.rows_view import RowsView
 from pages.lists import STREAM_LIST
+from services.entities import STREAMS
 from services.models import GoalStatus, Stream
+from services.realtime.change import Change, Operation
+from services.realtime.rows import Rows as FeedRows
 
 ORG = uuid4()
 
 
 class Rows:
-    """Stands for a subscription: rows that a test sets."""
+    """Stands for a subscription on a feed's rows, which a test changes."""
 
     def __init__(self) -> None:
         self.is_loaded = True
-        self._rows: dict[UUID, Stream] = {}
+        self._rows = FeedRows(STREAMS, quarantine=lambda table, id, reason: None)
+        self._version = 0
+        self.derived = self._rows.derived
+        self.get = self._rows.get
 
     def rows(self) -> list[Stream]:
-        return list(self._rows.values())
-
-    def get(self, id: UUID) -> Stream | None:
-        return self._rows.get(id)
+        return list(self._rows)
 
     def put(self, name: str, *, completed: int = 0, status: GoalStatus = GoalStatus.ON_TRACK) -> UUID:
         id = UUID(int=sum(ord(letter) * 257**place for place, letter in enumerate(name)))
-        self._rows[id] = Stream.model_validate(
-            {"id": id, "org_id": ORG, "name": name, "completed": completed, "total": 100, "goal_status": status}
-        )
+        fields = {"id": id, "org_id": ORG, "name": name, "completed": completed, "total": 100, "goal_status": status}
+        self._change(id, fields)
         return id
 
     def drop(self, name: str) -> UUID:
         id = next(row.id for row in self.rows() if row.name == name)
-        del self._rows[id]
+        self._change(id, None)
         return id
+
+    def _change(self, id: UUID, fields: dict[str, Any] | None) -> None:
+        self._version += 1
+        record = {**fields, "version": self._version} if fields else None
+        operation = Operation.UPDATE if record else Operation.DELETE
+        change = Change(table="streams", operation=operation, id=id, version=self._version, record=record)
+        assert self._rows.apply(change)
 
 
 class Screen:
@@ -65,7 +74,8 @@ class Screen:
         self.first, self.total = facts.get("first", self.first), facts.get("total", self.total)
         self.waiting = facts.get("waiting", self.waiting)
         if reset := batch.get("reset"):
-            self.rows, self.order = dict(reset["rows"]), reset["order"]
+            self.rows = {id: dict(fields) for id, fields in reset["rows"].items()}
+            self.order = reset["order"]
             return
         for id, fields in batch.get("set", {}).items():
             self.rows[id] = {**self.rows.get(id, {}), **fields}
