@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 
 import psutil
-from nicegui import Client
+from nicegui import Client, app
 
 import main
 import pages.app
@@ -21,15 +21,18 @@ COUNTED = (Client, Window, Live, Feed, Subscription)
 
 
 def count() -> dict[str, float]:
-    """Objects by kind, tasks, sockets and open files of this process, and its memory in MiB."""
+    """Objects, those of the app by kind, tasks, sockets and open files of this process, and its memory in MiB."""
     gc.collect()
-    kinds = Counter(type(each) for each in gc.get_objects())
+    objects = gc.get_objects()
+    kinds = Counter(type(each) for each in objects)
     process = psutil.Process()
     return {
         "tasks": len(asyncio.all_tasks()),
         "sockets": len(process.net_connections(kind="inet")),
         "open files": process.num_fds(),
+        "tab storages": len(app.storage._tabs),
         "elements": sum(len(client.elements) for client in Client.instances.values()),
+        "objects": len(objects),
         **{f"{kind.__name__.lower()}s": kinds[kind] for kind in COUNTED},
         "memory": process.memory_info().rss / 2**20,
     }

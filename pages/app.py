@@ -45,6 +45,8 @@ def create_app(context: Context) -> FastAPI:
     )
     # After NiceGUI's own start, which derives both from the reconnect timeout: far too slow to notice a pulled cable.
     ui_app.on_startup(_watch_cables)
+    # NiceGUI keeps something for each tab that ever came, for 30 days; nothing here is kept by the tab.
+    ui_app.storage.max_tab_storage_age = RECONNECT_TIMEOUT
     app.add_middleware(Gate, cookie=context.cookie, sessions=context.sessions)
     return app
 

@@ -38,6 +38,6 @@ async def test_windows_that_close_and_pages_that_are_left_leave_nothing_behind(w
 
         async def is_empty() -> bool:
             left = await counts_of(app)
-            return not any(left[name] for name in OURS)
+            return not any(left[name] for name in (*OURS, "tab storages"))
 
-        await until(is_empty, within=10, what="nothing is left of any window")
+        await until(is_empty, within=20, what="nothing is left of any window")
