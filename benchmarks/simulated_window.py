@@ -21,7 +21,6 @@ ACK_INTERVAL = 3.0
 TIMEOUT = 30.0
 ELEMENTS = re.compile(r"parseElements\(String\.raw`(.*?)`\)", re.DOTALL)
 QUERY = re.compile(r"^\s*query: (\{.*\}),$", re.MULTILINE)
-METHOD = re.compile(r"return runMethod\((\d+), ", re.ASCII)
 
 OnApply = Callable[[list[Any], str | None], None]
 
@@ -138,7 +137,10 @@ class SimulatedWindow:
                     await socket.send("3")
                 elif text.startswith("42"):
                     event, *arguments = json.loads(text[2:])
-                    await self._take(event, arguments[0] if arguments else {})
+                    if event == "livewatch_frame":
+                        await self._show(*arguments[0])
+                    else:
+                        await self._take(event, arguments[0] if arguments else {})
                 if time.monotonic() - acknowledged_at > ACK_INTERVAL:
                     acknowledged_at = time.monotonic()
                     await self._acknowledge()
@@ -171,8 +173,6 @@ class SimulatedWindow:
             await self._mount(came)
             self.updates += 1
             self._changed.set()
-        elif event == "run_javascript":
-            await self._run(message["code"])
 
     async def _mount(self, elements: dict[int, dict[str, Any]]) -> None:
         for id, element in elements.items():
@@ -187,15 +187,8 @@ class SimulatedWindow:
         texts = [json.dumps(argument) for argument in arguments]
         await self._emit("event", {"id": id, "listener_id": listener, "args": texts})
 
-    async def _run(self, code: str) -> None:
-        """Livewatch runs no script but methods of its elements; of these the window's `apply` is what counts."""
-        match = METHOD.match(code)
-        if match is None:
-            return
-        name, arguments = json.loads(f"[{code[match.end() : -1]}]")
-        if name != "apply" or not (taken := self._listener(int(match[1]), "taken")):
-            return
-        batches, status, probe = arguments
+    async def _show(self, batches: list[Any], status: str | None, probe: int | None) -> None:
+        """What the window's root element does with a frame."""
         self.frames += 1
         self.patches += len(batches)
         if status:
@@ -203,7 +196,8 @@ class SimulatedWindow:
         if self._on_apply:
             self._on_apply(batches, status)
         if probe is not None:
-            await self._fire(int(match[1]), taken, probe)
+            id, listener = next((id, found) for id in self._elements if (found := self._listener(id, "taken")))
+            await self._fire(id, listener, probe)
         self._changed.set()
 
     def _listener(self, id: int, event: str) -> str | None:

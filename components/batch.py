@@ -1,5 +1,6 @@
 """What a live element's `apply` takes; the same shape for lists, stats, chips and progress."""
 
+from collections.abc import Sequence
 from typing import Any, NotRequired, TypedDict
 
 Rows = dict[str, dict[str, Any]]
@@ -39,3 +40,13 @@ class Batch(TypedDict, total=False):
     first: int
     total: int
     waiting: Waiting
+
+
+class Written(str):
+    """A batch as JSON already, for more than one window."""
+
+    __slots__ = ()
+
+
+Sent = Batch | Written | Sequence[Written] | None
+"""What a view has to say: a batch, one that is written already, some of these in order, or nothing."""

@@ -17,6 +17,7 @@ from components.list_query import ListQuery
 from components.live_list import LiveList
 from components.live_table import LiveTable, TableView
 from components.rows_view import LIMIT, RowsView
+from components.shared_view import AllRows, Shared, SharedPart, shared_by
 from components.views import ConnectionsView, Counter, CountsView
 from components.window import Live, Window, end_with
 from services.entities import Entity, R, Scope
@@ -102,11 +103,31 @@ def live_query(
 
     rows_live, controls_live = Live(window, element), Live(window, controls)
     subscription = window.subscribe(entity, on_change=changed, on_status=age)
-    controls_live.view = controls_view = ControlsView(subscription, query, where, labels)
-    rows_live.view = rows_view = RowsView(
-        subscription, present=present, key=query.sort.key, where=passes, moves=query.sort.moves
-    )
+    controls_view = ControlsView(subscription, query, where, labels)
+    rows_view = RowsView(subscription, present=present, key=query.sort.key, where=passes, moves=query.sort.moves)
     rows_view.is_filtered = not query.is_everything
+
+    def same_rows() -> Shared | None:
+        """What every window shows that asks for the same and is at the list's beginning."""
+        query = controls_view.query
+        if where is not None or query.sort.moves or rows_view.is_read or rows_view.first:
+            return None
+
+        def view(rows: AllRows[R]) -> RowsView[R]:
+            view = RowsView(rows, present=present, key=query.sort.key, where=query.matches)
+            view.is_filtered = not query.is_everything
+            return view
+
+        return subscription.shared((present, query.key), shared_by(view))
+
+    def same_controls() -> Shared | None:
+        query = controls_view.query
+        if where is not None or labels:
+            return None
+        return subscription.shared(query.key, shared_by(lambda rows: ControlsView(rows, query, None)))
+
+    rows_live.view = SharedPart(same_rows, rows_view)
+    controls_live.view = SharedPart(same_controls, controls_view)
 
     def show(query: ListQuery[R]) -> None:
         controls_view.query = query

@@ -3,14 +3,14 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic, NamedTuple, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
 from components.batch import Batch
 from components.list_query import ListQuery
+from components.shared_view import Source
 from services.entities import R
-from services.realtime import Subscription
 
 AGE = 5.0
 """Seconds after which time alone may have changed what a row counts for."""
@@ -36,7 +36,7 @@ class ControlsView(Generic[R]):
 
     def __init__(
         self,
-        subscription: Subscription[R],
+        subscription: Source[R],
         query: ListQuery[R],
         where: Callable[[R], bool] | None,
         labels: Labels | None = None,
@@ -49,6 +49,11 @@ class ControlsView(Generic[R]):
         self._facts: dict[UUID, Facts] = {}
         self._tallies: Counter[Tally] = Counter()
         self._sent: dict[str, dict[str, Any]] = {}
+
+    def adopt(self, other: Self) -> None:
+        """Go on from where the other is."""
+        self._added, self._facts = dict(other._added), dict(other._facts)
+        self._tallies, self._sent = other._tallies.copy(), dict(other._sent)
 
     def full(self) -> Batch | None:
         self._sent, self._added, self._facts, self._tallies = {}, {}, {}, Counter()

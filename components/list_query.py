@@ -1,6 +1,6 @@
 """What of a list a person asked to see, search, facets and sort, to and from the parameters of an address."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal
 
@@ -96,6 +96,12 @@ class ListQuery(Generic[R]):
         if self.sort is not self.spec.sorts[0]:
             params["sort"] = self.sort.name
         return params
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for queries that ask for the same."""
+        chosen = tuple((name, tuple(sorted(values))) for name, values in sorted(self.chosen.items()))
+        return (self.spec, self.search, chosen, self.sort.name)
 
     @property
     def is_everything(self) -> bool:

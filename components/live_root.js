@@ -1,6 +1,6 @@
 // The window's end of the feed: takes one message per frame and hands each batch to its element.
 import { onMounted, onUnmounted, watch } from "vue";
-import { lostAt } from "lw_parts";
+import { lostAt, onFrame } from "lw_parts";
 
 const address = (path) => (window.path_prefix ?? "") + path;
 const leave = (reason) => location.assign(address("/sign-in?reason=" + encodeURIComponent(reason)));
@@ -13,26 +13,30 @@ export default {
       if (lost === null) report();
       else document.body.dataset.live = "disconnected";
     });
+    // `probe` goes back once this frame is on the screen: it tells how fast this window drains.
+    function show([batches, status, probe]) {
+      for (const [id, batch] of batches) {
+        try {
+          getElement(id)?.apply(batch);
+        } catch (error) {
+          console.error("an element could not show its batch", id, error);
+        }
+      }
+      if (status) document.body.dataset.live = status;
+      if (probe == null) return;
+      if (document.hidden) emit("taken", probe);
+      else requestAnimationFrame(() => setTimeout(() => emit("taken", probe)));
+    }
     onMounted(() => {
+      onFrame.value = show;
       document.addEventListener("visibilitychange", report);
       report();
     });
-    onUnmounted(() => document.removeEventListener("visibilitychange", report));
+    onUnmounted(() => {
+      onFrame.value = null;
+      document.removeEventListener("visibilitychange", report);
+    });
     return {
-      // `probe` goes back once this frame is on the screen: it tells how fast this window drains.
-      apply(batches, status, probe) {
-        for (const [id, batch] of batches) {
-          try {
-            getElement(id)?.apply(batch);
-          } catch (error) {
-            console.error("an element could not show its batch", id, error);
-          }
-        }
-        if (status) document.body.dataset.live = status;
-        if (probe == null) return;
-        if (document.hidden) emit("taken", probe);
-        else requestAnimationFrame(() => setTimeout(() => emit("taken", probe)));
-      },
       leave,
       // The address follows what is shown; `page` is what the router goes back to.
       go(path, isNew) {

@@ -34,9 +34,13 @@ function lose() {
 function find() {
   lostAt.value = null;
 }
+// Takes the content of each frame (see frames.py).
+export const onFrame = { value: null };
+
 function watchSocket() {
   const socket = window.socket;
   if (!socket) return void setTimeout(watchSocket, 10); // NiceGUI opens it after the elements are mounted
+  socket.on("livewatch_frame", (content) => onFrame.value?.(content));
   socket.on("connect", find);
   socket.on("disconnect", lose);
   socket.on("connect_error", lose);

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 SHORTEST = 0.016
 LONGEST = 0.5
-SHARE = 0.25
+SHARE = 0.1
+SENDING = 2.0
+"""What a flush costs in all, by what it costs until its frame is handed over: the socket's part comes later."""
 MEMORY = 0.2
 
 
@@ -28,7 +30,7 @@ class Pacer:
     @property
     def frame(self) -> float:
         """Seconds between two flushes of one window."""
-        return min(LONGEST, max(SHORTEST, self._cost * max(1, self.busy) / SHARE))
+        return min(LONGEST, max(SHORTEST, self._cost * SENDING * max(1, self.busy) / SHARE))
 
     def spent(self, seconds: float) -> None:
         """Take note of what one flush cost."""

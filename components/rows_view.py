@@ -1,12 +1,12 @@
 """The rows of a list as one window sees them: filtered, in an order that holds still, the part near the eye."""
 
 from collections.abc import Callable, Collection
-from typing import Any, Generic
+from typing import Any, Generic, Self
 from uuid import UUID
 
 from components.batch import Batch, Reset, Waiting
+from components.shared_view import Source
 from services.entities import R
-from services.realtime import Subscription
 
 LIMIT = 200
 
@@ -23,7 +23,7 @@ class RowsView(Generic[R]):
 
     def __init__(
         self,
-        subscription: Subscription[R],
+        subscription: Source[R],
         *,
         present: Callable[[R], dict[str, Any]],
         key: Callable[[R], Any],
@@ -48,6 +48,12 @@ class RowsView(Generic[R]):
         self._shown: list[UUID] = []
         self._sent: dict[UUID, dict[str, Any]] = {}
         self._told: tuple[int, int, Waiting] = (0, 0, {"new": 0, "moved": False})
+
+    def adopt(self, other: Self) -> None:
+        """Go on from where the other is, whose reader is at the beginning."""
+        self._order, self._rank, self._keys = other._order, dict(other._rank), dict(other._keys)
+        self._new, self._moved = set(other._new), set(other._moved)
+        self._shown, self._sent, self._told = other._shown, dict(other._sent), other._told
 
     def scroll(self, first: int, *, is_read: bool) -> None:
         """Show the rows from `first` on; `is_read` says that the reader has left the list's beginning."""

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from components.batch import Batch
+from components.batch import Batch, Sent
 from components.connection import present_connection
 from services.entities import Entity
 from services.realtime import FeedStatus, Subscription
 
 
 class View(Protocol):
-    """What a live element shows. Both methods return the element's batch, or None for nothing to send."""
+    """What a live element shows. Both methods return what to send to the element."""
 
-    def full(self) -> Batch | None:
+    def full(self) -> Sent:
         """Everything, for an element that has just come or was stale."""
 
-    def patch(self, dirty: Collection[UUID]) -> Batch | None:
+    def patch(self, dirty: Collection[UUID]) -> Sent:
         """What differs since the last batch, given the ids of the rows that changed."""
 
 
@@ -38,37 +38,22 @@ class CountsView:
     def __init__(self, counters: Collection[Counter], subscriptions: Mapping[str, Subscription[Any]]) -> None:
         self._counters = counters
         self._subscriptions = subscriptions
-        self._known: dict[str, set[UUID]] = {table: set() for table in subscriptions}
-        self._counted: dict[str, set[UUID]] = {counter.key: set() for counter in counters}
-        self._sent: dict[str, dict[str, Any]] = {}
+        self._counts: dict[str, tuple[int, int]] = {}
 
     def full(self) -> Batch | None:
         if not all(subscription.is_loaded for subscription in self._subscriptions.values()):
             return None
-        self._sent = {}
-        rows = {table: subscription.rows() for table, subscription in self._subscriptions.items()}
-        self._known = {table: {row.id for row in there} for table, there in rows.items()}
-        for counter in self._counters:
-            self._counted[counter.key] = {row.id for row in rows[counter.entity.table] if counter.where(row)}
-        return self._difference()
+        self._counts = {}
+        return self.patch(())
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
-        for counter in self._counters:
-            subscription = self._subscriptions[counter.entity.table]
-            known, counted = self._known[counter.entity.table], self._counted[counter.key]
-            for id in dirty:
-                is_there = subscription.get(id) is not None
-                (known.add if is_there else known.discard)(id)
-                (counted.add if is_there and subscription.derived(id, counter.where) else counted.discard)(id)
-        return self._difference()
-
-    def _difference(self) -> Batch | None:
         changed: dict[str, dict[str, Any]] = {}
         for counter in self._counters:
-            count, of = len(self._counted[counter.key]), len(self._known[counter.entity.table])
-            fields = {"value": count, "hint": counter.hint(count, of), "tone": counter.tone(count)}
-            if fields != self._sent.get(counter.key):
-                self._sent[counter.key] = changed[counter.key] = fields
+            counts = self._subscriptions[counter.entity.table].count(counter.where)
+            if counts != self._counts.get(counter.key):
+                self._counts[counter.key] = counts
+                hint, tone = counter.hint(*counts), counter.tone(counts[0])
+                changed[counter.key] = {"value": counts[0], "hint": hint, "tone": tone}
         return {"set": changed} if changed else None
 
 

@@ -9,8 +9,9 @@ import structlog
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
-from components.batch import Batch
+from components.batch import Sent
 from components.drain import Drain
+from components.frames import send_frame
 from components.pacing import Paced, Pacer
 from components.views import View
 from services.entities import Entity, R, Scope
@@ -24,8 +25,8 @@ logger = structlog.get_logger(__name__)
 class Part(Protocol):
     """Something that a window serves once a frame."""
 
-    def take(self) -> tuple[int, Batch] | None:
-        """The id of an element and its batch, if there is something to send."""
+    def take(self) -> tuple[int, Sent] | None:
+        """The id of an element and what to send to it, if there is something."""
 
     def refresh(self) -> None:
         """Everything may have changed, or the window has missed something."""
@@ -53,6 +54,7 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         self._heard: list[Part] = []
         self._subscriptions: list[Subscription[Any]] = []
         self._status: ConnectionStatus | None = None
+        self._is_status_due = True
         self.drain = Drain()
         self.began_at = datetime.now(UTC)
         self._pacer = pacer
@@ -75,6 +77,7 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         """
 
         def status_changed(status: FeedStatus) -> None:
+            self._is_status_due = True
             for part in self._followers:
                 part.refresh()
             self.touch()
@@ -84,6 +87,7 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         def is_of_here(row: R) -> bool:
             return row.org_id == self.org_id and (where is None or where(row))
 
+        self._is_status_due = True
         is_shared = entity.scope is Scope.ORG
         subscription = self._service.subscribe(
             entity,
@@ -142,6 +146,7 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         self.is_seen = bool(event.args.get("visible"))
         self.is_there = True
         self._status = None
+        self._is_status_due = True
         self.drain.forget()
         for part in self._parts:
             part.refresh()
@@ -165,10 +170,12 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
                     batches.append(taken)
             except Exception:
                 logger.exception("a part of a window failed", part=type(part).__name__)
-        status = self._live_status() if self.is_seen else self._status
-        if batches or status != self._status:
+        status = self._live_status() if self.is_seen and self._is_status_due else self._status
+        self._is_status_due = self._is_status_due and not self.is_seen
+        news = status if status != self._status else None
+        if batches or news:
             self._status = status
-            self.run_method("apply", batches, status, self.drain.probe())
+            send_frame(self.client, batches, status=news, probe=self.drain.probe())
 
     def _live_status(self) -> ConnectionStatus | None:
         """What the body's `data-live` says: connected only once rows are there."""
@@ -216,7 +223,7 @@ class Live:
         self._is_stale = True
         self._window.touch(also_hidden=self._also_hidden)
 
-    def take(self) -> tuple[int, Batch] | None:
+    def take(self) -> tuple[int, Sent] | None:
         """The element's id and what to send to it now."""
         if not self._is_mounted or self.view is None:
             return None
@@ -228,7 +235,7 @@ class Live:
         else:
             return None
         self._dirty = set()
-        return (self._element.id, batch) if batch is not None else None
+        return (self._element.id, batch) if batch else None
 
     def close(self) -> None:
         """End; idempotent."""

@@ -1,11 +1,12 @@
 """The state of one table on one topic: a pure reducer over snapshots and changes."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
@@ -14,6 +15,15 @@ from services.realtime.change import Change
 
 TOMBSTONES = 10_000
 D = TypeVar("D")
+
+
+class Markable(Protocol):
+    """Something computed of rows that is told which of them changed."""
+
+    def mark(self, id: UUID) -> None: ...
+
+
+S = TypeVar("S", bound=Markable)
 
 Quarantine = Callable[[str, str, str], None]
 """Takes the table, the id (as text, perhaps malformed) and the reason of a row that failed validation."""
@@ -40,6 +50,8 @@ class Rows(Generic[R]):
         self.entity = entity
         self._rows: dict[UUID, R] = {}
         self._derived: dict[UUID, dict[Callable[[R], Any], tuple[int, Any]]] = {}
+        self._counts: dict[Callable[[R], bool], int] = {}
+        self._shared: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
         self._invalid: dict[UUID, int] = {}
         self._ended: OrderedDict[UUID, int] = OrderedDict()
         self._quarantine = quarantine
@@ -69,6 +81,19 @@ class Rows(Generic[R]):
         value = function(row)
         self._derived.setdefault(id, {})[function] = (epoch, value)
         return value
+
+    def count(self, where: Callable[[R], bool]) -> int:
+        """How many rows satisfy `where`, a function that lives as long as the process; counted once, then kept."""
+        if where not in self._counts:
+            self._counts[where] = sum(1 for row in self if where(row))
+        return self._counts[where]
+
+    def shared(self, key: Hashable, make: Callable[["Rows[R]"], S]) -> S:
+        """What `make` makes of these rows for everybody who asks by that key, as long as anybody keeps it."""
+        found: S | None = self._shared.get(key)
+        if found is None:
+            found = self._shared[key] = make(self)
+        return found
 
     def apply(self, change: Change) -> Delta[R] | None:
         """Take in one event; returns what it changed, or None for old news."""
@@ -118,13 +143,22 @@ class Rows(Generic[R]):
         return self._invalid | {id: row.version for id, row in self._rows.items()}
 
     def _put(self, row: R) -> None:
+        self._note(row.id, self._rows.get(row.id), row)
         self._rows[row.id] = row
-        self._derived.pop(row.id, None)
 
     def _remove(self, id: UUID) -> Delta[R] | None:
         old = self._rows.pop(id, None)
-        self._derived.pop(id, None)
+        if old:
+            self._note(id, old, None)
         return Delta(id=id, old=old, new=None) if old else None
+
+    def _note(self, id: UUID, old: R | None, new: R | None) -> None:
+        """Keep up what is computed of the rows."""
+        self._derived.pop(id, None)
+        for where in self._counts:
+            self._counts[where] += bool(new and where(new)) - bool(old and where(old))
+        for shared in self._shared.values():
+            shared.mark(id)
 
     def _end(self, id: UUID, version: int) -> None:
         self._invalid.pop(id, None)

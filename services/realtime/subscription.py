@@ -1,7 +1,7 @@
 """One lease on a feed, filtered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 from uuid import UUID
@@ -11,7 +11,7 @@ import structlog
 from services.entities import Entity, R, Topic
 from services.identity import Identity
 from services.models import ConnectionStatus
-from services.realtime.rows import D, Delta
+from services.realtime.rows import D, Delta, Rows, S
 from services.realtime.status import FeedStatus
 
 if TYPE_CHECKING:
@@ -84,10 +84,25 @@ class Subscription(Generic[R]):
         row = rows.get(id) if rows else None
         return row if row and (self._where is None or self._where(row)) else None
 
+    def count(self, where: Callable[[R], bool]) -> tuple[int, int]:
+        """How many rows satisfy `where`, too, and how many there are; see `Rows.count`."""
+        rows = self._feed.rows(self.entity) if self._feed else None
+        if rows is None:
+            return 0, 0
+        if self._where is None:
+            return rows.count(where), len(rows)
+        mine = self.rows()
+        return sum(1 for row in mine if where(row)), len(mine)
+
+    def shared(self, key: Hashable, make: Callable[[Rows[R]], S]) -> S | None:
+        """What all leases on the same rows share, see `Rows.shared`; None when this one has not all of them."""
+        rows = self._feed.rows(self.entity) if self._feed else None
+        return rows.shared(key, make) if rows is not None and self._where is None else None
+
     def derived(self, id: UUID, function: Callable[[R], D], *, epoch: int = 0) -> D | None:
         """What `function` makes of a row, whether or not it satisfies `where`; see `Rows.derived`."""
         rows = self._feed.rows(self.entity) if self._feed else None
-        return rows.derived(id, function, epoch=epoch) if rows else None
+        return rows.derived(id, function, epoch=epoch) if rows is not None else None
 
     def close(self) -> None:
         """End the lease; idempotent."""

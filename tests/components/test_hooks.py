@@ -113,7 +113,6 @@ class Desk:
         with Client(ui.page("/desk")) as client:
             window = Window(self.service, self.person, pacer or Pacer(), org_id=self.org)
         client.tab_id = "a tab"
-        window.run_method = answer_for(window)  # type: ignore[method-assign,assignment]
         self.windows.append(window)
         look(window)
         return window
@@ -138,19 +137,18 @@ def report(window: Window, event: str, value: Any) -> None:
     window.client.handle_event({"id": window.id, "listener_id": listener.id, "args": [json.dumps(value)]})
 
 
-def answer_for(window: Window) -> Callable[..., None]:
-    """What the browser does with the window's messages: it answers each that asks whether it was taken."""
-
-    def run_method(name: str, *args: Any) -> None:
-        if name == "apply" and args[2] is not None:
-            asyncio.get_running_loop().call_soon(report, window, "taken", args[2])
-
-    return run_method
+def answer(client: Client, batches: list[Any], *, status: str | None, probe: int | None) -> int:
+    """What the browser does with a window's frames: it answers each that asks whether it was taken."""
+    (window,) = [each for each in client.elements.values() if isinstance(each, Window)]
+    if probe is not None:
+        asyncio.get_running_loop().call_soon(report, window, "taken", probe)
+    return 0
 
 
 @pytest.fixture
 async def nicegui(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """NiceGUI as far as elements need it: no server, and no client is left behind."""
+    monkeypatch.setattr("components.window.send_frame", answer)
     monkeypatch.setattr(core, "loop", asyncio.get_running_loop())
     before = set(Client.instances)
     yield

@@ -83,7 +83,7 @@ class Screen:
 
 
 def view_of(rows: Rows, key: Callable[[Stream], Any], **options: Any) -> RowsView[Stream]:
-    return RowsView(rows, present=present_stream, key=key, **options)  # type: ignore[arg-type]
+    return RowsView(rows, present=present_stream, key=key, **options)
 
 
 def by_name(row: Stream) -> str:
@@ -198,7 +198,7 @@ def test_counts_are_each_facets_as_if_it_alone_had_nothing_chosen() -> None:
     rows.put("one", status=GoalStatus.BLOCKED)
     rows.put("two", status=GoalStatus.AT_RISK)
     rows.put("another one", status=GoalStatus.AT_RISK)
-    controls = ControlsView(rows, query(q="one", status="blocked"), None)  # type: ignore[arg-type]
+    controls = ControlsView(rows, query(q="one", status="blocked"), None)
     shown = (controls.full() or {})["set"]
     assert shown["counts"] | {"status:blocked": 1, "status:at_risk": 1, "status:on_track": 0} == shown["counts"]
     assert shown["summary"] == {"shown": 1, "total": 3}
@@ -211,7 +211,7 @@ def test_counts_are_each_facets_as_if_it_alone_had_nothing_chosen() -> None:
 def test_whatever_happens_the_list_ends_equal_to_the_rows(changes: list[tuple[str, int, bool]], moves: bool) -> None:
     rows, screen = Rows(), Screen()
     view = view_of(rows, by_progress, moves=moves)
-    controls = ControlsView(rows, query(), None)  # type: ignore[arg-type]
+    controls = ControlsView(rows, query(), None)
     screen.apply(view.full())
     controls.full()
     for step, (name, completed, is_there) in enumerate(changes):
@@ -233,4 +233,4 @@ def test_whatever_happens_the_list_ends_equal_to_the_rows(changes: list[tuple[st
     assert [by_progress(row) for id in screen.order if (row := rows.get(UUID(id)))] == sorted(
         map(by_progress, rows.rows())
     )
-    assert controls.full() == ControlsView(rows, query(), None).full()  # type: ignore[arg-type]
+    assert controls.full() == ControlsView(rows, query(), None).full()
