@@ -1,6 +1,6 @@
 // A list of live rows. Python sends batches; a batch changes the rows it names and re-renders only those.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef } from "vue";
-import { clockTime, lostAt, mayMove } from "lw_parts";
+import { clockTime, feedLostAt, lostAt, mayMove } from "lw_parts";
 import { KINDS } from "lw_rows";
 
 const TOO_MANY_TO_MOVE = 300;
@@ -191,12 +191,12 @@ export default {
       const { new: count, moved } = facts.waiting;
       return count ? `${count} new` : moved ? "Sort again" : "";
     });
-    const staleAt = computed(() => staleSince.value ?? lostAt.value);
+    const staleAt = computed(() => staleSince.value ?? lostAt.value ?? feedLostAt.value);
     return {
       apply,
       setStale: (since) => (staleSince.value = since),
       facts,
-      asOf: computed(() => (staleAt.value ? "as of " + clockTime(staleAt.value) : "")),
+      asOf: computed(() => (staleAt.value && order.value ? "as of " + clockTime(staleAt.value) : "")),
       host,
       kind,
       markRead,

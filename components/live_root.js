@@ -1,6 +1,6 @@
 // The window's end of the feed: takes one message per frame and hands each batch to its element.
 import { onMounted, onUnmounted, watch } from "vue";
-import { lostAt, onFrame } from "lw_parts";
+import { feedLostAt, lostAt, onFrame } from "lw_parts";
 
 const address = (path) => (window.path_prefix ?? "") + path;
 const leave = (reason) => location.assign(address("/sign-in?reason=" + encodeURIComponent(reason)));
@@ -22,7 +22,10 @@ export default {
           console.error("an element could not show its batch", id, error);
         }
       }
-      if (status) document.body.dataset.live = status;
+      if (status) {
+        document.body.dataset.live = status;
+        feedLostAt.value = status === "connected" ? null : (feedLostAt.value ?? Date.now());
+      }
       if (probe == null) return;
       if (document.hidden) emit("taken", probe);
       else requestAnimationFrame(() => setTimeout(() => emit("taken", probe)));

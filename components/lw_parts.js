@@ -28,6 +28,9 @@ export function useNow() {
 export const lostAt = ref(null);
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
+// When the server lost what it watches (ms), null while that is live.
+export const feedLostAt = ref(null);
+
 function lose() {
   lostAt.value ??= Date.now();
 }

@@ -130,6 +130,11 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         if self.is_seen or (also_hidden and self.is_there):
             self._paced.mark()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a browser is there."""
+        return bool(self.client.has_socket_connection)
+
     def renew(self) -> None:
         """Have the browser fetch its session cookie anew: the tokens have changed."""
         self.run_method("renew")

@@ -117,7 +117,7 @@ class Figures:
         lags = [feed.status.lag for feed in feeds if feed.status.lag is not None]
         quarantined = len(self.quarantine())
         reconnects = sum(_reconnects(feed) for feed in feeds)
-        windows = sum(window.is_there for window in self._pacer.windows)
+        windows = sum(window.is_connected for window in self._pacer.windows)
         return {
             "lag": {"value": f"{max(lags) * 1000:.1f} ms" if lags else "not yet", "hint": "slower feed"},
             "events": {
@@ -157,7 +157,7 @@ class Figures:
 
     def windows(self) -> dict[str, Fields]:
         """A row for each window on this organisation: this person's by their pages, the others' without."""
-        here = [window for window in self._pacer.windows if window.org_id == self._org_id and window.is_there]
+        here = [window for window in self._pacer.windows if window.org_id == self._org_id and window.is_connected]
         return {
             str(index): self._window(window)
             for index, window in enumerate(sorted(here, key=lambda window: window.began_at))

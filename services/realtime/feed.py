@@ -141,14 +141,18 @@ class Feed:
         return iter([table for table in self._tables.values() if table.is_loaded])
 
     def take_snapshot(self, table: "Table[R]", records: list[dict[str, Any]]) -> int:
-        """Fill a table, apply what was held back, and tell its leases; returns how many rows that changed."""
+        """Fill a table, apply what was held back, and tell its leases.
+
+        Returns how many rows were wrong; those that newer ones took the place of, beyond the table's limit, were not.
+        """
         deltas = table.fill(records)
         if deltas:
             table.deliver(deltas)
         # That there are no rows is news too.
         for lease in list(table.leases):
             lease.deliver_status(self.status)
-        return len(deltas)
+        is_cut = len(records) >= table.entity.limit
+        return sum(1 for delta in deltas if delta.new or not is_cut)
 
     def set_status(self, status: FeedStatus) -> None:
         """Take a new status and tell every lease."""
