@@ -39,7 +39,11 @@ async def test_a_window_behind_64_kbit_and_400_ms_stays_correct_and_slows_nobody
     context = await browser.new_context(base_url=line.url, viewport=VIEWPORT)
     slow = await context.new_page()
     frames: list[object] = []
-    slow.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
+
+    def received(frame: object) -> None:
+        frames.append(frame)
+
+    slow.on("websocket", lambda socket: socket.on("framereceived", received))
     await sign_in(slow, eve, "/monitoring")
     await slow.wait_for_selector('body[data-live="connected"]')
     system = await window(ada, "/monitoring/system")
