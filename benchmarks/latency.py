@@ -34,6 +34,9 @@ OBSERVER = """
 """
 
 
+HEAD = f"{'windows':>7} {'changes':>11} {'committed':>9} {'p50':>9} {'p95':>9} {'p99':>9} {'lost':>6}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
     """Milliseconds from commit to DOM over all windows; `lost` counts changes that no window came to show."""

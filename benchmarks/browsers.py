@@ -1,0 +1,124 @@
+"""Commit → DOM in Chromium windows: the app, and every other way that somebody could have built it."""
+
+import importlib.util
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import psutil
+import psycopg
+from playwright.async_api import Browser, Page
+
+from benchmarks.latency import HEAD, measure
+from benchmarks.notify import INSTALL, REMOVE
+from benchmarks.stage import ORG, STREAMS, baseline, memory, project, sign_in
+from services.local_supabase.status import LocalSupabaseStatus
+from tests.app_process import running
+
+LOADS = ((1, 10), (1, 100), (8, 10), (8, 100))
+"""Windows, and changes a second."""
+NOTIFIED = {
+    "baseline_sse": "The floor: NOTIFY → server-sent event → textContent",
+    "baseline_binding": "Plain NiceGUI, bindable_dataclass",
+}
+STREAMLIT = ("-m", "streamlit", "run", "benchmarks/baseline_streamlit.py", "--server.headless=true")
+STREAMLIT_OPTIONS = ("--server.address=127.0.0.1", "--browser.gatherUsageStats=false", "--server.port")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screens:
+    """Chromium, and the work that its windows show for `seconds` a load."""
+
+    status: LocalSupabaseStatus
+    browser: Browser
+    streams: list[UUID]
+    seconds: float
+
+
+async def in_browsers(screens: Screens, folder: Path) -> None:
+    """The app, then the baselines on the same work."""
+    status = screens.status
+    await product(screens, folder)
+    async with notifying(status):
+        for name, title in NOTIFIED.items():
+            await other(screens, name, title)
+    await other(screens, "baseline_timer", "Plain NiceGUI, ui.timer(1.0)")
+    if importlib.util.find_spec("streamlit"):
+        os.environ["BENCH_DATABASE_URL"], os.environ["BENCH_ORG"] = status.database_url.get_secret_value(), str(ORG)
+        command = (*STREAMLIT, *STREAMLIT_OPTIONS)
+        title = "Streamlit, st.fragment(run_every=1.0)"
+        await other(screens, "streamlit", title, command=command)
+    else:
+        print("Streamlit is not installed: pip install streamlit adds that baseline\n")
+
+
+async def product(screens: Screens, folder: Path) -> None:
+    """Latency and memory of the app itself."""
+    async with running(project(screens.status, folder / "app")) as app, AsyncExitStack() as stack:
+        process = psutil.Process(app.pid)
+        context = await screens.browser.new_context(base_url=app.url, viewport={"width": 1440, "height": 900})
+        stack.push_async_callback(context.close)
+        page = await context.new_page()
+        await page.goto("/sign-in")
+        empty = memory(process)
+        await sign_in(page, screens.status)
+        await page.close()
+        sizes = []
+
+        async def open_window() -> Page:
+            page = await context.new_page()
+            await page.goto("/monitoring")
+            await page.wait_for_selector('body[data-live="connected"]')
+            await page.wait_for_function(f"document.querySelectorAll('[data-field=completed]').length >= {STREAMS}")
+            sizes.append(memory(process))
+            return page
+
+        await latencies(screens, "Livewatch", open_window)
+        print("Memory of the app, MiB")
+        print(f"  no window          {empty:.1f}")
+        print(f"  first window       {sizes[0]:.1f}")
+        print(f"  each further one   {(sizes[-1] - sizes[1]) / (len(sizes) - 2):.2f}   ({STREAMS} cards each)\n")
+
+
+async def other(screens: Screens, name: str, title: str, *, command: tuple[str, ...] = ()) -> None:
+    """Latency of the same cards, built otherwise."""
+    async with baseline(name, screens.status, command) as (url, _), AsyncExitStack() as stack:
+        context = await screens.browser.new_context(base_url=url, viewport={"width": 1440, "height": 900})
+        stack.push_async_callback(context.close)
+
+        async def open_window() -> Page:
+            page = await context.new_page()
+            await page.goto("/")
+            await page.wait_for_function(f"document.querySelectorAll('[data-field=completed]').length >= {STREAMS}")
+            return page
+
+        await latencies(screens, title, open_window)
+
+
+@asynccontextmanager
+async def notifying(status: LocalSupabaseStatus) -> AsyncIterator[None]:
+    """Have the database notify of changes, too."""
+    url = status.database_url.get_secret_value()
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(INSTALL)
+        try:
+            yield
+        finally:
+            await connection.execute(REMOVE)
+
+
+async def latencies(screens: Screens, title: str, open_window: Callable[[], Awaitable[Page]]) -> None:
+    """One line for each load; a window is opened when it is needed and not before."""
+    print(f"{title}: commit → DOM over {STREAMS} streams, ms")
+    print(HEAD)
+    pages: list[Page] = []
+    for windows, rate in LOADS:
+        while len(pages) < windows:
+            pages.append(await open_window())
+        url = screens.status.database_url.get_secret_value()
+        result = await measure(pages, url, screens.streams, rate=rate, seconds=screens.seconds)
+        print(result.row(), flush=True)
+    print()

@@ -1,0 +1,98 @@
+"""What it costs the server to tell many windows: CPU for each change and window, with windows that need no browser."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psutil
+import psycopg
+
+from benchmarks.simulated_window import SimulatedWindow
+
+REST = 3.0
+"""Seconds that are watched before, for what the process does anyway, and waited after."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FanOut:
+    """`cpu` in microseconds for each change and window; `frames` a second and window; `share` of one core."""
+
+    windows: int
+    rate: int
+    cpu: float
+    frames: float
+    share: float
+    memory: float
+
+    def row(self) -> str:
+        return (
+            f"{self.windows:>7} {self.rate:>9}/s {self.cpu:>12.1f} {self.share * 100:>10.0f}% {self.frames:>10.1f} "
+            f"{self.memory:>10.1f}"
+        )
+
+
+HEAD = f"{'windows':>7} {'changes':>11} {'µs each':>12} {'of a core':>11} {'frames/s':>10} {'MiB':>10}"
+
+
+class Crowd:
+    """Windows on one page of a server, opened as they are needed; `process` is the server's."""
+
+    def __init__(self, http: httpx.AsyncClient, path: str, pid: int, *, waits: bool = True) -> None:
+        self._http = http
+        self._path = path
+        self._waits = waits
+        self._process = psutil.Process(pid)
+        self._windows: list[SimulatedWindow] = []
+
+    async def grow(self, windows: int) -> None:
+        """Open windows until there are so many."""
+        while len(self._windows) < windows:
+            window = SimulatedWindow(self._http, self._path)
+            await window.open()
+            if self._waits:
+                await window.until_live()
+            self._windows.append(window)
+
+    async def close(self) -> None:
+        """Close them all."""
+        for window in self._windows:
+            await window.close()
+
+    async def measure(self, database_url: str, streams: Sequence[UUID], *, rate: int, seconds: float) -> FanOut:
+        """Commit `rate` changes a second over the streams, in turn."""
+        await asyncio.sleep(REST)
+        rest_at, rest_cpu = time.perf_counter(), self._cpu()
+        await asyncio.sleep(REST)
+        idle = (self._cpu() - rest_cpu) / (time.perf_counter() - rest_at)
+        frames, cpu = self._frames(), self._cpu()
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+            began = time.perf_counter()
+            for index in range(int(rate * seconds)):
+                await asyncio.sleep(max(0.0, began + index / rate - time.perf_counter()))
+                await connection.execute(
+                    "update streams set completed = completed + 1 where id = %s", (streams[index % len(streams)],)
+                )
+            writing = time.perf_counter() - began
+            await asyncio.sleep(REST / 3)
+        lasted = time.perf_counter() - began
+        used = max(0.0, self._cpu() - cpu - idle * lasted)
+        windows = len(self._windows)
+        return FanOut(
+            windows=windows,
+            rate=rate,
+            cpu=used * 1e6 / (int(rate * seconds) * windows),
+            frames=(self._frames() - frames) / windows / writing,
+            share=used / writing,
+            memory=self._process.memory_full_info().uss / 2**20,
+        )
+
+    def _cpu(self) -> float:
+        times: Any = self._process.cpu_times()
+        return float(times.user + times.system)
+
+    def _frames(self) -> int:
+        return sum(window.frames + window.updates for window in self._windows)

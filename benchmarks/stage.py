@@ -1,0 +1,113 @@
+"""Where every measurement takes place: a local Supabase with an organisation at work, the app, and the baselines."""
+
+import asyncio
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import psutil
+import psycopg
+from playwright.async_api import Page
+
+from services.local_supabase.status import LocalSupabaseStatus
+
+STREAMS = 100
+EMAIL = "bench@livewatch.local"
+ORG = UUID("00000000-0000-4000-8000-00000000bece")
+
+
+async def prepare(status: LocalSupabaseStatus) -> list[UUID]:
+    """An organisation of the bench user with streams that have far to go; returns the streams' ids."""
+    async with await psycopg.AsyncConnection.connect(
+        status.database_url.get_secret_value(), autocommit=True
+    ) as connection:
+        await connection.execute("insert into organizations (id, name) values (%s, 'Bench')", (ORG,))
+        await connection.execute(
+            "insert into org_members (org_id, user_id, role) select %s, id, 'admin' from auth.users where email = %s",
+            (ORG, EMAIL),
+        )
+        cursor = await connection.execute(
+            "insert into streams (org_id, name, total, goal_status) "
+            "select %s, 'Stream ' || n, 1000000, 'on_track' from generate_series(1, %s) as n returning id",
+            (ORG, STREAMS),
+        )
+        return [row[0] for row in await cursor.fetchall()]
+
+
+def project(status: LocalSupabaseStatus, data: Path) -> dict[str, str]:
+    """The settings that point an app at that Supabase, as at any project."""
+    assert status.app_database_url
+    return {
+        "SUPABASE_URL": status.api_url,
+        "SUPABASE_ANON_KEY": status.anon_key.get_secret_value(),
+        "DATABASE_URL": status.app_database_url.get_secret_value(),
+        "LIVEWATCH_DATA": str(data),
+    }
+
+
+async def sign_in(page: Page, status: LocalSupabaseStatus) -> None:
+    """Through the form, as a person does."""
+    assert status.demo_email
+    assert status.demo_password
+    await page.get_by_label("E-mail").fill(status.demo_email)
+    await page.get_by_label("Password").fill(status.demo_password.get_secret_value())
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_selector('body[data-live="connected"]')
+
+
+async def enter(http: httpx.AsyncClient, status: LocalSupabaseStatus) -> None:
+    """Sign in without a browser; the client keeps the cookie."""
+    assert status.demo_email
+    assert status.demo_password
+    form = {"email": status.demo_email, "password": status.demo_password.get_secret_value()}
+    await http.post("/session", data=form)
+
+
+@asynccontextmanager
+async def baseline(
+    name: str, status: LocalSupabaseStatus, command: Sequence[str] = ()
+) -> AsyncIterator[tuple[str, int]]:
+    """Serve `benchmarks.<name>`, or what `command` starts, on a free port; gives its URL and process id."""
+    port = free_port()
+    url = status.database_url.get_secret_value()
+    arguments = command or ("-m", f"benchmarks.{name}", "--org", str(ORG), "--database-url", url, "--port")
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, str(port))
+    try:
+        await asyncio.to_thread(first_byte, f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}", process.pid
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def memory(process: psutil.Process) -> float:
+    """Unique memory of the app's process, MiB."""
+    return float(process.memory_full_info().uss) / 2**20
+
+
+def first_byte(url: str) -> None:
+    """Wait until a server answers; raises OSError when it does not within half a minute."""
+    deadline = time.perf_counter() + 30
+    host, port = url.removeprefix("http://").split(":")
+    while True:
+        try:
+            with socket.create_connection((host, int(port)), timeout=5) as connection:
+                connection.sendall(f"GET /sign-in HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                if connection.recv(1):
+                    return
+        except OSError:
+            if time.perf_counter() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
