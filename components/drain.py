@@ -24,7 +24,7 @@ class Quality(StrEnum):
 
 
 class Drain:
-    """Now and then a frame carries a number, the probe, which the window sends back once it has painted that frame.
+    """Now and then a frame carries a number, the probe, which the window sends back once it has taken that frame.
 
     Its round trip says how far behind the window is, be it for a thin line or a busy machine. While a probe is overdue
     nothing is sent; what changes meanwhile is one frame later on, and the newest value wins.

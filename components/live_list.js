@@ -7,6 +7,8 @@ const TOO_MANY_TO_MOVE = 300;
 const ANSWER_TIME = 5000;
 // Screens of rows that stand ready above and below what is seen, and rows before more are asked for.
 const AHEAD = 80;
+// More pulses than these are restless, and cost the browser more than all else.
+const RESTFUL = 24;
 const SETTLED = { new: 0, moved: false };
 const MOVE = { duration: 240, easing: "cubic-bezier(0.2, 0, 0, 1)" };
 
@@ -203,6 +205,7 @@ export default {
       order,
       pill,
       root,
+      RESTFUL,
       rows,
       select,
       settle,
@@ -221,7 +224,7 @@ export default {
         <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ facts.filtered ? "Nothing matches. Search for less, or clear the filter, to see more." : emptyText }}</p>
       </div>
       <div v-if="space.above" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
-      <div v-if="order?.length" ref="host" :class="kind.layout" role="list" :aria-label="label">
+      <div v-if="order?.length" ref="host" :class="[kind.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label">
         <component :is="kind.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="tableName"
                    :looks="looks" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @select="select" />
       </div>

@@ -13,7 +13,8 @@ export default {
       if (lost === null) report();
       else document.body.dataset.live = "disconnected";
     });
-    // `probe` goes back once this frame is on the screen: it tells how fast this window drains.
+    // `probe` goes back once this frame is taken, after all that came before: it tells how fast this window drains. Not
+    // once it is painted: browsers slow animation frames and timers of windows that they deem in the background.
     function show([batches, status, probe]) {
       for (const [id, batch] of batches) {
         try {
@@ -26,9 +27,7 @@ export default {
         document.body.dataset.live = status;
         feedLostAt.value = status === "connected" ? null : (feedLostAt.value ?? Date.now());
       }
-      if (probe == null) return;
-      if (document.hidden) emit("taken", probe);
-      else requestAnimationFrame(() => setTimeout(() => emit("taken", probe)));
+      if (probe != null) emit("taken", probe);
     }
     onMounted(() => {
       onFrame.value = show;
