@@ -86,10 +86,11 @@ async def product(screens: Screens, folder: Path) -> None:
 async def other(screens: Screens, name: str, title: str, *, command: tuple[str, ...] = ()) -> None:
     """Latency of the same cards, built otherwise."""
     async with baseline(name, screens.status, command) as (url, _), AsyncExitStack() as stack:
-        context = await screens.browser.new_context(base_url=url, viewport={"width": 1440, "height": 900})
-        stack.push_async_callback(context.close)
 
         async def open_window() -> Page:
+            # A context each: a browser opens only six connections to one server, which event streams would use up.
+            context = await screens.browser.new_context(base_url=url, viewport={"width": 1440, "height": 900})
+            stack.push_async_callback(context.close)
             page = await context.new_page()
             await page.goto("/")
             await page.wait_for_function(f"document.querySelectorAll('[data-field=completed]').length >= {STREAMS}")

@@ -47,7 +47,7 @@ WINDOW_COLUMNS = (
     Column(key="who", label="Window of"),
     Column(key="page", label="Page"),
     Column(key="quality", label="Quality"),
-    Column(key="round_trip", label="Round trip", kind="number", hint="From a frame's sending until the window had taken it"),
+    Column(key="round_trip", label="Round trip", kind="number", hint="Until the window had taken a frame"),
     Column(key="frames", label="Frames/s", kind="number", hint="Over the last five seconds"),
     Column(key="since", label="Open for", kind="number"),
 )
