@@ -52,7 +52,7 @@ export default {
       <p v-if="isGone" class="lw-muted">{{ goneText }}</p>
       <template v-if="row">
         <div v-if="row.percentage != null" class="lw-details__progress">
-          <div class="lw-details__figures lw-number"><b>{{ percent(row.percentage) }}</b><pace :row="row" unit=" %" /></div>
+          <div class="lw-details__figures lw-number"><b>{{ percent(row.percentage) }}</b><pace :row="row" :table="table + '-details'" id="row" unit=" %" /></div>
           <progress-bar :value="row.percentage" :label="'Progress of ' + row.title" :tone="look.tone" />
         </div>
         <ol v-if="row.steps.length" class="lw-details__steps">

@@ -154,8 +154,9 @@ export const Elapsed = {
 
 // Rate and time to go, or for how long nothing has moved once that is longer than usual.
 export const Pace = {
-  props: { row: Object, unit: { type: String, default: "" } },
+  props: { row: Object, table: String, id: String, unit: { type: String, default: "" } },
   setup(props) {
+    const at = (field) => fieldAttributes(props.table, props.id, field);
     const clock = useNow();
     const isStalled = computed(() => props.row.stalls_at != null && clock.value >= props.row.stalls_at);
     const rate = computed(() => {
@@ -170,13 +171,13 @@ export const Pace = {
     });
     const silence = computed(() => roughly(clock.value - props.row.last_progress_at));
     const end = computed(() => (props.row.done_at ? "Done at " + exactTime(props.row.done_at) : undefined));
-    return { end, isStalled, left, rate, silence };
+    return { at, end, isStalled, left, rate, silence };
   },
   template: `
-    <span v-if="isStalled" class="lw-pace lw-pace--stalled" data-field="stalled" :title="'No progress since ' + silence">
+    <span v-if="isStalled" class="lw-pace lw-pace--stalled" v-bind="at('stalled')" :data-value="row.stalls_at" :title="'No progress since ' + silence">
       <i class="lw-icon notranslate" aria-hidden="true">hourglass_disabled</i>Stalled for {{ silence }}</span>
     <span v-else-if="rate || left" class="lw-pace lw-number" :title="end">
-      <span v-if="rate" data-field="rate" :data-value="row.rate">{{ rate }}</span><span v-if="left" data-field="eta" :data-value="row.done_at">{{ left }}</span></span>`,
+      <span v-if="rate" v-bind="at('rate')" :data-value="row.rate">{{ rate }}</span><span v-if="left" v-bind="at('eta')" :data-value="row.done_at">{{ left }}</span></span>`,
 };
 
 export const LiveDot = {

@@ -42,7 +42,7 @@ const StreamCard = rowComponent(
     </div>
     <progress-bar :value="row.percentage" :label="'Progress of ' + row.name" :tone="look.tone" />
     <div class="lw-card__foot">
-      <pace :row="row" :data-table="table" :data-id="id" />
+      <pace :row="row" :table="table" :id="id" />
       <span class="lw-clip" v-bind="at('stream_type')">{{ row.stream_type }}</span>
       <span v-if="row.quality_target" class="lw-clip">Quality <b v-bind="at('quality_target')">{{ row.quality_target }}</b></span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
@@ -75,7 +75,7 @@ const ScanCard = rowComponent(
     </ol>
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
-      <pace v-else-if="row.rate || row.stalls_at" :row="row" unit=" %" />
+      <pace v-else-if="row.rate || row.stalls_at" :row="row" :table="table" :id="id" unit=" %" />
       <span v-else-if="row.step != null" class="lw-clip"><template v-if="row.steps.length > MOST_STEPS"><span v-bind="at('current_step')">{{ row.current_step }}</span>, s</template><template v-else>S</template>tep <span class="lw-number">{{ row.step + 1 }}</span> of {{ row.steps.length }}</span>
       <span v-else-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />

@@ -3,18 +3,13 @@
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import expect
 
 from services.models import AgentExecution, AgentStatus, GoalStatus, Stream
 from tests.e2e.conftest import SignedIn, live
 from tests.world import World
 
 pytestmark = pytest.mark.e2e
-
-
-def pace(page: Page, field: str) -> Locator:
-    """Rate, time to go or stall of the one stream that is shown."""
-    return page.locator(f'.lw-card [data-field="{field}"]')
 
 
 async def test_a_streams_page_shows_its_past_its_pace_and_its_runs_as_they_go(world: World, window: SignedIn) -> None:
@@ -61,16 +56,16 @@ async def test_a_streams_page_shows_its_past_its_pace_and_its_runs_as_they_go(wo
     await page.wait_for_function(
         "before => +document.querySelector('[data-testid=history-line]').dataset.points > before", arg=before
     )
-    await expect(pace(page, "rate")).to_be_visible()
-    await expect(pace(page, "eta")).to_contain_text("left")
-    eta = await pace(page, "eta").get_attribute("data-value")
+    await expect(live(page, "streams", stream, "rate")).to_be_visible()
+    await expect(live(page, "streams", stream, "eta")).to_contain_text("left")
+    eta = await live(page, "streams", stream, "eta").get_attribute("data-value")
     other = await window(ada, f"/streams/{stream}")
-    await expect(pace(other, "eta")).to_have_attribute("data-value", str(eta))
+    await expect(live(other, "streams", stream, "eta")).to_have_attribute("data-value", str(eta))
 
     await world.sql(
         "update streams set last_progress_at = now() - interval '2 h', progress_interval = 60 where id = %s", stream
     )
-    await expect(pace(page, "stalled")).to_contain_text("Stalled for 2 h")
+    await expect(live(page, "streams", stream, "stalled")).to_contain_text("Stalled for 2 h")
 
 
 async def test_the_dashboard_tells_what_presses_what_runs_and_what_happened(world: World, window: SignedIn) -> None:

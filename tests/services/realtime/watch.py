@@ -54,6 +54,11 @@ class Watch:
         assert path([CONNECTED, *self.statuses]) == [CONNECTED, *expected]
         self.statuses.clear()
 
+    def went_between(self, *allowed: ConnectionStatus) -> None:
+        """Fails if since it was last connected, or last asked, it said anything else; how often is not asked."""
+        assert set(self.statuses) <= set(allowed), path(self.statuses)
+        self.statuses.clear()
+
     async def changes(self, count: int = 20) -> int:
         """Insert, update and delete behind the watch's back; returns how many changes that were."""
         inserted = await self.world.sql(
