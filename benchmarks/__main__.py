@@ -16,11 +16,11 @@ from playwright.async_api import async_playwright
 from benchmarks.browsers import Screens, in_browsers
 from benchmarks.crowds import crowds
 from benchmarks.leaks import PATHS, leaks
-from benchmarks.stage import EMAIL, enter, first_byte, prepare, project
+from benchmarks.stage import EMAIL, enter, first_byte, prepare
 from services.backend import APP_ROLE, MIGRATIONS
 from services.local_supabase.process import LocalSupabase
 from services.local_supabase.status import LocalSupabaseStatus
-from tests.app_process import launch, running
+from tests.app_process import launch, project_settings, running
 from tests.browser import ADVICE, FLAGS, find
 
 PARTS = ("start", "browsers", "crowds", "leaks")
@@ -79,7 +79,7 @@ async def start_up(data: Path) -> None:
 async def opened_and_closed(status: LocalSupabaseStatus, streams: list[UUID], folder: Path, windows: int) -> None:
     """What pages that were opened and closed leave behind in the app."""
     paths = [*PATHS, f"/streams/{streams[0]}"]
-    environment = project(status, folder / "counted")
+    environment = project_settings(status, folder / "counted")
     async with (
         running(environment, command=("-m", "benchmarks.counted_app")) as app,
         httpx.AsyncClient(base_url=app.url) as http,

@@ -1,10 +1,10 @@
 """A baseline: the same cards in plain NiceGUI, bound to one shared object a stream, which a listener changes."""
 
-import argparse
 from typing import Any
 
 from nicegui import app, background_tasks, binding, ui
 
+from benchmarks.arguments import baseline_arguments
 from benchmarks.notify import changes, streams_of
 
 
@@ -51,11 +51,7 @@ def build(database_url: str, org_id: str) -> None:
 
 def main() -> None:
     """Serve the baseline on a loopback port."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--database-url", required=True)
-    parser.add_argument("--org", required=True)
-    arguments = parser.parse_args()
+    arguments = baseline_arguments()
     build(arguments.database_url, arguments.org)
     ui.run(host="127.0.0.1", port=arguments.port, reload=False, show=False, show_welcome_message=False)
 

@@ -1,6 +1,5 @@
 """The floor: PostgreSQL NOTIFY, a server-sent event, `textContent`; nothing in between, and nothing for a person."""
 
-import argparse
 import asyncio
 import html
 import json
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, StreamingResponse
 from starlette.routing import Route
 
+from benchmarks.arguments import baseline_arguments
 from benchmarks.notify import changes, streams_of
 
 SCRIPT = """
@@ -69,11 +69,7 @@ def build(database_url: str, org_id: str) -> Starlette:
 
 def main() -> None:
     """Serve the floor on a loopback port."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--database-url", required=True)
-    parser.add_argument("--org", required=True)
-    arguments = parser.parse_args()
+    arguments = baseline_arguments()
     uvicorn.run(
         build(arguments.database_url, arguments.org),
         host="127.0.0.1",

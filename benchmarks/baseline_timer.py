@@ -1,11 +1,12 @@
 """The baseline: the same cards in plain NiceGUI, each window asking the database every second with `ui.timer(1.0)`."""
 
-import argparse
 from typing import Any
 
 import psycopg
 from nicegui import ui
 from psycopg.rows import dict_row
+
+from benchmarks.arguments import baseline_arguments
 
 
 def build(database_url: str, org_id: str) -> None:
@@ -47,11 +48,7 @@ def build(database_url: str, org_id: str) -> None:
 
 def main() -> None:
     """Serve the baseline on a loopback port."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--database-url", required=True)
-    parser.add_argument("--org", required=True)
-    arguments = parser.parse_args()
+    arguments = baseline_arguments()
     build(arguments.database_url, arguments.org)
     ui.run(host="127.0.0.1", port=arguments.port, reload=False, show=False, show_welcome_message=False)
 

@@ -14,9 +14,9 @@ from playwright.async_api import Browser, Page
 
 from benchmarks.latency import HEAD, measure
 from benchmarks.notify import INSTALL, REMOVE
-from benchmarks.stage import ORG, STREAMS, baseline, memory, project, sign_in
+from benchmarks.stage import ORG, STREAMS, baseline, memory, sign_in
 from services.local_supabase.status import LocalSupabaseStatus
-from tests.app_process import running
+from tests.app_process import project_settings, running
 
 LOADS = ((1, 10), (1, 100), (8, 10), (8, 100))
 """Windows, and changes a second."""
@@ -57,7 +57,7 @@ async def in_browsers(screens: Screens, folder: Path) -> None:
 
 async def product(screens: Screens, folder: Path) -> None:
     """Latency and memory of the app itself."""
-    async with running(project(screens.status, folder / "app")) as app, AsyncExitStack() as stack:
+    async with running(project_settings(screens.status, folder / "app")) as app, AsyncExitStack() as stack:
         process = psutil.Process(app.pid)
         context = await screens.browser.new_context(base_url=app.url, viewport={"width": 1440, "height": 900})
         stack.push_async_callback(context.close)

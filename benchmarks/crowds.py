@@ -8,9 +8,9 @@ import httpx
 
 from benchmarks.browsers import notifying
 from benchmarks.fan_out import HEAD, Crowd
-from benchmarks.stage import baseline, enter, project
+from benchmarks.stage import baseline, enter
 from services.local_supabase.status import LocalSupabaseStatus
-from tests.app_process import running
+from tests.app_process import project_settings, running
 
 SIZES = (1, 10, 50, 200)
 RATES = (1, 10, 100, 1000)
@@ -22,7 +22,7 @@ BINDING_SIZES = (10, 50)
 async def crowds(status: LocalSupabaseStatus, streams: list[UUID], seconds: float, folder: Path) -> None:
     """How the cost grows with windows, and with the rate."""
     url = status.database_url.get_secret_value()
-    async with running(project(status, folder / "crowd")) as app, AsyncExitStack() as stack:
+    async with running(project_settings(status, folder / "crowd")) as app, AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=app.url, timeout=60))
         await enter(http, status)
         crowd = Crowd(http, "/monitoring", app.pid)

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -37,17 +36,6 @@ async def prepare(status: LocalSupabaseStatus) -> list[UUID]:
             (ORG, STREAMS),
         )
         return [row[0] for row in await cursor.fetchall()]
-
-
-def project(status: LocalSupabaseStatus, data: Path) -> dict[str, str]:
-    """The settings that point an app at that Supabase, as at any project."""
-    assert status.app_database_url
-    return {
-        "SUPABASE_URL": status.api_url,
-        "SUPABASE_ANON_KEY": status.anon_key.get_secret_value(),
-        "DATABASE_URL": status.app_database_url.get_secret_value(),
-        "LIVEWATCH_DATA": str(data),
-    }
 
 
 async def sign_in(page: Page, status: LocalSupabaseStatus) -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.world import World
+from services.local_supabase.status import LocalSupabaseStatus
 
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT = 60
@@ -63,9 +63,8 @@ class AppProcess:
                 self._address.set_result(match[1])
 
 
-def project_settings(world: World, data: Path) -> dict[str, str]:
-    """The settings that point an app at the world's Supabase, as at any project."""
-    status = world.status
+def project_settings(status: LocalSupabaseStatus, data: Path) -> dict[str, str]:
+    """The settings that point an app at a Supabase, as at any project."""
     assert status.app_database_url
     return {
         "SUPABASE_URL": status.api_url,

@@ -16,7 +16,7 @@ VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 @pytest.fixture(scope="session")
 async def app(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AppProcess]:
     """One app a session, on the world's Supabase as on any project."""
-    environment = project_settings(world, tmp_path_factory.mktemp("app"))
+    environment = project_settings(world.status, tmp_path_factory.mktemp("app"))
     async with running(environment) as process:
         yield process
 

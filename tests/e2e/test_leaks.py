@@ -17,7 +17,7 @@ OURS = ("clients", "windows", "lives", "subscriptions", "elements")
 async def test_windows_that_close_and_pages_that_are_left_leave_nothing_behind(world: World, tmp_path: Path) -> None:
     org = await world.organization()
     person = await world.person(org)
-    environment = project_settings(world, tmp_path)
+    environment = project_settings(world.status, tmp_path)
     async with (
         running(environment, command=("-m", "benchmarks.counted_app")) as app,
         httpx.AsyncClient(base_url=app.url) as http,

@@ -100,7 +100,7 @@ async def test_a_new_server_process_rebuilds_the_window_with_what_it_waited_for(
     org = await org_of(world, person)
     alert = SignalAlert(org_id=org, user_id=person.id, target_name="Target", signal_type="late", signal_strength=80)
     await world.insert(alert, by=person)
-    environment = project_settings(world, tmp_path_factory.mktemp("replaced"))
+    environment = project_settings(world.status, tmp_path_factory.mktemp("replaced"))
     async with running(environment) as first:
         port = first.url.rsplit(":", 1)[1]
         page = await open_page(browser, first.url, person, "/alerts")
@@ -115,7 +115,7 @@ async def test_a_new_server_process_rebuilds_the_window_with_what_it_waited_for(
 async def test_two_apps_share_one_supabase_and_show_the_same(
     world: World, browser: Browser, person: Person, app: AppProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    environment = project_settings(world, tmp_path_factory.mktemp("second"))
+    environment = project_settings(world.status, tmp_path_factory.mktemp("second"))
     async with running(environment) as second:
         pages = [await open_page(browser, url, person, "/monitoring") for url in (app.url, second.url)]
         stream = Stream(org_id=await org_of(world, person), name="Seen by both")
