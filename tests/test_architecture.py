@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,8 +96,17 @@ def test_no_element_is_made_at_import(package: str) -> None:
                 ), f"{path.relative_to(ROOT)}:{node.lineno} calls ui at import"
 
 
-def test_every_module_says_what_it_owns() -> None:
+def test_the_sdk_needs_nothing_but_python_and_nothing_needs_it() -> None:
+    for path in modules("sdk"):
+        foreign = {name.split(".")[0] for name in imported(path)} - sys.stdlib_module_names - {"livewatch"}
+        assert foreign <= ({"tqdm"} if path.name == "tqdm.py" else set()), f"{path.relative_to(ROOT)} imports {foreign}"
     for package in MAY_IMPORT:
+        for path in modules(package):
+            assert "livewatch" not in {name.split(".")[0] for name in imported(path)}, path.relative_to(ROOT)
+
+
+def test_every_module_says_what_it_owns() -> None:
+    for package in (*MAY_IMPORT, "sdk"):
         for path in modules(package):
             assert ast.get_docstring(ast.parse(path.read_text())), f"{path.relative_to(ROOT)} has no docstring"
 

@@ -1,0 +1,64 @@
+"""The delivery lock: of all processes with one spool, one at a time delivers."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+FIRST_BYTE = 1
+
+
+class DeliveryLock:
+    """One byte of a lock file for each destination; the kernel lets go of it when the process ends, however it ends.
+
+    It belongs to the process, so neither a forked child nor a second lock in the same process is kept out by it.
+    """
+
+    def __init__(self, file: Path | None, destination: str) -> None:
+        self._file = file
+        self._byte = FIRST_BYTE + int(destination[:7], 16)
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Take it, unless another process has it. Where there are no locks, everybody has it."""
+        if self._file is None:
+            return True
+        try:
+            if self._descriptor is None:
+                self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except OSError:
+            return True
+        try:
+            if sys.platform == "win32":
+                os.lseek(self._descriptor, self._byte, os.SEEK_SET)
+                msvcrt.locking(self._descriptor, msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self._byte)
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError:
+            return True
+        return True
+
+    def release(self) -> None:
+        if self._descriptor is None:
+            return
+        with suppress(OSError):
+            if sys.platform == "win32":
+                os.lseek(self._descriptor, self._byte, os.SEEK_SET)
+                msvcrt.locking(self._descriptor, msvcrt.LK_UNLCK, 1)
+            else:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, self._byte)
+
+    def close(self) -> None:
+        """Let go of it and of the file; idempotent."""
+        self.release()
+        if self._descriptor is not None:
+            with suppress(OSError):
+                os.close(self._descriptor)
+        self._descriptor = None

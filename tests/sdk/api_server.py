@@ -1,0 +1,214 @@
+"""A server that speaks the contract of the ingest API in memory, and fails as it is told to."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+KEY = "lw_0123456789ab_secretsecretsecret"
+API = "/api/v1"
+
+
+class Fault(Enum):
+    """What goes wrong with the next request."""
+
+    RATE = auto()
+    BROKEN = auto()
+    AWAY = auto()
+    CUT_BEFORE = auto()
+    CUT_AFTER = auto()
+    HANG = auto()
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write that was carried out."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+    key: str
+    at: float
+
+
+@dataclass(eq=False)
+class ApiServer:
+    """`writes` are what was carried out, in order; `requests` the bodies of all requests, carried out or not.
+
+    Of each write the key is remembered, as the contract says: the same again gives the first answer.
+    """
+
+    url: str = ""
+    writes: list[Write] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    beats: list[tuple[float, list[str]]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    # What to answer to an operation instead of carrying it out.
+    refuse: Callable[[str, dict[str, Any]], int | None] = lambda path, body: None
+    refuse_batch: Callable[[list[dict[str, Any]]], int | None] = lambda operations: None
+    after_request: Callable[[], None] = lambda: None
+    key: str = KEY
+    hang: float = 30.0
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._known: set[str] = set()
+        self._finished: set[str] = set()
+
+    def of(self, path: str) -> list[Write]:
+        return [write for write in self.writes if write.path == path]
+
+    def state(self, path: str) -> dict[str, Any]:
+        """Everything that was said of it, the newest last, and `end`, the body that finished it."""
+        merged: dict[str, Any] = {}
+        for write in self.of(path):
+            merged |= write.body
+        for write in self.of(f"{path}/finish"):
+            merged["end"] = write.body
+        return merged
+
+    def only(self, kind: str) -> dict[str, Any]:
+        """The state of the only one of its kind."""
+        (path,) = {write.path for write in self.writes if write.path.startswith(f"/{kind}/") and write.method == "PUT"}
+        return self.state(path) | {"slug": path.rpartition("/")[2]}
+
+    def ask(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Carry a request out."""
+        if (method, path) == ("GET", "/me"):
+            return 200, {"organization": {"id": "o1", "name": "Ada's"}, "scopes": ["runs"], "url": self.url}
+        if (method, path) != ("POST", "/batch"):
+            return 404, error("not_found", f"nothing is at {path}")
+        operations = body["operations"]
+        if len(operations) > 500:
+            return 422, error("invalid", "at most 500 operations")
+        if status := self.refuse_batch(operations):
+            return status, error("malformed", "the batch is refused")
+        with self._lock:
+            return 200, {"results": [self._apply(operation) for operation in operations]}
+
+    def _apply(self, operation: dict[str, Any]) -> dict[str, Any]:
+        key, path, body = operation["idempotency_key"], operation["path"], operation["body"]
+        told = json.dumps([operation["method"], path, body])
+        if key in self._answers:
+            before, answer = self._answers[key]
+            return answer if before == told else result(409, error("idempotency_conflict", "another body"))
+        if status := self.refuse(path, body):
+            return result(status, error("invalid", "it is refused"))
+        answer = self._carry_out(operation["method"], path, body, key)
+        if answer["status"] < 300:
+            self._answers[key] = told, answer
+        return answer
+
+    def _carry_out(self, method: str, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
+        kind, _, rest = path[1:].partition("/")
+        slug, _, verb = rest.partition("/")
+        run = f"{kind}/{slug}"
+        if path == "/heartbeats":
+            if unknown := set(body["runs"]) - self._known:
+                return result(404, error("not_found", f"no {unknown}"))
+            self.beats.append((time.monotonic(), body["runs"]))
+            return result(200, {})
+        is_run = kind in ("streams", "scans", "agents")
+        if run in self._finished:
+            return result(409, error("finished", "use a new slug"))
+        if (verb and run not in self._known) or (path == "/logs" and body["run"] not in self._known):
+            return result(404, error("not_found", "no such run"))
+        if not is_run and path not in ("/logs", "/alerts", "/notifications"):
+            return result(404, error("not_found", path))
+        if is_run:
+            self._known.add(run)
+        if verb == "finish":
+            self._finished.add(run)
+        self.writes.append(Write(method, path, body, key, time.monotonic()))
+        return result(200, {"slug": slug})
+
+
+def result(status: int, body: dict[str, Any]) -> dict[str, Any]:
+    return {"status": status, "body": body}
+
+
+def error(code: str, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message}}
+
+
+@contextmanager
+def serving(server: ApiServer, *, port: int = 0) -> Iterator[ApiServer]:
+    """Serve on a port of its own, or again on the one that it had."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._handle("GET")
+
+        def do_POST(self) -> None:
+            self._handle("POST")
+
+        def _handle(self, method: str) -> None:
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = json.loads(raw) if raw else {}
+            server.requests.append(body)
+            fault = server.faults.pop(0) if server.faults else None
+            if fault is Fault.CUT_BEFORE:
+                self.close_connection = True
+                return
+            if fault is Fault.HANG:
+                server.stopping.wait(server.hang)
+                self.close_connection = True
+                return
+            status, headers, answer = self._answer(method, body, fault)
+            server.after_request()
+            if fault is Fault.CUT_AFTER:
+                self.close_connection = True
+                return
+            content = json.dumps(answer).encode()
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def _answer(
+            self, method: str, body: dict[str, Any], fault: Fault | None
+        ) -> tuple[int, dict[str, str], dict[str, Any]]:
+            if fault is Fault.RATE:
+                return 429, {"Retry-After": "1"}, error("rate", "slower")
+            if fault is Fault.BROKEN:
+                return 500, {}, error("internal", "broken")
+            if fault is Fault.AWAY:
+                return 503, {"Retry-After": "1"}, error("unavailable", "away")
+            if self.headers.get("Authorization") != f"Bearer {server.key}":
+                return 401, {}, error("bad_key", "The key is unknown or revoked.")
+            if not self.path.startswith(API):
+                return 404, {}, {}
+            status, answer = server.ask(method, self.path.removeprefix(API), body)
+            return status, {}, answer
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    class Listener(ThreadingHTTPServer):
+        daemon_threads = True
+        allow_reuse_address = True
+
+        def handle_error(self, request: object, client_address: object) -> None: ...
+
+    listener = Listener(("127.0.0.1", port), Handler)
+    server.url = f"http://127.0.0.1:{listener.server_address[1]}"
+    server.stopping.clear()
+    thread = threading.Thread(target=listener.serve_forever, args=(0.02,), name="api server")
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.stopping.set()
+        listener.shutdown()
+        listener.server_close()
+        thread.join()

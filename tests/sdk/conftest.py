@@ -1,0 +1,72 @@
+"""What the tests of the SDK share: a server in this process, and an environment that names it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from livewatch.process import PROCESS
+
+from tests.sdk.api_server import KEY, ApiServer, serving
+
+SDK = Path(__file__).parent.parent.parent / "sdk"
+OURS = ("LIVEWATCH_URL", "LIVEWATCH_KEY", "LIVEWATCH_SPOOL", "LIVEWATCH_RUN")
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def server() -> Iterator[ApiServer]:
+    with serving(ApiServer()) as server:
+        yield server
+
+
+@pytest.fixture
+def environment(server: ApiServer, tmp_path: Path) -> dict[str, str]:
+    return {"LIVEWATCH_URL": server.url, "LIVEWATCH_KEY": KEY, "LIVEWATCH_SPOOL": str(tmp_path / "spool.sqlite")}
+
+
+@pytest.fixture
+def reporting(
+    server: ApiServer, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ApiServer]:
+    """This process reports to the server."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    yield server
+    server.faults.clear()
+    PROCESS.close(1.0)
+
+
+@pytest.fixture
+def off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is configured."""
+    for name in OURS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def start(environment: Mapping[str, str]) -> Iterator[Start]:
+    """Starts `python -c CODE` or `python ARGUMENTS`, which reports to the server; what runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*command: str, **variables: str) -> subprocess.Popen[str]:
+        arguments = ["-c", command[0]] if len(command) == 1 else command
+        inherited = {name: value for name, value in os.environ.items() if name not in OURS}
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env={**inherited, **environment, "PYTHONPATH": str(SDK), **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
