@@ -32,10 +32,14 @@ logger = logging.getLogger("livewatch")
 
 @dataclass(frozen=True)
 class Setback:
-    """Why nothing more can be delivered now; `pause` in seconds when it is known how long to wait."""
+    """Why nothing more can be delivered now; `pause` in seconds where it is known how long to wait.
+
+    A pause for which the server asked is kept also by a `flush`.
+    """
 
     reason: str
     pause: float | None = None
+    is_asked_for: bool = False
 
 
 BUSY = Setback("another process is delivering", BUSY_PAUSE)
@@ -86,7 +90,10 @@ class Courier:
         Returns whether it was delivered.
         """
         with self._condition:
-            self._not_before = 0.0
+            if self.setback is None or not self.setback.is_asked_for:
+                self._not_before = 0.0
+            elif self._not_before > time.monotonic() + timeout:
+                return False
             self._asked += 1
             asked = self._asked
         self.wake()
@@ -207,7 +214,7 @@ class Courier:
                 # What came later was taken: to repeat this would set the run back.
                 done.append(entry)
             elif answer.status in (429, 503):
-                setback = Setback(answer.error, 1.0)
+                setback = Setback(answer.error, 1.0, is_asked_for=True)
             elif answer.status >= 500 and entry.attempts + 1 < ATTEMPTS:
                 failed.append(entry)
                 setback = Setback(answer.error)
@@ -232,7 +239,7 @@ class Courier:
 
     def _setback(self, answer: Answer) -> Setback:
         if answer.status == 429 or answer.status >= 500:
-            return Setback(answer.error, answer.retry_after)
+            return Setback(answer.error, answer.retry_after, is_asked_for=answer.retry_after is not None)
         if answer.status in (401, 403):
             return Setback(f"{self._url} refuses LIVEWATCH_KEY: {answer.error}", MISCONFIGURED_PAUSE)
         if answer.location:

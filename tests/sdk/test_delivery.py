@@ -1,0 +1,339 @@
+"""What reaches the server, whatever the way there does: once, in order, coalesced, and never by a leak of the key."""
+
+import logging
+import re
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import livewatch
+import pytest
+from livewatch.client import Client
+from livewatch.operations import Operation, encode, new_key
+from livewatch.process import PROCESS
+from livewatch.reporter import Reporter
+from livewatch.settings import SettingsError, read_settings
+from livewatch.spool import Spool
+
+from tests.sdk.api_server import KEY, ApiServer, Fault, serving
+
+
+def until(condition: Callable[[], object], *, within: float = 5.0) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.01)
+
+
+def told(server: ApiServer) -> list[str]:
+    return [each.body["target_name"] for each in server.of("/alerts")]
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        # A connection that was in use before is tried anew at once: only the second cut is felt.
+        [Fault.CUT_BEFORE, Fault.CUT_BEFORE],
+        [Fault.CUT_AFTER, Fault.CUT_AFTER],
+        [Fault.BROKEN],
+        [Fault.AWAY],
+    ],
+    ids=lambda faults: faults[0].name,
+)
+def test_after_a_fault_the_same_is_sent_again_and_carried_out_once(reporting: ApiServer, faults: list[Fault]) -> None:
+    livewatch.alert("before")
+    assert livewatch.flush()
+    reporting.requests.clear()
+    reporting.faults = list(faults)
+    for n in range(20):
+        livewatch.alert(f"{n}")
+    until(livewatch.flush)
+    assert told(reporting) == ["before", *(f"{n}" for n in range(20))]
+    keys = [[each["idempotency_key"] for each in request["operations"]] for request in reporting.requests]
+    assert len(keys) == len(faults) + 1
+    assert all(each == keys[0] for each in keys), "the key of an update is made when the update is made"
+
+
+def test_a_server_that_asks_for_a_pause_gets_it(reporting: ApiServer) -> None:
+    reporting.faults = [Fault.RATE]
+    livewatch.alert("x")
+    began = time.monotonic()
+    until(livewatch.flush)
+    assert time.monotonic() - began >= 0.95
+    assert len(reporting.requests) == 2
+    assert told(reporting) == ["x"]
+
+
+def test_a_server_that_hangs_holds_up_neither_the_job_nor_its_end(reporting: ApiServer) -> None:
+    reporting.faults = [Fault.HANG]
+    began = time.monotonic()
+    for n in range(1_000):
+        livewatch.alert(f"{n}")
+    with livewatch.run("x") as run:
+        run.advance()
+    assert time.monotonic() - began < 0.3
+    assert not livewatch.flush(0.3)
+    PROCESS.close(0.3)
+    assert time.monotonic() - began < 1.5
+
+
+def test_updates_wait_for_a_server_that_is_away(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(ApiServer()) as server:
+        port = int(server.url.rpartition(":")[2])
+    for name, value in {**environment, "LIVEWATCH_URL": server.url}.items():
+        monkeypatch.setenv(name, value)
+    for n in range(30):
+        livewatch.alert(f"{n}")
+    assert not livewatch.flush()
+    with serving(server, port=port):
+        until(lambda: len(told(server)) == 30)
+        assert told(server) == [f"{n}" for n in range(30)]
+        PROCESS.close()
+
+
+def test_a_run_is_told_of_twice_a_second_at_most_with_its_newest_values(reporting: ApiServer) -> None:
+    began = time.monotonic()
+    with livewatch.run("Fast", total=10**9, slug="fast") as run:
+        while time.monotonic() - began < 1.6:
+            run.advance()
+            run.describe(time.monotonic())
+        counted = run._completed
+    livewatch.flush()
+    updates = [each for each in reporting.of("/streams/fast") if each.method == "PUT"]
+    assert 3 <= len(updates) <= 5, "the first, two a second, and the last"
+    assert updates[-1].body["completed"] == counted
+
+
+def test_a_run_that_lasts_sends_heartbeats_from_its_beginning_until_its_end(reporting: ApiServer) -> None:
+    settings = read_settings()
+    assert settings is not None
+    reporter = Reporter(settings, tick=0.05, beat=0.2)
+    PROCESS._reporter = reporter
+    began = time.monotonic()
+    with livewatch.run("Long", slug="long"):
+        until(lambda: len(reporting.beats) >= 4)
+        assert time.monotonic() - began >= 3 * 0.2, "the first at once, then one in each interval"
+    livewatch.flush()
+    count = len(reporting.beats)
+    time.sleep(0.5)
+    assert len(reporting.beats) == count
+    assert all(runs == ["streams/long"] for _, runs in reporting.beats)
+
+
+def test_an_update_that_is_refused_holds_up_no_other(reporting: ApiServer, caplog: pytest.LogCaptureFixture) -> None:
+    reporting.refuse = lambda path, body: 422 if body.get("target_name") == "bad" else None
+    for name in ("first", "bad", "last"):
+        livewatch.alert(name)
+    assert livewatch.flush()
+    assert told(reporting) == ["first", "last"]
+    assert "refused /alerts: it is refused" in caplog.text
+
+
+def test_an_update_that_breaks_the_server_is_given_up_and_holds_up_no_other(reporting: ApiServer) -> None:
+    reporting.refuse = lambda path, body: 500 if body.get("target_name") == "bad" else None
+    for name in ("first", "bad", "last"):
+        livewatch.alert(name)
+    livewatch.flush()
+    assert told(reporting) == ["first", "last"]
+    until(lambda: len(reporting.requests) == 3)
+    assert livewatch.flush()
+    assert told(reporting) == ["first", "last"]
+
+
+def test_a_batch_that_is_refused_as_such_is_taken_apart(reporting: ApiServer) -> None:
+    def refuse(operations: list[dict[str, Any]]) -> int | None:
+        return 400 if any(each["body"].get("target_name") == "bad" for each in operations) else None
+
+    reporting.refuse_batch = refuse
+    names = [f"{n}" for n in range(13)]
+    for name in [*names[:7], "bad", *names[7:]]:
+        livewatch.alert(name)
+    assert livewatch.flush()
+    assert told(reporting) == names
+
+
+def test_an_old_value_never_overtakes_a_newer_one(reporting: ApiServer) -> None:
+    """The server fails an update of a run and takes the next one: the first must not be repeated."""
+    settings = read_settings()
+    assert settings is not None
+    spool = Spool(settings.spool, settings.destination)
+    path = "/streams/r"
+    spool.append(
+        [Operation("PUT", path, encode({"completed": n}), new_key(), passing=True) for n in (1, 2, 3)]
+        + [Operation("POST", f"{path}/finish", "{}", new_key())]
+    )
+    spool.close()
+    reporting.refuse = lambda _, body: 503 if body.get("completed") == 2 else None
+    livewatch.alert("go")
+    livewatch.flush()
+    reporting.refuse = lambda _, __: None
+    until(lambda: not spool.waiting())
+    spool.close()
+    assert [each.body.get("completed") for each in reporting.of(path)] == [1, 3]
+
+
+def test_a_key_that_is_refused_is_complained_of_once_and_the_updates_are_kept(
+    reporting: ApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    reporting.key = "another"
+    for n in range(3):
+        livewatch.alert(f"{n}")
+        assert not livewatch.flush()
+    assert caplog.text.count("refuses LIVEWATCH_KEY") == 1
+    reporting.key = KEY
+    assert livewatch.flush()
+    assert told(reporting) == ["0", "1", "2"]
+
+
+def test_the_key_is_in_no_log_repr_exception_nor_in_what_is_sent(
+    reporting: ApiServer, caplog: pytest.LogCaptureFixture, environment: dict[str, str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with livewatch.run("env", metadata=environment) as run:
+        run.log(f"LIVEWATCH_KEY={KEY}")
+        run.fail(RuntimeError(f"key {KEY}"))
+    livewatch.flush()
+    reporting.key = "another"
+    livewatch.alert("x")
+    livewatch.flush()
+    settings = read_settings()
+    assert settings is not None
+    seen = [caplog.text, repr(settings), str(settings), f"{settings.key}", repr(Client(settings).__dict__)]
+    assert "[key]" in str(reporting.requests)
+    assert KEY not in "".join([*seen, str(reporting.requests)])
+    assert settings.spool is not None
+    assert KEY.encode() not in settings.spool.read_bytes()
+    for broken in (f"{KEY}\r\nX: y", f" {KEY} x", "sk-123"):
+        with pytest.raises(SettingsError) as raised:
+            read_settings({"LIVEWATCH_URL": "http://x", "LIVEWATCH_KEY": broken})
+        assert broken.strip() not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "advice"),
+    [
+        ({"LIVEWATCH_URL": "http://x"}, "LIVEWATCH_KEY is not"),
+        ({"LIVEWATCH_KEY": KEY}, "LIVEWATCH_URL is not"),
+        ({"LIVEWATCH_URL": "x:8080", "LIVEWATCH_KEY": KEY}, "not an address"),
+        ({"LIVEWATCH_URL": "http://u:p@x", "LIVEWATCH_KEY": KEY}, "not an address"),
+        ({"LIVEWATCH_URL": "http://x:99999", "LIVEWATCH_KEY": KEY}, "not an address"),
+    ],
+)
+def test_settings_of_no_use_are_complained_of_once_and_raise_nothing(
+    environment: dict[str, str],
+    advice: str,
+    off: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(PROCESS, "_complained", False)
+    for _ in range(3):
+        with livewatch.run("x") as run:
+            run.advance()
+    assert len(caplog.records) == 1
+    assert advice in caplog.text
+
+
+@pytest.mark.parametrize("url", ["http://h:1", "http://h:1/", "http://h:1/api/v1", "http://h:1/api/v1/"])
+def test_the_address_may_be_written_as_people_write_it(url: str) -> None:
+    settings = read_settings({"LIVEWATCH_URL": url, "LIVEWATCH_KEY": KEY})
+    assert settings is not None
+    assert settings.url == "http://h:1"
+
+
+def test_threads_lose_no_step(reporting: ApiServer) -> None:
+    def work(run: livewatch.Run) -> None:
+        for _ in range(20_000):
+            run.advance()
+
+    with livewatch.run("Threads", slug="t") as run:
+        threads = [threading.Thread(target=work, args=(run,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    livewatch.flush()
+    assert reporting.state("/streams/t")["completed"] == 160_000
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool(tmp_path / "s.sqlite", "d", entries=100)
+    yield spool
+    spool.close()
+
+
+def updates(path: str, count: int) -> list[Operation]:
+    return [Operation("PUT", path, encode({"completed": n}), new_key(), passing=True) for n in range(count)]
+
+
+def test_a_full_spool_gives_up_what_is_overtaken_first(spool: Spool) -> None:
+    spool.append([Operation("PUT", f"/streams/{n}", "{}", new_key()) for n in range(40)])
+    for n in range(40):
+        spool.append(updates(f"/streams/{n}", 3))
+    kept = Counter(entry.operation.path for entry in spool.head(1_000, 10**9))
+    assert sum(kept.values()) <= 100
+    assert len(kept) == 40, "of every run, where it began and where it is"
+    newest = {entry.operation.path: entry.operation.body for entry in spool.head(1_000, 10**9)}
+    assert all(body == '{"completed":2}' for body in newest.values())
+    spool.append([Operation("POST", "/alerts", "{}", new_key()) for _ in range(150)])
+    entries = spool.head(1_000, 10**9)
+    assert 80 <= len(entries) <= 100
+    assert {entry.operation.path for entry in entries} == {"/alerts"}
+    assert spool.dropped
+
+
+def test_a_spool_that_is_damaged_is_put_aside(tmp_path: Path) -> None:
+    file = tmp_path / "s.sqlite"
+    file.write_bytes(b"this is no database, though it is long enough to be one" * 100)
+    spool = Spool(file, "d")
+    assert spool.append(updates("/streams/a", 3))
+    assert spool.waiting() == 3
+    assert file.with_name("s.sqlite.damaged").exists()
+    spool.close()
+    again = Spool(file, "d")
+    assert again.waiting() == 3
+    again.close()
+
+
+def test_where_no_file_can_be_had_updates_are_kept_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    spool = Spool(tmp_path / "file" / "s.sqlite", "d")
+    assert spool.append(updates("/streams/a", 3))
+    assert spool.waiting() == 3
+    spool.close()
+
+
+def test_updates_for_one_destination_are_not_delivered_to_another(tmp_path: Path) -> None:
+    first, second = (Spool(tmp_path / "s.sqlite", name) for name in ("first", "second"))
+    first.append(updates("/streams/a", 2))
+    second.append(updates("/streams/b", 3))
+    assert (first.waiting(), second.waiting()) == (2, 3)
+    assert {entry.operation.path for entry in second.head(10, 10**6)} == {"/streams/b"}
+    first.close()
+    second.close()
+
+
+def test_the_spool_is_for_its_user_only_and_forgets_what_is_a_week_old(tmp_path: Path) -> None:
+    file = tmp_path / "cache" / "s.sqlite"
+    spool = Spool(file, "d")
+    spool.append(updates("/streams/a", 2))
+    spool.close()
+    assert file.stat().st_mode & 0o077 == 0
+    assert file.parent.stat().st_mode & 0o077 == 0
+    with sqlite3.connect(file) as connection:
+        connection.execute("update entries set made_at = made_at - 8 * 86400 where seq = 1")
+    connection.close()
+    assert spool.waiting() == 1
+    spool.close()
+
+
+def test_keys_are_what_the_contract_takes() -> None:
+    assert len({new_key() for _ in range(100)}) == 100
+    assert re.fullmatch(r"[a-z0-9]{32}", new_key())
