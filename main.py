@@ -73,6 +73,7 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
     from services.database import Database  # noqa: PLC0415
     from services.demo import Demo  # noqa: PLC0415
     from services.example_scan import ExampleScan  # noqa: PLC0415
+    from services.ingest import Ingest, KeyRing, Limits, Rate  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
     from services.sessions import Sessions  # noqa: PLC0415
 
@@ -95,6 +96,11 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
             cookie=SessionCookie(cookie_secret(settings.data)),
             database=database,
             enter_demo=demo.enter if demo and is_loopback(settings.host) else None,
+            ingest=Ingest(
+                database,
+                KeyRing(database),
+                Limits(Rate(per_second=settings.ingest_rate, burst=settings.ingest_burst)),
+            ),
             pacer=Pacer(),
             plan=settings.plan,
             realtime=realtime,

@@ -5,6 +5,8 @@ from fastapi.responses import JSONResponse
 from nicegui import app as ui_app
 from nicegui import core, ui
 
+from pages.api import create_api
+from pages.api_endpoints import PREFIX
 from pages.context import Context
 from pages.export import export_routes
 from pages.frame import register_frame
@@ -24,6 +26,7 @@ def create_app(context: Context) -> FastAPI:
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(session_routes(context))
     app.include_router(export_routes(context))
+    app.mount(PREFIX, create_api(context.ingest))
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> JSONResponse:

@@ -8,6 +8,7 @@ from pages.cookie import SessionCookie
 from services.auth import Auth, Tokens
 from services.database import Database
 from services.example_scan import ExampleScan
+from services.ingest import Ingest
 from services.plan import Plan
 from services.realtime import RealtimeService
 from services.sessions import Sessions
@@ -25,6 +26,7 @@ class Context:
     cookie: SessionCookie
     database: Database
     enter_demo: Callable[[], Awaitable[Tokens]] | None
+    ingest: Ingest
     pacer: Pacer
     plan: Plan
     realtime: RealtimeService

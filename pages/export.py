@@ -21,7 +21,7 @@ from services.errors import LivewatchError, PermissionDenied
 from services.models import Row
 from services.realtime import DatabaseSource
 
-HIDDEN = {"org_id", "version", "metadata_", "rate_window", "progress_interval"}
+HIDDEN = {"org_id", "version", "metadata_", "rate_window", "progress_interval", "ingest_key", "heartbeat_interval"}
 # A spreadsheet takes a cell that begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pages.api_endpoints import PREFIX
 from pages.cookie import SessionCookie
 from services.errors import AuthUnavailable, SessionExpired
 from services.sessions import Sessions, UserSession
@@ -35,6 +36,10 @@ class Gate:
             return
         if scope["path"].startswith(OPEN_BELOW):
             await _serve_asset(self._app, scope, receive, send)
+            return
+        if scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/"):
+            # Programs come with a key. No session is looked for, so that a cookie can never authorise there.
+            await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
         if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _is_from_here(connection):

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.errors import ConfigurationError, DatabaseUnavailable, PermissionDenied
-from services.identity import Identity
+from services.identity import Claimant
 
 CONNECT_TIMEOUT = 5
 STATEMENT_TIMEOUT = 10
@@ -57,7 +57,7 @@ class Database:
         self._sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
 
     @asynccontextmanager
-    async def as_user(self, identity: Identity) -> AsyncIterator[AsyncSession]:
+    async def as_user(self, identity: Claimant) -> AsyncIterator[AsyncSession]:
         """A transaction under `identity`'s claims, committed on leaving, rolled back on an exception.
 
         Raises PermissionDenied when row-level security refuses a statement, DatabaseUnavailable when PostgreSQL does
@@ -65,12 +65,12 @@ class Database:
         """
         try:
             async with self._sessions() as session, session.begin():
-                await (await session.connection()).execute(BECOME_USER, {"claims": json.dumps(identity.claims)})
+                await (await session.connection()).execute(BECOME_USER, {"claims": json.dumps(dict(identity.claims))})
                 yield session
         except DBAPIError as error:
             if isinstance(error.orig, pg.InsufficientPrivilege):
                 raise PermissionDenied(
-                    f"The database does not let {identity.email} do this; an admin of the organisation can change "
+                    f"The database does not let {identity.name} do this; an admin of the organisation can change "
                     "the role."
                 ) from error
             if isinstance(error, OperationalError) or error.connection_invalidated:

@@ -9,6 +9,7 @@
     ├── PermissionDenied        the database's row-level security said no
     ├── NotFound                no such row, or none that this user may see
     ├── DatabaseUnavailable     PostgreSQL did not answer in time
+    ├── IngestRefused           a program's report was not taken, with the reason as a code
     └── FeedError               a Realtime channel could not be opened or was lost
         └── FeedRefused         the server answered, and said no
 
@@ -50,6 +51,19 @@ class NotFound(LivewatchError):
 
 class DatabaseUnavailable(LivewatchError):
     """PostgreSQL did not answer in time."""
+
+
+class IngestRefused(LivewatchError):
+    """A report over the ingest API was not taken; `code` is one of `services.ingest.Code`.
+
+    `field` names what of the report is wrong, where it is one; `retry_after` is in seconds.
+    """
+
+    def __init__(self, code: str, message: str, *, field: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+        self.retry_after = retry_after
 
 
 class FeedError(LivewatchError):

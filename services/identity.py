@@ -1,14 +1,29 @@
 """Who a signed-in person is, as the Auth server's access token says."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from uuid import UUID
 
 import jwt
 from pydantic import SecretStr
 
 from services.errors import SessionExpired
+
+
+class Claimant(Protocol):
+    """On whose behalf a transaction runs; PostgreSQL's row-level security decides by the `claims`."""
+
+    @property
+    def name(self) -> str:
+        """What a message calls them."""
+        ...
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """What goes to PostgreSQL as `request.jwt.claims`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +39,10 @@ class Identity:
     expires_at: datetime
     claims: dict[str, Any] = field(repr=False)
     access_token: SecretStr
+
+    @property
+    def name(self) -> str:
+        return self.email
 
     @classmethod
     def from_token(cls, access_token: str) -> Self:

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     data: Path = Field(Path(".livewatch"), validation_alias="LIVEWATCH_DATA")
     demo_scan: bool = Field(True, validation_alias="LIVEWATCH_DEMO_SCAN")
     feed: FeedKind = Field(FeedKind.BROADCAST, validation_alias="LIVEWATCH_FEED")
+    ingest_rate: float = Field(100.0, gt=0, validation_alias="LIVEWATCH_INGEST_RATE")
+    ingest_burst: int = Field(200, ge=1, validation_alias="LIVEWATCH_INGEST_BURST")
     plan: Plan = Field(Plan.FREE, validation_alias="LIVEWATCH_PLAN")
     supabase_url: AnyHttpUrl | None = Field(None, validation_alias="SUPABASE_URL")
     supabase_anon_key: SecretStr | None = Field(None, validation_alias="SUPABASE_ANON_KEY")

@@ -8,6 +8,7 @@ from services.models.connection import ConnectionStatus
 from services.models.notifications import Notification, NotificationType
 from services.models.organizations import Organization, OrgMember, Profile, Role
 from services.models.progress import Progress, ProgressPoint
+from services.models.reported import Reported
 from services.models.scans import ACTIVE_SCANS, AcquisitionScan, ScanStatus
 from services.models.streams import ACTIVE_GOALS, GoalStatus, Stream
 
@@ -29,6 +30,7 @@ __all__ = [
     "Profile",
     "Progress",
     "ProgressPoint",
+    "Reported",
     "Role",
     "Row",
     "ScanStatus",

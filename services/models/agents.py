@@ -7,6 +7,7 @@ from pydantic import AwareDatetime
 from sqlmodel import Field
 
 from services.models.base import Row, status_field, timestamp_field
+from services.models.reported import Reported
 
 
 class AgentStatus(StrEnum):
@@ -19,7 +20,7 @@ class AgentStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class AgentExecution(Row, table=True):
+class AgentExecution(Row, Reported, table=True):
     """One run of one agent; `duration_ms` is set when it ends."""
 
     __tablename__ = "agent_executions"
@@ -34,3 +35,7 @@ class AgentExecution(Row, table=True):
     input_summary: str | None = None
     output_summary: str | None = None
     error: str | None = None
+
+    @property
+    def is_expected(self) -> bool:
+        return self.status is AgentStatus.RUNNING

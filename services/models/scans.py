@@ -9,6 +9,7 @@ from sqlmodel import Field
 
 from services.models.base import Row, json_field, status_field, timestamp_field
 from services.models.progress import Progress
+from services.models.reported import Reported
 
 
 class ScanStatus(StrEnum):
@@ -25,7 +26,7 @@ class ScanStatus(StrEnum):
 ACTIVE_SCANS = frozenset({ScanStatus.SCANNING, ScanStatus.ANALYZING})
 
 
-class AcquisitionScan(Row, Progress, table=True):
+class AcquisitionScan(Row, Progress, Reported, table=True):
     """A search in steps; `steps` holds their names in order, `progress_percentage` is 0 to 100."""
 
     __tablename__ = "acquisition_scans"
@@ -48,4 +49,8 @@ class AcquisitionScan(Row, Progress, table=True):
 
     @property
     def is_active(self) -> bool:
+        return self.status in ACTIVE_SCANS
+
+    @property
+    def is_expected(self) -> bool:
         return self.status in ACTIVE_SCANS

@@ -5,12 +5,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from pydantic import model_validator
+from pydantic import AwareDatetime, model_validator
 from sqlalchemy import Float
 from sqlmodel import Field
 
-from services.models.base import Row, generated_field, json_field, status_field
+from services.models.base import Row, generated_field, json_field, status_field, timestamp_field
 from services.models.progress import Progress
+from services.models.reported import Reported
 
 
 class GoalStatus(StrEnum):
@@ -27,8 +28,12 @@ class GoalStatus(StrEnum):
 ACTIVE_GOALS = frozenset({GoalStatus.IN_PROGRESS, GoalStatus.ON_TRACK, GoalStatus.AT_RISK})
 
 
-class Stream(Row, Progress, table=True):
-    """A workstream with a goal of `total` units, of which `completed` are done; `percentage` is 0 to 100."""
+class Stream(Row, Progress, Reported, table=True):
+    """A workstream with a goal of `total` units, of which `completed` are done; `percentage` is 0 to 100.
+
+    `finished_at` is set when it is completed, or when the program that reports it said that it ended, with an `error`
+    or without.
+    """
 
     __tablename__ = "streams"
 
@@ -40,6 +45,10 @@ class Stream(Row, Progress, table=True):
     total: int = Field(default=0, ge=0)
     percentage: float | None = generated_field("percentage", Float(), ge=0, le=100)
     target_metrics: dict[str, Any] = json_field(dict)
+    # `metadata` is SQLAlchemy's name on a model class, so the attribute has another.
+    details: dict[str, Any] = json_field(dict, column="metadata")
+    error: str | None = None
+    finished_at: AwareDatetime | None = timestamp_field()
     created_by: UUID | None = None
 
     @property
@@ -49,6 +58,10 @@ class Stream(Row, Progress, table=True):
     @property
     def is_active(self) -> bool:
         return self.goal_status in ACTIVE_GOALS and (self.remaining > 0 or not self.total)
+
+    @property
+    def is_expected(self) -> bool:
+        return self.goal_status in ACTIVE_GOALS and self.finished_at is None
 
     @model_validator(mode="before")
     @classmethod

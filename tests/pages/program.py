@@ -1,0 +1,81 @@
+"""A program that reports over the ingest API, for tests: the API behind the gate, a key, and an HTTP client."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from pages.api import create_api
+from pages.api_endpoints import PREFIX
+from pages.context import Context
+from pages.cookie import SessionCookie
+from pages.gate import Gate
+from pages.session import session_routes
+from services.database import Database
+from services.ingest import Ingest, KeyRing, KeyScope, Limits, Rate
+from services.ingest.administration import make_key
+from services.models import Role
+from services.sessions import Sessions
+from tests.world import Person, World
+
+
+class Program:
+    """Somebody's script: a key, and an HTTP client."""
+
+    def __init__(self, http: httpx.AsyncClient, token: str, *, org: UUID, key: UUID, admin: Person) -> None:
+        self._http = http
+        self.token = token
+        self.org = org
+        self.key = key
+        self.admin = admin
+
+    async def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self._http.request(
+            method, PREFIX + path, json=body, headers={"Authorization": f"Bearer {self.token}", **names}
+        )
+
+    async def put(self, path: str, **body: Any) -> httpx.Response:
+        return await self.send("PUT", path, body)
+
+    async def post(self, path: str, **body: Any) -> httpx.Response:
+        return await self.send("POST", path, body)
+
+
+def application(world: World, database: Database, rate: Rate, clock: Callable[[], float] | None = None) -> FastAPI:
+    """The API behind the gate, beside the session routes, as in the app."""
+    sessions, cookie = Sessions(world.auth), SessionCookie(SecretStr("a secret of the tests"))
+    context = cast(Context, SimpleNamespace(auth=world.auth, cookie=cookie, enter_demo=None, sessions=sessions))
+    keys = KeyRing(database, clock=clock) if clock else KeyRing(database)
+    app = FastAPI()
+    app.include_router(session_routes(context))
+    app.mount(PREFIX, create_api(Ingest(database, keys, Limits(rate))))
+    app.add_middleware(Gate, cookie=cookie, sessions=sessions)
+    return app
+
+
+def client(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.test")
+
+
+async def a_program(
+    world: World, http: httpx.AsyncClient, *, scopes: tuple[KeyScope, ...] = tuple(KeyScope)
+) -> Program:
+    """A key of a new organisation, made by its admin."""
+    org = await world.organization("Ours")
+    admin = await world.person(org, role=Role.ADMIN)
+    made = await make_key(world.database, admin.identity, org, name="nightly jobs", scopes=scopes)
+    return Program(http, made.token.get_secret_value(), org=org, key=made.id, admin=admin)
+
+
+def refused(answer: httpx.Response, status: int, code: str, field: str | None = None) -> str:
+    """Assert a refusal; returns its message."""
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert (error["code"], error.get("field")) == (code, field)
+    assert error["message"].endswith(".")
+    return str(error["message"])
