@@ -1,5 +1,9 @@
-"""Starts Livewatch: settings, a Supabase (its own or a given one), the services, the pages, the web server."""
+"""Starts Livewatch: settings, a Supabase (its own or a given one), the services, the pages, the web server.
 
+`check`, `migrate` and `demo` are commands beside it.
+"""
+
+import argparse
 import asyncio
 import importlib
 import ipaddress
@@ -29,15 +33,58 @@ STARTED = time.perf_counter()
 SHUTDOWN_TIMEOUT = 3
 
 
-def main() -> int:
-    """Serve until Ctrl-C or SIGTERM; the exit code is 1 when the app could not start."""
+def main(argv: list[str] | None = None) -> int:
+    """Serve until Ctrl-C or SIGTERM, or do what the command says; the exit code is 1 when that could not be done."""
+    arguments = arguments_of(argv)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     try:
-        asyncio.run(serve(read_settings()))
+        return asyncio.run(run(arguments, read_settings()))
     except LivewatchError as error:
-        print(f"Livewatch did not start. {error}", file=sys.stderr)
+        done = {"serve": "did not start", "check": "was not checked"}.get(arguments.command, "did not do it")
+        print(f"Livewatch {done}. {error}", file=sys.stderr)
         return 1
-    return 0
+
+
+def arguments_of(argv: list[str] | None) -> argparse.Namespace:
+    """What the command line says; without a command it is to serve."""
+    parser = argparse.ArgumentParser(prog="python main.py", description="Livewatch: watch long-running work live.")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("serve", help="serve the app (the default)")
+    commands.add_parser("check", help="look whether the Supabase project has all that the app needs")
+    commands.add_parser("migrate", help="bring the project's database up to date (MIGRATE_DATABASE_URL)")
+    demo = commands.add_parser("demo", help="move synthetic streams, for evaluation; Ctrl-C ends it and deletes them")
+    demo.add_argument("--load", type=positive, default=50.0, metavar="N", help="changes a second (default: 50)")
+    demo.add_argument("--streams", type=int, choices=range(1, 5001), default=50, metavar="N", help="1 to 5000 (50)")
+    arguments = parser.parse_args(argv)
+    arguments.command = arguments.command or "serve"
+    return arguments
+
+
+def positive(value: str) -> float:
+    """A number above 0, for argparse."""
+    number = float(value)
+    if not 0 < number <= 10_000:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 10,000")
+    return number
+
+
+async def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Do what the command line says; returns the exit code."""
+    if arguments.command == "serve":
+        await serve(settings)
+        return 0
+    # The app itself has no need of them.
+    from services.operations import commands  # noqa: PLC0415
+    from services.operations.synthetic_load import Load  # noqa: PLC0415
+
+    match arguments.command:
+        case "check":
+            return await commands.check_command(settings)
+        case "migrate":
+            return await commands.migrate_command(settings)
+        case _:
+            load = Load(rate=arguments.load, streams=arguments.streams)
+            return await commands.demo_command(settings, load)
 
 
 async def serve(settings: Settings) -> None:

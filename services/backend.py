@@ -1,14 +1,15 @@
 """The Supabase behind the app: a given project, or the app's own local one. The only place that tells them apart."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from pydantic import SecretStr
 
 from services.errors import ConfigurationError
-from services.local_supabase.errors import LocalSupabaseError
+from services.local_supabase.errors import DataDirectoryError, LocalSupabaseError
 from services.local_supabase.process import LocalSupabase
 from services.local_supabase.status import LocalSupabaseStatus
 from services.settings import Settings
@@ -19,8 +20,8 @@ DEMO_EMAIL = "demo@livewatch.local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoUser:
-    """The user that the local Supabase makes on its first start."""
+class Account:
+    """Somebody who can sign in: the demo's user, or one that the settings name."""
 
     email: str
     password: SecretStr
@@ -33,14 +34,17 @@ class Backend:
     api_url: str
     anon_key: SecretStr
     database_url: SecretStr
-    demo: DemoUser | None
+    demo: Account | None
 
 
 @asynccontextmanager
-async def open_backend(settings: Settings, *, report: Callable[[str], None]) -> AsyncIterator[Backend]:
+async def open_backend(
+    settings: Settings, *, report: Callable[[str], None], joins: bool = False
+) -> AsyncIterator[Backend]:
     """The project that the settings name; without one, a local Supabase that lives until the context ends.
 
-    `report` is told each step of the local one's start. Raises ConfigurationError when it cannot start.
+    One that `joins` takes the local Supabase of an app that runs on the same data, if there is one. `report` is told
+    each step of the local one's start. Raises ConfigurationError when it cannot start.
     """
     if settings.supabase_url and settings.supabase_anon_key and settings.database_url:
         report(f"Using the Supabase project at {settings.supabase_url}")
@@ -50,6 +54,10 @@ async def open_backend(settings: Settings, *, report: Callable[[str], None]) -> 
             database_url=settings.database_url,
             demo=None,
         )
+        return
+    if joins and (running := _running(settings.data)):
+        report(f"Using the local Supabase that runs at {running.api_url}")
+        yield _backend(running)
         return
     report(f"Starting the local Supabase; its data is in {settings.data.absolute()}")
     try:
@@ -65,9 +73,17 @@ async def open_backend(settings: Settings, *, report: Callable[[str], None]) -> 
         raise ConfigurationError(str(error)) from error
 
 
+def _running(data: Path) -> LocalSupabaseStatus | None:
+    with suppress(DataDirectoryError):
+        status = LocalSupabaseStatus.read(data)
+        if psutil.pid_exists(status.pid):
+            return status
+    return None
+
+
 def _backend(status: LocalSupabaseStatus) -> Backend:
     assert status.app_database_url is not None
     demo = None
     if status.demo_email and status.demo_password:
-        demo = DemoUser(email=status.demo_email, password=status.demo_password)
+        demo = Account(email=status.demo_email, password=status.demo_password)
     return Backend(api_url=status.api_url, anon_key=status.anon_key, database_url=status.app_database_url, demo=demo)

@@ -3,7 +3,7 @@
 import structlog
 
 from services.auth import Auth, Tokens
-from services.backend import DemoUser
+from services.backend import Account
 from services.database import Database
 from services.errors import LivewatchError
 from services.example_scan import ExampleScan
@@ -17,7 +17,7 @@ ORGANIZATION = "Demo organisation"
 class Demo:
     """Opens sessions of the demo user, who gets an organisation at the first one."""
 
-    def __init__(self, user: DemoUser, *, auth: Auth, database: Database) -> None:
+    def __init__(self, user: Account, *, auth: Auth, database: Database) -> None:
         self._user = user
         self._auth = auth
         self._database = database

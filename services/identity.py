@@ -26,6 +26,13 @@ class Claimant(Protocol):
         ...
 
 
+class Nobody:
+    """A Claimant without a user and without a key: no policy shows them a row."""
+
+    name = "nobody"
+    claims: Mapping[str, Any] = {"role": "authenticated"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """The claims of one access token that the Auth server gave to this app.

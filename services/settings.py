@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     supabase_url: AnyHttpUrl | None = Field(None, validation_alias="SUPABASE_URL")
     supabase_anon_key: SecretStr | None = Field(None, validation_alias="SUPABASE_ANON_KEY")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    email: str | None = Field(None, validation_alias="LIVEWATCH_EMAIL")
+    password: SecretStr | None = Field(None, validation_alias="LIVEWATCH_PASSWORD")
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:

@@ -16,13 +16,13 @@ from sqlalchemy import text
 
 from services.database import Database
 from services.errors import IngestRefused
+from services.identity import Nobody
 from services.ingest.operations import Code, KeyScope
 
 FORM = re.compile(r"lw_([a-z0-9]{8,32})_([A-Za-z0-9_-]{32,128})")
 # A revoked key works no longer than this; row-level security refuses its writes at once.
 FRESH = 3.0
 MOST_KNOWN = 10_000
-NOBODY: Mapping[str, Any] = {"role": "authenticated"}
 
 _VERIFY = text("select * from private.verify_ingest_key(:public_id, :secret_hash)")
 
@@ -44,13 +44,6 @@ class IngestKey:
     @property
     def claims(self) -> Mapping[str, Any]:
         return {"role": "authenticated", "ingest_key": str(self.id)}
-
-
-class _Nobody:
-    """Who asks whether a key is one: without a user and without a key, so that no policy shows them anything."""
-
-    name = "a program without a key"
-    claims: Mapping[str, Any] = NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +91,7 @@ class KeyRing:
 
     async def _look_up(self, public_id: str, digest: bytes) -> IngestKey | None:
         asked_at = self._clock()
-        async with self._database.as_user(_Nobody()) as session:
+        async with self._database.as_user(Nobody()) as session:
             connection = await session.connection()
             found = await connection.execute(_VERIFY, {"public_id": public_id, "secret_hash": digest})
             row = found.one_or_none()

@@ -1,0 +1,64 @@
+"""The migrations of the sources, those that a database has, and applying what is missing."""
+
+import psycopg
+from psycopg import sql
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from services.backend import APP_ROLE, MIGRATIONS
+from services.database import Database
+from services.errors import ConfigurationError
+from services.identity import Nobody
+from services.local_supabase.errors import MigrationError
+from services.local_supabase.migrations import apply, find
+
+_APPLIED = text("select private.applied_migrations()")
+# As the Supabase CLI keeps them, so that `supabase db push` and this agree on what is done.
+_LEDGER = b"""
+    create schema if not exists supabase_migrations;
+    create table if not exists supabase_migrations.schema_migrations
+        (version text primary key, statements text[], name text);
+    create table if not exists supabase_migrations.seed_files (path text primary key, hash text not null);
+"""
+
+
+async def missing_migrations(database: Database) -> list[str]:
+    """The files that the database has not had, in their order; raises DatabaseUnavailable."""
+    wanted = {migration.version: migration.path.name for migration in find(MIGRATIONS)}
+    try:
+        async with database.as_user(Nobody()) as session:
+            applied = set((await (await session.connection()).execute(_APPLIED)).scalars())
+    except ProgrammingError:
+        # The function that tells came with a migration itself, as did the schema that it is in.
+        applied = set()
+    return [name for version, name in wanted.items() if version not in applied]
+
+
+async def migrate(url: SecretStr, *, app_password: SecretStr | None = None) -> list[str]:
+    """Apply what is missing, as the role of `url`, which owns the tables (`postgres` in a project); returns the files.
+
+    With `app_password` the role that the app logs in as gets it. Raises ConfigurationError with file, line and
+    PostgreSQL's message; what came before the failing file stays.
+    """
+    try:
+        async with await psycopg.AsyncConnection.connect(
+            url.get_secret_value(), autocommit=True, prepare_threshold=None
+        ) as connection:
+            await connection.execute(_LEDGER)
+            applied = await apply(connection, MIGRATIONS)
+            if app_password is not None:
+                await connection.execute(
+                    sql.SQL("alter role {} login password {}").format(
+                        sql.Identifier(APP_ROLE), sql.Literal(app_password.get_secret_value())
+                    )
+                )
+    except MigrationError as error:
+        raise ConfigurationError(str(error)) from error
+    except psycopg.Error as error:
+        message = error.diag.message_primary or str(error).strip().splitlines()[0]
+        raise ConfigurationError(
+            f"The database did not take the migrations: {message}. The URL must log in as the owner of the tables, "
+            "which is postgres in a Supabase project."
+        ) from None
+    return [migration.path.name for migration in applied]
