@@ -121,6 +121,7 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
     from services.demo import Demo  # noqa: PLC0415
     from services.example_scan import ExampleScan  # noqa: PLC0415
     from services.ingest import Ingest, KeyRing, Limits, Rate  # noqa: PLC0415
+    from services.operations.retention import Retention  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
     from services.sessions import Sessions  # noqa: PLC0415
 
@@ -129,6 +130,7 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
     auth = await stack.enter_async_context(Auth(url=backend.api_url, key=backend.anon_key))
     transport = TRANSPORTS[settings.feed](url=backend.api_url, key=backend.anon_key)
     realtime = await stack.enter_async_context(RealtimeService(transport=transport, source=DatabaseSource(database)))
+    await stack.enter_async_context(Retention(database))
     demo = scan = None
     if backend.demo:
         demo = Demo(backend.demo, auth=auth, database=database)

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from services.auth import Auth
 from services.backend import Account, Backend, open_backend
 from services.database import Database
+from services.demo import Demo
 from services.errors import ConfigurationError
 from services.operations.check import Verdict, check
 from services.operations.migrations import migrate
@@ -72,7 +73,8 @@ async def demo_command(settings: Settings, load: Load) -> int:
             Auth(url=backend.api_url, key=backend.anon_key) as auth,
             Database(backend.database_url, pool_size=2) as database,
         ):
-            identity = (await auth.sign_in(account.email, account.password)).identity
+            # Entering as the demo does also makes its organisation, where the app itself never ran.
+            identity = (await Demo(account, auth=auth, database=database).enter()).identity
             org_id = await writable_organization(database, identity)
             with suppress(asyncio.CancelledError):
                 await SyntheticLoad(database, identity, org_id, load).run(_say)

@@ -56,6 +56,8 @@ class SyntheticLoad:
     async def run(self, report: Callable[[str], None]) -> None:
         """Write at the rate; `report` is told every few seconds how many changes there were."""
         clock = asyncio.get_running_loop().time
+        # Each stream moves by one at a time, so that few streams at a high rate need short pauses.
+        pause = min(TICK, self._load.streams / self._load.rate / 2)
         try:
             for _ in range(self._load.streams):
                 await self._begin()
@@ -67,13 +69,12 @@ class SyntheticLoad:
             while True:
                 due = int((clock() - began) * self._load.rate) - written
                 if due > 0:
-                    # More than one change of a stream at a time would be one change only.
                     await self._advance(min(due, len(self._turn)))
                     written += due
                 if clock() - reported >= REPORT_INTERVAL:
                     reported = clock()
                     report(f"{self.changes} changes, {self.changes / (reported - began):.0f} a second")
-                await asyncio.sleep(TICK)
+                await asyncio.sleep(pause)
         finally:
             await asyncio.shield(self.clear())
 
