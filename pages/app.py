@@ -11,6 +11,7 @@ from pages.context import Context
 from pages.export import export_routes
 from pages.frame import register_frame
 from pages.gate import Gate
+from pages.headers import PagePolicy, SecurityHeaders
 from pages.session import session_routes
 from pages.sign_in import register_sign_in
 
@@ -34,6 +35,7 @@ def create_app(context: Context) -> FastAPI:
 
     register_sign_in(context)
     register_frame(context)
+    ui_app.add_middleware(PagePolicy)
     ui.run_with(
         app,
         title="Livewatch",
@@ -51,6 +53,7 @@ def create_app(context: Context) -> FastAPI:
     # NiceGUI keeps something for each tab that ever came, for 30 days; nothing here is kept by the tab.
     ui_app.storage.max_tab_storage_age = RECONNECT_TIMEOUT
     app.add_middleware(Gate, cookie=context.cookie, sessions=context.sessions)
+    app.add_middleware(SecurityHeaders)
     return app
 
 
