@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import importlib
 import ipaddress
-import logging
 import secrets
 import signal
 import socket
@@ -18,12 +17,12 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
 import uvicorn
 from pydantic import SecretStr
 
 from services.backend import Backend, open_backend
 from services.errors import ConfigurationError, LivewatchError
+from services.journal import configure
 from services.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -31,14 +30,17 @@ if TYPE_CHECKING:
 
 STARTED = time.perf_counter()
 SHUTDOWN_TIMEOUT = 3
+# What a window sends are short events.
+MOST_SOCKET_BYTES = 2**20
 
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until Ctrl-C or SIGTERM, or do what the command says; the exit code is 1 when that could not be done."""
     arguments = arguments_of(argv)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     try:
-        return asyncio.run(run(arguments, read_settings()))
+        settings = read_settings()
+        configure(settings.log_format)
+        return asyncio.run(run(arguments, settings))
     except LivewatchError as error:
         done = {"serve": "did not start", "check": "was not checked"}.get(arguments.command, "did not do it")
         print(f"Livewatch {done}. {error}", file=sys.stderr)
@@ -105,7 +107,12 @@ async def serve(settings: Settings) -> None:
             backend = await stack.enter_async_context(open_backend(settings, report=report))
             await importing
             app = await compose(settings, backend, stack)
-            await serve_http(app, listener, on_ready=lambda: report(f"Ready: open {address(settings, listener)}"))
+            await serve_http(
+                app,
+                listener,
+                proxies=settings.proxies,
+                on_ready=lambda: report(f"Ready: open {address(settings, listener)}"),
+            )
         except asyncio.CancelledError:
             report("Stopping")
 
@@ -120,8 +127,9 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
     from services.database import Database  # noqa: PLC0415
     from services.demo import Demo  # noqa: PLC0415
     from services.example_scan import ExampleScan  # noqa: PLC0415
-    from services.ingest import Ingest, KeyRing, Limits, Rate  # noqa: PLC0415
+    from services.ingest import Ingest, KeyRing, Limits  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
+    from services.rate import Rate  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
     from services.sessions import Sessions  # noqa: PLC0415
 
@@ -142,7 +150,7 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
     return create_app(
         Context(
             auth=auth,
-            cookie=SessionCookie(cookie_secret(settings.data)),
+            cookie=SessionCookie(settings.cookie_secret or cookie_secret(settings.data)),
             database=database,
             enter_demo=demo.enter if demo and is_loopback(settings.host) else None,
             ingest=Ingest(
@@ -159,11 +167,17 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
     )
 
 
-async def serve_http(app: "FastAPI", listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
+async def serve_http(
+    app: "FastAPI", listener: socket.socket, *, proxies: list[str], on_ready: Callable[[], None]
+) -> None:
     """Serve until cancelled; then browsers get a few seconds to take their last messages."""
     config = uvicorn.Config(
         app,
         ws="websockets-sansio",
+        ws_max_size=MOST_SOCKET_BYTES,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        log_config=None,
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,

@@ -12,6 +12,7 @@ from pages.export import export_routes
 from pages.frame import register_frame
 from pages.gate import Gate
 from pages.headers import PagePolicy, SecurityHeaders
+from pages.request_log import RequestLog
 from pages.session import session_routes
 from pages.sign_in import register_sign_in
 
@@ -54,6 +55,7 @@ def create_app(context: Context) -> FastAPI:
     ui_app.storage.max_tab_storage_age = RECONNECT_TIMEOUT
     app.add_middleware(Gate, cookie=context.cookie, sessions=context.sessions)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestLog)
     return app
 
 

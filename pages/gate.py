@@ -3,7 +3,9 @@
 from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
+import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,8 +16,11 @@ from services.errors import AuthUnavailable, SessionExpired
 from services.sessions import Sessions, UserSession
 
 SESSION = "livewatch.session"
-OPEN = ("/sign-in", "/session", "/session/demo", "/healthz")
-OPEN_BELOW = ("/_nicegui/", "/_nicegui_ws/", "/favicon.ico")
+OPEN = ("/sign-in", "/session", "/session/demo", "/healthz", "/readyz", "/metrics")
+SOCKET = "/_nicegui_ws/"
+OPEN_BELOW = ("/_nicegui/", SOCKET, "/favicon.ico")
+# Forms are all that is sent here; programs report elsewhere, and windows over their socket.
+MOST_BYTES = 64 * 1024
 RENEW_MARGIN = timedelta(minutes=2)
 
 
@@ -31,16 +36,20 @@ class Gate:
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-            return
-        if scope["path"].startswith(OPEN_BELOW):
+        elif scope["path"].startswith(SOCKET) and not _is_from_here(HTTPConnection(scope)):
+            # Browsers let every site open a socket anywhere, and send the cookies along.
+            await _refuse_socket(scope, receive, send)
+        elif scope["type"] == "websocket" or scope["path"].startswith(OPEN_BELOW):
             await _serve_asset(self._app, scope, receive, send)
-            return
-        if scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/"):
+        elif scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/"):
             # Programs come with a key. No session is looked for, so that a cookie can never authorise there.
             await self._app(scope, receive, send)
-            return
+        else:
+            await self._serve_person(scope, at_most(MOST_BYTES, receive), send)
+
+    async def _serve_person(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = HTTPConnection(scope)
         if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _is_from_here(connection):
             refusal: Response = PlainTextResponse("This form was not sent from a page of this app.", status_code=403)
@@ -80,7 +89,32 @@ class Gate:
                 self._cookie.write(MutableHeaders(scope=message), session.tokens, is_secure=is_secure)
             await send(message)
 
-        await self._app(scope, receive, send_with_cookie)
+        user = str(session.identity.user_id) if session else None
+        with structlog.contextvars.bound_contextvars(**{"user": user} if user else {}):
+            await self._app(scope, receive, send_with_cookie)
+
+
+async def _refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await PlainTextResponse("This socket was not opened by a page of this app.", status_code=403)(scope, receive, send)
+
+
+def at_most(size: int, receive: Receive) -> Receive:
+    """`receive`, but a body of more than `size` bytes is refused with 413, whatever length was announced."""
+    taken = 0
+
+    async def receive_some() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > size:
+            raise HTTPException(413, f"The body is larger than {size} bytes.")
+        return message
+
+    return receive_some
 
 
 async def _serve_asset(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

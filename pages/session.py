@@ -3,6 +3,7 @@
 from typing import Annotated
 from urllib.parse import quote
 
+import structlog
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from pydantic import SecretStr
@@ -11,11 +12,17 @@ from pages.context import Context
 from pages.gate import local_path, session_of
 from services.auth import Tokens
 from services.errors import AuthError, AuthUnavailable, WrongCredentials
+from services.rate import Buckets, Rate
+
+logger = structlog.get_logger(__name__)
 
 
 def session_routes(context: Context) -> APIRouter:
     """Under /session: sign in (POST), `demo` enters the demo, `renew` writes the cookie anew, `end` signs out."""
     router = APIRouter(prefix="/session", include_in_schema=False)
+    # Failures only: guessing is slowed down, for one account and for one guesser. The Auth server has its own limits.
+    by_account: Buckets[tuple[str, str]] = Buckets(Rate(per_second=1 / 30, burst=10))
+    by_address: Buckets[str] = Buckets(Rate(per_second=1 / 10, burst=50))
 
     def opened(request: Request, tokens: Tokens, target: str) -> Response:
         context.sessions.take(tokens)
@@ -34,8 +41,16 @@ def session_routes(context: Context) -> APIRouter:
         password: Annotated[str, Form(max_length=1024)] = "",
         next: Annotated[str, Form(max_length=2000)] = "/",
     ) -> Response:
+        address = request.client.host if request.client else ""
+        account = (email.strip().lower(), address)
+        if by_address.take(address) or by_account.take(account):
+            logger.warning("sign-in is slowed down", address=address)
+            return refused(request, "slow", next)
         try:
-            return opened(request, await context.auth.sign_in(email.strip(), SecretStr(password)), next)
+            tokens = await context.auth.sign_in(email.strip(), SecretStr(password))
+            by_address.give_back(address)
+            by_account.give_back(account)
+            return opened(request, tokens, next)
         except WrongCredentials:
             return refused(request, "wrong", next)
         except AuthUnavailable:

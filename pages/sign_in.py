@@ -12,6 +12,7 @@ from pages.gate import local_path, session_of
 ERRORS = {
     "wrong": "E-mail and password do not match.",
     "unavailable": "The sign-in service does not answer. Try again in a moment.",
+    "slow": "Too many attempts. Wait a minute, then try again.",
     "refused": "The sign-in service refused. Has the e-mail address been confirmed?",
 }
 NOTICES = {

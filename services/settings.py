@@ -1,5 +1,6 @@
 """The typed environment, read once at start."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
@@ -8,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.errors import ConfigurationError
 from services.feed_kind import FeedKind
+from services.journal import LogFormat
 from services.plan import Plan
 
 HOSTED_VARIABLES = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "DATABASE_URL")
@@ -33,6 +35,10 @@ class Settings(BaseSettings):
     supabase_url: AnyHttpUrl | None = Field(None, validation_alias="SUPABASE_URL")
     supabase_anon_key: SecretStr | None = Field(None, validation_alias="SUPABASE_ANON_KEY")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    trusted_proxies: str = Field("", validation_alias="LIVEWATCH_TRUSTED_PROXIES")
+    metrics_token: SecretStr | None = Field(None, validation_alias="LIVEWATCH_METRICS_TOKEN")
+    cookie_secret: SecretStr | None = Field(None, min_length=32, validation_alias="LIVEWATCH_COOKIE_SECRET")
+    log_format: LogFormat = Field(LogFormat.AUTO, validation_alias="LIVEWATCH_LOG")
     email: str | None = Field(None, validation_alias="LIVEWATCH_EMAIL")
     password: SecretStr | None = Field(None, validation_alias="LIVEWATCH_PASSWORD")
 
@@ -46,6 +52,20 @@ class Settings(BaseSettings):
                 "unset all three to run the local Supabase"
             )
         return self
+
+    @model_validator(mode="after")
+    def _are_addresses(self) -> Self:
+        for each in self.proxies:
+            try:
+                ip_network(each, strict=False)
+            except ValueError as error:
+                raise ValueError(f"LIVEWATCH_TRUSTED_PROXIES names {each!r}, which is no address or network") from error
+        return self
+
+    @property
+    def proxies(self) -> list[str]:
+        """The addresses and networks of proxies whose word on who calls, and by TLS or not, is taken."""
+        return [each.strip() for each in self.trusted_proxies.split(",") if each.strip()]
 
     @property
     def is_embedded(self) -> bool:

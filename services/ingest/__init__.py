@@ -1,7 +1,7 @@
 """Reports from people's own programs: keys, limits, and the operations that they may ask for."""
 
 from services.ingest.keys import IngestKey, KeyRing
-from services.ingest.limits import Limits, Rate
+from services.ingest.limits import Limits
 from services.ingest.operations import Code, KeyScope, Operation, Target, Verb
 from services.ingest.reports import Answer, Ingest, Outcome
 
@@ -15,7 +15,6 @@ __all__ = [
     "Limits",
     "Operation",
     "Outcome",
-    "Rate",
     "Target",
     "Verb",
 ]

@@ -16,9 +16,10 @@ from pages.cookie import SessionCookie
 from pages.gate import Gate
 from pages.session import session_routes
 from services.database import Database
-from services.ingest import Ingest, KeyRing, KeyScope, Limits, Rate
+from services.ingest import Ingest, KeyRing, KeyScope, Limits
 from services.ingest.administration import make_key
 from services.models import Role
+from services.rate import Rate
 from services.sessions import Sessions
 from tests.world import Person, World
 

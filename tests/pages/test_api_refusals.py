@@ -9,8 +9,9 @@ from pydantic import SecretStr
 
 from pages.api_endpoints import ENDPOINTS, PREFIX
 from services.database import Database
-from services.ingest import KeyScope, Rate
+from services.ingest import KeyScope
 from services.ingest.administration import revoke_key
+from services.rate import Rate
 from tests.pages.program import Program, a_program, application, client, refused
 from tests.world import World
 
@@ -178,7 +179,7 @@ async def test_a_key_that_may_alert_only_names_a_stream_by_its_slug(world: World
 
 async def test_a_revoked_key_writes_nothing_from_the_moment_on_and_is_refused_within_seconds(world: World) -> None:
     now = 1000.0
-    app = application(world, world.database, Rate(), clock=lambda: now)
+    app = application(world, world.database, Rate(per_second=100, burst=200), clock=lambda: now)
     async with client(app) as http:
         program = await a_program(world, http)
         assert (await program.put("/streams/x")).status_code == 201
@@ -209,7 +210,7 @@ async def test_too_many_requests_are_told_when_to_come_again(world: World) -> No
 
 async def test_a_database_that_is_away_is_told_as_unavailable(world: World, program: Program) -> None:
     url = SecretStr("postgresql://livewatch_app:x@127.0.0.1:9/postgres")
-    async with Database(url) as away, client(application(world, away, Rate())) as http:
+    async with Database(url) as away, client(application(world, away, Rate(per_second=100, burst=200))) as http:
         answer = await http.put(f"{PREFIX}/streams/x", json={}, headers={"Authorization": f"Bearer {program.token}"})
         refused(answer, 503, "unavailable")
         assert int(answer.headers["retry-after"]) >= 1
