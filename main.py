@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 STARTED = time.perf_counter()
 SHUTDOWN_TIMEOUT = 3
+# For the last words to reach the windows, before their sockets are closed.
+FAREWELL = 0.2
 # What a window sends are short events.
 MOST_SOCKET_BYTES = 2**20
 
@@ -106,19 +108,23 @@ async def serve(settings: Settings) -> None:
         try:
             backend = await stack.enter_async_context(open_backend(settings, report=report))
             await importing
-            app = await compose(settings, backend, stack)
+            app, announce_end = await compose(settings, backend, stack)
             await serve_http(
                 app,
                 listener,
                 proxies=settings.proxies,
+                on_stop=announce_end,
                 on_ready=lambda: report(f"Ready: open {address(settings, listener)}"),
             )
         except asyncio.CancelledError:
             report("Stopping")
 
 
-async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -> "FastAPI":
-    """Build the services and the pages over a backend; the stack closes them."""
+async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -> "tuple[FastAPI, Callable[[], None]]":
+    """Build the services and the pages over a backend; the stack closes them.
+
+    Returns the app, and what tells its windows that it goes.
+    """
     from components.pacing import Pacer  # noqa: PLC0415
     from pages.app import create_app  # noqa: PLC0415
     from pages.context import Context  # noqa: PLC0415
@@ -147,7 +153,8 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
         if settings.demo_scan:
             starting = asyncio.create_task(demo.start_work(scan), name="example scan")
             stack.callback(starting.cancel)
-    return create_app(
+    pacer = Pacer()
+    app = create_app(
         Context(
             auth=auth,
             cookie=SessionCookie(settings.cookie_secret or cookie_secret(settings.data)),
@@ -158,7 +165,8 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
                 KeyRing(database),
                 Limits(Rate(per_second=settings.ingest_rate, burst=settings.ingest_burst)),
             ),
-            pacer=Pacer(),
+            metrics_token=settings.metrics_token,
+            pacer=pacer,
             plan=settings.plan,
             realtime=realtime,
             scan=scan,
@@ -166,9 +174,20 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
         )
     )
 
+    def announce_end() -> None:
+        for window in pacer.windows:
+            window.announce_end()
+
+    return app, announce_end
+
 
 async def serve_http(
-    app: "FastAPI", listener: socket.socket, *, proxies: list[str], on_ready: Callable[[], None]
+    app: "FastAPI",
+    listener: socket.socket,
+    *,
+    proxies: list[str],
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], None],
 ) -> None:
     """Serve until cancelled; then browsers get a few seconds to take their last messages."""
     config = uvicorn.Config(
@@ -182,7 +201,7 @@ async def serve_http(
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
-    server = _Server(config, on_ready)
+    server = _Server(config, on_ready, on_stop)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="web server")
     try:
         await asyncio.shield(serving)
@@ -192,15 +211,21 @@ async def serve_http(
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and leaves the signals to `serve`, which has more to stop than the web server."""
+    """Says when it is ready and when it goes; leaves the signals to `serve`, which has more to stop than it."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._on_stop = on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await asyncio.sleep(FAREWELL)
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
 // Connection chips. What the server said holds only as long as this window has a server to say it.
 import { computed, onMounted, ref, shallowReactive } from "vue";
-import { ago, fieldAttributes, LiveDot, lookOf, lostAt, useNow } from "lw_parts";
+import { ago, fieldAttributes, isClosing, LiveDot, lookOf, lostAt, useNow } from "lw_parts";
 
 const Detail = {
   props: { row: Object },
@@ -17,7 +17,10 @@ const Detail = {
       if (status === "connected" && lag_ms != null) found.push(["Lag", `${lag_ms} ms`]);
       return found;
     });
-    const cause = computed(() => (lostAt.value ? "This window has lost its server and keeps trying." : props.row.cause));
+    const cause = computed(() => {
+      if (isClosing.value) return "Livewatch is being restarted. This window comes back by itself.";
+      return lostAt.value ? "This window has lost its server and keeps trying." : props.row.cause;
+    });
     return { cause, facts };
   },
   template: `

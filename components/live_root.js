@@ -1,6 +1,6 @@
 // The window's end of the feed: takes one message per frame and hands each batch to its element.
 import { onMounted, onUnmounted, watch } from "vue";
-import { feedLostAt, lostAt, onFrame } from "lw_parts";
+import { feedLostAt, isClosing, lostAt, onFrame } from "lw_parts";
 
 const address = (path) => (window.path_prefix ?? "") + path;
 const leave = (reason) => location.assign(address("/sign-in?reason=" + encodeURIComponent(reason)));
@@ -40,6 +40,8 @@ export default {
     });
     return {
       leave,
+      // The server goes: nothing is wrong, and this window need not be reloaded.
+      closing: () => (isClosing.value = true),
       // The address follows what is shown; `page` is what the router goes back to.
       go(path, isNew) {
         history[isNew ? "pushState" : "replaceState"]({ page: path }, "", address(path));

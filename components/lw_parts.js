@@ -31,11 +31,15 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 // When the server lost what it watches (ms), null while that is live.
 export const feedLostAt = ref(null);
 
+// The server has said that it goes, and so that it comes back.
+export const isClosing = ref(false);
+
 function lose() {
   lostAt.value ??= Date.now();
 }
 function find() {
   lostAt.value = null;
+  isClosing.value = false;
 }
 // Takes the content of each frame (see frames.py).
 export const onFrame = { value: null };

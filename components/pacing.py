@@ -24,8 +24,14 @@ class Pacer:
 
     def __init__(self) -> None:
         self.busy = 0
+        self.frames = 0
         self.windows: set[Window] = set()
         self._cost = 0.0
+
+    @property
+    def window_count(self) -> int:
+        """Windows that are open."""
+        return len(self.windows)
 
     @property
     def frame(self) -> float:

@@ -143,6 +143,10 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         """Send the window to the sign-in page, which says why."""
         self.run_method("leave", reason)
 
+    def announce_end(self) -> None:
+        """Tell the browser that the server goes, so that it does not take that for a fault."""
+        self.run_method("closing")
+
     def go(self, path: str, *, is_new: bool) -> None:
         """Have the browser's address say `path`, as a new entry of its history or in place of the present one."""
         self.run_method("go", path, is_new)
@@ -180,6 +184,7 @@ class Window(ui.element, component="live_root.js", dependencies=["lw_parts.js"])
         news = status if status != self._status else None
         if batches or news:
             self._status = status
+            self._pacer.frames += 1
             send_frame(self.client, batches, status=news, probe=self.drain.probe())
 
     def _live_status(self) -> ConnectionStatus | None:

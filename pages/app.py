@@ -1,7 +1,6 @@
 """The web application: the gate, the session routes, the health check and the pages."""
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
 from nicegui import app as ui_app
 from nicegui import core, ui
 
@@ -12,6 +11,7 @@ from pages.export import export_routes
 from pages.frame import register_frame
 from pages.gate import Gate
 from pages.headers import PagePolicy, SecurityHeaders
+from pages.health import health_routes
 from pages.request_log import RequestLog
 from pages.session import session_routes
 from pages.sign_in import register_sign_in
@@ -28,11 +28,8 @@ def create_app(context: Context) -> FastAPI:
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(session_routes(context))
     app.include_router(export_routes(context))
+    app.include_router(health_routes(context))
     app.mount(PREFIX, create_api(context.ingest))
-
-    @app.get("/healthz", include_in_schema=False)
-    async def healthz() -> JSONResponse:
-        return JSONResponse({"status": "ok"})
 
     register_sign_in(context)
     register_frame(context)

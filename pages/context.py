@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from pydantic import SecretStr
+
 from components.pacing import Pacer
 from pages.cookie import SessionCookie
 from services.auth import Auth, Tokens
@@ -27,6 +29,7 @@ class Context:
     database: Database
     enter_demo: Callable[[], Awaitable[Tokens]] | None
     ingest: Ingest
+    metrics_token: SecretStr | None
     pacer: Pacer
     plan: Plan
     realtime: RealtimeService

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,14 +57,19 @@ class Ingest:
         self._limits = limits
         self._clock = clock
         self._used: dict[UUID, float] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """How many reports were answered how: by target, and `written` or the code of the refusal."""
 
     async def admit(self, token: str) -> IngestKey:
         """The key of a request, which is counted; raises IngestRefused for a bad key and for too many requests."""
         try:
             key = await self._keys.verify(token)
+            self._limits.take(key.id)
         except DatabaseUnavailable as error:
             raise _unavailable() from error
-        self._limits.take(key.id)
+        except IngestRefused as refusal:
+            self.counts["request", str(refusal.code)] += 1
+            raise
         return key
 
     async def apply(self, key: IngestKey, operations: Sequence[Operation]) -> list[Outcome]:
@@ -76,10 +82,14 @@ class Ingest:
         ]
         wanted = [operation for operation, outcome in zip(operations, outcomes, strict=True) if outcome is None]
         answers = iter(await self._write(key, wanted, note=self._is_to_be_noted(key)) if wanted else [])
-        return [
+        answered = [
             outcome or _outcome(operation, next(answers))
             for operation, outcome in zip(operations, outcomes, strict=True)
         ]
+        for operation, answer in zip(operations, answered, strict=True):
+            result = str(answer.code) if isinstance(answer, IngestRefused) else "written"
+            self.counts[operation.target.value, result] += 1
+        return answered
 
     async def touch(self, key: IngestKey) -> None:
         """Note that the key is in use, at most once a minute."""

@@ -11,7 +11,7 @@ from services.entities import Entity, R, Topic
 from services.errors import SessionExpired
 from services.models import ConnectionStatus
 from services.realtime.change import Change
-from services.realtime.meter import Meter
+from services.realtime.meter import Meter, Totals
 from services.realtime.rows import Delta, Quarantine, Rows
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
@@ -38,11 +38,12 @@ class Feed:
         quarantine: Quarantine,
         on_membership: Callable[[Topic], None],
         random: Random,
+        totals: Totals | None = None,
     ) -> None:
         self.topic = topic
         self.status = FeedStatus(status=ConnectionStatus.CONNECTING)
         self.leases: set[Subscription[Any]] = set()
-        self.meter = Meter()
+        self.meter = Meter(totals=totals)
         self._quarantine = quarantine
         self._on_membership = on_membership
         self._tables: dict[str, Table[Any]] = {}

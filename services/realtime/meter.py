@@ -1,8 +1,10 @@
 """What a feed counts: events, how many a second, and how long the way from the database takes."""
 
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 RATE_SECONDS = 60
@@ -10,11 +12,29 @@ LAGS_KEPT = 120
 """Of a canary every five seconds: ten minutes."""
 
 
-class Meter:
-    """Counts cost next to nothing; the figures are computed when somebody asks."""
+LAG_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper bounds of the lags that are counted together, in seconds; what is longer is counted beyond the last."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+
+@dataclass(slots=True, kw_only=True)
+class Totals:
+    """What all feeds of the process have counted, those that are gone too. `lags` has one count more than bounds."""
+
+    events: int = 0
+    losses: int = 0
+    missed_canaries: int = 0
+    quarantined: int = 0
+    lags: list[int] = field(default_factory=lambda: [0] * (len(LAG_BOUNDS) + 1))
+    lag_seconds: float = 0.0
+
+
+class Meter:
+    """Counts cost next to nothing; the figures are computed when somebody asks. Counts into `totals` as well."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, totals: Totals | None = None) -> None:
         self.events = 0
+        self.missed_canaries = 0
+        self._totals = totals or Totals()
         self.last_event_at: datetime | None = None
         self._clock = clock
         self._began = clock()
@@ -24,6 +44,7 @@ class Meter:
     def arrived(self) -> None:
         """Count an event."""
         self.events += 1
+        self._totals.events += 1
         self.last_event_at = datetime.now(UTC)
         second = int(self._clock())
         if self._seconds and self._seconds[-1][0] == second:
@@ -34,6 +55,17 @@ class Meter:
     def proved(self, lag: float) -> None:
         """Note how long a canary took to come back, in seconds."""
         self._lags.append(lag)
+        self._totals.lags[bisect_left(LAG_BOUNDS, lag)] += 1
+        self._totals.lag_seconds += lag
+
+    def missed(self) -> None:
+        """Note that a canary did not come back."""
+        self.missed_canaries += 1
+        self._totals.missed_canaries += 1
+
+    def lost(self) -> None:
+        """Note that a channel that was joined is so no more."""
+        self._totals.losses += 1
 
     @property
     def rate(self) -> float:

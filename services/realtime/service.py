@@ -15,6 +15,7 @@ from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.identity import Identity
 from services.models import AcquisitionScan, AgentExecution, ConnectionStatus, Notification, SignalAlert, Stream
 from services.realtime.feed import Feed
+from services.realtime.meter import Totals
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Lessee, OnChange, OnStatus, Subscription
@@ -52,6 +53,7 @@ class RealtimeService:
     def __init__(
         self, *, transport: Transport, source: Source, linger: float = LINGER, random: Random | None = None
     ) -> None:
+        self.totals = Totals()
         self._quarantined: dict[tuple[Topic, str, str], Quarantined] = {}
         self._transport = transport
         self._source = source
@@ -126,6 +128,10 @@ class RealtimeService:
     def active_subscriptions(self) -> list[Subscription[Any]]:
         """Every open lease."""
         return list(self._subscriptions)
+
+    async def is_reachable(self) -> bool:
+        """Whether something listens where Realtime should be."""
+        return await self._transport.is_reachable()
 
     def feeds(self) -> list[Feed]:
         """Every feed, for looking at."""
@@ -228,6 +234,7 @@ class RealtimeService:
                 quarantine=partial(self._quarantine, topic),
                 on_membership=self._membership_changed,
                 random=self._random,
+                totals=self.totals,
             )
         return self._feeds[topic]
 
@@ -247,6 +254,7 @@ class RealtimeService:
 
     def _quarantine(self, topic: Topic, table: str, id: str, reason: str) -> None:
         key = (topic, table, id)
+        self.totals.quarantined += 1
         known = self._quarantined.get(key)
         if known is None:
             logger.warning("row quarantined", table=table, id=id, reason=reason)

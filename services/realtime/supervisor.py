@@ -61,7 +61,6 @@ class Supervisor:
     def __init__(self, feed: "Feed", *, transport: Transport, source: Source, random: Random) -> None:
         self.connections = 0
         self.repaired = 0
-        self._missed = 0
         self._feed = feed
         self._transport = transport
         self._source = source
@@ -92,6 +91,7 @@ class Supervisor:
             connected_before = self.connections
             status, cause = await self._attempt(attempt)
             if self.connections > connected_before:
+                self._feed.meter.lost()
                 attempt = 0
             waiting = self._random.uniform(0.05, min(BACKOFF_CAP, BACKOFF_BASE * 2 ** min(attempt, 10)))
             logger.info("feed lost", topic=str(self._feed.topic), cause=cause, attempt=attempt, retry_in=waiting)
@@ -234,7 +234,7 @@ class Supervisor:
             try:
                 lag = await self._canary(CANARY_TIMEOUT)
             except TimeoutError:
-                self._missed += 1
+                self._feed.meter.missed()
                 return f"A canary did not come back within {CANARY_TIMEOUT:.0f} s."
             except (DatabaseUnavailable, PermissionDenied, FeedError, SessionExpired) as error:
                 return str(error)
@@ -259,7 +259,10 @@ class Supervisor:
 
     def _status(self, status: ConnectionStatus, **details: Any) -> FeedStatus:
         return FeedStatus(
-            status=status, last_event_at=self._feed.meter.last_event_at, missed_canaries=self._missed, **details
+            status=status,
+            last_event_at=self._feed.meter.last_event_at,
+            missed_canaries=self._feed.meter.missed_canaries,
+            **details,
         )
 
     @property

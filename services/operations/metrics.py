@@ -1,0 +1,83 @@
+"""The figures of this process in the text format of Prometheus, computed when they are asked for."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from services.ingest import Ingest
+from services.models import ConnectionStatus
+from services.realtime import RealtimeService
+from services.realtime.meter import LAG_BOUNDS
+
+
+class Frames(Protocol):
+    """What is known of the windows."""
+
+    frames: int
+
+    @property
+    def window_count(self) -> int:
+        """Windows that are open."""
+
+
+class Metrics:
+    """Nothing of a person or an organisation is in there; who may read them is for the route to say."""
+
+    def __init__(self, realtime: RealtimeService, frames: Frames, ingest: Ingest) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Livewatch(realtime, frames, ingest))
+        for collector in (ProcessCollector, GCCollector, PlatformCollector):
+            collector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """The exposition format 0.0.4."""
+        return generate_latest(self._registry)
+
+
+class _Livewatch(Collector):
+    def __init__(self, realtime: RealtimeService, frames: Frames, ingest: Ingest) -> None:
+        self._realtime = realtime
+        self._frames = frames
+        self._ingest = ingest
+
+    def collect(self) -> Iterator[Metric]:
+        totals = self._realtime.totals
+        yield GaugeMetricFamily("livewatch_windows", "Browser windows that are open.", value=self._frames.window_count)
+        feeds = GaugeMetricFamily("livewatch_feeds", "Feeds by connection status.", labels=["status"])
+        statuses = [feed.status.status for feed in self._realtime.feeds()]
+        for status in ConnectionStatus:
+            feeds.add_metric([status.value], statuses.count(status))
+        yield feeds
+        yield GaugeMetricFamily(
+            "livewatch_subscriptions", "Leases on feeds.", value=len(self._realtime.active_subscriptions())
+        )
+        yield _counter("livewatch_events", "Events that arrived over Realtime.", totals.events)
+        yield _counter("livewatch_feed_losses", "Channels that were joined and lost.", totals.losses)
+        yield _counter("livewatch_missed_canaries", "Canaries that did not come back.", totals.missed_canaries)
+        yield _counter("livewatch_quarantined_rows", "Rows that were not understood.", totals.quarantined)
+        yield _counter("livewatch_frames", "Messages with changes that were sent to windows.", self._frames.frames)
+        yield _histogram(totals.lags, totals.lag_seconds)
+        ingest = CounterMetricFamily(
+            "livewatch_ingest", "Reports over the ingest API by target and result.", labels=["target", "result"]
+        )
+        for labels, count in sorted(self._ingest.counts.items()):
+            ingest.add_metric(labels, count)
+        yield ingest
+
+
+def _counter(name: str, about: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, about, value=value)
+
+
+def _histogram(counts: list[int], total: float) -> HistogramMetricFamily:
+    cumulative = 0
+    buckets: list[tuple[str, float]] = []
+    for bound, count in zip([*map(str, LAG_BOUNDS), "+Inf"], counts, strict=True):
+        cumulative += count
+        buckets.append((bound, cumulative))
+    return HistogramMetricFamily(
+        "livewatch_lag_seconds", "From the database to a feed, by canaries.", buckets=buckets, sum_value=total
+    )
