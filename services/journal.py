@@ -11,7 +11,7 @@ import structlog
 
 HIDDEN = "***"
 # By the name of a field, and by what a secret looks like wherever it stands: a JWT, a key of the ingest API or of the
-# platform, a password within a URL.
+# platform, a password within a URL, a parameter of a query by its name.
 SECRET_NAME = re.compile(
     r"password|secret|token|authorization|cookie|apikey|api_key|anon_key|database_url", re.IGNORECASE
 )
@@ -20,6 +20,8 @@ SECRET_VALUE = re.compile(
     r"|\blw_[a-z0-9]{8,32}_[\w-]{16,}"
     r"|\bsb_(?:secret|publishable)_[\w-]{8,}"
     r"|(?<=://)(?:[^\s/:@]*):[^\s/@]+(?=@)"
+    r"|(?<=[?&])[\w-]*(?:token|key|secret|password)[\w-]*=[^&\s\"']+",
+    re.IGNORECASE,
 )
 
 

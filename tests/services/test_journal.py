@@ -47,9 +47,16 @@ def test_a_field_whose_name_is_that_of_a_secret_is_hidden(capsys: pytest.Capture
     assert "hush" not in str(line)
 
 
-@pytest.mark.parametrize(
-    "secret", [TOKEN, KEY, "sb_secret_0123456789abcdef", URL], ids=["token", "ingest key", "platform key", "url"]
-)
+SECRETS = {
+    "token": TOKEN,
+    "ingest key": KEY,
+    "platform key": "sb_secret_0123456789abcdef",
+    "url": URL,
+    "query": "/x?a=1&access_token=hush",
+}
+
+
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
 def test_what_looks_like_a_secret_is_hidden_wherever_it_stands(capsys: pytest.CaptureFixture[str], secret: str) -> None:
     configure(LogFormat.JSON)
     log = structlog.get_logger()
