@@ -105,6 +105,8 @@ async def test_a_new_server_process_rebuilds_the_window_with_what_it_waited_for(
         port = first.url.rsplit(":", 1)[1]
         page = await open_page(browser, first.url, person, "/alerts")
     await expect(page.get_by_text("as of").first).to_be_visible()
+    await page.locator(".lw-chip").first.focus()
+    await expect(page.get_by_text("Livewatch is being restarted. This window comes back by itself.")).to_be_visible()
     await page.locator(".lw-line", has_text="Target").get_by_role("button").click()
     async with running({**environment, "LIVEWATCH_PORT": port}):
         await page.wait_for_selector('body[data-live="connected"]', timeout=30 * SECOND)

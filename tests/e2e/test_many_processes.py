@@ -1,0 +1,132 @@
+"""Two app processes over one Supabase behind nginx, as deployed: in sync, and one takes over the other's windows."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from services.models import Stream
+from tests.app_process import ROOT, AppProcess, launch, project_settings
+from tests.e2e.conftest import live, sign_in
+from tests.world import World, until
+
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian: apt-get install nginx-light)"),
+]
+SECOND = 1000
+MAIN = """
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/livewatch.conf;
+}}
+"""
+
+
+@asynccontextmanager
+async def proxy(folder: Path, apps: list[AppProcess]) -> AsyncIterator[str]:
+    """nginx with the configuration of docs/deploy, before these apps; yields its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    text = (ROOT / "docs" / "deploy" / "nginx.conf").read_text().replace("listen 80;", f"listen 127.0.0.1:{port};")
+    for number, app in enumerate(apps, 1):
+        text = text.replace(f"app{number}:8080", f"127.0.0.1:{app.url.rsplit(':', 1)[1]}")
+    assert not re.search(r"app\d:8080", text)
+    (folder / "livewatch.conf").write_text(text)
+    (folder / "nginx.conf").write_text(MAIN.format(folder=folder))
+    assert NGINX
+    process = await asyncio.create_subprocess_exec(
+        NGINX, "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf"), "-g", "daemon off;"
+    )
+    try:
+        async with httpx.AsyncClient() as http:
+
+            async def answers() -> bool:
+                try:
+                    return (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await until(answers, within=10)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def windows_of(app: AppProcess) -> int:
+    async with httpx.AsyncClient() as http:
+        found = re.search(r"^livewatch_windows (\d+)", (await http.get(f"{app.url}/metrics")).text, re.MULTILINE)
+    assert found
+    return int(found[1])
+
+
+async def test_windows_of_two_processes_agree_and_outlive_one_of_them(
+    world: World, browser: Browser, tmp_path: Path
+) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    folder = tmp_path / "nginx"
+    folder.mkdir(mode=0o755)
+    shared = {"LIVEWATCH_COOKIE_SECRET": "s" * 40, "LIVEWATCH_TRUSTED_PROXIES": "127.0.0.1"}
+    async with AsyncExitStack() as stack:
+        apps = []
+        for name in ("one", "two"):
+            app = await launch({**project_settings(world.status, tmp_path / name), **shared})
+            stack.push_async_callback(app.stop)
+            apps.append(app)
+        await asyncio.gather(*(app.ready() for app in apps))
+        url = await stack.enter_async_context(proxy(folder, apps))
+        pages: list[list[Page]] = [[], []]
+        while not all(pages):
+            assert sum(map(len, pages)) < 12, "nginx sends every browser to the same process"
+            before = [await windows_of(app) for app in apps]
+            context = await browser.new_context(base_url=url)
+            stack.push_async_callback(context.close)
+            page = await context.new_page()
+            await sign_in(page, ada, "/monitoring")
+            await page.wait_for_selector('body[data-live="connected"]')
+            after = [await windows_of(app) for app in apps]
+            pages[0 if after[0] > before[0] else 1].append(page)
+
+        seen_by_all = Stream(org_id=org, name="Seen by all")
+        await world.insert(seen_by_all, by=ada)
+        for page in [*pages[0], *pages[1]]:
+            await expect(live(page, "streams", seen_by_all.id, "name")).to_be_visible(timeout=2 * SECOND)
+
+        os.kill(apps[0].pid, signal.SIGKILL)
+        meanwhile = Stream(org_id=org, name="Made meanwhile")
+        await world.insert(meanwhile, by=ada)
+        for page in pages[1]:
+            await expect(live(page, "streams", meanwhile.id, "name")).to_be_visible(timeout=2 * SECOND)
+        for page in pages[0]:
+            await expect(live(page, "streams", meanwhile.id, "name")).to_be_visible(timeout=30 * SECOND)
+            await expect(page).to_have_url(f"{url}/monitoring")
+        await until(lambda: has_all(apps[1], pages), within=15)
+
+        async with httpx.AsyncClient(base_url=url) as http:
+            assert (await http.get("/metrics")).status_code == 404
+            assert (await http.get("/sign-in")).headers["set-cookie"].startswith("livewatch_browser=")
+
+
+async def has_all(app: AppProcess, pages: list[list[Page]]) -> bool:
+    return await windows_of(app) >= sum(map(len, pages))
