@@ -7,12 +7,13 @@ NOT_INSTALLED = { echo "The dependencies could not be installed; the lines above
 with one. Where a package has no build for this platform (musl, an old system), use glibc Linux, macOS or Windows."; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test check audit format bench lock clean
 
 help:
 	@echo "make run      start Livewatch on http://localhost:8080, with a demo and real work to watch"
 	@echo "make test     lint, types and every test; finds or installs a browser"
 	@echo "make bench    measure, and print the figures of docs/BENCHMARKS.md"
+	@echo "make audit    compare the locked dependencies with known vulnerabilities (needs a network)"
 	@echo "make format   format the sources"
 	@echo "make lock     bring the lock files up to date with pyproject.toml (needs uv)"
 
@@ -27,6 +28,9 @@ check: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit: .venv/dev.stamp
+	$(BIN)/python -m pip_audit --disable-pip --requirement requirements.lock
 
 format: .venv/dev.stamp
 	$(BIN)/ruff check --fix .
