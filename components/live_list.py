@@ -14,7 +14,14 @@ from components.present import epoch_ms
 from components.statuses import LookJson, looks_of
 from services.models import AgentStatus, GoalStatus, NotificationType, Priority, ScanStatus, Subject
 
-Kind = Literal["stream", "scan", "agent", "alert", "notification", "activity"]
+Kind = Literal[
+    "stream",
+    "scan",
+    "agent",
+    "alert",
+    "notification",
+    "activity",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,4 +65,11 @@ ALERTS = Entity(table="signal_alerts", model=SignalAlert, scope=Scope.USER, orde
 NOTIFICATIONS = Entity(table="notifications", model=Notification, scope=Scope.USER, order="created_at desc", limit=1000)
 ACTIVITIES = Entity(table="activities", model=Activity, scope=Scope.ORG, order="created_at desc", limit=500)
 
-ENTITIES: tuple[Entity[Any], ...] = (STREAMS, SCANS, AGENTS, ALERTS, NOTIFICATIONS, ACTIVITIES)
+ENTITIES: tuple[Entity[Any], ...] = (
+    STREAMS,
+    SCANS,
+    AGENTS,
+    ALERTS,
+    NOTIFICATIONS,
+    ACTIVITIES,
+)

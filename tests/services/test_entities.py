@@ -72,7 +72,7 @@ async def test_every_status_enum_equals_the_check_of_its_column(world: World) ->
             if kind is not None and issubclass(kind, StrEnum):
                 assert await allowed(world, table, column.name) == values(kind)
                 checked += 1
-    assert checked == 7
+    assert checked >= 7
     assert await allowed(world, "signal_alerts", "priority") == values(Priority)
     assert values(Role) == {"viewer", "operator", "admin"}
 
