@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from livewatch.settings import API, Settings
 
 TIMEOUT = 10.0
 ANSWER_BYTES = 16 * 2**20
+LINE_BYTES = 2**16
 LONGEST_PAUSE = 300.0
 
 
@@ -44,6 +46,14 @@ class Answer:
         return str(error["code"]) if isinstance(error, dict) and "code" in error else None
 
 
+class Refused(Exception):
+    """The server answered, but not with what was asked for."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.error)
+        self.answer = answer
+
+
 class Client:
     """Asks one server as one key; for one thread at a time. Proxies are those of the environment."""
 
@@ -72,6 +82,25 @@ class Client:
             self.close()
             raise self._unreachable(error) from None
 
+    def listen(self, path: str, *, timeout: float) -> Iterator[str]:
+        """The lines of an answer that goes on, as they come, over a connection of its own.
+
+        Raises Refused, and Unreachable when nothing comes for `timeout` seconds. Ends when the server ends it.
+        """
+        connection = self._connect(timeout)
+        headers = {"Authorization": f"Bearer {self._settings.key.reveal()}", "Accept": "text/event-stream"}
+        try:
+            connection.request("GET", self._target(path), headers=headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise Refused(_answer(response))
+            while line := response.readline(LINE_BYTES):
+                yield line.decode("utf-8", "replace").rstrip("\r\n")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._unreachable(error) from None
+        finally:
+            connection.close()
+
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -87,22 +116,11 @@ class Client:
         if body is not None:
             headers["Content-Type"] = "application/json"
         content = body.encode() if body is not None else None
-        connection.request(method, f"{self._prefix}{self._url.path}{API}{path}", content, headers)
-        response = connection.getresponse()
-        raw = response.read(ANSWER_BYTES + 1)
-        if not response.isclosed():
-            self.close()
-            raise http.client.HTTPException("the answer is too long")
-        try:
-            parsed = json.loads(raw)
-        except ValueError:
-            parsed = None
-        return Answer(
-            status=response.status,
-            body=parsed,
-            retry_after=_seconds(response.getheader("Retry-After")),
-            location=response.getheader("Location"),
-        )
+        connection.request(method, self._target(path), content, headers)
+        return _answer(connection.getresponse())
+
+    def _target(self, path: str) -> str:
+        return f"{self._prefix}{self._url.path}{API}{path}"
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         scheme, host = self._url.scheme, self._url.hostname or ""
@@ -139,6 +157,22 @@ class Client:
         else:
             why = f"broke off ({type(error).__name__})"
         return Unreachable(f"{where} {why}")
+
+
+def _answer(response: http.client.HTTPResponse) -> Answer:
+    raw = response.read(ANSWER_BYTES + 1)
+    if not response.isclosed():
+        raise http.client.HTTPException("the answer is too long")
+    try:
+        parsed = json.loads(raw)
+    except ValueError:
+        parsed = None
+    return Answer(
+        status=response.status,
+        body=parsed,
+        retry_after=_seconds(response.getheader("Retry-After")),
+        location=response.getheader("Location"),
+    )
 
 
 def _seconds(header: str | None) -> float | None:

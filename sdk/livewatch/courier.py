@@ -41,6 +41,11 @@ class Setback:
     pause: float | None = None
     is_asked_for: bool = False
 
+    @property
+    def is_for_a_person(self) -> bool:
+        """Whether waiting does not help."""
+        return self.pause == MISCONFIGURED_PAUSE
+
 
 BUSY = Setback("another process is delivering", BUSY_PAUSE)
 

@@ -99,6 +99,10 @@ class Run(Activity):
         """What it is about, or at, just now."""
         self._description = text(description)
 
+    def annotate(self, metadata: Mapping[str, Any]) -> None:
+        """What else is to be known of it, in place of what was."""
+        self._put({"metadata": plain(metadata)})
+
     def status(self, status: str) -> None:
         """How it stands with its goal: in_progress, on_track, at_risk or blocked."""
         self._put({"status": text(status)})

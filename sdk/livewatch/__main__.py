@@ -1,0 +1,7 @@
+"""`python -m livewatch` is `livewatch`."""
+
+import sys
+
+from livewatch.command import main
+
+sys.exit(main())

@@ -1,0 +1,369 @@
+"""The command `livewatch`, as somebody types it: what it passes on, what it reports, and what it answers."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.sdk.api_server import KEY, ApiServer, Fault
+from tests.sdk.conftest import Start
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals")
+UNSET = {"LIVEWATCH_URL": "", "LIVEWATCH_KEY": ""}
+
+
+def until(condition: Callable[[], object], *, within: float = 15.0) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.01)
+
+
+def said(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    output, errors = process.communicate(timeout=20)
+    assert KEY not in output + errors
+    return process.returncode, output, errors
+
+
+def python(code: str) -> list[str]:
+    return ["--", sys.executable, "-c", code]
+
+
+def test_a_wrapped_command_is_reported_from_its_start_to_its_end(server: ApiServer, start: Start) -> None:
+    code = """
+import os, sys
+print("to stdout", flush=True)
+print("to stderr", file=sys.stderr)
+print("run", os.environ["LIVEWATCH_RUN"])
+print("[3/4] copying")
+"""
+    assert said(start("-m", "livewatch", "run", "--name", "Nightly", "--slug", "n1", *python(code))) == (
+        0,
+        "to stdout\nrun n1\n[3/4] copying\n",
+        "to stderr\n",
+    )
+    stream = server.state("/streams/n1")
+    assert (stream["name"], stream["completed"], stream["total"]) == ("Nightly", 3, 4)
+    assert stream["end"] == {"status": "completed"}
+    assert stream["metadata"]["exit_code"] == 0
+    assert stream["metadata"]["seconds"] >= 0
+    assert re.fullmatch(r"Exit code 0 after \d+\.\d s\.", stream["description"])
+    lines = [line["message"] for write in server.of("/logs") for line in write.body["lines"]]
+    assert sorted(lines) == ["[3/4] copying", "run n1", "to stderr", "to stdout"]
+    assert [beat for _, runs in server.beats for beat in runs] in ([], ["streams/n1"])
+
+
+def test_a_command_that_fails_is_blocked_with_its_last_lines_and_its_exit_code(server: ApiServer, start: Start) -> None:
+    code = "import sys; print('fine'); print('x' * 2000, file=sys.stderr); sys.exit('row 37: no such column')"
+    assert said(start("-m", "livewatch", "run", "--slug", "n1", *python(code)))[0] == 1
+    end = server.state("/streams/n1")["end"]
+    assert end["status"] == "blocked"
+    assert re.fullmatch(r"Exit code 1 after \d+\.\d s\.\nrow 37: no such column", end["error"])
+    assert server.state("/streams/n1")["metadata"]["exit_code"] == 1
+
+
+def test_progress_is_told_while_the_command_runs_and_scaled_to_the_total(server: ApiServer, start: Start) -> None:
+    code = "import time; print('\\r 50%|##   |', end='', flush=True); time.sleep(60)"
+    process = start("-m", "livewatch", "run", "--total", "300", "--slug", "n1", *python(code))
+    until(lambda: server.state("/streams/n1").get("completed") == 150)
+    assert server.state("/streams/n1")["total"] == 300
+    until(lambda: server.beats)
+    process.terminate()
+    assert process.wait(10) == 128 + signal.SIGTERM
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_the_commands_to_handle(server: ApiServer, start: Start, number: signal.Signals) -> None:
+    code = f"""
+import signal, sys, time
+def end(*_):
+    print("cleaned up", flush=True)
+    sys.exit(7)
+signal.signal({int(number)}, end)
+print("ready", flush=True)
+time.sleep(60)
+"""
+    process = start("-m", "livewatch", "run", "--slug", "n1", *python(code))
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert said(process)[:2] == (7, "cleaned up\n")
+    assert server.state("/streams/n1")["metadata"]["exit_code"] == 7
+
+
+@posix
+def test_a_command_that_a_signal_ends_gives_128_and_its_number(server: ApiServer, start: Start) -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert said(start("-m", "livewatch", "run", "--slug", "n1", *python(code)))[0] == 137
+    assert server.state("/streams/n1")["end"]["error"].startswith("SIGKILL after")
+
+
+def test_a_command_that_is_not_there_is_said_and_reported(server: ApiServer, start: Start, tmp_path: Path) -> None:
+    code, _, errors = said(start("-m", "livewatch", "run", "--slug", "n1", "--", "no-such-command"))
+    assert (code, errors) == (
+        127,
+        "livewatch: no-such-command: no such command; look at its spelling and at PATH.\n",
+    )
+    assert server.state("/streams/n1")["end"]["status"] == "blocked"
+    plain = tmp_path / "plain.txt"
+    plain.write_text("no program")
+    assert said(start("-m", "livewatch", "run", "--", str(plain)))[0] == 126
+    assert said(start("-m", "livewatch", "run", "--", "no-such-command", **UNSET))[0] == 127
+
+
+def test_without_settings_the_command_runs_all_the_same(server: ApiServer, start: Start) -> None:
+    command = ["-m", "livewatch", "run", "--name", "x", *python("import sys; print('done'); sys.exit(3)")]
+    code, output, errors = said(start(*command, **UNSET))
+    assert (code, output) == (3, "done\n")
+    assert errors == ("livewatch: this run is reported nowhere. Set LIVEWATCH_URL and LIVEWATCH_KEY to report it.\n")
+    code, output, errors = said(start(*command, LIVEWATCH_URL="ftp://nowhere"))
+    assert (code, output) == (3, "done\n")
+    assert "LIVEWATCH_URL is not an address" in errors
+    assert server.requests == []
+
+
+@posix
+def test_without_settings_a_closed_pipe_ends_the_command_as_ever(start: Start) -> None:
+    command = ["-m", "livewatch", "run", "--", "sh", "-c", "yes; exit 0"]
+    process = start(*command, **UNSET)
+    assert process.stdout
+    assert process.stdout.readline() == "y\n"
+    process.stdout.close()
+    assert process.wait(10) in (0, -signal.SIGPIPE)
+
+
+@posix
+def test_who_reads_no_further_ends_the_command_as_without_us(server: ApiServer, start: Start) -> None:
+    process = start("-m", "livewatch", "run", "--slug", "n1", "--", "yes")
+    assert process.stdout
+    assert process.stdout.readline() == "y\n"
+    process.stdout.close()
+    assert process.wait(10) == 128 + signal.SIGPIPE
+    assert server.state("/streams/n1")["end"]["error"].startswith("SIGPIPE")
+
+
+def test_a_server_that_hangs_delays_neither_the_command_nor_by_more_than_seconds_its_end(
+    server: ApiServer, start: Start
+) -> None:
+    server.faults = [Fault.HANG] * 3
+    began = time.monotonic()
+    process = start("-m", "livewatch", "run", *python("import time; time.sleep(1); print('done', flush=True)"))
+    assert process.stdout
+    assert process.stdout.readline() == "done\n"
+    assert time.monotonic() - began < 3
+    assert process.wait(10) == 0
+    assert time.monotonic() - began < 7
+
+
+@posix
+def test_bytes_pass_unchanged_and_as_fast_as_they_come(server: ApiServer, start: Start) -> None:
+    """20 MB of any bytes, with a command that writes to both outputs."""
+    code = "import os, sys; data = bytes(range(256)) * 4096\nfor _ in range(20): sys.stdout.buffer.write(data)"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "livewatch", "run", *python(code)],
+        env={**os.environ, "LIVEWATCH_URL": server.url, "LIVEWATCH_KEY": KEY, "LIVEWATCH_SPOOL": "off"}
+        | {"PYTHONPATH": str(Path(__file__).parents[2] / "sdk")},
+        stdout=subprocess.PIPE,
+    )
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert output == bytes(range(256)) * 4096 * 20
+
+
+@posix
+def test_on_a_terminal_the_command_has_a_terminal(
+    server: ApiServer, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Of the same size; standard error goes to a file here, and stays apart; what is drawn is passed on as it is."""
+    import pty  # noqa: PLC0415
+    import termios  # noqa: PLC0415
+
+    code = """
+import os, sys
+print(sys.stdout.isatty(), sys.stderr.isatty(), os.get_terminal_size(1).columns)
+print("\\r 45%|####", end="")
+print("oops", file=sys.stderr)
+"""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (40, 123))
+    with (tmp_path / "errors").open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "livewatch", "run", "--slug", "n1", *python(code)],
+            env={**os.environ, **environment, "PYTHONPATH": str(Path(__file__).parents[2] / "sdk")},
+            stdin=slave,
+            stdout=slave,
+            stderr=errors,
+            start_new_session=True,
+        )
+    os.close(slave)
+    drawn = b""
+    while True:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        drawn += piece
+    os.close(master)
+    assert process.wait(10) == 0
+    assert drawn == b"True False 123\r\n\r 45%|####"
+    assert (tmp_path / "errors").read_text() == "oops\n"
+    assert server.state("/streams/n1")["completed"] == 45
+
+
+@posix
+@pytest.mark.parametrize("by", ["Ctrl-C", "kill"])
+def test_a_ctrl_c_reaches_the_command_once(server: ApiServer, environment: dict[str, str], by: str) -> None:
+    """Typed at the terminal it goes to both; from elsewhere, to a command in the background, through us."""
+    import pty  # noqa: PLC0415
+
+    code = """
+import signal, sys, time
+count = 0
+def note(*_):
+    global count
+    count += 1
+signal.signal(signal.SIGINT, note)
+print("ready", flush=True)
+deadline = time.monotonic() + 10
+while not count and time.monotonic() < deadline:
+    time.sleep(0.01)
+time.sleep(0.3)
+print("count", count, flush=True)
+"""
+    # The leader of the session, whose terminal this becomes.
+    leader = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "livewatch", "run", "--slug", "n1", *python(code)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", leader, *command] if by == "Ctrl-C" else command,
+        env={**os.environ, **environment, "PYTHONPATH": str(Path(__file__).parents[2] / "sdk")},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    drawn = b""
+    while b"ready" not in drawn:
+        drawn += os.read(master, 4096)
+    if by == "Ctrl-C":
+        os.write(master, b"\x03")
+    else:
+        process.send_signal(signal.SIGINT)
+    while not (counted := re.search(rb"count (\d)", drawn)):
+        drawn += os.read(master, 4096)
+    assert counted[1] == b"1"
+    assert process.wait(10) == 0
+    os.close(master)
+
+
+def test_an_alert_within_a_wrapped_command_is_of_its_stream(server: ApiServer, start: Start) -> None:
+    words = [sys.executable, "-m", "livewatch", "alert", "Disk full", "--priority", "high", "--type", "disk"]
+    assert said(start("-m", "livewatch", "run", "--slug", "n1", "--", *words)) == (0, "", "")
+    (alert,) = server.of("/alerts")
+    assert alert.body == {"target_name": "Disk full", "signal_type": "disk", "signal_strength": 75, "stream": "n1"}
+
+
+def test_progress_alerts_and_notifications_are_one_line_each(server: ApiServer, start: Start) -> None:
+    for words in (
+        ["progress", "backup", "40"],
+        ["progress", "backup", "45%", "--name", "Backup"],
+        ["progress", "rows", "120", "--total", "900"],
+        ["progress", "backup", "--done"],
+        ["progress", "rows", "--fail", "no space"],
+        ["alert", "Disk full", "--strength", "93", "--to", "ada@example.org", "--company", "Acme"],
+        ["notify", "Backup done", "All of it.", "--type", "success", "--url", "/streams"],
+    ):
+        assert said(start("-m", "livewatch", *words)) == (0, "", ""), words
+    backup, rows = server.state("/streams/backup"), server.state("/streams/rows")
+    assert (backup["completed"], backup["total"], backup["name"]) == (45, 100, "Backup")
+    assert backup["end"] == {"status": "completed"}
+    assert (rows["completed"], rows["total"]) == (120, 900)
+    assert rows["end"] == {"status": "blocked", "error": "no space"}
+    assert [alert.body for alert in server.of("/alerts")] == [
+        {
+            "target_name": "Disk full",
+            "signal_type": "alert",
+            "signal_strength": 93,
+            "company_name": "Acme",
+            "to": ["ada@example.org"],
+        }
+    ]
+    assert [each.body for each in server.of("/notifications")] == [
+        {"title": "Backup done", "message": "All of it.", "type": "success", "action_url": "/streams"}
+    ]
+
+
+def test_what_is_refused_is_said_with_the_servers_words(server: ApiServer, start: Start) -> None:
+    server.refuse = lambda path, body: 422 if path == "/alerts" else None
+    assert said(start("-m", "livewatch", "alert", "x")) == (1, "", "livewatch: /alerts was refused: it is refused\n")
+    said(start("-m", "livewatch", "progress", "backup", "--done"))
+    code, _, errors = said(start("-m", "livewatch", "progress", "backup", "40"))
+    assert (code, errors) == (1, "livewatch: /streams/backup was refused: use a new slug\n")
+    server.key = "lw_another"
+    code, _, errors = said(start("-m", "livewatch", "notify", "x"))
+    assert code == 1
+    assert "refuses LIVEWATCH_KEY: The key is unknown or revoked." in errors
+
+
+def test_while_the_server_is_away_a_report_is_kept_for_the_next(server: ApiServer, start: Start) -> None:
+    code, _, errors = said(start("-m", "livewatch", "notify", "first", LIVEWATCH_URL="http://127.0.0.1:9"))
+    assert code == 3
+    assert errors.startswith("livewatch: not sent yet, and kept for the next report: http://127.0.0.1:9 refuses")
+    assert len(errors.splitlines()) == 1
+    server.faults = [Fault.BROKEN]
+    assert said(start("-m", "livewatch", "notify", "second"))[0] == 3
+    assert said(start("-m", "livewatch", "notify", "third"))[0] == 0
+    assert [each.body["title"] for each in server.of("/notifications")] == ["second", "third"]
+
+
+def test_a_check_says_whose_key_it_is_or_what_to_do(server: ApiServer, start: Start) -> None:
+    assert said(start("-m", "livewatch", "check")) == (
+        0,
+        f"{server.url} takes this key: it reports runs to Ada's.\n",
+        "",
+    )
+    for variables, code, sentence in (
+        ({"LIVEWATCH_KEY": "lw_another_key_of_nobody"}, 1, "The key is unknown or revoked."),
+        ({"LIVEWATCH_KEY": "secret"}, 2, "LIVEWATCH_KEY is not a key of Livewatch"),
+        (UNSET, 2, "LIVEWATCH_URL and LIVEWATCH_KEY are not set; an admin makes a key under Settings."),
+        ({"LIVEWATCH_URL": "http://127.0.0.1:9"}, 3, "refuses the connection; is Livewatch running there"),
+        ({"LIVEWATCH_URL": f"{server.url}/elsewhere"}, 1, "is no Livewatch, or an older one"),
+    ):
+        answer, output, errors = said(start("-m", "livewatch", "check", **variables))
+        assert (answer, output) == (code, ""), errors
+        assert sentence in errors
+        assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["run", "--name", "x"], "name a command after --"),
+        (["progress", "backup"], "say how far it is"),
+        (["progress", "backup", "120"], "120 is more than 100 per cent; give --total."),
+        (["alert", "x", "--priority", "huge"], "invalid choice: 'huge'"),
+        (["alert", "x", "--strength", "101"], "101 is not between 0 and 100"),
+        ([], "COMMAND"),
+    ],
+)
+def test_wrong_usage_is_2_and_says_what_is_wrong(start: Start, words: list[str], sentence: str) -> None:
+    code, _, errors = said(start("-m", "livewatch", *words))
+    assert code == 2
+    assert sentence in errors.splitlines()[-1]
+
+
+def test_help_documents_the_exit_codes(start: Start) -> None:
+    code, output, _ = said(start("-m", "livewatch", "--help"))
+    assert code == 0
+    assert re.search(r"127 when there is no such\s+command", output)
+    assert said(start("-m", "livewatch", "run", "--help"))[0] == 0
