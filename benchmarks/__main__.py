@@ -15,7 +15,10 @@ from playwright.async_api import async_playwright
 
 from benchmarks.browsers import Screens, in_browsers
 from benchmarks.crowds import crowds
+from benchmarks.first_paint import first_paint
+from benchmarks.growth import growth
 from benchmarks.leaks import PATHS, leaks
+from benchmarks.loads import loads
 from benchmarks.stage import EMAIL, enter, first_byte, prepare
 from services.backend import APP_ROLE, MIGRATIONS
 from services.local_supabase.process import LocalSupabase
@@ -23,13 +26,14 @@ from services.local_supabase.status import LocalSupabaseStatus
 from tests.app_process import launch, project_settings, running
 from tests.browser import ADVICE, FLAGS, find
 
-PARTS = ("start", "browsers", "crowds", "leaks")
+PARTS = ("start", "browsers", "crowds", "paint", "loads", "growth", "leaks")
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few seconds each, to see that it works")
     parser.add_argument("--only", action="append", choices=PARTS, help="one part, or several")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="write plots of the growth there")
     arguments = parser.parse_args()
     parts = arguments.only or PARTS
     seconds = 3.0 if arguments.quick else 15.0
@@ -46,8 +50,22 @@ async def main() -> None:
                 await with_chromium(local.status, streams, seconds, folder)
             if "crowds" in parts:
                 await crowds(local.status, streams, seconds, folder)
+            if "paint" in parts:
+                await painted(local.status, folder)
+            if "loads" in parts:
+                await loads(local.status, folder, minutes=0.2 if arguments.quick else 5)
+            if "growth" in parts:
+                await growth(local.status, seconds, folder, arguments.images)
             if "leaks" in parts:
                 await opened_and_closed(local.status, streams, folder, 200 if arguments.quick else 2000)
+
+
+async def painted(status: LocalSupabaseStatus, folder: Path) -> None:
+    """First paint, in a browser."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find() or sys.exit(ADVICE), args=FLAGS)
+        await first_paint(status, browser, folder)
+        await browser.close()
 
 
 async def with_chromium(status: LocalSupabaseStatus, streams: list[UUID], seconds: float, folder: Path) -> None:

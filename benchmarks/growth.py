@@ -1,0 +1,80 @@
+"""How the cost of the server grows: with windows, with rows, with the rate; as lines and as plots."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+
+from benchmarks.fan_out import HEAD, Crowd, FanOut
+from benchmarks.loads import more_streams
+from benchmarks.plots import Line, plot
+from benchmarks.stage import enter
+from services.local_supabase.status import LocalSupabaseStatus
+from tests.app_process import project_settings, running
+
+WINDOWS = (1, 2, 5, 10, 20, 50, 100, 200)
+ROWS = (100, 200, 500, 1000, 2000, 5000)
+RATES = (1, 3, 10, 30, 100, 300, 1000)
+FEW, MANY = 10, 50
+RATE = 100
+
+
+async def growth(status: LocalSupabaseStatus, seconds: float, folder: Path, images: Path | None) -> None:
+    """Measure; with `images` write a plot of each there."""
+    by_windows, by_rate, by_rows = [], [], []
+    url = status.database_url.get_secret_value()
+    async with running(project_settings(status, folder / "growth")) as app, AsyncExitStack() as stack:
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=app.url, timeout=60))
+        await enter(http, status)
+        crowd = Crowd(http, "/monitoring", app.pid)
+        stack.push_async_callback(crowd.close)
+        streams = (await more_streams(status, 1))[:100]
+        print(f"More windows, {RATE} changes/s; at {MANY} windows more changes, too\n{HEAD}")
+        for size in WINDOWS:
+            await crowd.grow(size)
+            by_windows.append(told(await crowd.measure(url, streams, rate=RATE, seconds=seconds)))
+            if size == MANY:
+                for rate in RATES:
+                    by_rate.append(told(await crowd.measure(url, streams, rate=rate, seconds=seconds)))
+        print()
+    async with running(project_settings(status, folder / "rows")) as app, AsyncExitStack() as stack:
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=app.url, timeout=60))
+        await enter(http, status)
+        crowd = Crowd(http, "/monitoring", app.pid)
+        stack.push_async_callback(crowd.close)
+        await crowd.grow(FEW)
+        print(f"More rows, {RATE} changes/s over all of them, {FEW} windows\n{HEAD}")
+        for rows in ROWS:
+            streams = await more_streams(status, rows)
+            print(f"{rows:,} rows")
+            by_rows.append((rows, told(await crowd.measure(url, streams, rate=RATE, seconds=seconds))))
+        print()
+    if images:
+        draw(images, by_windows, by_rate, by_rows)
+
+
+def told(result: FanOut) -> FanOut:
+    """Print a line as soon as it is known."""
+    print(result.row(), flush=True)
+    return result
+
+
+def draw(images: Path, by_windows: list[FanOut], by_rate: list[FanOut], by_rows: list[tuple[int, FanOut]]) -> None:
+    """CPU of the server in percent of a core, for each of the three."""
+    for name, title, x, points in (
+        (
+            "windows",
+            f"More windows at {RATE} changes/s",
+            "windows",
+            [(each.windows, each.share) for each in by_windows],
+        ),
+        ("rate", f"More changes with {MANY} windows", "changes/s", [(each.rate, each.share) for each in by_rate]),
+        (
+            "rows",
+            f"More rows at {RATE} changes/s, {FEW} windows",
+            "rows",
+            [(rows, each.share) for rows, each in by_rows],
+        ),
+    ):
+        line = Line(name="Livewatch", points=[(a, max(0.1, share * 100)) for a, share in points])
+        plot(images / f"growth-{name}.svg", title=title, x=x, y="% of a core", lines=[line])
