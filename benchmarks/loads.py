@@ -1,4 +1,4 @@
-"""Heavy work: a burst of changes at once, and thousands of streams for minutes, compared with the database at the end."""
+"""Heavy work: a burst of changes at once, thousands of streams for minutes; in the end windows equal the database."""
 
 import asyncio
 import time
@@ -60,8 +60,8 @@ async def more_streams(status: LocalSupabaseStatus, wanted: int) -> list[UUID]:
         status.database_url.get_secret_value(), autocommit=True
     ) as connection:
         await connection.execute(
-            "insert into streams (org_id, name, total, goal_status) select %s, 'Further stream ' || n, 1000000, 'on_track' "
-            "from generate_series(1, %s - (select count(*) from streams where org_id = %s)) as n",
+            "insert into streams (org_id, name, total, goal_status) "
+            "select %s, 'Further stream ' || n, 1000000, 'on_track' from generate_series(1, %s - (select count(*) from streams where org_id = %s)) as n",
             (ORG, wanted, ORG),
         )
         cursor = await connection.execute("select id from streams where org_id = %s order by created_at, id", (ORG,))
@@ -123,9 +123,7 @@ async def endure(
     await settled(status, shown)
     memory = [sample[0] for sample in samples]
     tenth = max(1, len(memory) // 10)
-    print(
-        f"{len(streams):,} streams, {RATE} changes/s for {minutes:g} min, {len(shown)} windows: equal to the database"
-    )
+    print(f"{len(streams):,} streams, {RATE} changes/s for {minutes:g} min, {len(shown)} windows: equal in the end")
     print(
         f"  memory, MiB        {sum(memory[:tenth]) / tenth:.0f} at first, {max(memory):.0f} at most, "
         f"{sum(memory[-tenth:]) / tenth:.0f} at last"
@@ -154,7 +152,7 @@ async def settled(status: LocalSupabaseStatus, shown: Sequence[Shown]) -> None:
         asyncio.timeout(PATIENCE),
     ):
         cursor = await connection.execute("select id::text, completed from streams where org_id = %s", (ORG,))
-        true = dict(await cursor.fetchall())
+        true: dict[str, int] = dict(await cursor.fetchall())
         while True:
             stand = [window.completed() for window in shown]
             if all(rows and all(true[id] == value for id, value in rows.items()) for rows in stand):

@@ -31,11 +31,12 @@ def plot(path: Path, *, title: str, x: str, y: str, lines: Sequence[Line]) -> No
     across = _Axis([point[0] for line in lines for point in line.points], LEFT, WIDTH - RIGHT)
     upwards = _Axis([point[1] for line in lines for point in line.points], HEIGHT - BOTTOM, TOP)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
+        f"<title>{escape(title)}</title>",
         f"<style>{STYLE}</style>",
         _text(LEFT, 20, title, kind="title"),
         _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x, anchor="middle"),
-        f'<text transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">{escape(y)}</text>',
+        f'<g transform="translate(14 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)">{_text(0, 0, y, anchor="middle")}</g>',
     ]
     for tick in across.ticks:
         parts.append(f'<path class="grid" d="M{across.at(tick):.1f} {TOP}V{HEIGHT - BOTTOM}"/>')
