@@ -133,7 +133,7 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
     from services.database import Database  # noqa: PLC0415
     from services.demo import Demo  # noqa: PLC0415
     from services.example_scan import ExampleScan  # noqa: PLC0415
-    from services.ingest import Ingest, KeyRing, Limits  # noqa: PLC0415
+    from services.ingest import Ingest, KeyRing, Limits, Tails  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
     from services.rate import Rate  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
@@ -153,6 +153,7 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
         if settings.demo_scan:
             starting = asyncio.create_task(demo.start_work(scan), name="example scan")
             stack.callback(starting.cancel)
+    tails = await stack.enter_async_context(Tails(database))
     pacer = Pacer()
     app = create_app(
         Context(
@@ -171,10 +172,12 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
             realtime=realtime,
             scan=scan,
             sessions=Sessions(auth),
+            tails=tails,
         )
     )
 
     def announce_end() -> None:
+        tails.end()
         for window in pacer.windows:
             window.announce_end()
 

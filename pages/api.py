@@ -22,13 +22,14 @@ from pages.api_endpoints import (
     parsed,
     validated,
 )
+from pages.api_feed import Change, feed_response
 from services.errors import IngestRefused
-from services.ingest import Code, Ingest, IngestKey, Operation, Outcome
+from services.ingest import Code, Ingest, IngestKey, Operation, Outcome, Tails
 
 Handler = Callable[..., Awaitable[Response]]
 
 
-def create_api(ingest: Ingest) -> FastAPI:
+def create_api(ingest: Ingest, tails: Tails) -> FastAPI:
     """The API as an application of its own, to be mounted at /api/v1; a cookie means nothing to it."""
     api = FastAPI(title="Livewatch ingest API", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     api.add_exception_handler(IngestRefused, _refuse)
@@ -46,6 +47,13 @@ def create_api(ingest: Ingest) -> FastAPI:
         "/batch", _batch(ingest), methods=["POST"], response_model=models.BatchAnswer, summary="Several at once"
     )
     api.add_api_route("/me", _me(ingest), methods=["GET"], response_model=models.Me, summary="Check a key")
+    api.add_api_route(
+        "/feed",
+        _feed(ingest, tails),
+        methods=["GET"],
+        summary="Follow runs as server-sent events",
+        responses={200: {"model": Change, "description": "Events `change`; comments say that the server is there."}},
+    )
     document = openapi_of(api)
 
     @api.get("/openapi.json", include_in_schema=False)
@@ -134,6 +142,15 @@ def _me(ingest: Ingest) -> Handler:
         return JSONResponse(answer.model_dump(mode="json"))
 
     return me
+
+
+def _feed(ingest: Ingest, tails: Tails) -> Handler:
+    async def feed(request: Request) -> Response:
+        key = await _admitted(ingest, request)
+        await ingest.touch(key)
+        return feed_response(tails, key)
+
+    return feed
 
 
 async def _admitted(ingest: Ingest, request: Request) -> IngestKey:

@@ -29,7 +29,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(session_routes(context))
     app.include_router(export_routes(context))
     app.include_router(health_routes(context))
-    app.mount(PREFIX, create_api(context.ingest))
+    app.mount(PREFIX, create_api(context.ingest, context.tails))
 
     register_sign_in(context)
     register_frame(context)

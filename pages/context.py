@@ -10,7 +10,7 @@ from pages.cookie import SessionCookie
 from services.auth import Auth, Tokens
 from services.database import Database
 from services.example_scan import ExampleScan
-from services.ingest import Ingest
+from services.ingest import Ingest, Tails
 from services.plan import Plan
 from services.realtime import RealtimeService
 from services.sessions import Sessions
@@ -35,3 +35,4 @@ class Context:
     realtime: RealtimeService
     scan: ExampleScan | None
     sessions: Sessions
+    tails: Tails

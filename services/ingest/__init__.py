@@ -4,6 +4,7 @@ from services.ingest.keys import IngestKey, KeyRing
 from services.ingest.limits import Limits
 from services.ingest.operations import Code, KeyScope, Operation, Target, Verb
 from services.ingest.reports import Answer, Ingest, Outcome
+from services.ingest.tails import RunChange, Tail, Tails
 
 __all__ = [
     "Answer",
@@ -15,6 +16,9 @@ __all__ = [
     "Limits",
     "Operation",
     "Outcome",
+    "RunChange",
+    "Tail",
+    "Tails",
     "Target",
     "Verb",
 ]

@@ -1,11 +1,14 @@
 """A program that reports over the ingest API, for tests: the API behind the gate, a key, and an HTTP client."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
 import httpx
+import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -16,12 +19,12 @@ from pages.cookie import SessionCookie
 from pages.gate import Gate
 from pages.session import session_routes
 from services.database import Database
-from services.ingest import Ingest, KeyRing, KeyScope, Limits
+from services.ingest import Ingest, KeyRing, KeyScope, Limits, Tails
 from services.ingest.administration import make_key
 from services.models import Role
 from services.rate import Rate
 from services.sessions import Sessions
-from tests.world import Person, World
+from tests.world import Person, World, until
 
 
 class Program:
@@ -54,9 +57,32 @@ def application(world: World, database: Database, rate: Rate, clock: Callable[[]
     keys = KeyRing(database, clock=clock) if clock else KeyRing(database)
     app = FastAPI()
     app.include_router(session_routes(context))
-    app.mount(PREFIX, create_api(Ingest(database, keys, Limits(rate))))
+    app.mount(PREFIX, create_api(Ingest(database, keys, Limits(rate)), Tails(database, interval=0.05)))
     app.add_middleware(Gate, cookie=cookie, sessions=sessions)
     return app
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the test's own process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def served(app: FastAPI, *, port: int = 0) -> AsyncIterator[str]:
+    """Serve over a real socket of the loopback address, in this loop; gives the address."""
+    server = _Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    )
+    serving = asyncio.create_task(server.serve(), name="web server of the test")
+    await until(lambda: server.started or serving.done())
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def client(app: FastAPI) -> httpx.AsyncClient:

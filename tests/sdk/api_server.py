@@ -1,6 +1,7 @@
 """A server that speaks the contract of the ingest API in memory, and fails as it is told to."""
 
 import json
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -54,6 +55,8 @@ class ApiServer:
     after_request: Callable[[], None] = lambda: None
     key: str = KEY
     hang: float = 30.0
+    # The lines of the feed; None ends an answer.
+    feed: "queue.SimpleQueue[str | None]" = field(default_factory=queue.SimpleQueue)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -146,7 +149,26 @@ def serving(server: ApiServer, *, port: int = 0) -> Iterator[ApiServer]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._handle("GET")
+            if self.path == f"{API}/feed" and self.headers.get("Authorization") == f"Bearer {server.key}":
+                self._serve_feed()
+            else:
+                self._handle("GET")
+
+        def _serve_feed(self) -> None:
+            self.close_connection = True
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            self.wfile.write(b": connected\n\n")
+            server.requests.append({"feed": True})
+            while not server.stopping.is_set():
+                try:
+                    line = server.feed.get(timeout=0.02)
+                except queue.Empty:
+                    continue
+                if line is None:
+                    return
+                self.wfile.write(f"{line}\n".encode())
 
         def do_POST(self) -> None:
             self._handle("POST")

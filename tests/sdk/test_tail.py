@@ -1,0 +1,136 @@
+"""`livewatch tail`: a line for each change, whatever happens to the connection."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from livewatch.tail import line_of
+
+from tests.sdk.api_server import ApiServer, serving
+from tests.sdk.conftest import Start
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and terminals")
+
+CHANGE = {
+    "at": "2026-01-02T03:04:05.678+00:00",
+    "kind": "stream",
+    "slug": "import",
+    "name": "Nightly import",
+    "status": "in_progress",
+    "percent": 45.0,
+}
+
+
+def tell(server: ApiServer, **change: Any) -> None:
+    for line in ("event: change", f"data: {json.dumps({**CHANGE, **change})}", ""):
+        server.feed.put(line)
+
+
+def until(condition: Callable[[], object], *, within: float = 10.0) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.01)
+
+
+def test_a_change_is_a_line_and_ctrl_c_ends_it_quietly(server: ApiServer, start: Start) -> None:
+    process = start("-m", "livewatch", "tail", TZ="UTC")
+    tell(server)
+    tell(server, kind="agent", name="Writer", status="failed", percent=None, error="no more tokens")
+    assert process.stdout
+    assert process.stdout.readline() == ("03:04:05  stream  Nightly import                    in_progress   45.0 %\n")
+    assert process.stdout.readline() == (
+        "03:04:05  agent   Writer                            failed                no more tokens\n"
+    )
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10) == ("", "")
+    assert process.returncode == 0
+
+
+def test_a_connection_that_is_lost_is_made_anew(server: ApiServer, start: Start) -> None:
+    process = start("-m", "livewatch", "tail")
+    tell(server, name="first")
+    assert process.stdout
+    assert "first" in process.stdout.readline()
+    server.feed.put(None)
+    until(lambda: server.requests.count({"feed": True}) >= 2)
+    tell(server, name="second")
+    assert "second" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert "livewatch: the stream ended; trying again.\n" in errors
+
+
+def test_a_server_that_is_not_there_yet_is_waited_for(start: Start) -> None:
+    with serving(ApiServer()) as early:
+        port = int(early.url.rpartition(":")[2])
+    process = start("-m", "livewatch", "tail", LIVEWATCH_URL=f"http://127.0.0.1:{port}")
+    assert process.stderr
+    assert re.search(r"refuses the connection.*; trying again\.$", process.stderr.readline())
+    with serving(ApiServer(), port=port) as late:
+        tell(late, name="late")
+        assert process.stdout
+        assert "late" in process.stdout.readline()
+        process.terminate()
+        process.wait()
+
+
+def test_a_key_that_is_refused_ends_it_with_the_servers_words(server: ApiServer, start: Start) -> None:
+    process = start("-m", "livewatch", "tail")
+    until(lambda: {"feed": True} in server.requests)
+    server.key = "lw_another"
+    server.feed.put(None)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1] == "livewatch: The key is unknown or revoked."
+    process = start("-m", "livewatch", "tail", LIVEWATCH_KEY="", LIVEWATCH_URL="")
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert "an admin makes a key under Settings" in errors
+
+
+def test_who_reads_no_further_ends_it(server: ApiServer, start: Start) -> None:
+    process = start("-m", "livewatch", "tail")
+    tell(server)
+    assert process.stdout
+    process.stdout.readline()
+    process.stdout.close()
+    for _ in range(3):
+        tell(server)
+    assert process.wait(10) == 0
+    assert process.stderr
+    assert process.stderr.read() == ""
+
+
+def test_colour_is_for_terminals_and_no_name_moves_the_cursor(server: ApiServer, environment: dict[str, str]) -> None:
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "livewatch", "tail"],
+        env={**os.environ, **environment, "PYTHONPATH": str(Path(__file__).parents[2] / "sdk")},
+        stdout=slave,
+    )
+    os.close(slave)
+    tell(server, name="evil\x1b[2J\x9b1A\r\u202ename", status="failed")
+    drawn = b""
+    while b"\n" not in drawn:
+        drawn += os.read(master, 4096)
+    process.terminate()
+    process.wait(10)
+    os.close(master)
+    assert b"\x1b[31mfailed     \x1b[0m" in drawn
+    assert drawn.count(b"\x1b") == 2
+    assert "evil [2J 1A  name" in drawn.decode()
+
+
+def test_what_is_not_known_is_left_blank() -> None:
+    assert line_of({"kind": "scan", "name": "x", "percent": "high"}, is_coloured=False).split() == ["scan", "x"]
+    assert line_of({}, is_coloured=False) == ""
