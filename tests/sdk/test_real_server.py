@@ -1,0 +1,181 @@
+"""The SDK and the command against the real API over a real socket: what processes report is in PostgreSQL."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from services.ingest.administration import revoke_key
+from services.rate import Rate
+from tests.pages.program import Program, a_program, application, served
+from tests.sdk.conftest import OURS, SDK
+from tests.world import World, until
+
+pytestmark = pytest.mark.integration
+
+UPDATES = 2_000
+
+
+@dataclass
+class Place:
+    """A served API, and the settings of a program of a new organisation."""
+
+    world: World
+    app: FastAPI
+    url: str
+    program: Program
+    environment: dict[str, str]
+
+    async def start(self, *command: str) -> asyncio.subprocess.Process:
+        """`python -c CODE`, or `python ARGUMENTS`."""
+        arguments = ["-c", command[0]] if len(command) == 1 else command
+        inherited = {name: value for name, value in os.environ.items() if name not in OURS}
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            *arguments,
+            env={**inherited, "PYTHONPATH": str(SDK), **self.environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def said(self, *command: str) -> tuple[int | None, str, str]:
+        process = await self.start(*command)
+        output, errors = await asyncio.wait_for(process.communicate(), 30)
+        assert self.program.token not in (output + errors).decode()
+        return process.returncode, output.decode(), errors.decode()
+
+    async def rows(self, statement: str) -> list[Any]:
+        return await self.world.sql(statement, self.program.org)
+
+
+@pytest.fixture
+async def place(world: World, tmp_path: Path) -> AsyncIterator[Place]:
+    app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
+    async with served(app) as url, httpx.AsyncClient(base_url=url) as http:
+        program = await a_program(world, http)
+        environment = {
+            "LIVEWATCH_URL": url,
+            "LIVEWATCH_KEY": program.token,
+            "LIVEWATCH_SPOOL": str(tmp_path / "spool.sqlite"),
+        }
+        yield Place(world, app, url, program, environment)
+
+
+async def test_runs_loops_agents_alerts_and_logs_of_a_program_are_rows(place: Place) -> None:
+    code = """
+import logging
+import livewatch
+logging.basicConfig(level="INFO", handlers=[livewatch.LogHandler()])
+with livewatch.run("Nightly import", steps=["read", "write"], total=3, slug="nightly", metadata={"host": "a"}) as run:
+    run.step("read")
+    run.advance(2)
+    logging.info("read all")
+    with livewatch.agent("Reader", input="12 pages", slug="reader") as agent:
+        agent.output = "3 of 12"
+    livewatch.alert("Row 37", signal="bad row", priority="high")
+    run.step("write")
+    run.advance()
+for _ in livewatch.track(range(1000), "Loop", slug="loop"):
+    pass
+livewatch.notify("Done", "All of it.", type="success")
+raise SystemExit(livewatch.flush(10) is not True)
+"""
+    assert await place.said(code) == (0, "", "")
+    assert await place.rows(
+        "select slug, name, goal_status, completed, total, metadata, heartbeat_interval from streams where org_id = %s "
+        "order by slug"
+    ) == [
+        ("loop", "Loop", "completed", 1000, 1000, {}, None),
+        ("nightly", "Nightly import", "completed", 3, 3, {"host": "a"}, None),
+    ]
+    assert await place.rows(
+        "select scan.name, status, steps, progress_percentage, stream.slug from acquisition_scans as scan "
+        "join streams as stream on stream.id = stream_id where scan.org_id = %s"
+    ) == [("Nightly import", "completed", ["read", "write"], 100.0, "nightly")]
+    assert await place.rows(
+        "select agent_name, status, input_summary, output_summary, stream.slug from agent_executions as agent "
+        "join streams as stream on stream.id = stream_id where agent.org_id = %s"
+    ) == [("Reader", "completed", "12 pages", "3 of 12", "nightly")]
+    assert await place.rows(
+        "select user_id, target_name, signal_type, signal_strength, stream.slug from signal_alerts as alert "
+        "join streams as stream on stream.id = stream_id where alert.org_id = %s"
+    ) == [(place.program.admin.id, "Row 37", "bad row", 75, "nightly")]
+    assert await place.rows("select title, message, type from notifications where org_id = %s") == [
+        ("Done", "All of it.", "success")
+    ]
+    assert await place.rows("select level, message from log_lines where org_id = %s") == [("info", "read all")]
+
+
+async def test_the_command_reports_and_checks_and_follows(place: Place) -> None:
+    code, output, _ = await place.said("-m", "livewatch", "check")
+    assert (code, output) == (0, f"{place.url} takes this key: it reports alerts, notifications, runs to Ours.\n")
+    tail = await place.start("-m", "livewatch", "tail")
+    wrapped = "print('[3/4] copied'); import sys; sys.exit('no space left')"
+    command = ["-m", "livewatch", "run", "--name", "Backup", "--slug", "backup", "--", sys.executable, "-c", wrapped]
+    # The tail says when it hears: until then the same is reported under other names.
+    assert tail.stdout
+    reading = asyncio.create_task(tail.stdout.readline())
+    for n in range(100):
+        assert (await place.said("-m", "livewatch", "progress", f"probe-{n}", "40"))[0] == 0
+        done, _ = await asyncio.wait({reading}, timeout=0.2)
+        if done:
+            break
+    assert re.search(r"stream  probe-\d+ +in_progress +40\.0 %", reading.result().decode())
+    code, output, errors = await place.said(*command)
+    assert (code, output, errors) == (1, "[3/4] copied\n", "no space left\n")
+    assert await place.rows(
+        "select name, goal_status, completed, total, split_part(error, E'\\n', 2), metadata -> 'exit_code' "
+        "from streams where org_id = %s and slug = 'backup'"
+    ) == [("Backup", "blocked", 3, 4, "no space left", 1)]
+    assert {row[0] for row in await place.rows("select message from log_lines where org_id = %s")} == {
+        "[3/4] copied",
+        "no space left",
+    }
+    while b"Backup" not in (line := await asyncio.wait_for(tail.stdout.readline(), 10)):
+        assert b"probe" in line
+    assert b"blocked" in line
+    await revoke_key(place.world.database, place.program.admin.identity, place.program.key)
+    _, complaint = await asyncio.wait_for(tail.communicate(), 10)
+    assert tail.returncode == 1
+    assert b"This key is not known, or was revoked." in complaint
+    assert (await place.said("-m", "livewatch", "check"))[0] == 1
+
+
+async def test_updates_of_an_outage_arrive_once_and_in_order_also_after_kill_9(world: World, tmp_path: Path) -> None:
+    app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
+    async with served(app) as url, httpx.AsyncClient(base_url=url) as http:
+        program = await a_program(world, http)
+    port = int(url.rpartition(":")[2])
+    spool = str(tmp_path / "spool.sqlite")
+    environment = {"LIVEWATCH_URL": url, "LIVEWATCH_KEY": program.token, "LIVEWATCH_SPOOL": spool}
+    place = Place(world, app, url, program, environment)
+    code = f'import livewatch\nfor n in range({UPDATES}): livewatch.alert(f"{{n}}")'
+    assert (await place.said(code))[0] == 0, "the server is away"
+
+    async def count() -> int:
+        return int((await place.rows("select count(*) from signal_alerts where org_id = %s"))[0][0])
+
+    assert await count() == 0
+    async with served(app, port=port):
+        process = await place.start('import livewatch, time\nlivewatch.alert("mine")\ntime.sleep(60)')
+        await until(count, within=15)
+        os.kill(process.pid, signal.SIGKILL)
+        await process.communicate()
+        assert await count() < UPDATES, "it was killed on the way"
+        answer = await place.said(
+            'import livewatch\nlivewatch.alert("last")\nraise SystemExit(not livewatch.flush(30))'
+        )
+        assert answer == (0, "", "")
+    names = await place.rows("select target_name from signal_alerts where org_id = %s order by version")
+    told = [name for (name,) in names if name != "mine"]
+    assert told == [*(f"{n}" for n in range(UPDATES)), "last"]
