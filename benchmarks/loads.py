@@ -61,7 +61,8 @@ async def more_streams(status: LocalSupabaseStatus, wanted: int) -> list[UUID]:
     ) as connection:
         await connection.execute(
             "insert into streams (org_id, name, total, goal_status) "
-            "select %s, 'Further stream ' || n, 1000000, 'on_track' from generate_series(1, %s - (select count(*) from streams where org_id = %s)) as n",
+            "select %s, 'Further stream ' || n, 1000000, 'on_track' "
+            "from generate_series(1, %s - (select count(*) from streams where org_id = %s)) as n",
             (ORG, wanted, ORG),
         )
         cursor = await connection.execute("select id from streams where org_id = %s order by created_at, id", (ORG,))

@@ -11,6 +11,7 @@ from services.entities import Entity, R, Topic
 from services.errors import SessionExpired
 from services.models import ConnectionStatus
 from services.realtime.change import Change
+from services.realtime.lots import Lots
 from services.realtime.meter import Meter, Totals
 from services.realtime.rows import Delta, Quarantine, Rows
 from services.realtime.source import Source
@@ -59,6 +60,8 @@ class Feed:
         if table is None:
             table = self._tables[lease.entity.table] = Table(lease.entity, self._quarantine)
             self.supervisor.tend()
+        # What waits to be told is in the rows that the new lease gets.
+        table.lots.flush()
         table.leases.add(lease)
         if table.is_loaded:
             lease.deliver([Delta(id=row.id, old=None, new=row) for row in table.rows])
@@ -70,6 +73,7 @@ class Feed:
         if table := self._tables.get(lease.entity.table):
             table.leases.discard(lease)
             if not table.leases:
+                table.lots.cancel()
                 del self._tables[lease.entity.table]
         self.supervisor.tend()
 
@@ -104,7 +108,7 @@ class Feed:
         if table.held is not None:
             table.held.append(change)
         elif delta := table.rows.apply(change):
-            table.deliver([delta])
+            table.lots.add([delta])
 
     def membership(self) -> None:
         self.meter.arrived()
@@ -146,6 +150,7 @@ class Feed:
 
         Returns how many rows were wrong; those that newer ones took the place of, beyond the table's limit, were not.
         """
+        table.lots.flush()
         deltas = table.fill(records)
         if deltas:
             table.deliver(deltas)
@@ -180,6 +185,7 @@ class Table(Generic[R]):
         self.entity = entity
         self.rows = Rows(entity, quarantine=quarantine)
         self.leases: set[Subscription[R]] = set()
+        self.lots = Lots(self.deliver)
         self.is_loaded = False
         self.held: list[Change] | None = []
 
