@@ -75,7 +75,8 @@ async def test_runs_loops_agents_alerts_and_logs_of_a_program_are_rows(place: Pl
     code = """
 import logging
 import livewatch
-logging.basicConfig(level="INFO", handlers=[livewatch.LogHandler()])
+logging.getLogger().addHandler(livewatch.LogHandler())
+logging.getLogger().setLevel("INFO")
 with livewatch.run("Nightly import", steps=["read", "write"], total=3, slug="nightly", metadata={"host": "a"}) as run:
     run.step("read")
     run.advance(2)
