@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,7 +108,7 @@ async def serve(settings: Settings) -> None:
         try:
             backend = await stack.enter_async_context(open_backend(settings, report=report))
             await importing
-            app, announce_end = await compose(settings, backend, stack)
+            app, announce_end = await compose(settings, backend, own_address(listener), stack)
             await serve_http(
                 app,
                 listener,
@@ -120,10 +120,12 @@ async def serve(settings: Settings) -> None:
             report("Stopping")
 
 
-async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -> "tuple[FastAPI, Callable[[], None]]":
+async def compose(
+    settings: Settings, backend: Backend, own_url: str, stack: AsyncExitStack
+) -> "tuple[FastAPI, Callable[[], Awaitable[None]]]":
     """Build the services and the pages over a backend; the stack closes them.
 
-    Returns the app, and what tells its windows that it goes.
+    Returns the app, and what tells its windows that it goes, and ends what reports to it at `own_url`.
     """
     from components.pacing import Pacer  # noqa: PLC0415
     from pages.app import create_app  # noqa: PLC0415
@@ -148,7 +150,7 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
     demo = scan = None
     if backend.demo:
         demo = Demo(backend.demo, auth=auth, database=database)
-        scan = ExampleScan(backend.database_url)
+        scan = ExampleScan(database, url=own_url)
         stack.push_async_callback(scan.aclose)
         if settings.demo_scan:
             starting = asyncio.create_task(demo.start_work(scan), name="example scan")
@@ -176,10 +178,13 @@ async def compose(settings: Settings, backend: Backend, stack: AsyncExitStack) -
         )
     )
 
-    def announce_end() -> None:
+    async def announce_end() -> None:
         tails.end()
         for window in pacer.windows:
             window.announce_end()
+        if scan:
+            # While there is still somebody to whom it can tell its end.
+            await scan.aclose()
 
     return app, announce_end
 
@@ -190,7 +195,7 @@ async def serve_http(
     *,
     proxies: list[str],
     on_ready: Callable[[], None],
-    on_stop: Callable[[], None],
+    on_stop: Callable[[], Awaitable[None]],
 ) -> None:
     """Serve until cancelled; then browsers get a few seconds to take their last messages."""
     config = uvicorn.Config(
@@ -216,7 +221,9 @@ async def serve_http(
 class _Server(uvicorn.Server):
     """Says when it is ready and when it goes; leaves the signals to `serve`, which has more to stop than it."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[], None], on_stop: Callable[[], Awaitable[None]]
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
         self._on_stop = on_stop
@@ -226,7 +233,7 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._on_stop()
+        await self._on_stop()
         await asyncio.sleep(FAREWELL)
         await super().shutdown(sockets)
 
@@ -255,6 +262,14 @@ def address(settings: Settings, listener: socket.socket) -> str:
     """What to type into a browser on this machine."""
     host = "localhost" if is_loopback(settings.host) or settings.host in ("0.0.0.0", "::") else settings.host
     return f"http://{host}:{listener.getsockname()[1]}"
+
+
+def own_address(listener: socket.socket) -> str:
+    """Where a process on this machine reaches this app."""
+    host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = "::1" if listener.family == socket.AF_INET6 else "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -31,7 +31,7 @@ def monitoring_page(visit: Visit) -> None:
     with page_head("Live Monitoring"):
         chips = MultiConnectionStatus({"organisation": "Organisation", "personal": "Personal"}, size="sm")
         live_connections(visit.window, chips, {"organisation": Scope.ORG, "personal": Scope.USER})
-        if visit.context.scan and visit.membership.may_write:
+        if visit.context.scan and visit.membership.is_admin:
             ui.button("Run the example scan", icon="play_arrow", on_click=partial(start_scan, visit)).props(
                 "outline no-caps dense"
             ).classes("lw-button")
@@ -50,6 +50,7 @@ def monitoring_page(visit: Visit) -> None:
 
 
 async def start_scan(visit: Visit) -> None:
-    """Run the example scan as this person."""
+    """Run the example scan in this organisation, with a key that this person makes."""
     assert visit.context.scan
-    await visit.act(visit.context.scan.start(visit.session.identity), done="The example scan has started.")
+    starting = visit.context.scan.start(visit.session.identity, visit.membership.org_id)
+    await visit.act(starting, done="The example scan has started.")

@@ -32,6 +32,7 @@ class Demo:
     async def start_work(self, scan: ExampleScan) -> None:
         """Start the example scan as the demo user; a failure is logged, since the app is of use without it."""
         try:
-            await scan.start((await self.enter()).identity)
+            identity = (await self.enter()).identity
+            await scan.start(identity, (await memberships(self._database, identity))[0].org_id)
         except (LivewatchError, OSError) as error:
             logger.warning("the example scan was not started", cause=str(error))

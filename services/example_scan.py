@@ -1,63 +1,77 @@
-"""The example scan as a process of its own, on behalf of a member."""
+"""The example scan as a process of its own, which reports to this app with a key of its own."""
 
 import asyncio
-import json
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from uuid import UUID
 
 import structlog
-from pydantic import SecretStr
 
+from services.database import Database
 from services.errors import LivewatchError
 from services.identity import Identity
+from services.ingest.administration import list_keys, make_key, revoke_key
 
 logger = structlog.get_logger(__name__)
 
 ROOT = Path(__file__).parent.parent
+KEY_NAME = "Example scan"
 STOP_TIMEOUT = 3.0
 
 
 class ExampleScan:
-    """Starts `examples.scan_packages`, one at a time a user; close with `aclose`, which lets it write its end down.
+    """Starts `examples.scan_packages`, one at a time an organisation; close with `aclose` while the app still serves.
 
-    The process gets its credentials on standard input, so that no process list shows them, and ends when this
-    process does.
+    `url` is where this app listens, for this machine. The process gets its key in its environment, which no process
+    list shows, and ends when this process does.
     """
 
-    def __init__(self, database_url: SecretStr) -> None:
-        self._database_url = database_url
-        self._running: dict[str, asyncio.subprocess.Process] = {}
+    def __init__(self, database: Database, *, url: str) -> None:
+        self._database = database
+        self._url = url
+        self._running: dict[UUID, asyncio.subprocess.Process | None] = {}
+        self._has_ended = False
 
-    async def start(self, identity: Identity) -> None:
-        """Start a scan as that person; raises LivewatchError when theirs is still running."""
-        user = str(identity.user_id)
-        running = self._running.get(user)
-        if running and running.returncode is None:
+    async def start(self, identity: Identity, org_id: UUID) -> None:
+        """Start a scan of that organisation, with a key that this admin of it makes.
+
+        Raises PermissionDenied for who is no admin, LivewatchError when one is still running.
+        """
+        if org_id in self._running and ((running := self._running[org_id]) is None or running.returncode is None):
             raise LivewatchError("The example scan is still running; start it again when it has ended.")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "examples.scan_packages",
-            "--stdin",
-            cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._running[user] = process
-        assert process.stdin is not None
-        credentials = {
-            "database_url": self._database_url.get_secret_value(),
-            "access_token": identity.access_token.get_secret_value(),
-        }
-        process.stdin.write(json.dumps(credentials).encode() + b"\n")
-        await process.stdin.drain()
-        logger.info("example scan started", user=user, pid=process.pid)
+        self._running[org_id] = None
+        try:
+            token = await self._make_key(identity, org_id)
+            if self._has_ended:
+                raise LivewatchError("The example scan was not started: this server is stopping.")
+            self._running[org_id] = process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "examples.scan_packages",
+                "--until-stdin-ends",
+                cwd=ROOT,
+                env={
+                    **{name: value for name, value in os.environ.items() if not name.startswith("LIVEWATCH_")},
+                    "LIVEWATCH_URL": self._url,
+                    "LIVEWATCH_KEY": token,
+                    # This app is all that it reports to, so it has nothing to keep for later, and needs no proxy.
+                    "LIVEWATCH_SPOOL": "off",
+                    "no_proxy": "*",
+                },
+                stdin=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+        except BaseException:
+            del self._running[org_id]
+            raise
+        logger.info("example scan started", org=str(org_id), pid=process.pid)
 
     async def aclose(self) -> None:
-        """Stop every scan; idempotent."""
-        running = [process for process in self._running.values() if process.returncode is None]
-        self._running = {}
+        """Stop every scan, which tells its end; idempotent."""
+        self._has_ended = True
+        running = [process for process in self._running.values() if process and process.returncode is None]
         for process in running:
             with suppress(ProcessLookupError):
                 process.terminate()
@@ -67,3 +81,11 @@ class ExampleScan:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+    async def _make_key(self, identity: Identity, org_id: UUID) -> str:
+        """A fresh key; the one before is of no use to anybody any more."""
+        for key in await list_keys(self._database, identity, org_id):
+            if key.name == KEY_NAME and key.revoked_at is None:
+                await revoke_key(self._database, identity, key.id)
+        made = await make_key(self._database, identity, org_id, name=KEY_NAME)
+        return made.token.get_secret_value()

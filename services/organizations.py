@@ -24,6 +24,11 @@ class Membership:
         """Whether the role may change streams, scans and agent executions."""
         return self.role is not Role.VIEWER
 
+    @property
+    def is_admin(self) -> bool:
+        """Whether the role may make keys."""
+        return self.role is Role.ADMIN
+
 
 async def memberships(database: Database, identity: Identity) -> list[Membership]:
     """The person's organisations, by name."""

@@ -1,17 +1,24 @@
-"""The example scan does what it says: real findings, reported as an ordinary member."""
+"""The example scan does what it says: real findings, reported as any program reports."""
 
 import asyncio
+import os
 import sys
+from collections.abc import AsyncIterator
 from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
+from typing import Any
 
+import httpx
+import psutil
 import pytest
 
 from examples.inspect_packages import Findings, compile_sources, installed, measure, read_metadata, signals, verify
-from examples.scan_packages import Credentials, scan
-from services.errors import LivewatchError
-from services.models import Role
-from tests.world import World
+from services.errors import LivewatchError, PermissionDenied
+from services.example_scan import ROOT, ExampleScan
+from services.ingest.administration import list_keys
+from services.rate import Rate
+from tests.pages.program import Program, a_program, application, served
+from tests.world import World, until
 
 
 @pytest.fixture
@@ -69,46 +76,94 @@ def test_the_packages_of_this_environment_are_found_once_each() -> None:
     assert names == sorted(set(names))
 
 
+@pytest.fixture
+async def program(world: World) -> AsyncIterator[Program]:
+    """A key of a new organisation; the API is served over a real socket at `program.url`."""
+    app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
+    async with served(app) as url, httpx.AsyncClient(base_url=url) as http:
+        yield await a_program(world, http)
+
+
+async def run(*arguments: str, **variables: str) -> tuple[int | None, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVEWATCH_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "examples.scan_packages",
+        *arguments,
+        cwd=ROOT,
+        env={**inherited, "LIVEWATCH_SPOOL": "off", **variables},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, error = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode, error.decode()
+
+
 @pytest.mark.integration
-async def test_a_scan_reports_a_stream_a_scan_its_agents_and_a_message(world: World) -> None:
-    org = await world.organization()
-    ada = await world.person(org)
-    assert world.status.app_database_url
-    credentials = Credentials(database_url=world.status.app_database_url, access_token=ada.tokens.access_token)
-    await scan(credentials, limit=5)
-    assert await world.sql("select goal_status, completed, total from streams where org_id = %s", org) == [
-        ("completed", 5, 5)
+async def test_a_scan_reports_a_stream_a_scan_its_agents_and_a_message(world: World, program: Program) -> None:
+    answer = await run("--limit", "5", LIVEWATCH_URL=program.url, LIVEWATCH_KEY=program.token)
+    assert answer == (0, "")
+    org = program.org
+    assert await world.sql("select goal_status, completed, total, stream_type from streams where org_id = %s", org) == [
+        ("completed", 5, 5, "package health")
     ]
     assert await world.sql(
-        "select status, progress_percentage, targets_identified, targets_analyzed, error from acquisition_scans "
-        "where org_id = %s and completed_at > started_at",
+        "select status, progress_percentage, targets_identified, targets_analyzed, error, jsonb_array_length(steps) "
+        "from acquisition_scans where org_id = %s and completed_at > started_at",
         org,
-    ) == [("completed", 100.0, 5, 5, None)]
+    ) == [("completed", 100.0, 5, 5, None, 4)]
     runs = await world.sql(
-        "select status, duration_ms, output_summary from agent_executions where org_id = %s order by 1", org
+        "select agent.status, duration_ms, output_summary, stream.stream_type from agent_executions as agent "
+        "join streams as stream on stream.id = stream_id where agent.org_id = %s",
+        org,
     )
-    assert [status for status, _, _ in runs] == ["completed"] * 5
-    assert all(duration is not None and "files" in summary for _, duration, summary in runs)
-    assert len(await world.sql("select 1 from notifications where user_id = %s", ada.id)) == 1
+    assert [(status, type) for status, _, _, type in runs] == [("completed", "package health")] * 5
+    assert all(duration is not None and "files" in summary for _, duration, summary, _ in runs)
+    notifications = await world.sql("select title from notifications where user_id = %s", program.admin.id)
+    assert notifications == [("5 packages inspected",)]
 
 
 @pytest.mark.integration
-async def test_a_viewer_cannot_run_a_scan(world: World) -> None:
-    viewer = await world.person(await world.organization(), role=Role.VIEWER)
-    assert world.status.app_database_url
-    credentials = Credentials(database_url=world.status.app_database_url, access_token=viewer.tokens.access_token)
-    with pytest.raises(LivewatchError, match="may not write"):
-        await scan(credentials, limit=1)
+async def test_the_app_runs_it_with_a_key_of_its_own_and_its_end_is_told(world: World, program: Program) -> None:
+    scan = ExampleScan(world.database, url=program.url)
+    admin, org = program.admin.identity, program.org
+    await scan.start(admin, org)
+    with pytest.raises(LivewatchError, match="still running"):
+        await scan.start(admin, org)
+    (child,) = (each for each in psutil.Process().children() if "examples.scan_packages" in each.cmdline())
+    assert child.cmdline()[-2:] == ["examples.scan_packages", "--until-stdin-ends"]
+
+    async def agents() -> list[Any]:
+        return await world.sql("select status, error from agent_executions where org_id = %s", org)
+
+    await until(agents, within=15)
+    await scan.aclose()
+    assert not child.is_running()
+    assert await world.sql("select goal_status, error from streams where org_id = %s", org) == [
+        ("blocked", "interrupted")
+    ]
+    assert await world.sql("select status, error from acquisition_scans where org_id = %s", org) == [
+        ("failed", "interrupted")
+    ]
+    assert {status for status, _ in await agents()} <= {"completed", "cancelled"}, "none is left running"
+    again = ExampleScan(world.database, url=program.url)
+    await again.start(admin, org)
+    await again.aclose()
+    keys = [key for key in await list_keys(world.database, admin, org) if key.name == "Example scan"]
+    assert [key.revoked_at is None for key in keys] == [True, False], "the one before is of no use any more"
 
 
 @pytest.mark.integration
-async def test_from_a_terminal_it_runs_as_the_demo_user_and_says_what_is_missing(world: World, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "examples.scan_packages", "--limit", "1", "--data"]
-    process = await asyncio.create_subprocess_exec(*command, str(tmp_path), stderr=asyncio.subprocess.PIPE)
-    _, error = await process.communicate()
-    assert process.returncode == 1
-    assert b"Start the app first" in error
-    process = await asyncio.create_subprocess_exec(*command, str(world.data), stderr=asyncio.subprocess.PIPE)
-    _, error = await process.communicate()
-    assert process.returncode == 1
-    assert b"may not write in any organisation" in error, "the demo user of this world has none yet"
+async def test_who_may_make_no_key_can_start_no_scan(world: World, program: Program) -> None:
+    operator = await world.person(program.org)
+    scan = ExampleScan(world.database, url=program.url)
+    with pytest.raises(PermissionDenied, match="an admin of the organisation can change the role"):
+        await scan.start(operator.identity, program.org)
+    await scan.aclose()
+
+
+async def test_from_a_terminal_it_says_what_is_missing() -> None:
+    code, error = await run()
+    assert code == 1
+    assert "set LIVEWATCH_URL to the address of Livewatch" in error
+    assert "LIVEWATCH_KEY to a key, which an admin makes under Settings" in error

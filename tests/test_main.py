@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from main import address, cookie_secret, is_loopback, listen
+from main import address, cookie_secret, is_loopback, listen, own_address
 from services.errors import ConfigurationError
 from services.settings import Settings
 
@@ -18,6 +18,18 @@ def test_a_loopback_address_keeps_the_demo_entry_to_this_machine(host: str) -> N
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org", ""])
 def test_any_other_address_takes_the_demo_entry_away(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "reached_at"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]")]
+)
+def test_a_process_of_this_machine_reaches_the_app_wherever_it_listens(host: str, reached_at: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        try:
+            listener.bind((host, 0))
+        except OSError as error:
+            pytest.skip(f"no such address here: {error}")
+        assert own_address(listener) == f"http://{reached_at}:{listener.getsockname()[1]}"
 
 
 def test_the_address_is_one_to_type_into_a_browser_here() -> None:

@@ -43,9 +43,13 @@ def run(
     slug: str | None = None,
     description: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    type: str | None = None,
 ) -> Run:
-    """Begin a run: a stream, and with its first step a scan too; `with` ends it as the block ends."""
-    return Run(name, total=total, steps=steps, slug=slug, description=description, metadata=metadata)
+    """Begin a run: a stream, and with its first step a scan too; `with` ends it as the block ends.
+
+    `type` is a word or two by which streams of one kind are found together.
+    """
+    return Run(name, total=total, steps=steps, slug=slug, description=description, metadata=metadata, type=type)
 
 
 def agent(name: object, *, input: object = None, slug: str | None = None) -> Agent:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from livewatch.activities import Activity, innermost
 from livewatch.operations import ERROR_LENGTH, NAME_LENGTH, count_of, plain, summary_of, text
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 # After a loop was left early, for the exception that ends the program to be heard of.
 GRACE = 1.0
+TYPE_LENGTH = 60
+
+T = TypeVar("T")
 
 logger = logging.getLogger("livewatch")
 
@@ -38,6 +41,7 @@ class Run(Activity):
         slug: str | None = None,
         description: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        type: str | None = None,
         look: Callable[[], tuple[float, float | None]] | None = None,
         reported: bool = True,
     ) -> None:
@@ -55,7 +59,7 @@ class Run(Activity):
         if self._reporter is None:
             return
         try:
-            self._begin(self._reporter, metadata, steps)
+            self._begin(self._reporter, metadata, type, steps)
         except Exception:
             logger.debug("a run could not be begun", exc_info=True)
             self.ended = True
@@ -81,6 +85,14 @@ class Run(Activity):
         with self._lock:
             self._completed = self._completed if completed is None else completed
             self._total = self._total if total is None else total
+
+    def track(self, items: Iterable[T]) -> Iterator[T]:
+        """Iterate over `items`; each that is done advances it. Their number is the total, where none was given."""
+        if self._total is None and isinstance(items, Sized):
+            self.set(total=len(items))
+        for item in items:
+            yield item
+            self.advance()
 
     def progress(self, percent: float) -> None:
         """So many per cent are done, where nothing can be counted."""
@@ -146,12 +158,16 @@ class Run(Activity):
         done, total = self._counted()
         self._end(False, f"Stopped at {done:,} of {total:,}." if total is not None else f"Stopped after {done:,}.")
 
-    def _begin(self, reporter: Reporter, metadata: Mapping[str, Any] | None, steps: Iterable[str]) -> None:
+    def _begin(
+        self, reporter: Reporter, metadata: Mapping[str, Any] | None, type: str | None, steps: Iterable[str]
+    ) -> None:
         self._steps = [text(step, NAME_LENGTH) for step in steps]
         self._declared = bool(self._steps)
         fields: dict[str, Any] = {"name": self.name, "status": "in_progress"}
         if metadata:
             fields["metadata"] = plain(metadata)
+        if type:
+            fields["stream_type"] = text(type, TYPE_LENGTH)
         reporter.put(self.path, fields)
         self.sample()
         reporter.follow(self)

@@ -4,8 +4,10 @@ import os
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import psutil
+import psycopg
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -60,16 +62,27 @@ async def test_one_command_and_a_person_watches_real_work(data: Path, browser: B
 
 
 async def test_ctrl_c_stops_everything_and_a_second_start_finds_the_data_again(data: Path) -> None:
-    environment = {"LIVEWATCH_DATA": str(data), "LIVEWATCH_DEMO_SCAN": "0"}
-    async with running(environment) as app:
+    async with running({"LIVEWATCH_DATA": str(data)}) as app:
+        await until(lambda: scans(data), within=15, what="the example scan reports")
         processes = family(app.pid)
-        assert len(processes) > 3, "the app, the local Supabase and PostgreSQL"
+        assert len(processes) > 4, "the app, the example scan, the local Supabase and PostgreSQL"
         first = LocalSupabaseStatus.read(data)
     assert app.process.returncode == 0
     assert alive(processes) == []
-    async with running(environment):
+    async with running({"LIVEWATCH_DATA": str(data), "LIVEWATCH_DEMO_SCAN": "0"}):
         second = LocalSupabaseStatus.read(data)
         assert (second.anon_key, second.demo_password) == (first.anon_key, first.demo_password)
+        assert await scans(data) == [("failed", "interrupted", "blocked")], "its end was told before the server went"
+
+
+async def scans(data: Path) -> list[Any]:
+    url = LocalSupabaseStatus.read(data).database_url.get_secret_value()
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        cursor = await connection.execute(
+            "select status, scan.error, goal_status from acquisition_scans as scan "
+            "join streams as stream on stream.id = stream_id"
+        )
+        return await cursor.fetchall()
 
 
 async def test_after_kill_9_of_the_app_nothing_is_left_running(data: Path) -> None:

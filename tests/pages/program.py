@@ -37,6 +37,11 @@ class Program:
         self.key = key
         self.admin = admin
 
+    @property
+    def url(self) -> str:
+        """The address of the API's server."""
+        return str(self._http.base_url).rstrip("/")
+
     async def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self._http.request(
