@@ -169,7 +169,7 @@ class Rows(Generic[R]):
 
     def _validate(self, record: Mapping[str, Any]) -> R | None:
         try:
-            return self.entity.model.model_validate(record)
+            return self.entity.model.read(record)
         except ValidationError as error:
             problems = "; ".join(
                 f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import Enum
 from sqlmodel import SQLModel
 
@@ -145,3 +146,31 @@ async def test_a_percentage_is_the_same_computed_here_and_there(world: World, co
     )
     percentage = row.pop("percentage")
     assert Stream.model_validate(row).percentage == percentage
+
+
+@each_entity
+async def test_a_row_to_look_at_is_the_same_as_one_of_a_session(world: World, entity: Entity[Any]) -> None:
+    org = await world.organization()
+    person = await world.person(org)
+    record: dict[str, Any] = {
+        "id": str(person.id),
+        "org_id": str(org),
+        "user_id": str(person.id),
+        "stream_id": str(org),
+        "subject_id": str(org),
+        "subject_table": "streams",
+        "subject_name": "s",
+        "status": {"signal_alerts": "new", "streams": None}.get(entity.table, "completed"),
+        **dict.fromkeys(("name", "agent_id", "agent_name", "target_name", "signal_type", "title"), "n"),
+        "signal_strength": 80,
+        "version": 3,
+        "created_at": "2026-11-23T10:00:00+00:00",
+        "detected_at": "2026-11-23T10:00:00+00:00",
+    }
+    fields = {column.name for column in SQLModel.metadata.tables[entity.table].columns}
+    given = {name: value for name, value in record.items() if name in fields}
+    read, validated = entity.model.read(given), entity.model.model_validate(given)
+    assert read.model_dump() == validated.model_dump()
+    assert (read.version, read.created_at) == (3, validated.created_at)
+    with pytest.raises(ValidationError):
+        entity.model.read({**given, "version": "many"})
