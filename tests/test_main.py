@@ -1,5 +1,6 @@
 """The parts of main.py that need no server."""
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -30,6 +31,21 @@ def test_a_process_of_this_machine_reaches_the_app_wherever_it_listens(host: str
         except OSError as error:
             pytest.skip(f"no such address here: {error}")
         assert own_address(listener) == f"http://{reached_at}:{listener.getsockname()[1]}"
+
+
+async def test_no_answer_waits_for_the_acknowledgement_of_the_one_before() -> None:
+    with listen(Settings(LIVEWATCH_HOST="127.0.0.1", LIVEWATCH_PORT=0)) as listener:
+        accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            served = writer.get_extra_info("socket")
+            accepted.set_result(served.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        async with await asyncio.start_server(serve, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            assert await accepted, "an answer of two pieces took 40 ms"
+            writer.close()
 
 
 def test_the_address_is_one_to_type_into_a_browser_here() -> None:
