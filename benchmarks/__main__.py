@@ -19,6 +19,7 @@ from benchmarks.first_paint import first_paint
 from benchmarks.growth import growth
 from benchmarks.leaks import PATHS, leaks
 from benchmarks.loads import loads
+from benchmarks.sdk import sdk
 from benchmarks.stage import EMAIL, enter, first_byte, prepare
 from services.backend import APP_ROLE, MIGRATIONS
 from services.local_supabase.process import LocalSupabase
@@ -26,7 +27,7 @@ from services.local_supabase.status import LocalSupabaseStatus
 from tests.app_process import launch, project_settings, running
 from tests.browser import ADVICE, FLAGS, find
 
-PARTS = ("start", "browsers", "crowds", "paint", "loads", "growth", "leaks")
+PARTS = ("start", "sdk", "browsers", "crowds", "paint", "loads", "growth", "leaks")
 
 
 async def main() -> None:
@@ -46,6 +47,8 @@ async def main() -> None:
             data=folder / "data", migrations=MIGRATIONS, user=EMAIL, app_role=APP_ROLE
         ) as local:
             streams = await prepare(local.status)
+            if "sdk" in parts:
+                await sdk(local.status, seconds, folder, quick=arguments.quick)
             if "browsers" in parts:
                 await with_chromium(local.status, streams, seconds, folder)
             if "crowds" in parts:

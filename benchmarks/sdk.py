@@ -1,0 +1,187 @@
+"""The SDK and the ingest API: what a watched loop costs, how many requests are held, what an outage leaves."""
+
+import asyncio
+import json
+import os
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+
+from benchmarks.stage import EMAIL, ORG, free_port
+from services.auth import Auth
+from services.database import Database
+from services.ingest.administration import make_key
+from services.local_supabase.status import LocalSupabaseStatus
+from tests.app_process import OURS, ROOT, project_settings, running
+from tests.world import until
+
+CONNECTIONS = 8
+BATCH = 100
+UPDATES = 10_000
+# So that it is not the limit that is measured.
+UNLIMITED = {"LIVEWATCH_INGEST_RATE": "100000", "LIVEWATCH_INGEST_BURST": "100000"}
+
+
+async def sdk(status: LocalSupabaseStatus, seconds: float, folder: Path, *, quick: bool) -> None:
+    """All of it, against the app in a process of its own."""
+    token = await a_key(status)
+    environment = {**project_settings(status, folder / "sdk"), **UNLIMITED}
+    async with running(environment) as app:
+        variables = {"LIVEWATCH_URL": app.url, "LIVEWATCH_KEY": token, "LIVEWATCH_SPOOL": str(folder / "loops.sqlite")}
+        await overhead(variables, rounds=4 if quick else 16)
+        await throughput(app.url, token, seconds)
+    for is_killed in (False, True):
+        await outage(status, environment, token, folder, is_killed=is_killed)
+    print()
+
+
+async def a_key(status: LocalSupabaseStatus) -> str:
+    """An ingest key that the bench user makes."""
+    assert status.app_database_url
+    assert status.demo_password
+    async with (
+        Auth(url=status.api_url, key=status.anon_key) as auth,
+        Database(status.app_database_url) as database,
+    ):
+        identity = (await auth.sign_in(EMAIL, status.demo_password)).identity
+        return (await make_key(database, identity, ORG, name="Bench")).token.get_secret_value()
+
+
+async def overhead(variables: Mapping[str, str], *, rounds: int) -> None:
+    """A loop of a million steps, in four ways; each round is compared with its own bare loop."""
+    output = await python(variables, "-m", "benchmarks.sdk_loops", "--steps", "1000000", "--rounds", str(rounds))
+    times: dict[str, list[float]] = json.loads(output)
+    bare = statistics.median(times["bare"])
+    print(f"A loop of 1,000,000 steps of {bare:.2f} µs, reported to the app; medians of {rounds} rounds")
+    for name, taken in times.items():
+        more = statistics.median(each / base - 1 for each, base in zip(taken, times["bare"], strict=True))
+        print(
+            f"  {name:<16} {statistics.median(taken):.3f} s  {more * 100:+5.1f} %  {more * bare * 1000:+6.0f} ns a step"
+        )
+    print()
+
+
+async def throughput(url: str, token: str, seconds: float) -> None:
+    """How much the ingest API takes from several programs that each wait for an answer."""
+    print(f"The ingest API with {CONNECTIONS} connections that wait for their answers, for {seconds:.0f} s each")
+    single = await asyncio.gather(*(asker(url, token, seconds, n, batch=None) for n in range(CONNECTIONS)))
+    told("single requests", [each for times in single for each in times], seconds, 1)
+    batches = await asyncio.gather(*(asker(url, token, seconds, n, batch=BATCH) for n in range(CONNECTIONS)))
+    told(f"batches of {BATCH}", [each for times in batches for each in times], seconds, BATCH)
+    print()
+
+
+def told(name: str, times: list[float], seconds: float, each: int) -> None:
+    """A line of throughput and waiting."""
+    p50, p95 = statistics.median(times) * 1000, statistics.quantiles(times, n=20)[-1] * 1000
+    rate = len(times) / seconds
+    print(f"  {name:<16} {rate:7.0f} requests/s  {rate * each:7.0f} operations/s  p50 {p50:6.1f} ms  p95 {p95:6.1f} ms")
+
+
+async def asker(url: str, token: str, seconds: float, number: int, *, batch: int | None) -> list[float]:
+    """One connection that advances a stream of its own; the seconds that each answer took.
+
+    Bare HTTP: a client that costs as much as the server would be measured with it.
+    """
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    slug = f"bench-{number}-{uuid4().hex[:8]}"
+    times = []
+    deadline = time.perf_counter() + seconds
+    while (began := time.perf_counter()) < deadline:
+        if batch is None:
+            method, path, body = "PUT", f"/streams/{slug}", b'{"advance":1}'
+        else:
+            method, path = "POST", "/batch"
+            operations = [
+                {"method": "PUT", "path": f"/streams/{slug}", "body": {"advance": 1}, "idempotency_key": uuid4().hex}
+                for _ in range(batch)
+            ]
+            body = json.dumps({"operations": operations}).encode()
+        head = (
+            f"{method} /api/v1{path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        if not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
+            raise RuntimeError(answer.decode())
+        length = next(line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        await reader.readexactly(int(length.split(b":")[1]))
+        times.append(time.perf_counter() - began)
+    writer.close()
+    await writer.wait_closed()
+    return times
+
+
+async def outage(
+    status: LocalSupabaseStatus, environment: Mapping[str, str], token: str, folder: Path, *, is_killed: bool
+) -> None:
+    """Updates that a program made while the app was away, delivered by the next, or by two with a kill -9."""
+    port = free_port()
+    signal_type = "killed" if is_killed else "outage"
+    variables = {
+        "LIVEWATCH_URL": f"http://127.0.0.1:{port}",
+        "LIVEWATCH_KEY": token,
+        "LIVEWATCH_SPOOL": str(folder / f"{signal_type}.sqlite"),
+    }
+    code = f'import livewatch\nfor n in range({UPDATES}): livewatch.alert(f"{{n}}", signal="{signal_type}")'
+    await python(variables, "-c", code)
+    async with (
+        running({**environment, "LIVEWATCH_PORT": str(port)}),
+        await psycopg.AsyncConnection.connect(status.database_url.get_secret_value(), autocommit=True) as connection,
+    ):
+
+        async def arrived() -> list[str]:
+            cursor = await connection.execute(
+                "select target_name from signal_alerts where org_id = %s and signal_type = %s order by version",
+                (ORG, signal_type),
+            )
+            return [row[0] for row in await cursor.fetchall()]
+
+        async def half_arrived() -> bool:
+            return len(await arrived()) >= UPDATES // 2
+
+        began = time.perf_counter()
+        deliver = 'import livewatch, time\nlivewatch.notify("deliver")\nlivewatch.flush(120)'
+        if is_killed:
+            process = await start(variables, "-c", deliver)
+            await until(half_arrived, within=120)
+            os.kill(process.pid, signal.SIGKILL)
+            await process.communicate()
+        before = len(await arrived())
+        await python(variables, "-c", deliver)
+        taken = time.perf_counter() - began
+        names = await arrived()
+    verdict = "once and in order" if names == [f"{n}" for n in range(UPDATES)] else f"NOT AS SENT: {len(names)} rows"
+    way = f"an outage and a kill -9 after {before:,}" if is_killed else "an outage"
+    print(f"{UPDATES:,} updates after {way}: {verdict}, within {taken:.1f} s ({UPDATES / taken:,.0f}/s)")
+
+
+async def start(variables: Mapping[str, str], *arguments: str) -> asyncio.subprocess.Process:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        cwd=ROOT,
+        env={**inherited, "PYTHONPATH": str(ROOT / "sdk"), **variables},
+        stdout=asyncio.subprocess.PIPE,
+        # That the app is away is what is wanted.
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+async def python(variables: Mapping[str, str], *arguments: str) -> bytes:
+    """What a Python process with the SDK prints."""
+    process = await start(variables, *arguments)
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{arguments[:2]} ended with {process.returncode}")
+    return output

@@ -1,0 +1,63 @@
+"""The snippets of the README run as they stand, and report what the text beside them says."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.sdk.api_server import KEY, ApiServer
+from tests.sdk.conftest import Start
+
+README = (Path(__file__).parents[2] / "sdk" / "README.md").read_text()
+SNIPPETS = re.findall(r"^## (.+?)$|```python\n(.*?)```", f"## The first\n{README}", re.DOTALL | re.MULTILINE)
+
+
+def snippets() -> list[tuple[str, str]]:
+    """Each with the section that it is in."""
+    found, section = [], ""
+    for title, code in SNIPPETS:
+        section = title or section
+        if code:
+            found.append((section, code))
+    return found
+
+
+def finished(process: subprocess.Popen[str]) -> None:
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(("section", "code"), snippets(), ids=[section for section, _ in snippets()])
+def test_a_snippet_runs_with_a_server_and_without(server: ApiServer, start: Start, section: str, code: str) -> None:
+    finished(start(code))
+    assert server.writes, "it reports"
+    assert all("error" not in write.body for write in server.writes), "and nothing fails"
+    streams = {write.path for write in server.writes if write.path.startswith("/streams/")}
+    assert len({path.split("/")[2] for path in streams}) <= 1
+    count = len(server.writes)
+    finished(start(code, LIVEWATCH_URL="", LIVEWATCH_KEY=""))
+    assert len(server.writes) == count
+
+
+def test_every_feature_has_a_snippet() -> None:
+    code = "".join(code for _, code in snippets())
+    features = {"track", "run", "watch", "agent", "alert", "notify", "LogHandler", "current_run"}
+    assert features <= set(re.findall(r"livewatch\.(\w+)", code))
+    assert "from livewatch.tqdm import tqdm" in code
+
+
+def test_the_commands_are_those_that_there_are(start: Start) -> None:
+    shown = set(re.findall(r"^livewatch (\w+)", README, re.MULTILINE))
+    process = start("-m", "livewatch", "--help")
+    output, _ = process.communicate(timeout=20)
+    known = set(re.findall(r"^    (\w+) {2,}", output, re.MULTILINE))
+    assert shown == known == {"run", "progress", "alert", "notify", "tail", "check"}
+
+
+def test_no_key_is_shown_by_any_snippet(server: ApiServer, start: Start) -> None:
+    process = start("import livewatch\nwith livewatch.run('x') as run: run.log('" + KEY + "')")
+    output, errors = process.communicate(timeout=20)
+    assert KEY not in output + errors
+    assert [line["message"] for write in server.of("/logs") for line in write.body["lines"]] == ["[key]"]
