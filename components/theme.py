@@ -1,15 +1,19 @@
 """The look of every page: design tokens, base styles, and the theme that the browser remembers."""
 
+import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from nicegui import ui
+from fastapi import Response
+from nicegui import app, ui
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from services.preferences import Density, ThemeName
 
+STYLES_BELOW = "/styles/"
+FOR_EVER = "public, max-age=31536000, immutable"
 STYLESHEETS = ("theme.css", "live.css", "shell.css", "content.css", "attention.css", "comfort.css")
 
 
@@ -19,8 +23,22 @@ def apply_theme(preset: ThemeName | None = None) -> "Theme":
     Without `preset` the browser's own remembered choice holds, "auto" at first: it follows the system.
     """
     # In the head and not in a script, so that the first paint is styled.
-    ui.add_head_html(f"<style>{_styles()}</style>")
+    ui.add_head_html(f'<link rel="stylesheet" href="{_prefix()}{styles_path()}">')
     return Theme(preset)
+
+
+def serve_styles() -> None:
+    """Serve the styles; call it once, before the first page. Their address changes with them, so browsers keep them."""
+
+    @app.get(styles_path(), include_in_schema=False)
+    def styles() -> Response:
+        return Response(_styles(), media_type="text/css", headers={"Cache-Control": FOR_EVER})
+
+
+@cache
+def styles_path() -> str:
+    """Where the styles are served."""
+    return f"{STYLES_BELOW}{hashlib.sha256(_styles().encode()).hexdigest()[:16]}.css"
 
 
 class Theme(Element, component="theme.js"):
@@ -42,6 +60,12 @@ class Theme(Element, component="theme.js"):
             return handler(str(event.args))
 
         self.on("switch", switched)
+
+
+def _prefix() -> str:
+    """What a proxy or an outer app puts before every path."""
+    request = ui.context.client.request
+    return request.scope.get("root_path", "") if request else ""
 
 
 @cache

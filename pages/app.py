@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from nicegui import app as ui_app
 from nicegui import core, ui
 
+from components.theme import serve_styles
 from pages.api import create_api
 from pages.api_endpoints import PREFIX
 from pages.context import Context
@@ -31,6 +32,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(health_routes(context))
     app.mount(PREFIX, create_api(context.ingest, context.tails))
 
+    serve_styles()
     register_sign_in(context)
     register_frame(context)
     ui_app.add_middleware(PagePolicy)

@@ -24,7 +24,7 @@ from components.progress import LiveProgress
 from components.shell import page_head, section, shell
 from components.sign_in_card import sign_in_card
 from components.stats import Stat, StatGrid
-from components.theme import apply_theme
+from components.theme import apply_theme, serve_styles
 from pages.gallery_rows import ago, rows_of
 from pages.lists import STREAM_LIST
 from pages.system import FEED_COLUMNS, PLAN_COLUMNS
@@ -73,6 +73,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8090, help="0 takes a free one")
     port = parser.parse_args().port
     app = FastAPI()
+
+    serve_styles()
 
     @ui.page("/")
     @ui.page("/gallery")

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from components.theme import STYLES_BELOW
 from pages.api_endpoints import PREFIX
 from pages.cookie import SessionCookie
 from services.errors import AuthUnavailable, SessionExpired
@@ -18,7 +19,7 @@ from services.sessions import Sessions, UserSession
 SESSION = "livewatch.session"
 OPEN = ("/sign-in", "/session", "/session/demo", "/healthz", "/readyz", "/metrics")
 SOCKET = "/_nicegui_ws/"
-OPEN_BELOW = ("/_nicegui/", SOCKET, "/favicon.ico")
+OPEN_BELOW = ("/_nicegui/", SOCKET, "/favicon.ico", STYLES_BELOW)
 # Forms are all that is sent here; programs report elsewhere, and windows over their socket.
 MOST_BYTES = 64 * 1024
 RENEW_MARGIN = timedelta(minutes=2)

@@ -6,6 +6,8 @@ import secrets
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from components.theme import STYLES_BELOW
+
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -28,7 +30,7 @@ BARE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' dat
 # The template has each of its scripts at the beginning of a line; no text of a row can stand there.
 SCRIPT_TAG = re.compile(rb"^([ \t]*<script)(?=[ >])", re.MULTILINE)
 # Scripts, styles, fonts and images that pages are made of; a policy of their own means nothing to them.
-ASSETS = ("/_nicegui/", "/favicon.ico")
+ASSETS = ("/_nicegui/", "/favicon.ico", STYLES_BELOW)
 
 
 class SecurityHeaders:
@@ -81,6 +83,8 @@ class PagePolicy:
                     return
                 nonce = secrets.token_urlsafe(16)
                 page = SCRIPT_TAG.sub(rb'\1 nonce="%b"' % nonce.encode(), body)
+                # The window keeps its request, and that keeps this function.
+                body = b""
                 headers = MutableHeaders(scope=start)
                 headers["Content-Security-Policy"] = POLICY.format(nonce=nonce)
                 headers["Content-Length"] = str(len(page))

@@ -8,12 +8,14 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from components.theme import STYLES_BELOW
+
 logger = structlog.get_logger(__name__)
 
 HEADER = "X-Request-ID"
 GOOD_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # Neither what pages are made of nor what asks every few seconds whether we live is worth a line.
-QUIET = ("/_nicegui", "/favicon.ico", "/healthz", "/readyz", "/metrics")
+QUIET = ("/_nicegui", STYLES_BELOW, "/favicon.ico", "/healthz", "/readyz", "/metrics")
 
 
 class RequestLog:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import FunctionType
 
 import httpx
 import pytest
@@ -65,6 +66,26 @@ async def test_the_scripts_of_a_page_run_by_a_nonce_that_is_new_each_time() -> N
             assert '"<script>smuggled()' in answer.text
             nonces.add(nonce[1])
     assert len(nonces) == 3
+
+
+async def test_a_request_that_is_kept_does_not_keep_the_page() -> None:
+    kept: list[Request] = []
+    pages = FastAPI()
+
+    @pages.get("/page", response_class=HTMLResponse)
+    async def page(request: Request) -> str:
+        kept.append(request)
+        return "<html>" + "x" * 100_000
+
+    pages.add_middleware(PagePolicy)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(pages), base_url="http://app.test") as http:
+        await http.get("/page")
+    # Starlette's request holds the function that sends, and that what it encloses.
+    found = [kept[0]._send]
+    while found:
+        enclosed = [cell.cell_contents for cell in getattr(found.pop(), "__closure__", None) or ()]
+        assert not [each for each in enclosed if isinstance(each, bytes) and len(each) > 50_000]
+        found += [each for each in enclosed if isinstance(each, FunctionType)]
 
 
 async def test_nobody_may_frame_a_page_or_send_its_forms_elsewhere() -> None:
