@@ -32,6 +32,7 @@ NAVIGATION = (
     Place(path="/monitoring", label="Live Monitoring", icon="activity", key="m", is_premium=True),
     Place(path="/alerts", label="Alerts", icon="notifications_active", key="a", count="alerts"),
     Place(path="/notifications", label="Notifications", icon="inbox", key="n", count="notifications"),
+    Place(path="/connect", label="Connect your code", icon="cable", key="c"),
     Place(path="/settings", label="Settings", icon="settings", key="s"),
 )
 # Places that the sidebar does not list belong to one that it does.

@@ -14,7 +14,7 @@ from services.preferences import Density, ThemeName
 
 STYLES_BELOW = "/styles/"
 FOR_EVER = "public, max-age=31536000, immutable"
-STYLESHEETS = ("theme.css", "live.css", "shell.css", "content.css", "attention.css", "comfort.css")
+STYLESHEETS = ("theme.css", "live.css", "shell.css", "content.css", "attention.css", "comfort.css", "connect.css")
 
 
 def apply_theme(preset: ThemeName | None = None) -> "Theme":

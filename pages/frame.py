@@ -14,6 +14,7 @@ from components.window import Window, end_with
 from pages.address import Address
 from pages.attention import attend
 from pages.comfort import Comfort
+from pages.connect import connect_page
 from pages.context import Context
 from pages.counters import UNREAD
 from pages.dashboard import dashboard_page
@@ -34,6 +35,7 @@ PAGES: dict[str, Page] = {
     "/monitoring": monitoring_page,
     "/alerts": alerts_page,
     "/notifications": notifications_page,
+    "/connect": connect_page,
     "/settings": settings_page,
     "/streams/{id}": stream_page,
 }

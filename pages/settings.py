@@ -10,6 +10,7 @@ from nicegui.element import Element
 from components.attention import TRY_SOUND
 from components.shell import page_head, section
 from components.text import text
+from pages.ingest_keys import ingest_keys
 from pages.visit import Visit
 from services.errors import LivewatchError
 from services.preferences import Preferences
@@ -31,6 +32,8 @@ def settings_page(visit: Visit) -> None:
     with section("Attention"), ui.element("div").classes("lw-panel lw-settings"):
         _switch(visit, "toasts", "Toasts", "Show what arrives for you while a window is open.")
         _switch(visit, "sound", "Sound", "A short tone when something arrives, in one of your windows.", also=_try)
+    with section("Ingest keys"), ui.element("div").classes("lw-panel lw-settings"):
+        ingest_keys(visit)
     with section("Keyboard"), ui.element("div").classes("lw-panel lw-settings"):
         _switch(visit, "shortcuts", "Shortcuts", "Single keys lead around; ? lists them.")
 
