@@ -6,12 +6,13 @@ const THERE = { tone: "positive", icon: "check_circle", label: "Connected", puls
 
 export default {
   components: { LiveDot, TimeAgo },
-  props: { report: Object },
+  props: { ready: Boolean, report: Object },
   setup: () => ({ pageLink, THERE, WAITING }),
   template: `
     <div class="lw-first" role="status" :data-tone="(report ? THERE : WAITING).tone" data-testid="first-report" :data-value="String(!!report)">
-      <live-dot :look="report ? THERE : WAITING" />
+      <live-dot v-if="ready" :look="report ? THERE : WAITING" />
       <span v-if="report">First report received: <a :href="pageLink(report.path)">{{ report.name }}</a>, <time-ago :at="report.at" /></span>
+      <span v-else-if="!ready" class="lw-muted">With a key of this page, the first report shows here.</span>
       <span v-else>Waiting for the first report. Run one of the lines above; this turns green at once.</span>
     </div>`,
 };

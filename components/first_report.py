@@ -8,11 +8,16 @@ from components.present import epoch_ms
 
 
 class FirstReport(Element, component="first_report.js", dependencies=["lw_parts.js"]):
-    """Says that it waits until `show`."""
+    """Asks for a key until `wait`, or waits from the beginning when it `is_ready`; then waits until `show`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_ready: bool) -> None:
         super().__init__()
+        self.props["ready"] = is_ready
         self.props["report"] = None
+
+    def wait(self) -> None:
+        """There is a key to wait for."""
+        self.props["ready"] = True
 
     def show(self, *, name: str, path: str, at: datetime) -> None:
         """Tell of a run that was reported, and where it is."""

@@ -1,6 +1,6 @@
 // A list of live rows. Python sends batches; a batch changes the rows it names and re-renders only those.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef } from "vue";
-import { clockTime, feedLostAt, lostAt, mayMove } from "lw_parts";
+import { clockTime, feedLostAt, lostAt, mayMove, pageLink } from "lw_parts";
 import { KINDS } from "lw_rows";
 
 const TOO_MANY_TO_MOVE = 300;
@@ -20,6 +20,7 @@ export default {
     skeletons: Number,
     emptyIcon: String,
     emptyText: String,
+    connects: Boolean,
     label: String,
     pages: Boolean, // more rows come as the reader scrolls
     selects: Boolean, // a row's link selects it instead
@@ -203,6 +204,7 @@ export default {
       kind,
       markRead,
       order,
+      pageLink,
       pill,
       root,
       RESTFUL,
@@ -222,6 +224,7 @@ export default {
       </div>
       <div v-else-if="!order.length && emptyText" class="lw-empty">
         <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ facts.filtered ? "Nothing matches. Search for less, or clear the filter, to see more." : emptyText }}</p>
+        <a v-if="connects && !facts.filtered" class="lw-button lw-button--link" :href="pageLink('/connect')">Connect your code</a>
       </div>
       <div v-if="space.above" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="[kind.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label">

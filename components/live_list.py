@@ -31,6 +31,8 @@ class _KindOfRow:
     skeletons: int
     empty_icon: str
     empty_text: str
+    is_reported: bool = False
+    """Whether programs report it, so that an empty list leads to how."""
 
 
 SUBJECTS: dict[Subject, type[StrEnum]] = {
@@ -45,6 +47,7 @@ KINDS: dict[Kind, _KindOfRow] = {
         skeletons=6,
         empty_icon="stacked_line_chart",
         empty_text="No streams yet. Start a job that reports its progress and it appears here at once.",
+        is_reported=True,
     ),
     "scan": _KindOfRow(
         looks=looks_of(ScanStatus),
@@ -52,6 +55,7 @@ KINDS: dict[Kind, _KindOfRow] = {
         skeletons=3,
         empty_icon="radar",
         empty_text="No scans yet. Start an acquisition scan and watch its steps here.",
+        is_reported=True,
     ),
     "agent": _KindOfRow(
         looks=looks_of(AgentStatus),
@@ -59,6 +63,7 @@ KINDS: dict[Kind, _KindOfRow] = {
         skeletons=6,
         empty_icon="smart_toy",
         empty_text="No agent has run yet. Runs appear here the moment they start.",
+        is_reported=True,
     ),
     "alert": _KindOfRow(
         looks=looks_of(Priority),
@@ -122,6 +127,7 @@ class LiveList(Element, component="live_list.js", dependencies=["lw_parts.js", "
         self.props["pages"] = pages
         self.props["empty-icon"] = empty_icon or of_kind.empty_icon
         self.props["empty-text"] = of_kind.empty_text if empty_text is None else empty_text
+        self.props["connects"] = of_kind.is_reported and empty_text is None
 
     def apply(self, batch: Batch) -> None:
         """Show a batch, in a message of its own."""

@@ -16,7 +16,8 @@ from pages.ingest_keys import ONCE, make
 from pages.visit import Visit
 from services.entities import AGENTS, SCANS, STREAMS
 from services.ingest import KeyScope
-from services.models import AcquisitionScan, AgentExecution, Stream
+from services.ingest.administration import MadeKey
+from services.models import AcquisitionScan, AgentExecution, Reported, Stream
 from services.realtime import Delta
 
 NO_KEY = "lw_…"
@@ -28,36 +29,47 @@ PATHS: dict[Any, str] = {
 
 
 def connect_page(visit: Visit) -> None:
-    """Three steps: a key, a snippet, and the first report, which every run that a program reports from now on is."""
+    """Three steps: a key, a snippet, and the first report."""
     request = ui.context.client.request
     address = public_address(request) if request else "http://localhost:8080"
     page_head("Connect your code")
     text("p", "Your scripts, jobs and agents show up here, live, from any language.").classes("lw-lead")
     snippets: CodeTabs | None = None
+    made: MadeKey | None = None
+    opened_at = datetime.now(UTC)
 
-    def fill_in(token: str) -> None:
+    def use(key: MadeKey) -> None:
+        nonlocal made
+        made = key
+        status.wait()
         if snippets:
-            snippets.show(snippets_for(address, token))
+            snippets.show(snippets_for(address, key.token.get_secret_value()))
 
-    with section("1. Make a key"), ui.element("div").classes("lw-panel"):
-        _key(visit, fill_in)
-    with section("2. Report"), ui.element("div").classes("lw-panel"):
+    def is_awaited(row: Reported) -> bool:
+        """Of the key that was made here; of any key for who may make none."""
+        if visit.membership.is_admin:
+            return made is not None and row.ingest_key == made.id
+        return row.heartbeat_at is not None and row.heartbeat_at >= opened_at
+
+    with section("1. Make a key"), ui.element("div").classes("lw-panel lw-stack"):
+        _key(visit, use)
+    with section("2. Report"), ui.element("div").classes("lw-panel lw-stack"):
         snippets = CodeTabs(snippets_for(address, NO_KEY), label="Ways to report")
         with ui.element("p").classes("lw-muted"):
             ui.link("Every request of the HTTP API", "/api/v1/docs", new_tab=True)
     with section("3. See it"), ui.element("div").classes("lw-panel"):
-        _first_report(visit)
+        status = FirstReport(is_ready=not visit.membership.is_admin)
+        _listen(visit, status, is_awaited)
 
 
-def _key(visit: Visit, show: Callable[[str], None]) -> None:
+def _key(visit: Visit, use: Callable[[MadeKey], None]) -> None:
     if not visit.membership.is_admin:
         text("p", "An admin of the organisation makes keys. Ask one of them, and put the key where lw_… stands below.")
         return
 
     async def create() -> None:
-        made = await make(visit, f"Connect, {datetime.now().astimezone():%d %b %H:%M}", list(KeyScope))
-        if made:
-            show(made.token.get_secret_value())
+        if made := await make(visit, f"Connect, {datetime.now().astimezone():%d %b %H:%M}", list(KeyScope)):
+            use(made)
             button.delete()
             told.text = f"The key is in the snippets below. {ONCE}"
 
@@ -66,15 +78,13 @@ def _key(visit: Visit, show: Callable[[str], None]) -> None:
     button.classes("lw-button lw-button--primary")
 
 
-def _first_report(visit: Visit) -> None:
-    """Listens while the page is open; the feeds are the ones that every window shares."""
-    status = FirstReport()
-    opened_at = datetime.now(UTC)
+def _listen(visit: Visit, status: FirstReport, is_awaited: Callable[[Reported], bool]) -> None:
+    """Turns the status green with the first run that is awaited; the feeds are the ones that every window shares."""
 
     def look(deltas: list[Delta[Any]]) -> None:
         for delta in deltas:
             row = delta.new
-            if row and row.heartbeat_at and row.heartbeat_at >= opened_at:
+            if row and row.heartbeat_at and is_awaited(row):
                 name = row.agent_name if isinstance(row, AgentExecution) else row.name
                 status.show(name=name, path=PATHS[type(row)].format(id=row.id), at=row.heartbeat_at)
                 for lease in leases:

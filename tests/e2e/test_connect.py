@@ -111,7 +111,7 @@ async def test_the_page_is_led_to_and_tells_of_no_other_organisations_reports(
     await expect(other.get_by_text("The key is in the snippets below.")).to_be_visible()
     token = value_of(await code(other, "command"), "LIVEWATCH_KEY")
     page = await window(eve, "/monitoring")
-    await page.get_by_role("link", name="Connect your code").first.click()
+    await page.locator(".lw-list, .lw-main").get_by_role("link", name="Connect your code").first.click()
     await expect(page.get_by_role("heading", name="Connect your code")).to_be_visible()
     async with httpx.AsyncClient(base_url=app.url, headers={"Authorization": f"Bearer {token}"}) as http:
         await http.put("/api/v1/streams/secret")

@@ -6,7 +6,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
-from services.models import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, ScanStatus, Stream
+from services.ingest.administration import make_key
+from services.models import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, Role, ScanStatus, Stream
 from tests.app_process import AppProcess
 from tests.e2e.conftest import sign_in
 from tests.world import Person, World
@@ -23,6 +24,7 @@ PATHS = (
     "/streams/{stream}",
     "/alerts",
     "/notifications",
+    "/connect",
     "/settings",
     "/no/such/page",
 )
@@ -31,7 +33,7 @@ WIDTHS = (360, 390, 1024, 1440)
 
 async def an_organisation_at_work(world: World) -> tuple[Person, dict[str, str]]:
     org = await world.organization("An organisation with a name of some length")
-    ada = await world.person(org)
+    ada = await world.person(org, role=Role.ADMIN)
     streams = [
         Stream(
             org_id=org,
@@ -80,6 +82,8 @@ async def an_organisation_at_work(world: World) -> tuple[Person, dict[str, str]]
             "insert into notifications (org_id, user_id, type, title, message) values (%s, %s, %s, %s, %s)",
             org, ada.id, kind, f"Title {kind}", LONG,
         )  # fmt: skip
+    for name in ("Nightly jobs", LONG[:100]):
+        await make_key(world.database, ada.identity, org, name=name)
     return ada, {"stream": str(streams[0].id), "scan": str(scans[0].id), "run": str(runs[0].id)}
 
 
