@@ -6,7 +6,7 @@ import logging
 import operator
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from itertools import chain, compress, repeat
 from types import TracebackType
@@ -16,6 +16,9 @@ from livewatch.process import PROCESS
 from livewatch.runs import Run
 
 T = TypeVar("T")
+
+# Their own iterators know where they are.
+INDEXED = (list, tuple, range)
 
 logger = logging.getLogger("livewatch")
 
@@ -63,6 +66,7 @@ class Track(Generic[T]):
 
     def _watched(self, source: Iterator[T]) -> Iterator[T]:
         tally = _Tally(self._total if self._total is not None else _length(self._items))
+        counted = tally.count(self._items, source)
         run = Run(
             self._name or script_name(),
             total=tally.total,
@@ -72,25 +76,31 @@ class Track(Generic[T]):
         )
         self.run = run
         enter(run)
-        return chain.from_iterable(_parts(compress(source, tally.left), tally, run))
+        return chain.from_iterable(_parts(counted, tally, run))
 
 
 class _Tally:
-    """Counts what is handed out without a line of Python a step.
-
-    `left` is consumed in step with the items, so what is left of it says how many there were; the reporter's thread
-    reads that twice a second.
-    """
+    """Counts what is handed out without a line of Python a step: the reporter's thread asks twice a second."""
 
     def __init__(self, total: float | None) -> None:
         self.total = total
-        self.left = repeat(True, sys.maxsize)
         # The item that was handed out last.
         self.being_worked_on = 1
+        self._handed_out: Callable[[], int] = lambda: 0
+
+    def count(self, items: Iterable[T], source: Iterator[T]) -> Iterator[T]:
+        """The items of `source`, which is `iter(items)`, counted from now on."""
+        if type(items) in INDEXED:
+            # It says itself how many it has left, however the list changes meanwhile.
+            self._handed_out = lambda: len(items) - operator.length_hint(source)  # type: ignore[arg-type]
+            return source
+        # Consumed in step with the items. It alone is kept here, so that a generator ends when its loop lets go of it.
+        left = repeat(True, sys.maxsize)
+        self._handed_out = lambda: sys.maxsize - operator.length_hint(left)
+        return compress(source, left)
 
     def look(self) -> tuple[float, float | None]:
-        handed_out = sys.maxsize - operator.length_hint(self.left)
-        return max(0, handed_out - self.being_worked_on), self.total
+        return max(0, self._handed_out() - self.being_worked_on), self.total
 
 
 def track(

@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import livewatch
 import pytest
@@ -47,6 +47,31 @@ def test_the_item_that_is_being_worked_on_is_not_done_yet(reporting: ApiServer) 
         if n in (0, 4):
             livewatch.flush()
             assert reporting.state("/streams/t")["completed"] == n
+
+
+def test_a_list_that_grows_and_shrinks_in_its_loop_is_counted_as_it_is(reporting: ApiServer) -> None:
+    items = list(range(4))
+    for n in livewatch.track(items, slug="t"):
+        if n == 1:
+            items += range(4, 10)
+        elif n == 8:
+            items.pop()
+            livewatch.flush()
+            assert reporting.state("/streams/t")["completed"] == 8
+    assert settle(reporting, "/streams/t") == {"status": "completed"}
+    assert reporting.state("/streams/t")["completed"] == 9
+
+
+@pytest.mark.parametrize("kind", [list, tuple, iter, set])
+def test_whatever_it_is_each_item_is_counted_when_it_is_done(
+    reporting: ApiServer, kind: Callable[[range], Iterable[int]]
+) -> None:
+    for n, _ in enumerate(livewatch.track(kind(range(7)), slug="t")):
+        if n in (0, 3, 6):
+            livewatch.flush()
+            assert reporting.state("/streams/t").get("completed") == n
+    livewatch.flush()
+    assert reporting.state("/streams/t")["completed"] == 7
 
 
 def test_items_are_taken_only_when_the_loop_asks_for_them(reporting: ApiServer) -> None:
