@@ -1,7 +1,6 @@
 """/settings: what a person may change about themselves, and how the app looks and asks for attention."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nicegui import ui
@@ -11,6 +10,8 @@ from components.attention import TRY_SOUND
 from components.shell import page_head, section
 from components.text import text
 from pages.ingest_keys import ingest_keys
+from pages.retention import retention_settings
+from pages.setting import setting
 from pages.visit import Visit
 from services.errors import LivewatchError
 from services.preferences import Preferences
@@ -34,6 +35,9 @@ def settings_page(visit: Visit) -> None:
         _switch(visit, "sound", "Sound", "A short tone when something arrives, in one of your windows.", also=_try)
     with section("Ingest keys"), ui.element("div").classes("lw-panel lw-settings"):
         ingest_keys(visit)
+    if visit.membership.is_admin:
+        with section("Keep for"), ui.element("div").classes("lw-panel lw-settings"):
+            retention_settings(visit)
     with section("Keyboard"), ui.element("div").classes("lw-panel lw-settings"):
         _switch(visit, "shortcuts", "Shortcuts", "Single keys lead around; ? lists them.")
 
@@ -52,28 +56,17 @@ def _profile(visit: Visit) -> None:
             return
         await visit.act(rename(visit.context.database, visit.session.identity, chosen), done="Saved.")
 
-    with _setting("Display name", "How your fellow members see you."):
+    with setting("Display name", "How your fellow members see you."):
         name = ui.input().props(f'outlined dense maxlength={MOST_NAME} aria-label="Display name"')
         name.on("keydown.enter", save)
         ui.button("Save", on_click=save).props("unelevated no-caps").classes("lw-button lw-button--primary")
-    with _setting("E-mail", "What you sign in with."):
+    with setting("E-mail", "What you sign in with."):
         text("span", visit.session.identity.email).classes("lw-clip").props("data-testid=email")
     ui.timer(0, load, once=True)
 
 
-@contextmanager
-def _setting(label: str, about: str) -> Iterator[Element]:
-    """One line: what it is, and at the right what is built inside."""
-    with ui.element("div").classes("lw-setting"):
-        with ui.element("div").classes("lw-setting__about"):
-            text("h3", label)
-            text("p", about).classes("lw-muted")
-        with ui.element("div").classes("lw-setting__control") as control:
-            yield control
-
-
 def _choice(visit: Visit, name: str, label: str, about: str, options: Mapping[str, str]) -> None:
-    with _setting(label, about):
+    with setting(label, about):
         # Colours that Quasar does not know leave the chosen one to our own styles.
         colours = "toggle-color=ours toggle-text-color=ours"
         control = (
@@ -83,7 +76,7 @@ def _choice(visit: Visit, name: str, label: str, about: str, options: Mapping[st
 
 
 def _switch(visit: Visit, name: str, label: str, about: str, *, also: Callable[[], None] = lambda: None) -> None:
-    with _setting(label, about):
+    with setting(label, about):
         also()
         control = ui.switch().props(f'dense aria-label="{label}"').classes("lw-switch")
         _bind(visit, name, control)

@@ -89,6 +89,23 @@ async def test_a_key_is_shown_once_used_and_revoked(world: World, window: Signed
         await until(is_refused, within=5)
 
 
+async def test_an_admin_says_how_long_things_are_kept(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    page = await window(await world.person(org, role=Role.ADMIN), "/settings")
+    runs = page.get_by_label("Runs", exact=True)
+    await expect(page.get_by_text("90 days").first).to_be_visible()
+    await runs.click()
+    await page.get_by_role("option", name="1 week").click()
+    await expect(page.get_by_text("Saved.")).to_be_visible()
+    assert await world.sql("select runs_days, alerts_days, events_days from retention where org_id = %s", org) == [
+        (7, 90, 30)
+    ]
+    await world.sql("update retention set events_days = 12, alerts_days = null where org_id = %s", org)
+    await page.reload()
+    for told in ("1 week", "For ever", "12 days"):
+        await expect(page.get_by_text(told).first).to_be_visible()
+
+
 async def test_who_is_no_admin_neither_sees_nor_makes_keys(world: World, window: SignedIn) -> None:
     org = await world.organization()
     await world.person(org, role=Role.ADMIN)
@@ -99,6 +116,7 @@ async def test_who_is_no_admin_neither_sees_nor_makes_keys(world: World, window:
     await page.goto("/settings")
     await expect(page.get_by_text("An admin of the organisation makes one here.")).to_be_visible()
     await expect(page.get_by_role("button", name="New key")).to_have_count(0)
+    await expect(page.get_by_role("heading", name="Keep for")).to_have_count(0)
 
 
 async def test_the_page_is_led_to_and_tells_of_no_other_organisations_reports(

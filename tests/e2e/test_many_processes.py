@@ -126,6 +126,11 @@ async def test_windows_of_two_processes_agree_and_outlive_one_of_them(
         async with httpx.AsyncClient(base_url=url) as http:
             assert (await http.get("/metrics")).status_code == 404
             assert (await http.get("/sign-in")).headers["set-cookie"].startswith("livewatch_browser=")
+        # What the proxy says of the way is believed: it is named in the settings.
+        async with httpx.AsyncClient(base_url=apps[1].url, headers={"X-Forwarded-Proto": "https"}) as http:
+            answer = await http.post("/session", data={"email": ada.email, "password": ada.password})
+            assert "Secure" in answer.headers["set-cookie"]
+            assert "strict-transport-security" in answer.headers
 
 
 async def has_all(app: AppProcess, pages: list[list[Page]]) -> bool:

@@ -148,6 +148,16 @@ async def test_guessing_passwords_is_slowed_down_for_the_guesser_and_for_nobody_
         assert (right.status_code, right.headers["location"]) == (303, "/")
 
 
+async def test_nobody_but_a_trusted_proxy_says_who_calls_and_how(world: World, app: AppProcess) -> None:
+    ada = await world.person()
+    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+    async with httpx.AsyncClient(base_url=app.url, headers=said) as http:
+        answer = await http.post("/session", data={"email": ada.email, "password": ada.password})
+        assert answer.headers["location"] == "/"
+        assert "Secure" not in answer.headers["set-cookie"]
+        assert "strict-transport-security" not in answer.headers
+
+
 async def test_ids_of_another_organisation_lead_nowhere(world: World, window: SignedIn) -> None:
     theirs = await world.organization("Secret works")
     bob = await world.person(theirs)

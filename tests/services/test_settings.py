@@ -22,6 +22,7 @@ def test_nothing_set_means_the_local_supabase_on_loopback() -> None:
     assert settings.is_embedded
     assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8080, Path(".livewatch"))
     assert settings.demo_scan
+    assert settings.proxies == []
 
 
 def test_a_dotenv_file_is_honoured_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,11 +32,25 @@ def test_a_dotenv_file_is_honoured_and_the_environment_wins(monkeypatch: pytest.
     assert (settings.port, settings.demo_scan) == (9001, False)
 
 
-@pytest.mark.parametrize(("name", "value"), [("LIVEWATCH_PORT", "eighty"), ("LIVEWATCH_PORT", "70000")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LIVEWATCH_PORT", "eighty"),
+        ("LIVEWATCH_PORT", "70000"),
+        ("LIVEWATCH_TRUSTED_PROXIES", "10.0.0.0/8, proxy"),
+        ("LIVEWATCH_COOKIE_SECRET", "short"),
+        ("LIVEWATCH_LOG", "loud"),
+    ],
+)
 def test_a_bad_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=name):
         read_settings()
+
+
+def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEWATCH_TRUSTED_PROXIES", "10.0.0.0/8, ::1,")
+    assert read_settings().proxies == ["10.0.0.0/8", "::1"]
 
 
 def test_half_a_supabase_project_is_refused_and_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,41 @@
+"""How long an organisation keeps what has ended, as its members see it and its admins choose."""
+
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+
+from services.database import Database
+from services.identity import Identity
+
+MOST_DAYS = 36_500
+
+_CHOSEN = text("select runs_days, alerts_days, events_days from public.retention where org_id = :org")
+_CHOOSE = text("""
+    insert into public.retention (org_id, runs_days, alerts_days, events_days)
+    values (:org, :runs_days, :alerts_days, :events_days)
+    on conflict (org_id) do update set
+        runs_days = excluded.runs_days, alerts_days = excluded.alerts_days, events_days = excluded.events_days
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionChoice:
+    """Days; None is for ever. The defaults are those of the database for an organisation that never chose."""
+
+    runs_days: int | None = 90
+    alerts_days: int | None = 90
+    events_days: int | None = 30
+
+
+async def chosen_retention(database: Database, identity: Identity, org_id: UUID) -> RetentionChoice:
+    """What the organisation chose; raises DatabaseUnavailable."""
+    async with database.as_user(identity) as session:
+        row = (await (await session.connection()).execute(_CHOSEN, {"org": org_id})).one_or_none()
+        return RetentionChoice(**row._mapping) if row else RetentionChoice()
+
+
+async def choose_retention(database: Database, identity: Identity, org_id: UUID, choice: RetentionChoice) -> None:
+    """Choose for the organisation; raises PermissionDenied for who is not an admin."""
+    async with database.as_user(identity) as session:
+        await (await session.connection()).execute(_CHOOSE, {"org": org_id, **asdict(choice)})
