@@ -2,10 +2,12 @@
 
 import http.client
 import json
+import os
 import socket
 import ssl
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -105,6 +107,16 @@ class Client:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def abandon(self) -> None:
+        """For a forked child: let go of the parent's connection, and leave its objects alone.
+
+        To close them takes a lock that a thread of the parent may have held at the fork, and nobody lets go of here.
+        """
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            with suppress(OSError):
+                os.close(connection.sock.detach())
 
     def _ask(self, method: str, path: str, body: str | None, timeout: float) -> Answer:
         connection = self._connection or self._connect(timeout)

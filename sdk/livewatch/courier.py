@@ -122,7 +122,7 @@ class Courier:
         """For a forked child, where the connection and the lock are its parent's: let go of them."""
         self._closing = True
         self._lock.close()
-        self._client.close()
+        self._client.abandon()
 
     def _run(self) -> None:
         while True:
