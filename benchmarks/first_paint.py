@@ -6,7 +6,7 @@ from statistics import median
 
 from playwright.async_api import Browser, Page
 
-from benchmarks.loads import more_streams
+from benchmarks.loads import so_many_streams
 from benchmarks.stage import sign_in
 from services.local_supabase.status import LocalSupabaseStatus
 from tests.app_process import project_settings, running
@@ -41,7 +41,7 @@ async def first_paint(status: LocalSupabaseStatus, browser: Browser, folder: Pat
         await page.goto("/sign-in")
         await sign_in(page, status)
         for streams in (CARDS, MANY):
-            await more_streams(status, streams)
+            await so_many_streams(status, streams)
             loads = [await load(page) for _ in range(TIMES)]
             tell(streams, loads[1:])
         await context.close()

@@ -6,14 +6,14 @@ from pathlib import Path
 import httpx
 
 from benchmarks.fan_out import HEAD, Crowd, FanOut
-from benchmarks.loads import more_streams
+from benchmarks.loads import so_many_streams
 from benchmarks.plots import Line, plot
 from benchmarks.stage import enter
 from services.local_supabase.status import LocalSupabaseStatus
 from tests.app_process import project_settings, running
 
 WINDOWS = (1, 2, 5, 10, 20, 50, 100, 200)
-ROWS = (100, 200, 500, 1000, 2000, 5000)
+ROWS = (10, 30, 100, 300, 1000, 5000)
 RATES = (1, 3, 10, 30, 100, 300, 1000)
 FEW, MANY = 10, 50
 RATE = 100
@@ -28,7 +28,7 @@ async def growth(status: LocalSupabaseStatus, seconds: float, folder: Path, imag
         await enter(http, status)
         crowd = Crowd(http, "/monitoring", app.pid)
         stack.push_async_callback(crowd.close)
-        streams = (await more_streams(status, 1))[:100]
+        streams = await so_many_streams(status, 100)
         print(f"More windows, {RATE} changes/s; at {MANY} windows more changes, too\n{HEAD}")
         for size in WINDOWS:
             await crowd.grow(size)
@@ -45,7 +45,7 @@ async def growth(status: LocalSupabaseStatus, seconds: float, folder: Path, imag
         await crowd.grow(FEW)
         print(f"More rows, {RATE} changes/s over all of them, {FEW} windows\n{HEAD}")
         for rows in ROWS:
-            streams = await more_streams(status, rows)
+            streams = await so_many_streams(status, rows)
             print(f"{rows:,} rows")
             by_rows.append((rows, told(await crowd.measure(url, streams, rate=RATE, seconds=seconds))))
         print()

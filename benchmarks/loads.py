@@ -54,16 +54,21 @@ class Shown:
         }
 
 
-async def more_streams(status: LocalSupabaseStatus, wanted: int) -> list[UUID]:
-    """Bring the organisation to so many streams; returns the ids of all, oldest first."""
+async def so_many_streams(status: LocalSupabaseStatus, wanted: int) -> list[UUID]:
+    """Bring the organisation to so many streams, the oldest; returns the ids of all in their order."""
     async with await psycopg.AsyncConnection.connect(
         status.database_url.get_secret_value(), autocommit=True
     ) as connection:
         await connection.execute(
             "insert into streams (org_id, name, total, goal_status) "
             "select %s, 'Further stream ' || n, 1000000, 'on_track' "
-            "from generate_series(1, %s - (select count(*) from streams where org_id = %s)) as n",
+            "from generate_series(1, %s::int - (select count(*)::int from streams where org_id = %s)) as n",
             (ORG, wanted, ORG),
+        )
+        await connection.execute(
+            "delete from streams where id in "
+            "(select id from streams where org_id = %s order by created_at, id offset %s)",
+            (ORG, wanted),
         )
         cursor = await connection.execute("select id from streams where org_id = %s order by created_at, id", (ORG,))
         return [row[0] for row in await cursor.fetchall()]
@@ -71,7 +76,7 @@ async def more_streams(status: LocalSupabaseStatus, wanted: int) -> list[UUID]:
 
 async def loads(status: LocalSupabaseStatus, folder: Path, *, minutes: float) -> None:
     """A burst, then minutes of a steady rate over thousands of streams."""
-    streams = await more_streams(status, STREAMS)
+    streams = await so_many_streams(status, STREAMS)
     async with running(project_settings(status, folder / "loads")) as app, AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=app.url, timeout=60))
         await enter(http, status)
