@@ -8,7 +8,7 @@ from uuid import UUID
 from nicegui.element import Element
 
 from components.batch import Batch
-from components.present import Fields, epoch_ms, present_pace, step_name
+from components.present import Fields, epoch_ms, present_pace, present_presence, step_name
 from components.statuses import looks_of
 from services.models import AcquisitionScan, AgentExecution
 
@@ -64,6 +64,7 @@ def present_agent_details(row: AgentExecution) -> Fields:
         ],
         "texts": _texts(("Error", row.error), ("Output", row.output_summary), ("Input", row.input_summary)),
         "steps": [],
+        **present_presence(row),
     }
 
 
@@ -89,6 +90,7 @@ def present_scan_details(row: AcquisitionScan) -> Fields:
         "step": steps.index(row.current_step) if row.current_step in steps else None,
         "last_progress_at": epoch_ms(row.last_progress_at),
         **present_pace(row),
+        **present_presence(row),
     }
 
 

@@ -162,6 +162,9 @@ export const Pace = {
   setup(props) {
     const at = (field) => fieldAttributes(props.table, props.id, field);
     const clock = useNow();
+    const isUnreachable = computed(() => props.row.unreachable_at != null && clock.value >= props.row.unreachable_at);
+    const since = computed(() => clockTime(props.row.reported_at));
+    const silentSince = computed(() => "Nothing was heard of it since " + exactTime(props.row.reported_at));
     const isStalled = computed(() => props.row.stalls_at != null && clock.value >= props.row.stalls_at);
     const rate = computed(() => {
       const { rate } = props.row;
@@ -175,10 +178,12 @@ export const Pace = {
     });
     const silence = computed(() => roughly(clock.value - props.row.last_progress_at));
     const end = computed(() => (props.row.done_at ? "Done at " + exactTime(props.row.done_at) : undefined));
-    return { at, end, isStalled, left, rate, silence };
+    return { at, end, isStalled, isUnreachable, left, rate, silence, silentSince, since };
   },
   template: `
-    <span v-if="isStalled" class="lw-pace lw-pace--stalled" v-bind="at('stalled')" :data-value="row.stalls_at" :title="'No progress since ' + silence">
+    <span v-if="isUnreachable" class="lw-pace lw-pace--unreachable" v-bind="at('unreachable')" :data-value="row.reported_at" :title="silentSince">
+      <i class="lw-icon notranslate" aria-hidden="true">cloud_off</i>Unreachable since {{ since }}</span>
+    <span v-else-if="isStalled" class="lw-pace lw-pace--stalled" v-bind="at('stalled')" :data-value="row.stalls_at" :title="'No progress since ' + silence">
       <i class="lw-icon notranslate" aria-hidden="true">hourglass_disabled</i>Stalled for {{ silence }}</span>
     <span v-else-if="rate || left" class="lw-pace lw-number" :title="end">
       <span v-if="rate" v-bind="at('rate')" :data-value="row.rate">{{ rate }}</span><span v-if="left" v-bind="at('eta')" :data-value="row.done_at">{{ left }}</span></span>`,

@@ -42,7 +42,8 @@ const StreamCard = rowComponent(
     </div>
     <progress-bar :value="row.percentage" :label="'Progress of ' + row.name" :tone="look.tone" />
     <div class="lw-card__foot">
-      <pace :row="row" :table="table" :id="id" />
+      <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
+      <pace v-else :row="row" :table="table" :id="id" />
       <span class="lw-clip" v-bind="at('stream_type')">{{ row.stream_type }}</span>
       <span v-if="row.quality_target" class="lw-clip">Quality <b v-bind="at('quality_target')">{{ row.quality_target }}</b></span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
@@ -75,7 +76,7 @@ const ScanCard = rowComponent(
     </ol>
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
-      <pace v-else-if="row.rate || row.stalls_at" :row="row" :table="table" :id="id" unit=" %" />
+      <pace v-else-if="row.rate || row.stalls_at || row.unreachable_at" :row="row" :table="table" :id="id" unit=" %" />
       <span v-else-if="row.step != null" class="lw-clip"><template v-if="row.steps.length > MOST_STEPS"><span v-bind="at('current_step')">{{ row.current_step }}</span>, s</template><template v-else>S</template>tep <span class="lw-number">{{ row.step + 1 }}</span> of {{ row.steps.length }}</span>
       <span v-else-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
@@ -98,6 +99,7 @@ const AgentRow = rowComponent(
     <div class="lw-line__main">
       <a class="lw-line__title lw-card__link lw-clip" :href="pageLink('/monitoring/agents?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)">{{ row.agent_name }}</a>
       <span v-if="row.summary" class="lw-line__note lw-clip" :class="{ 'lw-critical': row.status === 'failed' }" :title="row.summary">{{ row.summary }}</span>
+      <pace v-if="row.unreachable_at" :row="row" :table="table" :id="id" />
     </div>
     <status-badge :look="look" :value="row.status" v-bind="at('status')" />
     <elapsed class="lw-line__figure" :from="row.started_at" :ms="row.duration_ms" :running="row.status === 'running'" v-bind="at('duration_ms')" />

@@ -11,6 +11,7 @@ from services.models import (
     AgentExecution,
     Notification,
     Progress,
+    Reported,
     SignalAlert,
     Stream,
 )
@@ -33,7 +34,9 @@ def present_stream(row: Stream) -> Fields:
         "quality_target": quality_target(row.target_metrics),
         "last_progress_at": epoch_ms(row.last_progress_at),
         "updated_at": epoch_ms(row.updated_at),
+        "error": row.error,
         **present_pace(row),
+        **present_presence(row),
     }
 
 
@@ -55,6 +58,16 @@ def present_scan(row: AcquisitionScan) -> Fields:
         "last_progress_at": epoch_ms(row.last_progress_at),
         "error": row.error,
         **present_pace(row),
+        **present_presence(row),
+    }
+
+
+def present_presence(row: Reported) -> Fields:
+    """From when on, without a report until then, it cannot be reached; and its last report. None when none is due."""
+    expected = row.unreachable_at
+    return {
+        "unreachable_at": to_seconds(expected),
+        "reported_at": to_seconds(row.heartbeat_at) if expected else None,
     }
 
 
@@ -78,6 +91,7 @@ def present_agent(row: AgentExecution) -> Fields:
         "completed_at": epoch_ms(row.completed_at),
         "duration_ms": row.duration_ms,
         "summary": row.error or row.output_summary or row.input_summary,
+        **present_presence(row),
     }
 
 

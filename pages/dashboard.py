@@ -39,7 +39,8 @@ def dashboard_page(visit: Visit) -> None:
     with ui.element("div").classes("lw-overview"):
         with ui.element("div").classes("lw-page"):
             with section("Needs attention"):
-                stream_list(visit, where=is_in_trouble, ages=True, empty_text="Nothing is blocked, at risk or stalled.")
+                all_well = "Nothing is blocked, at risk, stalled or unreachable."
+                stream_list(visit, where=is_in_trouble, ages=True, empty_text=all_well)
                 scan_list(visit, where=has_trouble, ages=True, empty_text="")
             with section("Running now"):
                 agent_list(
@@ -69,15 +70,16 @@ def show_last_hour(visit: Visit, grid: StatGrid) -> Callable[[], object]:
 
 
 def is_in_trouble(stream: Stream) -> bool:
-    """Blocked, at risk, or without progress for much longer than usual."""
-    return stream.goal_status in NEEDS_ATTENTION or stream.is_stalled(datetime.now(UTC))
+    """Blocked, at risk, unreachable, or without progress for much longer than usual."""
+    now = datetime.now(UTC)
+    return stream.goal_status in NEEDS_ATTENTION or stream.is_stalled(now) or stream.is_unreachable(now)
 
 
 def has_trouble(scan: AcquisitionScan) -> bool:
-    """Failed within a day, or stalled."""
+    """Failed within a day, unreachable, or stalled."""
     now = datetime.now(UTC)
     has_failed = scan.status is ScanStatus.FAILED and scan.updated_at is not None and now - scan.updated_at < RECENTLY
-    return has_failed or scan.is_stalled(now)
+    return has_failed or scan.is_stalled(now) or scan.is_unreachable(now)
 
 
 def presses(alert: SignalAlert) -> bool:

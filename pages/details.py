@@ -13,6 +13,7 @@ from components.details import Details, present_agent_details, present_scan_deta
 from components.live_list import LiveList
 from components.present import Fields
 from components.shell import section
+from pages.run_log import run_log
 from pages.visit import Visit, activity_list
 from services.entities import AGENTS, SCANS, Entity, R
 from services.models import AgentStatus, ScanStatus
@@ -71,6 +72,8 @@ class DetailPanel(Generic[R]):
         element = Details(entity.table, self._of.statuses, noun=self._of.noun, gone_text=gone)
         element.on_close(lambda: self.select(None))
         live_row(self._visit.window, element, entity, id, present=self._of.present)
+        if id is not None:
+            run_log(self._visit, entity, id)
         with section("History"):
             activity_list(self._visit, where=lambda activity: activity.subject_id == id, empty_text="Nothing is noted.")
 

@@ -35,6 +35,7 @@ from services.models import (
 from services.realtime import Delta
 
 STALLED = Option(value="stalled", label="Stalled", icon="hourglass_disabled", tone="caution")
+UNREACHABLE = Option(value="unreachable", label="Unreachable", icon="cloud_off", tone="critical")
 UNREAD = (Option(value="unread", label="Unread", icon="mark_email_unread", tone="active"),)
 NEVER = float("inf")
 
@@ -47,9 +48,12 @@ def options_of(kind: type[StrEnum]) -> tuple[Option, ...]:
     )
 
 
-def stalled_too(status: StrEnum, row: Progress) -> tuple[str, ...]:
-    """The values of a status facet that knows a stall, too."""
-    return (status.value, STALLED.value) if row.is_stalled(datetime.now(UTC)) else (status.value,)
+def silence_too(status: StrEnum, row: Stream | AcquisitionScan | AgentExecution) -> tuple[str, ...]:
+    """The values of a status facet that knows a program that is silent, and a stall, too."""
+    now = datetime.now(UTC)
+    if row.is_unreachable(now):
+        return (status.value, UNREACHABLE.value)
+    return (status.value, STALLED.value) if isinstance(row, Progress) and row.is_stalled(now) else (status.value,)
 
 
 def _latest_update(row: Stream | AcquisitionScan) -> float:
@@ -66,8 +70,8 @@ STREAM_LIST: ListSpec[Stream] = ListSpec(
         Facet(
             name="status",
             label="Status",
-            values=lambda row: stalled_too(row.goal_status, row),
-            options=(*options_of(GoalStatus), STALLED),
+            values=lambda row: silence_too(row.goal_status, row),
+            options=(*options_of(GoalStatus), STALLED, UNREACHABLE),
         ),
     ),
     ages=True,
@@ -85,8 +89,8 @@ SCAN_LIST: ListSpec[AcquisitionScan] = ListSpec(
         Facet(
             name="status",
             label="Status",
-            values=lambda row: stalled_too(row.status, row),
-            options=(*options_of(ScanStatus), STALLED),
+            values=lambda row: silence_too(row.status, row),
+            options=(*options_of(ScanStatus), STALLED, UNREACHABLE),
         ),
     ),
     ages=True,
@@ -103,7 +107,12 @@ SCAN_LIST: ListSpec[AcquisitionScan] = ListSpec(
 AGENT_LIST: ListSpec[AgentExecution] = ListSpec(
     text=lambda row: f"{row.agent_name} {row.agent_id} {row.output_summary or ''} {row.error or ''}",
     facets=(
-        Facet(name="status", label="Status", values=lambda row: (row.status.value,), options=options_of(AgentStatus)),
+        Facet(
+            name="status",
+            label="Status",
+            values=lambda row: silence_too(row.status, row),
+            options=(*options_of(AgentStatus), UNREACHABLE),
+        ),
         Facet(
             name="agent",
             label="Agent",
@@ -113,6 +122,7 @@ AGENT_LIST: ListSpec[AgentExecution] = ListSpec(
         ),
         Facet(name="stream", label="Stream", kind="select", values=lambda row: (str(row.stream_id),)),
     ),
+    ages=True,
     sorts=(
         Sort(name="running", label="Running first", key=running_first),
         Sort(name="newest", label="Newest first", key=newest_first),

@@ -1,6 +1,8 @@
 """/streams/{id}: one stream, how it got where it is, and what works on it."""
 
+import json
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from nicegui import ui
@@ -12,7 +14,9 @@ from components.history_view import HistoryView
 from components.live import Hook, use_stream_progress
 from components.present import present_agent
 from components.shell import page_head, section
+from components.text import text
 from components.window import Live, end_with
+from pages.run_log import run_log
 from pages.visit import Visit, activity_list, agent_list, newest_first, scan_list, stream_list
 from services.entities import AGENTS, STREAMS
 from services.errors import LivewatchError
@@ -39,6 +43,8 @@ def stream_page(visit: Visit, id: str) -> None:
         stream_list(visit, where=lambda stream: stream.id == stream_id)
         with section("Progress over time"), ui.element("div").classes("lw-panel"):
             progress_chart(visit, stream_id)
+        run_log(visit, STREAMS, stream_id)
+        stream_facts(visit, stream_id)
         with section("Scans"):
             scan_list(
                 visit,
@@ -60,6 +66,28 @@ def stream_page(visit: Visit, id: str) -> None:
         found.set_visibility(exists)
         missing.set_visibility(not exists)
 
+    use_stream_progress(visit.window, stream_id, on_change=show)
+
+
+def stream_facts(visit: Visit, stream_id: UUID) -> None:
+    """Why it ended badly, and what else its program says of it; nothing while there is neither."""
+
+    def show(stream: Hook[Stream]) -> None:
+        facts.clear()
+        for row in stream.data:
+            told = [("Error", row.error, "critical")] if row.error else []
+            told += [(name, shown(value), "") for name, value in row.details.items()]
+            with facts:
+                for label, value, tone in told:
+                    with ui.element("section").classes("lw-details__text") as part:
+                        part.props["data-tone"] = tone
+                        text("h3", label)
+                        text("pre", value).props("tabindex=0")
+
+    def shown(value: Any) -> str:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+    facts = ui.element("div").classes("lw-facts-of")
     use_stream_progress(visit.window, stream_id, on_change=show)
 
 

@@ -1,5 +1,7 @@
 """The tables that the product knows, one module each, with the statuses of their rows."""
 
+from sqlalchemy.orm import configure_mappers
+
 from services.models.activities import Activity, Subject
 from services.models.agents import AgentExecution, AgentStatus
 from services.models.alerts import AlertStatus, Priority, SignalAlert
@@ -11,6 +13,9 @@ from services.models.progress import Progress, ProgressPoint
 from services.models.reported import Reported
 from services.models.scans import ACTIVE_SCANS, AcquisitionScan, ScanStatus
 from services.models.streams import ACTIVE_GOALS, GoalStatus, Stream
+
+# Else SQLAlchemy does so with the first row that it makes, and until then attributes of rows that are only read fail.
+configure_mappers()
 
 __all__ = [
     "ACTIVE_GOALS",

@@ -93,6 +93,7 @@ async def page(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[d
             "org_id": org,
             "present_stream": present_stream,
             "realtime": realtime,
+            "rows": range(3),
             "scan_id": scan.id,
             "select": select,
             "session": ada,

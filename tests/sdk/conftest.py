@@ -1,6 +1,7 @@
 """What the tests of the SDK share: a server in this process, and an environment that names it."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,13 @@ from tests.sdk.api_server import KEY, ApiServer, serving
 SDK = Path(__file__).parent.parent.parent / "sdk"
 OURS = ("LIVEWATCH_URL", "LIVEWATCH_KEY", "LIVEWATCH_SPOOL", "LIVEWATCH_RUN")
 Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heeded_signals() -> None:
+    """Where tests run in the background, the shell has them ignore Ctrl-C, and what they start inherits that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -1,0 +1,117 @@
+"""What programs report shows: that one has gone silent, that it is back, what it logged and why it failed."""
+
+from uuid import UUID, uuid4
+
+import pytest
+from playwright.async_api import expect
+
+from services.models import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, Role, ScanStatus, Stream
+from services.run_logs import MOST_LINES, log_lines
+from tests.e2e.conftest import SignedIn, live
+from tests.world import World
+
+pytestmark = pytest.mark.e2e
+SECOND = 1000
+BEAT = "update {} set heartbeat_at = now(), heartbeat_interval = 1 where id = %s"
+
+
+async def log(world: World, org: UUID, run: UUID, *messages: str, level: str = "info") -> None:
+    for message in messages:
+        await world.sql(
+            "insert into log_lines (org_id, run_id, level, message) values (%s, %s, %s, %s)", org, run, level, message
+        )
+    await world.sql(BEAT.format("streams"), run)
+
+
+async def test_a_silent_program_is_unreachable_until_its_next_beat(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    stream = Stream(org_id=org, name="Import", total=9, completed=3, goal_status=GoalStatus.ON_TRACK)
+    scan = AcquisitionScan(org_id=org, stream_id=stream.id, name="Scan", status=ScanStatus.SCANNING)
+    run = AgentExecution(org_id=org, stream_id=stream.id, agent_id="a", agent_name="Agent", status=AgentStatus.RUNNING)
+    for row in (stream, scan, run):
+        await world.insert(row, by=ada)
+    await world.sql("update streams set updated_at = now() where id = %s", stream.id)
+    rows = {"streams": stream.id, "acquisition_scans": scan.id, "agent_executions": run.id}
+    page = await window(ada, f"/streams/{stream.id}")
+    for table, id in rows.items():
+        await expect(live(page, table, id, "unreachable")).to_have_count(0)
+        await world.sql(BEAT.format(table), id)
+    for table, id in rows.items():
+        await expect(live(page, table, id, "unreachable")).to_contain_text("Unreachable since", timeout=6 * SECOND)
+    await page.goto("/monitoring?status=unreachable")
+    await expect(live(page, "streams", stream.id, "name")).to_be_visible()
+    await page.goto("/")
+    await expect(live(page, "streams", stream.id, "unreachable").first).to_be_visible()
+    await page.goto(f"/monitoring/agents?selected={run.id}")
+    await expect(live(page, "agent_executions-details", "row", "unreachable")).to_be_visible()
+    await world.sql(BEAT.format("agent_executions").replace("= 1", "= 60"), run.id)
+    await expect(live(page, "agent_executions-details", "row", "unreachable")).to_have_count(0, timeout=2 * SECOND)
+    await expect(live(page, "agent_executions", run.id, "unreachable")).to_have_count(0)
+
+
+async def test_a_heartbeat_is_no_news_of_a_run(world: World) -> None:
+    org = await world.organization()
+    id = uuid4()
+    await world.sql("insert into streams (id, org_id, name, total) values (%s, %s, 's', 9)", id, org)
+    look = (
+        "select updated_at, version, (select count(*) from activities where subject_id = %s) from streams where id = %s"
+    )
+    [before] = await world.sql(look, id, id)
+    await world.sql(BEAT.format("streams"), id)
+    [after] = await world.sql(look, id, id)
+    assert (after[0], after[2]) == (before[0], before[2])
+    assert after[1] > before[1]
+    await world.sql("update streams set heartbeat_at = now(), completed = 1 where id = %s", id)
+    [moved] = await world.sql(look, id, id)
+    assert moved[0] > before[0]
+
+
+async def test_lines_come_live_older_ones_on_demand_and_stay_text(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    attack = "<img src=x onerror=\"document.title='owned'\">"
+    facts = {"host": attack, "retries": 3}
+    stream = Stream(
+        org_id=org, name="Import", goal_status=GoalStatus.BLOCKED, error="No space left: " + attack, details=facts
+    )
+    await world.insert(stream, by=ada)
+    page = await window(ada, f"/streams/{stream.id}")
+    await expect(page.get_by_role("heading", name="Log")).to_have_count(0)
+    await expect(live(page, "streams", stream.id, "error")).to_contain_text("No space left")
+    await expect(page.locator(".lw-facts-of")).to_contain_text(attack)
+    await log(world, org, stream.id, "Page 1", attack)
+    lines = page.locator(".lw-log__line")
+    await expect(lines).to_have_count(2, timeout=3 * SECOND)
+    await expect(lines.nth(1)).to_contain_text(attack)
+    await log(world, org, stream.id, "It broke", level="error")
+    await expect(lines).to_have_count(3, timeout=3 * SECOND)
+    await expect(lines.nth(2)).to_have_attribute("data-tone", "critical")
+    await world.sql(
+        "insert into log_lines (org_id, run_id, message) select %s, %s, 'Line ' || n from generate_series(1, 300) as n",
+        org,
+        stream.id,
+    )
+    await page.reload()
+    await expect(lines).to_have_count(MOST_LINES)
+    await page.get_by_role("button", name="Older lines").click()
+    await expect(lines).to_have_count(303)
+    await expect(page.get_by_role("button", name="Older lines")).to_have_count(0)
+    assert await page.title() != "owned"
+
+
+async def test_lines_of_another_organisation_are_not_to_be_had(world: World) -> None:
+    ours, theirs = await world.organization(), await world.organization()
+    eve, bob = await world.person(ours, role=Role.ADMIN), await world.person(theirs)
+    stream = Stream(org_id=theirs, name="Secret")
+    await world.insert(stream, by=bob)
+    await log(world, theirs, stream.id, "one", "two", "three")
+    assert await log_lines(world.database, eve.identity, stream.id) == []
+    told = await log_lines(world.database, bob.identity, stream.id)
+    assert [line.message for line in told] == ["one", "two", "three"]
+    assert [line.message for line in await log_lines(world.database, bob.identity, stream.id, after=told[1].id)] == [
+        "three"
+    ]
+    assert [line.message for line in await log_lines(world.database, bob.identity, stream.id, before=told[1].id)] == [
+        "one"
+    ]
