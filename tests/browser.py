@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from playwright.async_api import BrowserContext
 from playwright.sync_api import sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -41,6 +42,16 @@ def install() -> None:
             subprocess.run(["apt-get", *command], env=environment, check=False, stdout=subprocess.DEVNULL)
     else:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+
+
+async def leave(context: BrowserContext) -> None:
+    """Make a context as new for the next test, but for its pages and what they loaded."""
+    for page in context.pages:
+        await page.unroute_all()
+        if page.url.startswith("http"):
+            await page.evaluate("localStorage.clear(); sessionStorage.clear()")
+            await page.goto("about:blank")
+    await context.clear_cookies()
 
 
 def main() -> int:

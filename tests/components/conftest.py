@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, WebError
+
+from tests.browser import leave
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 30
@@ -45,23 +47,39 @@ async def gallery() -> AsyncIterator[Gallery]:
         yield gallery
 
 
+@pytest.fixture(scope="session")
+async def context(gallery: Gallery, browser: Browser) -> AsyncIterator[BrowserContext]:
+    """One for all tests, and its pages with it: to load the app's scripts again is most of what a test costs."""
+    context = await browser.new_context(base_url=gallery.url)
+    yield context
+    await context.close()
+
+
 @pytest.fixture
-async def open_page(gallery: Gallery, browser: Browser) -> AsyncIterator[Open]:
+async def open_page(context: BrowserContext) -> AsyncIterator[Open]:
     """Opens pages of the gallery, and fails the test if one logs an error."""
-    pages: list[Page] = []
+    spare = list(context.pages)
     errors: list[str] = []
 
+    def failed(error: WebError) -> None:
+        errors.append(str(error.error))
+
+    def logged(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            errors.append(message.text)
+
+    context.on("weberror", failed)
+    context.on("console", logged)
+
     async def open_page(path: str = "/", *, width: int = 1440, height: int = 900, still: bool = False) -> Page:
-        page = await browser.new_page(
-            viewport={"width": width, "height": height}, reduced_motion="reduce" if still else "no-preference"
-        )
-        pages.append(page)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        await page.goto(gallery.url + path)
+        page = spare.pop() if spare else await context.new_page()
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.emulate_media(reduced_motion="reduce" if still else "no-preference")
+        await page.goto(path)
         return page
 
     yield open_page
-    for page in pages:
-        await page.close()
+    context.remove_listener("weberror", failed)
+    context.remove_listener("console", logged)
+    await leave(context)
     assert not errors

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Locator, Page, ViewportSize
 
 from tests.app_process import AppProcess, project_settings, running
+from tests.browser import leave
 from tests.world import Person, World
 
 SignedIn = Callable[..., Awaitable[Page]]
@@ -23,7 +24,7 @@ async def app(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
 
 @pytest.fixture(scope="session")
 async def contexts(app: AppProcess, browser: Browser) -> AsyncIterator[list[BrowserContext]]:
-    """Browser contexts that nobody uses now: taken up again, they need not load the app's scripts again."""
+    """Browser contexts that nobody uses now, with their pages: to load the app's scripts anew is most of a window."""
     contexts: list[BrowserContext] = []
     yield contexts
     for context in contexts:
@@ -34,26 +35,33 @@ async def contexts(app: AppProcess, browser: Browser) -> AsyncIterator[list[Brow
 async def window(app: AppProcess, browser: Browser, contexts: list[BrowserContext]) -> AsyncIterator[SignedIn]:
     """Opens windows: `await window(person, "/monitoring")`; a second one of the same person shares the cookie."""
     taken: dict[UUID, BrowserContext] = {}
+    spare: dict[UUID, list[Page]] = {}
 
     async def open_window(person: Person, path: str = "/monitoring") -> Page:
         context = taken.get(person.id)
         if context is None:
             context = contexts.pop() if contexts else await browser.new_context(base_url=app.url, viewport=VIEWPORT)
             taken[person.id] = context
-            page = await context.new_page()
-            await sign_in(page, person, path)
-        else:
-            page = await context.new_page()
-            await page.goto(path)
+            spare[person.id] = list(context.pages)
+            await enter(context, person)
+        page = spare[person.id].pop() if spare[person.id] else await context.new_page()
+        await page.set_viewport_size(VIEWPORT)
+        await page.goto(path)
         await page.wait_for_selector('body[data-live="connected"]')
         return page
 
     yield open_window
     for context in taken.values():
-        for page in context.pages:
-            await page.close()
-        await context.clear_cookies()
+        await leave(context)
         contexts.append(context)
+
+
+async def enter(context: BrowserContext, person: Person) -> None:
+    """Sign in with the form's request alone."""
+    answer = await context.request.post(
+        "/session", form={"email": person.email, "password": person.password}, max_redirects=0
+    )
+    assert answer.headers["location"] == "/", answer.headers
 
 
 async def sign_in(page: Page, person: Person, path: str = "/") -> None:

@@ -135,7 +135,7 @@ async def test_every_page_is_accessible_fits_every_width_and_logs_no_error(
         await quiet(page)
         assert await page.evaluate("document.body.classList.contains('body--dark')") == (theme == "dark")
         wrong += [f"{path}: {each}" for each in await serious(page)]
-        for width in WIDTHS:
+        for width in WIDTHS if theme == "light" else ():
             await page.set_viewport_size({"width": width, "height": 844})
             wide = await page.evaluate("document.documentElement.scrollWidth")
             if wide > width:

@@ -19,3 +19,10 @@ async def api(world: World) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def program(world: World, api: httpx.AsyncClient) -> Program:
     return await a_program(world, api)
+
+
+@pytest.fixture(scope="session")
+async def refused_program(world: World) -> AsyncIterator[Program]:
+    """One for all requests that are refused, since they leave nothing behind."""
+    async with client(application(world, world.database, Rate(per_second=10_000, burst=10_000))) as api:
+        yield await a_program(world, api)

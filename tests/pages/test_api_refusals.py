@@ -61,10 +61,10 @@ pytestmark = pytest.mark.integration
     ],
 )
 async def test_what_does_not_fit_is_refused_by_field_and_value(
-    program: Program, asked: str, body: Any, field: str | None, says: str
+    refused_program: Program, asked: str, body: Any, field: str | None, says: str
 ) -> None:
     method, path = asked.split()
-    assert says in refused(await program.send(method, path, body), 422, "invalid", field)
+    assert says in refused(await refused_program.send(method, path, body), 422, "invalid", field)
 
 
 async def test_counts_beyond_what_a_database_holds_are_refused(program: Program) -> None:
