@@ -36,8 +36,8 @@ async def main() -> None:
             async with (
                 Auth(url=local.status.api_url, key=local.status.anon_key) as auth,
                 Database(local.status.app_database_url) as database,
+                World(data, local, auth, database) as world,
             ):
-                world = World(data, local, auth, database)
                 org = await world.organization()
                 person = await world.person(org)
                 await world.sql(

@@ -24,8 +24,9 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         LocalSupabase.start(data=data, migrations=MIGRATIONS, user=DEMO_EMAIL, app_role=APP_ROLE) as local,
         Auth(url=local.status.api_url, key=local.status.anon_key) as auth,
         Database(_app_url(local)) as database,
+        World(data, local, auth, database) as world,
     ):
-        yield World(data, local, auth, database)
+        yield world
 
 
 @pytest.fixture(params=list(FeedKind))

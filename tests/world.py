@@ -1,14 +1,16 @@
 """A world to test in: a real local Supabase with organisations and people, made through the front door."""
 
 import asyncio
+import select
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 import httpx
 import psycopg
+from psycopg.pq import TransactionStatus
 from pydantic import SecretStr
 
 from services.auth import Auth, Tokens
@@ -40,10 +42,24 @@ class World:
     """Makes organisations and people, and writes as the database's owner, as a job outside of the app would."""
 
     def __init__(self, data: Path, local: LocalSupabase, auth: Auth, database: Database) -> None:
+        """Close with `aclose`."""
         self.data = data
         self.local = local
         self.auth = auth
         self.database = database
+        self._http = httpx.AsyncClient(headers={"apikey": local.status.anon_key.get_secret_value()})
+        self._connections: list[psycopg.AsyncConnection[Any]] = []
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+        while self._connections:
+            await self._connections.pop().close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     @property
     def status(self) -> LocalSupabaseStatus:
@@ -56,15 +72,16 @@ class World:
 
     async def person(self, *orgs: UUID, role: Role = Role.OPERATOR) -> Person:
         email, password = f"{uuid4().hex[:12]}@example.org", uuid4().hex
-        key = self.status.service_role_key.get_secret_value()
-        async with httpx.AsyncClient(base_url=self.status.api_url) as http:
-            answer = await http.post(
-                "/auth/v1/admin/users",
-                headers={"apikey": key, "Authorization": f"Bearer {key}"},
-                json={"email": email, "password": password, "email_confirm": True},
-            )
-            answer.raise_for_status()
-        person = Person(email=email, password=password, tokens=await self.auth.sign_in(email, SecretStr(password)))
+        # Signing up opens a session too, and hashes the password once where an admin and a sign-in do so twice.
+        answer = await self._http.post(
+            f"{self.status.api_url}/auth/v1/signup", json={"email": email, "password": password}
+        )
+        answer.raise_for_status()
+        session = answer.json()
+        tokens = Tokens(
+            access_token=SecretStr(session["access_token"]), refresh_token=SecretStr(session["refresh_token"])
+        )
+        person = Person(email=email, password=password, tokens=tokens)
         for org in orgs:
             await self.sql(
                 "insert into org_members (org_id, user_id, role) values (%s, %s, %s)", org, person.id, role.value
@@ -73,10 +90,23 @@ class World:
 
     async def sql(self, statement: str, *values: Any) -> list[Any]:
         """Run a statement as the owner; returns the rows if there are any."""
-        url = self.status.database_url.get_secret_value()
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        while self._connections:
+            connection = self._connections.pop()
+            # A server that went away has left bytes or an end to be read.
+            if not select.select([connection.fileno()], [], [], 0)[0]:
+                break
+            await connection.close()
+        else:
+            url = self.status.database_url.get_secret_value()
+            connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
+        try:
             cursor = await connection.execute(statement.encode(), values)
             return await cursor.fetchall() if cursor.description else []
+        finally:
+            if connection.info.transaction_status is TransactionStatus.IDLE:
+                self._connections.append(connection)
+            else:
+                await connection.close()
 
     async def insert(self, row: Row, *, by: Person) -> None:
         """Insert as a person, under row-level security."""

@@ -73,6 +73,7 @@ async def open_page(context: BrowserContext) -> AsyncIterator[Open]:
 
     async def open_page(path: str = "/", *, width: int = 1440, height: int = 900, still: bool = False) -> Page:
         page = spare.pop() if spare else await context.new_page()
+        await page.bring_to_front()
         await page.set_viewport_size({"width": width, "height": height})
         await page.emulate_media(reduced_motion="reduce" if still else "no-preference")
         await page.goto(path)

@@ -45,6 +45,7 @@ async def window(app: AppProcess, browser: Browser, contexts: list[BrowserContex
             spare[person.id] = list(context.pages)
             await enter(context, person)
         page = spare[person.id].pop() if spare[person.id] else await context.new_page()
+        await page.bring_to_front()
         await page.set_viewport_size(VIEWPORT)
         await page.goto(path)
         await page.wait_for_selector('body[data-live="connected"]')

@@ -20,15 +20,15 @@ async def a_run(world: World, org: UUID, *, days: int, status: str = "completed"
     """A stream with a run of an agent, both of which ended so many days ago; or the stream only began."""
     stream, run = uuid4(), uuid4()
     ended = f"now() - interval '{days} days'"
+    # One statement, since the job that forgets may run meanwhile.
     await world.sql(
-        f"insert into streams (id, org_id, name, goal_status, finished_at) values (%s, %s, 's', %s, {ended})",
+        "with stream as (insert into streams (id, org_id, name, goal_status, finished_at) "
+        f"values (%s, %s, 's', %s, {ended})) "
+        "insert into agent_executions (id, org_id, stream_id, agent_id, agent_name, status, started_at, completed_at) "
+        f"values (%s, %s, %s, 'a', 'a', %s, {ended}, {ended if status != 'running' else 'null'})",
         stream,
         org,
         status if status != "running" else "in_progress",
-    )
-    await world.sql(
-        "insert into agent_executions (id, org_id, stream_id, agent_id, agent_name, status, started_at, completed_at) "
-        f"values (%s, %s, %s, 'a', 'a', %s, {ended}, {ended if status != 'running' else 'null'})",
         run,
         org,
         stream,

@@ -42,8 +42,9 @@ async def brief(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         async with (
             Auth(url=local.status.api_url, key=local.status.anon_key) as auth,
             Database(local.status.app_database_url) as database,
+            World(data, local, auth, database) as world,
         ):
-            yield World(data, local, auth, database)
+            yield world
 
 
 @pytest.fixture
