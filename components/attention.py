@@ -3,7 +3,6 @@
 from nicegui.element import Element
 
 from components.attention_view import INBOXES
-from components.batch import Batch
 from components.statuses import looks_of
 from services.models import NotificationType, Priority
 
@@ -23,10 +22,6 @@ class Attention(Element, component="attention.js", dependencies=["lw_parts.js", 
         self.props["inboxes"] = INBOXES
         self.props["place"] = ""
         self.prefer(toasts=True, sound=False)
-
-    def apply(self, batch: Batch) -> None:
-        """Show a batch, in a message of its own."""
-        self.run_method("apply", batch)
 
     def set_place(self, place: str) -> None:
         """Say where the window is."""

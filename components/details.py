@@ -38,10 +38,6 @@ class Details(Element, component="details.js", dependencies=["lw_parts.js"]):
         self.props["noun"] = noun
         self.props["gone-text"] = gone_text
 
-    def apply(self, batch: Batch) -> None:
-        """Show a batch, in a message of its own."""
-        self.run_method("apply", batch)
-
     def on_close(self, handler: Callable[[], object]) -> None:
         """Call `handler` when the person closes it."""
         self.on("close", handler)

@@ -37,10 +37,6 @@ class LiveTable(Element, component="live_table.js", dependencies=["lw_parts.js"]
         self.props["empty-text"] = empty_text
         self.props["looks"] = looks_of(ConnectionStatus)
 
-    def apply(self, batch: Batch) -> None:
-        """Show a batch, in a message of its own."""
-        self.run_method("apply", batch)
-
 
 class TableView:
     """The rows of a LiveTable by id, computed by `rows` whenever it is shown or refreshed."""

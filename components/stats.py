@@ -47,7 +47,3 @@ class CountBadge(Element, component="count_badge.js", dependencies=["lw_parts.js
         self.keys = keys
         self.props["counts"] = list(keys)
         self.props["label"] = label
-
-    def apply(self, batch: Batch) -> None:
-        """Show a batch, in a message of its own."""
-        self.run_method("apply", batch)

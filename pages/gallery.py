@@ -21,6 +21,7 @@ from components.live_list import KINDS, Kind, LiveList
 from components.live_table import LiveTable
 from components.org_switcher import Choice, OrgSwitcher
 from components.progress import LiveProgress
+from components.run_log import RunLog
 from components.shell import page_head, section, shell
 from components.sign_in_card import sign_in_card
 from components.stats import Stat, StatGrid
@@ -32,6 +33,7 @@ from services.models import AgentExecution, AgentStatus
 from services.models import ConnectionStatus as Status
 from services.preferences import ThemeName
 from services.realtime.status import FeedStatus
+from services.run_logs import LogLine
 
 
 def gallery(theme: ThemeName | None = None) -> None:
@@ -51,6 +53,7 @@ def gallery(theme: ThemeName | None = None) -> None:
         _system()
         with section("Details of one row"):
             _details()
+        _log()
         with section("Progress"), Element("div").classes("lw-panel lw-column"):
             _shown(LiveProgress("stream"), {"reset": rows_of("stream")})
             _shown(LiveProgress("scan", variant="compact"), {"reset": rows_of("scan")})
@@ -109,8 +112,8 @@ def main() -> None:
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 
-def _shown(element: Any, batch: dict[str, Any]) -> None:
-    element.on("live", lambda: element.apply(batch))
+def _shown(element: Element, batch: dict[str, Any]) -> None:
+    element.on("live", lambda: element.run_method("apply", batch))
 
 
 def _stats() -> None:
@@ -226,6 +229,22 @@ def _details() -> None:
         with Element("div").classes("lw-panel"):
             gone = "It was deleted, or is another organisation's."
             _shown(Details("agent_executions", AgentStatus, noun="run", gone_text=gone), {"reset": reset})
+
+
+def _log() -> None:
+    messages = {
+        "debug": "cache: 12 of 41 hit",
+        "info": "Read 41 packages\n  from requirements.lock",
+        "warning": "numpy: no licence file",
+        "error": "torch: no space is left on the device",
+        "critical": "Giving up",
+    }
+    lines = [
+        LogLine(id=n, at=datetime.now(UTC), level=level, message=message)
+        for n, (level, message) in enumerate(messages.items())
+    ]
+    log = RunLog()
+    log.on("live", lambda: log.add(lines, is_first=True, more=True))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ def _streams() -> list[dict[str, Any]]:
             "percentage": round(completed / 3, 1) if index != 2 else 12.4,
             "quality_target": "95%" if index % 2 else None,
             "updated_at": ago(seconds=3 * 12**index),
+            **(_silent() if status is GoalStatus.AT_RISK else {}),
         }
         for index, (status, completed) in enumerate(zip(GoalStatus, (0, 128, 153086, 64, 17, 300), strict=True))
     ]
@@ -45,6 +46,7 @@ def _scans() -> list[dict[str, Any]]:
             "targets_analyzed": 76 * index,
             "error": "The connection to the registry was refused twice." if status is ScanStatus.FAILED else None,
             "updated_at": ago(seconds=4 * 9**index),
+            **(_silent() if status is ScanStatus.ANALYZING else {}),
         }
         for index, status in enumerate(ScanStatus)
     ]
@@ -59,6 +61,7 @@ def _agents() -> list[dict[str, Any]]:
             "summary": note,
             "started_at": None if status is AgentStatus.PENDING else ago(seconds=70 * index),
             "duration_ms": None if index < 2 else 740 * 11**index,
+            **(_silent() if status is AgentStatus.RUNNING else {}),
         }
         for index, (status, note) in enumerate(zip(AgentStatus, notes, strict=True))
     ]
@@ -118,6 +121,11 @@ _ROWS = {
     "alert": _alerts,
     "notification": _notifications,
 }
+
+
+def _silent() -> dict[str, Any]:
+    """Whose program reported last an hour ago."""
+    return {"reported_at": ago(seconds=3600) // 1000, "unreachable_at": ago(seconds=3540) // 1000}
 
 
 def ago(*, seconds: float) -> int:

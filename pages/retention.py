@@ -34,6 +34,7 @@ def retention_settings(visit: Visit) -> None:
             days = getattr(choice, name) or 0
             # A choice of another length was made in the database.
             control.set_options(PERIODS | {days: PERIODS.get(days, f"{days} days")}, value=days)
+            control.enable()
             control.on_value_change(lambda event, name=name: choose(name, event.value))
 
     async def choose(name: str, days: int) -> None:
@@ -47,4 +48,5 @@ def retention_settings(visit: Visit) -> None:
     for name, (label, about) in KINDS.items():
         with setting(label, about):
             controls[name] = ui.select(PERIODS).props(f'outlined dense options-dense aria-label="{label}"')
+            controls[name].disable()  # until the present one is known
     ui.timer(0, load, once=True)

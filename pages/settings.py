@@ -48,6 +48,8 @@ def _profile(visit: Visit) -> None:
             name.value = (await own_profile(visit.context.database, visit.session.identity)).name
         except LivewatchError as error:
             ui.notify(str(error), type="negative")
+        else:
+            name.enable()
 
     async def save() -> None:
         chosen = (name.value or "").strip()
@@ -58,6 +60,7 @@ def _profile(visit: Visit) -> None:
 
     with setting("Display name", "How your fellow members see you."):
         name = ui.input().props(f'outlined dense maxlength={MOST_NAME} aria-label="Display name"')
+        name.disable()  # what is typed before the present one is known would be overwritten
         name.on("keydown.enter", save)
         ui.button("Save", on_click=save).props("unelevated no-caps").classes("lw-button lw-button--primary")
     with setting("E-mail", "What you sign in with."):

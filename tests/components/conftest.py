@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,9 +28,10 @@ class Gallery:
 
 @asynccontextmanager
 async def running_gallery() -> AsyncIterator[Gallery]:
-    """Serve the gallery on a free port until the end of the block."""
+    """Serve the gallery on a free port until the end of the block, which fails if it printed an error."""
+    errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed below
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pages.gallery", "--port", "0", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "pages.gallery", "--port", "0", cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=errors
     )
     assert process.stdout
     try:
@@ -39,6 +41,10 @@ async def running_gallery() -> AsyncIterator[Gallery]:
         if process.returncode is None:
             process.kill()
         await process.wait()
+        errors.seek(0)
+        printed = errors.read()
+        errors.close()
+    assert not printed, printed
 
 
 @pytest.fixture(scope="session")

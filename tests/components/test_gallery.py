@@ -11,6 +11,7 @@ from services.models import ConnectionStatus, NotificationType
 from tests.components.conftest import Open
 
 pytestmark = pytest.mark.e2e
+PARTS = (".lw-chart__line", ".lw-timeline__bar", ".lw-log__row", ".lw-log__line", ".lw-pace--unreachable")
 PNG = b"\x89PNG"
 
 
@@ -22,6 +23,8 @@ async def test_the_gallery_shows_everything_and_nothing_sticks_out(
     page = await open_page(f"/gallery?theme={theme}", width=width, still=True)
     await expect(page.locator(".lw-details")).to_have_count(2)
     await expect(page.locator(".lw-list")).to_have_count(3 + 3 * len(KINDS))
+    for part in PARTS:
+        await expect(page.locator(part).first).to_be_attached()
     for status in ConnectionStatus:
         label = LOOKS[ConnectionStatus][status].label
         await expect(page.locator(".lw-chip__status").filter(has_text=label).first).to_be_attached()

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
+from pages.retention import KINDS
 from services.models import AgentExecution, AgentStatus, Notification, Role, SignalAlert, Stream
 from tests.app_process import AppProcess
 from tests.e2e.conftest import SignedIn, live
@@ -201,6 +202,20 @@ async def test_a_viewer_is_told_when_the_database_refuses(world: World, window: 
     await page.get_by_label("Display name").fill("Ada")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved.")).to_be_visible()
+
+
+async def test_a_setting_cannot_be_changed_before_the_present_one_is_known(world: World, window: SignedIn) -> None:
+    page = await window(await world.person(await world.organization(), role=Role.ADMIN))
+    await page.route_web_socket("**/_nicegui_ws/**", lambda socket: None)
+    await page.goto("/settings")
+    fields, disabled = page.locator("#content .q-field"), page.locator("#content .q-field--disabled")
+    await expect(disabled).to_have_count(await fields.count())
+    assert await fields.count() == 1 + len(KINDS)
+    await page.close()
+    page = await page.context.new_page()
+    await page.goto("/settings")
+    await expect(page.get_by_label("Display name")).to_be_editable()
+    await expect(page.locator("#content .q-field--disabled")).to_have_count(0)
 
 
 async def test_signing_out_in_one_window_sends_the_other_to_sign_in(world: World, window: SignedIn) -> None:
