@@ -20,14 +20,21 @@ OBSERVER = """
   window.seen = [];
   if (window.observing) return;
   window.observing = true;
-  const note = (node) => {
-    const element = (node.nodeType === 3 ? node.parentElement : node)?.closest?.('[data-field="completed"]');
-    if (element) {
-      const value = Number(element.textContent.replace(/[^0-9]/g, ""));
-      window.seen.push([element.dataset.id, value, performance.timeOrigin + performance.now()]);
-    }
+  const note = (element) => {
+    const value = Number(element.textContent.replace(/[^0-9]/g, ""));
+    window.seen.push([element.dataset.id, value, performance.timeOrigin + performance.now()]);
   };
-  new MutationObserver((all) => all.forEach((each) => note(each.target))).observe(document.body, {
+  const look = (record) => {
+    const target = record.target.nodeType === 3 ? record.target.parentElement : record.target;
+    const element = target?.closest?.('[data-field="completed"]');
+    if (element) note(element);
+    // Streamlit writes its text as a whole.
+    else record.addedNodes.forEach((node) => {
+      if (node.dataset?.field === "completed") note(node);
+      node.querySelectorAll?.('[data-field="completed"]').forEach(note);
+    });
+  };
+  new MutationObserver((all) => all.forEach(look)).observe(document.body, {
     subtree: true, characterData: true, childList: true,
   });
 }
@@ -112,4 +119,4 @@ async def _shows(page: Page, values: dict[str, int]) -> None:
         )
         return all(shown.get(stream) == value for stream, value in values.items())
 
-    await until(equal, within=20, what="the page shows the last values")
+    await until(equal, within=60, what="the page shows the last values")
