@@ -23,6 +23,7 @@ from services.errors import (
 from services.feed_kind import FeedKind
 from services.identity import Identity
 from services.models import ConnectionStatus
+from services.realtime.patience import patience
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
 from services.realtime.transport import Link, Transport
@@ -243,14 +244,14 @@ class Supervisor:
             self._feed.set_status(replace(self._feed.status, lag=lag, last_event_at=meter.last_event_at))
             await asyncio.sleep(CANARY_INTERVAL)
 
-    async def _canary(self, timeout: float) -> float:  # noqa: ASYNC109  # the caller's patience is part of the question
-        """Seconds from the database and back; raises TimeoutError when it takes longer than `timeout`."""
+    async def _canary(self, within: float) -> float:
+        """Seconds from the database and back; raises TimeoutError when it takes longer than `within`."""
         loop = asyncio.get_running_loop()
         nonce = uuid4()
         waiting = self._feed.expect_canary(nonce)
         sent = loop.time()
         try:
-            async with asyncio.timeout(timeout):
+            async with patience(within):
                 await self._source.canary(self._identity, self._feed.topic, nonce, self._transport.kind)
                 await waiting
         finally:
