@@ -149,12 +149,9 @@ async def compose(
     await stack.enter_async_context(Retention(database))
     demo = scan = None
     if backend.demo:
-        demo = Demo(backend.demo, auth=auth, database=database)
         scan = ExampleScan(database, url=own_url)
         stack.push_async_callback(scan.aclose)
-        if settings.demo_scan:
-            starting = asyncio.create_task(demo.start_work(scan), name="example scan")
-            stack.callback(starting.cancel)
+        demo = Demo(backend.demo, auth=auth, database=database, scan=scan if settings.demo_scan else None)
     tails = await stack.enter_async_context(Tails(database))
     pacer = Pacer()
     app = create_app(

@@ -7,6 +7,7 @@ from services.backend import Account
 from services.database import Database
 from services.errors import LivewatchError
 from services.example_scan import ExampleScan
+from services.identity import Identity
 from services.organizations import create_organization, memberships
 
 logger = structlog.get_logger(__name__)
@@ -15,24 +16,30 @@ ORGANIZATION = "Demo organisation"
 
 
 class Demo:
-    """Opens sessions of the demo user, who gets an organisation at the first one."""
+    """Opens sessions of the demo user, who gets an organisation at the first one, and a `scan` to watch if given.
 
-    def __init__(self, user: Account, *, auth: Auth, database: Database) -> None:
+    The scan takes seconds, so it waits for the first who enters: they see it from its beginning.
+    """
+
+    def __init__(self, user: Account, *, auth: Auth, database: Database, scan: ExampleScan | None = None) -> None:
         self._user = user
         self._auth = auth
         self._database = database
+        self._scan = scan
 
     async def enter(self) -> Tokens:
         """A fresh session of the demo user; raises what Auth.sign_in raises."""
         tokens = await self._auth.sign_in(self._user.email, self._user.password)
         if not await memberships(self._database, tokens.identity):
             await create_organization(self._database, tokens.identity, ORGANIZATION)
+        scan, self._scan = self._scan, None
+        if scan:
+            await self._start(scan, tokens.identity)
         return tokens
 
-    async def start_work(self, scan: ExampleScan) -> None:
+    async def _start(self, scan: ExampleScan, identity: Identity) -> None:
         """Start the example scan as the demo user; a failure is logged, since the app is of use without it."""
         try:
-            identity = (await self.enter()).identity
             await scan.start(identity, (await memberships(self._database, identity))[0].org_id)
         except (LivewatchError, OSError) as error:
             logger.warning("the example scan was not started", cause=str(error))

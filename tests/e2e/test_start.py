@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -51,6 +52,7 @@ async def test_one_command_and_a_person_watches_real_work(data: Path, browser: B
         page = await context.new_page()
         await page.goto("/")
         await expect(page.get_by_text("this server listens on this machine alone")).to_be_visible()
+        assert await scans(data) == [], "the example scan waits for somebody to watch it"
         await page.get_by_test_id("enter-demo").click()
         await page.wait_for_selector('body[data-live="connected"]')
         completed = page.locator('[data-table="streams"][data-field="completed"]').first
@@ -63,6 +65,7 @@ async def test_one_command_and_a_person_watches_real_work(data: Path, browser: B
 
 async def test_ctrl_c_stops_everything_and_a_second_start_finds_the_data_again(data: Path) -> None:
     async with running({"LIVEWATCH_DATA": str(data)}) as app:
+        await enter_demo(app)
         await until(lambda: scans(data), within=15, what="the example scan reports")
         processes = family(app.pid)
         assert len(processes) > 4, "the app, the example scan, the local Supabase and PostgreSQL"
@@ -73,6 +76,11 @@ async def test_ctrl_c_stops_everything_and_a_second_start_finds_the_data_again(d
         second = LocalSupabaseStatus.read(data)
         assert (second.anon_key, second.demo_password) == (first.anon_key, first.demo_password)
         assert await scans(data) == [("failed", "interrupted", "blocked")], "its end was told before the server went"
+
+
+async def enter_demo(app: AppProcess) -> None:
+    async with httpx.AsyncClient(base_url=app.url) as http:
+        assert (await http.post("/session/demo")).status_code == 303
 
 
 async def scans(data: Path) -> list[Any]:
@@ -88,6 +96,7 @@ async def scans(data: Path) -> list[Any]:
 async def test_after_kill_9_of_the_app_nothing_is_left_running(data: Path) -> None:
     app = await launch({"LIVEWATCH_DATA": str(data)})
     await app.ready()
+    await enter_demo(app)
     await until(lambda: any("scan_packages" in " ".join(each.cmdline()) for each in family(app.pid)), within=10)
     processes = family(app.pid)
     os.kill(app.pid, signal.SIGKILL)
