@@ -62,8 +62,9 @@ export const mayMove = () => !still.matches && !document.hidden;
 
 export const pageLink = (path) => (path.startsWith("/") ? (window.path_prefix ?? "") + path : path);
 
-const plain = (value) => value === 0 || value === 100;
-export const percent = (value) => (plain(value) ? value : Number(value ?? 0).toFixed(1)) + "%";
+// In whole tenths that are reached, as the database has a stream's: what is not done never says 100 %.
+const tenths = (value) => (Math.floor(value * 10 + 1e-6) / 10).toFixed(1);
+export const percent = (value) => (value === 0 || value === 100 ? value : tenths(value ?? 0)) + "%";
 
 export function ago(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));

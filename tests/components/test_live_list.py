@@ -60,6 +60,24 @@ async def test_every_live_value_of_a_stream_can_be_found(open_page: Open) -> Non
     await expect(page.get_by_role("link", name="A", exact=True)).to_have_attribute("href", "/streams/a")
 
 
+async def test_a_percentage_is_in_whole_tenths_that_are_reached(open_page: Open) -> None:
+    page = await open_page("/list/scan")
+    (scan, *_) = rows_of("scan")["rows"].values()
+    shown = {
+        0: "0%",
+        18.4: "18.4%",
+        29.0: "29.0%",
+        48.75: "48.7%",
+        57.99999999999999: "58.0%",
+        99.97: "99.9%",
+        100: "100%",
+    }
+    rows = {str(part): {**scan, "progress_percentage": part} for part in shown}
+    await apply(page, {"reset": {"order": list(rows), "rows": rows}})
+    for part, text in shown.items():
+        await expect(value(page, str(part), "progress_percentage")).to_have_text(text)
+
+
 async def test_a_change_shows_and_touches_its_own_card_only(open_page: Open) -> None:
     page = await open_page("/list/stream")
     ids = [f"s{index}" for index in range(50)]
