@@ -167,7 +167,9 @@ class FrameProxy:
             proxy._clients.add(client)
             upstream_url = url.replace("http", "ws", 1) + client.request.path
             try:
-                async with connect(upstream_url, max_size=None) as upstream, asyncio.TaskGroup() as group:
+                # What waits unread must not stop the reading: a close would not be heard, and waited for 10 s.
+                lines = connect(upstream_url, max_size=None, max_queue=None)
+                async with lines as upstream, asyncio.TaskGroup() as group:
 
                     async def down() -> None:
                         async for frame in upstream:
