@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -104,9 +105,11 @@ def line_of(change: Mapping[str, Any], *, is_coloured: bool) -> str:
     status = f"{said.get('status', ''):<11}"
     if is_coloured:
         status = f"\x1b[{COLOURS.get(status.strip(), RUNNING)}m{status}\x1b[0m"
-    percent = f"{float(change['percent']):5.1f} %" if isinstance(change.get("percent"), int | float) else " " * 7
+    percent = change.get("percent")
+    # In whole tenths that are reached, as on the page: what is not done never says 100 %.
+    reached = f"{math.floor(percent * 10 + 1e-6) / 10:5.1f} %" if isinstance(percent, int | float) else " " * 7
     rest = "  ".join(said[name] for name in ("step", "error") if name in said)
-    return f"{_time(said)}  {said.get('kind', ''):<6}  {said.get('name', ''):<32}  {status}  {percent}  {rest}".rstrip()
+    return f"{_time(said)}  {said.get('kind', ''):<6}  {said.get('name', ''):<32}  {status}  {reached}  {rest}".rstrip()
 
 
 def _time(said: Mapping[str, str]) -> str:

@@ -131,6 +131,14 @@ def test_colour_is_for_terminals_and_no_name_moves_the_cursor(server: ApiServer,
     assert "evil [2J 1A  name" in drawn.decode()
 
 
+@pytest.mark.parametrize(
+    ("percent", "shown"), [(0, "0.0"), (29.0, "29.0"), (48.75, "48.7"), (57.99999999999999, "58.0"), (99.97, "99.9")]
+)
+def test_a_percentage_is_in_whole_tenths_that_are_reached(percent: float, shown: str) -> None:
+    line = line_of({"kind": "scan", "name": "x", "percent": percent}, is_coloured=False)
+    assert line.split() == ["scan", "x", shown, "%"]
+
+
 def test_what_is_not_known_is_left_blank() -> None:
     assert line_of({"kind": "scan", "name": "x", "percent": "high"}, is_coloured=False).split() == ["scan", "x"]
     assert line_of({}, is_coloured=False) == ""
