@@ -7,7 +7,6 @@ from services.backend import Account
 from services.database import Database
 from services.errors import LivewatchError
 from services.example_scan import ExampleScan
-from services.identity import Identity
 from services.organizations import create_organization, memberships
 
 logger = structlog.get_logger(__name__)
@@ -30,16 +29,13 @@ class Demo:
     async def enter(self) -> Tokens:
         """A fresh session of the demo user; raises what Auth.sign_in raises."""
         tokens = await self._auth.sign_in(self._user.email, self._user.password)
-        if not await memberships(self._database, tokens.identity):
-            await create_organization(self._database, tokens.identity, ORGANIZATION)
+        ours = await memberships(self._database, tokens.identity)
+        org_id = ours[0].org_id if ours else await create_organization(self._database, tokens.identity, ORGANIZATION)
         scan, self._scan = self._scan, None
         if scan:
-            await self._start(scan, tokens.identity)
+            try:
+                await scan.start(tokens.identity, org_id)
+            except (LivewatchError, OSError) as error:
+                # The app is of use without it.
+                logger.warning("the example scan was not started", cause=str(error))
         return tokens
-
-    async def _start(self, scan: ExampleScan, identity: Identity) -> None:
-        """Start the example scan as the demo user; a failure is logged, since the app is of use without it."""
-        try:
-            await scan.start(identity, (await memberships(self._database, identity))[0].org_id)
-        except (LivewatchError, OSError) as error:
-            logger.warning("the example scan was not started", cause=str(error))
