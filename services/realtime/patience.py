@@ -15,7 +15,7 @@ async def patience(seconds: float) -> AsyncIterator[None]:
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(None) as limit:
-        timer: asyncio.TimerHandle
+        timer: asyncio.Handle
 
         def tick(left: float) -> None:
             nonlocal timer
@@ -24,7 +24,7 @@ async def patience(seconds: float) -> AsyncIterator[None]:
             else:
                 timer = loop.call_later(min(TICK, left), tick, left - TICK)
 
-        timer = loop.call_later(min(TICK, seconds), tick, seconds - TICK)
+        timer = loop.call_soon(tick, seconds)
         try:
             yield
         finally:
