@@ -168,8 +168,10 @@ class FrameProxy:
             upstream_url = url.replace("http", "ws", 1) + client.request.path
             try:
                 # What waits unread must not stop the reading: a close would not be heard, and waited for 10 s.
-                lines = connect(upstream_url, max_size=None, max_queue=None)
-                async with lines as upstream, asyncio.TaskGroup() as group:
+                async with (
+                    connect(upstream_url, max_size=None, max_queue=None) as upstream,
+                    asyncio.TaskGroup() as group,
+                ):
 
                     async def down() -> None:
                         async for frame in upstream:

@@ -1,7 +1,6 @@
 """A world to test in: a real local Supabase with organisations and people, made through the front door."""
 
 import asyncio
-import select
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +8,17 @@ from typing import Any, Self
 from uuid import UUID, uuid4
 
 import httpx
-import psycopg
-from psycopg.pq import TransactionStatus
 from pydantic import SecretStr
 
 from services.auth import Auth, Tokens
 from services.database import Database
 from services.identity import Identity
+from services.local_supabase.database import Pool
 from services.local_supabase.process import LocalSupabase
 from services.local_supabase.status import LocalSupabaseStatus
 from services.models import Role, Row
+
+CONNECTIONS = 10
 
 
 @dataclass(eq=False, kw_only=True)
@@ -48,12 +48,11 @@ class World:
         self.auth = auth
         self.database = database
         self._http = httpx.AsyncClient(headers={"apikey": local.status.anon_key.get_secret_value()})
-        self._connections: list[psycopg.AsyncConnection[Any]] = []
+        self._pool = Pool(local.status.database_url.get_secret_value(), size=CONNECTIONS, name="tests")
 
     async def aclose(self) -> None:
         await self._http.aclose()
-        while self._connections:
-            await self._connections.pop().close()
+        await self._pool.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,23 +89,9 @@ class World:
 
     async def sql(self, statement: str, *values: Any) -> list[Any]:
         """Run a statement as the owner; returns the rows if there are any."""
-        while self._connections:
-            connection = self._connections.pop()
-            # A server that went away has left bytes or an end to be read.
-            if not select.select([connection.fileno()], [], [], 0)[0]:
-                break
-            await connection.close()
-        else:
-            url = self.status.database_url.get_secret_value()
-            connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
-        try:
+        async with self._pool.connection() as connection:
             cursor = await connection.execute(statement.encode(), values)
             return await cursor.fetchall() if cursor.description else []
-        finally:
-            if connection.info.transaction_status is TransactionStatus.IDLE:
-                self._connections.append(connection)
-            else:
-                await connection.close()
 
     async def insert(self, row: Row, *, by: Person) -> None:
         """Insert as a person, under row-level security."""
