@@ -14,6 +14,7 @@ from services.feed_kind import FeedKind
 from services.local_supabase.process import LocalSupabase
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
 from tests.browser import ADVICE, FLAGS, find
+from tests.proxies import TcpProxy
 from tests.world import World
 
 
@@ -35,6 +36,13 @@ async def realtime(world: World, request: pytest.FixtureRequest) -> AsyncIterato
     transport = TRANSPORTS[request.param](url=world.status.api_url, key=world.status.anon_key)
     async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.2) as service:
         yield service
+
+
+@pytest.fixture
+async def proxy(world: World) -> AsyncIterator[TcpProxy]:
+    """A line to the world's API host that a test may cut, freeze and slow."""
+    async with TcpProxy(world.status.api_url) as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A browser on the gallery, which runs in a process of its own."""
+"""A browser on the gallery, which runs in a process of its own; and a desk with windows that need no browser."""
 
 import asyncio
 import sys
@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from nicegui import Client, core
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, WebError
 
+from services.realtime import DatabaseSource, RealtimeService, SupabaseBroadcast
 from tests.browser import leave
+from tests.components.desk import Desk, answer, close_windows, desk_of
+from tests.proxies import TcpProxy
+from tests.world import World
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 30
@@ -29,21 +34,21 @@ class Gallery:
 @asynccontextmanager
 async def running_gallery() -> AsyncIterator[Gallery]:
     """Serve the gallery on a free port until the end of the block, which fails if it printed an error."""
-    errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed below
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pages.gallery", "--port", "0", cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=errors
-    )
-    assert process.stdout
-    try:
-        url = (await asyncio.wait_for(process.stdout.readline(), START_TIMEOUT)).decode().strip()
-        yield Gallery(url.rstrip("/"), process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    command = (sys.executable, "-m", "pages.gallery", "--port", "0")
+    with tempfile.TemporaryFile("w+") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=errors
+        )
+        assert process.stdout
+        try:
+            url = (await asyncio.wait_for(process.stdout.readline(), START_TIMEOUT)).decode().strip()
+            yield Gallery(url.rstrip("/"), process)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
         errors.seek(0)
         printed = errors.read()
-        errors.close()
     assert not printed, printed
 
 
@@ -90,3 +95,22 @@ async def open_page(context: BrowserContext) -> AsyncIterator[Open]:
     context.remove_listener("console", logged)
     await leave(context)
     assert not errors
+
+
+@pytest.fixture
+async def nicegui(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """NiceGUI as far as elements need it: no server, and no client is left behind."""
+    monkeypatch.setattr("components.window.send_frame", answer)
+    monkeypatch.setattr(core, "loop", asyncio.get_running_loop())
+    before = set(Client.instances)
+    yield
+    assert set(Client.instances) == before
+
+
+@pytest.fixture
+async def desk(world: World, proxy: TcpProxy, nicegui: None) -> AsyncIterator[Desk]:
+    transport = SupabaseBroadcast(url=proxy.url, key=world.status.anon_key)
+    async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.2) as service:
+        desk = await desk_of(world, service)
+        yield desk
+        close_windows(desk)

@@ -1,206 +1,49 @@
 """What page code gets from a hook: live rows, the truth about the connection, calls once a frame, and an end."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 import pytest
-from nicegui import Client, core, ui
+from nicegui import ui
 
 from components.live import (
     Heartbeat,
     Hook,
     use_agent_executions,
-    use_all_streams_progress,
     use_connection_heartbeat,
     use_notifications,
-    use_scan_progress,
     use_signal_alerts,
-    use_stream_progress,
 )
-from components.pacing import Pacer
 from components.window import Window
-from services.entities import STREAMS, Topic
 from services.errors import NotFound
 from services.models import (
-    AcquisitionScan,
     AgentExecution,
     AgentStatus,
     ConnectionStatus,
     Notification,
-    Row,
-    SignalAlert,
-    Stream,
 )
-from services.realtime import DatabaseSource, RealtimeService, SupabaseBroadcast
+from services.realtime import RealtimeService
+from tests.components.desk import (
+    FRAME,
+    KINDS,
+    Desk,
+    Kind,
+    SlowFrames,
+    close_windows,
+    desk_of,
+    each_kind,
+    ids,
+    look,
+    take,
+    texts,
+)
 from tests.proxies import TcpProxy
-from tests.world import Person, World, until
+from tests.world import World, until
 
 pytestmark = pytest.mark.integration
-FRAME = 0.2
-
-
-class SlowFrames(Pacer):
-    """Frames so long that a test can tell one from the next."""
-
-    frame = FRAME
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kind:
-    """One hook over rows: how page code takes it, a row that it shows, and the text column that a test writes."""
-
-    use: Callable[..., Hook[Any]]
-    row: Callable[[UUID, UUID, UUID], Row]
-    text: str
-
-
-KINDS = {
-    "stream": Kind(
-        use=lambda window, _, row, **options: use_stream_progress(window, row.id, **options),
-        row=lambda org, user, stream: Stream(org_id=org, name="a"),
-        text="name",
-    ),
-    "all streams": Kind(
-        use=lambda window, _, row, **options: use_all_streams_progress(window, **options),
-        row=lambda org, user, stream: Stream(org_id=org, name="a"),
-        text="name",
-    ),
-    "scan": Kind(
-        use=lambda window, _, row, **options: use_scan_progress(window, row.id, **options),
-        row=lambda org, user, stream: AcquisitionScan(org_id=org, name="a"),
-        text="name",
-    ),
-    "agents": Kind(
-        use=lambda window, _, row, **options: use_agent_executions(window, **options),
-        row=lambda org, user, stream: AgentExecution(org_id=org, stream_id=stream, agent_id="a", agent_name="a"),
-        text="agent_name",
-    ),
-    "alerts": Kind(
-        use=lambda window, database, row, **options: use_signal_alerts(window, database, **options),
-        row=lambda org, user, stream: SignalAlert(
-            org_id=org, user_id=user, target_name="a", signal_type="late", signal_strength=60
-        ),
-        text="target_name",
-    ),
-    "notifications": Kind(
-        use=lambda window, database, row, **options: use_notifications(window, database, **options),
-        row=lambda org, user, stream: Notification(org_id=org, user_id=user, title="a"),
-        text="title",
-    ),
-}
-each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-
-
-@dataclass(kw_only=True)
-class Desk:
-    """One person in one organisation, and the windows that they open."""
-
-    world: World
-    service: RealtimeService
-    person: Person
-    org: UUID
-    stream: UUID
-    windows: list[Window]
-
-    def open(self, *, pacer: Pacer | None = None) -> Window:
-        """A window that somebody looks at."""
-        with Client(ui.page("/desk")) as client:
-            window = Window(self.service, self.person, pacer or Pacer(), org_id=self.org)
-        client.tab_id = "a tab"
-        self.windows.append(window)
-        look(window)
-        return window
-
-    async def insert(self, kind: Kind) -> Row:
-        row = kind.row(self.org, self.person.id, self.stream)
-        await self.world.insert(row, by=self.person)
-        return row
-
-    async def write(self, kind: Kind, row: Row, text: str) -> None:
-        await self.world.sql(f"update {row.__tablename__} set {kind.text} = %s where id = %s", text, row.id)
-
-
-def look(window: Window, *, visible: bool = True) -> None:
-    """What the browser reports when the window comes to be seen, or is hidden."""
-    report(window, "seen", {"visible": visible})
-
-
-def report(window: Window, event: str, value: Any) -> None:
-    """What the browser sends when the window's element emits an event."""
-    (listener,) = [each for each in window._event_listeners.values() if each.type == event]
-    window.client.handle_event({"id": window.id, "listener_id": listener.id, "args": [json.dumps(value)]})
-
-
-def answer(client: Client, batches: list[Any], *, status: str | None, probe: int | None) -> int:
-    """What the browser does with a window's frames: it answers each that asks whether it was taken."""
-    (window,) = [each for each in client.elements.values() if isinstance(each, Window)]
-    if probe is not None:
-        asyncio.get_running_loop().call_soon(report, window, "taken", probe)
-    return 0
-
-
-@pytest.fixture
-async def nicegui(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """NiceGUI as far as elements need it: no server, and no client is left behind."""
-    monkeypatch.setattr("components.window.send_frame", answer)
-    monkeypatch.setattr(core, "loop", asyncio.get_running_loop())
-    before = set(Client.instances)
-    yield
-    assert set(Client.instances) == before
-
-
-async def desk_of(world: World, service: RealtimeService, *, also_of: Person | None = None) -> Desk:
-    """A desk in an organisation of its own, of a new person or of one who has a desk elsewhere."""
-    org = await world.organization()
-    person = also_of or await world.person(org)
-    if also_of:
-        await world.sql("insert into org_members (org_id, user_id, role) values (%s, %s, 'operator')", org, also_of.id)
-    stream = Stream(org_id=org, name="of the agents")
-    await world.insert(stream, by=person)
-    return Desk(world=world, service=service, person=person, org=org, stream=stream.id, windows=[])
-
-
-def leave(*desks: Desk) -> None:
-    for desk in desks:
-        for window in desk.windows:
-            if not window.client.is_deleted:
-                window.client.delete()
-        desk.windows.clear()
-    assert desks[0].service.active_subscriptions() == []
-
-
-@pytest.fixture
-async def proxy(world: World) -> AsyncIterator[TcpProxy]:
-    async with TcpProxy(world.status.api_url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def desk(world: World, proxy: TcpProxy, nicegui: None) -> AsyncIterator[Desk]:
-    transport = SupabaseBroadcast(url=proxy.url, key=world.status.anon_key)
-    async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.2) as service:
-        desk = await desk_of(world, service)
-        yield desk
-        leave(desk)
-
-
-def take(window: Window, desk: Desk, kind: Kind, row: Row, **options: Any) -> Hook[Any]:
-    with window.client:
-        return kind.use(window, desk.world.database, row, **options)
-
-
-def texts(hook: Hook[Any], kind: Kind, row: Row) -> list[str]:
-    return [getattr(each, kind.text) for each in hook.data if each.id == row.id]
-
-
-def ids(hook: Hook[Any]) -> set[UUID]:
-    return {row.id for row in hook.data}
 
 
 @each_kind
@@ -264,35 +107,6 @@ async def test_however_many_changes_come_each_hook_calls_once_a_frame(desk: Desk
     for times in called.values():
         assert len([time for time in times if time >= began]) <= (clock() - began) / FRAME + 1
         assert all(later - earlier > 0.95 * FRAME for earlier, later in pairwise(times))
-
-
-async def test_a_heartbeat_calls_once_a_frame_and_only_when_a_status_changed(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_INTERVAL", 0.01)
-    called: list[float] = []
-    clock = asyncio.get_running_loop().time
-    window = desk.open(pacer=SlowFrames())
-    with window.client:
-        use_all_streams_progress(window)
-        heartbeat = use_connection_heartbeat(window, on_change=lambda _: called.append(clock()))
-    await until(lambda: heartbeat.is_connected)
-    await until(lambda: len(called) >= 4)
-    assert all(later - earlier > 0.95 * FRAME for earlier, later in pairwise(called))
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_INTERVAL", 60.0)
-    seen = 0
-    while seen != len(called):
-        seen = len(called)
-        await asyncio.sleep(2 * FRAME)
-    flushed: list[str] = []
-    with window.client:
-        hook = use_all_streams_progress(window, on_change=lambda _: flushed.append("rows"))
-    await until(lambda: hook.is_loaded and bool(flushed))
-    flushed.clear()
-    called.clear()
-    await desk.insert(KINDS["stream"])
-    await until(lambda: bool(flushed), what="the window was served")
-    assert called == []
 
 
 async def test_a_hidden_window_is_told_when_it_is_seen_again(desk: Desk) -> None:
@@ -424,52 +238,6 @@ async def test_agents_that_run_are_told_from_all_and_those_of_one_stream_from_ot
     assert len(here.executions) == 2
 
 
-async def test_the_heartbeat_tells_the_round_trip_the_last_event_and_the_missed_canaries(
-    desk: Desk, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_INTERVAL", 0.1)
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_TIMEOUT", 1.0)
-    window = desk.open()
-    with window.client:
-        heartbeat = use_connection_heartbeat(window)
-        assert (heartbeat.round_trip, heartbeat.last_event_age, heartbeat.missed_canaries) == (None, None, 0)
-        streams = use_all_streams_progress(window)
-        alerts = use_signal_alerts(window, desk.world.database)
-    await until(lambda: heartbeat.is_connected and streams.is_loaded and alerts.is_loaded)
-    assert set(heartbeat.data) == {Topic(STREAMS.scope, desk.org), alerts._subscription.topic}
-    await until(lambda: _between(heartbeat.round_trip, 0, 0.3))
-    assert heartbeat.last_event_age is None, "a canary is no event"
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_INTERVAL", 60.0)
-    await desk.insert(KINDS["stream"])
-    await until(lambda: len(streams.data) == 2)
-    assert _between(heartbeat.last_event_age, 0, 1), "told at once, not with the next canary"
-    await until(lambda: _between(heartbeat.last_event_age, 0.2, 5), what="it grows older by itself")
-
-
-async def test_the_heartbeat_tells_how_slow_the_way_is_and_what_did_not_come_back(
-    desk: Desk, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_INTERVAL", 0.1)
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_TIMEOUT", 1.0)
-    window = desk.open()
-    with window.client:
-        heartbeat = use_connection_heartbeat(window)
-        use_all_streams_progress(window)
-    await until(lambda: heartbeat.is_connected and heartbeat.round_trip is not None)
-    proxy.delay = 0.3
-    await until(lambda: _between(heartbeat.round_trip, 0.3, 1.0))
-    proxy.delay = 0.0
-    proxy.freeze()
-    await until(lambda: heartbeat.missed_canaries == 1)
-    assert not heartbeat.is_connected
-    assert "canary" in (heartbeat.error or "")
-    assert heartbeat.round_trip is None
-    await proxy.cut()
-    await proxy.restore()
-    await until(lambda: heartbeat.is_connected)
-    assert (heartbeat.missed_canaries, heartbeat.error) == (1, None)
-
-
 @each_kind
 async def test_a_hook_of_one_organisation_never_shows_rows_of_another_deletes_included(
     world: World, realtime: RealtimeService, nicegui: None, kind: Kind
@@ -495,8 +263,4 @@ async def test_a_hook_of_one_organisation_never_shows_rows_of_another_deletes_in
     assert ids(hook) == ours
     assert all(each <= ours for each in shown)
     assert mine.id not in ids(other)
-    leave(here, there)
-
-
-def _between(value: float | None, least: float, most: float) -> bool:
-    return value is not None and least <= value <= most
+    close_windows(here, there)

@@ -24,12 +24,6 @@ on_each_transport = pytest.mark.parametrize("watch", list(FeedKind), indirect=Tr
 
 
 @pytest.fixture
-async def proxy(world: World) -> AsyncIterator[TcpProxy]:
-    async with TcpProxy(world.status.api_url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 async def frames(world: World) -> AsyncIterator[FrameProxy]:
     async with FrameProxy.to(world.status.api_url) as proxy:
         yield proxy

@@ -1,0 +1,169 @@
+"""Windows without a browser: whose they are, what their browser would report, and a hook of each kind over them."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from nicegui import Client, ui
+
+from components.live import (
+    Hook,
+    use_agent_executions,
+    use_all_streams_progress,
+    use_notifications,
+    use_scan_progress,
+    use_signal_alerts,
+    use_stream_progress,
+)
+from components.pacing import Pacer
+from components.window import Window
+from services.models import (
+    AcquisitionScan,
+    AgentExecution,
+    Notification,
+    Row,
+    SignalAlert,
+    Stream,
+)
+from services.realtime import RealtimeService
+from tests.world import Person, World
+
+FRAME = 0.2
+
+
+class SlowFrames(Pacer):
+    """Frames so long that a test can tell one from the next."""
+
+    frame = FRAME
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One hook over rows: how page code takes it, a row that it shows, and the text column that a test writes."""
+
+    use: Callable[..., Hook[Any]]
+    row: Callable[[UUID, UUID, UUID], Row]
+    text: str
+
+
+KINDS = {
+    "stream": Kind(
+        use=lambda window, _, row, **options: use_stream_progress(window, row.id, **options),
+        row=lambda org, user, stream: Stream(org_id=org, name="a"),
+        text="name",
+    ),
+    "all streams": Kind(
+        use=lambda window, _, row, **options: use_all_streams_progress(window, **options),
+        row=lambda org, user, stream: Stream(org_id=org, name="a"),
+        text="name",
+    ),
+    "scan": Kind(
+        use=lambda window, _, row, **options: use_scan_progress(window, row.id, **options),
+        row=lambda org, user, stream: AcquisitionScan(org_id=org, name="a"),
+        text="name",
+    ),
+    "agents": Kind(
+        use=lambda window, _, row, **options: use_agent_executions(window, **options),
+        row=lambda org, user, stream: AgentExecution(org_id=org, stream_id=stream, agent_id="a", agent_name="a"),
+        text="agent_name",
+    ),
+    "alerts": Kind(
+        use=lambda window, database, row, **options: use_signal_alerts(window, database, **options),
+        row=lambda org, user, stream: SignalAlert(
+            org_id=org, user_id=user, target_name="a", signal_type="late", signal_strength=60
+        ),
+        text="target_name",
+    ),
+    "notifications": Kind(
+        use=lambda window, database, row, **options: use_notifications(window, database, **options),
+        row=lambda org, user, stream: Notification(org_id=org, user_id=user, title="a"),
+        text="title",
+    ),
+}
+each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """One person in one organisation, and the windows that they open."""
+
+    world: World
+    service: RealtimeService
+    person: Person
+    org: UUID
+    stream: UUID
+    windows: list[Window]
+
+    def open(self, *, pacer: Pacer | None = None) -> Window:
+        """A window that somebody looks at."""
+        with Client(ui.page("/desk")) as client:
+            window = Window(self.service, self.person, pacer or Pacer(), org_id=self.org)
+        client.tab_id = "a tab"
+        self.windows.append(window)
+        look(window)
+        return window
+
+    async def insert(self, kind: Kind) -> Row:
+        row = kind.row(self.org, self.person.id, self.stream)
+        await self.world.insert(row, by=self.person)
+        return row
+
+    async def write(self, kind: Kind, row: Row, text: str) -> None:
+        await self.world.sql(f"update {row.__tablename__} set {kind.text} = %s where id = %s", text, row.id)
+
+
+def look(window: Window, *, visible: bool = True) -> None:
+    """What the browser reports when the window comes to be seen, or is hidden."""
+    report(window, "seen", {"visible": visible})
+
+
+def report(window: Window, event: str, value: Any) -> None:
+    """What the browser sends when the window's element emits an event."""
+    (listener,) = [each for each in window._event_listeners.values() if each.type == event]
+    window.client.handle_event({"id": window.id, "listener_id": listener.id, "args": [json.dumps(value)]})
+
+
+def answer(client: Client, batches: list[Any], *, status: str | None, probe: int | None) -> int:
+    """What the browser does with a window's frames: it answers each that asks whether it was taken."""
+    (window,) = [each for each in client.elements.values() if isinstance(each, Window)]
+    if probe is not None:
+        asyncio.get_running_loop().call_soon(report, window, "taken", probe)
+    return 0
+
+
+async def desk_of(world: World, service: RealtimeService, *, also_of: Person | None = None) -> Desk:
+    """A desk in an organisation of its own, of a new person or of one who has a desk elsewhere."""
+    org = await world.organization()
+    person = also_of or await world.person(org)
+    if also_of:
+        await world.sql("insert into org_members (org_id, user_id, role) values (%s, %s, 'operator')", org, also_of.id)
+    stream = Stream(org_id=org, name="of the agents")
+    await world.insert(stream, by=person)
+    return Desk(world=world, service=service, person=person, org=org, stream=stream.id, windows=[])
+
+
+def close_windows(*desks: Desk) -> None:
+    """Close what is left of them; fails if a subscription outlives its window."""
+    for desk in desks:
+        for window in desk.windows:
+            if not window.client.is_deleted:
+                window.client.delete()
+        desk.windows.clear()
+    assert desks[0].service.active_subscriptions() == []
+
+
+def take(window: Window, desk: Desk, kind: Kind, row: Row, **options: Any) -> Hook[Any]:
+    with window.client:
+        return kind.use(window, desk.world.database, row, **options)
+
+
+def texts(hook: Hook[Any], kind: Kind, row: Row) -> list[str]:
+    return [getattr(each, kind.text) for each in hook.data if each.id == row.id]
+
+
+def ids(hook: Hook[Any]) -> set[UUID]:
+    return {row.id for row in hook.data}
