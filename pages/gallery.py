@@ -152,9 +152,9 @@ def _connections() -> None:
     }
     batch = {"set": {name: present_connection(state) for name, state in states.items()}}
     with section("Connections"):
-        for text in (True, False):
+        for size in ("sm", "md", "lg"):
             with Element("div").classes("lw-row").style("gap: 16px"):
-                for size in ("sm", "md", "lg"):
+                for text in (True, False):
                     for name in states:
                         _shown(ConnectionStatus(name, size=size, text=text), batch)
         _shown(MultiConnectionStatus({name: name for name in states}), batch)

@@ -36,7 +36,9 @@ async def test_who_wants_no_motion_gets_the_new_number_at_once(open_page: Open) 
 
 async def test_a_chip_tells_status_cause_and_the_next_try(open_page: Open) -> None:
     page = await open_page("/")
-    scans = page.locator('[data-table="connection"][data-id="Scans"][data-field="status"]').last
+    of_feeds = page.locator('.lw-chips:has([data-id="Scans"]):has([data-id="System"])')
+    await expect(of_feeds.locator('[data-id="System"]')).to_have_text("Error")  # rows are there: no chip moves any more
+    scans = of_feeds.locator('[data-id="Scans"]')
     await expect(scans).to_have_text("Connecting")
     await expect(scans).to_have_attribute("data-value", "connecting")
     await scans.hover()
