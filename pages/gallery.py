@@ -26,6 +26,7 @@ from components.shell import page_head, section, shell
 from components.sign_in_card import sign_in_card
 from components.stats import Stat, StatGrid
 from components.theme import apply_theme, serve_styles
+from pages.downloads import Downloads
 from pages.gallery_rows import ago, rows_of
 from pages.lists import STREAM_LIST
 from pages.system import FEED_COLUMNS, PLAN_COLUMNS
@@ -109,7 +110,7 @@ def main() -> None:
     ui.run_with(app, title="Livewatch gallery", dark=None, tailwind=False)
     listener = socket.create_server(("127.0.0.1", port))
     print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
-    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+    uvicorn.Server(uvicorn.Config(Downloads(app), log_level="warning")).run(sockets=[listener])
 
 
 def _shown(element: Element, batch: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from components.theme import STYLES_BELOW
 from pages.api_endpoints import PREFIX
 from pages.cookie import SessionCookie
+from pages.downloads import Downloads
 from services.errors import AuthUnavailable, SessionExpired
 from services.sessions import Sessions, UserSession
 
@@ -33,6 +34,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, *, cookie: SessionCookie, sessions: Sessions) -> None:
         self._app = app
+        self._downloads = Downloads(app)
         self._cookie = cookie
         self._sessions = sessions
 
@@ -43,7 +45,7 @@ class Gate:
             # Browsers let every site open a socket anywhere, and send the cookies along.
             await _refuse_socket(scope, receive, send)
         elif scope["type"] == "websocket" or scope["path"].startswith(OPEN_BELOW):
-            await _serve_asset(self._app, scope, receive, send)
+            await self._downloads(scope, receive, send)
         elif scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/"):
             # Programs come with a key. No session is looked for, so that a cookie can never authorise there.
             await self._app(scope, receive, send)
@@ -116,23 +118,6 @@ def at_most(size: int, receive: Receive) -> Receive:
         return message
 
     return receive_some
-
-
-async def _serve_asset(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """A browser that moves on breaks off its downloads; Starlette's middleware takes that for an error."""
-    is_gone = False
-
-    async def receive_and_note() -> Message:
-        nonlocal is_gone
-        message = await receive()
-        is_gone = is_gone or message["type"] == "http.disconnect"
-        return message
-
-    try:
-        await app(scope, receive_and_note, send)
-    except RuntimeError:
-        if not is_gone:
-            raise
 
 
 def session_of(connection: HTTPConnection) -> UserSession | None:
