@@ -21,14 +21,7 @@ from components.live import (
 )
 from components.pacing import Pacer
 from components.window import Window
-from services.models import (
-    AcquisitionScan,
-    AgentExecution,
-    Notification,
-    Row,
-    SignalAlert,
-    Stream,
-)
+from services.models import AcquisitionScan, AgentExecution, Notification, Row, SignalAlert, Stream
 from services.realtime import RealtimeService
 from tests.world import Person, World
 

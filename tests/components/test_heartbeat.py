@@ -5,28 +5,28 @@ from itertools import pairwise
 
 import pytest
 
-from components.live import (
-    use_all_streams_progress,
-    use_connection_heartbeat,
-    use_signal_alerts,
-)
+from components.live import use_all_streams_progress, use_connection_heartbeat, use_signal_alerts
 from services.entities import STREAMS, Topic
-from tests.components.desk import (
-    FRAME,
-    KINDS,
-    Desk,
-    SlowFrames,
-)
+from tests.components.desk import FRAME, KINDS, Desk, SlowFrames
 from tests.proxies import TcpProxy
 from tests.world import until
 
 pytestmark = pytest.mark.integration
+INTERVAL = "services.realtime.supervisor.CANARY_INTERVAL"
+TIMEOUT = "services.realtime.supervisor.CANARY_TIMEOUT"
+
+
+@pytest.fixture
+def quick_canaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several a second, and soon missed."""
+    monkeypatch.setattr(INTERVAL, 0.1)
+    monkeypatch.setattr(TIMEOUT, 1.0)
 
 
 async def test_a_heartbeat_calls_once_a_frame_and_only_when_a_status_changed(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_INTERVAL", 0.01)
+    monkeypatch.setattr(INTERVAL, 0.01)
     called: list[float] = []
     clock = asyncio.get_running_loop().time
     window = desk.open(pacer=SlowFrames())
@@ -36,7 +36,7 @@ async def test_a_heartbeat_calls_once_a_frame_and_only_when_a_status_changed(
     await until(lambda: heartbeat.is_connected)
     await until(lambda: len(called) >= 4)
     assert all(later - earlier > 0.95 * FRAME for earlier, later in pairwise(called))
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_INTERVAL", 60.0)
+    monkeypatch.setattr(INTERVAL, 60.0)
     seen = 0
     while seen != len(called):
         seen = len(called)
@@ -53,10 +53,8 @@ async def test_a_heartbeat_calls_once_a_frame_and_only_when_a_status_changed(
 
 
 async def test_the_heartbeat_tells_the_round_trip_the_last_event_and_the_missed_canaries(
-    desk: Desk, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, quick_canaries: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_INTERVAL", 0.1)
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_TIMEOUT", 1.0)
     window = desk.open()
     with window.client:
         heartbeat = use_connection_heartbeat(window)
@@ -67,7 +65,7 @@ async def test_the_heartbeat_tells_the_round_trip_the_last_event_and_the_missed_
     assert set(heartbeat.data) == {Topic(STREAMS.scope, desk.org), alerts._subscription.topic}
     await until(lambda: _between(heartbeat.round_trip, 0, 0.3))
     assert heartbeat.last_event_age is None, "a canary is no event"
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_INTERVAL", 60.0)
+    monkeypatch.setattr(INTERVAL, 60.0)
     await desk.insert(KINDS["stream"])
     await until(lambda: len(streams.data) == 2)
     assert _between(heartbeat.last_event_age, 0, 1), "told at once, not with the next canary"
@@ -75,10 +73,8 @@ async def test_the_heartbeat_tells_the_round_trip_the_last_event_and_the_missed_
 
 
 async def test_the_heartbeat_tells_how_slow_the_way_is_and_what_did_not_come_back(
-    desk: Desk, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, proxy: TcpProxy, quick_canaries: None
 ) -> None:
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_INTERVAL", 0.1)
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_TIMEOUT", 1.0)
     window = desk.open()
     with window.client:
         heartbeat = use_connection_heartbeat(window)

@@ -19,12 +19,7 @@ from components.live import (
 )
 from components.window import Window
 from services.errors import NotFound
-from services.models import (
-    AgentExecution,
-    AgentStatus,
-    ConnectionStatus,
-    Notification,
-)
+from services.models import AgentExecution, AgentStatus, ConnectionStatus, Notification
 from services.realtime import RealtimeService
 from tests.components.desk import (
     FRAME,
