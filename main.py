@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 import uvicorn
 from pydantic import SecretStr
 
-from services.backend import Backend, open_backend
 from services.errors import ConfigurationError, LivewatchError
-from services.journal import configure
+from services.infra.backend import Backend, open_backend
+from services.infra.logging import configure
 from services.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -127,19 +127,19 @@ async def compose(
 
     Returns the app, and what tells its windows that it goes, and ends what reports to it at `own_url`.
     """
-    from components.pacing import Pacer  # noqa: PLC0415
+    from components.window.frame_scheduler import Pacer  # noqa: PLC0415
     from pages.app import create_app  # noqa: PLC0415
-    from pages.context import Context  # noqa: PLC0415
-    from pages.cookie import SessionCookie  # noqa: PLC0415
-    from services.auth import Auth  # noqa: PLC0415
-    from services.database import Database  # noqa: PLC0415
-    from services.demo import Demo  # noqa: PLC0415
-    from services.example_scan import ExampleScan  # noqa: PLC0415
+    from pages.http.session_cookie import SessionCookie  # noqa: PLC0415
+    from pages.page.services import Context  # noqa: PLC0415
+    from services.auth.client import Auth  # noqa: PLC0415
+    from services.auth.sessions import Sessions  # noqa: PLC0415
+    from services.demo.demo import Demo  # noqa: PLC0415
+    from services.demo.example_scan import ExampleScan  # noqa: PLC0415
+    from services.infra.database import Database  # noqa: PLC0415
+    from services.infra.rate_limiter import Rate  # noqa: PLC0415
     from services.ingest import Ingest, KeyRing, Limits, Tails  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
-    from services.rate import Rate  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
-    from services.sessions import Sessions  # noqa: PLC0415
 
     database = await stack.enter_async_context(Database(backend.database_url))
     await database.verify()

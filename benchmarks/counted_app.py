@@ -11,7 +11,7 @@ from nicegui import Client, app
 
 import main
 import pages.app
-from components.window import Live, Window
+from components.window.window import Live, Window
 from services.realtime import Feed, Subscription
 from services.settings import read_settings
 

@@ -13,14 +13,14 @@ from uuid import UUID, uuid4
 import psutil
 import psycopg
 
-from services.auth import Auth
-from services.backend import APP_ROLE, MIGRATIONS
-from services.database import Database
-from services.entities import STREAMS
+from services.auth.client import Auth
+from services.entities.entity import STREAMS
+from services.infra.backend import APP_ROLE, MIGRATIONS
+from services.infra.database import Database
 from services.local_supabase.process import LocalSupabase
 from services.realtime import DatabaseSource, RealtimeService, Subscription, SupabaseBroadcast
-from services.realtime.change import Change, Operation
 from services.realtime.feed import Feed
+from services.realtime.transports.change import Change, Operation
 from tests.proxies import TcpProxy
 from tests.world import Person, World, until
 

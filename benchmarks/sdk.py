@@ -15,8 +15,8 @@ from uuid import uuid4
 import psycopg
 
 from benchmarks.stage import EMAIL, ORG, free_port
-from services.auth import Auth
-from services.database import Database
+from services.auth.client import Auth
+from services.infra.database import Database
 from services.ingest.administration import make_key
 from services.local_supabase.status import LocalSupabaseStatus
 from tests.app_process import OURS, ROOT, project_settings, running

@@ -4,18 +4,18 @@ from fastapi import FastAPI
 from nicegui import app as ui_app
 from nicegui import core, ui
 
-from components.theme import serve_styles
-from pages.api import create_api
-from pages.api_endpoints import PREFIX
-from pages.context import Context
-from pages.export import export_routes
+from components.shell.theme.theme import serve_styles
+from pages.api.app import create_api
+from pages.api.endpoints import PREFIX
 from pages.frame import register_frame
-from pages.gate import Gate
-from pages.headers import PagePolicy, SecurityHeaders
-from pages.health import health_routes
-from pages.request_log import RequestLog
-from pages.session import session_routes
-from pages.sign_in import register_sign_in
+from pages.http.auth_middleware import Gate
+from pages.http.export import export_routes
+from pages.http.headers import PagePolicy, SecurityHeaders
+from pages.http.health import health_routes
+from pages.http.request_log import RequestLog
+from pages.http.session_routes import session_routes
+from pages.http.sign_in import register_sign_in
+from pages.page.services import Context
 
 # A laptop that sleeps for less than this comes back to the same window, without a reload.
 RECONNECT_TIMEOUT = 120.0

@@ -6,28 +6,28 @@ from functools import partial
 from nicegui import ui
 from starlette.requests import Request
 
-from components.bindings import live_connections, live_counts
-from components.feedback import error_panel, no_permission_panel
-from components.shell import shell
-from components.theme import apply_theme
-from components.window import Window, end_with
-from pages.address import Address
-from pages.attention import attend
-from pages.comfort import Comfort
-from pages.connect import connect_page
-from pages.context import Context
-from pages.counters import UNREAD
-from pages.dashboard import dashboard_page
-from pages.gate import session_of
-from pages.inbox import alerts_page, notifications_page
-from pages.monitoring import monitoring_page
-from pages.organization import chosen_membership, new_organization_page, organization_switcher
-from pages.routes import Routes
-from pages.settings import settings_page
-from pages.stream import stream_page
-from pages.visit import Visit
+from components.elements.bindings import live_connections, live_counts
+from components.shell.feedback import error_panel, no_permission_panel
+from components.shell.shell import shell
+from components.shell.theme.theme import apply_theme
+from components.window.window import Window, end_with
+from pages.http.auth_middleware import session_of
+from pages.inbox.attention import attend
+from pages.inbox.inbox import alerts_page, notifications_page
+from pages.lists.counters import UNREAD
+from pages.monitoring.dashboard import dashboard_page
+from pages.monitoring.monitoring import monitoring_page
+from pages.monitoring.stream import stream_page
+from pages.page.context import Visit
+from pages.page.preferences_store import Comfort
+from pages.page.routes import Routes
+from pages.page.services import Context
+from pages.page.url_state import Address
+from pages.settings.connect import connect_page
+from pages.settings.settings import settings_page
+from pages.team.organization import chosen_membership, new_organization_page, organization_switcher
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
-from services.profiles import own_profile
+from services.people.profiles import own_profile
 
 Page = Callable[..., None]
 PAGES: dict[str, Page] = {

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.errors import ConfigurationError
 from services.feed_kind import FeedKind
-from services.journal import LogFormat
+from services.infra.logging import LogFormat
 from services.plan import Plan
 
 HOSTED_VARIABLES = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "DATABASE_URL")

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from examples.inspect_packages import Findings, compile_sources, installed, measure, read_metadata, signals, verify
+from services.demo.example_scan import ROOT, ExampleScan
 from services.errors import LivewatchError, PermissionDenied
-from services.example_scan import ROOT, ExampleScan
+from services.infra.rate_limiter import Rate
 from services.ingest.administration import list_keys
-from services.rate import Rate
 from tests.pages.program import Program, a_program, application, served
 from tests.world import World, until
 

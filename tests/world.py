@@ -10,13 +10,13 @@ from uuid import UUID, uuid4
 import httpx
 from pydantic import SecretStr
 
-from services.auth import Auth, Tokens
-from services.database import Database
-from services.identity import Identity
+from services.auth.client import Auth, Tokens
+from services.auth.identity import Identity
+from services.entities import Role, Row
+from services.infra.database import Database
 from services.local_supabase.database import Pool
 from services.local_supabase.process import LocalSupabase
 from services.local_supabase.status import LocalSupabaseStatus
-from services.models import Role, Row
 
 CONNECTIONS = 10
 

@@ -1,10 +1,10 @@
 """Reports from people's own programs: keys, limits, and the operations that they may ask for."""
 
+from services.ingest.event_stream import RunChange, Tail, Tails
 from services.ingest.keys import IngestKey, KeyRing
 from services.ingest.limits import Limits
 from services.ingest.operations import Code, KeyScope, Operation, Target, Verb
 from services.ingest.reports import Answer, Ingest, Outcome
-from services.ingest.tails import RunChange, Tail, Tails
 
 __all__ = [
     "Answer",

@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from services.database import Database
+from services.auth.identity import Identity
 from services.errors import NotFound
-from services.identity import Identity
+from services.infra.database import Database
 from services.ingest.keys import new_key
 from services.ingest.operations import KeyScope
 

@@ -14,9 +14,9 @@ from uuid import UUID
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from services.database import Database
+from services.auth.identity import Nobody
 from services.errors import IngestRefused
-from services.identity import Nobody
+from services.infra.database import Database
 from services.ingest.operations import Code, KeyScope
 
 FORM = re.compile(r"lw_([a-z0-9]{8,32})_([A-Za-z0-9_-]{32,128})")

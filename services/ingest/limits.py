@@ -6,8 +6,8 @@ from collections.abc import Callable
 from uuid import UUID
 
 from services.errors import IngestRefused
+from services.infra.rate_limiter import Buckets, Rate
 from services.ingest.operations import Code
-from services.rate import Buckets, Rate
 
 
 class Limits:

@@ -12,8 +12,8 @@ import structlog
 from psycopg import errors as pg
 from sqlalchemy import text
 
-from services.database import Database
 from services.errors import DatabaseUnavailable, IngestRefused, PermissionDenied
+from services.infra.database import Database
 from services.ingest.keys import IngestKey, KeyRing
 from services.ingest.limits import Limits
 from services.ingest.operations import Code, Operation, Target

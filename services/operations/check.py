@@ -9,14 +9,14 @@ import httpx
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from services.auth import Auth, Tokens
-from services.backend import Account, Backend
-from services.database import Database
-from services.entities import ENTITIES, NOTIFICATIONS
+from services.auth.client import Auth, Tokens
+from services.auth.identity import Identity, Nobody
+from services.entities import ConnectionStatus
+from services.entities.entity import ENTITIES, NOTIFICATIONS
 from services.errors import AuthError, ConfigurationError, LivewatchError
 from services.feed_kind import FeedKind
-from services.identity import Identity, Nobody
-from services.models import ConnectionStatus
+from services.infra.backend import Account, Backend
+from services.infra.database import Database
 from services.operations.migrations import missing_migrations
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 
 from pydantic import SecretStr
 
-from services.auth import Auth
-from services.backend import Account, Backend, open_backend
-from services.database import Database
-from services.demo import Demo
+from services.auth.client import Auth
+from services.demo.demo import Demo
 from services.errors import ConfigurationError
+from services.infra.backend import Account, Backend, open_backend
+from services.infra.database import Database
 from services.operations.check import Verdict, check
 from services.operations.migrations import migrate
 from services.operations.synthetic_load import Load, SyntheticLoad, writable_organization

@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from services.entities import ConnectionStatus
 from services.ingest import Ingest
-from services.models import ConnectionStatus
 from services.realtime import RealtimeService
 from services.realtime.meter import LAG_BOUNDS
 

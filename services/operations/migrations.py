@@ -6,10 +6,10 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from services.backend import APP_ROLE, MIGRATIONS
-from services.database import Database
+from services.auth.identity import Nobody
 from services.errors import ConfigurationError
-from services.identity import Nobody
+from services.infra.backend import APP_ROLE, MIGRATIONS
+from services.infra.database import Database
 from services.local_supabase.errors import MigrationError
 from services.local_supabase.migrations import apply, find
 

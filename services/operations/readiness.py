@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from services.database import Database
 from services.errors import LivewatchError
+from services.infra.database import Database
 from services.operations.migrations import missing_migrations
 from services.realtime import RealtimeService
 

@@ -6,9 +6,9 @@ from typing import Self
 import structlog
 from sqlalchemy import text
 
-from services.database import Database
+from services.auth.identity import Nobody
 from services.errors import LivewatchError
-from services.identity import Nobody
+from services.infra.database import Database
 
 logger = structlog.get_logger(__name__)
 

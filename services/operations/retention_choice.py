@@ -5,8 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from services.database import Database
-from services.identity import Identity
+from services.auth.identity import Identity
+from services.infra.database import Database
 
 MOST_DAYS = 36_500
 

@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy import delete, text
 from sqlmodel import col
 
-from services.database import Database
+from services.auth.identity import Identity
+from services.entities import AgentExecution, AgentStatus, GoalStatus, Stream
 from services.errors import LivewatchError
-from services.identity import Identity
-from services.models import AgentExecution, AgentStatus, GoalStatus, Stream
-from services.organizations import memberships
+from services.infra.database import Database
+from services.people.organizations import memberships
 
 TICK = 0.1
 UNITS = 500

@@ -6,9 +6,9 @@ from services.realtime.service import RealtimeService
 from services.realtime.source import DatabaseSource
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Lessee, Subscription
-from services.realtime.supabase_broadcast import SupabaseBroadcast
-from services.realtime.supabase_changes import SupabaseChanges
-from services.realtime.transport import Transport
+from services.realtime.transports.broadcast import SupabaseBroadcast
+from services.realtime.transports.postgres_changes import SupabaseChanges
+from services.realtime.transports.transport import Transport
 
 TRANSPORTS = {transport.kind: transport for transport in (SupabaseBroadcast, SupabaseChanges)}
 

@@ -7,17 +7,17 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Generic
 from uuid import UUID
 
-from services.entities import Entity, R, Topic
+from services.entities import ConnectionStatus
+from services.entities.entity import Entity, R, Topic
 from services.errors import SessionExpired
-from services.models import ConnectionStatus
-from services.realtime.change import Change
-from services.realtime.lots import Lots
+from services.realtime.delta_batcher import Lots
 from services.realtime.meter import Meter, Totals
 from services.realtime.rows import Delta, Quarantine, Rows
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
 from services.realtime.supervisor import Supervisor
-from services.realtime.transport import Transport
+from services.realtime.transports.change import Change
+from services.realtime.transports.transport import Transport
 
 if TYPE_CHECKING:
     from services.realtime.subscription import Subscription

@@ -10,8 +10,8 @@ from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
-from services.entities import Entity, R
-from services.realtime.change import Change
+from services.entities.entity import Entity, R
+from services.realtime.transports.change import Change
 
 TOMBSTONES = 10_000
 D = TypeVar("D")

@@ -10,16 +10,16 @@ from uuid import UUID
 
 import structlog
 
-from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R, Scope, Topic
+from services.auth.identity import Identity
+from services.entities import AcquisitionScan, AgentExecution, ConnectionStatus, Notification, SignalAlert, Stream
+from services.entities.entity import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R, Scope, Topic
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
-from services.identity import Identity
-from services.models import AcquisitionScan, AgentExecution, ConnectionStatus, Notification, SignalAlert, Stream
 from services.realtime.feed import Feed
 from services.realtime.meter import Totals
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Lessee, OnChange, OnStatus, Subscription
-from services.realtime.transport import Transport
+from services.realtime.transports.transport import Transport
 
 logger = structlog.get_logger(__name__)
 

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from services.database import Database
-from services.entities import Entity, Topic
+from services.auth.identity import Identity
+from services.entities.entity import Entity, Topic
 from services.errors import PermissionDenied
 from services.feed_kind import FeedKind
-from services.identity import Identity
+from services.infra.database import Database
 
 
 class Source(Protocol):

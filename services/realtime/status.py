@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.models import ConnectionStatus
+from services.entities import ConnectionStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

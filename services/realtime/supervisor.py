@@ -11,7 +11,9 @@ from uuid import uuid4
 import structlog
 from pydantic import SecretStr
 
-from services.entities import Scope
+from services.auth.identity import Identity
+from services.entities import ConnectionStatus
+from services.entities.entity import Scope
 from services.errors import (
     DatabaseUnavailable,
     FeedError,
@@ -21,12 +23,10 @@ from services.errors import (
     SessionExpired,
 )
 from services.feed_kind import FeedKind
-from services.identity import Identity
-from services.models import ConnectionStatus
-from services.realtime.patience import patience
 from services.realtime.source import Source
+from services.realtime.stall_timeout import patience
 from services.realtime.status import FeedStatus
-from services.realtime.transport import Link, Transport
+from services.realtime.transports.transport import Link, Transport
 
 if TYPE_CHECKING:
     from services.realtime.feed import Feed

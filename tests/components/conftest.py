@@ -34,7 +34,7 @@ class Gallery:
 @asynccontextmanager
 async def running_gallery() -> AsyncIterator[Gallery]:
     """Serve the gallery on a free port until the end of the block, which fails if it printed an error."""
-    command = (sys.executable, "-m", "pages.gallery", "--port", "0")
+    command = (sys.executable, "-m", "pages.gallery.gallery", "--port", "0")
     with tempfile.TemporaryFile("w+") as errors:
         process = await asyncio.create_subprocess_exec(
             *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=errors
@@ -100,7 +100,7 @@ async def open_page(context: BrowserContext) -> AsyncIterator[Open]:
 @pytest.fixture
 async def nicegui(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """NiceGUI as far as elements need it: no server, and no client is left behind."""
-    monkeypatch.setattr("components.window.send_frame", answer)
+    monkeypatch.setattr("components.window.window.send_frame", answer)
     monkeypatch.setattr(core, "loop", asyncio.get_running_loop())
     before = set(Client.instances)
     yield

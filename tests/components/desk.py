@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 from nicegui import Client, ui
 
-from components.live import (
+from components.window.frame_scheduler import Pacer
+from components.window.hooks import (
     Hook,
     use_agent_executions,
     use_all_streams_progress,
@@ -19,9 +20,8 @@ from components.live import (
     use_signal_alerts,
     use_stream_progress,
 )
-from components.pacing import Pacer
-from components.window import Window
-from services.models import AcquisitionScan, AgentExecution, Notification, Row, SignalAlert, Stream
+from components.window.window import Window
+from services.entities import AcquisitionScan, AgentExecution, Notification, Row, SignalAlert, Stream
 from services.realtime import RealtimeService
 from tests.world import Person, World
 

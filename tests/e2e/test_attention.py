@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from services.models import Notification, SignalAlert, Stream
+from services.entities import Notification, SignalAlert, Stream
 from tests.e2e.conftest import SignedIn, live
 from tests.world import Person, World, until
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from services.models import AcquisitionScan, AgentExecution, AgentStatus, ScanStatus, Stream
+from services.entities import AcquisitionScan, AgentExecution, AgentStatus, ScanStatus, Stream
 from tests.e2e.conftest import SignedIn, live
 from tests.world import World
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import expect
 
-from services.models import AgentExecution, AgentStatus, GoalStatus, Stream
+from services.entities import AgentExecution, AgentStatus, GoalStatus, Stream
 from tests.e2e.conftest import SignedIn, live
 from tests.world import World
 

@@ -6,7 +6,7 @@ import io
 import pytest
 from playwright.async_api import Page, expect
 
-from services.models import Stream
+from services.entities import Stream
 from tests.e2e.conftest import SignedIn, live
 from tests.world import World
 

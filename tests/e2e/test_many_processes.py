@@ -14,7 +14,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from services.models import Stream
+from services.entities import Stream
 from tests.app_process import ROOT, AppProcess, launch, project_settings
 from tests.e2e.conftest import live, sign_in
 from tests.world import World, until

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from services.models import SignalAlert, Stream
+from services.entities import SignalAlert, Stream
 from tests.app_process import AppProcess, project_settings, running
 from tests.e2e.conftest import live, sign_in
 from tests.proxies import TcpProxy

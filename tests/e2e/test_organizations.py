@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from services.models import Role, Stream
+from services.entities import Role, Stream
 from tests.e2e.conftest import SignedIn, live
 from tests.world import World
 

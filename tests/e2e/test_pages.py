@@ -6,8 +6,8 @@ import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
-from pages.retention import KINDS
-from services.models import AgentExecution, AgentStatus, Notification, Role, SignalAlert, Stream
+from pages.settings.retention import KINDS
+from services.entities import AgentExecution, AgentStatus, Notification, Role, SignalAlert, Stream
 from tests.app_process import AppProcess
 from tests.e2e.conftest import SignedIn, live
 from tests.world import World

@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 import pytest
 from playwright.async_api import expect
 
-from services.models import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, Role, ScanStatus, Stream
-from services.run_logs import MOST_LINES, log_lines
+from services.entities import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, Role, ScanStatus, Stream
+from services.history.run_logs import MOST_LINES, log_lines
 from tests.e2e.conftest import SignedIn, live
 from tests.world import World
 

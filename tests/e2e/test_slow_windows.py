@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from services.models import Stream
+from services.entities import Stream
 from tests.app_process import AppProcess
 from tests.e2e.conftest import VIEWPORT, SignedIn, live, sign_in
 from tests.proxies import TcpProxy

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from services.rate import Rate
+from services.infra.rate_limiter import Rate
 from tests.pages.program import Program, a_program, application, client
 from tests.world import World
 

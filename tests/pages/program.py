@@ -12,18 +12,18 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from pages.api import create_api
-from pages.api_endpoints import PREFIX
-from pages.context import Context
-from pages.cookie import SessionCookie
-from pages.gate import Gate
-from pages.session import session_routes
-from services.database import Database
+from pages.api.app import create_api
+from pages.api.endpoints import PREFIX
+from pages.http.auth_middleware import Gate
+from pages.http.session_cookie import SessionCookie
+from pages.http.session_routes import session_routes
+from pages.page.services import Context
+from services.auth.sessions import Sessions
+from services.entities import Role
+from services.infra.database import Database
+from services.infra.rate_limiter import Rate
 from services.ingest import Ingest, KeyRing, KeyScope, Limits, Tails
 from services.ingest.administration import make_key
-from services.models import Role
-from services.rate import Rate
-from services.sessions import Sessions
 from tests.world import Person, World, until
 
 

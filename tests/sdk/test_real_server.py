@@ -14,8 +14,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from services.infra.rate_limiter import Rate
 from services.ingest.administration import revoke_key
-from services.rate import Rate
 from tests.pages.program import Program, a_program, application, served
 from tests.sdk.conftest import OURS, SDK
 from tests.world import World, until

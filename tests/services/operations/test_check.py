@@ -11,9 +11,9 @@ import jwt
 import pytest
 from pydantic import SecretStr
 
-from services.backend import Account, Backend
+from services.auth.identity import Identity
 from services.feed_kind import FeedKind
-from services.identity import Identity
+from services.infra.backend import Account, Backend
 from services.operations.check import Finding, Verdict, check
 from tests.world import World
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 
-from services.entities import STREAMS
+from services.entities.entity import STREAMS
 from services.feed_kind import FeedKind
 from tests.proxies import FrameProxy, TcpProxy
 from tests.services.realtime.watch import CONNECTED, DISCONNECTED, ERROR, NOTICES, Watch, nothing_left, watching

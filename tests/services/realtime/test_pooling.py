@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from services.entities import AGENTS, NOTIFICATIONS, SCANS, STREAMS
+from services.entities import ConnectionStatus, Stream
+from services.entities.entity import AGENTS, NOTIFICATIONS, SCANS, STREAMS
 from services.feed_kind import FeedKind
-from services.models import ConnectionStatus, Stream
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, Subscription
 from tests.proxies import TcpProxy
 from tests.world import World, until

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.entities import STREAMS
-from services.models import Stream
-from services.realtime.change import Change, Operation
+from services.entities import Stream
+from services.entities.entity import STREAMS
 from services.realtime.rows import Rows
+from services.realtime.transports.change import Change, Operation
 
 ORG = uuid4()
 Quarantine = list[tuple[str, str, str]]

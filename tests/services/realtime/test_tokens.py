@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from services import sessions as sessions_module
-from services.auth import Auth
-from services.backend import APP_ROLE, MIGRATIONS
-from services.database import Database
-from services.entities import NOTIFICATIONS, STREAMS, Topic
+from services.auth import sessions as sessions_module
+from services.auth.client import Auth
+from services.auth.identity import Identity
+from services.auth.sessions import Ending, Sessions, UserSession
+from services.entities import ConnectionStatus
+from services.entities.entity import NOTIFICATIONS, STREAMS, Topic
 from services.errors import SessionExpired
 from services.feed_kind import FeedKind
-from services.identity import Identity
+from services.infra.backend import APP_ROLE, MIGRATIONS
+from services.infra.database import Database
 from services.local_supabase.process import LocalSupabase
-from services.models import ConnectionStatus
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, SupabaseBroadcast, Transport
 from services.realtime import supervisor as supervisor_module
-from services.realtime.transport import Link, Sink
-from services.sessions import Ending, Sessions, UserSession
+from services.realtime.transports.transport import Link, Sink
 from tests.services.realtime.watch import CONNECTED, CONNECTING, DISCONNECTED, ERROR, path
 from tests.world import Person, World, until
 

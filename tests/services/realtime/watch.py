@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from services.entities import STREAMS
+from services.entities import ConnectionStatus, Stream
+from services.entities.entity import STREAMS
 from services.feed_kind import FeedKind
-from services.models import ConnectionStatus, Stream
 from services.realtime import TRANSPORTS, DatabaseSource, Delta, RealtimeService, Subscription
 from tests.world import Person, World, until
 

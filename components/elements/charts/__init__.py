@@ -1,0 +1,1 @@
+"""Charts of progress and of runs over time."""

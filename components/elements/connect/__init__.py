@@ -1,0 +1,1 @@
+"""What leads from a key to the first report."""

@@ -1,0 +1,78 @@
+// Connection chips. What the server said holds only as long as this window has a server to say it.
+import { computed, onMounted, ref, shallowReactive } from "vue";
+import { ago, fieldAttributes, isClosing, LiveDot, lookOf, lostAt, useNow } from "shared";
+
+const Detail = {
+  props: { row: Object },
+  setup(props) {
+    const now = useNow();
+    const facts = computed(() => {
+      const { attempt, connected_at, lag_ms, last_event_at, retry_at, status } = props.row;
+      const found = [];
+      if (lostAt.value) return [["Lost", ago(now.value - lostAt.value)]];
+      if (status !== "connected" && attempt) found.push(["Attempt", attempt]);
+      if (retry_at > now.value) found.push(["Next try", `in ${Math.ceil((retry_at - now.value) / 1000)} s`]);
+      if (status === "connected" && connected_at) found.push(["Connected", ago(now.value - connected_at)]);
+      if (last_event_at) found.push(["Last event", ago(now.value - last_event_at)]);
+      if (status === "connected" && lag_ms != null) found.push(["Lag", `${lag_ms} ms`]);
+      return found;
+    });
+    const cause = computed(() => {
+      if (isClosing.value) return "Livewatch is being restarted. This window comes back by itself.";
+      return lostAt.value ? "This window has lost its server and keeps trying." : props.row.cause;
+    });
+    return { cause, facts };
+  },
+  template: `
+    <dl class="lw-tip"><p v-if="cause">{{ cause }}</p>
+      <template v-for="[name, value] in facts" :key="name"><dt>{{ name }}</dt><dd>{{ value }}</dd></template>
+      <p v-if="!cause && !facts.length">Waiting for the first word from the server.</p>
+    </dl>`,
+};
+
+const Chip = {
+  components: { Detail, LiveDot },
+  props: { name: String, label: String, row: Object, looks: Object, size: String, text: Boolean },
+  setup(props) {
+    const status = computed(() => (lostAt.value ? "disconnected" : props.row.status));
+    return {
+      at: computed(() => fieldAttributes("connection", props.name, "status")),
+      look: computed(() => lookOf(props.looks, status.value)),
+      status,
+      tip: ref(null),
+    };
+  },
+  template: `
+    <span class="lw-chip" :class="['lw-chip--' + size, { 'lw-chip--bare': !text }]" :data-tone="look.tone" tabindex="0"
+          @focus="tip.show()" @blur="tip.hide()">
+      <live-dot :look="look" />
+      <span v-if="label && text" class="lw-chip__name">{{ label }}</span>
+      <span class="lw-chip__status" :class="{ 'lw-sr-only': !text }" role="status" v-bind="at" :data-value="status">{{ look.label }}</span>
+      <q-tooltip ref="tip" :offset="[0, 6]" :transition-duration="120"><detail :row="row" /></q-tooltip>
+    </span>`,
+};
+
+export default {
+  components: { Chip },
+  props: { connections: Object, size: String, text: Boolean, looks: Object },
+  emits: ["live"],
+  setup(props, { emit }) {
+    const names = Object.keys(props.connections);
+    const rows = new Map(names.map((name) => [name, shallowReactive({ status: "connecting" })]));
+    onMounted(() => emit("live"));
+    return {
+      names,
+      rows,
+      apply(batch) {
+        for (const [name, fields] of Object.entries(batch.reset?.rows ?? batch.set ?? {})) {
+          if (rows.has(name)) Object.assign(rows.get(name), fields);
+        }
+      },
+    };
+  },
+  template: `
+    <div class="lw-chips">
+      <chip v-for="name in names" :key="name" :name="name" :label="connections[name]" :row="rows.get(name)" :looks="looks"
+            :size="size" :text="text" />
+    </div>`,
+};

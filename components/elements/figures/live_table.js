@@ -1,0 +1,40 @@
+// Figures in rows and columns; every value is a text node.
+import { onMounted, shallowRef } from "vue";
+import { fieldAttributes, LiveDot, lookOf } from "shared";
+
+export default {
+  components: { LiveDot },
+  props: { table: String, columns: Array, label: String, emptyText: String, looks: Object },
+  emits: ["live"],
+  setup(props, { emit }) {
+    const rows = shallowRef(null);
+    onMounted(() => emit("live"));
+    return {
+      rows,
+      at: (id, key) => fieldAttributes(props.table, id, key),
+      look: (status) => lookOf(props.looks, status),
+      percent: (share) => Math.round(share * 100) + " %",
+      apply: ({ reset }) => (rows.value = reset.order.map((id) => [id, reset.rows[id]])),
+    };
+  },
+  template: `
+    <div class="lw-facts" tabindex="0" role="region" :aria-label="label">
+      <p v-if="rows?.length === 0" class="lw-muted">{{ emptyText }}</p>
+      <table v-else>
+        <thead><tr><th v-for="column in columns" :key="column.key" scope="col" :data-kind="column.kind" :title="column.hint || undefined">{{ column.label }}</th></tr></thead>
+        <tbody v-if="rows">
+          <tr v-for="[id, row] in rows" :key="id">
+            <td v-for="column in columns" :key="column.key" :data-kind="column.kind" :data-value="row[column.key]" v-bind="at(id, column.key)">
+              <span v-if="row[column.key] == null">–</span>
+              <span v-else-if="column.kind === 'status'" class="lw-facts__status"><live-dot :look="look(row[column.key])" />{{ look(row[column.key]).label }}</span>
+              <span v-else-if="column.kind === 'share'" class="lw-share" :title="percent(row[column.key])"
+                    :data-tone="row[column.key] >= 0.9 ? 'critical' : row[column.key] >= 0.7 ? 'caution' : 'active'">
+                <i :style="{ width: Math.min(100, row[column.key] * 100) + '%' }"></i></span>
+              <template v-else>{{ row[column.key] }}</template>
+            </td>
+          </tr>
+        </tbody>
+        <tbody v-else aria-hidden="true"><tr><td :colspan="columns.length"><span class="lw-ghost__line"></span></td></tr></tbody>
+      </table>
+    </div>`,
+};

@@ -1,0 +1,99 @@
+// Stat cards whose numbers count to their new values.
+import { computed, onMounted, onUnmounted, ref, shallowReactive, watch } from "vue";
+import { fieldAttributes, mayMove, pageLink } from "shared";
+
+const COUNT_MS = 300;
+
+const Counter = {
+  props: { value: [Number, String] },
+  setup(props) {
+    const shown = ref(props.value);
+    let frame = 0;
+    watch(
+      () => props.value,
+      (to, from) => {
+        cancelAnimationFrame(frame);
+        if (!mayMove() || !Number.isFinite(to) || !Number.isFinite(from)) return void (shown.value = to);
+        const begin = performance.now();
+        const start = Number(shown.value);
+        const decimals = Number.isInteger(to) ? 0 : 1;
+        const step = (time) => {
+          const share = Math.min(1, Math.max(0, (time - begin) / COUNT_MS));
+          const eased = 1 - (1 - share) ** 3;
+          shown.value = share === 1 ? to : Number((start + (to - start) * eased).toFixed(decimals));
+          if (share < 1) frame = requestAnimationFrame(step);
+        };
+        frame = requestAnimationFrame(step);
+        // A page that goes into hiding has no more frames, and must still say what is true.
+        setTimeout(() => document.hidden && (shown.value = props.value), COUNT_MS + 50);
+      },
+    );
+    return { shown };
+  },
+  template: `<span class="lw-number">{{ shown }}</span>`,
+};
+
+// The last hour, a number a minute; the scale begins at none.
+const Sparkline = {
+  props: { values: Array, label: String },
+  setup(props) {
+    const path = computed(() => {
+      const top = Math.max(1, ...props.values);
+      const step = 100 / (props.values.length - 1);
+      return props.values.map((value, index) => `${index ? "L" : "M"}${(index * step).toFixed(2)},${(23 - (value / top) * 21).toFixed(2)}`).join("");
+    });
+    const text = computed(() => `${props.label}, last hour: ${Math.min(...props.values)} to ${Math.max(...props.values)}`);
+    return { path, text };
+  },
+  template: `
+    <svg class="lw-spark" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" :aria-label="text"><title>{{ text }}</title>
+      <path class="lw-spark__area" :d="path + 'V24H0Z'" /><path class="lw-spark__line" :d="path" /></svg>`,
+};
+
+const StatCard = {
+  components: { Counter, Sparkline },
+  props: { stat: Object, fields: Object },
+  setup(props) {
+    return { at: (field) => fieldAttributes("stats", props.stat.key, field), pageLink };
+  },
+  template: `
+    <div class="lw-stat" :data-tone="fields.tone ?? undefined">
+      <div class="lw-stat__label"><i class="lw-icon notranslate" aria-hidden="true">{{ stat.icon }}</i>
+        <a v-if="stat.href" class="lw-card__link lw-clip" :href="pageLink(stat.href)">{{ stat.label }}</a>
+        <span v-else class="lw-clip">{{ stat.label }}</span></div>
+      <div class="lw-stat__value">
+        <counter v-if="fields.value != null" :value="fields.value" :data-value="fields.value" v-bind="at('value')" />
+        <span v-else class="lw-ghost__line" aria-hidden="true"></span>
+        <span v-if="fields.hint" class="lw-stat__hint lw-clip" :title="fields.hint" v-bind="at('hint')">{{ fields.hint }}</span>
+      </div>
+      <sparkline v-if="stat.spark && fields.spark" :values="fields.spark" :label="stat.label" v-bind="at('spark')" :data-value="fields.spark.join(',')" />
+      <div v-else-if="stat.spark" class="lw-spark" aria-hidden="true"></div>
+    </div>`,
+};
+
+export default {
+  components: { StatCard },
+  props: { stats: Array },
+  emits: ["live", "history"],
+  setup(props, { emit }) {
+    const fields = new Map(props.stats.map((stat) => [stat.key, shallowReactive({})]));
+    let timer = null;
+    const askForHistory = () => document.hidden || emit("history");
+    onMounted(() => {
+      emit("live");
+      if (!props.stats.some((stat) => stat.spark)) return;
+      askForHistory();
+      timer = setInterval(askForHistory, 60000);
+    });
+    onUnmounted(() => clearInterval(timer));
+    return {
+      fields,
+      apply(batch) {
+        for (const [key, changed] of Object.entries(batch.reset?.rows ?? batch.set ?? {})) {
+          if (fields.has(key)) Object.assign(fields.get(key), changed);
+        }
+      },
+    };
+  },
+  template: `<div class="lw-stats"><stat-card v-for="stat in stats" :key="stat.key" :stat="stat" :fields="fields.get(stat.key)" /></div>`,
+};

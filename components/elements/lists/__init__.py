@@ -1,0 +1,1 @@
+"""Lists of rows, their controls, and one row in full."""

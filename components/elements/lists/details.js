@@ -1,0 +1,79 @@
+// Everything about one row, beside its list.
+import { computed, nextTick, onMounted, onUnmounted, ref, shallowRef } from "vue";
+import { Elapsed, fieldAttributes, LiveDot, lookOf, Pace, pageLink, percent, ProgressBar, StatusBadge, TimeAgo, duration, exactTime } from "shared";
+
+export default {
+  components: { Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
+  props: { table: String, looks: Object, noun: String, goneText: String },
+  emits: ["live", "close"],
+  setup(props, { emit }) {
+    const row = shallowRef(null);
+    const isGone = ref(false);
+    const head = ref(null);
+    const before = document.activeElement;
+    const isTyping = (target) => target.closest?.("input, textarea, select, [contenteditable]");
+    const onKey = (event) => {
+      if (event.key === "Escape" && !event.defaultPrevented && !isTyping(event.target)) emit("close");
+    };
+    onMounted(() => {
+      emit("live");
+      document.addEventListener("keydown", onKey);
+      nextTick(() => head.value?.focus({ preventScroll: true }));
+    });
+    onUnmounted(() => {
+      document.removeEventListener("keydown", onKey);
+      if (before?.isConnected) before.focus({ preventScroll: true });
+    });
+    return {
+      duration, exactTime, head, isGone, pageLink, percent, row,
+      at: (key) => fieldAttributes(props.table + "-details", "row", key),
+      look: computed(() => lookOf(props.looks, row.value?.status)),
+      stateOf(index) {
+        if (row.value.status === "completed") return "done";
+        if (row.value.step == null || index > row.value.step) return "open";
+        return index < row.value.step ? "done" : "current";
+      },
+      apply({ reset }) {
+        row.value = reset.rows.row ?? null;
+        isGone.value = !row.value;
+      },
+    };
+  },
+  template: `
+    <div class="lw-details" :aria-label="'Details of the ' + noun">
+      <div class="lw-details__head" ref="head" tabindex="-1">
+        <template v-if="row">
+          <live-dot :look="look" /><h2 class="lw-details__title" v-bind="at('title')">{{ row.title }}</h2>
+          <status-badge :look="look" :value="row.status" v-bind="at('status')" />
+        </template>
+        <h2 v-else class="lw-details__title">{{ isGone ? 'There is no such ' + noun : '' }}<span v-if="!isGone" class="lw-ghost__line" aria-hidden="true"></span></h2>
+        <button type="button" class="lw-icon-button" title="Close" aria-label="Close the details" @click="$emit('close')"><i class="lw-icon notranslate" aria-hidden="true">close</i></button>
+      </div>
+      <p v-if="isGone" class="lw-muted">{{ goneText }}</p>
+      <template v-if="row">
+        <pace v-if="row.percentage == null && row.unreachable_at" :row="row" :table="table + '-details'" id="row" />
+        <div v-if="row.percentage != null" class="lw-details__progress">
+          <div class="lw-details__figures lw-number"><b>{{ percent(row.percentage) }}</b><pace :row="row" :table="table + '-details'" id="row" unit=" %" /></div>
+          <progress-bar :value="row.percentage" :label="'Progress of ' + row.title" :tone="look.tone" />
+        </div>
+        <ol v-if="row.steps.length" class="lw-details__steps">
+          <li v-for="(step, index) in row.steps" :key="index" :data-state="stateOf(index)" :aria-current="stateOf(index) === 'current' ? 'step' : undefined">
+            <i v-if="stateOf(index) === 'done'" class="lw-icon notranslate" aria-hidden="true">check</i>
+            <live-dot v-else-if="stateOf(index) === 'current'" :look="look" /><span v-else class="lw-steps__open" aria-hidden="true"></span>{{ step }}</li>
+        </ol>
+        <dl class="lw-details__facts">
+          <template v-for="fact in row.facts" :key="fact.key"><dt>{{ fact.label }}</dt>
+            <dd v-bind="at(fact.key)" :data-value="fact.value">
+              <elapsed v-if="fact.kind === 'duration' && fact.value == null && row.running_since" :from="row.running_since" running />
+              <template v-else-if="fact.value == null">–</template>
+              <template v-else-if="fact.kind === 'time'"><time-ago :at="fact.value" /> <span class="lw-muted lw-number">{{ exactTime(fact.value) }}</span></template>
+              <span v-else-if="fact.kind === 'duration'" class="lw-number">{{ duration(fact.value) }}</span>
+              <span v-else-if="fact.kind === 'code'" class="lw-code">{{ fact.value }}</span>
+              <span v-else class="lw-number">{{ fact.value }}</span></dd></template>
+          <template v-if="row.stream_id"><dt>Stream</dt><dd><a :href="pageLink('/streams/' + row.stream_id)">Open its stream</a></dd></template>
+        </dl>
+        <section v-for="each in row.texts" :key="each.label" class="lw-details__text" :data-tone="each.label === 'Error' ? 'critical' : undefined">
+          <h3>{{ each.label }}</h3><pre tabindex="0" :aria-label="each.label">{{ each.text }}</pre></section>
+      </template>
+    </div>`,
+};

@@ -1,0 +1,92 @@
+// Search, chips with counts, selects and sort above a list. Python holds the truth; what is typed here is only ahead of it.
+import { onMounted, reactive, ref } from "vue";
+import { pageLink } from "shared";
+
+const TYPING = 120; // ms
+
+export default {
+  props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String },
+  emits: ["live", "change"],
+  setup(props, { emit }) {
+    const state = reactive({ q: "", sort: "", chosen: {}, ...props.state });
+    const counts = reactive({});
+    const options = reactive({});
+    const summary = reactive({ shown: null, total: null });
+    const exportQuery = ref("");
+    const input = ref(null);
+    let typing = 0;
+
+    function apply(batch) {
+      const set = batch.set ?? {};
+      Object.assign(counts, set.counts);
+      Object.assign(options, set.options);
+      Object.assign(summary, set.summary);
+      if (set.state) {
+        exportQuery.value = set.state.query;
+        const isAhead = typing || document.activeElement === input.value;
+        Object.assign(state, set.state, isAhead && { q: state.q });
+      }
+    }
+
+    const change = () => emit("change", { q: state.q, sort: state.sort, chosen: state.chosen });
+    function search(event) {
+      state.q = event.target.value;
+      clearTimeout(typing);
+      typing = setTimeout(() => ((typing = 0), change()), TYPING);
+    }
+    function toggle(facet, value) {
+      const chosen = new Set(state.chosen[facet] ?? []);
+      if (!chosen.delete(value)) chosen.add(value);
+      state.chosen = { ...state.chosen, [facet]: [...chosen] };
+      change();
+    }
+    function choose(facet, event) {
+      state.chosen = { ...state.chosen, [facet]: event.target.value ? [event.target.value] : [] };
+      change();
+    }
+    function clear() {
+      Object.assign(state, { q: "", chosen: {} });
+      change();
+      input.value?.focus();
+    }
+    const isOn = (facet, value) => (state.chosen[facet] ?? []).includes(value);
+    const isFiltered = () => state.q.trim() || Object.values(state.chosen).some((values) => values.length);
+
+    onMounted(() => emit("live"));
+    return { apply, change, choose, clear, counts, exportQuery, input, isFiltered, isOn, options, pageLink, search, state, summary, toggle };
+  },
+  template: `
+    <div class="lw-controls" role="search" :aria-label="'Filter ' + noun">
+      <div class="lw-controls__search">
+        <i class="lw-icon notranslate" aria-hidden="true">search</i>
+        <input ref="input" type="search" :value="state.q" :placeholder="'Search ' + noun" :aria-label="'Search ' + noun"
+               data-testid="search" data-lw-search maxlength="200" autocomplete="off" spellcheck="false"
+               @input="search" @keydown.esc="state.q && clear()">
+      </div>
+      <select v-for="facet in facets.filter((each) => each.kind === 'select')" :key="facet.name" class="lw-select" :aria-label="facet.label"
+              :data-facet="facet.name" :value="(state.chosen[facet.name] ?? [''])[0] ?? ''" @change="choose(facet.name, $event)">
+        <option value="">{{ facet.label }}: all</option>
+        <option v-for="option in options[facet.name] ?? []" :key="option.value" :value="option.value">{{ option.label }}</option>
+      </select>
+      <span class="lw-controls__end">
+        <span v-if="summary.shown !== null" class="lw-controls__summary lw-number" role="status" data-testid="summary"
+              :data-shown="summary.shown" :data-total="summary.total">
+          <template v-if="isFiltered()">{{ summary.shown }} of {{ summary.total }}</template>
+          <template v-else>{{ summary.total }} {{ summary.total === 1 ? noun.replace(/s$/, '') : noun }}</template></span>
+        <button v-if="isFiltered()" type="button" class="lw-text-button" data-testid="clear" @click="clear">Clear</button>
+        <select v-if="sorts.length > 1" class="lw-select" aria-label="Sort" data-testid="sort" v-model="state.sort" @change="change">
+          <option v-for="sort in sorts" :key="sort.value" :value="sort.value">{{ sort.label }}</option>
+        </select>
+        <a v-if="exportPath" class="lw-icon-button" :href="pageLink(exportPath) + exportQuery" download data-testid="export"
+           title="Export as CSV" :aria-label="'Export these ' + noun + ' as CSV'"><i class="lw-icon notranslate" aria-hidden="true">download</i></a>
+      </span>
+      <div v-for="facet in facets.filter((each) => each.kind === 'chips')" :key="facet.name" class="lw-filters" role="group" :aria-label="facet.label">
+        <button v-for="option in facet.options" :key="option.value" type="button" class="lw-filter" :data-tone="option.tone"
+                :data-facet="facet.name" :data-option="option.value" :aria-pressed="isOn(facet.name, option.value)"
+                @click="toggle(facet.name, option.value)">
+          <i v-if="option.icon" class="lw-icon notranslate" aria-hidden="true">{{ option.icon }}</i>{{ option.label }}
+          <span class="lw-number lw-filter__count">{{ counts[facet.name + ':' + option.value] ?? '' }}</span>
+        </button>
+      </div>
+    </div>`,
+};

@@ -1,0 +1,236 @@
+// A list of live rows. Python sends batches; a batch changes the rows it names and re-renders only those.
+import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef } from "vue";
+import { clockTime, feedLostAt, lostAt, mayMove, pageLink } from "shared";
+import { KINDS } from "row_templates";
+
+const TOO_MANY_TO_MOVE = 300;
+const ANSWER_TIME = 5000;
+// Screens of rows that stand ready above and below what is seen, and rows before more are asked for.
+const AHEAD = 80;
+// More pulses than these are restless, and cost the browser more than all else.
+const RESTFUL = 24;
+const SETTLED = { new: 0, moved: false };
+const MOVE = { duration: 240, easing: "cubic-bezier(0.2, 0, 0, 1)" };
+
+export default {
+  props: {
+    kind: String,
+    table: String,
+    looks: Object,
+    skeletons: Number,
+    emptyIcon: String,
+    emptyText: String,
+    connects: Boolean,
+    label: String,
+    pages: Boolean, // more rows come as the reader scrolls
+    selects: Boolean, // a row's link selects it instead
+    selected: String,
+  },
+  emits: ["live", "markRead", "scroll", "select", "settle"],
+  setup(props, { emit }) {
+    const kind = KINDS[props.kind];
+    const rows = new Map();
+    const order = shallowRef(null); // null until the first batch
+    const host = ref(null);
+    const staleSince = ref(null);
+    const facts = shallowReactive({ first: 0, total: 0, waiting: SETTLED, filtered: false });
+    const space = shallowReactive({ above: 0, below: 0 });
+    const moves = new WeakMap();
+    const waiting = new Set();
+    const storage = "lw-waiting-" + props.kind;
+
+    function merge(id, fields, isWhole) {
+      const row = rows.get(id);
+      if (!row) return void rows.set(id, shallowReactive({ ...fields }));
+      if (isWhole) for (const name of Object.keys(row)) if (!(name in fields)) delete row[name];
+      Object.assign(row, fields);
+      if (row.pending) row.pending = false;
+    }
+
+    function arrange(ids) {
+      const kept = new Set(ids);
+      for (const id of rows.keys()) if (!kept.has(id)) rows.delete(id);
+      order.value = ids.filter((id) => rows.has(id));
+    }
+
+    function apply(batch) {
+      for (const name of Object.keys(facts)) {
+        const fact = (batch.reset ?? batch)[name];
+        if (fact !== undefined) facts[name] = fact;
+      }
+      if (batch.reset) {
+        for (const [id, fields] of Object.entries(batch.reset.rows)) merge(id, fields, true);
+        arrange(batch.reset.order);
+        nextTick(measure);
+        return resume();
+      }
+      if (order.value === null) return; // a change of what was never shown; the reset will bring it
+      for (const [id, fields] of Object.entries(batch.set ?? {})) {
+        if (rows.has(id) || batch.order) merge(id, fields, false);
+      }
+      if (batch.order) glide(() => arrange(batch.order)).then(measure);
+      if (waiting.size) keepWaiting();
+    }
+
+    // Rows glide to their new places and new ones fade in. Web Animations and not Vue's transitions: these
+    // remove leaving elements by animation frames, which a hidden tab does not have.
+    let glidedAt = 0;
+    async function glide(change) {
+      const before = new Map();
+      const isBusy = performance.now() - glidedAt < 2 * MOVE.duration; // one after the other would be a tangle
+      glidedAt = performance.now();
+      if (!isBusy && mayMove() && order.value.length <= TOO_MANY_TO_MOVE && host.value) {
+        for (const child of host.value.children) before.set(child, child.getBoundingClientRect());
+      }
+      const wasEmpty = order.value.length === 0;
+      change();
+      await nextTick();
+      if (isBusy || (!before.size && !wasEmpty)) return;
+      const children = [...(host.value?.children ?? [])];
+      for (const child of children) moves.get(child)?.cancel();
+      const after = children.map((child) => child.getBoundingClientRect());
+      children.forEach((child, index) => animate(child, before.get(child), after[index]));
+    }
+
+    function animate(child, from, to) {
+      if (!mayMove() || to.bottom < 0 || to.top > innerHeight) return;
+      if (!from) return void child.animate({ opacity: [0, 1] }, MOVE);
+      const [x, y] = [from.left - to.left, from.top - to.top];
+      if (x || y) moves.set(child, child.animate({ transform: [`translate(${x}px, ${y}px)`, "none"] }, MOVE));
+    }
+
+    // Rows are equally high, so what is left out above and below has a known height. `line`: one row of the grid.
+    let reported = { first: 0, reading: false };
+
+    function grid() {
+      const style = getComputedStyle(host.value);
+      const columns = style.display === "grid" ? style.gridTemplateColumns.split(" ").length : 1;
+      return { columns, line: host.value.firstElementChild.offsetHeight + (parseFloat(style.rowGap) || 0) };
+    }
+
+    function measure() {
+      if (!props.pages || !host.value?.firstElementChild) return void Object.assign(space, { above: 0, below: 0 });
+      const { columns, line } = grid();
+      const after = Math.max(0, facts.total - facts.first - order.value.length);
+      Object.assign(space, { above: Math.ceil(facts.first / columns) * line, below: Math.ceil(after / columns) * line });
+    }
+
+    function look() {
+      if (!host.value?.firstElementChild) return;
+      const { columns, line } = grid();
+      const top = host.value.getBoundingClientRect().top - space.above;
+      const seen = Math.max(0, Math.floor(-top / line) * columns);
+      const last = seen + Math.ceil(innerHeight / line) * columns;
+      const reading = -top > line;
+      const end = facts.first + order.value.length;
+      const isShort = (seen < facts.first + columns && facts.first > 0) || (last + columns > end && end < facts.total);
+      const first = isShort ? Math.max(0, Math.floor((seen - AHEAD) / columns) * columns) : facts.first;
+      if (first === reported.first && reading === reported.reading) return;
+      reported = { first, reading };
+      emit("scroll", reported);
+    }
+
+    let isLooking = false;
+    function onScroll() {
+      if (isLooking) return;
+      isLooking = true;
+      requestAnimationFrame(() => ((isLooking = false), look()));
+    }
+    const resized = new ResizeObserver(() => measure());
+
+    function settle() {
+      reported = { first: 0, reading: false };
+      emit("settle");
+      const top = host.value.getBoundingClientRect().top - space.above;
+      if (top < 0) scrollBy({ top: top - 120, behavior: mayMove() ? "smooth" : "instant" });
+    }
+
+    // A mark waits, shown as pending, until the row comes back as read: through a lost server, which the socket
+    // makes up for, and through a reload, for which the tab's storage keeps it.
+    function markRead(id) {
+      waiting.add(id);
+      keepWaiting();
+      const row = rows.get(id);
+      row.pending = true;
+      emit("markRead", id);
+      setTimeout(function giveUp() {
+        if (lostAt.value) return setTimeout(giveUp, ANSWER_TIME);
+        row.pending = false; // for another try if the server said nothing
+        waiting.delete(id);
+        keepWaiting();
+      }, ANSWER_TIME);
+    }
+
+    // NiceGUI listens further up for links of ours.
+    function select(event, id) {
+      if (!props.selects || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      emit("select", id);
+    }
+
+    function keepWaiting() {
+      for (const id of waiting) if (rows.get(id)?.is_read) waiting.delete(id);
+      if (waiting.size) sessionStorage[storage] = JSON.stringify([...waiting]);
+      else sessionStorage.removeItem(storage);
+    }
+
+    function resume() {
+      for (const id of JSON.parse(sessionStorage[storage] ?? "[]")) {
+        if (rows.has(id) && !rows.get(id).is_read && !waiting.has(id)) markRead(id);
+      }
+      keepWaiting();
+    }
+
+    const root = ref(null);
+    onMounted(() => {
+      emit("live");
+      if (!props.pages) return;
+      addEventListener("scroll", onScroll, { passive: true });
+      resized.observe(root.value);
+    });
+    onUnmounted(() => (removeEventListener("scroll", onScroll), resized.disconnect()));
+    const pill = computed(() => {
+      const { new: count, moved } = facts.waiting;
+      return count ? `${count} new` : moved ? "Sort again" : "";
+    });
+    const staleAt = computed(() => staleSince.value ?? lostAt.value ?? feedLostAt.value);
+    return {
+      apply,
+      setStale: (since) => (staleSince.value = since),
+      facts,
+      asOf: computed(() => (staleAt.value && order.value ? "as of " + clockTime(staleAt.value) : "")),
+      host,
+      kind,
+      markRead,
+      order,
+      pageLink,
+      pill,
+      root,
+      RESTFUL,
+      rows,
+      select,
+      settle,
+      space,
+      tableName: props.table ?? kind.table,
+    };
+  },
+  template: `
+    <div ref="root" class="lw-list" :class="{ 'lw-list--stale': asOf }" :aria-busy="order === null">
+      <div v-if="pill" class="lw-list__pill" role="status"><button type="button" @click="settle">{{ pill }}</button></div>
+      <div v-if="asOf" class="lw-list__asof" role="status"><span>{{ asOf }}</span></div>
+      <div v-if="order === null" :class="kind.layout" aria-hidden="true">
+        <div v-for="index in skeletons" :key="index" class="lw-ghost" :class="'lw-ghost--' + $props.kind"><i></i><i></i><i></i></div>
+      </div>
+      <div v-else-if="!order.length && emptyText" class="lw-empty">
+        <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ facts.filtered ? "Nothing matches. Search for less, or clear the filter, to see more." : emptyText }}</p>
+        <a v-if="connects && !facts.filtered" class="lw-button lw-button--link" :href="pageLink('/connect')">Connect your code</a>
+      </div>
+      <div v-if="space.above" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
+      <div v-if="order?.length" ref="host" :class="[kind.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label">
+        <component :is="kind.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="tableName"
+                   :looks="looks" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @select="select" />
+      </div>
+      <div v-if="space.below" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
+    </div>`,
+};

@@ -1,0 +1,1 @@
+"""Logs of events and of runs."""

@@ -1,0 +1,39 @@
+// The log of one run. Who has scrolled up is left where they read; who is at the end follows it.
+import { nextTick, onMounted, ref, shallowRef } from "vue";
+import { clockTime, exactTime } from "shared";
+
+const MOST = 2000; // lines that a browser keeps
+const TONES = { warning: "caution", error: "critical", critical: "critical" };
+
+export default {
+  emits: ["live", "older"],
+  setup(_, { emit }) {
+    const lines = shallowRef([]);
+    const more = ref(false);
+    const box = ref(null);
+    const isAtEnd = () => !box.value || box.value.scrollHeight - box.value.scrollTop - box.value.clientHeight < 24;
+    onMounted(() => emit("live"));
+    async function add(added, { first, older, more: hasMore }) {
+      const follows = !older && isAtEnd();
+      const before = box.value?.scrollHeight ?? 0;
+      if (older) lines.value = [...added, ...lines.value];
+      else lines.value = first ? added : [...lines.value, ...added].slice(-MOST);
+      if (first || older) more.value = hasMore;
+      await nextTick();
+      if (!box.value) return;
+      if (follows) box.value.scrollTop = box.value.scrollHeight;
+      else if (older) box.value.scrollTop += box.value.scrollHeight - before;
+    }
+    return { add, box, clockTime, exactTime, lines, more, TONES };
+  },
+  template: `
+    <section v-if="lines.length" class="lw-section lw-log" aria-label="Log">
+      <h2>Log</h2>
+      <div ref="box" class="lw-log__lines" tabindex="0" role="log" aria-live="off" aria-label="Lines of the log">
+        <button v-if="more" type="button" class="lw-button" @click="$emit('older', lines[0].id)">Older lines</button>
+        <div v-for="line in lines" :key="line.id" class="lw-log__line" :data-tone="TONES[line.level]" :data-level="line.level">
+          <time :title="exactTime(line.at)">{{ clockTime(line.at) }}</time><span v-if="line.level !== 'info'" class="lw-log__level">{{ line.level }}</span><span class="lw-log__text">{{ line.message }}</span>
+        </div>
+      </div>
+    </section>`,
+};

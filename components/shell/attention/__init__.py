@@ -1,0 +1,1 @@
+"""Toasts, the tab's title and icon, and the tone."""

@@ -1,0 +1,89 @@
+"""The drawer at the side of the window in which a person reads what is addressed to them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from nicegui import ui
+from nicegui.element import Element
+
+from components.elements.figures.stats import CountBadge
+from components.presentation.text import icon, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxTab:
+    """One kind of message: `build` makes its list and `bind` its unread number; `path` is the page with all of them."""
+
+    key: str
+    label: str
+    path: str
+    build: Callable[[], object]
+    bind: Callable[[CountBadge], object]
+    mark_all: Callable[[], Awaitable[object]]
+
+
+class InboxDrawer:
+    """Opens over any page; a list lives only while its tab is open. Escape closes, and the focus goes back."""
+
+    def __init__(self, tabs: Sequence[InboxTab]) -> None:
+        self._tabs = {tab.key: tab for tab in tabs}
+        with ui.dialog().props('position=right full-height aria-label="Inbox"').classes("lw-inbox-dialog") as dialog:
+            self._host = Element("section").classes("lw-inbox").props("data-testid=inbox")
+        self._dialog = dialog
+        dialog.on("hide", self._clear)
+        ui.context.client.sub_pages_router.on_path_changed(lambda _: self.close())
+
+    def open(self, key: str) -> None:
+        """Show the tab `key`."""
+        if self._dialog.value:
+            return
+        self._host.clear()
+        with self._host:
+            self._head(key)
+            with Element("div").classes("lw-inbox__body") as self._body:
+                self._body.props["role"] = "tabpanel"
+            with Element("div").classes("lw-inbox__foot") as self._foot:
+                pass
+        self._show(key)
+        self._dialog.open()
+
+    def close(self) -> None:
+        """Close it; idempotent."""
+        self._dialog.close()
+
+    def _head(self, key: str) -> None:
+        with Element("div").classes("lw-inbox__head"):
+            text("h2", "Inbox")
+            mark = Element("button").classes("lw-text-button lw-push").props("type=button")
+            mark.on("click", self._mark_all)
+            with mark:
+                text("span", "Mark all as read")
+            with (
+                Element("button").classes("lw-icon-button").props("type=button title=Close aria-label=Close") as button
+            ):
+                button.on("click", self.close)
+                icon("close")
+        with ui.tabs().props("no-caps dense align=left") as tabs:
+            for tab in self._tabs.values():
+                with ui.tab(tab.key, label="").classes("lw-inbox__tab"):
+                    text("span", tab.label)
+                    tab.bind(CountBadge(tab.key))
+        tabs.value = key
+        tabs.on_value_change(lambda event: self._show(str(event.value)))
+
+    def _show(self, key: str) -> None:
+        self._tab = self._tabs[key]
+        self._body.clear()
+        self._body.props["aria-label"] = self._tab.label
+        with self._body:
+            self._tab.build()
+        self._foot.clear()
+        with self._foot:
+            ui.link(f"All {self._tab.label.lower()}", self._tab.path).classes("lw-more")
+
+    async def _mark_all(self) -> None:
+        await self._tab.mark_all()
+
+    def _clear(self) -> None:
+        if not self._dialog.value:
+            self._host.clear()

@@ -1,0 +1,199 @@
+"""The frame's looks: sidebar, header and the place for a page, with what stands at a page's head."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from nicegui import ui
+from nicegui.element import Element
+
+from components.elements.connection.connection_status import ConnectionStatus
+from components.elements.figures.stats import CountBadge
+from components.presentation.text import icon, text
+from components.shell.attention.attention import Attention
+from components.shell.shortcuts import Shortcut, Shortcuts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the sidebar leads, and the keys g and `key`; `count` is the key of the unread number beside the label."""
+
+    path: str
+    label: str
+    icon: str
+    key: str
+    is_premium: bool = False
+    count: str | None = None
+
+
+NAVIGATION = (
+    Place(path="/", label="Dashboard", icon="space_dashboard", key="d"),
+    Place(path="/monitoring", label="Live Monitoring", icon="activity", key="m", is_premium=True),
+    Place(path="/alerts", label="Alerts", icon="notifications_active", key="a", count="alerts"),
+    Place(path="/notifications", label="Notifications", icon="inbox", key="n", count="notifications"),
+    Place(path="/connect", label="Connect your code", icon="cable", key="c"),
+    Place(path="/settings", label="Settings", icon="settings", key="s"),
+)
+# Places that the sidebar does not list belong to one that it does.
+BELONGS_TO = {"/streams": "/monitoring"}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What of the frame is live: the chip `connection`, the `badges` that show what is unread, each by the keys of its
+    own, the `bell` that opens the inbox, what asks for `attention`, and the keys."""
+
+    connection: ConnectionStatus
+    badges: list[CountBadge]
+    bell: Element
+    attention: Attention
+    shortcuts: Shortcuts
+
+
+@contextmanager
+def shell(
+    *,
+    user_name: str,
+    org_name: str,
+    switcher: Callable[[], object] | None = None,
+    sign_out: str = "/session/end",
+    navigation: Sequence[Place] = NAVIGATION,
+) -> Iterator[Frame]:
+    """Build the frame; what is built inside is the page. The sidebar follows the path of `ui.sub_pages`.
+
+    `switcher` builds what stands for the organisation's name where there are several; `sign_out` is the address that
+    a form posts to.
+    """
+    badges: list[CountBadge] = []
+    links: dict[str, ui.link] = {}
+    with Element("div").classes("lw-shell"):
+        ui.link("Skip to the content", "#content").classes("lw-skip")
+        with Element("aside").classes("lw-sidebar"):
+            _brand()
+            with Element("nav").props('aria-label="Main"'):
+                for place in navigation:
+                    links[place.path] = _place(place, badges)
+            _icon_button("keyboard_double_arrow_left", "Collapse the sidebar", "toggle-sidebar").classes(
+                "lw-sidebar__fold"
+            ).props("aria-expanded=true")
+        Element("div").classes("lw-scrim").props["data-lw-action"] = "close-drawer"
+        with Element("header").classes("lw-header"):
+            _icon_button("menu", "Open the navigation", "open-drawer").classes("lw-header__menu").props(
+                "aria-expanded=false"
+            )
+            with Element("div").classes("lw-crumbs"):
+                if switcher:
+                    switcher()
+                else:
+                    text("span", org_name).classes("lw-crumbs__org lw-clip")
+                crumb = text("span", "").classes("lw-crumbs__page lw-clip")
+            connection = ConnectionStatus()
+            bell = _bell(badges)
+            _icon_button("contrast", "Theme: system, light or dark", "cycle-theme")
+            shortcuts = Shortcuts([Shortcut(key=place.key, path=place.path, label=place.label) for place in navigation])
+            _user_menu(user_name, org_name, sign_out, shortcuts)
+        attention = Attention()
+        # Quasar's page around it is the main landmark already.
+        with Element("div").classes("lw-main").props("id=content tabindex=-1"):
+            yield Frame(connection, badges, bell, attention, shortcuts)
+
+    def follow(path: str) -> None:
+        current = _place_of(path, links)
+        for each, link in links.items():
+            if each == current:
+                link.props["aria-current"] = "page"
+            else:
+                link.props.pop("aria-current", None)
+        label = next((place.label for place in navigation if place.path == current), "")
+        crumb.text = label
+        attention.set_place(label)
+
+    router = ui.context.client.sub_pages_router
+    follow(router.current_path)
+    router.on_path_changed(follow)
+
+
+def page_head(title: str) -> Element:
+    """The head of a page; what is built `with` it stands at its right."""
+    with Element("div").classes("lw-head"):
+        text("h1", title)
+        return Element("div").classes("lw-head__actions")
+
+
+@contextmanager
+def section(title: str) -> Iterator[Element]:
+    """A titled part of a page; what is built inside is its content."""
+    with Element("section").classes("lw-section") as part:
+        part.props["aria-label"] = title
+        text("h2", title)
+        yield part
+
+
+def _brand() -> None:
+    with ui.link(target="/").classes("lw-brand").props('aria-label="Livewatch, dashboard"'):
+        with Element("span").classes("lw-brand__mark"):
+            icon("activity")
+        text("span", "Livewatch").classes("lw-sidebar__text")
+
+
+def _bell(badges: list[CountBadge]) -> Element:
+    with Element("button").classes("lw-icon-button lw-bell").props("type=button aria-haspopup=dialog") as bell:
+        bell.props["title"] = "Inbox"
+        text("span", "Inbox: ").classes("lw-sr-only")
+        icon("notifications_none")
+        badges.append(CountBadge(*(key for badge in badges for key in badge.keys)))
+    return bell
+
+
+def _place(place: Place, badges: list[CountBadge]) -> ui.link:
+    with ui.link(target=place.path).classes("lw-place") as link:
+        link.props["title"] = place.label
+        icon(place.icon)
+        text("span", place.label).classes("lw-sidebar__text lw-clip")
+        if place.is_premium:
+            text("span", "Premium").classes("lw-premium lw-sidebar__text")
+        if place.count:
+            badges.append(CountBadge(place.count))
+    return link
+
+
+def _icon_button(name: str, label: str, action: str) -> Element:
+    with Element("button").classes("lw-icon-button").props("type=button") as button:
+        button.props["aria-label"] = button.props["title"] = label
+        button.props["data-lw-action"] = action
+        icon(name)
+    return button
+
+
+def _user_menu(user_name: str, org_name: str, sign_out: str, shortcuts: Shortcuts) -> None:
+    with Element("button").classes("lw-avatar").props("type=button aria-haspopup=menu") as button:
+        button.props["aria-label"] = f"Account of {user_name}"
+        text("span", _initials(user_name)).props("aria-hidden=true")
+        with ui.menu().props('anchor="bottom right" self="top right" :offset="[0, 6]"').classes("lw-menu"):
+            with Element("div").classes("lw-menu__who"):
+                text("strong", user_name).classes("lw-clip")
+                text("span", org_name).classes("lw-muted lw-clip")
+            with Element("button").classes("lw-menu__item").props("type=button") as keys:
+                keys.on("click", js_handler=shortcuts.opener)
+                icon("keyboard")
+                text("span", "Keyboard shortcuts")
+            with Element("form").props("method=post") as form:
+                form.props["action"] = sign_out
+                with Element("button").classes("lw-menu__item").props("type=submit"):
+                    icon("logout")
+                    text("span", "Sign out")
+
+
+def _initials(name: str) -> str:
+    words = name.replace("@", " ").replace(".", " ").split()
+    return "".join(word[0] for word in words[:2]).upper() or "?"
+
+
+def _place_of(path: str, places: Iterable[str]) -> str | None:
+    """The sidebar's place for a path; the dashboard is only itself."""
+    path = urlsplit(path).path.rstrip("/") or "/"
+    for start, place in BELONGS_TO.items():
+        if path.startswith(start + "/"):
+            path = place
+    return next((each for each in places if path == each or (each != "/" and path.startswith(each + "/"))), None)

@@ -1,0 +1,1 @@
+"""Design tokens, base styles, and the theme."""

@@ -1,0 +1,184 @@
+"""The rows of a list as one window sees them: filtered, in an order that holds still, the part near the eye."""
+
+from collections.abc import Callable, Collection
+from typing import Any, Generic, Self
+from uuid import UUID
+
+from components.views.shared import Source
+from components.window.batch import Batch, Reset, Waiting
+from services.entities.entity import R
+
+LIMIT = 200
+
+
+class RowsView(Generic[R]):
+    """The rows of a subscription that pass `where`, sorted by `key`, as the element's dicts.
+
+    `present` and `key` live as long as the process: what they make of a row is shared by all windows.
+    The element holds at most `limit` rows, those from `first` on; `scroll` moves that part. Nothing jumps under a
+    reader's eyes: while somebody has scrolled into the list, or when the order `moves` with the work itself, rows stay
+    where they are, new ones wait, and `waiting` tells the element how many; `full` puts everything in its place. A row
+    that went, or no longer passes, leaves at once.
+    """
+
+    def __init__(
+        self,
+        subscription: Source[R],
+        *,
+        present: Callable[[R], dict[str, Any]],
+        key: Callable[[R], Any],
+        where: Callable[[R], bool] | None = None,
+        moves: bool = False,
+        limit: int = LIMIT,
+    ) -> None:
+        self.subscription = subscription
+        self.where = where
+        self.key = key
+        self.moves = moves
+        self.limit = limit
+        self.first = 0
+        self.is_read = False
+        self.is_filtered = False
+        self._present = present
+        self._order: list[UUID] = []
+        self._rank: dict[UUID, int] = {}
+        self._keys: dict[UUID, Any] = {}
+        self._new: set[UUID] = set()
+        self._moved: set[UUID] = set()
+        self._shown: list[UUID] = []
+        self._sent: dict[UUID, dict[str, Any]] = {}
+        self._told: tuple[int, int, Waiting] = (0, 0, {"new": 0, "moved": False})
+
+    def adopt(self, other: Self) -> None:
+        """Go on from where the other is, whose reader is at the beginning."""
+        self._order, self._rank, self._keys = other._order, dict(other._rank), dict(other._keys)
+        self._new, self._moved = set(other._new), set(other._moved)
+        self._shown, self._sent, self._told = other._shown, dict(other._sent), other._told
+
+    def scroll(self, first: int, *, is_read: bool) -> None:
+        """Show the rows from `first` on; `is_read` says that the reader has left the list's beginning."""
+        self.first = max(0, first)
+        self.is_read = is_read
+
+    def full(self) -> Batch | None:
+        if not self.subscription.is_loaded:
+            return None
+        rows = {row.id: row for row in self.subscription.rows() if self._passes(row)}
+        derived = self.subscription.derived
+        self._keys = {id: derived(id, self.key) for id in rows}
+        if self.is_read and self._order:
+            self._arrange([id for id in self._order if id in rows])
+            self._new = rows.keys() - self._rank.keys()
+        else:
+            self._arrange(sorted(rows, key=self._keys.__getitem__))
+            self._new.clear()
+            self._moved.clear()
+        self._show()
+        self._sent = {id: fields for id in self._shown if (fields := derived(id, self._present)) is not None}
+        self._told = self._facts()
+        first, total, waiting = self._told
+        reset: Reset = {
+            "order": [str(id) for id in self._shown],
+            "rows": {str(id): fields for id, fields in self._sent.items()},
+            "first": first,
+            "total": total,
+            "waiting": waiting,
+            "filtered": self.is_filtered,
+        }
+        return {"reset": reset}
+
+    def settle(self) -> None:
+        """The next `full` puts every row in its place, wherever the reader is."""
+        self._arrange([])
+
+    def patch(self, dirty: Collection[UUID]) -> Batch | None:
+        gone = False
+        for id in dirty:
+            row = self.subscription.get(id)
+            if row is None or not self._passes(row):
+                gone = self._keys.pop(id, None) is not None or gone
+                self._new.discard(id)
+                self._moved.discard(id)
+                continue
+            key = self.subscription.derived(id, self.key)
+            if id not in self._keys:
+                self._new.add(id)
+            elif self._keys[id] == key:
+                continue
+            self._keys[id] = key
+        if gone:
+            self._arrange([id for id in self._order if id in self._keys])
+        for id in dirty:
+            if id in self._rank:
+                (self._moved.add if self._is_misplaced(id) else self._moved.discard)(id)
+        if not self.is_read and self._new:
+            self._insert()
+        if not self.is_read and self._moved and not self.moves:
+            self._moved.clear()
+            self._arrange(sorted(self._keys, key=self._keys.__getitem__))
+        return self._difference(dirty)
+
+    def _is_misplaced(self, id: UUID) -> bool:
+        place, key = self._rank[id], self._keys[id]
+        before, after = self._order[max(0, place - 1)], self._order[min(place + 1, len(self._order) - 1)]
+        return bool(self._keys[before] > key or self._keys[after] < key)
+
+    def _insert(self) -> None:
+        """Put new rows in their place; the others stay."""
+        if not self._moved:
+            self._arrange(sorted(self._keys, key=self._keys.__getitem__))
+        else:
+            order = list(self._order)
+            for id in self._new:
+                key = self._keys[id]
+                order.insert(next((at for at, each in enumerate(order) if self._keys[each] > key), len(order)), id)
+            self._arrange(order)
+        self._new.clear()
+
+    def _arrange(self, order: list[UUID]) -> None:
+        self._order = order
+        self._rank = {id: place for place, id in enumerate(order)}
+
+    def _difference(self, dirty: Collection[UUID]) -> Batch | None:
+        batch: Batch = {}
+        patches: dict[str, dict[str, Any]] = {}
+        for id in dirty:
+            if id in self._sent and id in self._rank:
+                self._set(id, patches)
+        shown = self._shown
+        self._show()
+        if self._shown != shown:
+            batch["order"] = [str(id) for id in self._shown]
+            kept = set(self._shown)
+            for id in self._sent.keys() - kept:
+                del self._sent[id]
+                patches.pop(str(id), None)
+            for id in self._shown:
+                if id not in self._sent:
+                    self._set(id, patches)
+        if patches:
+            batch["set"] = patches
+        if (facts := self._facts()) != self._told:
+            self._told = facts
+            batch["first"], batch["total"], batch["waiting"] = facts
+        return batch or None
+
+    def _set(self, id: UUID, patches: dict[str, dict[str, Any]]) -> None:
+        fields = self.subscription.derived(id, self._present)
+        sent = self._sent.get(id, {})
+        if fields is None or fields is sent:
+            return
+        changed = {name: value for name, value in fields.items() if name not in sent or sent[name] != value}
+        self._sent[id] = fields
+        if changed:
+            patches[str(id)] = changed
+
+    def _show(self) -> None:
+        self.first = max(0, min(self.first, len(self._order) - 1))
+        self._shown = self._order[self.first : self.first + self.limit]
+
+    def _facts(self) -> tuple[int, int, Waiting]:
+        return self.first, len(self._order), {"new": len(self._new), "moved": bool(self._moved)}
+
+    def _passes(self, row: R) -> bool:
+        return self.where is None or self.where(row)

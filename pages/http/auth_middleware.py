@@ -1,0 +1,139 @@
+"""Who may pass: every page but sign-in needs a session, and every form must come from our own pages."""
+
+from datetime import timedelta
+from urllib.parse import quote, urlsplit
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from components.shell.theme.theme import STYLES_BELOW
+from pages.api.endpoints import PREFIX
+from pages.http.downloads import Downloads
+from pages.http.session_cookie import SessionCookie
+from services.auth.sessions import Sessions, UserSession
+from services.errors import AuthUnavailable, SessionExpired
+
+SESSION = "livewatch.session"
+OPEN = ("/sign-in", "/session", "/session/demo", "/healthz", "/readyz", "/metrics")
+SOCKET = "/_nicegui_ws/"
+OPEN_BELOW = ("/_nicegui/", SOCKET, "/favicon.ico", STYLES_BELOW)
+# Forms are all that is sent here; programs report elsewhere, and windows over their socket.
+MOST_BYTES = 64 * 1024
+RENEW_MARGIN = timedelta(minutes=2)
+
+
+class Gate:
+    """ASGI middleware. Puts the UserSession of a request into its scope, or sends the browser to sign in.
+
+    A session whose tokens are about to end is refreshed on the way, and the new tokens leave as a cookie.
+    """
+
+    def __init__(self, app: ASGIApp, *, cookie: SessionCookie, sessions: Sessions) -> None:
+        self._app = app
+        self._downloads = Downloads(app)
+        self._cookie = cookie
+        self._sessions = sessions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+        elif scope["path"].startswith(SOCKET) and not _is_from_here(HTTPConnection(scope)):
+            # Browsers let every site open a socket anywhere, and send the cookies along.
+            await _refuse_socket(scope, receive, send)
+        elif scope["type"] == "websocket" or scope["path"].startswith(OPEN_BELOW):
+            await self._downloads(scope, receive, send)
+        elif scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/"):
+            # Programs come with a key. No session is looked for, so that a cookie can never authorise there.
+            await self._app(scope, receive, send)
+        else:
+            await self._serve_person(scope, at_most(MOST_BYTES, receive), send)
+
+    async def _serve_person(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = HTTPConnection(scope)
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _is_from_here(connection):
+            refusal: Response = PlainTextResponse("This form was not sent from a page of this app.", status_code=403)
+            await refusal(scope, receive, send)
+            return
+        is_secure = connection.url.scheme == "https"
+        renewed = False
+        reason = ""
+        session: UserSession | None = None
+        if tokens := self._cookie.read(connection):
+            try:
+                session = self._sessions.take(tokens)
+                await session.renew(margin=RENEW_MARGIN)
+                await session.check()
+                session.identity  # noqa: B018  # raises when the check ended it
+                renewed = session.tokens != tokens
+            except SessionExpired:
+                session, reason = None, "expired"
+            except AuthUnavailable:
+                pass
+        if session is None and scope["path"] not in OPEN:
+            target = quote(scope["path"] + (f"?{scope['query_string'].decode()}" if scope["query_string"] else ""))
+            query = f"?next={target}" + (f"&reason={reason}" if reason else "")
+            answer = (
+                RedirectResponse(f"{scope.get('root_path', '')}/sign-in{query}", status_code=303)
+                if scope["method"] == "GET"
+                else PlainTextResponse("Sign in first.", status_code=401)
+            )
+            if reason:
+                self._cookie.clear(answer.headers, is_secure=is_secure)
+            await answer(scope, receive, send)
+            return
+        scope[SESSION] = session
+
+        async def send_with_cookie(message: Message) -> None:
+            if renewed and session and message["type"] == "http.response.start":
+                self._cookie.write(MutableHeaders(scope=message), session.tokens, is_secure=is_secure)
+            await send(message)
+
+        user = str(session.identity.user_id) if session else None
+        with structlog.contextvars.bound_contextvars(**{"user": user} if user else {}):
+            await self._app(scope, receive, send_with_cookie)
+
+
+async def _refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await PlainTextResponse("This socket was not opened by a page of this app.", status_code=403)(scope, receive, send)
+
+
+def at_most(size: int, receive: Receive) -> Receive:
+    """`receive`, but a body of more than `size` bytes is refused with 413, whatever length was announced."""
+    taken = 0
+
+    async def receive_some() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > size:
+            raise HTTPException(413, f"The body is larger than {size} bytes.")
+        return message
+
+    return receive_some
+
+
+def session_of(connection: HTTPConnection) -> UserSession | None:
+    """The session that the gate found for this request."""
+    session: UserSession | None = connection.scope.get(SESSION)
+    return session
+
+
+def local_path(target: str | None) -> str:
+    """`target` if it is a path of this app, else the dashboard: a sign-in must not lead elsewhere."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or urlsplit(target).netloc:
+        return "/"
+    return target
+
+
+def _is_from_here(connection: HTTPConnection) -> bool:
+    """Browsers send `Origin` with every form and script; what sends none is no browser and rides on no cookie."""
+    origin = connection.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == connection.headers.get("host")

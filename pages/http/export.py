@@ -1,0 +1,99 @@
+"""/export/<table>.csv: any list as it is filtered, for a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse, Response
+from pydantic import ValidationError
+
+from components.views.list_query import ListQuery, ListSpec
+from pages.http.auth_middleware import session_of
+from pages.lists.lists import SPECS
+from pages.page.services import Context
+from pages.team.organization import chosen_membership
+from services.entities import Row
+from services.entities.entity import ENTITIES, Entity, Scope
+from services.errors import LivewatchError, PermissionDenied
+from services.realtime import DatabaseSource
+
+HIDDEN = {"org_id", "version", "metadata_", "rate_window", "progress_interval", "ingest_key", "heartbeat_interval"}
+# A spreadsheet takes a cell that begins so for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def export_routes(context: Context) -> APIRouter:
+    """A file for each list; parameters are those of the list's address."""
+    router = APIRouter(prefix="/export", include_in_schema=False)
+    entities = {entity.table: entity for entity in ENTITIES}
+    source = DatabaseSource(context.database)
+
+    @router.get("/{name}.csv")
+    async def export(request: Request, name: str) -> Response:
+        session, entity = session_of(request), entities.get(name)
+        if session is None or entity is None:
+            return PlainTextResponse(f"There is no list {name!r}. There are: {', '.join(entities)}.", status_code=404)
+        try:
+            identity = session.identity
+            membership, _ = await chosen_membership(context.database, identity, request)
+            if membership is None:
+                raise PermissionDenied("You belong to no organisation yet.")
+            scope_id = membership.org_id if entity.scope is Scope.ORG else identity.user_id
+            records = await source.snapshot(identity, entity, entity.topic(scope_id))
+        except PermissionDenied as error:
+            return PlainTextResponse(str(error), status_code=403)
+        except LivewatchError as error:
+            return PlainTextResponse(str(error), status_code=503)
+        asked = asked_for(entity, SPECS[name], records, request.query_params)
+        rows = [row for row in asked if row.org_id == membership.org_id]
+        stamp = f"{datetime.now(UTC):%Y-%m-%d-%H%M}"
+        return Response(
+            to_csv(entity, rows),
+            media_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}-{stamp}.csv"', "Cache-Control": "no-store"},
+        )
+
+    return router
+
+
+def asked_for(
+    entity: Entity[Any], spec: ListSpec[Any], records: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
+) -> list[Row]:
+    """The valid rows that the parameters ask for, in their order."""
+    query = ListQuery.parse(spec, params)
+    rows = []
+    for record in records:
+        try:
+            row = entity.model.read(record)
+        except ValidationError:
+            continue  # the System tab names it
+        if query.matches(row):
+            rows.append(row)
+    return sorted(rows, key=query.sort.key)
+
+
+def to_csv(entity: Entity[Any], rows: Sequence[Row]) -> str:
+    """A header and a line for each row; times in ISO 8601, UTC."""
+    names = [name for name in entity.model.model_fields if name not in HIDDEN]
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(names)
+    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+    return file.getvalue()
+
+
+def _cell(value: Any) -> str | int | float:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds")
+    if isinstance(value, bool | StrEnum):
+        return str(value)
+    if isinstance(value, int | float):
+        return value
+    text = str(value)
+    return f"'{text}" if text.startswith(FORMULA) else text

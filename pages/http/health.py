@@ -1,0 +1,56 @@
+"""For those who operate the app: /healthz, /readyz and /metrics."""
+
+import ipaddress
+from contextlib import suppress
+from hmac import compare_digest
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import SecretStr
+
+from pages.page.services import Context
+from services.operations.metrics import Metrics
+from services.operations.readiness import GOOD, Readiness
+
+
+def health_routes(context: Context) -> APIRouter:
+    """Open to everybody but the metrics, which are for this machine alone or for who has the token of the settings."""
+    router = APIRouter(include_in_schema=False)
+    metrics = Metrics(context.realtime, context.pacer, context.ingest)
+    readiness = Readiness(context.database, context.realtime)
+
+    @router.get("/healthz")
+    async def healthz() -> JSONResponse:
+        """The process runs and its event loop turns. Nobody shall restart it for another's fault."""
+        return JSONResponse({"status": "ok"})
+
+    @router.get("/readyz")
+    async def readyz() -> JSONResponse:
+        checks = await readiness.look()
+        is_ready = all(told == GOOD for told in checks.values())
+        return JSONResponse(
+            {"status": "ready" if is_ready else "not ready", "checks": checks}, 200 if is_ready else 503
+        )
+
+    @router.get("/metrics")
+    async def read_metrics(request: Request) -> Response:
+        if not _may_read(request, context.metrics_token):
+            return PlainTextResponse(
+                "Metrics are for this machine alone, or with LIVEWATCH_METRICS_TOKEN as a bearer token.", 403
+            )
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def _may_read(request: Request, token: SecretStr | None) -> bool:
+    if token is not None:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and compare_digest(given.strip().encode(), token.get_secret_value().encode())
+    # A proxy on this machine that is not trusted speaks for others, who must not pass for this machine.
+    if "x-forwarded-for" in request.headers:
+        return False
+    with suppress(ValueError):
+        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    return False

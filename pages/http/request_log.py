@@ -1,0 +1,49 @@
+"""A name for each request, which its log lines and its answer carry, and one line for each that was answered."""
+
+import re
+import time
+from secrets import token_hex
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from components.shell.theme.theme import STYLES_BELOW
+
+logger = structlog.get_logger(__name__)
+
+HEADER = "X-Request-ID"
+GOOD_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# Neither what pages are made of nor what asks every few seconds whether we live is worth a line.
+QUIET = ("/_nicegui", STYLES_BELOW, "/favicon.ico", "/healthz", "/readyz", "/metrics")
+
+
+class RequestLog:
+    """ASGI middleware. Takes the name that a proxy gave, or makes one; logs path and status, no query and no body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(HEADER, "")
+        request_id = given if GOOD_ID.fullmatch(given) else token_hex(8)
+        began = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send_with_id)
+            if not scope["path"].startswith(QUIET):
+                milliseconds = round((time.perf_counter() - began) * 1000, 1)
+                logger.info(
+                    "request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds
+                )

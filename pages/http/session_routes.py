@@ -1,0 +1,90 @@
+"""The routes that open, renew and end a session; plain HTTP, since only a response can set a cookie."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import structlog
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
+from pydantic import SecretStr
+
+from pages.http.auth_middleware import local_path, session_of
+from pages.page.services import Context
+from services.auth.client import Tokens
+from services.errors import AuthError, AuthUnavailable, WrongCredentials
+from services.infra.rate_limiter import Buckets, Rate
+
+logger = structlog.get_logger(__name__)
+
+
+def session_routes(context: Context) -> APIRouter:
+    """Under /session: sign in (POST), `demo` enters the demo, `renew` writes the cookie anew, `end` signs out."""
+    router = APIRouter(prefix="/session", include_in_schema=False)
+    # Failures only: guessing is slowed down, for one account and for one guesser. The Auth server has its own limits.
+    by_account: Buckets[tuple[str, str]] = Buckets(Rate(per_second=1 / 30, burst=10))
+    by_address: Buckets[str] = Buckets(Rate(per_second=1 / 10, burst=50))
+
+    def opened(request: Request, tokens: Tokens, target: str) -> Response:
+        context.sessions.take(tokens)
+        response = RedirectResponse(_from_root(request, local_path(target)), status_code=303)
+        context.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
+        return response
+
+    def refused(request: Request, reason: str, target: str) -> Response:
+        query = f"?reason={reason}&next={quote(local_path(target))}"
+        return RedirectResponse(_from_root(request, f"/sign-in{query}"), status_code=303)
+
+    @router.post("")
+    async def sign_in(
+        request: Request,
+        email: Annotated[str, Form(max_length=320)] = "",
+        password: Annotated[str, Form(max_length=1024)] = "",
+        next: Annotated[str, Form(max_length=2000)] = "/",
+    ) -> Response:
+        address = request.client.host if request.client else ""
+        account = (email.strip().lower(), address)
+        if by_address.take(address) or by_account.take(account):
+            logger.warning("sign-in is slowed down", address=address)
+            return refused(request, "slow", next)
+        try:
+            tokens = await context.auth.sign_in(email.strip(), SecretStr(password))
+            by_address.give_back(address)
+            by_account.give_back(account)
+            return opened(request, tokens, next)
+        except WrongCredentials:
+            return refused(request, "wrong", next)
+        except AuthUnavailable:
+            return refused(request, "unavailable", next)
+        except AuthError:
+            return refused(request, "refused", next)
+
+    @router.post("/demo")
+    async def enter_demo(request: Request, next: Annotated[str, Form(max_length=2000)] = "/monitoring") -> Response:
+        if context.enter_demo is None:
+            return PlainTextResponse("There is no demo here.", status_code=404)
+        try:
+            return opened(request, await context.enter_demo(), next)
+        except AuthError:
+            return refused(request, "unavailable", next)
+
+    @router.post("/renew")
+    async def renew(request: Request) -> Response:
+        session = session_of(request)
+        response = Response(status_code=204 if session else 401)
+        if session:
+            context.cookie.write(response.headers, session.tokens, is_secure=request.url.scheme == "https")
+        return response
+
+    @router.post("/end")
+    async def end(request: Request) -> Response:
+        if session := session_of(request):
+            await context.sessions.sign_out(session)
+        response = RedirectResponse(_from_root(request, "/sign-in?reason=signed-out"), status_code=303)
+        context.cookie.clear(response.headers, is_secure=request.url.scheme == "https")
+        return response
+
+    return router
+
+
+def _from_root(request: Request, path: str) -> str:
+    return f"{request.scope.get('root_path', '')}{path}"

@@ -1,0 +1,38 @@
+"""/sign-in: the only page for people without a session."""
+
+from nicegui import ui
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from components.shell.sign_in_card import sign_in_card
+from components.shell.theme.theme import apply_theme
+from pages.http.auth_middleware import local_path, session_of
+from pages.page.services import Context
+
+ERRORS = {
+    "wrong": "E-mail and password do not match.",
+    "unavailable": "The sign-in service does not answer. Try again in a moment.",
+    "slow": "Too many attempts. Wait a minute, then try again.",
+    "refused": "The sign-in service refused. Has the e-mail address been confirmed?",
+}
+NOTICES = {
+    "expired": "Your session has ended. Sign in again.",
+    "signed-out": "You have signed out.",
+}
+
+
+def register_sign_in(context: Context) -> None:
+    """Serve the page; its forms post to the session routes."""
+
+    @ui.page("/sign-in", title="Sign in · Livewatch")
+    def page(request: Request, reason: str = "", next: str = "/") -> Response | None:
+        if session_of(request):
+            return RedirectResponse(f"{request.scope.get('root_path', '')}{local_path(next)}", status_code=303)
+        apply_theme()
+        sign_in_card(
+            target=local_path(next),
+            error=ERRORS.get(reason, ""),
+            notice=NOTICES.get(reason, ""),
+            demo_action="/session/demo" if context.enter_demo else None,
+        )
+        return None

@@ -1,0 +1,1 @@
+"""Alerts and notifications: their pages, the drawer, and what asks for attention."""

@@ -1,0 +1,1 @@
+"""Lists with controls, details of one row, and the counters above them."""

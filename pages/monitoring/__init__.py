@@ -1,0 +1,1 @@
+"""The dashboard, Live Monitoring and the page of a stream."""

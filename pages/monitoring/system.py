@@ -1,0 +1,212 @@
+"""The System tab: whether the live data is live, how far it is from the plan's limits, and what arrives just now."""
+
+from datetime import UTC, datetime
+
+from components.elements.bindings import live_events, live_table
+from components.elements.figures.live_table import Column, LiveTable
+from components.elements.figures.stats import Stat, StatGrid
+from components.elements.logs.event_log import EventLog
+from components.presentation.text import text
+from components.shell.shell import section
+from components.views.counts import FieldsView
+from components.window.window import Live, Window, end_with
+from pages.page.context import Visit
+from services.entities.entity import ALERTS, ENTITIES, STREAMS, Topic
+from services.errors import SessionExpired
+from services.plan import PLAN_LIMITS
+from services.realtime import Feed
+
+Fields = dict[str, object]
+STATS = (
+    Stat(key="lag", label="Round trip", icon="timer"),
+    Stat(key="events", label="Events a second", icon="bolt"),
+    Stat(key="reconnects", label="Reconnects", icon="sync"),
+    Stat(key="windows", label="Windows connected", icon="tab"),
+    Stat(key="subscriptions", label="Subscriptions", icon="podcasts"),
+    Stat(key="quarantined", label="Rows quarantined", icon="report"),
+)
+FEED_COLUMNS = (
+    Column(key="name", label="Feed"),
+    Column(key="status", label="Status", kind="status"),
+    Column(key="p50", label="Lag p50", kind="number", hint="Of the canaries of the last ten minutes"),
+    Column(key="p95", label="Lag p95", kind="number", hint="Of the canaries of the last ten minutes"),
+    Column(key="rate", label="Events/s", kind="number", hint="Over the last minute"),
+    Column(key="events", label="Events", kind="number"),
+    Column(key="reconnects", label="Reconnects", kind="number"),
+    Column(key="missed", label="Canaries missed", kind="number"),
+    Column(key="repaired", label="Rows repaired", kind="number", hint="Found by comparing with the table every minute"),
+    Column(key="leases", label="Subscriptions", kind="number"),
+)
+PLAN_COLUMNS = (
+    Column(key="name", label="Limit"),
+    Column(key="used", label="In use", kind="number"),
+    Column(key="allowed", label="Allowed", kind="number"),
+    Column(key="share", label="Share", kind="share"),
+)
+WINDOW_COLUMNS = (
+    Column(key="who", label="Window of"),
+    Column(key="page", label="Page"),
+    Column(key="quality", label="Quality"),
+    Column(key="round_trip", label="Round trip", kind="number", hint="Until the window had taken a frame"),
+    Column(key="frames", label="Frames/s", kind="number", hint="Over the last five seconds"),
+    Column(key="since", label="Open for", kind="number"),
+)
+QUARANTINE_COLUMNS = (
+    Column(key="table", label="Table"),
+    Column(key="row_id", label="Id", kind="code"),
+    Column(key="reason", label="Reason"),
+    Column(key="count", label="Times seen", kind="number"),
+)
+
+
+def system_panel(visit: Visit) -> None:
+    """Figures of this process's feeds, brought up to date whenever a status changes: with every canary at least."""
+    figures = Figures(visit)
+    grid = StatGrid(STATS)
+    totals = Live(visit.window, grid, follows_status=True)
+    totals.view = FieldsView(figures.totals)
+    end_with(grid, totals.close)
+    with section("Your feeds"):
+        live_table(visit.window, LiveTable("feeds", FEED_COLUMNS, label="Your feeds"), figures.feeds)
+    with section("Windows"):
+        text(
+            "p",
+            "A window that takes its frames slowly, by its line or its machine, is sent fewer and larger ones; "
+            "it stays correct and holds up nobody.",
+        ).classes("lw-muted")
+        live_table(visit.window, LiveTable("windows", WINDOW_COLUMNS, label="Windows"), figures.windows)
+    with section("Use of the plan"):
+        plan = visit.context.plan
+        text(
+            "p",
+            f"What this app uses of the Realtime limits of the {plan.value} plan; other clients of the same project "
+            "come on top. LIVEWATCH_PLAN names the plan.",
+        ).classes("lw-muted")
+        live_table(visit.window, LiveTable("plan", PLAN_COLUMNS, label="Use of the plan"), figures.plan)
+    with section("Quarantined rows"):
+        text(
+            "p",
+            "A row that does not fit its model is left out and named here and in the log; the rest goes on. "
+            "Mend the row and it appears.",
+        ).classes("lw-muted")
+        live_table(
+            visit.window, LiveTable("quarantine", QUARANTINE_COLUMNS, label="Quarantined rows"), figures.quarantine
+        )
+    with section("Realtime inspector"):
+        live_events(visit.window, EventLog(), ENTITIES)
+
+
+class Figures:
+    """What the tables show. Of feeds and rows only those that this person listens to; of the whole app only sums."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._realtime = visit.context.realtime
+        self._pacer = visit.context.pacer
+        self._here = visit.window
+        self._org_id = visit.membership.org_id
+        self._user_id = visit.session.identity.user_id
+        self._limits = PLAN_LIMITS[visit.context.plan]
+        self._names: dict[Topic, str] = {
+            STREAMS.topic(visit.membership.org_id): visit.membership.name,
+            ALERTS.topic(visit.session.identity.user_id): "Personal",
+        }
+
+    def totals(self) -> dict[str, Fields]:
+        """The stat cards."""
+        feeds = self._mine()
+        lags = [feed.status.lag for feed in feeds if feed.status.lag is not None]
+        quarantined = len(self.quarantine())
+        reconnects = sum(_reconnects(feed) for feed in feeds)
+        windows = sum(window.is_connected for window in self._pacer.windows)
+        return {
+            "lag": {"value": f"{max(lags) * 1000:.1f} ms" if lags else "not yet", "hint": "slower feed"},
+            "events": {
+                "value": f"{sum(feed.meter.rate for feed in feeds):.1f}",
+                "hint": f"{sum(feed.meter.events for feed in feeds)} in all",
+            },
+            "reconnects": {
+                "value": reconnects,
+                "hint": "since the feeds began",
+                "tone": "caution" if reconnects else None,
+            },
+            "windows": {"value": windows, "hint": "in this app"},
+            "subscriptions": {
+                "value": len(self._realtime.active_subscriptions()),
+                "hint": f"on {len(self._realtime.feeds())} channels",
+            },
+            "quarantined": {"value": quarantined, "hint": "on your feeds", "tone": "caution" if quarantined else None},
+        }
+
+    def feeds(self) -> dict[str, Fields]:
+        """A row for each feed of this person."""
+        return {
+            str(feed.topic): {
+                "name": self._names[feed.topic],
+                "status": feed.status.status.value,
+                "p50": _milliseconds(feed.meter.lag(0.5)),
+                "p95": _milliseconds(feed.meter.lag(0.95)),
+                "rate": f"{feed.meter.rate:.1f}",
+                "events": feed.meter.events,
+                "reconnects": _reconnects(feed),
+                "missed": feed.status.missed_canaries,
+                "repaired": feed.supervisor.repaired,
+                "leases": len(feed.leases),
+            }
+            for feed in self._mine()
+        }
+
+    def windows(self) -> dict[str, Fields]:
+        """A row for each window on this organisation: this person's by their pages, the others' without."""
+        here = [window for window in self._pacer.windows if window.org_id == self._org_id and window.is_connected]
+        return {
+            str(index): self._window(window)
+            for index, window in enumerate(sorted(here, key=lambda window: window.began_at))
+        }
+
+    def _window(self, window: Window) -> Fields:
+        drain = window.drain
+        try:
+            is_mine = window.session.identity.user_id == self._user_id
+        except SessionExpired:
+            is_mine = False
+        return {
+            "who": "You, here" if window is self._here else "You" if is_mine else "Another member",
+            "page": window.client.sub_pages_router.current_path.partition("?")[0] if is_mine else None,
+            "quality": drain.quality.value.capitalize() if drain.quality else None,
+            "round_trip": _milliseconds(drain.round_trip),
+            "frames": f"{drain.frame_rate:.1f}",
+            "since": str(datetime.now(UTC) - window.began_at).partition(".")[0],
+        }
+
+    def plan(self) -> dict[str, Fields]:
+        """A row for each limit of the plan."""
+        feeds = self._realtime.feeds()
+        used = {
+            "connections": ("Connections", float(len(feeds)), self._limits.connections),
+            "messages": ("Messages a second", sum(feed.meter.rate for feed in feeds), self._limits.messages_per_second),
+            # Each feed has a connection of its own, so that one slow policy holds up nobody else.
+            "channels": ("Channels a connection", float(bool(feeds)), self._limits.channels_per_connection),
+        }
+        return {
+            key: {"name": name, "used": f"{use:.4g}", "allowed": allowed, "share": round(use / allowed, 3)}
+            for key, (name, use, allowed) in used.items()
+        }
+
+    def quarantine(self) -> dict[str, Fields]:
+        """The rows that failed validation on this person's topics."""
+        rows = [row for topic in self._names for row in self._realtime.quarantined(topic)]
+        return {
+            row.id: {"table": row.table, "row_id": row.id, "reason": row.reason, "count": row.count} for row in rows
+        }
+
+    def _mine(self) -> list[Feed]:
+        feeds = {feed.topic: feed for feed in self._realtime.feeds()}
+        return [feeds[topic] for topic in self._names if topic in feeds]
+
+
+def _reconnects(feed: Feed) -> int:
+    return max(0, feed.supervisor.connections - 1)
+
+
+def _milliseconds(seconds: float | None) -> str | None:
+    return None if seconds is None else f"{seconds * 1000:.1f} ms"

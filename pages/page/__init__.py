@@ -1,0 +1,1 @@
+"""What every page is built from: context, URL state, preferences, routing."""

@@ -1,0 +1,1 @@
+"""Settings, ingest keys, retention, and how to connect code."""

@@ -1,0 +1,182 @@
+"""/connect: what to write into one's own code, with the real address and a fresh key; green with the first report."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from nicegui import ui
+
+from components.elements.connect.code_block import CodeTabs, Snippet
+from components.elements.connect.first_report import FirstReport
+from components.presentation.text import text
+from components.shell.shell import page_head, section
+from components.window.window import end_with
+from pages.api.app import public_address
+from pages.page.context import Visit
+from pages.settings.ingest_keys import ONCE, make
+from services.entities import AcquisitionScan, AgentExecution, Reported, Stream
+from services.entities.entity import AGENTS, SCANS, STREAMS
+from services.ingest import KeyScope
+from services.ingest.administration import MadeKey
+from services.realtime import Delta
+
+NO_KEY = "lw_…"
+PATHS: dict[Any, str] = {
+    Stream: "/streams/{id}",
+    AcquisitionScan: "/monitoring/scans?selected={id}",
+    AgentExecution: "/monitoring/agents?selected={id}",
+}
+
+
+def connect_page(visit: Visit) -> None:
+    """Three steps: a key, a snippet, and the first report."""
+    request = ui.context.client.request
+    address = public_address(request) if request else "http://localhost:8080"
+    page_head("Connect your code")
+    text("p", "Your scripts, jobs and agents show up here, live, from any language.").classes("lw-lead")
+    snippets: CodeTabs | None = None
+    made: MadeKey | None = None
+    opened_at = datetime.now(UTC)
+
+    def use(key: MadeKey) -> None:
+        nonlocal made
+        made = key
+        status.wait()
+        if snippets:
+            snippets.show(snippets_for(address, key.token.get_secret_value()))
+
+    def is_awaited(row: Reported) -> bool:
+        """Of the key that was made here; of any key for who may make none."""
+        if visit.membership.is_admin:
+            return made is not None and row.ingest_key == made.id
+        return row.heartbeat_at is not None and row.heartbeat_at >= opened_at
+
+    with section("1. Make a key"), ui.element("div").classes("lw-panel lw-stack"):
+        _key(visit, use)
+    with section("2. Report"), ui.element("div").classes("lw-panel lw-stack"):
+        snippets = CodeTabs(snippets_for(address, NO_KEY), label="Ways to report")
+        with ui.element("p").classes("lw-muted"):
+            ui.link("Every request of the HTTP API", "/api/v1/docs", new_tab=True)
+    with section("3. See it"), ui.element("div").classes("lw-panel"):
+        status = FirstReport(is_ready=not visit.membership.is_admin)
+        _listen(visit, status, is_awaited)
+
+
+def _key(visit: Visit, use: Callable[[MadeKey], None]) -> None:
+    if not visit.membership.is_admin:
+        text("p", "An admin of the organisation makes keys. Ask one of them, and put the key where lw_… stands below.")
+        return
+
+    async def create() -> None:
+        if made := await make(visit, f"Connect, {datetime.now().astimezone():%d %b %H:%M}", list(KeyScope)):
+            use(made)
+            button.delete()
+            told.text = f"The key is in the snippets below. {ONCE}"
+
+    told = text("p", "A key lets programs report for this organisation. It is put into the snippets below.")
+    button = ui.button("Make a key", icon="vpn_key", on_click=create).props("unelevated no-caps")
+    button.classes("lw-button lw-button--primary")
+
+
+def _listen(visit: Visit, status: FirstReport, is_awaited: Callable[[Reported], bool]) -> None:
+    """Turns the status green with the first run that is awaited; the feeds are the ones that every window shares."""
+
+    def look(deltas: list[Delta[Any]]) -> None:
+        for delta in deltas:
+            row = delta.new
+            if row and row.heartbeat_at and is_awaited(row):
+                name = row.agent_name if isinstance(row, AgentExecution) else row.name
+                status.show(name=name, path=PATHS[type(row)].format(id=row.id), at=row.heartbeat_at)
+                for lease in leases:
+                    lease.close()
+                return
+
+    leases = [visit.window.subscribe(entity, on_change=look) for entity in (STREAMS, SCANS, AGENTS)]
+    end_with(status, *(lease.close for lease in leases))
+
+
+def snippets_for(address: str, token: str) -> list[Snippet]:
+    """The ways to report; each is whole, so that it works as it is copied."""
+    variables = f"export LIVEWATCH_URL={address}\nexport LIVEWATCH_KEY={token}\n"
+    return [
+        Snippet(
+            key="curl",
+            label="curl",
+            about="From anything that speaks HTTP. The first report of a name makes the run.",
+            text=f"""curl -X PUT {address}/api/v1/streams/hello \\
+  -H 'Authorization: Bearer {token}' \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"name": "Hello", "total": 10, "advance": 1}}'
+""",
+        ),
+        Snippet(
+            key="loop",
+            label="Loop",
+            about="Python. Install the package from a checkout: pip install ./sdk",
+            text=f"""{variables}
+python - <<'END'
+import time
+import livewatch
+
+for item in livewatch.track(range(100), "Nightly import"):
+    time.sleep(0.1)  # your work
+END
+""",
+        ),
+        Snippet(
+            key="run",
+            label="Run",
+            about="With steps; an exception marks it as failed, a killed process shows as unreachable.",
+            text="""import livewatch
+
+with livewatch.run("Nightly import", total=900, steps=["read", "write"]) as run:
+    run.step("read")
+    run.advance(450)
+    run.step("write")
+    run.advance(450)
+""",
+        ),
+        Snippet(
+            key="tqdm",
+            label="tqdm",
+            about="A drop-in: the bar stays as it is. pip install './sdk[tqdm]'",
+            text="""from livewatch.tqdm import tqdm
+
+for row in tqdm(range(1000), desc="Load"):
+    ...
+""",
+        ),
+        Snippet(
+            key="agent",
+            label="Agent",
+            about="Runs of AI agents, within a run or by themselves. Also as a decorator: @livewatch.watch",
+            text="""import livewatch
+
+with livewatch.run("Research"):
+    with livewatch.agent("Reader", input="12 pages") as agent:
+        agent.output = "3 of them are relevant"
+""",
+        ),
+        Snippet(
+            key="command",
+            label="Command",
+            about="Any program, without a change to it: exit code, duration, progress bars and its last lines.",
+            text=f"""{variables}
+livewatch run --name nightly -- python job.py
+livewatch alert "Disk is nearly full" --priority high
+livewatch tail
+""",
+        ),
+        Snippet(
+            key="logging",
+            label="Logging",
+            about="Lines of the standard library's logging, in the run that they are logged in.",
+            text="""import logging
+import livewatch
+
+logging.getLogger().addHandler(livewatch.LogHandler())
+with livewatch.run("Nightly import"):
+    logging.getLogger().warning("150 rows were there already")
+""",
+        ),
+    ]

@@ -1,0 +1,52 @@
+"""How long the organisation keeps what has ended, in the settings of its admins."""
+
+from dataclasses import replace
+
+from nicegui import ui
+
+from pages.page.context import Visit
+from pages.settings.setting import setting
+from services.errors import LivewatchError
+from services.operations.retention_choice import RetentionChoice, choose_retention, chosen_retention
+
+# Days; 0 stands for None, since a choice needs a value.
+PERIODS = {1: "1 day", 7: "1 week", 30: "30 days", 90: "90 days", 365: "1 year", 0: "For ever"}
+KINDS = {
+    "runs_days": ("Runs", "Streams, scans and agents that have ended, with their history."),
+    "alerts_days": ("Alerts and notifications", "By when they came, read or not."),
+    "events_days": ("Activity and logs", "What happened, and lines of logs."),
+}
+
+
+def retention_settings(visit: Visit) -> None:
+    """A choice for each kind; what is older is forgotten within minutes, and cannot be had back."""
+    choice = RetentionChoice()
+    controls: dict[str, ui.select] = {}
+
+    async def load() -> None:
+        nonlocal choice
+        try:
+            choice = await chosen_retention(visit.context.database, visit.session.identity, visit.membership.org_id)
+        except LivewatchError as error:
+            ui.notify(str(error), type="negative")
+            return
+        for name, control in controls.items():
+            days = getattr(choice, name) or 0
+            # A choice of another length was made in the database.
+            control.set_options(PERIODS | {days: PERIODS.get(days, f"{days} days")}, value=days)
+            control.enable()
+            control.on_value_change(lambda event, name=name: choose(name, event.value))
+
+    async def choose(name: str, days: int) -> None:
+        nonlocal choice
+        chosen = replace(choice, **{name: days or None})
+        if chosen != choice:
+            choice = chosen
+            work = choose_retention(visit.context.database, visit.session.identity, visit.membership.org_id, chosen)
+            await visit.act(work, done="Saved.")
+
+    for name, (label, about) in KINDS.items():
+        with setting(label, about):
+            controls[name] = ui.select(PERIODS).props(f'outlined dense options-dense aria-label="{label}"')
+            controls[name].disable()  # until the present one is known
+    ui.timer(0, load, once=True)

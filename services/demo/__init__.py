@@ -1,0 +1,1 @@
+"""The demo of the local Supabase and its example scan."""

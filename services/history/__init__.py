@@ -1,0 +1,1 @@
+"""The past, read from the database: progress, the last hour, logs of runs."""

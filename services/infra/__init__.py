@@ -1,0 +1,1 @@
+"""Database, backend, logging and rate limiting."""

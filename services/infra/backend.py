@@ -1,0 +1,89 @@
+"""The Supabase behind the app: a given project, or the app's own local one. The only place that tells them apart."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from pydantic import SecretStr
+
+from services.errors import ConfigurationError
+from services.local_supabase.errors import DataDirectoryError, LocalSupabaseError
+from services.local_supabase.process import LocalSupabase
+from services.local_supabase.status import LocalSupabaseStatus
+from services.settings import Settings
+
+MIGRATIONS = Path(__file__).parents[2] / "supabase" / "migrations"
+APP_ROLE = "livewatch_app"
+DEMO_EMAIL = "demo@livewatch.local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Somebody who can sign in: the demo's user, or one that the settings name."""
+
+    email: str
+    password: SecretStr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """Where Auth, Realtime and PostgreSQL are; `database_url` logs in as the app's role. `demo` only when local."""
+
+    api_url: str
+    anon_key: SecretStr
+    database_url: SecretStr
+    demo: Account | None
+
+
+@asynccontextmanager
+async def open_backend(
+    settings: Settings, *, report: Callable[[str], None], joins: bool = False
+) -> AsyncIterator[Backend]:
+    """The project that the settings name; without one, a local Supabase that lives until the context ends.
+
+    One that `joins` takes the local Supabase of an app that runs on the same data, if there is one. `report` is told
+    each step of the local one's start. Raises ConfigurationError when it cannot start.
+    """
+    if settings.supabase_url and settings.supabase_anon_key and settings.database_url:
+        report(f"Using the Supabase project at {settings.supabase_url}")
+        yield Backend(
+            api_url=str(settings.supabase_url),
+            anon_key=settings.supabase_anon_key,
+            database_url=settings.database_url,
+            demo=None,
+        )
+        return
+    if joins and (running := _running(settings.data)):
+        report(f"Using the local Supabase that runs at {running.api_url}")
+        yield _backend(running)
+        return
+    report(f"Starting the local Supabase; its data is in {settings.data.absolute()}")
+    try:
+        async with LocalSupabase.start(
+            data=settings.data,
+            migrations=MIGRATIONS,
+            user=DEMO_EMAIL,
+            app_role=APP_ROLE,
+            on_step=lambda step: report(step.text) if step.name not in ("ready", "error") else None,
+        ) as local:
+            yield _backend(local.status)
+    except LocalSupabaseError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _running(data: Path) -> LocalSupabaseStatus | None:
+    with suppress(DataDirectoryError):
+        status = LocalSupabaseStatus.read(data)
+        if psutil.pid_exists(status.pid):
+            return status
+    return None
+
+
+def _backend(status: LocalSupabaseStatus) -> Backend:
+    assert status.app_database_url is not None
+    demo = None
+    if status.demo_email and status.demo_password:
+        demo = Account(email=status.demo_email, password=status.demo_password)
+    return Backend(api_url=status.api_url, anon_key=status.anon_key, database_url=status.app_database_url, demo=demo)

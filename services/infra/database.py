@@ -1,0 +1,111 @@
+"""The database as a signed-in user: every transaction runs under that user's role and claims."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+from psycopg import errors as pg
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.auth.identity import Claimant
+from services.errors import ConfigurationError, DatabaseUnavailable, PermissionDenied
+
+CONNECT_TIMEOUT = 5
+STATEMENT_TIMEOUT = 10
+
+BECOME_USER = text(
+    "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', :claims, true), "
+    f"set_config('statement_timeout', '{STATEMENT_TIMEOUT}s', true)"
+)
+# A role is unsafe when it, or any role it could become, is above row-level security.
+UNSAFE_ROLES = text(
+    "select rolname from pg_roles where (rolsuper or rolbypassrls) and pg_has_role(current_user, oid, 'MEMBER')"
+)
+
+
+class Database:
+    """An async engine that never acts as itself; close it with `aclose`.
+
+    `url` is a PostgreSQL URL of a role like `livewatch_app`: a member of `authenticated` that cannot bypass
+    row-level security (`verify` refuses any other).
+    """
+
+    def __init__(self, url: SecretStr, *, pool_size: int = 8) -> None:
+        try:
+            parsed = make_url(url.get_secret_value()).set(drivername="postgresql+psycopg")
+        except ArgumentError as error:
+            raise ConfigurationError(
+                "DATABASE_URL is not a PostgreSQL URL. Its form is postgresql://livewatch_app:<password>@<host>/postgres."
+            ) from error
+        self._engine = create_async_engine(
+            parsed,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=CONNECT_TIMEOUT,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            # Named prepared statements do not survive a transaction pooler, which hosted projects put in front.
+            connect_args={"connect_timeout": CONNECT_TIMEOUT, "prepare_threshold": None},
+        )
+        self._sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def as_user(self, identity: Claimant) -> AsyncIterator[AsyncSession]:
+        """A transaction under `identity`'s claims, committed on leaving, rolled back on an exception.
+
+        Raises PermissionDenied when row-level security refuses a statement, DatabaseUnavailable when PostgreSQL does
+        not answer.
+        """
+        try:
+            async with self._sessions() as session, session.begin():
+                await (await session.connection()).execute(BECOME_USER, {"claims": json.dumps(dict(identity.claims))})
+                yield session
+        except DBAPIError as error:
+            if isinstance(error.orig, pg.InsufficientPrivilege):
+                raise PermissionDenied(
+                    f"The database does not let {identity.name} do this; an admin of the organisation can change "
+                    "the role."
+                ) from error
+            if isinstance(error, OperationalError) or error.connection_invalidated:
+                raise _unavailable() from error
+            raise
+        except (PoolTimeout, OSError) as error:
+            raise _unavailable() from error
+
+    async def verify(self) -> None:
+        """Refuse a role that is, or could become, one above row-level security.
+
+        Raises ConfigurationError that names the role, DatabaseUnavailable when PostgreSQL does not answer.
+        """
+        try:
+            async with self._engine.connect() as connection:
+                unsafe = (await connection.execute(UNSAFE_ROLES)).scalars().all()
+                role = (await connection.execute(text("select current_user"))).scalar_one()
+        except (DBAPIError, OSError) as error:
+            raise _unavailable() from error
+        if unsafe:
+            raise ConfigurationError(
+                f"DATABASE_URL logs in as {role!r}, which can act as {', '.join(map(repr, unsafe))} and so bypass "
+                "row-level security. Use the role livewatch_app."
+            )
+
+    async def aclose(self) -> None:
+        """Close every connection; idempotent."""
+        await self._engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def _unavailable() -> DatabaseUnavailable:
+    return DatabaseUnavailable("PostgreSQL does not answer. The app tries again by itself.")

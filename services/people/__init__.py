@@ -1,0 +1,1 @@
+"""Organisations, members, profiles, preferences and inboxes."""

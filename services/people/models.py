@@ -1,0 +1,47 @@
+"""Organisations, their members and profiles."""
+
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from services.entities.base import json_field, status_field
+
+
+class Role(StrEnum):
+    """What a member may do: viewers see, operators write too, admins also manage members."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class Organization(SQLModel, table=True):
+    """Whose work is watched."""
+
+    __tablename__ = "organizations"
+
+    id: UUID = Field(primary_key=True)
+    name: str
+
+
+class OrgMember(SQLModel, table=True):
+    """A person's role in an organisation."""
+
+    __tablename__ = "org_members"
+
+    org_id: UUID = Field(primary_key=True)
+    user_id: UUID = Field(primary_key=True)
+    role: Role = status_field(Role.VIEWER)
+
+
+class Profile(SQLModel, table=True):
+    """How a person appears to the fellow members."""
+
+    __tablename__ = "profiles"
+
+    user_id: UUID = Field(primary_key=True)
+    display_name: str
+    avatar: str | None = None
+    preferences: dict[str, Any] = json_field(dict)

@@ -1,0 +1,49 @@
+"""The profile of a person: how they are called, and what they prefer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import literal
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import col, update
+
+from services.auth.identity import Identity
+from services.entities import Profile
+from services.errors import NotFound
+from services.infra.database import Database
+from services.people.preferences import Preferences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnProfile:
+    """What a person's profile says; the e-mail address stands for the name when there is none yet."""
+
+    name: str
+    preferences: Preferences
+
+
+async def own_profile(database: Database, identity: Identity) -> OwnProfile:
+    """The person's profile."""
+    async with database.as_user(identity) as session:
+        profile = await session.get(Profile, identity.user_id)
+    if profile is None:
+        return OwnProfile(name=identity.email, preferences=Preferences())
+    return OwnProfile(name=profile.display_name, preferences=Preferences.read(profile.preferences))
+
+
+async def rename(database: Database, identity: Identity, name: str) -> None:
+    """Change how the person is called; raises NotFound when they have no profile."""
+    await _change(database, identity, {"display_name": name})
+
+
+async def prefer(database: Database, identity: Identity, changes: Mapping[str, object]) -> None:
+    """Change some preferences; the others, and those of another version of the app, stay. Raises NotFound as above."""
+    merged = col(Profile.preferences).concat(literal(dict(changes), JSONB))
+    await _change(database, identity, {"preferences": merged})
+
+
+async def _change(database: Database, identity: Identity, values: Mapping[str, object]) -> None:
+    statement = update(Profile).where(col(Profile.user_id) == identity.user_id).values(dict(values))
+    async with database.as_user(identity) as session:
+        if not (await session.exec(statement)).rowcount:
+            raise NotFound("You have no profile, so nothing can be kept there.")

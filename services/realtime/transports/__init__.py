@@ -1,0 +1,1 @@
+"""How changes arrive from a Realtime server."""

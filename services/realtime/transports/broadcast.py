@@ -1,0 +1,68 @@
+"""The default transport: Broadcast from Database on a private channel."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from uuid import UUID
+
+import structlog
+from pydantic import SecretStr
+from realtime import AsyncRealtimeChannel
+from realtime.types import BroadcastPayload
+
+from services.entities.entity import Topic
+from services.feed_kind import FeedKind
+from services.realtime.transports.change import Operation, decode_change
+from services.realtime.transports.link import is_reachable, open_link
+from services.realtime.transports.transport import Link, Sink
+
+logger = structlog.get_logger(__name__)
+
+READY = "Replication connection established"
+
+
+class SupabaseBroadcast:
+    """Opens one socket and one private channel a topic. `url` is the project's, `key` its anon (publishable) key."""
+
+    kind = FeedKind.BROADCAST
+
+    def __init__(self, *, url: str, key: SecretStr) -> None:
+        self._url = url
+        self._key = key
+
+    async def is_reachable(self) -> bool:
+        """See `Transport.is_reachable`."""
+        return await is_reachable(self._url)
+
+    def open(self, topic: Topic, token: SecretStr, sink: Sink) -> AbstractAsyncContextManager[Link]:
+        """See `Transport.open`."""
+        return open_link(
+            url=self._url,
+            key=self._key,
+            topic=topic,
+            token=token,
+            bind=lambda channel: _listen(channel, sink),
+            ready=READY,
+        )
+
+
+def _listen(channel: AsyncRealtimeChannel, sink: Sink) -> None:
+    channel.on_broadcast("*", lambda payload: _deliver(payload, sink))
+
+
+def _deliver(payload: BroadcastPayload, sink: Sink) -> None:
+    """Never raises: an exception here would silently end the client's listener."""
+    try:
+        body: Mapping[str, Any] = payload["payload"]
+        if payload["event"] == "canary":
+            sink.canary(UUID(str(body["nonce"])))
+        elif payload["event"] not in Operation.__members__:
+            return
+        elif body.get("table") == "org_members":
+            sink.membership()
+        else:
+            sink.change(decode_change(body))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        sink.malformed(payload.get("payload") or {}, str(error))
+    except Exception:
+        logger.exception("an event could not be delivered")

@@ -1,0 +1,165 @@
+"""One socket with one private channel, by the official client: what both transports over Supabase have in common."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from pydantic import SecretStr
+from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
+from realtime.message import SuccessSystemPayload
+from realtime.types import RealtimeChannelOptions
+from websockets.exceptions import InvalidStatus
+
+from services.entities.entity import Topic
+from services.errors import FeedError, FeedRefused
+from services.realtime.transports.transport import Link
+
+logger = structlog.get_logger(__name__)
+
+JOIN_TIMEOUT = 10.0
+CLOSE_TIMEOUT = 2.0
+PROBE_TIMEOUT = 2.0
+NO_DATABASE = "Realtime was unable to connect to the project database"
+
+
+@asynccontextmanager
+async def open_link(
+    *,
+    url: str,
+    key: SecretStr,
+    topic: Topic,
+    token: SecretStr,
+    bind: Callable[[AsyncRealtimeChannel], None],
+    ready: str,
+) -> AsyncIterator[Link]:
+    """Join the private channel `topic` of the project at `url`; see `Transport.open`.
+
+    `bind` registers what to listen to before the join. Ready is when the server has sent the system message `ready`.
+    The client's own reconnection stays off: it gives up for good after some 15 s; a Feed supervises instead and takes
+    a fresh client for each attempt.
+    """
+    client = AsyncRealtimeClient(
+        f"{url.rstrip('/')}/realtime/v1",
+        token=key.get_secret_value(),
+        auto_reconnect=False,
+        timeout=int(JOIN_TIMEOUT),
+    )
+    link = _Link(client)
+    try:
+        try:
+            async with asyncio.timeout(JOIN_TIMEOUT):
+                await client.set_auth(token.get_secret_value())
+                await link.join(topic, bind, ready)
+        except TimeoutError as error:
+            raise FeedError(f"Realtime did not join {topic} within {JOIN_TIMEOUT:.0f} s.") from error
+        except FeedError:
+            raise
+        except InvalidStatus as error:
+            code = error.response.status_code
+            refused = code in (401, 403)
+            raise (FeedRefused if refused else FeedError)(f"Realtime answered {code} to the connection.") from error
+        except Exception as error:
+            raise FeedError(f"Realtime cannot be reached: {_reason(error)}.") from error
+        yield link
+    finally:
+        await link.close()
+
+
+async def is_reachable(url: str) -> bool:
+    """Whether the project's host accepts a connection."""
+    address = urlsplit(url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            _, writer = await asyncio.open_connection(address.hostname, port)
+    except OSError:  # TimeoutError is one
+        return False
+    writer.close()
+    return True
+
+
+class _Link:
+    """One client with one channel, and the future that tells of its end."""
+
+    def __init__(self, client: AsyncRealtimeClient) -> None:
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._client = client
+        self._channel: AsyncRealtimeChannel | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    async def join(self, topic: Topic, bind: Callable[[AsyncRealtimeChannel], None], ready: str) -> None:
+        is_ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        options: RealtimeChannelOptions = {
+            "config": {
+                "private": True,
+                "broadcast": {"ack": False, "self": False, "replication_ready": True},
+                "presence": {"key": "", "enabled": False},
+            }
+        }
+
+        def on_state(state: RealtimeSubscribeStates, error: Exception | None) -> None:
+            if state is not RealtimeSubscribeStates.SUBSCRIBED:
+                self._lose(_reason(error) if error else f"the channel is {state.value.lower()}")
+
+        def on_system(payload: SuccessSystemPayload) -> None:
+            if payload.message == ready and not is_ready.done():
+                is_ready.set_result(None)
+
+        await self._client.connect()
+        self._channel = self._client.channel(str(topic), options)
+        self._channel.on_system(on_system)
+        bind(self._channel)
+        # The client says nothing when its listener ends on an error of its own, so the listener itself is watched.
+        self._watch = asyncio.create_task(self._watch_listener(), name=f"realtime listener of {topic}")
+        await self._channel.subscribe(on_state)
+        ends: set[asyncio.Future[Any]] = {is_ready, self.lost}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if self.lost.done() and NO_DATABASE in self.lost.result():
+            raise FeedError(f"{NO_DATABASE}.")
+        if self.lost.done():
+            raise FeedRefused(f"Realtime refused the channel {topic}: {self.lost.result()}.")
+
+    async def set_auth(self, token: SecretStr) -> None:
+        await self._client.set_auth(token.get_secret_value())
+
+    async def close(self) -> None:
+        self._lose("closed")
+        if self._watch:
+            self._watch.cancel()
+        if self._channel:
+            self._channel.rejoin_timer.reset()
+            self._channel.join_push.destroy()
+            # A token that was pushed is never acknowledged; the client would wait for that beyond its end.
+            for push in self._channel.messages_waiting_for_ack.values():
+                push.destroy()
+        socket = self._client._ws_connection
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._client.close()
+        except TimeoutError:
+            # A half-open socket never answers the closing handshake, and the client's tasks wait for it.
+            if socket:
+                socket.transport.abort()
+            for task in (self._client._listen_task, self._client._heartbeat_task):
+                if task:
+                    task.cancel()
+        except Exception as error:
+            logger.warning("realtime client did not close cleanly", reason=_reason(error))
+
+    async def _watch_listener(self) -> None:
+        listener = self._client._listen_task
+        if listener:
+            await asyncio.wait({listener})
+        self._lose("its socket closed")
+
+    def _lose(self, cause: str) -> None:
+        if not self.lost.done():
+            self.lost.set_result(cause)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().rstrip(".")
+    return text.splitlines()[0] if text else type(error).__name__

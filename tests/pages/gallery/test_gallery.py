@@ -1,0 +1,37 @@
+"""The gallery: every component in every state, in both themes, on a wide screen and on a phone."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from components.elements.lists.live_list import KINDS
+from components.presentation.statuses import LOOKS
+from services.entities import ConnectionStatus, NotificationType
+from tests.components.conftest import Open
+
+pytestmark = pytest.mark.e2e
+PARTS = (".lw-chart__line", ".lw-timeline__bar", ".lw-log__row", ".lw-log__line", ".lw-pace--unreachable")
+PNG = b"\x89PNG"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_the_gallery_shows_everything_and_nothing_sticks_out(
+    open_page: Open, tmp_path: Path, theme: str, width: int
+) -> None:
+    page = await open_page(f"/gallery?theme={theme}", width=width, still=True)
+    await expect(page.locator(".lw-details")).to_have_count(2)
+    await expect(page.locator(".lw-list")).to_have_count(3 + 3 * len(KINDS))
+    for part in PARTS:
+        await expect(page.locator(part).first).to_be_attached()
+    for status in ConnectionStatus:
+        label = LOOKS[ConnectionStatus][status].label
+        await expect(page.locator(".lw-chip__status").filter(has_text=label).first).to_be_attached()
+    for kind in NotificationType:
+        label = LOOKS[NotificationType][kind].label
+        await expect(page.locator('[data-table="notifications"]').filter(has_text=label).first).to_be_attached()
+    assert await page.evaluate("document.documentElement.scrollWidth") == width
+    picture = await page.screenshot(full_page=True, path=tmp_path / f"gallery-{theme}-{width}.png")
+    assert picture.startswith(PNG)
+    assert len(picture) > 100_000, "an empty page would be smaller"

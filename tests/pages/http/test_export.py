@@ -1,0 +1,142 @@
+"""Any list as a file: as it is filtered, in its order, safe to open, and only to those who may see it."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import cast
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from pages.http.auth_middleware import Gate
+from pages.http.export import export_routes
+from pages.http.session_cookie import SessionCookie
+from pages.http.session_routes import session_routes
+from pages.page.services import Context
+from services.auth.sessions import Sessions
+from services.entities.entity import ENTITIES
+from tests.world import Person, World
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    sessions, cookie = Sessions(world.auth), SessionCookie(SecretStr("a secret of the tests"))
+    context = cast(
+        Context,
+        SimpleNamespace(auth=world.auth, cookie=cookie, database=world.database, enter_demo=None, sessions=sessions),
+    )
+    app = FastAPI()
+    app.include_router(session_routes(context))
+    app.include_router(export_routes(context))
+    app.add_middleware(Gate, cookie=cookie, sessions=sessions)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.test") as client:
+        yield client
+
+
+async def enter(http: httpx.AsyncClient, person: Person) -> None:
+    answer = await http.post("/session", data={"email": person.email, "password": person.password})
+    assert answer.status_code == 303
+
+
+async def rows(http: httpx.AsyncClient, address: str) -> list[dict[str, str]]:
+    answer = await http.get(address)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["cache-control"] == "no-store"
+    return list(csv.DictReader(io.StringIO(answer.text)))
+
+
+async def test_without_a_session_there_is_no_file(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/export/streams.csv")
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/sign-in")
+
+
+async def test_a_file_has_what_the_list_shows_in_its_order(http: httpx.AsyncClient, world: World) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    await world.sql(
+        """insert into streams (org_id, name, goal_status, completed, total)
+           values (%s, 'Beta run', 'blocked', 1, 10), (%s, 'Alpha run', 'blocked', 2, 10),
+                  (%s, 'Other', 'on_track', 3, 10)""",
+        org, org, org,
+    )  # fmt: skip
+    await enter(http, ada)
+    found = await rows(http, "/export/streams.csv?q=run&status=blocked&sort=name")
+    assert [row["name"] for row in found] == ["Alpha run", "Beta run"]
+    assert found[0]["completed"] == "2"
+    assert found[0]["goal_status"] == "blocked"
+    assert len(await rows(http, "/export/streams.csv")) == 3
+    assert len(await rows(http, "/export/streams.csv?status=nonsense&sort=nonsense")) == 3
+
+
+async def test_a_cell_is_never_a_formula(http: httpx.AsyncClient, world: World) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    names = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", 'plain, with "quotes"\nand lines']
+    for name in names:
+        await world.sql("insert into streams (org_id, name) values (%s, %s)", org, name)
+    await enter(http, ada)
+    found = {row["name"] for row in await rows(http, "/export/streams.csv")}
+    assert found == {f"'{name}" if name != names[-1] else name for name in names}
+
+
+async def test_nothing_of_another_organisation_or_person_is_in_a_file(http: httpx.AsyncClient, world: World) -> None:
+    ours, theirs = await world.organization(), await world.organization()
+    eve, member, colleague = await world.person(ours), await world.person(theirs), await world.person(ours)
+    await world.sql("insert into streams (org_id, name) values (%s, 'secret')", theirs)
+    await world.sql(
+        "insert into signal_alerts (org_id, user_id, target_name, signal_type, signal_strength) "
+        "values (%s, %s, 'secret', 'x', 90), (%s, %s, 'secret', 'x', 90)",
+        ours, colleague.id, theirs, member.id,
+    )  # fmt: skip
+    await world.sql(
+        "insert into notifications (org_id, user_id, type, title, message) values (%s, %s, 'info', 'secret', 'x')",
+        ours, colleague.id,
+    )  # fmt: skip
+    await enter(http, eve)
+    for entity in ENTITIES:
+        assert "secret" not in (await http.get(f"/export/{entity.table}.csv")).text
+    assert (await http.get(f"/export/streams.csv?org={theirs}")).status_code == 403
+    assert (await http.get("/export/streams.csv?org=nonsense")).status_code == 403
+
+
+async def test_a_person_of_two_organisations_gets_the_one_that_they_ask_for(
+    http: httpx.AsyncClient, world: World
+) -> None:
+    first, second = await world.organization("A"), await world.organization("B")
+    ada = await world.person(first, second)
+    for org, name in ((first, "of first"), (second, "of second")):
+        await world.sql("insert into streams (org_id, name) values (%s, %s)", org, name)
+    await enter(http, ada)
+    for org, name in ((first, "of first"), (second, "of second")):
+        assert [row["name"] for row in await rows(http, f"/export/streams.csv?org={org}")] == [name]
+
+
+@pytest.mark.parametrize("name", ["nothing", "profiles", "org_members", "streams.csv"])
+async def test_what_is_no_list_is_refused_with_the_names_of_those_that_are(
+    http: httpx.AsyncClient, world: World, name: str
+) -> None:
+    await enter(http, await world.person(await world.organization()))
+    answer = await http.get(f"/export/{name}.csv")
+    assert answer.status_code == 404
+    assert "streams" in answer.text
+
+
+async def test_what_is_addressed_to_the_person_comes_too(http: httpx.AsyncClient, world: World) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    await world.sql(
+        "insert into notifications (org_id, user_id, type, title, message) "
+        "values (%s, %s, 'info', 'read', 'x'), (%s, %s, 'error', 'unread', 'x')",
+        org, ada.id, org, ada.id,
+    )  # fmt: skip
+    await world.sql("update notifications set read_at = now() where title = 'read' and user_id = %s", ada.id)
+    await enter(http, ada)
+    found = await rows(http, "/export/notifications.csv?show=unread")
+    assert [row["title"] for row in found] == ["unread"]

@@ -1,0 +1,56 @@
+"""Changes are told at once to few, in lots to many, and always in their order."""
+
+import time
+from uuid import uuid4
+
+from services.entities import Stream
+from services.realtime import Delta
+from services.realtime.delta_batcher import LONGEST, Lots
+from tests.world import until
+
+ORG = uuid4()
+
+
+def delta(number: int) -> Delta[Stream]:
+    row = Stream(org_id=ORG, name=str(number), version=number)
+    return Delta(id=row.id, old=None, new=row)
+
+
+async def test_after_quiet_a_change_is_told_before_anything_else_happens() -> None:
+    told: list[list[Delta[Stream]]] = []
+    lots = Lots(told.append)
+    lots.add([first := delta(1)])
+    assert told == [[first]]
+
+
+async def test_when_telling_is_dear_changes_wait_for_each_other_and_keep_their_order() -> None:
+    told: list[list[Delta[Stream]]] = []
+
+    def tell(deltas: list[Delta[Stream]]) -> None:
+        time.sleep(0.004)
+        told.append(deltas)
+
+    lots = Lots(tell)
+    deltas = [delta(number) for number in range(20)]
+    for each in deltas:
+        lots.add([each])
+    assert told == [[deltas[0]]]
+    await until(lambda: sum(map(len, told)) == len(deltas), within=10 * LONGEST)
+    assert told == [[deltas[0]], deltas[1:]]
+
+
+async def test_what_waits_can_be_told_now_and_is_told_once() -> None:
+    told: list[list[Delta[Stream]]] = []
+
+    def tell(deltas: list[Delta[Stream]]) -> None:
+        time.sleep(0.004)
+        told.append(deltas)
+
+    lots = Lots(tell)
+    first, second = delta(1), delta(2)
+    lots.add([first])
+    lots.add([second])
+    lots.flush()
+    lots.flush()
+    assert told == [[first], [second]]
+    lots.cancel()
