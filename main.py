@@ -28,12 +28,12 @@ from services.settings import Settings, read_settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-STARTED = time.perf_counter()
-SHUTDOWN_TIMEOUT = 3
+START_TIME = time.perf_counter()
+SHUTDOWN_TIMEOUT_SECONDS = 3
 # For the last words to reach the windows, before their sockets are closed.
-FAREWELL = 0.2
+SHUTDOWN_NOTICE_SECONDS = 0.2
 # What a window sends are short events.
-MOST_SOCKET_BYTES = 2**20
+MAX_SOCKET_BYTES = 2**20
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -127,17 +127,17 @@ async def compose(
 
     Returns the app, and what tells its windows that it goes, and ends what reports to it at `own_url`.
     """
-    from components.window.frame_scheduler import Pacer  # noqa: PLC0415
+    from components.window.frame_scheduler import FrameScheduler  # noqa: PLC0415
     from pages.app import create_app  # noqa: PLC0415
     from pages.http.session_cookie import SessionCookie  # noqa: PLC0415
-    from pages.page.services import Context  # noqa: PLC0415
+    from pages.page.services import Services  # noqa: PLC0415
     from services.auth.client import Auth  # noqa: PLC0415
     from services.auth.sessions import Sessions  # noqa: PLC0415
     from services.demo.demo import Demo  # noqa: PLC0415
     from services.demo.example_scan import ExampleScan  # noqa: PLC0415
     from services.infra.database import Database  # noqa: PLC0415
     from services.infra.rate_limiter import Rate  # noqa: PLC0415
-    from services.ingest import Ingest, KeyRing, Limits, Tails  # noqa: PLC0415
+    from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest, Limits  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
 
@@ -152,21 +152,21 @@ async def compose(
         scan = ExampleScan(database, url=own_url)
         stack.push_async_callback(scan.aclose)
         demo = Demo(backend.demo, auth=auth, database=database, scan=scan if settings.demo_scan else None)
-    tails = await stack.enter_async_context(Tails(database))
-    pacer = Pacer()
+    tails = await stack.enter_async_context(EventStreamHub(database))
+    scheduler = FrameScheduler()
     app = create_app(
-        Context(
+        Services(
             auth=auth,
             cookie=SessionCookie(settings.cookie_secret or cookie_secret(settings.data)),
             database=database,
             enter_demo=demo.enter if demo and is_loopback(settings.host) else None,
             ingest=Ingest(
                 database,
-                KeyRing(database),
+                ApiKeyVerifier(database),
                 Limits(Rate(per_second=settings.ingest_rate, burst=settings.ingest_burst)),
             ),
             metrics_token=settings.metrics_token,
-            pacer=pacer,
+            scheduler=scheduler,
             plan=settings.plan,
             realtime=realtime,
             scan=scan,
@@ -177,7 +177,7 @@ async def compose(
 
     async def announce_end() -> None:
         tails.end()
-        for window in pacer.windows:
+        for window in scheduler.windows:
             window.announce_end()
         if scan:
             # While there is still somebody to whom it can tell its end.
@@ -198,13 +198,13 @@ async def serve_http(
     config = uvicorn.Config(
         app,
         ws="websockets-sansio",
-        ws_max_size=MOST_SOCKET_BYTES,
+        ws_max_size=MAX_SOCKET_BYTES,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
         log_config=None,
         log_level="warning",
         server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
     )
     server = _Server(config, on_ready, on_stop)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="web server")
@@ -231,7 +231,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._on_stop()
-        await asyncio.sleep(FAREWELL)
+        await asyncio.sleep(SHUTDOWN_NOTICE_SECONDS)
         await super().shutdown(sockets)
 
     @contextmanager
@@ -297,7 +297,7 @@ def cookie_secret(data: Path) -> SecretStr:
 
 def report(step: str) -> None:
     """Tell the person at the console what is done, and when since the start."""
-    print(f"{time.perf_counter() - STARTED:7.2f} s  {step}", flush=True)
+    print(f"{time.perf_counter() - START_TIME:7.2f} s  {step}", flush=True)
 
 
 if __name__ == "__main__":

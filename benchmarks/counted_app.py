@@ -11,13 +11,13 @@ from nicegui import Client, app
 
 import main
 import pages.app
-from components.window.window import Live, Window
+from components.window.window import LiveBinding, Window
 from services.realtime import Feed, Subscription
 from services.settings import read_settings
 
 RECONNECT_TIMEOUT = 0.5
 """Seconds until a window that went is given up; two minutes in the app, which nobody wants to wait for here."""
-COUNTED = (Client, Window, Live, Feed, Subscription)
+COUNTED = (Client, Window, LiveBinding, Feed, Subscription)
 
 
 def count() -> dict[str, float]:
@@ -47,7 +47,7 @@ async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 
 async def serve() -> None:
     """Run the app beside the port, whose number is printed first."""
-    pages.app.RECONNECT_TIMEOUT = RECONNECT_TIMEOUT
+    pages.app.RECONNECT_TIMEOUT_SECONDS = RECONNECT_TIMEOUT
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         print(f"counts on {server.sockets[0].getsockname()[1]}", flush=True)
         await main.serve(read_settings())

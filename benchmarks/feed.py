@@ -58,15 +58,15 @@ def service_at(world: World, url: str) -> RealtimeService:
 
 
 async def convergence(world: World, org: UUID, person: Person) -> None:
-    """Seconds from a fault's end until a lease equals the database again, with changes made meanwhile."""
+    """Seconds from a fault's end until a subscription equals the database again, with changes made meanwhile."""
     print("Convergence after a fault's end, s")
     async with TcpProxy(world.status.api_url) as proxy, service_at(world, proxy.url) as service:
-        lease = service.subscribe(STREAMS, org, session=person)
-        await until(lambda: lease.is_loaded)
+        subscription = service.subscribe(STREAMS, org, session=person)
+        await until(lambda: subscription.is_loaded)
 
         async def equal() -> bool:
             rows = await world.sql("select id, version from streams where org_id = %s", org)
-            return {row.id: row.version for row in lease.rows()} == dict(rows)
+            return {row.id: row.version for row in subscription.rows()} == dict(rows)
 
         async def measure(name: str, fault: Callable[[], Awaitable[None]], end: Callable[[], Awaitable[None]]) -> None:
             await fault()
@@ -103,9 +103,9 @@ async def throughput(world: World, org: UUID, person: Person) -> None:
     """Committed one by one at growing rates: how far the feed lags behind the last commit."""
     print(f"One feed, {STREAM_COUNT} streams: lag after the last of 5 s of commits")
     async with service_at(world, world.status.api_url) as service:
-        lease = service.subscribe(STREAMS, org, session=person)
-        await until(lambda: lease.is_loaded)
-        ids = [row.id for row in lease.rows()]
+        subscription = service.subscribe(STREAMS, org, session=person)
+        await until(lambda: subscription.is_loaded)
+        ids = [row.id for row in subscription.rows()]
         url = world.status.database_url.get_secret_value()
         for rate in (100, 300, 600, 1000):
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
@@ -121,17 +121,17 @@ async def throughput(world: World, org: UUID, person: Person) -> None:
                     assert row
                     last, count = row[0], count + 1
                 committed = time.perf_counter()
-            await until(lambda: max(row.version for row in lease.rows()) >= last, within=60)  # noqa: B023
+            await until(lambda: max(row.version for row in subscription.rows()) >= last, within=60)  # noqa: B023
             print(f"  {count / 5:>6.0f}/s   {(time.perf_counter() - committed) * 1000:.0f} ms")
     print()
 
 
 async def cost_and_memory(world: World, org: UUID, person: Person) -> None:
-    """CPU of taking in one change (decode to callbacks), and the size of a lease."""
-    print("CPU per change, µs, and memory per lease, KiB")
+    """CPU of taking in one change (decode to callbacks), and the size of a subscription."""
+    print("CPU per change, µs, and memory per subscription, KiB")
     process = psutil.Process()
     async with service_at(world, world.status.api_url) as service:
-        leases: list[Subscription[Any]] = []
+        subscriptions: list[Subscription[Any]] = []
         told = 0
 
         def count(_: Any) -> None:
@@ -140,12 +140,12 @@ async def cost_and_memory(world: World, org: UUID, person: Person) -> None:
 
         for number in (1, 10, 200, 1000):
             gc.collect()
-            before, added = process.memory_info().rss, number - len(leases)
-            leases += [service.subscribe(STREAMS, org, session=person, on_change=count) for _ in range(added)]
-            await until(lambda: all(lease.is_loaded for lease in leases), within=60)  # noqa: B023  # awaited at once
+            before, added = process.memory_info().rss, number - len(subscriptions)
+            subscriptions += [service.subscribe(STREAMS, org, session=person, on_change=count) for _ in range(added)]
+            await until(lambda: all(subscription.is_loaded for subscription in subscriptions), within=60)  # noqa: B023  # awaited at once
             size = (process.memory_info().rss - before) / added / 1024
             (feed,) = service.feeds()
-            print(f"  {number:>5} leases   {_cost(feed):>7.0f} µs   {size:>6.1f} KiB")
+            print(f"  {number:>5} subscriptions   {_cost(feed):>7.0f} µs   {size:>6.1f} KiB")
     print()
 
 
@@ -178,10 +178,10 @@ async def leaks(world: World, org: UUID, person: Person) -> None:
 
         async def open_and_close(times: int) -> None:
             for _ in range(times // 20):
-                leases = [service.subscribe(STREAMS, org, session=person) for _ in range(20)]
-                await until(lambda: all(lease.is_loaded for lease in leases))  # noqa: B023
-                for lease in leases:
-                    lease.close()
+                subscriptions = [service.subscribe(STREAMS, org, session=person) for _ in range(20)]
+                await until(lambda: all(subscription.is_loaded for subscription in subscriptions))  # noqa: B023
+                for subscription in subscriptions:
+                    subscription.close()
                 if uuid4().int % 10 == 0:
                     await until(lambda: not service.feeds())
 
@@ -197,7 +197,7 @@ async def leaks(world: World, org: UUID, person: Person) -> None:
         await until(lambda: not service.feeds())
         await asyncio.sleep(1)
         after = state()
-    print("2,000 leases opened and closed: tasks, sockets, feeds, MiB")
+    print("2,000 subscriptions opened and closed: tasks, sockets, feeds, MiB")
     print(f"  before   {before[0]} {before[1]} {before[2]} {before[3]:.1f}")
     print(f"  after    {after[0]} {after[1]} {after[2]} {after[3]:.1f}")
 

@@ -187,7 +187,7 @@ class SimulatedWindow:
         texts = [json.dumps(argument) for argument in arguments]
         await self._emit("event", {"id": id, "listener_id": listener, "args": texts})
 
-    async def _show(self, batches: list[Any], status: str | None, probe: int | None) -> None:
+    async def _show(self, batches: list[Any], status: str | None, ack_id: int | None) -> None:
         """What the window's root element does with a frame."""
         self.frames += 1
         self.patches += len(batches)
@@ -195,9 +195,9 @@ class SimulatedWindow:
             self.status = status
         if self._on_apply:
             self._on_apply(batches, status)
-        if probe is not None:
-            id, listener = next((id, found) for id in self._elements if (found := self._listener(id, "taken")))
-            await self._fire(id, listener, probe)
+        if ack_id is not None:
+            id, listener = next((id, found) for id in self._elements if (found := self._listener(id, "ack")))
+            await self._fire(id, listener, ack_id)
         self._changed.set()
 
     def _listener(self, id: int, event: str) -> str | None:

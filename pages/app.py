@@ -8,23 +8,23 @@ from components.shell.theme.theme import serve_styles
 from pages.api.app import create_api
 from pages.api.endpoints import PREFIX
 from pages.frame import register_frame
-from pages.http.auth_middleware import Gate
+from pages.http.auth_middleware import AuthMiddleware
 from pages.http.export import export_routes
 from pages.http.headers import PagePolicy, SecurityHeaders
 from pages.http.health import health_routes
 from pages.http.request_log import RequestLog
 from pages.http.session_routes import session_routes
 from pages.http.sign_in import register_sign_in
-from pages.page.services import Context
+from pages.page.services import Services
 
 # A laptop that sleeps for less than this comes back to the same window, without a reload.
-RECONNECT_TIMEOUT = 120.0
+RECONNECT_TIMEOUT_SECONDS = 120.0
 # A window knows within their sum that nobody answers, in seconds.
-PING_INTERVAL = 4
-PING_TIMEOUT = 4
+PING_INTERVAL_SECONDS = 4
+PING_TIMEOUT_SECONDS = 4
 
 
-def create_app(context: Context) -> FastAPI:
+def create_app(context: Services) -> FastAPI:
     """Everything that is served. The services in `context` are the caller's to close."""
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(session_routes(context))
@@ -42,24 +42,24 @@ def create_app(context: Context) -> FastAPI:
         favicon=FAVICON,
         dark=None,
         language="en-US",
-        reconnect_timeout=RECONNECT_TIMEOUT,
+        reconnect_timeout=RECONNECT_TIMEOUT_SECONDS,
         # Nothing is bound: rows reach elements by message. The styles are our own.
         binding_refresh_interval=None,
         tailwind=False,
         show_welcome_message=False,
     )
     # After NiceGUI's own start, which derives both from the reconnect timeout: far too slow to notice a pulled cable.
-    ui_app.on_startup(_watch_cables)
+    ui_app.on_startup(_configure_ping)
     # NiceGUI keeps something for each tab that ever came, for 30 days; nothing here is kept by the tab.
-    ui_app.storage.max_tab_storage_age = RECONNECT_TIMEOUT
-    app.add_middleware(Gate, cookie=context.cookie, sessions=context.sessions)
+    ui_app.storage.max_tab_storage_age = RECONNECT_TIMEOUT_SECONDS
+    app.add_middleware(AuthMiddleware, cookie=context.cookie, sessions=context.sessions)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     return app
 
 
-def _watch_cables() -> None:
-    core.sio.eio.ping_interval, core.sio.eio.ping_timeout = PING_INTERVAL, PING_TIMEOUT
+def _configure_ping() -> None:
+    core.sio.eio.ping_interval, core.sio.eio.ping_timeout = PING_INTERVAL_SECONDS, PING_TIMEOUT_SECONDS
 
 
 FAVICON = (

@@ -18,11 +18,11 @@ from pages.lists.counters import UNREAD
 from pages.monitoring.dashboard import dashboard_page
 from pages.monitoring.monitoring import monitoring_page
 from pages.monitoring.stream import stream_page
-from pages.page.context import Visit
-from pages.page.preferences_store import Comfort
+from pages.page.context import PageContext
+from pages.page.preferences_store import PreferencesStore
 from pages.page.routes import Routes
-from pages.page.services import Context
-from pages.page.url_state import Address
+from pages.page.services import Services
+from pages.page.url_state import UrlState
 from pages.settings.connect import connect_page
 from pages.settings.settings import settings_page
 from pages.team.organization import chosen_membership, new_organization_page, organization_switcher
@@ -43,7 +43,7 @@ PAGES: dict[str, Page] = {
 RESPONSE_TIMEOUT = 30.0
 
 
-def register_frame(context: Context) -> None:
+def register_frame(context: Services) -> None:
     """Serve every path that nothing else serves."""
 
     async def frame(request: Request) -> None:
@@ -68,7 +68,7 @@ def register_frame(context: Context) -> None:
         if membership is None:
             new_organization_page(context, session, profile.name)
             return
-        window = Window(context.realtime, session, context.pacer, org_id=membership.org_id)
+        window = Window(context.realtime, session, context.scheduler, org_id=membership.org_id)
         end_with(
             window,
             session.join(
@@ -76,22 +76,22 @@ def register_frame(context: Context) -> None:
                 on_end=window.leave,
             ),
         )
-        comfort = Comfort(context.database, session, profile.preferences)
-        visit = Visit(
+        preferences = PreferencesStore(context.database, session, profile.preferences)
+        page = PageContext(
             context=context,
             session=session,
             window=window,
             membership=membership,
-            address=Address(window),
-            comfort=comfort,
+            address=UrlState(window),
+            preferences=preferences,
         )
         switcher = partial(organization_switcher, mine, membership) if len(mine) > 1 else None
         with shell(user_name=profile.name, org_name=membership.name, switcher=switcher) as parts:
             live_connections(window, parts.connection, {parts.connection.name: None})
             for badge in parts.badges:
                 live_counts(window, badge, [UNREAD[key] for key in badge.keys])
-            attend(visit, parts, theme)
-            Routes({path: partial(page, visit) for path, page in PAGES.items()})
+            attend(page, parts, theme)
+            Routes({path: partial(page, page) for path, page in PAGES.items()})
 
     ui.page("/", response_timeout=RESPONSE_TIMEOUT)(frame)
     ui.page("/{_:path}", response_timeout=RESPONSE_TIMEOUT)(frame)

@@ -42,7 +42,7 @@ class AuthUnavailable(AuthError):
 
 
 class PermissionDenied(LivewatchError):
-    """Row-level security refused a write, or a lease on a topic."""
+    """Row-level security refused a write, or a subscription on a topic."""
 
 
 class NotFound(LivewatchError):

@@ -23,7 +23,7 @@ CONNECTIONS = 10
 
 @dataclass(eq=False, kw_only=True)
 class Person:
-    """A signed-in user; also a Lessee."""
+    """A signed-in user; also a Subscriber."""
 
     email: str
     password: str

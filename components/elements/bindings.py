@@ -1,4 +1,4 @@
-"""Elements bound to live rows: what changes is sent to the element, once a frame; the lease ends with the element."""
+"""Elements bound to live rows: what changes is sent to the element, once a frame; the subscription ends with the element."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from components.views.counts import ConnectionsView, Counter, CountsView
 from components.views.events import EventsView
 from components.views.list_query import ListQuery
 from components.views.rows import LIMIT, RowsView
-from components.views.shared import AllRows, Shared, SharedPart, shared_by
-from components.window.window import Live, Window, end_with
+from components.views.shared import AllRows, SharedView, SharedViewCursor, shared_by
+from components.window.window import LiveBinding, Window, end_with
 from services.entities.entity import Entity, R, Scope
 from services.realtime import Delta, FeedStatus, Subscription
 
@@ -33,18 +33,18 @@ def live_rows(
     key: Callable[[R], Any],
     where: Callable[[R], bool] | None = None,
     limit: int = LIMIT,
-    ages: bool = False,
+    time_dependent: bool = False,
 ) -> None:
-    """Bind a list element to an entity's rows that pass `where`, sorted by `key`; the lease ends with the element.
+    """Bind a list element to an entity's rows that pass `where`, sorted by `key`; the subscription ends with the element.
 
-    With `ages`, time alone may change who passes: the rows are looked at again with every canary.
+    With `time_dependent`, time alone may change who passes: the rows are looked at again with every probe.
     """
 
     def age(_: FeedStatus) -> None:
-        if ages:
+        if time_dependent:
             live.changed([Delta(id=row.id, old=row, new=row) for row in subscription.rows()])
 
-    live = Live(window, element)
+    live = LiveBinding(window, element)
     subscription = window.subscribe(entity, on_change=live.changed, on_status=age)
     live.view = RowsView(subscription, present=present, key=key, where=where, limit=limit)
     end_with(element, live.close, subscription.close)
@@ -53,8 +53,8 @@ def live_rows(
 def live_row(
     window: Window, element: Details, entity: Entity[R], id: UUID | None, *, present: Callable[[R], dict[str, Any]]
 ) -> None:
-    """Bind an element to the one row of that id, which may come, change and go; the lease ends with the element."""
-    live = Live(window, element)
+    """Bind an element to the one row of that id, which may come, change and go; the subscription ends with the element."""
+    live = LiveBinding(window, element)
     subscription = window.subscribe(entity, on_change=live.changed, where=lambda row: row.id == id)
 
     def row() -> dict[str, Any] | None:
@@ -67,7 +67,7 @@ def live_row(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveQuery(Generic[R]):
-    """A list with controls above it, on one lease; `show` answers another query, `relabel` says that names changed."""
+    """A list with controls above it, on one subscription; `show` answers another query, `relabel` says that names changed."""
 
     element: LiveList
     show: Callable[[ListQuery[R]], None]
@@ -85,9 +85,9 @@ def live_query(
     where: Callable[[R], bool] | None = None,
     labels: Labels | None = None,
 ) -> LiveQuery[R]:
-    """Bind a list and its controls to the rows that pass `where` and `query`; the lease ends with the list.
+    """Bind a list and its controls to the rows that pass `where` and `query`; the subscription ends with the list.
 
-    Of a spec that ages, the rows are looked at again with every canary. `labels` name values of selects by facet.
+    Of a spec that time_dependent, the rows are looked at again with every probe. `labels` name values of selects by facet.
     """
 
     def passes(row: R) -> bool:
@@ -98,19 +98,21 @@ def live_query(
         controls_live.changed(deltas)
 
     def age(_: FeedStatus) -> None:
-        if query.spec.ages:
+        if query.spec.time_dependent:
             changed([Delta(id=row.id, old=row, new=row) for row in subscription.rows()])
 
-    rows_live, controls_live = Live(window, element), Live(window, controls)
+    rows_live, controls_live = LiveBinding(window, element), LiveBinding(window, controls)
     subscription = window.subscribe(entity, on_change=changed, on_status=age)
     controls_view = ControlsView(subscription, query, where, labels)
-    rows_view = RowsView(subscription, present=present, key=query.sort.key, where=passes, moves=query.sort.moves)
+    rows_view = RowsView(
+        subscription, present=present, key=query.sort.key, where=passes, is_volatile=query.sort.is_volatile
+    )
     rows_view.is_filtered = not query.is_everything
 
-    def same_rows() -> Shared | None:
+    def same_rows() -> SharedView | None:
         """What every window shows that asks for the same and is at the list's beginning."""
         query = controls_view.query
-        if where is not None or query.sort.moves or rows_view.is_read or rows_view.first:
+        if where is not None or query.sort.is_volatile or rows_view.is_read or rows_view.first:
             return None
 
         def view(rows: AllRows[R]) -> RowsView[R]:
@@ -120,19 +122,19 @@ def live_query(
 
         return subscription.shared((present, query.key), shared_by(view))
 
-    def same_controls() -> Shared | None:
+    def same_controls() -> SharedView | None:
         query = controls_view.query
         if where is not None or labels:
             return None
         return subscription.shared(query.key, shared_by(lambda rows: ControlsView(rows, query, None)))
 
-    rows_live.view = SharedPart(same_rows, rows_view)
-    controls_live.view = SharedPart(same_controls, controls_view)
+    rows_live.view = SharedViewCursor(same_rows, rows_view)
+    controls_live.view = SharedViewCursor(same_controls, controls_view)
 
     def show(query: ListQuery[R]) -> None:
         controls_view.query = query
         rows_view.is_filtered = not query.is_everything
-        rows_view.key, rows_view.moves = query.sort.key, query.sort.moves
+        rows_view.key, rows_view.is_volatile = query.sort.key, query.sort.is_volatile
         rows_view.scroll(0, is_read=False)
         rows_view.settle()
         controls_live.refresh()
@@ -159,8 +161,8 @@ def live_query(
 
 
 def live_counts(window: Window, element: ui.element, counters: Sequence[Counter]) -> None:
-    """Bind a StatGrid to counters over entities' rows; the leases, one an entity, end with the element."""
-    live = Live(window, element)
+    """Bind a StatGrid to counters over entities' rows; the subscriptions, one an entity, end with the element."""
+    live = LiveBinding(window, element)
     entities = {counter.entity.table: counter.entity for counter in counters}
     subscriptions = {table: window.subscribe(entity, on_change=live.changed) for table, entity in entities.items()}
     live.view = CountsView(counters, subscriptions)
@@ -168,15 +170,15 @@ def live_counts(window: Window, element: ui.element, counters: Sequence[Counter]
 
 
 def live_table(window: Window, element: LiveTable, rows: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
-    """Bind a table to `rows`, computed anew with every change of a status: with every canary at least."""
-    live = Live(window, element, follows_status=True)
+    """Bind a table to `rows`, computed anew with every change of a status: with every probe at least."""
+    live = LiveBinding(window, element, follows_status=True)
     live.view = TableView(rows)
     end_with(element, live.close)
 
 
 def live_events(window: Window, element: EventLog, entities: Sequence[Entity[Any]]) -> None:
-    """Bind an event log to what arrives of these entities; the leases end with the element."""
-    live = Live(window, element)
+    """Bind an event log to what arrives of these entities; the subscriptions end with the element."""
+    live = LiveBinding(window, element)
     live.view = view = EventsView()
     subscriptions: list[Subscription[Any]] = []
 
@@ -194,7 +196,7 @@ def live_events(window: Window, element: EventLog, entities: Sequence[Entity[Any
 
 
 def live_connections(window: Window, element: ui.element, scopes: Mapping[str, Scope | None]) -> None:
-    """Bind connection chips, by name, to the status of the window's leases of a scope, or of all."""
-    live = Live(window, element, follows_status=True)
+    """Bind connection chips, by name, to the status of the window's subscriptions of a scope, or of all."""
+    live = LiveBinding(window, element, follows_status=True)
     live.view = ConnectionsView(lambda: {name: window.status(scope) for name, scope in scopes.items()})
     end_with(element, live.close)

@@ -27,7 +27,7 @@ STATUS_ENUMS: tuple[type[StrEnum], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class StatusStyle:
     """A status on the screen: `tone` names the colour tokens `--lw-<tone>`, `-text` and `-soft`; `icon` is a
     Material icon; `pulse` says that work is going on."""
 
@@ -37,8 +37,8 @@ class Look:
     pulse: bool = False
 
 
-class LookJson(TypedDict):
-    """A `Look` as the browser's elements take it."""
+class StatusStyleJson(TypedDict):
+    """A `StatusStyle` as the browser's elements take it."""
 
     tone: Tone
     icon: str
@@ -46,64 +46,64 @@ class LookJson(TypedDict):
     pulse: bool
 
 
-LOOKS: dict[type[StrEnum], dict[StrEnum, Look]] = {
+STATUS_STYLES: dict[type[StrEnum], dict[StrEnum, StatusStyle]] = {
     GoalStatus: {
-        GoalStatus.NOT_STARTED: Look("neutral", "radio_button_unchecked", "Not started"),
-        GoalStatus.IN_PROGRESS: Look("active", "play_circle", "In progress", pulse=True),
-        GoalStatus.ON_TRACK: Look("positive", "trending_up", "On track", pulse=True),
-        GoalStatus.AT_RISK: Look("caution", "warning_amber", "At risk", pulse=True),
-        GoalStatus.BLOCKED: Look("critical", "block", "Blocked"),
-        GoalStatus.COMPLETED: Look("positive", "check_circle", "Completed"),
+        GoalStatus.NOT_STARTED: StatusStyle("neutral", "radio_button_unchecked", "Not started"),
+        GoalStatus.IN_PROGRESS: StatusStyle("active", "play_circle", "In progress", pulse=True),
+        GoalStatus.ON_TRACK: StatusStyle("positive", "trending_up", "On track", pulse=True),
+        GoalStatus.AT_RISK: StatusStyle("caution", "warning_amber", "At risk", pulse=True),
+        GoalStatus.BLOCKED: StatusStyle("critical", "block", "Blocked"),
+        GoalStatus.COMPLETED: StatusStyle("positive", "check_circle", "Completed"),
     },
     ScanStatus: {
-        ScanStatus.CONFIGURING: Look("neutral", "tune", "Configuring"),
-        ScanStatus.SCANNING: Look("active", "radar", "Scanning", pulse=True),
-        ScanStatus.ANALYZING: Look("active", "query_stats", "Analyzing", pulse=True),
-        ScanStatus.PAUSED: Look("caution", "pause_circle", "Paused"),
-        ScanStatus.COMPLETED: Look("positive", "check_circle", "Completed"),
-        ScanStatus.FAILED: Look("critical", "error_outline", "Failed"),
+        ScanStatus.CONFIGURING: StatusStyle("neutral", "tune", "Configuring"),
+        ScanStatus.SCANNING: StatusStyle("active", "radar", "Scanning", pulse=True),
+        ScanStatus.ANALYZING: StatusStyle("active", "query_stats", "Analyzing", pulse=True),
+        ScanStatus.PAUSED: StatusStyle("caution", "pause_circle", "Paused"),
+        ScanStatus.COMPLETED: StatusStyle("positive", "check_circle", "Completed"),
+        ScanStatus.FAILED: StatusStyle("critical", "error_outline", "Failed"),
     },
     AgentStatus: {
-        AgentStatus.PENDING: Look("neutral", "schedule", "Pending"),
-        AgentStatus.RUNNING: Look("active", "play_circle", "Running", pulse=True),
-        AgentStatus.COMPLETED: Look("positive", "check_circle", "Completed"),
-        AgentStatus.FAILED: Look("critical", "error_outline", "Failed"),
-        AgentStatus.CANCELLED: Look("neutral", "cancel", "Cancelled"),
+        AgentStatus.PENDING: StatusStyle("neutral", "schedule", "Pending"),
+        AgentStatus.RUNNING: StatusStyle("active", "play_circle", "Running", pulse=True),
+        AgentStatus.COMPLETED: StatusStyle("positive", "check_circle", "Completed"),
+        AgentStatus.FAILED: StatusStyle("critical", "error_outline", "Failed"),
+        AgentStatus.CANCELLED: StatusStyle("neutral", "cancel", "Cancelled"),
     },
     Priority: {
-        Priority.LOW: Look("neutral", "south", "Low"),
-        Priority.MEDIUM: Look("active", "remove", "Medium"),
-        Priority.HIGH: Look("caution", "north", "High"),
-        Priority.URGENT: Look("critical", "priority_high", "Urgent"),
+        Priority.LOW: StatusStyle("neutral", "south", "Low"),
+        Priority.MEDIUM: StatusStyle("active", "remove", "Medium"),
+        Priority.HIGH: StatusStyle("caution", "north", "High"),
+        Priority.URGENT: StatusStyle("critical", "priority_high", "Urgent"),
     },
     AlertStatus: {
-        AlertStatus.NEW: Look("active", "fiber_new", "New"),
-        AlertStatus.ACKNOWLEDGED: Look("neutral", "done", "Acknowledged"),
-        AlertStatus.DISMISSED: Look("neutral", "close", "Dismissed"),
+        AlertStatus.NEW: StatusStyle("active", "fiber_new", "New"),
+        AlertStatus.ACKNOWLEDGED: StatusStyle("neutral", "done", "Acknowledged"),
+        AlertStatus.DISMISSED: StatusStyle("neutral", "close", "Dismissed"),
     },
     NotificationType: {
-        NotificationType.INFO: Look("active", "info", "Info"),
-        NotificationType.SUCCESS: Look("positive", "check_circle", "Success"),
-        NotificationType.WARNING: Look("caution", "warning_amber", "Warning"),
-        NotificationType.ERROR: Look("critical", "error_outline", "Error"),
+        NotificationType.INFO: StatusStyle("active", "info", "Info"),
+        NotificationType.SUCCESS: StatusStyle("positive", "check_circle", "Success"),
+        NotificationType.WARNING: StatusStyle("caution", "warning_amber", "Warning"),
+        NotificationType.ERROR: StatusStyle("critical", "error_outline", "Error"),
     },
     ConnectionStatus: {
-        ConnectionStatus.CONNECTING: Look("caution", "sync", "Connecting", pulse=True),
-        ConnectionStatus.CONNECTED: Look("positive", "wifi", "Connected"),
-        ConnectionStatus.DISCONNECTED: Look("neutral", "cloud_off", "Offline"),
-        ConnectionStatus.ERROR: Look("critical", "error_outline", "Error"),
+        ConnectionStatus.CONNECTING: StatusStyle("caution", "sync", "Connecting", pulse=True),
+        ConnectionStatus.CONNECTED: StatusStyle("positive", "wifi", "Connected"),
+        ConnectionStatus.DISCONNECTED: StatusStyle("neutral", "cloud_off", "Offline"),
+        ConnectionStatus.ERROR: StatusStyle("critical", "error_outline", "Error"),
     },
 }
 
 
-def look(status: StrEnum) -> Look:
+def status_style(status: StrEnum) -> StatusStyle:
     """The look of a member of a status enum."""
-    return LOOKS[type(status)][status]
+    return STATUS_STYLES[type(status)][status]
 
 
-def looks_of(kind: type[StrEnum]) -> dict[str, LookJson]:
+def status_styles_of(kind: type[StrEnum]) -> dict[str, StatusStyleJson]:
     """The looks of all members of one enum by value, as an element's prop."""
     return {
-        status.value: LookJson(tone=each.tone, icon=each.icon, label=each.label, pulse=each.pulse)
-        for status, each in LOOKS[kind].items()
+        status.value: StatusStyleJson(tone=each.tone, icon=each.icon, label=each.label, pulse=each.pulse)
+        for status, each in STATUS_STYLES[kind].items()
     }

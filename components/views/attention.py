@@ -13,9 +13,9 @@ from services.realtime import Delta, Subscription
 Message = SignalAlert | Notification
 # Where all of a table are, for what leads nowhere else.
 INBOXES = {"signal_alerts": "/alerts?show=unread", "notifications": "/notifications?show=unread"}
-MOST_WAITING = 200
+MAX_WAITING = 200
 # A row that a full feed had no room for may come late; it is no arrival.
-OLD = timedelta(hours=1)
+MAX_ARRIVAL_AGE = timedelta(hours=1)
 
 
 class AttentionView:
@@ -82,9 +82,9 @@ class AttentionView:
             if delta.id in self._told:
                 self._told.discard(delta.id)
                 self._read.add(delta.id)
-        elif delta.id not in known and (row.created_at is None or row.created_at > self._opened_at - OLD):
+        elif delta.id not in known and (row.created_at is None or row.created_at > self._opened_at - MAX_ARRIVAL_AGE):
             self._waiting[delta.id] = table
-            if len(self._waiting) > MOST_WAITING:
+            if len(self._waiting) > MAX_WAITING:
                 del self._waiting[next(iter(self._waiting))]
         known.add(delta.id)
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from components.elements.connection.connection_status import present_connection
-from components.window.batch import Batch, Sent
+from components.window.batch import Batch, Payload
 from services.entities.entity import Entity
 from services.realtime import FeedStatus, Subscription
 
@@ -14,10 +14,10 @@ from services.realtime import FeedStatus, Subscription
 class View(Protocol):
     """What a live element shows. Both methods return what to send to the element."""
 
-    def full(self) -> Sent:
+    def full(self) -> Payload:
         """Everything, for an element that has just come or was stale."""
 
-    def patch(self, dirty: Collection[UUID]) -> Sent:
+    def patch(self, dirty: Collection[UUID]) -> Payload:
         """What differs since the last batch, given the ids of the rows that changed."""
 
 

@@ -12,10 +12,10 @@ from services.entities import Row
 from services.entities.entity import Entity
 from services.realtime import Delta
 
-KEPT = 500
-MOST_TEXT = 80
+MAX_EVENTS = 500
+MAX_TEXT = 80
 # What every change changes is no news.
-UNTOLD = {"version", "updated_at", "rate_window"}
+IGNORED_FIELDS = {"version", "updated_at", "rate_window"}
 NAMES = ("name", "title", "agent_name", "target_name", "subject_name")
 
 
@@ -26,7 +26,7 @@ class EventsView:
     """
 
     def __init__(self) -> None:
-        self._events: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self._count = 0
         self._sent = 0
         self._listening: set[str] = set()
@@ -67,7 +67,7 @@ def present_event(delta: Delta[Any]) -> dict[str, Any]:
         "at": epoch_ms(now),
         "id": str(delta.id),
         "event": "DELETE" if delta.new is None else "INSERT" if delta.old is None else "UPDATE",
-        "name": next((str(getattr(row, name)) for name in NAMES if hasattr(row, name)), "")[:MOST_TEXT],
+        "name": next((str(getattr(row, name)) for name in NAMES if hasattr(row, name)), "")[:MAX_TEXT],
         "version": row.version,
         "lag_ms": _lag_ms(delta.new, now),
         "changed": _changed(delta.old, delta.new) if delta.old and delta.new else [],
@@ -81,7 +81,7 @@ def _lag_ms(row: Row | None, now: datetime) -> float | None:
 
 def _changed(old: Row, new: Row) -> list[list[str]]:
     """Name, old and new value of each field that differs."""
-    names = (name for name in type(new).model_fields if name not in UNTOLD and name != "last_progress_at")
+    names = (name for name in type(new).model_fields if name not in IGNORED_FIELDS and name != "last_progress_at")
     return [
         [name, _brief(getattr(old, name)), _brief(getattr(new, name))]
         for name in names
@@ -91,4 +91,4 @@ def _changed(old: Row, new: Row) -> list[list[str]]:
 
 def _brief(value: Any) -> str:
     text = "none" if value is None else value.isoformat() if isinstance(value, date) else str(value)
-    return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + "…"
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"

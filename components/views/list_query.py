@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal
 from components.presentation.statuses import Tone
 from services.entities.entity import R
 
-MOST_TEXT = 200
+MAX_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,25 +38,25 @@ class Facet(Generic[R]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sort(Generic[R]):
-    """An order. One that `moves` changes with the work itself and is applied only when a person asks for it."""
+    """An order. One that `is_volatile` changes with the work itself and is applied only when a person asks for it."""
 
     name: str
     label: str
     key: Callable[[R], Any]
-    moves: bool = False
+    is_volatile: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ListSpec(Generic[R]):
-    """How a kind of row can be searched, filtered and sorted; the first sort is the default. One that `ages` has facets
+    """How a kind of row can be searched, filtered and sorted; the first sort is the default. One that `time_dependent` has facets
     whose values change with time alone."""
 
     text: Callable[[R], str]
     facets: tuple[Facet[R], ...]
     sorts: tuple[Sort[R], ...]
-    ages: bool = False
+    time_dependent: bool = False
 
-    def facts(self, row: R) -> tuple[tuple[str, ...], ...]:
+    def facet_values(self, row: R) -> tuple[tuple[str, ...], ...]:
         """The values that a row has of each facet."""
         return tuple(tuple(facet.values(row)) for facet in self.facets)
 
@@ -75,7 +75,7 @@ class ListQuery(Generic[R]):
         """From `q`, `sort` and a parameter a facet, values by commas; what the spec does not know is left out."""
         chosen = {}
         for facet in spec.facets:
-            values = frozenset(filter(None, str(params.get(facet.name) or "")[:MOST_TEXT].split(",")))
+            values = frozenset(filter(None, str(params.get(facet.name) or "")[:MAX_TEXT].split(",")))
             if facet.options:
                 values &= {option.value for option in facet.options}
             if values:
@@ -83,7 +83,7 @@ class ListQuery(Generic[R]):
         sorts = {sort.name: sort for sort in spec.sorts}
         return cls(
             spec=spec,
-            search=str(params.get("q") or "")[:MOST_TEXT],
+            search=str(params.get("q") or "")[:MAX_TEXT],
             chosen=chosen,
             sort=sorts.get(str(params.get("sort") or ""), spec.sorts[0]),
         )
@@ -108,15 +108,15 @@ class ListQuery(Generic[R]):
         """Whether no row is left out."""
         return not self.search.strip() and not self.chosen
 
-    def matches(self, row: R, *, but: str | None = None) -> bool:
+    def matches(self, row: R, *, exclude_facet: str | None = None) -> bool:
         """Whether the row is asked for; `but` leaves one facet out of the question, for its own counts."""
         for each in self.spec.facets:
             wanted = self.chosen.get(each.name)
-            if wanted and each.name != but and wanted.isdisjoint(each.values(row)):
+            if wanted and each.name != exclude_facet and wanted.isdisjoint(each.values(row)):
                 return False
         words = self.search.casefold().split()
         return not words or all(word in text for text in [self.spec.text(row).casefold()] for word in words)
 
     def within(self, search: str) -> "ListQuery[R]":
         """The same with another search."""
-        return replace(self, search=search[:MOST_TEXT])
+        return replace(self, search=search[:MAX_TEXT])

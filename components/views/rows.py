@@ -15,8 +15,8 @@ class RowsView(Generic[R]):
     """The rows of a subscription that pass `where`, sorted by `key`, as the element's dicts.
 
     `present` and `key` live as long as the process: what they make of a row is shared by all windows.
-    The element holds at most `limit` rows, those from `first` on; `scroll` moves that part. Nothing jumps under a
-    reader's eyes: while somebody has scrolled into the list, or when the order `moves` with the work itself, rows stay
+    The element holds at most `limit` rows, those from `first` on; `scroll` is_volatile that part. Nothing jumps under a
+    reader's eyes: while somebody has scrolled into the list, or when the order `is_volatile` with the work itself, rows stay
     where they are, new ones wait, and `waiting` tells the element how many; `full` puts everything in its place. A row
     that went, or no longer passes, leaves at once.
     """
@@ -28,13 +28,13 @@ class RowsView(Generic[R]):
         present: Callable[[R], dict[str, Any]],
         key: Callable[[R], Any],
         where: Callable[[R], bool] | None = None,
-        moves: bool = False,
+        is_volatile: bool = False,
         limit: int = LIMIT,
     ) -> None:
         self.subscription = subscription
         self.where = where
         self.key = key
-        self.moves = moves
+        self.is_volatile = is_volatile
         self.limit = limit
         self.first = 0
         self.is_read = False
@@ -47,13 +47,13 @@ class RowsView(Generic[R]):
         self._moved: set[UUID] = set()
         self._shown: list[UUID] = []
         self._sent: dict[UUID, dict[str, Any]] = {}
-        self._told: tuple[int, int, Waiting] = (0, 0, {"new": 0, "moved": False})
+        self._sent_position: tuple[int, int, Waiting] = (0, 0, {"new": 0, "moved": False})
 
-    def adopt(self, other: Self) -> None:
+    def resume_from(self, other: Self) -> None:
         """Go on from where the other is, whose reader is at the beginning."""
         self._order, self._rank, self._keys = other._order, dict(other._rank), dict(other._keys)
         self._new, self._moved = set(other._new), set(other._moved)
-        self._shown, self._sent, self._told = other._shown, dict(other._sent), other._told
+        self._shown, self._sent, self._sent_position = other._shown, dict(other._sent), other._sent_position
 
     def scroll(self, first: int, *, is_read: bool) -> None:
         """Show the rows from `first` on; `is_read` says that the reader has left the list's beginning."""
@@ -75,8 +75,8 @@ class RowsView(Generic[R]):
             self._moved.clear()
         self._show()
         self._sent = {id: fields for id in self._shown if (fields := derived(id, self._present)) is not None}
-        self._told = self._facts()
-        first, total, waiting = self._told
+        self._sent_position = self._position()
+        first, total, waiting = self._sent_position
         reset: Reset = {
             "order": [str(id) for id in self._shown],
             "rows": {str(id): fields for id, fields in self._sent.items()},
@@ -113,7 +113,7 @@ class RowsView(Generic[R]):
                 (self._moved.add if self._is_misplaced(id) else self._moved.discard)(id)
         if not self.is_read and self._new:
             self._insert()
-        if not self.is_read and self._moved and not self.moves:
+        if not self.is_read and self._moved and not self.is_volatile:
             self._moved.clear()
             self._arrange(sorted(self._keys, key=self._keys.__getitem__))
         return self._difference(dirty)
@@ -158,9 +158,9 @@ class RowsView(Generic[R]):
                     self._set(id, patches)
         if patches:
             batch["set"] = patches
-        if (facts := self._facts()) != self._told:
-            self._told = facts
-            batch["first"], batch["total"], batch["waiting"] = facts
+        if (position := self._position()) != self._sent_position:
+            self._sent_position = position
+            batch["first"], batch["total"], batch["waiting"] = position
         return batch or None
 
     def _set(self, id: UUID, patches: dict[str, dict[str, Any]]) -> None:
@@ -177,7 +177,7 @@ class RowsView(Generic[R]):
         self.first = max(0, min(self.first, len(self._order) - 1))
         self._shown = self._order[self.first : self.first + self.limit]
 
-    def _facts(self) -> tuple[int, int, Waiting]:
+    def _position(self) -> tuple[int, int, Waiting]:
         return self.first, len(self._order), {"new": len(self._new), "moved": bool(self._moved)}
 
     def _passes(self, row: R) -> bool:

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from nicegui import json
 
-from components.window.batch import Batch, Sent, Written
+from components.window.batch import Batch, EncodedBatch, Payload
 from services.entities.entity import R
 from services.realtime.rows import D, Rows
 
-KEPT = 64
+MAX_PATCHES = 64
 """Steps that are kept; a window that is further behind gets everything."""
 
 
@@ -48,12 +48,12 @@ class Shareable(Protocol):
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None: ...
 
-    def adopt(self, other: Self) -> None:
+    def resume_from(self, other: Self) -> None:
         """Go on alone, from where the other is."""
 
 
-class Shared:
-    """A view and the steps that it has taken: each the patch since the one before, as JSON.
+class SharedView:
+    """A view and the steps that it has taken: each the patch patches_since the one before, as JSON.
 
     A window knows the number of the last step that it was sent. Whoever asks first after a change takes the step.
     """
@@ -61,23 +61,23 @@ class Shared:
     def __init__(self, view: Shareable) -> None:
         self.view = view
         self._step = 0
-        self._steps: list[Written] = []
+        self._steps: list[EncodedBatch] = []
         self._dirty: set[UUID] = set()
-        self._whole: tuple[int, Written | None] = (-1, None)
+        self._snapshot: tuple[int, EncodedBatch | None] = (-1, None)
 
     def mark(self, id: UUID) -> None:
         """A row changed."""
         self._dirty.add(id)
 
-    def whole(self) -> tuple[int, Written | None]:
+    def snapshot(self) -> tuple[int, EncodedBatch | None]:
         """The number of the last step, and everything as of then; None when nothing is known yet."""
         self._take()
-        if self._whole[0] != self._step:
+        if self._snapshot[0] != self._step:
             batch = self.view.full()
-            self._whole = (self._step, _write(batch) if batch else None)
-        return self._whole
+            self._snapshot = (self._step, _write(batch) if batch else None)
+        return self._snapshot
 
-    def since(self, step: int) -> tuple[int, Sequence[Written] | None]:
+    def patches_since(self, step: int) -> tuple[int, Sequence[EncodedBatch] | None]:
         """The number of the last step, and the steps after `step`; None when they are no longer kept."""
         self._take()
         behind = self._step - step
@@ -92,45 +92,45 @@ class Shared:
         if batch := self.view.patch(dirty):
             self._step += 1
             self._steps.append(_write(batch))
-            del self._steps[:-KEPT]
+            del self._steps[:-MAX_PATCHES]
 
 
-class SharedPart:
+class SharedViewCursor:
     """A window's share in what `find` finds; while there is nothing to share, a view of its own."""
 
-    def __init__(self, find: Callable[[], Shared | None], own: Shareable) -> None:
+    def __init__(self, find: Callable[[], SharedView | None], own: Shareable) -> None:
         self._find = find
         self._own = own
-        self._shared: Shared | None = None
+        self._shared: SharedView | None = None
         self._step = 0
 
-    def full(self) -> Sent:
+    def full(self) -> Payload:
         self._shared = self._find()
         if self._shared is None:
             return self._own.full()
-        self._step, whole = self._shared.whole()
-        return whole
+        self._step, snapshot = self._shared.snapshot()
+        return snapshot
 
-    def patch(self, dirty: Collection[UUID]) -> Sent:
+    def patch(self, dirty: Collection[UUID]) -> Payload:
         shared = self._find()
         if self._shared is None:
             return self._own.patch(dirty) if shared is None else self.full()
         if shared not in (None, self._shared):
             return self.full()
-        self._step, steps = self._shared.since(self._step)
+        self._step, steps = self._shared.patches_since(self._step)
         if shared is None:
             # From here on this window sees something else than the others.
-            self._own.adopt(self._shared.view)
+            self._own.resume_from(self._shared.view)
             self._shared = None
             if steps is not None and (further := self._own.patch(dirty)):
                 steps = [*steps, _write(further)]
         return self.full() if steps is None else steps
 
 
-def shared_by(view: Callable[[AllRows[R]], Shareable]) -> Callable[[Rows[R]], Shared]:
+def shared_by(view: Callable[[AllRows[R]], Shareable]) -> Callable[[Rows[R]], SharedView]:
     """For `Subscription.shared`: makes a view of all rows and shares it."""
-    return lambda rows: Shared(view(AllRows(rows)))
+    return lambda rows: SharedView(view(AllRows(rows)))
 
 
-def _write(batch: Batch) -> Written:
-    return Written(json.dumps(batch))
+def _write(batch: Batch) -> EncodedBatch:
+    return EncodedBatch(json.dumps(batch))

@@ -42,11 +42,11 @@ class Batch(TypedDict, total=False):
     waiting: Waiting
 
 
-class Written(str):
+class EncodedBatch(str):
     """A batch as JSON already, for more than one window."""
 
     __slots__ = ()
 
 
-Sent = Batch | Written | Sequence[Written] | None
+Payload = Batch | EncodedBatch | Sequence[EncodedBatch] | None
 """What a view has to say: a batch, one that is written already, some of these in order, or nothing."""

@@ -1,6 +1,6 @@
 """Hooks, the seam between a subscription and a browser window: live data for whatever a page wants to do with it.
 
-A hook holds its lease for as long as the element that it was made in, at most as long as its window. What only shows
+A hook holds its subscription for as long as the element that it was made in, at most as long as its window. What only shows
 rows binds an element instead (components/bindings.py).
 """
 
@@ -86,14 +86,14 @@ class Hook(Generic[R]):
 
     # As a part of the window
 
-    def take(self) -> None:
+    def collect(self) -> None:
         if self._is_dirty and self._on_change:
             self._is_dirty = False
             self._on_change(self)
 
     def refresh(self) -> None:
         self._is_dirty = True
-        self._window.touch()
+        self._window.mark_dirty()
 
     def _changed(self, _: list[Delta[R]]) -> None:
         self.refresh()
@@ -198,9 +198,9 @@ def use_notifications(
 
 
 class Heartbeat:
-    """The truth about the paths from the database to this process, as their canaries tell it; no timer of its own.
+    """The truth about the paths from the database to this process, as their probes tell it; no timer of its own.
 
-    Of several feeds it tells the slowest round trip, the latest event and all missed canaries.
+    Of several feeds it tells the slowest round trip, the latest event and all missed probes.
     """
 
     def __init__(self, window: Window, on_change: Callable[["Heartbeat"], None] | None) -> None:
@@ -213,9 +213,12 @@ class Heartbeat:
     @property
     def data(self) -> dict[Topic, FeedStatus]:
         """What is known of each of the window's feeds."""
-        leases = self._window.leases()
-        topics = {lease.topic for lease in leases}
-        return {topic: worst([lease.status for lease in leases if lease.topic == topic]) for topic in topics}
+        subscriptions = self._window.subscriptions()
+        topics = {subscription.topic for subscription in subscriptions}
+        return {
+            topic: worst([subscription.status for subscription in subscriptions if subscription.topic == topic])
+            for topic in topics
+        }
 
     @property
     def status(self) -> FeedStatus:
@@ -234,19 +237,19 @@ class Heartbeat:
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds from a statement in the database to its event here, of the last canary; None while there is none."""
+        """Seconds from a statement in the database to its event here, of the last probe; None while there is none."""
         return max((status.lag for status in self.data.values() if status.lag is not None), default=None)
 
     @property
     def last_event_age(self) -> float | None:
         """Seconds since the last event, as of now; None before the first."""
-        times = [time for each in self._window.leases() if (time := each.last_event_at)]
+        times = [time for each in self._window.subscriptions() if (time := each.last_event_at)]
         return (datetime.now(UTC) - max(times)).total_seconds() if times else None
 
     @property
-    def missed_canaries(self) -> int:
-        """Canaries that did not come back since the feeds began."""
-        return sum(status.missed_canaries for status in self.data.values())
+    def missed_probes(self) -> int:
+        """Probes that did not come back since the feeds began."""
+        return sum(status.missed_probes for status in self.data.values())
 
     def close(self) -> None:
         """End; idempotent."""
@@ -254,18 +257,18 @@ class Heartbeat:
 
     # As a part of the window
 
-    def take(self) -> None:
+    def collect(self) -> None:
         if self._is_dirty and self._on_change:
             self._is_dirty = False
             self._on_change(self)
 
     def refresh(self) -> None:
         self._is_dirty = True
-        self._window.touch()
+        self._window.mark_dirty()
 
 
 def use_connection_heartbeat(window: Window, *, on_change: Callable[[Heartbeat], None] | None = None) -> Heartbeat:
-    """Round trip, age of the last event and missed canaries of the window's feeds."""
+    """Round trip, age of the last event and missed probes of the window's feeds."""
     return Heartbeat(window, on_change)
 
 

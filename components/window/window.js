@@ -6,16 +6,16 @@ const address = (path) => (window.path_prefix ?? "") + path;
 const leave = (reason) => location.assign(address("/sign-in?reason=" + encodeURIComponent(reason)));
 
 export default {
-  emits: ["seen", "taken"],
+  emits: ["seen", "ack"],
   setup(_, { emit }) {
     const report = () => emit("seen", { visible: !document.hidden });
     watch(lostAt, (lost) => {
       if (lost === null) report();
       else document.body.dataset.live = "disconnected";
     });
-    // `probe` goes back once this frame is taken, after all that came before: it tells how fast this window drains. Not
+    // `ackId` goes back once this frame is taken, after all that came before: it tells how fast this window drains. Not
     // once it is painted: browsers slow animation frames and timers of windows that they deem in the background.
-    function show([batches, status, probe]) {
+    function show([batches, status, ackId]) {
       for (const [id, batch] of batches) {
         try {
           getElement(id)?.apply(batch);
@@ -27,7 +27,7 @@ export default {
         document.body.dataset.live = status;
         feedLostAt.value = status === "connected" ? null : (feedLostAt.value ?? Date.now());
       }
-      if (probe != null) emit("taken", probe);
+      if (ackId != null) emit("ack", ackId);
     }
     onMounted(() => {
       onFrame.value = show;

@@ -10,23 +10,23 @@ from nicegui import ui
 from nicegui.events import GenericEventArguments
 
 from components.views.counts import View
-from components.window.batch import Sent
-from components.window.flow_control import Drain
-from components.window.frame_scheduler import Paced, Pacer
+from components.window.batch import Payload
+from components.window.flow_control import FlowControl
+from components.window.frame_scheduler import FrameScheduler, ScheduledFlush
 from components.window.frame_transport import send_frame
 from components.window.scripts import SHARED_JS
 from services.entities import ConnectionStatus
 from services.entities.entity import Entity, R, Scope
-from services.realtime import Delta, FeedStatus, Lessee, RealtimeService, Subscription
+from services.realtime import Delta, FeedStatus, RealtimeService, Subscriber, Subscription
 from services.realtime.status import worst
 
 logger = structlog.get_logger(__name__)
 
 
-class Part(Protocol):
+class FramePart(Protocol):
     """Something that a window serves once a frame."""
 
-    def take(self) -> tuple[int, Sent] | None:
+    def collect(self) -> tuple[int, Payload] | None:
         """The id of an element and what to send to it, if there is something."""
 
     def refresh(self) -> None:
@@ -42,27 +42,29 @@ class Window(ui.element, component="window.js", dependencies=[SHARED_JS]):
     the page; it ends with it.
     """
 
-    def __init__(self, service: RealtimeService, session: Lessee, pacer: Pacer, *, org_id: UUID) -> None:
+    def __init__(
+        self, service: RealtimeService, session: Subscriber, scheduler: FrameScheduler, *, org_id: UUID
+    ) -> None:
         super().__init__()
         self.org_id = org_id
         self._service = service
         self.session = session
-        self.is_seen = False
-        self.is_there = False
+        self.is_visible = False
+        self.is_attached = False
         self._is_held = False
-        self._parts: list[Part] = []
-        self._followers: list[Part] = []
-        self._heard: list[Part] = []
+        self._parts: list[FramePart] = []
+        self._followers: list[FramePart] = []
+        self.background_parts: list[FramePart] = []
         self._subscriptions: list[Subscription[Any]] = []
         self._status: ConnectionStatus | None = None
         self._is_status_due = True
-        self.drain = Drain()
+        self.flow = FlowControl()
         self.began_at = datetime.now(UTC)
-        self._pacer = pacer
-        pacer.windows.add(self)
-        self._paced = Paced(pacer, self._flush, least=lambda: self.drain.interval)
+        self._scheduler = scheduler
+        scheduler.windows.add(self)
+        self._flush_schedule = ScheduledFlush(scheduler, self._flush, least=lambda: self.flow.interval)
         self.on("seen", self._on_seen)
-        self.on("taken", self._on_taken)
+        self.on("acked", self._on_ack)
 
     def subscribe(
         self,
@@ -72,7 +74,7 @@ class Window(ui.element, component="window.js", dependencies=[SHARED_JS]):
         on_status: Callable[[FeedStatus], None] | None = None,
         where: Callable[[R], bool] | None = None,
     ) -> Subscription[R]:
-        """A lease that counts for this window's connection status. Whoever takes it closes it, or the window does.
+        """A subscription that counts for this window's connection status. Whoever takes it closes it, or the window does.
 
         Of what is addressed to the user it has the rows of this window's organisation.
         """
@@ -81,7 +83,7 @@ class Window(ui.element, component="window.js", dependencies=[SHARED_JS]):
             self._is_status_due = True
             for part in self._followers:
                 part.refresh()
-            self.touch()
+            self.mark_dirty()
             if on_status:
                 on_status(status)
 
@@ -98,38 +100,38 @@ class Window(ui.element, component="window.js", dependencies=[SHARED_JS]):
             on_status=status_changed,
             where=where if is_shared else is_of_here,
         )
-        self._subscriptions = [*self.leases(), subscription]
+        self._subscriptions = [*self.subscriptions(), subscription]
         return subscription
 
-    def leases(self) -> list[Subscription[Any]]:
-        """This window's open leases."""
+    def subscriptions(self) -> list[Subscription[Any]]:
+        """This window's open subscriptions."""
         return [each for each in self._subscriptions if not each.is_closed]
 
     def status(self, scope: Scope | None = None) -> FeedStatus:
-        """The worst status among this window's leases, or those of one scope."""
-        return worst([each.status for each in self.leases() if scope in (None, each.topic.scope)])
+        """The worst status among this window's subscriptions, or those of one scope."""
+        return worst([each.status for each in self.subscriptions() if scope in (None, each.topic.scope)])
 
-    def add(self, part: Part, *, follows_status: bool = False, also_hidden: bool = False) -> None:
+    def add(self, part: FramePart, *, follows_status: bool = False, deliver_when_hidden: bool = False) -> None:
         """Serve a part; one that `follows_status` is refreshed with every change of a status.
 
-        One that is `also_hidden` is for those too who do not look: a sound, the title of the tab.
+        One that is `deliver_when_hidden` is for those too who do not look: a sound, the title of the tab.
         """
         self._parts.append(part)
         if follows_status:
             self._followers.append(part)
-        if also_hidden:
-            self._heard.append(part)
+        if deliver_when_hidden:
+            self.background_parts.append(part)
 
-    def discard(self, part: Part) -> None:
+    def discard(self, part: FramePart) -> None:
         """Serve a part no more; idempotent."""
         self._parts = [each for each in self._parts if each is not part]
         self._followers = [each for each in self._followers if each is not part]
-        self._heard = [each for each in self._heard if each is not part]
+        self.background_parts = [each for each in self.background_parts if each is not part]
 
-    def touch(self, *, also_hidden: bool = False) -> None:
+    def mark_dirty(self, *, deliver_when_hidden: bool = False) -> None:
         """Something is to be sent."""
-        if self.is_seen or (also_hidden and self.is_there):
-            self._paced.mark()
+        if self.is_visible or (deliver_when_hidden and self.is_attached):
+            self._flush_schedule.schedule()
 
     @property
     def is_connected(self) -> bool:
@@ -153,44 +155,44 @@ class Window(ui.element, component="window.js", dependencies=[SHARED_JS]):
         self.run_method("go", path, is_new)
 
     def _on_seen(self, event: GenericEventArguments) -> None:
-        self.is_seen = bool(event.args.get("visible"))
-        self.is_there = True
+        self.is_visible = bool(event.args.get("visible"))
+        self.is_attached = True
         self._status = None
         self._is_status_due = True
-        self.drain.forget()
+        self.flow.reset()
         for part in self._parts:
             part.refresh()
 
-    def _on_taken(self, event: GenericEventArguments) -> None:
-        if self.drain.taken(event.args) and self._is_held:
-            self._paced.mark()
+    def _on_ack(self, event: GenericEventArguments) -> None:
+        if self.flow.acked(event.args) and self._is_held:
+            self._flush_schedule.schedule()
 
     def _flush(self) -> None:
         if not self.client.has_socket_connection:
             # Nobody is there; whoever comes back reports as seen, and then gets everything.
-            self.is_seen = self.is_there = False
+            self.is_visible = self.is_attached = False
             return
-        self._is_held = self.drain.is_full
+        self._is_held = self.flow.is_blocked
         if self._is_held:
             return
         batches = []
-        for part in list(self._parts if self.is_seen else self._heard):
+        for part in list(self._parts if self.is_visible else self.background_parts):
             try:
-                if taken := part.take():
-                    batches.append(taken)
+                if acked := part.collect():
+                    batches.append(acked)
             except Exception:
                 logger.exception("a part of a window failed", part=type(part).__name__)
-        status = self._live_status() if self.is_seen and self._is_status_due else self._status
-        self._is_status_due = self._is_status_due and not self.is_seen
+        status = self._live_status() if self.is_visible and self._is_status_due else self._status
+        self._is_status_due = self._is_status_due and not self.is_visible
         news = status if status != self._status else None
         if batches or news:
             self._status = status
-            self._pacer.frames += 1
-            send_frame(self.client, batches, status=news, probe=self.drain.probe())
+            self._scheduler.frames += 1
+            send_frame(self.client, batches, status=news, ack_id=self.flow.request_ack())
 
     def _live_status(self) -> ConnectionStatus | None:
         """What the body's `data-live` says: connected only once rows are there."""
-        open_leases = self.leases()
+        open_leases = self.subscriptions()
         if not open_leases:
             return None
         status = self.status().status
@@ -198,21 +200,21 @@ class Window(ui.element, component="window.js", dependencies=[SHARED_JS]):
         return status if is_loaded or status is not ConnectionStatus.CONNECTED else ConnectionStatus.CONNECTING
 
     def _handle_delete(self) -> None:
-        self._paced.cancel()
-        self._pacer.windows.discard(self)
+        self._flush_schedule.cancel()
+        self._scheduler.windows.discard(self)
         for subscription in self._subscriptions:
             subscription.close()
         super()._handle_delete()
 
 
-class Live:
+class LiveBinding:
     """One view bound to one element: collects the ids that changed until the window's frame.
 
     The element must emit `live` once it is mounted, and offer the method `apply(batch)`. Ends with the element.
     """
 
     def __init__(
-        self, window: Window, element: ui.element, *, follows_status: bool = False, also_hidden: bool = False
+        self, window: Window, element: ui.element, *, follows_status: bool = False, deliver_when_hidden: bool = False
     ) -> None:
         self.view: View | None = None
         self._element = element
@@ -220,21 +222,21 @@ class Live:
         self._window = window
         self._is_mounted = False
         self._dirty: set[UUID] = set()
-        self._also_hidden = also_hidden
-        window.add(self, follows_status=follows_status, also_hidden=also_hidden)
+        self._deliver_when_hidden = deliver_when_hidden
+        window.add(self, follows_status=follows_status, deliver_when_hidden=deliver_when_hidden)
         element.on("live", self._on_live)
 
     def changed(self, deltas: Iterable[Delta[Any]]) -> None:
         """Rows changed."""
         self._dirty.update(delta.id for delta in deltas)
-        self._window.touch(also_hidden=self._also_hidden)
+        self._window.mark_dirty(deliver_when_hidden=self._deliver_when_hidden)
 
     def refresh(self) -> None:
         """Everything may have changed: the filter, the order, what is known."""
         self._is_stale = True
-        self._window.touch(also_hidden=self._also_hidden)
+        self._window.mark_dirty(deliver_when_hidden=self._deliver_when_hidden)
 
-    def take(self) -> tuple[int, Sent] | None:
+    def collect(self) -> tuple[int, Payload] | None:
         """The element's id and what to send to it now."""
         if not self._is_mounted or self.view is None:
             return None

@@ -11,7 +11,7 @@ from pages.api import models
 from pages.api.docs import docs_page, openapi_of
 from pages.api.endpoints import (
     ENDPOINTS,
-    MOST_BYTES,
+    MAX_BYTES,
     PREFIX,
     Endpoint,
     answer_of,
@@ -24,12 +24,12 @@ from pages.api.endpoints import (
 )
 from pages.api.feed import Change, feed_response
 from services.errors import IngestRefused
-from services.ingest import Code, Ingest, IngestKey, Operation, Outcome, Tails
+from services.ingest import Code, EventStreamHub, Ingest, IngestKey, Operation, Outcome
 
 Handler = Callable[..., Awaitable[Response]]
 
 
-def create_api(ingest: Ingest, tails: Tails) -> FastAPI:
+def create_api(ingest: Ingest, tails: EventStreamHub) -> FastAPI:
     """The API as an application of its own, to be mounted at /api/v1; a cookie means nothing to it."""
     api = FastAPI(title="Livewatch ingest API", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     api.add_exception_handler(IngestRefused, _refuse)
@@ -75,7 +75,7 @@ def public_address(request: Request) -> str:
 
 def _handler(ingest: Ingest, endpoint: Endpoint) -> Handler:
     async def serve(request: Request, slug: str | None) -> Response:
-        key = await _admitted(ingest, request)
+        key = await _authenticated(ingest, request)
         operation = operation_of(endpoint, slug, parsed(await _body(request)), request.headers.get("idempotency-key"))
         (outcome,) = await ingest.apply(key, [operation])
         if isinstance(outcome, IngestRefused):
@@ -98,7 +98,7 @@ def _handler(ingest: Ingest, endpoint: Endpoint) -> Handler:
 
 def _batch(ingest: Ingest) -> Handler:
     async def batch(request: Request) -> Response:
-        key = await _admitted(ingest, request)
+        key = await _authenticated(ingest, request)
         asked = validated(models.Batch, parsed(await _body(request))).operations
         planned = [_planned(each, index) for index, each in enumerate(asked)]
         wanted = [each[1] for each in planned if not isinstance(each, IngestRefused)]
@@ -131,7 +131,7 @@ def _told(endpoint: Endpoint, operation: Operation, outcome: Outcome) -> tuple[i
 
 def _me(ingest: Ingest) -> Handler:
     async def me(request: Request) -> Response:
-        key = await _admitted(ingest, request)
+        key = await _authenticated(ingest, request)
         await ingest.touch(key)
         answer = models.Me(
             organization=models.Named(id=key.org_id, name=key.org_name),
@@ -144,29 +144,29 @@ def _me(ingest: Ingest) -> Handler:
     return me
 
 
-def _feed(ingest: Ingest, tails: Tails) -> Handler:
+def _feed(ingest: Ingest, tails: EventStreamHub) -> Handler:
     async def feed(request: Request) -> Response:
-        key = await _admitted(ingest, request)
+        key = await _authenticated(ingest, request)
         await ingest.touch(key)
         return feed_response(tails, key)
 
     return feed
 
 
-async def _admitted(ingest: Ingest, request: Request) -> IngestKey:
+async def _authenticated(ingest: Ingest, request: Request) -> IngestKey:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return await ingest.admit(token.strip() if scheme.lower() == "bearer" else "")
+    return await ingest.authenticate(token.strip() if scheme.lower() == "bearer" else "")
 
 
 async def _body(request: Request) -> bytes:
     """The body, as long as it is small enough; its announced length is not trusted."""
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > MOST_BYTES:
+    if announced.isdecimal() and int(announced) > MAX_BYTES:
         raise _too_large()
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise _too_large()
         parts.append(part)
     return b"".join(parts)

@@ -14,8 +14,8 @@ from services.ingest import Answer, Code, Operation, Target, Verb
 
 M = TypeVar("M", bound=models.Body)
 PREFIX = "/api/v1"
-MOST_BYTES = 2**20
-MOST_IDEMPOTENCY_KEY = 200
+MAX_BYTES = 2**20
+MAX_IDEMPOTENCY_KEY = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +111,10 @@ def operation_of(endpoint: Endpoint, slug: str | None, body: Any, idempotency_ke
     """The operation that a request asks for; raises IngestRefused that names the field and its value."""
     if slug is not None:
         validated(_Path, {"slug": slug})
-    if idempotency_key is not None and not 1 <= len(idempotency_key) <= MOST_IDEMPOTENCY_KEY:
+    if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_IDEMPOTENCY_KEY:
         raise IngestRefused(
             Code.INVALID,
-            f"Idempotency-Key has {len(idempotency_key)} characters; 1 to {MOST_IDEMPOTENCY_KEY} are taken.",
+            f"Idempotency-Key has {len(idempotency_key)} characters; 1 to {MAX_IDEMPOTENCY_KEY} are taken.",
             field="Idempotency-Key",
         )
     report = validated(endpoint.body, {} if body is None else body)

@@ -6,7 +6,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from pages.api.endpoints import RUN_PAGES
-from services.ingest import IngestKey, RunChange, Tails
+from services.ingest import EventStreamHub, IngestKey, RunChange
 
 # A proxy closes what is silent, and a program takes silence for a connection that was lost.
 BEAT = 5.0
@@ -30,13 +30,13 @@ class Change(BaseModel):
     url: str = Field(description="Its page, relative to the public address.")
 
 
-def feed_response(tails: Tails, key: IngestKey) -> StreamingResponse:
+def feed_response(tails: EventStreamHub, key: IngestKey) -> StreamingResponse:
     """The events, until the program goes, the key is revoked or the server stops; raises IngestRefused before."""
-    tails.admit(key)
+    tails.authenticate(key)
     return StreamingResponse(_events(tails, key), media_type="text/event-stream", headers=HEADERS)
 
 
-async def _events(tails: Tails, key: IngestKey) -> AsyncIterator[str]:
+async def _events(tails: EventStreamHub, key: IngestKey) -> AsyncIterator[str]:
     with tails.follow(key) as tail:
         await tail.listening()
         yield ": connected\n\n"

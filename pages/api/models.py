@@ -11,10 +11,10 @@ from services.entities.alerts import priority_of
 from services.ingest import KeyScope
 
 MOST = 2**53
-MOST_LINES = 500
-MOST_OPERATIONS = 500
-MOST_RUNS = 500
-MOST_JSON = 16_000
+MAX_LINES = 500
+MAX_OPERATIONS = 500
+MAX_RUNS = 500
+MAX_JSON = 16_000
 SLUG = r"^[A-Za-z0-9._:-]{1,120}$"
 RUN = r"^(streams|scans|agents)/[A-Za-z0-9._:-]{1,120}$"
 
@@ -27,8 +27,8 @@ def _is_told(value: str) -> str:
 
 def _is_small(value: dict[str, Any]) -> dict[str, Any]:
     size = len(json.dumps(value, separators=(",", ":")))
-    if size > MOST_JSON:
-        raise ValueError(f"it has {size:,} characters as JSON; at most {MOST_JSON:,} are taken")
+    if size > MAX_JSON:
+        raise ValueError(f"it has {size:,} characters as JSON; at most {MAX_JSON:,} are taken")
     return value
 
 
@@ -202,14 +202,14 @@ class LogReport(Body):
         json_schema_extra={"examples": [{"run": "streams/nightly-import", "lines": [{"message": "Page 3 of 40"}]}]}
     )
     run: RunPath = Field(description="Whose log: the path of a run.")
-    lines: list[LogLine] = Field(min_length=1, max_length=MOST_LINES, description="At most 500 lines.")
+    lines: list[LogLine] = Field(min_length=1, max_length=MAX_LINES, description="At most 500 lines.")
 
 
 class HeartbeatReport(Body):
     """These runs live. Every other write of a run says so too."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"runs": ["streams/nightly-import"], "interval": 15}]})
-    runs: list[RunPath] = Field(min_length=1, max_length=MOST_RUNS, description="The paths of runs.")
+    runs: list[RunPath] = Field(min_length=1, max_length=MAX_RUNS, description="The paths of runs.")
     interval: Annotated[float, Field(strict=True, ge=1, le=86_400)] | None = Field(
         None,
         description="Seconds until the next one, 15 by default. A run that is silent for three of them while its "
@@ -247,7 +247,7 @@ class Batch(Body):
     )
     operations: list[Any] = Field(
         min_length=1,
-        max_length=MOST_OPERATIONS,
+        max_length=MAX_OPERATIONS,
         description="At most 500. One that does not fit is refused by itself.",
     )
 

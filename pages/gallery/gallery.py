@@ -1,4 +1,4 @@
-"""Every component in every state, for looking at while developing: `python -m pages.gallery.gallery --port 8090`."""
+"""Every component in every state, for looking at while developing: `python -m pages.gallery --port 8090`."""
 
 import argparse
 import socket
@@ -246,7 +246,3 @@ def _log() -> None:
     ]
     log = RunLog()
     log.on("live", lambda: log.add(lines, is_first=True, more=True))
-
-
-if __name__ == "__main__":
-    main()

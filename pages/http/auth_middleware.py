@@ -22,11 +22,11 @@ OPEN = ("/sign-in", "/session", "/session/demo", "/healthz", "/readyz", "/metric
 SOCKET = "/_nicegui_ws/"
 OPEN_BELOW = ("/_nicegui/", SOCKET, "/favicon.ico", STYLES_BELOW)
 # Forms are all that is sent here; programs report elsewhere, and windows over their socket.
-MOST_BYTES = 64 * 1024
+MAX_BYTES = 64 * 1024
 RENEW_MARGIN = timedelta(minutes=2)
 
 
-class Gate:
+class AuthMiddleware:
     """ASGI middleware. Puts the UserSession of a request into its scope, or sends the browser to sign in.
 
     A session whose tokens are about to end is refreshed on the way, and the new tokens leave as a cookie.
@@ -50,7 +50,7 @@ class Gate:
             # Programs come with a key. No session is looked for, so that a cookie can never authorise there.
             await self._app(scope, receive, send)
         else:
-            await self._serve_person(scope, at_most(MOST_BYTES, receive), send)
+            await self._serve_person(scope, at_most(MAX_BYTES, receive), send)
 
     async def _serve_person(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = HTTPConnection(scope)

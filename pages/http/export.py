@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from components.views.list_query import ListQuery, ListSpec
 from pages.http.auth_middleware import session_of
 from pages.lists.lists import SPECS
-from pages.page.services import Context
+from pages.page.services import Services
 from pages.team.organization import chosen_membership
 from services.entities import Row
 from services.entities.entity import ENTITIES, Entity, Scope
@@ -26,7 +26,7 @@ HIDDEN = {"org_id", "version", "metadata_", "rate_window", "progress_interval", 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def export_routes(context: Context) -> APIRouter:
+def export_routes(context: Services) -> APIRouter:
     """A file for each list; parameters are those of the list's address."""
     router = APIRouter(prefix="/export", include_in_schema=False)
     entities = {entity.table: entity for entity in ENTITIES}

@@ -9,15 +9,15 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import SecretStr
 
-from pages.page.services import Context
+from pages.page.services import Services
 from services.operations.metrics import Metrics
 from services.operations.readiness import GOOD, Readiness
 
 
-def health_routes(context: Context) -> APIRouter:
+def health_routes(context: Services) -> APIRouter:
     """Open to everybody but the metrics, which are for this machine alone or for who has the token of the settings."""
     router = APIRouter(include_in_schema=False)
-    metrics = Metrics(context.realtime, context.pacer, context.ingest)
+    metrics = Metrics(context.realtime, context.scheduler, context.ingest)
     readiness = Readiness(context.database, context.realtime)
 
     @router.get("/healthz")

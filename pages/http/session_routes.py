@@ -9,20 +9,20 @@ from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from pydantic import SecretStr
 
 from pages.http.auth_middleware import local_path, session_of
-from pages.page.services import Context
+from pages.page.services import Services
 from services.auth.client import Tokens
 from services.errors import AuthError, AuthUnavailable, WrongCredentials
-from services.infra.rate_limiter import Buckets, Rate
+from services.infra.rate_limiter import Rate, RateLimiter
 
 logger = structlog.get_logger(__name__)
 
 
-def session_routes(context: Context) -> APIRouter:
+def session_routes(context: Services) -> APIRouter:
     """Under /session: sign in (POST), `demo` enters the demo, `renew` writes the cookie anew, `end` signs out."""
     router = APIRouter(prefix="/session", include_in_schema=False)
     # Failures only: guessing is slowed down, for one account and for one guesser. The Auth server has its own limits.
-    by_account: Buckets[tuple[str, str]] = Buckets(Rate(per_second=1 / 30, burst=10))
-    by_address: Buckets[str] = Buckets(Rate(per_second=1 / 10, burst=50))
+    by_account: RateLimiter[tuple[str, str]] = RateLimiter(Rate(per_second=1 / 30, burst=10))
+    by_address: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 10, burst=50))
 
     def opened(request: Request, tokens: Tokens, target: str) -> Response:
         context.sessions.take(tokens)
@@ -43,13 +43,13 @@ def session_routes(context: Context) -> APIRouter:
     ) -> Response:
         address = request.client.host if request.client else ""
         account = (email.strip().lower(), address)
-        if by_address.take(address) or by_account.take(account):
+        if by_address.acquire(address) or by_account.acquire(account):
             logger.warning("sign-in is slowed down", address=address)
             return refused(request, "slow", next)
         try:
             tokens = await context.auth.sign_in(email.strip(), SecretStr(password))
-            by_address.give_back(address)
-            by_account.give_back(account)
+            by_address.refund(address)
+            by_account.refund(account)
             return opened(request, tokens, next)
         except WrongCredentials:
             return refused(request, "wrong", next)

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from components.shell.sign_in_card import sign_in_card
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import local_path, session_of
-from pages.page.services import Context
+from pages.page.services import Services
 
 ERRORS = {
     "wrong": "E-mail and password do not match.",
@@ -21,7 +21,7 @@ NOTICES = {
 }
 
 
-def register_sign_in(context: Context) -> None:
+def register_sign_in(context: Services) -> None:
     """Serve the page; its forms post to the session routes."""
 
     @ui.page("/sign-in", title="Sign in · Livewatch")

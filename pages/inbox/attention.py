@@ -6,15 +6,15 @@ from components.shell.attention.attention import Attention
 from components.shell.shell import Frame
 from components.shell.theme.theme import Theme
 from components.views.attention import AttentionView
-from components.window.window import Live, Window, end_with
-from pages.inbox.inbox import ALERT_BOX, NOTIFICATION_BOX, inbox_drawer
-from pages.page.context import Visit
+from components.window.window import LiveBinding, Window, end_with
+from pages.inbox.inbox import ALERT_KIND, NOTIFICATION_KIND, inbox_drawer
+from pages.page.context import PageContext
 from services.entities.entity import ALERTS, NOTIFICATIONS, Entity
 from services.people.preferences import Preferences
 from services.realtime import FeedStatus, Subscription
 
 
-def attend(visit: Visit, frame: Frame, theme: Theme) -> None:
+def attend(page: PageContext, frame: Frame, theme: Theme) -> None:
     """Bring the frame to life: what the person prefers shows in it, what arrives is told, and the bell opens."""
 
     def show(preferences: Preferences) -> None:
@@ -23,24 +23,24 @@ def attend(visit: Visit, frame: Frame, theme: Theme) -> None:
         frame.shortcuts.prefer(shortcuts=preferences.shortcuts)
 
     async def switch(name: str) -> None:
-        await visit.act(visit.comfort.change(theme=name))
+        await page.act(page.preferences.change(theme=name))
 
-    visit.comfort.listen(frame.attention, show)
+    page.preferences.listen(frame.attention, show)
     theme.on_switch(switch)
-    view = live_attention(visit.window, frame.attention)
-    drawer = inbox_drawer(visit)
+    view = live_attention(page.window, frame.attention)
+    drawer = inbox_drawer(page)
     frame.bell.on("click", lambda: drawer.open(first_unread(view)))
 
 
 def first_unread(view: AttentionView) -> str:
     """The tab of the inbox to begin with: the alerts, unless only notifications wait."""
-    waiting = [box.key for box in (ALERT_BOX, NOTIFICATION_BOX) if view.unread.get(box.entity.table)]
-    return waiting[0] if waiting else ALERT_BOX.key
+    waiting = [box.key for box in (ALERT_KIND, NOTIFICATION_KIND) if view.unread.get(box.entity.table)]
+    return waiting[0] if waiting else ALERT_KIND.key
 
 
 def live_attention(window: Window, element: Attention) -> AttentionView:
-    """Bind what asks for attention to the person's alerts and notifications; the leases end with the element."""
-    live = Live(window, element, also_hidden=True)
+    """Bind what asks for attention to the person's alerts and notifications; the subscriptions end with the element."""
+    live = LiveBinding(window, element, deliver_when_hidden=True)
     subscriptions: dict[str, Subscription[Any]] = {}
     live.view = view = AttentionView(subscriptions)
 

@@ -13,16 +13,16 @@ from components.shell.inbox_drawer import InboxDrawer, InboxTab
 from components.shell.shell import page_head
 from components.views.list_query import ListSpec
 from pages.lists.counters import UNREAD
-from pages.lists.lists import ALERT_LIST, NOTIFICATION_LIST, queried
-from pages.page.context import Visit, latest_detected, newest_first, take_marks
+from pages.lists.lists import ALERT_LIST, NOTIFICATION_LIST, searchable_list
+from pages.page.context import PageContext, latest_detected, newest_first, take_marks
 from services.entities.entity import ALERTS, NOTIFICATIONS, Entity
 from services.people.inbox import ALERT_INBOX, NOTIFICATION_INBOX, Inbox
 
-MOST_IN_DRAWER = 50
+MAX_IN_DRAWER = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
+class InboxKind:
     """One kind of message: how it is read, listed and shown; `key` names its count, `order` sorts latest first."""
 
     key: str
@@ -44,7 +44,7 @@ class Box:
         return (not self.inbox.is_unread(row), self.order(row))
 
 
-ALERT_BOX = Box(
+ALERT_KIND = InboxKind(
     key="alerts",
     label="Alerts",
     kind="alert",
@@ -54,7 +54,7 @@ ALERT_BOX = Box(
     present=present_alert,
     order=latest_detected,
 )
-NOTIFICATION_BOX = Box(
+NOTIFICATION_KIND = InboxKind(
     key="notifications",
     label="Notifications",
     kind="notification",
@@ -66,67 +66,67 @@ NOTIFICATION_BOX = Box(
 )
 
 
-def alerts_page(visit: Visit) -> None:
+def alerts_page(page: PageContext) -> None:
     """What was detected, searched, filtered and sorted by the address."""
-    _page(visit, ALERT_BOX)
+    _page(page, ALERT_KIND)
 
 
-def notifications_page(visit: Visit) -> None:
+def notifications_page(page: PageContext) -> None:
     """Messages, as the address asks for them."""
-    _page(visit, NOTIFICATION_BOX)
+    _page(page, NOTIFICATION_KIND)
 
 
-def alerts_tab(visit: Visit) -> None:
+def alerts_tab(page: PageContext) -> None:
     """The alerts below the counters of Live Monitoring."""
     with ui.element("div").classes("lw-head lw-head--bare"):
         ui.element("span").classes("lw-push")
-        _mark_all_button(visit, ALERT_BOX)
-    _list(visit, ALERT_BOX)
+        _mark_all_button(page, ALERT_KIND)
+    _list(page, ALERT_KIND)
 
 
-def inbox_drawer(visit: Visit) -> InboxDrawer:
+def inbox_drawer(page: PageContext) -> InboxDrawer:
     """The drawer of a window, with a tab for each kind; to be opened by the key of one."""
-    return InboxDrawer([_tab(visit, box) for box in (ALERT_BOX, NOTIFICATION_BOX)])
+    return InboxDrawer([_tab(page, box) for box in (ALERT_KIND, NOTIFICATION_KIND)])
 
 
-def _page(visit: Visit, box: Box) -> None:
+def _page(page: PageContext, box: InboxKind) -> None:
     with page_head(box.label):
-        _mark_all_button(visit, box)
-    _list(visit, box)
+        _mark_all_button(page, box)
+    _list(page, box)
 
 
-def _list(visit: Visit, box: Box) -> None:
-    live = queried(visit, box.kind, box.entity, box.spec, box.present, noun=box.key)
-    take_marks(visit, live.element, box.inbox)
+def _list(page: PageContext, box: InboxKind) -> None:
+    live = searchable_list(page, box.kind, box.entity, box.spec, box.present, noun=box.key)
+    take_marks(page, live.element, box.inbox)
 
 
-def _tab(visit: Visit, box: Box) -> InboxTab:
+def _tab(page: PageContext, box: InboxKind) -> InboxTab:
     def build() -> None:
         element = LiveList(box.kind, skeletons=4)
         live_rows(
-            visit.window,
+            page.window,
             element,
             box.entity,
             present=box.present,
             key=box.unread_first,
-            limit=MOST_IN_DRAWER,
+            limit=MAX_IN_DRAWER,
         )
-        take_marks(visit, element, box.inbox)
+        take_marks(page, element, box.inbox)
 
     return InboxTab(
         key=box.key,
         label=box.label,
         path=box.path,
         build=build,
-        bind=lambda badge: live_counts(visit.window, badge, [UNREAD[box.key]]),
-        mark_all=lambda: _mark_all(visit, box),
+        bind=lambda badge: live_counts(page.window, badge, [UNREAD[box.key]]),
+        mark_all=lambda: _mark_all(page, box),
     )
 
 
-def _mark_all_button(visit: Visit, box: Box) -> None:
-    ui.button("Mark all as read", on_click=lambda: _mark_all(visit, box)).props("flat no-caps").classes("lw-button")
+def _mark_all_button(page: PageContext, box: InboxKind) -> None:
+    ui.button("Mark all as read", on_click=lambda: _mark_all(page, box)).props("flat no-caps").classes("lw-button")
 
 
-async def _mark_all(visit: Visit, box: Box) -> None:
-    work = box.inbox.mark_all(visit.context.database, visit.session.identity, visit.membership.org_id)
-    await visit.act(work)
+async def _mark_all(page: PageContext, box: InboxKind) -> None:
+    work = box.inbox.mark_all(page.context.database, page.session.identity, page.membership.org_id)
+    await page.act(work)

@@ -14,7 +14,7 @@ from components.elements.lists.live_list import LiveList
 from components.presentation.rows import Fields
 from components.shell.shell import section
 from pages.lists.run_log import run_log
-from pages.page.context import Visit, activity_list
+from pages.page.context import PageContext, activity_list
 from services.entities import AgentStatus, ScanStatus
 from services.entities.entity import AGENTS, SCANS, Entity, R
 
@@ -38,15 +38,15 @@ SCAN_DETAILS = Detailed(entity=SCANS, statuses=ScanStatus, present=present_scan_
 class DetailPanel(Generic[R]):
     """Shows what `selected` in the address names, and says there what a person selects in `rows`."""
 
-    def __init__(self, visit: Visit, detailed: Detailed[R], rows: LiveList) -> None:
-        self._visit = visit
+    def __init__(self, page: PageContext, detailed: Detailed[R], rows: LiveList) -> None:
+        self._visit = page
         self._rows = rows
         rows.on_select(self.select)
         self._of = detailed
         self._shown: str | None = None
         self._panel = ui.element("aside").classes("lw-aside")
         self._panel.props["aria-label"] = f"Details of the {detailed.noun}"
-        self.follow(visit.address.params)
+        self.follow(page.address.params)
 
     def select(self, id: str | None) -> None:
         """Show a row, or none; the id comes from the browser."""

@@ -10,12 +10,12 @@ from components.elements.bindings import LiveQuery, live_query
 from components.elements.lists.list_controls import ListControls
 from components.elements.lists.live_list import Kind, LiveList
 from components.presentation.rows import Fields, present_agent, present_scan, present_stream
-from components.presentation.statuses import LOOKS
+from components.presentation.statuses import STATUS_STYLES
 from components.views.controls import Labels
 from components.views.list_query import Facet, ListQuery, ListSpec, Option, Sort
 from components.window.window import end_with
 from pages.lists.details import AGENT_DETAILS, SCAN_DETAILS, Detailed, DetailPanel
-from pages.page.context import Visit, latest_detected, newest_first, running_first
+from pages.page.context import PageContext, latest_detected, newest_first, running_first
 from pages.team.organization import PARAMETER
 from services.entities import (
     AcquisitionScan,
@@ -44,7 +44,7 @@ def options_of(kind: type[StrEnum]) -> tuple[Option, ...]:
     """An option for each status of an enum, as it looks everywhere."""
     return tuple(
         Option(value=status.value, label=look.label, icon=look.icon, tone=look.tone)
-        for status, look in LOOKS[kind].items()
+        for status, look in STATUS_STYLES[kind].items()
     )
 
 
@@ -74,12 +74,12 @@ STREAM_LIST: ListSpec[Stream] = ListSpec(
             options=(*options_of(GoalStatus), STALLED, UNREACHABLE),
         ),
     ),
-    ages=True,
+    time_dependent=True,
     sorts=(
         Sort(name="newest", label="Newest first", key=newest_first),
-        Sort(name="updated", label="Last updated", key=_latest_update, moves=True),
-        Sort(name="progress", label="Most progress", key=lambda row: -(row.percentage or 0.0), moves=True),
-        Sort(name="left", label="Done soonest", key=_first_done, moves=True),
+        Sort(name="updated", label="Last updated", key=_latest_update, is_volatile=True),
+        Sort(name="progress", label="Most progress", key=lambda row: -(row.percentage or 0.0), is_volatile=True),
+        Sort(name="left", label="Done soonest", key=_first_done, is_volatile=True),
         Sort(name="name", label="By name", key=lambda row: row.name.casefold()),
     ),
 )
@@ -93,12 +93,12 @@ SCAN_LIST: ListSpec[AcquisitionScan] = ListSpec(
             options=(*options_of(ScanStatus), STALLED, UNREACHABLE),
         ),
     ),
-    ages=True,
+    time_dependent=True,
     sorts=(
         Sort(name="newest", label="Newest first", key=newest_first),
-        Sort(name="updated", label="Last updated", key=_latest_update, moves=True),
-        Sort(name="progress", label="Most progress", key=lambda row: -row.progress_percentage, moves=True),
-        Sort(name="left", label="Done soonest", key=_first_done, moves=True),
+        Sort(name="updated", label="Last updated", key=_latest_update, is_volatile=True),
+        Sort(name="progress", label="Most progress", key=lambda row: -row.progress_percentage, is_volatile=True),
+        Sort(name="left", label="Done soonest", key=_first_done, is_volatile=True),
         Sort(name="name", label="By name", key=lambda row: row.name.casefold()),
     ),
 )
@@ -122,7 +122,7 @@ AGENT_LIST: ListSpec[AgentExecution] = ListSpec(
         ),
         Facet(name="stream", label="Stream", kind="select", values=lambda row: (str(row.stream_id),)),
     ),
-    ages=True,
+    time_dependent=True,
     sorts=(
         Sort(name="running", label="Running first", key=running_first),
         Sort(name="newest", label="Newest first", key=newest_first),
@@ -168,17 +168,17 @@ SPECS: Mapping[str, ListSpec[Any]] = {
 }
 
 
-def streams(visit: Visit) -> None:
+def streams(page: PageContext) -> None:
     """Every stream of the organisation."""
-    queried(visit, "stream", STREAMS, STREAM_LIST, present_stream, noun="streams")
+    searchable_list(page, "stream", STREAMS, STREAM_LIST, present_stream, noun="streams")
 
 
-def scans(visit: Visit) -> None:
+def scans(page: PageContext) -> None:
     """Every scan of the organisation."""
-    queried(visit, "scan", SCANS, SCAN_LIST, present_scan, noun="scans", details=SCAN_DETAILS)
+    searchable_list(page, "scan", SCANS, SCAN_LIST, present_scan, noun="scans", details=SCAN_DETAILS)
 
 
-def agents(visit: Visit) -> None:
+def agents(page: PageContext) -> None:
     """The agent executions: those that run first, then history."""
 
     def stream_name(id: str) -> str:
@@ -190,13 +190,15 @@ def agents(visit: Visit) -> None:
             live.relabel()
 
     labels = {"stream": stream_name}
-    live = queried(visit, "agent", AGENTS, AGENT_LIST, present_agent, noun="runs", details=AGENT_DETAILS, labels=labels)
-    names = visit.window.subscribe(STREAMS, on_change=renamed)
+    live = searchable_list(
+        page, "agent", AGENTS, AGENT_LIST, present_agent, noun="runs", details=AGENT_DETAILS, labels=labels
+    )
+    names = page.window.subscribe(STREAMS, on_change=renamed)
     end_with(live.element, names.close)
 
 
-def queried(
-    visit: Visit,
+def searchable_list(
+    page: PageContext,
     kind: Kind,
     entity: Entity[R],
     spec: ListSpec[R],
@@ -211,19 +213,19 @@ def queried(
 
     With `details`, a row that is selected is shown in full beside the list; `labels` name values of selects by facet.
     """
-    query = ListQuery.parse(spec, visit.address.params)
+    query = ListQuery.parse(spec, page.address.params)
     names = ("q", "sort", *(facet.name for facet in spec.facets))
-    export_path = f"/export/{entity.table}.csv?{PARAMETER}={visit.membership.org_id}"
+    export_path = f"/export/{entity.table}.csv?{PARAMETER}={page.membership.org_id}"
     controls = ListControls(spec, noun=noun, export_path=export_path)
     element = LiveList(kind, pages=True)
-    panel = DetailPanel(visit, details, element) if details else None
-    live = live_query(visit.window, controls, element, entity, present=present, query=query, where=where, labels=labels)
+    panel = DetailPanel(page, details, element) if details else None
+    live = live_query(page.window, controls, element, entity, present=present, query=query, where=where, labels=labels)
 
     def choose(chosen: ListQuery[Any]) -> None:
         nonlocal query
         is_typing = bool(query.search) and chosen.search != query.search
         query = chosen
-        visit.address.set(chosen.params, known=names, is_new=not is_typing)
+        page.address.set(chosen.params, known=names, is_new=not is_typing)
         live.show(chosen)
 
     def follow(params: Any) -> None:
@@ -235,5 +237,5 @@ def queried(
             live.show(query)
 
     controls.on_query(choose)
-    visit.address.listen(element, follow)
+    page.address.listen(element, follow)
     return live

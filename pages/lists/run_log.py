@@ -8,17 +8,17 @@ from nicegui import ui
 
 from components.elements.logs.run_log import RunLog
 from components.window.window import end_with
-from pages.page.context import Visit
+from pages.page.context import PageContext
 from services.entities.entity import Entity, R
 from services.errors import LivewatchError
-from services.history.run_logs import MOST_LINES, log_lines
+from services.history.run_logs import MAX_LINES, log_lines
 from services.realtime import Delta
 
 # Lines are not broadcast; writing them is a heartbeat of their run, which every window of its organisation hears.
 PAUSE = 0.5
 
 
-def run_log(visit: Visit, entity: Entity[R], run: UUID) -> RunLog:
+def run_log(page: PageContext, entity: Entity[R], run: UUID) -> RunLog:
     """The section of one run; it shows once there are lines."""
     element = RunLog()
     last = 0
@@ -30,11 +30,11 @@ def run_log(visit: Visit, entity: Entity[R], run: UUID) -> RunLog:
         while is_due:
             is_due = False
             try:
-                lines = await log_lines(visit.context.database, visit.session.identity, run, after=last)
+                lines = await log_lines(page.context.database, page.session.identity, run, after=last)
             except LivewatchError:
                 return  # the next change of the run asks again
             if lines:
-                element.add(lines, is_first=not last, more=not last and len(lines) == MOST_LINES)
+                element.add(lines, is_first=not last, more=not last and len(lines) == MAX_LINES)
                 last = lines[-1].id
             await asyncio.sleep(PAUSE)
 
@@ -55,11 +55,11 @@ def run_log(visit: Visit, entity: Entity[R], run: UUID) -> RunLog:
 
     async def older(before: int) -> None:
         try:
-            lines = await log_lines(visit.context.database, visit.session.identity, run, before=before)
+            lines = await log_lines(page.context.database, page.session.identity, run, before=before)
         except LivewatchError as error:
             ui.notify(str(error), type="negative")
         else:
-            element.add(lines, is_older=True, more=len(lines) == MOST_LINES)
+            element.add(lines, is_older=True, more=len(lines) == MAX_LINES)
 
     def stop() -> None:
         if reading is not None:
@@ -67,6 +67,6 @@ def run_log(visit: Visit, entity: Entity[R], run: UUID) -> RunLog:
 
     element.on("live", mounted)
     element.on_older(older)
-    subscription = visit.window.subscribe(entity, where=lambda row: row.id == run, on_change=changed)
+    subscription = page.window.subscribe(entity, where=lambda row: row.id == run, on_change=changed)
     end_with(element, subscription.close, stop)
     return element

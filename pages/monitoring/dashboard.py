@@ -10,7 +10,7 @@ from components.elements.bindings import live_counts
 from components.elements.figures.stats import StatGrid
 from components.shell.shell import page_head, section
 from pages.lists.counters import COUNTERS, STATS
-from pages.page.context import Visit, activity_list, agent_list, alert_list, scan_list, stream_list
+from pages.page.context import PageContext, activity_list, agent_list, alert_list, scan_list, stream_list
 from services.entities import (
     AcquisitionScan,
     Activity,
@@ -30,38 +30,38 @@ RECENTLY = timedelta(days=1)
 PRESSING = {Priority.URGENT, Priority.HIGH}
 
 
-def dashboard_page(visit: Visit) -> None:
+def dashboard_page(page: PageContext) -> None:
     """Counters with their last hour; streams and scans in trouble; what runs; alerts that press; activity."""
     page_head("Dashboard")
     grid = StatGrid([replace(stat, spark=True) for stat in STATS])
-    grid.on("history", show_last_hour(visit, grid))
-    live_counts(visit.window, grid, COUNTERS)
+    grid.on("history", show_last_hour(page, grid))
+    live_counts(page.window, grid, COUNTERS)
     with ui.element("div").classes("lw-overview"):
         with ui.element("div").classes("lw-page"):
             with section("Needs attention"):
                 all_well = "Nothing is blocked, at risk, stalled or unreachable."
-                stream_list(visit, where=is_in_trouble, ages=True, empty_text=all_well)
-                scan_list(visit, where=has_trouble, ages=True, empty_text="")
+                stream_list(page, where=is_in_trouble, time_dependent=True, empty_text=all_well)
+                scan_list(page, where=has_trouble, time_dependent=True, empty_text="")
             with section("Running now"):
                 agent_list(
-                    visit,
+                    page,
                     where=lambda run: run.status is AgentStatus.RUNNING,
                     limit=20,
                     empty_text="No agent runs at the moment.",
                 )
         with ui.element("div").classes("lw-page"):
             with section("Alerts that press"):
-                alert_list(visit, where=presses, limit=5, empty_text="No urgent or high alert waits for you.")
+                alert_list(page, where=presses, limit=5, empty_text="No urgent or high alert waits for you.")
             with section("Recent activity"):
-                activity_list(visit, where=is_worth_telling, limit=12)
+                activity_list(page, where=is_worth_telling, limit=12)
 
 
-def show_last_hour(visit: Visit, grid: StatGrid) -> Callable[[], object]:
+def show_last_hour(page: PageContext, grid: StatGrid) -> Callable[[], object]:
     """What brings the sparklines up to date; while there is no answer they stay as they are."""
 
     async def show() -> None:
         try:
-            hour = await last_hour(visit.context.database, visit.session.identity, visit.membership.org_id)
+            hour = await last_hour(page.context.database, page.session.identity, page.membership.org_id)
         except LivewatchError:
             return
         grid.apply({"set": {key: {"spark": series} for key, series in asdict(hour).items()}})

@@ -9,8 +9,8 @@ from components.elements.logs.event_log import EventLog
 from components.presentation.text import text
 from components.shell.shell import section
 from components.views.counts import FieldsView
-from components.window.window import Live, Window, end_with
-from pages.page.context import Visit
+from components.window.window import LiveBinding, Window, end_with
+from pages.page.context import PageContext
 from services.entities.entity import ALERTS, ENTITIES, STREAMS, Topic
 from services.errors import SessionExpired
 from services.plan import PLAN_LIMITS
@@ -28,14 +28,14 @@ STATS = (
 FEED_COLUMNS = (
     Column(key="name", label="Feed"),
     Column(key="status", label="Status", kind="status"),
-    Column(key="p50", label="Lag p50", kind="number", hint="Of the canaries of the last ten minutes"),
-    Column(key="p95", label="Lag p95", kind="number", hint="Of the canaries of the last ten minutes"),
+    Column(key="p50", label="Lag p50", kind="number", hint="Of the probes of the last ten minutes"),
+    Column(key="p95", label="Lag p95", kind="number", hint="Of the probes of the last ten minutes"),
     Column(key="rate", label="Events/s", kind="number", hint="Over the last minute"),
     Column(key="events", label="Events", kind="number"),
     Column(key="reconnects", label="Reconnects", kind="number"),
-    Column(key="missed", label="Canaries missed", kind="number"),
+    Column(key="missed", label="Probes missed", kind="number"),
     Column(key="repaired", label="Rows repaired", kind="number", hint="Found by comparing with the table every minute"),
-    Column(key="leases", label="Subscriptions", kind="number"),
+    Column(key="subscriptions", label="Subscriptions", kind="number"),
 )
 PLAN_COLUMNS = (
     Column(key="name", label="Limit"),
@@ -59,30 +59,30 @@ QUARANTINE_COLUMNS = (
 )
 
 
-def system_panel(visit: Visit) -> None:
-    """Figures of this process's feeds, brought up to date whenever a status changes: with every canary at least."""
-    figures = Figures(visit)
+def system_panel(page: PageContext) -> None:
+    """Figures of this process's feeds, brought up to date whenever a status changes: with every probe at least."""
+    figures = Figures(page)
     grid = StatGrid(STATS)
-    totals = Live(visit.window, grid, follows_status=True)
+    totals = LiveBinding(page.window, grid, follows_status=True)
     totals.view = FieldsView(figures.totals)
     end_with(grid, totals.close)
     with section("Your feeds"):
-        live_table(visit.window, LiveTable("feeds", FEED_COLUMNS, label="Your feeds"), figures.feeds)
+        live_table(page.window, LiveTable("feeds", FEED_COLUMNS, label="Your feeds"), figures.feeds)
     with section("Windows"):
         text(
             "p",
             "A window that takes its frames slowly, by its line or its machine, is sent fewer and larger ones; "
             "it stays correct and holds up nobody.",
         ).classes("lw-muted")
-        live_table(visit.window, LiveTable("windows", WINDOW_COLUMNS, label="Windows"), figures.windows)
+        live_table(page.window, LiveTable("windows", WINDOW_COLUMNS, label="Windows"), figures.windows)
     with section("Use of the plan"):
-        plan = visit.context.plan
+        plan = page.context.plan
         text(
             "p",
             f"What this app uses of the Realtime limits of the {plan.value} plan; other clients of the same project "
             "come on top. LIVEWATCH_PLAN names the plan.",
         ).classes("lw-muted")
-        live_table(visit.window, LiveTable("plan", PLAN_COLUMNS, label="Use of the plan"), figures.plan)
+        live_table(page.window, LiveTable("plan", PLAN_COLUMNS, label="Use of the plan"), figures.plan)
     with section("Quarantined rows"):
         text(
             "p",
@@ -90,25 +90,25 @@ def system_panel(visit: Visit) -> None:
             "Mend the row and it appears.",
         ).classes("lw-muted")
         live_table(
-            visit.window, LiveTable("quarantine", QUARANTINE_COLUMNS, label="Quarantined rows"), figures.quarantine
+            page.window, LiveTable("quarantine", QUARANTINE_COLUMNS, label="Quarantined rows"), figures.quarantine
         )
     with section("Realtime inspector"):
-        live_events(visit.window, EventLog(), ENTITIES)
+        live_events(page.window, EventLog(), ENTITIES)
 
 
 class Figures:
     """What the tables show. Of feeds and rows only those that this person listens to; of the whole app only sums."""
 
-    def __init__(self, visit: Visit) -> None:
-        self._realtime = visit.context.realtime
-        self._pacer = visit.context.pacer
-        self._here = visit.window
-        self._org_id = visit.membership.org_id
-        self._user_id = visit.session.identity.user_id
-        self._limits = PLAN_LIMITS[visit.context.plan]
+    def __init__(self, page: PageContext) -> None:
+        self._realtime = page.context.realtime
+        self._scheduler = page.context.scheduler
+        self._here = page.window
+        self._org_id = page.membership.org_id
+        self._user_id = page.session.identity.user_id
+        self._limits = PLAN_LIMITS[page.context.plan]
         self._names: dict[Topic, str] = {
-            STREAMS.topic(visit.membership.org_id): visit.membership.name,
-            ALERTS.topic(visit.session.identity.user_id): "Personal",
+            STREAMS.topic(page.membership.org_id): page.membership.name,
+            ALERTS.topic(page.session.identity.user_id): "Personal",
         }
 
     def totals(self) -> dict[str, Fields]:
@@ -117,7 +117,7 @@ class Figures:
         lags = [feed.status.lag for feed in feeds if feed.status.lag is not None]
         quarantined = len(self.quarantine())
         reconnects = sum(_reconnects(feed) for feed in feeds)
-        windows = sum(window.is_connected for window in self._pacer.windows)
+        windows = sum(window.is_connected for window in self._scheduler.windows)
         return {
             "lag": {"value": f"{max(lags) * 1000:.1f} ms" if lags else "not yet", "hint": "slower feed"},
             "events": {
@@ -148,23 +148,23 @@ class Figures:
                 "rate": f"{feed.meter.rate:.1f}",
                 "events": feed.meter.events,
                 "reconnects": _reconnects(feed),
-                "missed": feed.status.missed_canaries,
+                "missed": feed.status.missed_probes,
                 "repaired": feed.supervisor.repaired,
-                "leases": len(feed.leases),
+                "subscriptions": len(feed.subscriptions),
             }
             for feed in self._mine()
         }
 
     def windows(self) -> dict[str, Fields]:
         """A row for each window on this organisation: this person's by their pages, the others' without."""
-        here = [window for window in self._pacer.windows if window.org_id == self._org_id and window.is_connected]
+        here = [window for window in self._scheduler.windows if window.org_id == self._org_id and window.is_connected]
         return {
             str(index): self._window(window)
             for index, window in enumerate(sorted(here, key=lambda window: window.began_at))
         }
 
     def _window(self, window: Window) -> Fields:
-        drain = window.drain
+        flow = window.flow
         try:
             is_mine = window.session.identity.user_id == self._user_id
         except SessionExpired:
@@ -172,9 +172,9 @@ class Figures:
         return {
             "who": "You, here" if window is self._here else "You" if is_mine else "Another member",
             "page": window.client.sub_pages_router.current_path.partition("?")[0] if is_mine else None,
-            "quality": drain.quality.value.capitalize() if drain.quality else None,
-            "round_trip": _milliseconds(drain.round_trip),
-            "frames": f"{drain.frame_rate:.1f}",
+            "quality": flow.quality.value.capitalize() if flow.quality else None,
+            "round_trip": _milliseconds(flow.round_trip),
+            "frames": f"{flow.frame_rate:.1f}",
             "since": str(datetime.now(UTC) - window.began_at).partition(".")[0],
         }
 

@@ -1,4 +1,4 @@
-"""One person's visit in one window: what the pages inside the frame are built from."""
+"""One person's page in one window: what the pages inside the frame are built from."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from components.presentation.rows import (
     present_stream,
 )
 from components.window.window import Window
-from pages.page.preferences_store import Comfort
-from pages.page.services import Context
-from pages.page.url_state import Address
+from pages.page.preferences_store import PreferencesStore
+from pages.page.services import Services
+from pages.page.url_state import UrlState
 from services.auth.sessions import UserSession
 from services.entities import (
     AcquisitionScan,
@@ -38,15 +38,15 @@ from services.people.organizations import Membership
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class PageContext:
     """The services, the session, the window's end of the feed, its address, the organisation and what is preferred."""
 
-    context: Context
+    context: Services
     session: UserSession
     window: Window
     membership: Membership
-    address: Address
-    comfort: Comfort
+    address: UrlState
+    preferences: PreferencesStore
 
     async def act(self, work: Awaitable[object], *, done: str = "") -> None:
         """Do something that a person asked for, and tell them how it went."""
@@ -60,27 +60,41 @@ class Visit:
 
 
 def stream_list(
-    visit: Visit, *, where: Callable[[Stream], bool] | None = None, empty_text: str | None = None, ages: bool = False
+    page: PageContext,
+    *,
+    where: Callable[[Stream], bool] | None = None,
+    empty_text: str | None = None,
+    time_dependent: bool = False,
 ) -> None:
-    """Stream cards, newest first: an order that no progress changes. `ages`: time alone changes who passes `where`."""
+    """Stream cards, newest first: an order that no progress changes. `time_dependent`: time alone changes who passes `where`."""
     element = LiveList("stream", empty_text=empty_text)
-    live_rows(visit.window, element, STREAMS, present=present_stream, key=newest_first, where=where, ages=ages)
+    live_rows(
+        page.window,
+        element,
+        STREAMS,
+        present=present_stream,
+        key=newest_first,
+        where=where,
+        time_dependent=time_dependent,
+    )
 
 
 def scan_list(
-    visit: Visit,
+    page: PageContext,
     *,
     where: Callable[[AcquisitionScan], bool] | None = None,
     empty_text: str | None = None,
-    ages: bool = False,
+    time_dependent: bool = False,
 ) -> None:
     """Scan cards, newest first."""
     element = LiveList("scan", empty_text=empty_text)
-    live_rows(visit.window, element, SCANS, present=present_scan, key=newest_first, where=where, ages=ages)
+    live_rows(
+        page.window, element, SCANS, present=present_scan, key=newest_first, where=where, time_dependent=time_dependent
+    )
 
 
 def agent_list(
-    visit: Visit,
+    page: PageContext,
     *,
     where: Callable[[AgentExecution], bool] | None = None,
     limit: int = 100,
@@ -89,11 +103,11 @@ def agent_list(
     """Agent executions: those that run or wait first, then the latest."""
 
     element = LiveList("agent", empty_text=empty_text)
-    live_rows(visit.window, element, AGENTS, present=present_agent, key=running_first, where=where, limit=limit)
+    live_rows(page.window, element, AGENTS, present=present_agent, key=running_first, where=where, limit=limit)
 
 
 def activity_list(
-    visit: Visit,
+    page: PageContext,
     *,
     where: Callable[[Activity], bool] | None = None,
     limit: int = 100,
@@ -101,11 +115,11 @@ def activity_list(
 ) -> None:
     """What happened, latest first."""
     element = LiveList("activity", empty_text=empty_text)
-    live_rows(visit.window, element, ACTIVITIES, present=present_activity, key=newest_first, where=where, limit=limit)
+    live_rows(page.window, element, ACTIVITIES, present=present_activity, key=newest_first, where=where, limit=limit)
 
 
 def alert_list(
-    visit: Visit,
+    page: PageContext,
     *,
     where: Callable[[SignalAlert], bool] | None = None,
     limit: int = 100,
@@ -113,18 +127,18 @@ def alert_list(
 ) -> None:
     """Alerts for the person, latest first, each with a way to mark it as read."""
     element = LiveList("alert", empty_text=empty_text)
-    live_rows(visit.window, element, ALERTS, present=present_alert, key=latest_detected, where=where, limit=limit)
-    take_marks(visit, element, ALERT_INBOX)
+    live_rows(page.window, element, ALERTS, present=present_alert, key=latest_detected, where=where, limit=limit)
+    take_marks(page, element, ALERT_INBOX)
 
 
-def notification_list(visit: Visit, *, limit: int = 100) -> None:
+def notification_list(page: PageContext, *, limit: int = 100) -> None:
     """Messages for the person, latest first, each with a way to mark it as read."""
     element = LiveList("notification")
-    live_rows(visit.window, element, NOTIFICATIONS, present=present_notification, key=newest_first, limit=limit)
-    take_marks(visit, element, NOTIFICATION_INBOX)
+    live_rows(page.window, element, NOTIFICATIONS, present=present_notification, key=newest_first, limit=limit)
+    take_marks(page, element, NOTIFICATION_INBOX)
 
 
-def take_marks(visit: Visit, element: LiveList, inbox: Inbox) -> None:
+def take_marks(page: PageContext, element: LiveList, inbox: Inbox) -> None:
     """Mark as read what the person marks in the list; the id comes from the browser and may be anything."""
 
     async def mark(id: str) -> None:
@@ -132,7 +146,7 @@ def take_marks(visit: Visit, element: LiveList, inbox: Inbox) -> None:
             row_id = UUID(id)
         except ValueError:
             return
-        await visit.act(inbox.mark(visit.context.database, visit.session.identity, row_id))
+        await page.act(inbox.mark(page.context.database, page.session.identity, row_id))
 
     element.on_mark_read(mark)
 

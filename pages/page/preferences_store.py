@@ -14,7 +14,7 @@ from services.people.profiles import prefer
 OnPrefer = Callable[[Preferences], None]
 
 
-class Comfort:
+class PreferencesStore:
     """One per window. `preferences` are the present ones; whoever shows by them listens."""
 
     def __init__(self, database: Database, session: UserSession, preferences: Preferences) -> None:

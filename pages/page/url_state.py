@@ -10,7 +10,7 @@ from components.window.window import Window, end_with
 OnChange = Callable[[Mapping[str, str]], None]
 
 
-class Address:
+class UrlState:
     """One per window. Whoever shows something by the address listens for what back and forward make of it."""
 
     def __init__(self, window: Window) -> None:

@@ -12,7 +12,7 @@ from components.presentation.text import text
 from components.shell.shell import page_head, section
 from components.window.window import end_with
 from pages.api.app import public_address
-from pages.page.context import Visit
+from pages.page.context import PageContext
 from pages.settings.ingest_keys import ONCE, make
 from services.entities import AcquisitionScan, AgentExecution, Reported, Stream
 from services.entities.entity import AGENTS, SCANS, STREAMS
@@ -28,7 +28,7 @@ PATHS: dict[Any, str] = {
 }
 
 
-def connect_page(visit: Visit) -> None:
+def connect_page(page: PageContext) -> None:
     """Three steps: a key, a snippet, and the first report."""
     request = ui.context.client.request
     address = public_address(request) if request else "http://localhost:8080"
@@ -47,28 +47,28 @@ def connect_page(visit: Visit) -> None:
 
     def is_awaited(row: Reported) -> bool:
         """Of the key that was made here; of any key for who may make none."""
-        if visit.membership.is_admin:
+        if page.membership.is_admin:
             return made is not None and row.ingest_key == made.id
         return row.heartbeat_at is not None and row.heartbeat_at >= opened_at
 
     with section("1. Make a key"), ui.element("div").classes("lw-panel lw-stack"):
-        _key(visit, use)
+        _key(page, use)
     with section("2. Report"), ui.element("div").classes("lw-panel lw-stack"):
         snippets = CodeTabs(snippets_for(address, NO_KEY), label="Ways to report")
         with ui.element("p").classes("lw-muted"):
             ui.link("Every request of the HTTP API", "/api/v1/docs", new_tab=True)
     with section("3. See it"), ui.element("div").classes("lw-panel"):
-        status = FirstReport(is_ready=not visit.membership.is_admin)
-        _listen(visit, status, is_awaited)
+        status = FirstReport(is_ready=not page.membership.is_admin)
+        _listen(page, status, is_awaited)
 
 
-def _key(visit: Visit, use: Callable[[MadeKey], None]) -> None:
-    if not visit.membership.is_admin:
+def _key(page: PageContext, use: Callable[[MadeKey], None]) -> None:
+    if not page.membership.is_admin:
         text("p", "An admin of the organisation makes keys. Ask one of them, and put the key where lw_… stands below.")
         return
 
     async def create() -> None:
-        if made := await make(visit, f"Connect, {datetime.now().astimezone():%d %b %H:%M}", list(KeyScope)):
+        if made := await make(page, f"Connect, {datetime.now().astimezone():%d %b %H:%M}", list(KeyScope)):
             use(made)
             button.delete()
             told.text = f"The key is in the snippets below. {ONCE}"
@@ -78,7 +78,7 @@ def _key(visit: Visit, use: Callable[[MadeKey], None]) -> None:
     button.classes("lw-button lw-button--primary")
 
 
-def _listen(visit: Visit, status: FirstReport, is_awaited: Callable[[Reported], bool]) -> None:
+def _listen(page: PageContext, status: FirstReport, is_awaited: Callable[[Reported], bool]) -> None:
     """Turns the status green with the first run that is awaited; the feeds are the ones that every window shares."""
 
     def look(deltas: list[Delta[Any]]) -> None:
@@ -87,12 +87,12 @@ def _listen(visit: Visit, status: FirstReport, is_awaited: Callable[[Reported], 
             if row and row.heartbeat_at and is_awaited(row):
                 name = row.agent_name if isinstance(row, AgentExecution) else row.name
                 status.show(name=name, path=PATHS[type(row)].format(id=row.id), at=row.heartbeat_at)
-                for lease in leases:
-                    lease.close()
+                for subscription in subscriptions:
+                    subscription.close()
                 return
 
-    leases = [visit.window.subscribe(entity, on_change=look) for entity in (STREAMS, SCANS, AGENTS)]
-    end_with(status, *(lease.close for lease in leases))
+    subscriptions = [page.window.subscribe(entity, on_change=look) for entity in (STREAMS, SCANS, AGENTS)]
+    end_with(status, *(subscription.close for subscription in subscriptions))
 
 
 def snippets_for(address: str, token: str) -> list[Snippet]:

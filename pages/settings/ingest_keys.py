@@ -7,12 +7,12 @@ from nicegui import ui
 from components.elements.connect.code_block import CodeBlock
 from components.elements.connect.key_list import KeyList
 from components.presentation.text import text
-from pages.page.context import Visit
+from pages.page.context import PageContext
 from services.errors import LivewatchError
 from services.ingest import KeyScope
 from services.ingest.administration import KeyEntry, MadeKey, list_keys, make_key, revoke_key
 
-MOST_NAME = 120
+MAX_NAME = 120
 ONCE = "Copy it now: it is not shown again. Whoever has it can report for this organisation, and nothing else."
 SCOPES = {
     KeyScope.RUNS: "Streams, scans, agents and logs",
@@ -21,9 +21,9 @@ SCOPES = {
 }
 
 
-def ingest_keys(visit: Visit) -> None:
+def ingest_keys(page: PageContext) -> None:
     """The list, for who may see it; a sentence for everybody else."""
-    if not visit.membership.is_admin:
+    if not page.membership.is_admin:
         text("p", "Programs report with a key. An admin of the organisation makes one here.").classes("lw-muted")
         return
     keys: list[KeyEntry] = []
@@ -31,7 +31,7 @@ def ingest_keys(visit: Visit) -> None:
 
     async def load() -> None:
         try:
-            keys[:] = await list_keys(visit.context.database, visit.session.identity, visit.membership.org_id)
+            keys[:] = await list_keys(page.context.database, page.session.identity, page.membership.org_id)
             rows.show(keys)
         except LivewatchError as error:
             ui.notify(str(error), type="negative")
@@ -49,46 +49,46 @@ def ingest_keys(visit: Visit) -> None:
                     "lw-button lw-button--critical"
                 )
         if await dialog:
-            await visit.act(revoke(key.id), done="The key is revoked.")
+            await page.act(revoke(key.id), done="The key is revoked.")
         dialog.delete()
 
     async def revoke(id: UUID) -> None:
-        await revoke_key(visit.context.database, visit.session.identity, id)
+        await revoke_key(page.context.database, page.session.identity, id)
         await load()
 
     rows.on_revoke(ask_to_revoke)
     with ui.element("div").classes("lw-keys__actions"):
-        ui.button("New key", icon="add", on_click=lambda: _new_key(visit, load)).props("unelevated no-caps").classes(
+        ui.button("New key", icon="add", on_click=lambda: _new_key(page, load)).props("unelevated no-caps").classes(
             "lw-button lw-button--primary"
         )
         ui.link("How to connect your code", "/connect")
     ui.timer(0, load, once=True)
 
 
-async def make(visit: Visit, name: str, scopes: list[KeyScope]) -> MadeKey | None:
+async def make(page: PageContext, name: str, scopes: list[KeyScope]) -> MadeKey | None:
     """Make a key; None when the database refuses, which the person is told."""
     try:
         return await make_key(
-            visit.context.database, visit.session.identity, visit.membership.org_id, name=name, scopes=scopes
+            page.context.database, page.session.identity, page.membership.org_id, name=name, scopes=scopes
         )
     except LivewatchError as error:
         ui.notify(str(error), type="negative")
         return None
 
 
-async def _new_key(visit: Visit, load: object) -> None:
+async def _new_key(page: PageContext, load: object) -> None:
     """A dialog: name and scopes, then the key itself, which goes with the dialog."""
 
     async def create() -> None:
         chosen = (name.value or "").strip()
         wanted = [scope for scope, box in boxes.items() if box.value]
-        if not 1 <= len(chosen) <= MOST_NAME:
-            name.error = f"Give it a name of 1 to {MOST_NAME} characters."
+        if not 1 <= len(chosen) <= MAX_NAME:
+            name.error = f"Give it a name of 1 to {MAX_NAME} characters."
             return
         if not wanted:
             ui.notify("Let it report something.", type="negative")
             return
-        if made := await make(visit, chosen, wanted):
+        if made := await make(page, chosen, wanted):
             body.clear()
             with body:
                 text("h2", f"The key {chosen}")
@@ -103,7 +103,7 @@ async def _new_key(visit: Visit, load: object) -> None:
 
     with ui.dialog().props('aria-label="New key"') as dialog, ui.element("div").classes("lw-dialog") as body:
         text("h2", "New key")
-        name = ui.input("Name").props(f"outlined dense autofocus maxlength={MOST_NAME}").on("keydown.enter", create)
+        name = ui.input("Name").props(f"outlined dense autofocus maxlength={MAX_NAME}").on("keydown.enter", create)
         with ui.element("fieldset").classes("lw-dialog__choices"):
             text("legend", "It may report")
             boxes = {scope: ui.checkbox(label, value=True).props("dense") for scope, label in SCOPES.items()}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from nicegui import ui
 
-from pages.page.context import Visit
+from pages.page.context import PageContext
 from pages.settings.setting import setting
 from services.errors import LivewatchError
 from services.operations.retention_choice import RetentionChoice, choose_retention, chosen_retention
@@ -18,7 +18,7 @@ KINDS = {
 }
 
 
-def retention_settings(visit: Visit) -> None:
+def retention_settings(page: PageContext) -> None:
     """A choice for each kind; what is older is forgotten within minutes, and cannot be had back."""
     choice = RetentionChoice()
     controls: dict[str, ui.select] = {}
@@ -26,7 +26,7 @@ def retention_settings(visit: Visit) -> None:
     async def load() -> None:
         nonlocal choice
         try:
-            choice = await chosen_retention(visit.context.database, visit.session.identity, visit.membership.org_id)
+            choice = await chosen_retention(page.context.database, page.session.identity, page.membership.org_id)
         except LivewatchError as error:
             ui.notify(str(error), type="negative")
             return
@@ -42,8 +42,8 @@ def retention_settings(visit: Visit) -> None:
         chosen = replace(choice, **{name: days or None})
         if chosen != choice:
             choice = chosen
-            work = choose_retention(visit.context.database, visit.session.identity, visit.membership.org_id, chosen)
-            await visit.act(work, done="Saved.")
+            work = choose_retention(page.context.database, page.session.identity, page.membership.org_id, chosen)
+            await page.act(work, done="Saved.")
 
     for name, (label, about) in KINDS.items():
         with setting(label, about):

@@ -9,7 +9,7 @@ from nicegui.element import Element
 from components.presentation.text import text
 from components.shell.attention.attention import TRY_SOUND
 from components.shell.shell import page_head, section
-from pages.page.context import Visit
+from pages.page.context import PageContext
 from pages.settings.ingest_keys import ingest_keys
 from pages.settings.retention import retention_settings
 from pages.settings.setting import setting
@@ -19,33 +19,33 @@ from services.people.profiles import own_profile, rename
 
 THEMES = {"auto": "System", "light": "Light", "dark": "Dark"}
 DENSITIES = {"comfortable": "Comfortable", "compact": "Compact"}
-MOST_NAME = 120
+MAX_NAME = 120
 
 
-def settings_page(visit: Visit) -> None:
+def settings_page(page: PageContext) -> None:
     """Every choice applies at once here, and in other windows when they load next."""
     page_head("Settings")
     with section("Profile"), ui.element("div").classes("lw-panel lw-settings"):
-        _profile(visit)
+        _profile(page)
     with section("Appearance"), ui.element("div").classes("lw-panel lw-settings"):
-        _choice(visit, "theme", "Theme", "Light or dark, or as your system has it.", THEMES)
-        _choice(visit, "density", "Density", "Compact shows more cards and rows at once.", DENSITIES)
+        _choice(page, "theme", "Theme", "Light or dark, or as your system has it.", THEMES)
+        _choice(page, "density", "Density", "Compact shows more cards and rows at once.", DENSITIES)
     with section("Attention"), ui.element("div").classes("lw-panel lw-settings"):
-        _switch(visit, "toasts", "Toasts", "Show what arrives for you while a window is open.")
-        _switch(visit, "sound", "Sound", "A short tone when something arrives, in one of your windows.", also=_try)
+        _switch(page, "toasts", "Toasts", "Show what arrives for you while a window is open.")
+        _switch(page, "sound", "Sound", "A short tone when something arrives, in one of your windows.", also=_try)
     with section("Ingest keys"), ui.element("div").classes("lw-panel lw-settings"):
-        ingest_keys(visit)
-    if visit.membership.is_admin:
+        ingest_keys(page)
+    if page.membership.is_admin:
         with section("Keep for"), ui.element("div").classes("lw-panel lw-settings"):
-            retention_settings(visit)
+            retention_settings(page)
     with section("Keyboard"), ui.element("div").classes("lw-panel lw-settings"):
-        _switch(visit, "shortcuts", "Shortcuts", "Single keys lead around; ? lists them.")
+        _switch(page, "shortcuts", "Shortcuts", "Single keys lead around; ? lists them.")
 
 
-def _profile(visit: Visit) -> None:
+def _profile(page: PageContext) -> None:
     async def load() -> None:
         try:
-            name.value = (await own_profile(visit.context.database, visit.session.identity)).name
+            name.value = (await own_profile(page.context.database, page.session.identity)).name
         except LivewatchError as error:
             ui.notify(str(error), type="negative")
         else:
@@ -53,36 +53,36 @@ def _profile(visit: Visit) -> None:
 
     async def save() -> None:
         chosen = (name.value or "").strip()
-        if not 1 <= len(chosen) <= MOST_NAME:
-            ui.notify(f"The name must have 1 to {MOST_NAME} characters.", type="negative")
+        if not 1 <= len(chosen) <= MAX_NAME:
+            ui.notify(f"The name must have 1 to {MAX_NAME} characters.", type="negative")
             return
-        await visit.act(rename(visit.context.database, visit.session.identity, chosen), done="Saved.")
+        await page.act(rename(page.context.database, page.session.identity, chosen), done="Saved.")
 
     with setting("Display name", "How your fellow members see you."):
-        name = ui.input().props(f'outlined dense maxlength={MOST_NAME} aria-label="Display name"')
+        name = ui.input().props(f'outlined dense maxlength={MAX_NAME} aria-label="Display name"')
         name.disable()  # what is typed before the present one is known would be overwritten
         name.on("keydown.enter", save)
         ui.button("Save", on_click=save).props("unelevated no-caps").classes("lw-button lw-button--primary")
     with setting("E-mail", "What you sign in with."):
-        text("span", visit.session.identity.email).classes("lw-clip").props("data-testid=email")
+        text("span", page.session.identity.email).classes("lw-clip").props("data-testid=email")
     ui.timer(0, load, once=True)
 
 
-def _choice(visit: Visit, name: str, label: str, about: str, options: Mapping[str, str]) -> None:
+def _choice(page: PageContext, name: str, label: str, about: str, options: Mapping[str, str]) -> None:
     with setting(label, about):
         # Colours that Quasar does not know leave the chosen one to our own styles.
         colours = "toggle-color=ours toggle-text-color=ours"
         control = (
             ui.toggle(dict(options)).props(f'unelevated no-caps {colours} aria-label="{label}"').classes("lw-choice")
         )
-        _bind(visit, name, control)
+        _bind(page, name, control)
 
 
-def _switch(visit: Visit, name: str, label: str, about: str, *, also: Callable[[], None] = lambda: None) -> None:
+def _switch(page: PageContext, name: str, label: str, about: str, *, also: Callable[[], None] = lambda: None) -> None:
     with setting(label, about):
         also()
         control = ui.switch().props(f'dense aria-label="{label}"').classes("lw-switch")
-        _bind(visit, name, control)
+        _bind(page, name, control)
 
 
 def _try() -> None:
@@ -91,14 +91,14 @@ def _try() -> None:
     button.on("click", js_handler=TRY_SOUND)
 
 
-def _bind(visit: Visit, name: str, control: Any) -> None:
+def _bind(page: PageContext, name: str, control: Any) -> None:
     """Show a preference, whoever changes it, and change it."""
 
     async def choose(event: Any) -> None:
-        await visit.act(visit.comfort.change(**{name: event.value}))
+        await page.act(page.preferences.change(**{name: event.value}))
 
     def show(preferences: Preferences) -> None:
         control.value = getattr(preferences, name)
 
-    visit.comfort.listen(control, show)
+    page.preferences.listen(control, show)
     control.on_value_change(choose)

@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 
 from components.presentation.text import text
 from components.shell.org_switcher import Choice, OrgSwitcher
-from pages.page.services import Context
+from pages.page.services import Services
 from services.auth.identity import Identity
 from services.auth.sessions import UserSession
 from services.errors import LivewatchError, PermissionDenied
@@ -47,7 +47,7 @@ def organization_switcher(mine: Sequence[Membership], current: Membership) -> No
     )
 
 
-def new_organization_page(context: Context, session: UserSession, user_name: str) -> None:
+def new_organization_page(context: Services, session: UserSession, user_name: str) -> None:
     """Make an organisation, or wait to be added to one."""
 
     async def create() -> None:

@@ -26,7 +26,7 @@ class Claimant(Protocol):
         ...
 
 
-class Nobody:
+class Anonymous:
     """A Claimant without a user and without a key: no policy shows them a row."""
 
     name = "nobody"

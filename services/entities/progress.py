@@ -10,10 +10,10 @@ from sqlmodel import Field, SQLModel
 from services.entities.base import timestamp_field
 
 # A rate that rests on less is a guess.
-LEAST_WINDOW = 1.0
+MIN_RATE_WINDOW_SECONDS = 1.0
 # Silence of this many usual intervals, and of this time at least, is a stall.
 STALL_INTERVALS = 6
-LEAST_PATIENCE = timedelta(seconds=30)
+MIN_STALL_TIMEOUT = timedelta(seconds=30)
 
 
 class Progress(SQLModel):
@@ -42,7 +42,7 @@ class Progress(SQLModel):
     @property
     def speed(self) -> float | None:
         """The rate, where it rests on enough."""
-        return self.rate if self.rate and (self.rate_window or 0) >= LEAST_WINDOW else None
+        return self.rate if self.rate and (self.rate_window or 0) >= MIN_RATE_WINDOW_SECONDS else None
 
     @property
     def done_at(self) -> datetime | None:
@@ -59,8 +59,8 @@ class Progress(SQLModel):
         """From when on, without progress until then, it counts as stalled; None when no progress is expected."""
         if not self.is_active or not self.last_progress_at:
             return None
-        patience = max(LEAST_PATIENCE, timedelta(seconds=STALL_INTERVALS * (self.progress_interval or 0)))
-        return self.last_progress_at + patience
+        timeout = max(MIN_STALL_TIMEOUT, timedelta(seconds=STALL_INTERVALS * (self.progress_interval or 0)))
+        return self.last_progress_at + timeout
 
     def is_stalled(self, now: datetime) -> bool:
         """Whether progress has stopped for much longer than usual."""

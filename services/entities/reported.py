@@ -30,7 +30,7 @@ class Reported(SQLModel):
         raise NotImplementedError
 
     @property
-    def patience(self) -> timedelta | None:
+    def heartbeat_timeout(self) -> timedelta | None:
         """How long it may be silent; None when it never said how often it reports."""
         if self.heartbeat_interval is None:
             return None
@@ -39,9 +39,9 @@ class Reported(SQLModel):
     @property
     def unreachable_at(self) -> datetime | None:
         """From when on, without a report until then, it counts as unreachable; None when no report is expected."""
-        if self.patience is None or self.heartbeat_at is None or not self.is_expected:
+        if self.heartbeat_timeout is None or self.heartbeat_at is None or not self.is_expected:
             return None
-        return self.heartbeat_at + self.patience
+        return self.heartbeat_at + self.heartbeat_timeout
 
     def is_unreachable(self, now: datetime) -> bool:
         """Whether whoever works on it has gone silent."""

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from services.auth.identity import Identity
 from services.infra.database import Database
 
-MOST_POINTS = 400
+MAX_POINTS = 400
 MINUTES = 60
 
 # The last point of each of `most` equal spans of time, and so the very last. The table is read once, by windows: joined
@@ -94,7 +94,7 @@ async def progress_history(database: Database, identity: Identity, subject_id: U
     """The progress of a stream or scan over its life, at most 400 points; none when it cannot be seen."""
     async with database.as_user(identity) as session:
         connection = await session.connection()
-        rows = await connection.execute(_POINTS, {"subject": subject_id, "most": MOST_POINTS - 1})
+        rows = await connection.execute(_POINTS, {"subject": subject_id, "most": MAX_POINTS - 1})
         return [Point(at=row.at, done=row.done, whole=row.whole) for row in rows]
 
 

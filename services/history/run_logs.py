@@ -9,7 +9,7 @@ from sqlalchemy import text
 from services.auth.identity import Identity
 from services.infra.database import Database
 
-MOST_LINES = 200
+MAX_LINES = 200
 
 _LATEST = text("""
     select id, at, level, message from public.log_lines
@@ -35,7 +35,7 @@ async def log_lines(
 
     None of a run that the person may not see. Raises DatabaseUnavailable.
     """
-    values = {"run": run, "after": after, "before": before, "most": MOST_LINES}
+    values = {"run": run, "after": after, "before": before, "most": MAX_LINES}
     async with database.as_user(identity) as session:
         rows = (await (await session.connection()).execute(_LATEST, values)).all()
     return [LogLine(id=row.id, at=row.at, level=row.level, message=row.message) for row in reversed(rows)]

@@ -27,9 +27,9 @@ logger = structlog.get_logger(__name__)
 INTERVAL = 1.0
 # Rows are stamped before they are committed: what is read reaches back so far, and what was told is not told again.
 OVERLAP = timedelta(seconds=5)
-MOST_TAILS = 20
-MOST_ROWS = 5_000
-MOST_REMEMBERED = 20_000
+MAX_TAILS = 20
+MAX_ROWS = 5_000
+MAX_REMEMBERED = 20_000
 
 _NOW = text("select clock_timestamp(), exists (select from private.ingest_orgs('runs'))")
 _CHANGES = text("""
@@ -73,7 +73,7 @@ class RunChange:
         return (self.name, self.status, self.percent, self.done, self.total, self.step, self.error)
 
 
-class Tail:
+class EventStream:
     """What one program has not been told yet: of each run the newest, so that a slow one holds up nobody."""
 
     def __init__(self) -> None:
@@ -114,17 +114,17 @@ class Tail:
         self._news.set()
 
 
-class Tails:
+class EventStreamHub:
     """Who follows what; `end` ends all of them, `aclose` also waits for the readers."""
 
     def __init__(self, database: Database, *, interval: float = INTERVAL) -> None:
         self._database = database
         self._interval = interval
-        self._tails: dict[UUID, list[Tail]] = {}
+        self._tails: dict[UUID, list[EventStream]] = {}
         self._readers: dict[UUID, asyncio.Task[None]] = {}
         self._has_ended = False
 
-    def admit(self, key: IngestKey) -> None:
+    def authenticate(self, key: IngestKey) -> None:
         """Whether the key may follow now; raises IngestRefused."""
         if KeyScope.RUNS not in key.scopes:
             raise IngestRefused(
@@ -133,15 +133,15 @@ class Tails:
             )
         if self._has_ended:
             raise IngestRefused(Code.UNAVAILABLE, "This server is stopping; ask again.", retry_after=2.0)
-        if len(self._tails.get(key.id, ())) >= MOST_TAILS:
+        if len(self._tails.get(key.id, ())) >= MAX_TAILS:
             raise IngestRefused(
-                Code.RATE, f"{MOST_TAILS} programs follow with this key already; end one of them.", retry_after=10.0
+                Code.RATE, f"{MAX_TAILS} programs follow with this key already; end one of them.", retry_after=10.0
             )
 
     @contextmanager
-    def follow(self, key: IngestKey) -> Iterator[Tail]:
+    def follow(self, key: IngestKey) -> Iterator[EventStream]:
         """The changes from now on of what the key sees. The tail ends within seconds once the key is revoked."""
-        tail = Tail()
+        tail = EventStream()
         if self._has_ended:
             tail.end()
         self._tails.setdefault(key.id, []).append(tail)
@@ -213,7 +213,7 @@ class Tails:
                     tail.take(change)
             # The last is the newest.
             told[change.id] = change.told
-        while len(told) > MOST_REMEMBERED:
+        while len(told) > MAX_REMEMBERED:
             del told[next(iter(told))]
 
     async def _read(self, key: IngestKey, since: datetime | None) -> tuple[datetime, list[RunChange]]:
@@ -225,5 +225,5 @@ class Tails:
                 raise IngestRefused(Code.BAD_KEY, "This key was revoked.")
             if since is None:
                 return now, []
-            rows = await connection.execute(_CHANGES, {"org": key.org_id, "since": since, "most": MOST_ROWS})
+            rows = await connection.execute(_CHANGES, {"org": key.org_id, "since": since, "most": MAX_ROWS})
             return now, [RunChange(**row) for row in rows.mappings()]

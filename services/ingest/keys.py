@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from services.auth.identity import Nobody
+from services.auth.identity import Anonymous
 from services.errors import IngestRefused
 from services.infra.database import Database
 from services.ingest.operations import Code, KeyScope
@@ -22,7 +22,7 @@ from services.ingest.operations import Code, KeyScope
 FORM = re.compile(r"lw_([a-z0-9]{8,32})_([A-Za-z0-9_-]{32,128})")
 # A revoked key works no longer than this; row-level security refuses its writes at once.
 FRESH = 3.0
-MOST_KNOWN = 10_000
+MAX_KNOWN = 10_000
 
 _VERIFY = text("select * from private.verify_ingest_key(:public_id, :secret_hash)")
 
@@ -55,7 +55,7 @@ class NewKey:
     secret_hash: bytes
 
 
-class KeyRing:
+class ApiKeyVerifier:
     """Verifies keys, and remembers for a few seconds which were good and which were not."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -91,7 +91,7 @@ class KeyRing:
 
     async def _look_up(self, public_id: str, digest: bytes) -> IngestKey | None:
         asked_at = self._clock()
-        async with self._database.as_user(Nobody()) as session:
+        async with self._database.as_user(Anonymous()) as session:
             connection = await session.connection()
             found = await connection.execute(_VERIFY, {"public_id": public_id, "secret_hash": digest})
             row = found.one_or_none()
@@ -111,10 +111,10 @@ class KeyRing:
         return key
 
     def _remember(self, public_id: str, known: tuple[bytes, IngestKey | None, float]) -> None:
-        if len(self._known) >= MOST_KNOWN:
+        if len(self._known) >= MAX_KNOWN:
             now = self._clock()
             self._known = {id: each for id, each in self._known.items() if each[2] > now}
-            if len(self._known) >= MOST_KNOWN:
+            if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
         self._known[public_id] = known
 

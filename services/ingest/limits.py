@@ -6,7 +6,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from services.errors import IngestRefused
-from services.infra.rate_limiter import Buckets, Rate
+from services.infra.rate_limiter import Rate, RateLimiter
 from services.ingest.operations import Code
 
 
@@ -15,11 +15,11 @@ class Limits:
 
     def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
-        self._buckets: Buckets[UUID] = Buckets(rate, clock=clock)
+        self._buckets: RateLimiter[UUID] = RateLimiter(rate, clock=clock)
 
-    def take(self, key: UUID) -> None:
+    def acquire(self, key: UUID) -> None:
         """Count a request of the key; raises IngestRefused when it has made too many."""
-        if wait := self._buckets.take(key):
+        if wait := self._buckets.acquire(key):
             raise IngestRefused(
                 Code.RATE,
                 f"This key makes more than {self._rate.per_second:g} requests a second. Send again in "

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from services.errors import DatabaseUnavailable, IngestRefused, PermissionDenied
 from services.infra.database import Database
-from services.ingest.keys import IngestKey, KeyRing
+from services.ingest.keys import ApiKeyVerifier, IngestKey
 from services.ingest.limits import Limits
 from services.ingest.operations import Code, Operation, Target
 
@@ -47,10 +47,10 @@ Outcome = Answer | IngestRefused
 
 
 class Ingest:
-    """The reports of all keys; needs no closing. `admit` each request, then `apply` what it asks for."""
+    """The reports of all keys; needs no closing. `authenticate` each request, then `apply` what it asks for."""
 
     def __init__(
-        self, database: Database, keys: KeyRing, limits: Limits, *, clock: Callable[[], float] = time.monotonic
+        self, database: Database, keys: ApiKeyVerifier, limits: Limits, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._database = database
         self._keys = keys
@@ -60,11 +60,11 @@ class Ingest:
         self.counts: Counter[tuple[str, str]] = Counter()
         """How many reports were answered how: by target, and `written` or the code of the refusal."""
 
-    async def admit(self, token: str) -> IngestKey:
+    async def authenticate(self, token: str) -> IngestKey:
         """The key of a request, which is counted; raises IngestRefused for a bad key and for too many requests."""
         try:
             key = await self._keys.verify(token)
-            self._limits.take(key.id)
+            self._limits.acquire(key.id)
         except DatabaseUnavailable as error:
             raise _unavailable() from error
         except IngestRefused as refusal:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from services.auth.client import Auth, Tokens
-from services.auth.identity import Identity, Nobody
+from services.auth.identity import Anonymous, Identity
 from services.entities import ConnectionStatus
 from services.entities.entity import ENTITIES, NOTIFICATIONS
 from services.errors import AuthError, ConfigurationError, LivewatchError
@@ -21,7 +21,7 @@ from services.operations.migrations import missing_migrations
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
 
 TIMEOUT = 10.0
-CANARY_TIMEOUT = 20.0
+PROBE_TIMEOUT = 20.0
 TABLES = sorted({entity.table for entity in ENTITIES})
 
 _UNPROTECTED = text("""
@@ -48,7 +48,7 @@ _TOPIC_POLICIES = text("""
 """)
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """How a thing was found."""
 
     GOOD = "good"
@@ -57,18 +57,18 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at; `remedy` says what to do where it is not good."""
+class CheckResult:
+    """One thing that was looked at; `hint` says what to do where it is not good."""
 
     name: str
-    verdict: Verdict
+    verdict: CheckStatus
     message: str
-    remedy: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Lessee:
-    """Who holds the lease that the canary travels on."""
+    """Who holds the subscription that the probe travels on."""
 
     tokens: Tokens
 
@@ -77,10 +77,10 @@ class _Lessee:
         return self.tokens.identity
 
 
-async def check(backend: Backend, *, feed: FeedKind, account: Account | None) -> AsyncIterator[Finding]:
-    """Look at everything, from the address to a canary through Realtime and back; never raises for what it finds.
+async def check(backend: Backend, *, feed: FeedKind, account: Account | None) -> AsyncIterator[CheckResult]:
+    """Look at everything, from the address to a probe through Realtime and back; never raises for what it finds.
 
-    Without an `account` the canary is skipped: Realtime lets nobody listen who is not signed in.
+    Without an `account` the probe is skipped: Realtime lets nobody listen who is not signed in.
     """
     async for finding in _project(backend):
         yield finding
@@ -92,20 +92,20 @@ async def check(backend: Backend, *, feed: FeedKind, account: Account | None) ->
     async with database:
         answers = True
         async for finding in _database(database, feed):
-            answers = answers and not (finding.name == "Database" and finding.verdict is Verdict.BAD)
+            answers = answers and not (finding.name == "Database" and finding.verdict is CheckStatus.BAD)
             yield finding
         if account is None:
-            yield Finding(
-                name="Canary",
-                verdict=Verdict.SKIPPED,
+            yield CheckResult(
+                name="Probe",
+                verdict=CheckStatus.SKIPPED,
                 message="No change was sent through Realtime and back, since nobody signed in.",
-                remedy="Set LIVEWATCH_EMAIL and LIVEWATCH_PASSWORD to a user of the project.",
+                hint="Set LIVEWATCH_EMAIL and LIVEWATCH_PASSWORD to a user of the project.",
             )
         elif answers:
-            yield await _canary(backend, database, feed, account)
+            yield await _probe(backend, database, feed, account)
 
 
-async def _project(backend: Backend) -> AsyncIterator[Finding]:
+async def _project(backend: Backend) -> AsyncIterator[CheckResult]:
     """The address, the key and how tokens are signed."""
     key = backend.anon_key.get_secret_value()
     url = backend.api_url.rstrip("/")
@@ -146,7 +146,7 @@ async def _project(backend: Backend) -> AsyncIterator[Finding]:
         )
 
 
-async def _database(database: Database, feed: FeedKind) -> AsyncIterator[Finding]:
+async def _database(database: Database, feed: FeedKind) -> AsyncIterator[CheckResult]:
     """The role, the migrations, and what must come of them."""
     try:
         await database.verify()
@@ -219,7 +219,7 @@ async def _database(database: Database, feed: FeedKind) -> AsyncIterator[Finding
 
 
 async def _catalogue(database: Database) -> tuple[list[str], list[str], list[str], int]:
-    async with database.as_user(Nobody()) as session:
+    async with database.as_user(Anonymous()) as session:
         connection = await session.connection()
         named = {"tables": TABLES}
         return (
@@ -230,17 +230,17 @@ async def _catalogue(database: Database) -> tuple[list[str], list[str], list[str
         )
 
 
-async def _canary(backend: Backend, database: Database, feed: FeedKind, account: Account) -> Finding:
+async def _probe(backend: Backend, database: Database, feed: FeedKind, account: Account) -> CheckResult:
     """Sign in, listen on the user's own topic, and have the database send something there."""
     async with Auth(url=backend.api_url, key=backend.anon_key) as auth:
         try:
             tokens = await auth.sign_in(account.email, account.password)
         except AuthError as error:
-            return _bad("Canary", f"{account.email} could not sign in: {error}", "Give a user of the project.")
+            return _bad("Probe", f"{account.email} could not sign in: {error}", "Give a user of the project.")
         transport = TRANSPORTS[feed](url=backend.api_url, key=backend.anon_key)
         async with RealtimeService(transport=transport, source=DatabaseSource(database)) as realtime:
             ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            lease = realtime.subscribe(
+            subscription = realtime.subscribe(
                 NOTIFICATIONS,
                 tokens.identity.user_id,
                 session=_Lessee(tokens),
@@ -251,26 +251,26 @@ async def _canary(backend: Backend, database: Database, feed: FeedKind, account:
                 ),
             )
             try:
-                async with asyncio.timeout(CANARY_TIMEOUT):
+                async with asyncio.timeout(PROBE_TIMEOUT):
                     await ended
             except TimeoutError:
                 pass
-            status = lease.status
+            status = subscription.status
             if status.lag is not None:
-                return _good("Canary", f"A change came through Realtime and back in {status.lag * 1000:.0f} ms.")
+                return _good("Probe", f"A change came through Realtime and back in {status.lag * 1000:.0f} ms.")
             return _bad(
-                "Canary",
-                f"No change came back within {CANARY_TIMEOUT:.0f} s. {status.cause}".strip(),
+                "Probe",
+                f"No change came back within {PROBE_TIMEOUT:.0f} s. {status.cause}".strip(),
                 "Look at Realtime's settings: it must be on, and private channels allowed.",
             )
 
 
-def _good(name: str, message: str) -> Finding:
-    return Finding(name=name, verdict=Verdict.GOOD, message=message)
+def _good(name: str, message: str) -> CheckResult:
+    return CheckResult(name=name, verdict=CheckStatus.GOOD, message=message)
 
 
-def _bad(name: str, message: str, remedy: str) -> Finding:
-    return Finding(name=name, verdict=Verdict.BAD, message=message, remedy=remedy)
+def _bad(name: str, message: str, hint: str) -> CheckResult:
+    return CheckResult(name=name, verdict=CheckStatus.BAD, message=message, hint=hint)
 
 
 def _reason(error: BaseException) -> str:

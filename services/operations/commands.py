@@ -12,12 +12,12 @@ from services.demo.demo import Demo
 from services.errors import ConfigurationError
 from services.infra.backend import Account, Backend, open_backend
 from services.infra.database import Database
-from services.operations.check import Verdict, check
+from services.operations.check import CheckStatus, check
 from services.operations.migrations import migrate
 from services.operations.synthetic_load import Load, SyntheticLoad, writable_organization
 from services.settings import Settings
 
-SYMBOLS = {Verdict.GOOD: "ok     ", Verdict.BAD: "FAILED ", Verdict.SKIPPED: "skipped"}
+SYMBOLS = {CheckStatus.GOOD: "ok     ", CheckStatus.BAD: "FAILED ", CheckStatus.SKIPPED: "skipped"}
 
 
 async def check_command(settings: Settings) -> int:
@@ -26,9 +26,9 @@ async def check_command(settings: Settings) -> int:
     async with open_backend(settings, report=_say, joins=True) as backend:
         async for finding in check(backend, feed=settings.feed, account=_account(settings, backend)):
             print(f"{SYMBOLS[finding.verdict]}  {finding.name}: {finding.message}", flush=True)
-            if finding.remedy:
-                print(f"         -> {finding.remedy}", flush=True)
-            failed += finding.verdict is Verdict.BAD
+            if finding.hint:
+                print(f"         -> {finding.hint}", flush=True)
+            failed += finding.verdict is CheckStatus.BAD
     print(f"{failed} of these must be put right." if failed else "Everything is as it must be.")
     return 1 if failed else 0
 

@@ -52,11 +52,11 @@ class _Livewatch(Collector):
             feeds.add_metric([status.value], statuses.count(status))
         yield feeds
         yield GaugeMetricFamily(
-            "livewatch_subscriptions", "Leases on feeds.", value=len(self._realtime.active_subscriptions())
+            "livewatch_subscriptions", "Subscriptions on feeds.", value=len(self._realtime.active_subscriptions())
         )
         yield _counter("livewatch_events", "Events that arrived over Realtime.", totals.events)
         yield _counter("livewatch_feed_losses", "Channels that were joined and lost.", totals.losses)
-        yield _counter("livewatch_missed_canaries", "Canaries that did not come back.", totals.missed_canaries)
+        yield _counter("livewatch_missed_probes", "Probes that did not come back.", totals.missed_probes)
         yield _counter("livewatch_quarantined_rows", "Rows that were not understood.", totals.quarantined)
         yield _counter("livewatch_frames", "Messages with changes that were sent to windows.", self._frames.frames)
         yield _histogram(totals.lags, totals.lag_seconds)
@@ -79,5 +79,5 @@ def _histogram(counts: list[int], total: float) -> HistogramMetricFamily:
         cumulative += count
         buckets.append((bound, cumulative))
     return HistogramMetricFamily(
-        "livewatch_lag_seconds", "From the database to a feed, by canaries.", buckets=buckets, sum_value=total
+        "livewatch_lag_seconds", "From the database to a feed, by probes.", buckets=buckets, sum_value=total
     )

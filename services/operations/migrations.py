@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from services.auth.identity import Nobody
+from services.auth.identity import Anonymous
 from services.errors import ConfigurationError
 from services.infra.backend import APP_ROLE, MIGRATIONS
 from services.infra.database import Database
@@ -27,7 +27,7 @@ async def missing_migrations(database: Database) -> list[str]:
     """The files that the database has not had, in their order; raises DatabaseUnavailable."""
     wanted = {migration.version: migration.path.name for migration in find(MIGRATIONS)}
     try:
-        async with database.as_user(Nobody()) as session:
+        async with database.as_user(Anonymous()) as session:
             applied = set((await (await session.connection()).execute(_APPLIED)).scalars())
     except ProgrammingError:
         # The function that tells came with a migration itself, as did the schema that it is in.

@@ -6,7 +6,7 @@ from typing import Self
 import structlog
 from sqlalchemy import text
 
-from services.auth.identity import Nobody
+from services.auth.identity import Anonymous
 from services.errors import LivewatchError
 from services.infra.database import Database
 
@@ -24,7 +24,7 @@ async def forget_old(database: Database, *, most: int = 500) -> dict[str, int]:
 
     Raises DatabaseUnavailable.
     """
-    async with database.as_user(Nobody()) as session:
+    async with database.as_user(Anonymous()) as session:
         counts: dict[str, int] = (await (await session.connection()).execute(_FORGET, {"most": most})).scalar_one()
         return counts
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from services.auth.identity import Identity
 from services.infra.database import Database
 
-MOST_DAYS = 36_500
+MAX_DAYS = 36_500
 
 _CHOSEN = text("select runs_days, alerts_days, events_days from public.retention where org_id = :org")
 _CHOOSE = text("""

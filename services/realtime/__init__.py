@@ -5,7 +5,7 @@ from services.realtime.rows import Delta
 from services.realtime.service import RealtimeService
 from services.realtime.source import DatabaseSource
 from services.realtime.status import FeedStatus
-from services.realtime.subscription import Lessee, Subscription
+from services.realtime.subscription import Subscriber, Subscription
 from services.realtime.transports.broadcast import SupabaseBroadcast
 from services.realtime.transports.postgres_changes import SupabaseChanges
 from services.realtime.transports.transport import Transport
@@ -18,8 +18,8 @@ __all__ = [
     "Delta",
     "Feed",
     "FeedStatus",
-    "Lessee",
     "RealtimeService",
+    "Subscriber",
     "Subscription",
     "SupabaseBroadcast",
     "SupabaseChanges",

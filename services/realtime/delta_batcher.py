@@ -1,4 +1,4 @@
-"""Telling many leases of changes: at once after quiet, and under load in lots, so that telling keeps to its share."""
+"""Telling many subscriptions of changes: at once after quiet, and under load in batcher, so that telling keeps to its share."""
 
 import asyncio
 import time
@@ -8,17 +8,17 @@ from typing import Generic
 from services.entities.entity import R
 from services.realtime.rows import Delta
 
-SHARE = 0.03
-"""Of the event loop, for the leases of one table."""
-LONGEST = 0.1
+EVENT_LOOP_BUDGET = 0.03
+"""Of the event loop, for the subscriptions of one table."""
+MAX_DELAY_SECONDS = 0.1
 
 
-class Lots(Generic[R]):
-    """Passes deltas on in their order. Few leases are told of each change by itself; with hundreds, telling one change
+class DeltaBatcher(Generic[R]):
+    """Passes deltas on in their order. Few subscriptions are told of each change by itself; with hundreds, telling one change
     costs a millisecond, so that the next ones wait for each other, a tenth of a second at most."""
 
     def __init__(self, tell: Callable[[list[Delta[R]]], None]) -> None:
-        self._tell = tell
+        self._deliver = tell
         self._waiting: list[Delta[R]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = float("-inf")
@@ -39,8 +39,8 @@ class Lots(Generic[R]):
         waiting, self._waiting = self._waiting, []
         if waiting:
             began = time.perf_counter()
-            self._tell(waiting)
-            pause = min(LONGEST, (time.perf_counter() - began) / SHARE)
+            self._deliver(waiting)
+            pause = min(MAX_DELAY_SECONDS, (time.perf_counter() - began) / EVENT_LOOP_BUDGET)
             self._due_at = asyncio.get_running_loop().time() + pause
 
     def cancel(self) -> None:

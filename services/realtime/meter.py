@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-RATE_SECONDS = 60
-LAGS_KEPT = 120
-"""Of a canary every five seconds: ten minutes."""
+RATE_WINDOW_SECONDS = 60
+MAX_LAGS = 120
+"""Of a probe every five seconds: ten minutes."""
 
 
 LAG_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -22,7 +22,7 @@ class Totals:
 
     events: int = 0
     losses: int = 0
-    missed_canaries: int = 0
+    missed_probes: int = 0
     quarantined: int = 0
     lags: list[int] = field(default_factory=lambda: [0] * (len(LAG_BOUNDS) + 1))
     lag_seconds: float = 0.0
@@ -33,13 +33,13 @@ class Meter:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, totals: Totals | None = None) -> None:
         self.events = 0
-        self.missed_canaries = 0
+        self.missed_probes = 0
         self._totals = totals or Totals()
         self.last_event_at: datetime | None = None
         self._clock = clock
         self._began = clock()
-        self._seconds: deque[tuple[int, int]] = deque(maxlen=RATE_SECONDS + 1)
-        self._lags: deque[float] = deque(maxlen=LAGS_KEPT)
+        self._seconds: deque[tuple[int, int]] = deque(maxlen=RATE_WINDOW_SECONDS + 1)
+        self._lags: deque[float] = deque(maxlen=MAX_LAGS)
 
     def arrived(self) -> None:
         """Count an event."""
@@ -53,15 +53,15 @@ class Meter:
             self._seconds.append((second, 1))
 
     def proved(self, lag: float) -> None:
-        """Note how long a canary took to come back, in seconds."""
+        """Note how long a probe took to come back, in seconds."""
         self._lags.append(lag)
         self._totals.lags[bisect_left(LAG_BOUNDS, lag)] += 1
         self._totals.lag_seconds += lag
 
     def missed(self) -> None:
-        """Note that a canary did not come back."""
-        self.missed_canaries += 1
-        self._totals.missed_canaries += 1
+        """Note that a probe did not come back."""
+        self.missed_probes += 1
+        self._totals.missed_probes += 1
 
     def lost(self) -> None:
         """Note that a channel that was joined is so no more."""
@@ -71,10 +71,10 @@ class Meter:
     def rate(self) -> float:
         """Events a second over the last minute, or since the beginning when that is less."""
         now = self._clock()
-        recent = sum(count for second, count in self._seconds if second >= now - RATE_SECONDS)
-        return recent / max(1.0, min(RATE_SECONDS, now - self._began))
+        recent = sum(count for second, count in self._seconds if second >= now - RATE_WINDOW_SECONDS)
+        return recent / max(1.0, min(RATE_WINDOW_SECONDS, now - self._began))
 
     def lag(self, share: float) -> float | None:
-        """The lag in seconds that this share (0 to 1) of the last canaries kept within; None before the first."""
+        """The lag in seconds that this share (0 to 1) of the last probes kept within; None before the first."""
         lags = sorted(self._lags)
         return lags[min(len(lags) - 1, int(share * len(lags)))] if lags else None

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from services.entities.entity import Entity, R
 from services.realtime.transports.change import Change
 
-TOMBSTONES = 10_000
+MAX_TOMBSTONES = 10_000
 D = TypeVar("D")
 
 
@@ -164,7 +164,7 @@ class Rows(Generic[R]):
         self._invalid.pop(id, None)
         self._ended[id] = max(version, self._ended.get(id, 0))
         self._ended.move_to_end(id)
-        if len(self._ended) > TOMBSTONES:
+        if len(self._ended) > MAX_TOMBSTONES:
             self._ended.popitem(last=False)
 
     def _validate(self, record: Mapping[str, Any]) -> R | None:

@@ -1,4 +1,4 @@
-"""The hub: one per process, pools feeds by topic and gives out leases on them."""
+"""The hub: one per process, pools feeds by topic and gives out subscriptions on them."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -18,16 +18,16 @@ from services.realtime.feed import Feed
 from services.realtime.meter import Totals
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
-from services.realtime.subscription import Lessee, OnChange, OnStatus, Subscription
+from services.realtime.subscription import OnChange, OnStatus, Subscriber, Subscription
 from services.realtime.transports.transport import Transport
 
 logger = structlog.get_logger(__name__)
 
-LINGER = 5.0
-RECHECK_INTERVAL = 30.0
-UNTOLD_RECHECK_INTERVAL = 3.0
-CHECK_RETRY = 1.0
-QUARANTINE_LIMIT = 500
+LINGER_SECONDS = 5.0
+RECHECK_INTERVAL_SECONDS = 30.0
+UNNOTIFIED_RECHECK_INTERVAL_SECONDS = 3.0
+CHECK_RETRY_SECONDS = 1.0
+MAX_QUARANTINED = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +42,16 @@ class Quarantined:
 
 
 class RealtimeService:
-    """Any number of leases share one feed, and so one upstream channel, per topic; the last one to leave releases it.
+    """Any number of subscriptions share one feed, and so one upstream channel, per topic; the last one to leave releases it.
 
-    A lease on a topic needs the database's word that its holder may listen there. It is asked for when the lease
+    A subscription on a topic needs the database's word that its holder may listen there. It is asked for when the subscription
     is taken, whenever the holder's memberships change (their own topic tells, or a question every few seconds while
     it is not heard), and every half minute.
-    Close with `aclose`, which ends every lease.
+    Close with `aclose`, which ends every subscription.
     """
 
     def __init__(
-        self, *, transport: Transport, source: Source, linger: float = LINGER, random: Random | None = None
+        self, *, transport: Transport, source: Source, linger: float = LINGER_SECONDS, random: Random | None = None
     ) -> None:
         self.totals = Totals()
         self._quarantined: dict[tuple[Topic, str, str], Quarantined] = {}
@@ -62,19 +62,19 @@ class RealtimeService:
         self._feeds: dict[Topic, Feed] = {}
         self._subscriptions: set[Subscription[Any]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._spawn(self._recheck_for_ever(), "recheck of leases")
+        self._spawn(self._recheck_for_ever(), "recheck of subscriptions")
 
     def subscribe(
         self,
         entity: Entity[R],
         scope_id: UUID,
         *,
-        session: Lessee,
+        session: Subscriber,
         where: Callable[[R], bool] | None = None,
         on_change: OnChange[R] | None = None,
         on_status: OnStatus | None = None,
     ) -> Subscription[R]:
-        """Take a lease on the entity's rows of the organisation or user `scope_id`, for `session`; returns at once."""
+        """Take a subscription on the entity's rows of the organisation or user `scope_id`, for `session`; returns at once."""
         subscription = Subscription(
             entity,
             entity.topic(scope_id),
@@ -85,48 +85,48 @@ class RealtimeService:
             on_close=self._release,
         )
         self._subscriptions.add(subscription)
-        self._spawn(self._admit(subscription), f"admit to {subscription.topic}")
+        self._spawn(self._authorize(subscription), f"authorize to {subscription.topic}")
         return subscription
 
     def subscribe_to_stream_progress(
-        self, stream_id: UUID, org_id: UUID, *, session: Lessee, **callbacks: Any
+        self, stream_id: UUID, org_id: UUID, *, session: Subscriber, **callbacks: Any
     ) -> Subscription[Stream]:
         """One stream of an organisation. `callbacks` are `on_change` and `on_status`, here and below."""
         return self.subscribe(
             STREAMS, org_id, session=session, where=lambda stream: stream.id == stream_id, **callbacks
         )
 
-    def subscribe_to_all_streams(self, org_id: UUID, *, session: Lessee, **callbacks: Any) -> Subscription[Stream]:
+    def subscribe_to_all_streams(self, org_id: UUID, *, session: Subscriber, **callbacks: Any) -> Subscription[Stream]:
         """Every stream of an organisation."""
         return self.subscribe(STREAMS, org_id, session=session, **callbacks)
 
     def subscribe_to_scan_progress(
-        self, scan_id: UUID, org_id: UUID, *, session: Lessee, **callbacks: Any
+        self, scan_id: UUID, org_id: UUID, *, session: Subscriber, **callbacks: Any
     ) -> Subscription[AcquisitionScan]:
         """One scan of an organisation."""
         return self.subscribe(SCANS, org_id, session=session, where=lambda scan: scan.id == scan_id, **callbacks)
 
     def subscribe_to_agent_executions(
-        self, org_id: UUID, *, session: Lessee, stream_id: UUID | None = None, **callbacks: Any
+        self, org_id: UUID, *, session: Subscriber, stream_id: UUID | None = None, **callbacks: Any
     ) -> Subscription[AgentExecution]:
         """The agent executions of an organisation, or of one of its streams."""
         where = (lambda run: run.stream_id == stream_id) if stream_id else None
         return self.subscribe(AGENTS, org_id, session=session, where=where, **callbacks)
 
     def subscribe_to_signal_alerts(
-        self, user_id: UUID, *, session: Lessee, **callbacks: Any
+        self, user_id: UUID, *, session: Subscriber, **callbacks: Any
     ) -> Subscription[SignalAlert]:
         """The alerts for a user."""
         return self.subscribe(ALERTS, user_id, session=session, **callbacks)
 
     def subscribe_to_notifications(
-        self, user_id: UUID, *, session: Lessee, **callbacks: Any
+        self, user_id: UUID, *, session: Subscriber, **callbacks: Any
     ) -> Subscription[Notification]:
         """The messages for a user."""
         return self.subscribe(NOTIFICATIONS, user_id, session=session, **callbacks)
 
     def active_subscriptions(self) -> list[Subscription[Any]]:
-        """Every open lease."""
+        """Every open subscription."""
         return list(self._subscriptions)
 
     async def is_reachable(self) -> bool:
@@ -147,12 +147,12 @@ class RealtimeService:
         return [each for each in self._quarantined.values() if each.topic == topic]
 
     def unsubscribe_all(self) -> None:
-        """End every lease."""
+        """End every subscription."""
         for subscription in list(self._subscriptions):
             subscription.close()
 
     async def aclose(self) -> None:
-        """End every lease, feed and task; idempotent."""
+        """End every subscription, feed and task; idempotent."""
         self.unsubscribe_all()
         for task in list(self._tasks):
             task.cancel()
@@ -166,7 +166,7 @@ class RealtimeService:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _admit(self, subscription: Subscription[Any]) -> None:
+    async def _authorize(self, subscription: Subscription[Any]) -> None:
         """Ask the database, as often as it takes to get an answer, and attach or deny."""
         while not subscription.is_closed:
             try:
@@ -174,15 +174,15 @@ class RealtimeService:
             except (PermissionDenied, SessionExpired) as error:
                 subscription.deny(str(error))
             except LivewatchError as error:
-                logger.info("lease is not yet checked", topic=str(subscription.topic), cause=str(error))
-                await asyncio.sleep(CHECK_RETRY)
+                logger.info("subscription is not yet checked", topic=str(subscription.topic), cause=str(error))
+                await asyncio.sleep(CHECK_RETRY_SECONDS)
             else:
                 if not subscription.is_closed:
                     subscription.attach(self._feed(subscription.topic))
                 return
 
     async def _recheck(self, subscriptions: Iterable[Subscription[Any]]) -> None:
-        """Ask again for these leases; one question a user and topic."""
+        """Ask again for these subscriptions; one question a user and topic."""
         verdicts: dict[tuple[UUID, Topic], str | None] = {}
         for subscription in subscriptions:
             try:
@@ -203,24 +203,24 @@ class RealtimeService:
         except PermissionDenied as error:
             return str(error)
         except LivewatchError as error:
-            logger.info("lease is not rechecked", topic=str(topic), cause=str(error))
+            logger.info("subscription is not rechecked", topic=str(topic), cause=str(error))
         return None
 
     async def _recheck_for_ever(self) -> None:
         """Ask for everybody now and then, and often for those whose own topic, which would tell, is not heard."""
         clock = asyncio.get_running_loop().time
-        everybody_at = clock() + RECHECK_INTERVAL
+        everybody_at = clock() + RECHECK_INTERVAL_SECONDS
         while True:
-            await asyncio.sleep(UNTOLD_RECHECK_INTERVAL)
+            await asyncio.sleep(UNNOTIFIED_RECHECK_INTERVAL_SECONDS)
             if clock() >= everybody_at:
-                everybody_at = clock() + RECHECK_INTERVAL
+                everybody_at = clock() + RECHECK_INTERVAL_SECONDS
                 await self._recheck(list(self._subscriptions))
             else:
-                told = {each.session for each in self._subscriptions if _tells(each)}
+                told = {each.session for each in self._subscriptions if _is_notified(each)}
                 await self._recheck([each for each in self._subscriptions if each.session not in told])
 
     def _membership_changed(self, topic: Topic) -> None:
-        """A user's memberships changed (their own topic says so), or a feed's lender was refused."""
+        """A user's memberships changed (their own topic says so), or a feed's token_owner was refused."""
         users = {each.session for each in self._subscriptions if each.topic == topic}
         concerned = [each for each in self._subscriptions if each.session in users]
         self._spawn(self._recheck(concerned), "recheck after a change of membership")
@@ -242,13 +242,13 @@ class RealtimeService:
         self._subscriptions.discard(subscription)
         if feed := self._feeds.get(subscription.topic):
             feed.discard(subscription)
-            if not feed.leases:
+            if not feed.subscriptions:
                 self._spawn(self._close_when_idle(feed), f"linger of {feed.topic}")
 
     async def _close_when_idle(self, feed: Feed) -> None:
-        """A reload must cost nothing, so a feed outlives its last lease a little."""
+        """A reload must cost nothing, so a feed outlives its last subscription a little."""
         await asyncio.sleep(self._linger)
-        if not feed.leases and self._feeds.get(feed.topic) is feed:
+        if not feed.subscriptions and self._feeds.get(feed.topic) is feed:
             del self._feeds[feed.topic]
             await feed.aclose()
 
@@ -258,7 +258,7 @@ class RealtimeService:
         known = self._quarantined.get(key)
         if known is None:
             logger.warning("row quarantined", table=table, id=id, reason=reason)
-            if len(self._quarantined) >= QUARANTINE_LIMIT:
+            if len(self._quarantined) >= MAX_QUARANTINED:
                 self._quarantined.pop(next(iter(self._quarantined)))
             known = Quarantined(topic=topic, table=table, id=id, reason=reason, count=0)
         self._quarantined[key] = replace(known, count=known.count + 1)
@@ -274,8 +274,8 @@ class RealtimeService:
             logger.error("a task of the realtime service failed", task=task.get_name(), exc_info=error)
 
 
-def _tells(subscription: Subscription[Any]) -> bool:
-    """Whether changes of its holder's memberships are heard by this lease."""
+def _is_notified(subscription: Subscription[Any]) -> bool:
+    """Whether changes of its holder's memberships are heard by this subscription."""
     try:
         subscription.session.identity  # noqa: B018  # raises when the session has ended
     except SessionExpired:

@@ -25,7 +25,7 @@ class Source(Protocol):
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
         """The same rows' ids and versions."""
 
-    async def canary(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
+    async def probe(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
         """Have the database send `nonce` to the topic the way changes go."""
 
 
@@ -48,11 +48,11 @@ class DatabaseSource:
             for row in await self._read(identity, topic, f"select t.id, t.version from {_rows_on(entity)}")
         }
 
-    async def canary(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
+    async def probe(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
         async with self._database.as_user(identity) as session:
             connection = await session.connection()
             await connection.execute(
-                text("select public.livewatch_canary(:topic, :nonce, :kind)"),
+                text("select public.livewatch_probe(:topic, :nonce, :kind)"),
                 {"topic": str(topic), "nonce": nonce, "kind": kind.value},
             )
 
@@ -60,7 +60,7 @@ class DatabaseSource:
         """Read in one transaction with the check, since row-level security shows a stranger no rows, not an error."""
         async with self._database.as_user(identity) as session:
             connection = await session.connection()
-            allowed = await connection.execute(text("select private.may_listen(:topic)"), {"topic": str(topic)})
+            allowed = await connection.execute(text("select private.can_subscribe(:topic)"), {"topic": str(topic)})
             if not allowed.scalar_one():
                 raise PermissionDenied(f"{identity.email} is not, or no longer, among the people of {topic}.")
             if statement == "select":

@@ -8,10 +8,10 @@ TICK = 0.25
 
 
 @asynccontextmanager
-async def patience(seconds: float) -> AsyncIterator[None]:
+async def stall_tolerant_timeout(seconds: float) -> AsyncIterator[None]:
     """Raise TimeoutError after these seconds, as `asyncio.timeout` does, but count a standstill of the loop as a tick.
 
-    What a blocked event loop has not read yet may have come in time: it is read before the patience ends.
+    What a blocked event loop has not read yet may have come in time: it is read before the stall_tolerant_timeout ends.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(None) as limit:

@@ -8,10 +8,10 @@ from services.entities import ConnectionStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStatus:
-    """One state of a feed. Times are UTC; `lag` is in seconds, database to feed, from the last canary.
+    """One state of a feed. Times are UTC; `lag` is in seconds, database to feed, from the last probe.
 
     `cause` is a sentence for a person: why it is not connected. `attempt` counts the tries since the last connection,
-    `missed_canaries` the canaries that have not come back since the feed began.
+    `missed_probes` the probes that have not come back since the feed began.
     """
 
     status: ConnectionStatus
@@ -21,7 +21,7 @@ class FeedStatus:
     connected_at: datetime | None = None
     last_event_at: datetime | None = None
     lag: float | None = None
-    missed_canaries: int = 0
+    missed_probes: int = 0
 
 
 def worst(statuses: list[FeedStatus]) -> FeedStatus:

@@ -1,4 +1,4 @@
-"""One lease on a feed, filtered."""
+"""One subscription on a feed, filtered."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -23,8 +23,8 @@ OnChange = Callable[[list[Delta[R]]], Awaitable[None] | None]
 OnStatus = Callable[[FeedStatus], Awaitable[None] | None]
 
 
-class Lessee(Protocol):
-    """Somebody who may hold leases: their identity as it is now."""
+class Subscriber(Protocol):
+    """Somebody who may hold subscriptions: their identity as it is now."""
 
     @property
     def identity(self) -> Identity:
@@ -43,7 +43,7 @@ class Subscription(Generic[R]):
         entity: Entity[R],
         topic: Topic,
         *,
-        session: Lessee,
+        session: Subscriber,
         where: Callable[[R], bool] | None,
         on_change: OnChange[R] | None,
         on_status: OnStatus | None,
@@ -68,7 +68,7 @@ class Subscription(Generic[R]):
 
     @property
     def last_event_at(self) -> datetime | None:
-        """When the last event of the topic came, as of now: the status tells it as of the last canary."""
+        """When the last event of the topic came, as of now: the status tells it as of the last probe."""
         return self._feed.meter.last_event_at if self._feed else None
 
     def rows(self) -> list[R]:
@@ -95,7 +95,7 @@ class Subscription(Generic[R]):
         return sum(1 for row in mine if where(row)), len(mine)
 
     def shared(self, key: Hashable, make: Callable[[Rows[R]], S]) -> S | None:
-        """What all leases on the same rows share, see `Rows.shared`; None when this one has not all of them."""
+        """What all subscriptions on the same rows share, see `Rows.shared`; None when this one has not all of them."""
         rows = self._feed.rows(self.entity) if self._feed else None
         return rows.shared(key, make) if rows is not None and self._where is None else None
 
@@ -105,7 +105,7 @@ class Subscription(Generic[R]):
         return rows.derived(id, function, epoch=epoch) if rows is not None else None
 
     def close(self) -> None:
-        """End the lease; idempotent."""
+        """End the subscription; idempotent."""
         if not self.is_closed:
             self.is_closed = True
             self._on_close(self)
@@ -127,7 +127,7 @@ class Subscription(Generic[R]):
         self.deliver_status(FeedStatus(status=ConnectionStatus.ERROR, cause=cause))
 
     def deliver(self, deltas: list[Delta[Any]]) -> None:
-        """Tell of the changes that concern this lease, with rows that `where` excludes as absent."""
+        """Tell of the changes that concern this subscription, with rows that `where` excludes as absent."""
         if self._where is not None:
             deltas = [narrowed for delta in deltas if (narrowed := self._narrow(delta))]
         if deltas and self._on_change:

@@ -38,7 +38,7 @@ create trigger broadcast_row after insert or update or delete on public.org_memb
     for each row execute function private.broadcast_row('user', 'user_id');
 
 -- Topics are org:<org_id> for members and user:<user_id> for that user alone.
-create function private.may_listen(topic text) returns boolean
+create function private.can_subscribe(topic text) returns boolean
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
@@ -51,51 +51,51 @@ exception when invalid_text_representation then
     return false;
 end
 $$;
-revoke execute on function private.may_listen(text) from public;
-grant execute on function private.may_listen(text) to authenticated, service_role;
+revoke execute on function private.can_subscribe(text) from public;
+grant execute on function private.can_subscribe(text) to authenticated, service_role;
 
 create policy "livewatch: members listen to their topics" on realtime.messages
     for select to authenticated
-    using (extension in ('broadcast', 'presence') and private.may_listen((select realtime.topic())));
+    using (extension in ('broadcast', 'presence') and private.can_subscribe((select realtime.topic())));
 
 -- Presence only: nobody but the database's triggers may broadcast on these topics, so no member can forge a change.
 create policy "livewatch: members are present on their topics" on realtime.messages
     for insert to authenticated
-    with check (extension = 'presence' and private.may_listen((select realtime.topic())));
+    with check (extension = 'presence' and private.can_subscribe((select realtime.topic())));
 
--- The canary: a listener asks the database for a nonce by the way that changes go, and times its arrival. It goes as a
+-- The probe: a listener asks the database for a nonce by the way that changes go, and times its arrival. It goes as a
 -- broadcast, or for those who consume postgres_changes as a row of its own.
-create table public.livewatch_canaries (
+create table public.livewatch_probes (
     topic text primary key,
     nonce uuid not null
 );
-alter table public.livewatch_canaries enable row level security;
-revoke all on public.livewatch_canaries from anon, authenticated;
-grant select on public.livewatch_canaries to authenticated;
-grant all on public.livewatch_canaries to service_role;
-create policy "listeners see the canary of their topic" on public.livewatch_canaries
-    for select to authenticated using (private.may_listen(topic));
+alter table public.livewatch_probes enable row level security;
+revoke all on public.livewatch_probes from anon, authenticated;
+grant select on public.livewatch_probes to authenticated;
+grant all on public.livewatch_probes to service_role;
+create policy "listeners see the probe of their topic" on public.livewatch_probes
+    for select to authenticated using (private.can_subscribe(topic));
 
-create function public.livewatch_canary(topic text, nonce uuid, kind text default 'broadcast') returns void
+create function public.livewatch_probe(topic text, nonce uuid, kind text default 'broadcast') returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
-    if not private.may_listen(topic) then
+    if not private.can_subscribe(topic) then
         raise exception 'not a listener of topic %', topic using errcode = '42501';
     end if;
     if kind = 'postgres_changes' then
-        insert into public.livewatch_canaries as canary (topic, nonce)
-        values (livewatch_canary.topic, livewatch_canary.nonce)
-        on conflict on constraint livewatch_canaries_pkey do update set nonce = excluded.nonce;
+        insert into public.livewatch_probes as probe (topic, nonce)
+        values (livewatch_probe.topic, livewatch_probe.nonce)
+        on conflict on constraint livewatch_probes_pkey do update set nonce = excluded.nonce;
     else
-        perform realtime.send(jsonb_build_object('nonce', nonce), 'canary', topic, true);
+        perform realtime.send(jsonb_build_object('nonce', nonce), 'probe', topic, true);
     end if;
 end
 $$;
-revoke execute on function public.livewatch_canary(text, uuid, text) from public, anon;
-grant execute on function public.livewatch_canary(text, uuid, text) to authenticated, service_role;
+revoke execute on function public.livewatch_probe(text, uuid, text) from public, anon;
+grant execute on function public.livewatch_probe(text, uuid, text) to authenticated, service_role;
 
 -- For projects that consume postgres_changes instead of broadcasts.
 alter publication supabase_realtime add table
     public.streams, public.acquisition_scans, public.agent_executions,
-    public.signal_alerts, public.notifications, public.org_members, public.livewatch_canaries;
+    public.signal_alerts, public.notifications, public.org_members, public.livewatch_probes;

@@ -34,7 +34,7 @@ class Gallery:
 @asynccontextmanager
 async def running_gallery() -> AsyncIterator[Gallery]:
     """Serve the gallery on a free port until the end of the block, which fails if it printed an error."""
-    command = (sys.executable, "-m", "pages.gallery.gallery", "--port", "0")
+    command = (sys.executable, "-m", "pages.gallery", "--port", "0")
     with tempfile.TemporaryFile("w+") as errors:
         process = await asyncio.create_subprocess_exec(
             *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=errors

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from nicegui import Client, ui
 
-from components.window.frame_scheduler import Pacer
+from components.window.frame_scheduler import FrameScheduler
 from components.window.hooks import (
     Hook,
     use_agent_executions,
@@ -28,7 +28,7 @@ from tests.world import Person, World
 FRAME = 0.2
 
 
-class SlowFrames(Pacer):
+class SlowFrames(FrameScheduler):
     """Frames so long that a test can tell one from the next."""
 
     frame = FRAME
@@ -91,10 +91,10 @@ class Desk:
     stream: UUID
     windows: list[Window]
 
-    def open(self, *, pacer: Pacer | None = None) -> Window:
+    def open(self, *, scheduler: FrameScheduler | None = None) -> Window:
         """A window that somebody looks at."""
         with Client(ui.page("/desk")) as client:
-            window = Window(self.service, self.person, pacer or Pacer(), org_id=self.org)
+            window = Window(self.service, self.person, scheduler or FrameScheduler(), org_id=self.org)
         client.tab_id = "a tab"
         self.windows.append(window)
         look(window)
@@ -120,11 +120,11 @@ def report(window: Window, event: str, value: Any) -> None:
     window.client.handle_event({"id": window.id, "listener_id": listener.id, "args": [json.dumps(value)]})
 
 
-def answer(client: Client, batches: list[Any], *, status: str | None, probe: int | None) -> int:
+def answer(client: Client, batches: list[Any], *, status: str | None, ack_id: int | None) -> int:
     """What the browser does with a window's frames: it answers each that asks whether it was taken."""
     (window,) = [each for each in client.elements.values() if isinstance(each, Window)]
-    if probe is not None:
-        asyncio.get_running_loop().call_soon(report, window, "taken", probe)
+    if ack_id is not None:
+        asyncio.get_running_loop().call_soon(report, window, "ack", ack_id)
     return 0
 
 

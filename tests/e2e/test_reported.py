@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from services.entities import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, Role, ScanStatus, Stream
-from services.history.run_logs import MOST_LINES, log_lines
+from services.history.run_logs import MAX_LINES, log_lines
 from tests.e2e.conftest import SignedIn, live
 from tests.world import World
 
@@ -93,7 +93,7 @@ async def test_lines_come_live_older_ones_on_demand_and_stay_text(world: World, 
         stream.id,
     )
     await page.reload()
-    await expect(lines).to_have_count(MOST_LINES)
+    await expect(lines).to_have_count(MAX_LINES)
     await page.get_by_role("button", name="Older lines").click()
     await expect(lines).to_have_count(303)
     await expect(page.get_by_role("button", name="Older lines")).to_have_count(0)

@@ -14,15 +14,15 @@ from pydantic import SecretStr
 
 from pages.api.app import create_api
 from pages.api.endpoints import PREFIX
-from pages.http.auth_middleware import Gate
+from pages.http.auth_middleware import AuthMiddleware
 from pages.http.session_cookie import SessionCookie
 from pages.http.session_routes import session_routes
-from pages.page.services import Context
+from pages.page.services import Services
 from services.auth.sessions import Sessions
 from services.entities import Role
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate
-from services.ingest import Ingest, KeyRing, KeyScope, Limits, Tails
+from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest, KeyScope, Limits
 from services.ingest.administration import make_key
 from tests.world import Person, World, until
 
@@ -58,12 +58,12 @@ class Program:
 def application(world: World, database: Database, rate: Rate, clock: Callable[[], float] | None = None) -> FastAPI:
     """The API behind the gate, beside the session routes, as in the app."""
     sessions, cookie = Sessions(world.auth), SessionCookie(SecretStr("a secret of the tests"))
-    context = cast(Context, SimpleNamespace(auth=world.auth, cookie=cookie, enter_demo=None, sessions=sessions))
-    keys = KeyRing(database, clock=clock) if clock else KeyRing(database)
+    context = cast(Services, SimpleNamespace(auth=world.auth, cookie=cookie, enter_demo=None, sessions=sessions))
+    keys = ApiKeyVerifier(database, clock=clock) if clock else ApiKeyVerifier(database)
     app = FastAPI()
     app.include_router(session_routes(context))
-    app.mount(PREFIX, create_api(Ingest(database, keys, Limits(rate)), Tails(database, interval=0.05)))
-    app.add_middleware(Gate, cookie=cookie, sessions=sessions)
+    app.mount(PREFIX, create_api(Ingest(database, keys, Limits(rate)), EventStreamHub(database, interval=0.05)))
+    app.add_middleware(AuthMiddleware, cookie=cookie, sessions=sessions)
     return app
 
 

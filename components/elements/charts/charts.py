@@ -2,7 +2,7 @@
 
 from nicegui.element import Element
 
-from components.presentation.statuses import looks_of
+from components.presentation.statuses import status_styles_of
 from components.window.scripts import SHARED_JS
 from services.entities import AgentStatus
 
@@ -21,5 +21,5 @@ class RunTimeline(Element, component="run_timeline.js", dependencies=[SHARED_JS]
 
     def __init__(self, *, label: str = "Runs over time") -> None:
         super().__init__()
-        self.props["looks"] = looks_of(AgentStatus)
+        self.props["looks"] = status_styles_of(AgentStatus)
         self.props["label"] = label

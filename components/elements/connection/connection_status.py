@@ -6,7 +6,7 @@ from typing import Any, Literal
 from nicegui.element import Element
 
 from components.presentation.rows import epoch_ms
-from components.presentation.statuses import looks_of
+from components.presentation.statuses import status_styles_of
 from components.window.batch import Batch
 from components.window.scripts import SHARED_JS
 from services.entities import ConnectionStatus as Status
@@ -28,7 +28,7 @@ class MultiConnectionStatus(Element, component="connection_status.js", dependenc
         self.props["connections"] = dict(connections)
         self.props["size"] = size
         self.props["text"] = text
-        self.props["looks"] = looks_of(Status)
+        self.props["looks"] = status_styles_of(Status)
 
     def apply(self, batch: Batch) -> None:
         """Show a batch, in a message of its own."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from nicegui.element import Element
 
-from components.presentation.statuses import looks_of
+from components.presentation.statuses import status_styles_of
 from components.window.batch import Batch
 from components.window.scripts import SHARED_JS
 from services.entities import ConnectionStatus
@@ -36,7 +36,7 @@ class LiveTable(Element, component="live_table.js", dependencies=[SHARED_JS]):
         self.props["columns"] = [asdict(column) for column in columns]
         self.props["label"] = label
         self.props["empty-text"] = empty_text
-        self.props["looks"] = looks_of(ConnectionStatus)
+        self.props["looks"] = status_styles_of(ConnectionStatus)
 
 
 class TableView:

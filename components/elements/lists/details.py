@@ -8,7 +8,7 @@ from uuid import UUID
 from nicegui.element import Element
 
 from components.presentation.rows import Fields, epoch_ms, present_pace, present_presence, step_name
-from components.presentation.statuses import looks_of
+from components.presentation.statuses import status_styles_of
 from components.window.batch import Batch
 from components.window.scripts import SHARED_JS
 from services.entities import AcquisitionScan, AgentExecution
@@ -35,7 +35,7 @@ class Details(Element, component="details.js", dependencies=[SHARED_JS]):
     def __init__(self, table: str, statuses: type[StrEnum], *, noun: str, gone_text: str) -> None:
         super().__init__()
         self.props["table"] = table
-        self.props["looks"] = looks_of(statuses)
+        self.props["looks"] = status_styles_of(statuses)
         self.props["noun"] = noun
         self.props["gone-text"] = gone_text
 

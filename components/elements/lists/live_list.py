@@ -10,7 +10,7 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from components.presentation.rows import epoch_ms
-from components.presentation.statuses import LookJson, looks_of
+from components.presentation.statuses import StatusStyleJson, status_styles_of
 from components.window.batch import Batch
 from components.window.scripts import SHARED_JS
 from services.entities import AgentStatus, GoalStatus, NotificationType, Priority, ScanStatus, Subject
@@ -27,7 +27,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _KindOfRow:
-    looks: dict[str, LookJson]
+    looks: dict[str, StatusStyleJson]
     label: str
     skeletons: int
     empty_icon: str
@@ -43,7 +43,7 @@ SUBJECTS: dict[Subject, type[StrEnum]] = {
 }
 KINDS: dict[Kind, _KindOfRow] = {
     "stream": _KindOfRow(
-        looks=looks_of(GoalStatus),
+        looks=status_styles_of(GoalStatus),
         label="Streams",
         skeletons=6,
         empty_icon="stacked_line_chart",
@@ -51,7 +51,7 @@ KINDS: dict[Kind, _KindOfRow] = {
         is_reported=True,
     ),
     "scan": _KindOfRow(
-        looks=looks_of(ScanStatus),
+        looks=status_styles_of(ScanStatus),
         label="Scans",
         skeletons=3,
         empty_icon="radar",
@@ -59,7 +59,7 @@ KINDS: dict[Kind, _KindOfRow] = {
         is_reported=True,
     ),
     "agent": _KindOfRow(
-        looks=looks_of(AgentStatus),
+        looks=status_styles_of(AgentStatus),
         label="Agents",
         skeletons=6,
         empty_icon="smart_toy",
@@ -67,14 +67,14 @@ KINDS: dict[Kind, _KindOfRow] = {
         is_reported=True,
     ),
     "alert": _KindOfRow(
-        looks=looks_of(Priority),
+        looks=status_styles_of(Priority),
         label="Alerts",
         skeletons=5,
         empty_icon="notifications_none",
         empty_text="No alerts. When something is detected for you, it appears here.",
     ),
     "notification": _KindOfRow(
-        looks=looks_of(NotificationType),
+        looks=status_styles_of(NotificationType),
         label="Notifications",
         skeletons=5,
         empty_icon="inbox",
@@ -84,7 +84,7 @@ KINDS: dict[Kind, _KindOfRow] = {
         looks={
             f"{subject}/{status}": look
             for subject, statuses in SUBJECTS.items()
-            for status, look in looks_of(statuses).items()
+            for status, look in status_styles_of(statuses).items()
         },
         label="Activity",
         skeletons=6,

@@ -2,7 +2,7 @@
 
 from nicegui.element import Element
 
-from components.presentation.statuses import looks_of
+from components.presentation.statuses import status_styles_of
 from components.views.attention import INBOXES
 from components.window.scripts import SHARED_JS
 from services.entities import NotificationType, Priority
@@ -19,7 +19,10 @@ class Attention(Element, component="attention.js", dependencies=[SHARED_JS, "tab
 
     def __init__(self) -> None:
         super().__init__()
-        self.props["looks"] = {"signal_alerts": looks_of(Priority), "notifications": looks_of(NotificationType)}
+        self.props["looks"] = {
+            "signal_alerts": status_styles_of(Priority),
+            "notifications": status_styles_of(NotificationType),
+        }
         self.props["inboxes"] = INBOXES
         self.props["place"] = ""
         self.prefer(toasts=True, sound=False)

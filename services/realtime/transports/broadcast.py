@@ -54,8 +54,8 @@ def _deliver(payload: BroadcastPayload, sink: Sink) -> None:
     """Never raises: an exception here would silently end the client's listener."""
     try:
         body: Mapping[str, Any] = payload["payload"]
-        if payload["event"] == "canary":
-            sink.canary(UUID(str(body["nonce"])))
+        if payload["event"] == "probe":
+            sink.probe(UUID(str(body["nonce"])))
         elif payload["event"] not in Operation.__members__:
             return
         elif body.get("table") == "org_members":

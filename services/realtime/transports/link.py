@@ -19,9 +19,9 @@ from services.realtime.transports.transport import Link
 
 logger = structlog.get_logger(__name__)
 
-JOIN_TIMEOUT = 10.0
-CLOSE_TIMEOUT = 2.0
-PROBE_TIMEOUT = 2.0
+JOIN_TIMEOUT_SECONDS = 10.0
+CLOSE_TIMEOUT_SECONDS = 2.0
+REACHABLE_TIMEOUT_SECONDS = 2.0
 NO_DATABASE = "Realtime was unable to connect to the project database"
 
 
@@ -45,16 +45,16 @@ async def open_link(
         f"{url.rstrip('/')}/realtime/v1",
         token=key.get_secret_value(),
         auto_reconnect=False,
-        timeout=int(JOIN_TIMEOUT),
+        timeout=int(JOIN_TIMEOUT_SECONDS),
     )
     link = _Link(client)
     try:
         try:
-            async with asyncio.timeout(JOIN_TIMEOUT):
+            async with asyncio.timeout(JOIN_TIMEOUT_SECONDS):
                 await client.set_auth(token.get_secret_value())
                 await link.join(topic, bind, ready)
         except TimeoutError as error:
-            raise FeedError(f"Realtime did not join {topic} within {JOIN_TIMEOUT:.0f} s.") from error
+            raise FeedError(f"Realtime did not join {topic} within {JOIN_TIMEOUT_SECONDS:.0f} s.") from error
         except FeedError:
             raise
         except InvalidStatus as error:
@@ -73,7 +73,7 @@ async def is_reachable(url: str) -> bool:
     address = urlsplit(url)
     port = address.port or (443 if address.scheme == "https" else 80)
     try:
-        async with asyncio.timeout(PROBE_TIMEOUT):
+        async with asyncio.timeout(REACHABLE_TIMEOUT_SECONDS):
             _, writer = await asyncio.open_connection(address.hostname, port)
     except OSError:  # TimeoutError is one
         return False
@@ -85,7 +85,7 @@ class _Link:
     """One client with one channel, and the future that tells of its end."""
 
     def __init__(self, client: AsyncRealtimeClient) -> None:
-        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._client = client
         self._channel: AsyncRealtimeChannel | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -115,12 +115,12 @@ class _Link:
         # The client says nothing when its listener ends on an error of its own, so the listener itself is watched.
         self._watch = asyncio.create_task(self._watch_listener(), name=f"realtime listener of {topic}")
         await self._channel.subscribe(on_state)
-        ends: set[asyncio.Future[Any]] = {is_ready, self.lost}
+        ends: set[asyncio.Future[Any]] = {is_ready, self.closed}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if self.lost.done() and NO_DATABASE in self.lost.result():
+        if self.closed.done() and NO_DATABASE in self.closed.result():
             raise FeedError(f"{NO_DATABASE}.")
-        if self.lost.done():
-            raise FeedRefused(f"Realtime refused the channel {topic}: {self.lost.result()}.")
+        if self.closed.done():
+            raise FeedRefused(f"Realtime refused the channel {topic}: {self.closed.result()}.")
 
     async def set_auth(self, token: SecretStr) -> None:
         await self._client.set_auth(token.get_secret_value())
@@ -137,7 +137,7 @@ class _Link:
                 push.destroy()
         socket = self._client._ws_connection
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await self._client.close()
         except TimeoutError:
             # A half-open socket never answers the closing handshake, and the client's tasks wait for it.
@@ -156,8 +156,8 @@ class _Link:
         self._lose("its socket closed")
 
     def _lose(self, cause: str) -> None:
-        if not self.lost.done():
-            self.lost.set_result(cause)
+        if not self.closed.done():
+            self.closed.set_result(cause)
 
 
 def _reason(error: Exception) -> str:

@@ -23,7 +23,7 @@ from services.realtime.transports.transport import Link, Sink
 logger = structlog.get_logger(__name__)
 
 READY = "Subscribed to PostgreSQL"
-CANARIES = "livewatch_canaries"
+PROBES = "livewatch_probes"
 MEMBERS = "org_members"
 
 
@@ -58,7 +58,7 @@ class SupabaseChanges:
                 listen(RealtimePostgresChangesListenEvent.Update, table, mine)
                 # With a filter the server sends no deletes at all: of a deleted row it knows the key alone.
                 listen(RealtimePostgresChangesListenEvent.Delete, table, None)
-            listen(RealtimePostgresChangesListenEvent.All, CANARIES, f"topic=eq.{topic}")
+            listen(RealtimePostgresChangesListenEvent.All, PROBES, f"topic=eq.{topic}")
 
         return open_link(url=self._url, key=self._key, topic=topic, token=token, bind=bind, ready=READY)
 
@@ -70,15 +70,15 @@ def _deliver(payload: PostgresChangesPayload, topic: Topic, sink: Sink) -> None:
         table, operation = str(data["table"]), Operation(data["type"])
         gone = operation is Operation.DELETE
         row: Mapping[str, Any] = data["old_record" if gone else "record"]
-        if table == CANARIES:
+        if table == PROBES:
             if not gone:
-                sink.canary(UUID(row["nonce"]))
+                sink.probe(UUID(row["nonce"]))
         elif table == MEMBERS:
             if row.get("user_id") == str(topic.id):
                 sink.membership()
         elif data.get("errors"):
             # Too large to send, or columns that may not be read: what came is not the row.
-            sink.gap(table)
+            sink.resync_required(table)
         else:
             version = 0 if gone else int(row["version"])
             sink.change(

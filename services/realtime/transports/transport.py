@@ -20,12 +20,12 @@ class Sink(Protocol):
         """A row of a monitored table changed."""
 
     def membership(self) -> None:
-        """The user's memberships changed; leases must be checked again."""
+        """The user's memberships changed; subscriptions must be checked again."""
 
-    def canary(self, nonce: UUID) -> None:
-        """A canary came back."""
+    def probe(self, nonce: UUID) -> None:
+        """A probe came back."""
 
-    def gap(self, table: str) -> None:
+    def resync_required(self, table: str) -> None:
         """Something in this table changed that the event does not tell."""
 
     def malformed(self, payload: Mapping[str, Any], reason: str) -> None:
@@ -36,7 +36,7 @@ class Link(Protocol):
     """One joined channel."""
 
     @property
-    def lost(self) -> "asyncio.Future[str]":
+    def closed(self) -> "asyncio.Future[str]":
         """Done, with the cause as a sentence, once the channel is no longer joined."""
 
     async def set_auth(self, token: SecretStr) -> None:
@@ -44,11 +44,11 @@ class Link(Protocol):
 
 
 class Transport(Protocol):
-    """Opens channels. One instance serves every Feed of the process; canaries travel as `kind` says."""
+    """Opens channels. One instance serves every Feed of the process; probes travel as `kind` says."""
 
     @property
     def kind(self) -> FeedKind:
-        """How changes, and so canaries, arrive."""
+        """How changes, and so probes, arrive."""
 
     async def is_reachable(self) -> bool:
         """Whether something listens where the server should be; cheap enough to ask every few seconds."""

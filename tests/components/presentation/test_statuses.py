@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import services.entities
-from components.presentation.statuses import LOOKS, STATUS_ENUMS, look, looks_of
+from components.presentation.statuses import STATUS_ENUMS, STATUS_STYLES, status_style, status_styles_of
 from services.entities import Role, Subject
 
 THEME = (Path(__file__).parents[3] / "components" / "shell" / "theme" / "theme.css").read_text(encoding="utf-8")
-TONES = sorted({each.tone for looks in LOOKS.values() for each in looks.values()})
+TONES = sorted({each.tone for looks in STATUS_STYLES.values() for each in looks.values()})
 AA_TEXT = 4.5
 AA_GRAPHIC = 3.0
 
@@ -19,12 +19,12 @@ AA_GRAPHIC = 3.0
 def test_every_status_enum_of_the_models_is_in_the_table() -> None:
     enums = {each for each in vars(services.entities).values() if isinstance(each, type) and issubclass(each, StrEnum)}
     assert set(STATUS_ENUMS) == enums - {Role, Subject}
-    assert set(LOOKS) == set(STATUS_ENUMS)
+    assert set(STATUS_STYLES) == set(STATUS_ENUMS)
 
 
 @pytest.mark.parametrize("kind", STATUS_ENUMS)
 def test_every_member_has_a_colour_an_icon_and_a_label_of_its_own(kind: type[StrEnum]) -> None:
-    looks = [look(status) for status in kind]
+    looks = [status_style(status) for status in kind]
     assert all(each.tone and each.icon for each in looks)
     assert len({each.label for each in looks}) == len(kind)
     assert len({each.icon for each in looks}) == len(kind)
@@ -32,7 +32,7 @@ def test_every_member_has_a_colour_an_icon_and_a_label_of_its_own(kind: type[Str
 
 @pytest.mark.parametrize("kind", STATUS_ENUMS)
 def test_the_browser_gets_every_member_by_its_database_value(kind: type[StrEnum]) -> None:
-    assert set(looks_of(kind)) == {status.value for status in kind}
+    assert set(status_styles_of(kind)) == {status.value for status in kind}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

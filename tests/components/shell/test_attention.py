@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from playwright.async_api import Page, expect
 
-from components.views.attention import MOST_WAITING, AttentionView, present_arrival
+from components.views.attention import MAX_WAITING, AttentionView, present_arrival
 from services.entities import AlertStatus, Notification, NotificationType, SignalAlert
 from services.realtime import Delta
 from tests.components.conftest import Open
@@ -117,10 +117,10 @@ def test_an_old_row_that_a_full_feed_had_no_room_for_does_not_arrive() -> None:
 
 def test_a_flood_is_told_in_part_and_counted_in_full() -> None:
     alerts = Alerts()
-    alerts.put(*(alert() for _ in range(MOST_WAITING + 50)))
+    alerts.put(*(alert() for _ in range(MAX_WAITING + 50)))
     batch: Any = alerts.view.full()
-    assert len(arrived(batch)) == MOST_WAITING
-    assert batch["set"]["unread"] == {"signal_alerts": MOST_WAITING + 50}
+    assert len(arrived(batch)) == MAX_WAITING
+    assert batch["set"]["unread"] == {"signal_alerts": MAX_WAITING + 50}
 
 
 @pytest.mark.parametrize(

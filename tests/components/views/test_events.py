@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from components.views.events import KEPT, MOST_TEXT, EventsView, present_event
+from components.views.events import MAX_EVENTS, MAX_TEXT, EventsView, present_event
 from services.entities import GoalStatus, Stream
 from services.entities.entity import STREAMS
 from services.realtime import Delta
@@ -56,7 +56,7 @@ def test_the_lag_is_the_age_of_the_rows_last_change() -> None:
 def test_long_values_are_cut() -> None:
     event = present_event(updated(description="x" * 5000))
     ((_, _, value),) = [each for each in event["changed"] if each[0] == "description"]
-    assert len(value) == MOST_TEXT
+    assert len(value) == MAX_TEXT
 
 
 def test_what_is_there_at_the_beginning_is_no_event() -> None:
@@ -87,8 +87,8 @@ def test_each_event_is_sent_once_and_all_that_are_kept_to_who_has_just_come() ->
 def test_what_came_too_fast_to_be_kept_is_counted() -> None:
     view = EventsView()
     view.begin(STREAMS)
-    noted(view, *(inserted() for _ in range(KEPT + 30)))
+    noted(view, *(inserted() for _ in range(MAX_EVENTS + 30)))
     batch = view.patch(())
     assert batch is not None
-    assert len(batch["set"]["events"]["more"]) == KEPT
+    assert len(batch["set"]["events"]["more"]) == MAX_EVENTS
     assert batch["set"]["events"]["missed"] == 30

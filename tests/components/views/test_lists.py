@@ -70,9 +70,9 @@ class Screen:
     def apply(self, batch: Batch | None) -> None:
         if batch is None:
             return
-        facts: Any = batch.get("reset", batch)
-        self.first, self.total = facts.get("first", self.first), facts.get("total", self.total)
-        self.waiting = facts.get("waiting", self.waiting)
+        facet_values: Any = batch.get("reset", batch)
+        self.first, self.total = facet_values.get("first", self.first), facet_values.get("total", self.total)
+        self.waiting = facet_values.get("waiting", self.waiting)
         if reset := batch.get("reset"):
             self.rows = {id: dict(fields) for id, fields in reset["rows"].items()}
             self.order = reset["order"]
@@ -163,7 +163,7 @@ def test_an_order_by_progress_waits_to_be_asked_and_tells_only_when_it_would_dif
     rows, screen = Rows(), Screen()
     for name, completed in (("a", 90), ("b", 50), ("c", 10)):
         rows.put(name, completed=completed)
-    view = view_of(rows, by_progress, moves=True)
+    view = view_of(rows, by_progress, is_volatile=True)
     screen.apply(view.full())
     screen.apply(view.patch([rows.put("c", completed=40)]))
     assert not screen.waiting["moved"]
@@ -208,9 +208,11 @@ def test_counts_are_each_facets_as_if_it_alone_had_nothing_chosen() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 100), st.booleans()), max_size=40), st.booleans())
-def test_whatever_happens_the_list_ends_equal_to_the_rows(changes: list[tuple[str, int, bool]], moves: bool) -> None:
+def test_whatever_happens_the_list_ends_equal_to_the_rows(
+    changes: list[tuple[str, int, bool]], is_volatile: bool
+) -> None:
     rows, screen = Rows(), Screen()
-    view = view_of(rows, by_progress, moves=moves)
+    view = view_of(rows, by_progress, is_volatile=is_volatile)
     controls = ControlsView(rows, query(), None)
     screen.apply(view.full())
     controls.full()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from components.presentation.rows import present_stream
 from components.views.rows import RowsView
-from components.views.shared import KEPT, AllRows, Shared, SharedPart, shared_by
-from components.window.batch import Sent
+from components.views.shared import MAX_PATCHES, AllRows, SharedView, SharedViewCursor, shared_by
+from components.window.batch import Payload
 from services.entities import GoalStatus, Stream
 from services.entities.entity import STREAMS
 from services.realtime.rows import Rows
@@ -60,7 +60,7 @@ class World:
     def view(self, source: AllRows[Stream]) -> RowsView[Stream]:
         return RowsView(source, present=self.present, key=by_name)
 
-    def shared(self) -> Shared:
+    def shared(self) -> SharedView:
         return self.rows.shared("all", shared_by(self.view))
 
 
@@ -70,7 +70,7 @@ class Window:
     def __init__(self, world: World) -> None:
         self.own = world.view(AllRows(world.rows))
         self.is_alone = False
-        self.part = SharedPart(lambda: None if self.is_alone else world.shared(), self.own)
+        self.part = SharedViewCursor(lambda: None if self.is_alone else world.shared(), self.own)
         self.shown: dict[str, dict[str, Any]] = {}
         self.order: list[str] = []
         self.dirty: set[UUID] = set()
@@ -80,7 +80,7 @@ class Window:
         dirty, self.dirty = self.dirty, set()
         self.apply(self.part.patch(dirty))
 
-    def apply(self, sent: Sent) -> None:
+    def apply(self, sent: Payload) -> None:
         batches = [sent] if isinstance(sent, str | dict) else list(sent or ())
         for each in batches:
             batch = json.loads(each) if isinstance(each, str) else each
@@ -117,7 +117,7 @@ def test_a_window_that_is_far_behind_gets_everything() -> None:
     world = World()
     id = world.put(1, 0)
     quick, slow = Window(world), Window(world)
-    for completed in range(1, KEPT + 5):
+    for completed in range(1, MAX_PATCHES + 5):
         world.put(1, completed)
         quick.dirty.add(id)
         quick.flush()

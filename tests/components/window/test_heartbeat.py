@@ -12,12 +12,12 @@ from tests.proxies import TcpProxy
 from tests.world import until
 
 pytestmark = pytest.mark.integration
-INTERVAL = "services.realtime.supervisor.CANARY_INTERVAL"
-TIMEOUT = "services.realtime.supervisor.CANARY_TIMEOUT"
+INTERVAL = "services.realtime.supervisor.PROBE_INTERVAL_SECONDS"
+TIMEOUT = "services.realtime.supervisor.PROBE_TIMEOUT"
 
 
 @pytest.fixture
-def quick_canaries(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several a second, and soon missed."""
     monkeypatch.setattr(INTERVAL, 0.1)
     monkeypatch.setattr(TIMEOUT, 1.0)
@@ -29,7 +29,7 @@ async def test_a_heartbeat_calls_once_a_frame_and_only_when_a_status_changed(
     monkeypatch.setattr(INTERVAL, 0.01)
     called: list[float] = []
     clock = asyncio.get_running_loop().time
-    window = desk.open(pacer=SlowFrames())
+    window = desk.open(scheduler=SlowFrames())
     with window.client:
         use_all_streams_progress(window)
         heartbeat = use_connection_heartbeat(window, on_change=lambda _: called.append(clock()))
@@ -52,28 +52,28 @@ async def test_a_heartbeat_calls_once_a_frame_and_only_when_a_status_changed(
     assert called == []
 
 
-async def test_the_heartbeat_tells_the_round_trip_the_last_event_and_the_missed_canaries(
-    desk: Desk, quick_canaries: None, monkeypatch: pytest.MonkeyPatch
+async def test_the_heartbeat_tells_the_round_trip_the_last_event_and_the_missed_probes(
+    desk: Desk, quick_probes: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = desk.open()
     with window.client:
         heartbeat = use_connection_heartbeat(window)
-        assert (heartbeat.round_trip, heartbeat.last_event_age, heartbeat.missed_canaries) == (None, None, 0)
+        assert (heartbeat.round_trip, heartbeat.last_event_age, heartbeat.missed_probes) == (None, None, 0)
         streams = use_all_streams_progress(window)
         alerts = use_signal_alerts(window, desk.world.database)
     await until(lambda: heartbeat.is_connected and streams.is_loaded and alerts.is_loaded)
     assert set(heartbeat.data) == {Topic(STREAMS.scope, desk.org), alerts._subscription.topic}
     await until(lambda: _between(heartbeat.round_trip, 0, 0.3))
-    assert heartbeat.last_event_age is None, "a canary is no event"
+    assert heartbeat.last_event_age is None, "a probe is no event"
     monkeypatch.setattr(INTERVAL, 60.0)
     await desk.insert(KINDS["stream"])
     await until(lambda: len(streams.data) == 2)
-    assert _between(heartbeat.last_event_age, 0, 1), "told at once, not with the next canary"
+    assert _between(heartbeat.last_event_age, 0, 1), "told at once, not with the next probe"
     await until(lambda: _between(heartbeat.last_event_age, 0.2, 5), what="it grows older by itself")
 
 
 async def test_the_heartbeat_tells_how_slow_the_way_is_and_what_did_not_come_back(
-    desk: Desk, proxy: TcpProxy, quick_canaries: None
+    desk: Desk, proxy: TcpProxy, quick_probes: None
 ) -> None:
     window = desk.open()
     with window.client:
@@ -84,14 +84,14 @@ async def test_the_heartbeat_tells_how_slow_the_way_is_and_what_did_not_come_bac
     await until(lambda: _between(heartbeat.round_trip, 0.3, 1.0))
     proxy.delay = 0.0
     proxy.freeze()
-    await until(lambda: heartbeat.missed_canaries == 1)
+    await until(lambda: heartbeat.missed_probes == 1)
     assert not heartbeat.is_connected
-    assert "canary" in (heartbeat.error or "")
+    assert "probe" in (heartbeat.error or "")
     assert heartbeat.round_trip is None
     await proxy.cut()
     await proxy.restore()
     await until(lambda: heartbeat.is_connected)
-    assert (heartbeat.missed_canaries, heartbeat.error) == (1, None)
+    assert (heartbeat.missed_probes, heartbeat.error) == (1, None)
 
 
 def _between(value: float | None, least: float, most: float) -> bool:

@@ -83,7 +83,7 @@ async def test_however_many_changes_come_each_hook_calls_once_a_frame(desk: Desk
     rows = {name: await desk.insert(kind) for name, kind in KINDS.items()}
     called: dict[str, list[float]] = {name: [] for name in KINDS}
     clock = asyncio.get_running_loop().time
-    window = desk.open(pacer=SlowFrames())
+    window = desk.open(scheduler=SlowFrames())
 
     def listen(name: str) -> Hook[Any]:
         return take(window, desk, KINDS[name], rows[name], on_change=lambda _: called[name].append(clock()))

@@ -13,10 +13,10 @@ from pydantic import SecretStr
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 
-from pages.http.auth_middleware import Gate, local_path, session_of
+from pages.http.auth_middleware import AuthMiddleware, local_path, session_of
 from pages.http.session_cookie import NAME, SessionCookie
 from pages.http.session_routes import session_routes
-from pages.page.services import Context
+from pages.page.services import Services
 from services.auth.client import Auth, Tokens
 from services.auth.sessions import Sessions
 from tests.world import Person, World
@@ -31,7 +31,7 @@ async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
     cookie = SessionCookie(SECRET)
     context = SimpleNamespace(auth=world.auth, cookie=cookie, enter_demo=None, sessions=sessions)
     app = FastAPI()
-    app.include_router(session_routes(cast(Context, context)))
+    app.include_router(session_routes(cast(Services, context)))
 
     @app.get("/sign-in")
     async def sign_in() -> str:
@@ -43,7 +43,7 @@ async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
         assert session
         return session.identity.email
 
-    app.add_middleware(Gate, cookie=cookie, sessions=sessions)
+    app.add_middleware(AuthMiddleware, cookie=cookie, sessions=sessions)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.test") as client:
         yield client
 
@@ -94,7 +94,7 @@ async def test_an_auth_server_that_is_away_is_said_so(world: World) -> None:
     async with Auth(url="http://127.0.0.1:9", key=SecretStr("key")) as auth:
         context = SimpleNamespace(auth=auth, cookie=SessionCookie(SECRET), enter_demo=None, sessions=Sessions(auth))
         app = FastAPI()
-        app.include_router(session_routes(cast(Context, context)))
+        app.include_router(session_routes(cast(Services, context)))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.test") as client:
             answer = await client.post("/session", data={"email": "a@b.c", "password": "x"})
     assert answer.headers["location"].startswith("/sign-in?reason=unavailable")

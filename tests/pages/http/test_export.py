@@ -11,11 +11,11 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from pages.http.auth_middleware import Gate
+from pages.http.auth_middleware import AuthMiddleware
 from pages.http.export import export_routes
 from pages.http.session_cookie import SessionCookie
 from pages.http.session_routes import session_routes
-from pages.page.services import Context
+from pages.page.services import Services
 from services.auth.sessions import Sessions
 from services.entities.entity import ENTITIES
 from tests.world import Person, World
@@ -27,13 +27,13 @@ pytestmark = pytest.mark.integration
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
     sessions, cookie = Sessions(world.auth), SessionCookie(SecretStr("a secret of the tests"))
     context = cast(
-        Context,
+        Services,
         SimpleNamespace(auth=world.auth, cookie=cookie, database=world.database, enter_demo=None, sessions=sessions),
     )
     app = FastAPI()
     app.include_router(session_routes(context))
     app.include_router(export_routes(context))
-    app.add_middleware(Gate, cookie=cookie, sessions=sessions)
+    app.add_middleware(AuthMiddleware, cookie=cookie, sessions=sessions)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.test") as client:
         yield client
 

@@ -11,16 +11,16 @@ from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from components.window.frame_scheduler import Pacer
+from components.window.frame_scheduler import FrameScheduler
 from pages.http.health import health_routes
-from pages.page.services import Context
+from pages.page.services import Services
 from services.auth.identity import Claimant
 from services.entities import Role
 from services.errors import IngestRefused
 from services.feed_kind import FeedKind
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate
-from services.ingest import Ingest, KeyRing, Limits, Operation, Target, Verb
+from services.ingest import ApiKeyVerifier, Ingest, Limits, Operation, Target, Verb
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
 from tests.pages.program import Program, client
 from tests.world import World, until
@@ -39,12 +39,12 @@ async def operated(
         context = SimpleNamespace(
             database=database,
             realtime=realtime,
-            pacer=Pacer(),
-            ingest=Ingest(database, KeyRing(database), Limits(Rate(per_second=10, burst=10))),
+            scheduler=FrameScheduler(),
+            ingest=Ingest(database, ApiKeyVerifier(database), Limits(Rate(per_second=10, burst=10))),
             metrics_token=SecretStr(token) if token else None,
         )
         app = FastAPI()
-        app.include_router(health_routes(cast(Context, context)))
+        app.include_router(health_routes(cast(Services, context)))
         async with client(app) as http:
             yield http, context
 
@@ -105,7 +105,7 @@ async def test_however_often_it_is_asked_the_database_is_asked_rarely(world: Wor
 
         context.database = SimpleNamespace(as_user=as_user)
         app = FastAPI()
-        app.include_router(health_routes(cast(Context, context)))
+        app.include_router(health_routes(cast(Services, context)))
         async with client(app) as many:
             for _ in range(20):
                 assert (await many.get("/readyz")).status_code == 200
@@ -117,8 +117,8 @@ async def test_the_figures_count_what_happened(world: World) -> None:
     ada = await world.person(org)
     async with operated(world) as (http, context):
         realtime: RealtimeService = context.realtime
-        lease = realtime.subscribe_to_notifications(ada.id, session=ada)
-        await until(lambda: lease.is_loaded and lease.status.lag is not None, within=15)
+        subscription = realtime.subscribe_to_notifications(ada.id, session=ada)
+        await until(lambda: subscription.is_loaded and subscription.status.lag is not None, within=15)
         await world.sql(
             "insert into notifications (org_id, user_id, type, title, message) values (%s, %s, 'info', 't', 'm')",
             org,
@@ -134,7 +134,7 @@ async def test_the_figures_count_what_happened(world: World) -> None:
         assert value("livewatch_lag_seconds_count") == value("livewatch_lag_seconds_bucket", "+Inf") >= 1
         assert 0 < value("livewatch_lag_seconds_sum") < 10
         assert value("process_resident_memory_bytes") > 0
-        lease.close()
+        subscription.close()
         await until(lambda: not realtime.feeds())
         # What feeds counted that are gone is counted still.
         assert (await figures(http))("livewatch_events_total") >= value("livewatch_events_total")
@@ -143,7 +143,7 @@ async def test_the_figures_count_what_happened(world: World) -> None:
 async def test_reports_are_counted_by_target_and_result(program: Program, world: World) -> None:
     async with operated(world) as (http, context):
         ingest: Ingest = context.ingest
-        key = await ingest.admit(program.token)
+        key = await ingest.authenticate(program.token)
         await ingest.apply(
             key,
             [
@@ -153,7 +153,7 @@ async def test_reports_are_counted_by_target_and_result(program: Program, world:
             ],
         )
         with pytest.raises(IngestRefused):
-            await ingest.admit("no key")
+            await ingest.authenticate("no key")
         value = await figures(http)
     assert value("livewatch_ingest_total", "streams", "written") == 2
     assert value("livewatch_ingest_total", "streams", "not_found") == 1
@@ -192,8 +192,8 @@ async def test_nothing_of_a_person_or_an_organisation_is_in_the_figures(world: W
     org = await world.organization("Secretive")
     ada = await world.person(org, role=Role.ADMIN)
     async with operated(world) as (http, context):
-        lease = context.realtime.subscribe_to_all_streams(org, session=ada)
-        await until(lambda: lease.is_loaded)
+        subscription = context.realtime.subscribe_to_all_streams(org, session=ada)
+        await until(lambda: subscription.is_loaded)
         text = (await http.get("/metrics")).text
     for secret in (str(org), str(ada.id), ada.email, "Secretive"):
         assert secret not in text

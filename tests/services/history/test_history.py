@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.history.progress_history import MINUTES, MOST_POINTS, last_hour, progress_history
+from services.history.progress_history import MAX_POINTS, MINUTES, last_hour, progress_history
 from tests.world import World
 
 pytestmark = pytest.mark.integration
@@ -38,7 +38,7 @@ async def test_a_long_history_is_thinned_and_ends_with_the_last_point(world: Wor
     ada = await world.person(org)
     stream = await a_stream_with_points(world, org, 5000)
     points = await progress_history(world.database, ada.identity, stream)
-    assert MOST_POINTS / 2 < len(points) <= MOST_POINTS
+    assert MAX_POINTS / 2 < len(points) <= MAX_POINTS
     assert points[-1].done == 5000
     assert [point.done for point in points] == sorted(point.done for point in points)
 

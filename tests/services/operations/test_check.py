@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from services.auth.identity import Identity
 from services.feed_kind import FeedKind
 from services.infra.backend import Account, Backend
-from services.operations.check import Finding, Verdict, check
+from services.operations.check import CheckResult, CheckStatus, check
 from tests.world import World
 
 pytestmark = pytest.mark.integration
@@ -32,32 +32,32 @@ def backend(world: World) -> Backend:
 
 async def findings(
     given: Backend, *, feed: FeedKind = FeedKind.BROADCAST, account: Account | None = None
-) -> dict[str, Finding]:
+) -> dict[str, CheckResult]:
     return {finding.name: finding async for finding in check(given, feed=feed, account=account)}
 
 
-def failed(found: dict[str, Finding]) -> Finding:
+def failed(found: dict[str, CheckResult]) -> CheckResult:
     """The one thing that is wrong, which says what to do."""
-    (bad,) = [finding for finding in found.values() if finding.verdict is Verdict.BAD]
-    assert bad.remedy
+    (bad,) = [finding for finding in found.values() if finding.verdict is CheckStatus.BAD]
+    assert bad.hint
     return bad
 
 
 @pytest.mark.parametrize("feed", list(FeedKind))
-async def test_all_is_well_with_the_local_one_and_a_canary_comes_back(world: World, feed: FeedKind) -> None:
+async def test_all_is_well_with_the_local_one_and_a_probe_comes_back(world: World, feed: FeedKind) -> None:
     ada = await world.person(await world.organization())
     account = Account(email=ada.email, password=SecretStr(ada.password))
     found = await findings(backend(world), feed=feed, account=account)
-    assert {finding.verdict for finding in found.values()} == {Verdict.GOOD}, found
+    assert {finding.verdict for finding in found.values()} == {CheckStatus.GOOD}, found
     assert len(found) == 10 - (feed is FeedKind.POSTGRES_CHANGES)
-    assert "and back in" in found["Canary"].message
+    assert "and back in" in found["Probe"].message
     assert "ES256" in found["Token signing"].message
 
 
-async def test_without_somebody_to_sign_in_the_canary_is_skipped_and_said_so(world: World) -> None:
+async def test_without_somebody_to_sign_in_the_probe_is_skipped_and_said_so(world: World) -> None:
     found = await findings(backend(world))
-    assert found["Canary"].verdict is Verdict.SKIPPED
-    assert "LIVEWATCH_EMAIL" in found["Canary"].remedy
+    assert found["Probe"].verdict is CheckStatus.SKIPPED
+    assert "LIVEWATCH_EMAIL" in found["Probe"].hint
 
 
 async def test_an_address_where_nobody_answers_is_named(world: World) -> None:
@@ -66,8 +66,8 @@ async def test_an_address_where_nobody_answers_is_named(world: World) -> None:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         found = await findings(replace(backend(world), api_url=url))
     assert url in failed(found).message
-    assert "SUPABASE_URL" in failed(found).remedy
-    assert found["Migrations"].verdict is Verdict.GOOD
+    assert "SUPABASE_URL" in failed(found).hint
+    assert found["Migrations"].verdict is CheckStatus.GOOD
 
 
 async def test_a_key_of_another_project_is_refused(world: World) -> None:
@@ -80,7 +80,7 @@ async def test_a_key_of_another_project_is_refused(world: World) -> None:
 async def test_a_role_above_row_level_security_is_refused(world: World) -> None:
     found = await findings(replace(backend(world), database_url=world.status.database_url))
     assert failed(found).name == "Database role"
-    assert "livewatch_app" in failed(found).remedy
+    assert "livewatch_app" in failed(found).hint
 
 
 async def test_a_database_that_cannot_be_reached_is_told_without_its_password(world: World) -> None:
@@ -147,13 +147,13 @@ async def test_what_somebody_changed_in_the_database_is_found(
         found = await findings(backend(world))
     assert failed(found).name == name
     assert word in failed(found).message
-    assert not [each for each in (await findings(backend(world))).values() if each.verdict is Verdict.BAD]
+    assert not [each for each in (await findings(backend(world))).values() if each.verdict is CheckStatus.BAD]
 
 
 async def test_a_project_with_the_legacy_secret_has_no_public_keys_and_that_is_well(world: World) -> None:
     with a_project_of_old() as url:
         found = await findings(replace(backend(world), api_url=url))
-    assert found["Token signing"].verdict is Verdict.GOOD
+    assert found["Token signing"].verdict is CheckStatus.GOOD
     assert "HS256" in found["Token signing"].message
 
 

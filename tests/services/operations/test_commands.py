@@ -48,7 +48,7 @@ async def test_check_prints_a_line_for_each_thing_and_ends_with_its_verdict(worl
     ada = await world.person(await world.organization())
     code, output = await said(as_person(world, ada), "check")
     assert code == 0, output
-    assert "ok       Canary: A change came through Realtime and back in" in output
+    assert "ok       Probe: A change came through Realtime and back in" in output
     assert output.endswith("Everything is as it must be.\n")
     assert ada.password not in output
 

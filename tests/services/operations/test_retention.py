@@ -127,10 +127,10 @@ async def test_windows_see_it_go(world: World, realtime: RealtimeService) -> Non
     ada = await world.person(org)
     await a_run(world, org, days=91)
     gone: list[Any] = []
-    lease = realtime.subscribe_to_all_streams(
+    subscription = realtime.subscribe_to_all_streams(
         org, session=ada, on_change=lambda deltas: gone.extend(delta for delta in deltas if delta.new is None)
     )
-    await until(lambda: lease.is_loaded)
+    await until(lambda: subscription.is_loaded)
     await forget_everything(world)
     await until(lambda: gone)
 

@@ -1,11 +1,11 @@
-"""Changes are told at once to few, in lots to many, and always in their order."""
+"""Changes are told at once to few, in batcher to many, and always in their order."""
 
 import time
 from uuid import uuid4
 
 from services.entities import Stream
 from services.realtime import Delta
-from services.realtime.delta_batcher import LONGEST, Lots
+from services.realtime.delta_batcher import MAX_DELAY_SECONDS, DeltaBatcher
 from tests.world import until
 
 ORG = uuid4()
@@ -18,8 +18,8 @@ def delta(number: int) -> Delta[Stream]:
 
 async def test_after_quiet_a_change_is_told_before_anything_else_happens() -> None:
     told: list[list[Delta[Stream]]] = []
-    lots = Lots(told.append)
-    lots.add([first := delta(1)])
+    batcher = DeltaBatcher(told.append)
+    batcher.add([first := delta(1)])
     assert told == [[first]]
 
 
@@ -30,12 +30,12 @@ async def test_when_telling_is_dear_changes_wait_for_each_other_and_keep_their_o
         time.sleep(0.004)
         told.append(deltas)
 
-    lots = Lots(tell)
+    batcher = DeltaBatcher(tell)
     deltas = [delta(number) for number in range(20)]
     for each in deltas:
-        lots.add([each])
+        batcher.add([each])
     assert told == [[deltas[0]]]
-    await until(lambda: sum(map(len, told)) == len(deltas), within=10 * LONGEST)
+    await until(lambda: sum(map(len, told)) == len(deltas), within=10 * MAX_DELAY_SECONDS)
     assert told == [[deltas[0]], deltas[1:]]
 
 
@@ -46,11 +46,11 @@ async def test_what_waits_can_be_told_now_and_is_told_once() -> None:
         time.sleep(0.004)
         told.append(deltas)
 
-    lots = Lots(tell)
+    batcher = DeltaBatcher(tell)
     first, second = delta(1), delta(2)
-    lots.add([first])
-    lots.add([second])
-    lots.flush()
-    lots.flush()
+    batcher.add([first])
+    batcher.add([second])
+    batcher.flush()
+    batcher.flush()
     assert told == [[first], [second]]
-    lots.cancel()
+    batcher.cancel()

@@ -1,4 +1,4 @@
-"""Every fault between the app and its data, over real sockets: afterwards every lease equals the database again.
+"""Every fault between the app and its data, over real sockets: afterwards every subscription equals the database again.
 
 Those of tokens and keys are in test_tokens.py.
 """
@@ -69,7 +69,7 @@ async def test_a_server_that_is_away_for_2_20_and_60_seconds(world: World) -> No
                 await watch.changes()
                 await watch.notices()
                 await asyncio.sleep(seconds)
-                status = watch.lease.status
+                status = watch.subscription.status
                 assert status.status is DISCONNECTED
                 assert status.cause
                 assert status.attempt >= 1
@@ -105,7 +105,7 @@ async def test_a_half_open_socket_is_noticed_within_ten_seconds(watch: Watch, pr
     await watch.changes()
     await watch.notices()
     assert time.monotonic() - frozen_at < NOTICES
-    assert "canary" in watch.lease.status.cause
+    assert "probe" in watch.subscription.status.cause
     await proxy.cut()
     await proxy.restore()
     await watch.converges()
@@ -148,12 +148,12 @@ async def test_an_event_loop_that_was_blocked_for_three_seconds(watch: Watch) ->
 
 
 @pytest.fixture
-def quick_canaries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database must not be back before a canary has missed it."""
-    monkeypatch.setattr("services.realtime.supervisor.CANARY_INTERVAL", 0.05)
+def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database must not be back before a probe has missed it."""
+    monkeypatch.setattr("services.realtime.supervisor.PROBE_INTERVAL_SECONDS", 0.05)
 
 
-@pytest.mark.usefixtures("quick_canaries")
+@pytest.mark.usefixtures("quick_probes")
 async def test_postgresql_that_restarts(watch: Watch) -> None:
     postmaster = int((watch.world.data / "postgres" / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGINT)
@@ -161,7 +161,7 @@ async def test_postgresql_that_restarts(watch: Watch) -> None:
     await until(lambda: _answers(watch), within=10, what="the database answers again")
     await watch.changes()
     await watch.converges()
-    # PostgreSQL may be back before a canary misses it, and fall away once more while Realtime finds it again.
+    # PostgreSQL may be back before a probe misses it, and fall away once more while Realtime finds it again.
     watch.went_between(DISCONNECTED, CONNECTED)
 
 
@@ -182,8 +182,8 @@ async def test_joins_that_the_server_refuses(framed: Watch, frames: FrameProxy) 
 
     frames.rewrite = refuse
     await frames.close(1001)
-    await until(lambda: framed.lease.status.status is ERROR, within=NOTICES)
-    assert "not today" in framed.lease.status.cause
+    await until(lambda: framed.subscription.status.status is ERROR, within=NOTICES)
+    assert "not today" in framed.subscription.status.cause
     await framed.changes()
     frames.rewrite = lambda frame: [frame]
     await framed.converges()
@@ -206,7 +206,7 @@ async def test_malformed_events_are_passed_over(framed: Watch, frames: FrameProx
         {"event": "UPDATE", "payload": None, "type": "broadcast"},
         {"event": "UPDATE", "payload": {"operation": "UPDATE"}, "type": "broadcast"},
         {"event": "INSERT", "payload": {"operation": "INSERT", "table": "streams", "record": []}, "type": "broadcast"},
-        {"event": "canary", "payload": {"nonce": "x"}, "type": "broadcast"},
+        {"event": "probe", "payload": {"nonce": "x"}, "type": "broadcast"},
     ):
         await frames.inject(json.dumps({"ref": None, "event": "broadcast", "payload": payload, "topic": topic}))
     await framed.changes()
@@ -265,9 +265,9 @@ async def test_rows_that_fail_validation_are_left_out_until_they_are_mended(watc
     try:
         bad = await sql("update streams set name = '' where org_id = %s returning id", watch.org)
         await watch.changes()
-        await until(lambda: watch.lease.rows() and all(row.name for row in watch.lease.rows()))
+        await until(lambda: watch.subscription.rows() and all(row.name for row in watch.subscription.rows()))
         assert {each.id for each in watch.service.quarantined(STREAMS.topic(watch.org))} == {str(id) for (id,) in bad}
-        assert watch.lease.status.status is CONNECTED
+        assert watch.subscription.status.status is CONNECTED
         await sql("update streams set name = 'mended' where name = ''")
         await watch.converges()
         watch.went()
@@ -288,42 +288,42 @@ async def test_a_callback_that_raises_costs_nobody_a_change(watch: Watch, proxy:
         raise RuntimeError("a broken callback")
 
     service = watch.service
-    lease = service.subscribe(STREAMS, watch.org, session=watch.member, on_change=broken, on_status=broken)
-    await until(lambda: lease.is_loaded)
+    subscription = service.subscribe(STREAMS, watch.org, session=watch.member, on_change=broken, on_status=broken)
+    await until(lambda: subscription.is_loaded)
     proxy.reset()
     await watch.changes()
     await watch.converges()
     assert calls > 2
-    assert {row.id for row in lease.rows()} == {row.id for row in watch.lease.rows()}
+    assert {row.id for row in subscription.rows()} == {row.id for row in watch.subscription.rows()}
     watch.went(DISCONNECTED, CONNECTED)
 
 
 @on_each_transport
 async def test_a_membership_that_is_removed_in_mid_stream_and_given_back(watch: Watch) -> None:
     stays = await watch.world.person(watch.org)
-    lease = watch.service.subscribe(STREAMS, watch.org, session=stays)
-    await until(lambda: lease.is_loaded)
+    subscription = watch.service.subscribe(STREAMS, watch.org, session=stays)
+    await until(lambda: subscription.is_loaded)
     writing = asyncio.create_task(_write_until_closed(watch))
     await watch.world.sql("delete from org_members where org_id = %s and user_id = %s", watch.org, watch.member.id)
-    await until(lambda: watch.lease.is_closed, within=5)
+    await until(lambda: watch.subscription.is_closed, within=5)
     await writing
     watch.went(ERROR)
-    assert watch.member.email in watch.lease.status.cause
-    assert watch.lease.rows() == []
-    watch.lease, goes = lease, watch.lease
+    assert watch.member.email in watch.subscription.status.cause
+    assert watch.subscription.rows() == []
+    watch.subscription, goes = subscription, watch.subscription
     await watch.changes()
     await watch.converges()
     assert goes.rows() == []
     await watch.world.sql(
         "insert into org_members (org_id, user_id, role) values (%s, %s, 'operator')", watch.org, watch.member.id
     )
-    watch.lease = watch.service.subscribe(STREAMS, watch.org, session=watch.member)
+    watch.subscription = watch.service.subscribe(STREAMS, watch.org, session=watch.member)
     await watch.changes()
     await watch.converges()
 
 
 async def _write_until_closed(watch: Watch) -> None:
-    while not watch.lease.is_closed:
+    while not watch.subscription.is_closed:
         await watch.changes(4)
 
 
@@ -339,7 +339,7 @@ async def test_a_message_of_more_than_a_megabyte_is_survived(framed: Watch, fram
 async def test_what_the_server_lost_silently_is_found_by_the_reconcile(
     framed: Watch, frames: FrameProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.realtime.supervisor.RECONCILE_INTERVAL", 0.5)
+    monkeypatch.setattr("services.realtime.supervisor.RECONCILE_INTERVAL_SECONDS", 0.5)
     monkeypatch.setattr("services.realtime.supervisor.TEND_INTERVAL", 0.2)
     await frames.close(1001)
     await until(lambda: framed.service.feeds()[0].supervisor.connections == 2, within=10)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.realtime.meter import LAGS_KEPT, Meter
+from services.realtime.meter import MAX_LAGS, Meter
 
 
 class Clock:
@@ -45,7 +45,7 @@ def test_a_burst_is_forgotten_after_a_minute(clock: Clock) -> None:
     assert meter.last_event_at is not None
 
 
-def test_half_of_the_canaries_were_faster_than_the_median() -> None:
+def test_half_of_the_probes_were_faster_than_the_median() -> None:
     meter = Meter()
     assert meter.lag(0.5) is None
     for milliseconds in range(1, 101):
@@ -55,9 +55,9 @@ def test_half_of_the_canaries_were_faster_than_the_median() -> None:
     assert meter.lag(1.0) == pytest.approx(0.1)
 
 
-def test_only_the_last_canaries_count() -> None:
+def test_only_the_last_probes_count() -> None:
     meter = Meter()
     meter.proved(60.0)
-    for _ in range(LAGS_KEPT):
+    for _ in range(MAX_LAGS):
         meter.proved(0.001)
     assert meter.lag(1.0) == pytest.approx(0.001)

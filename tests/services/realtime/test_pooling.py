@@ -27,19 +27,23 @@ async def test_two_hundred_windows_of_twenty_members_hold_one_channel_for_the_or
     org = await world.organization()
     members = [await world.person(org) for _ in range(20)]
     async with TcpProxy(world.status.api_url) as proxy, service_over(world, proxy.url, kind) as service:
-        leases: list[Subscription[Any]] = []
+        subscriptions: list[Subscription[Any]] = []
         for window in range(200):
             member = members[window % len(members)]
-            leases += [service.subscribe(entity, org, session=member) for entity in (STREAMS, SCANS, AGENTS)]
-            leases.append(service.subscribe(NOTIFICATIONS, member.id, session=member))
-        await until(lambda: all(lease.is_loaded for lease in leases), within=30)
+            subscriptions += [service.subscribe(entity, org, session=member) for entity in (STREAMS, SCANS, AGENTS)]
+            subscriptions.append(service.subscribe(NOTIFICATIONS, member.id, session=member))
+        await until(lambda: all(subscription.is_loaded for subscription in subscriptions), within=30)
         sockets = 2 * (1 + len(members))
         await until(lambda: proxy.connections == sockets, within=30, what="both ends of one socket for each topic")
         assert len(service.active_subscriptions()) == 800
         await world.insert(Stream(org_id=org, name="seen by all"), by=members[0])
-        await until(lambda: all(len(lease.rows()) == 1 for lease in leases if lease.entity is STREAMS))
+        await until(
+            lambda: all(
+                len(subscription.rows()) == 1 for subscription in subscriptions if subscription.entity is STREAMS
+            )
+        )
         service.unsubscribe_all()
-        await until(lambda: proxy.connections == 0, within=10, what="the last lease releases the channel")
+        await until(lambda: proxy.connections == 0, within=10, what="the last subscription releases the channel")
 
 
 @each_transport
@@ -47,9 +51,9 @@ async def test_the_channel_goes_over_to_another_member_when_its_lender_leaves_wi
     world: World, kind: FeedKind
 ) -> None:
     org = await world.organization()
-    lender, other = await world.person(org), await world.person(org)
+    token_owner, other = await world.person(org), await world.person(org)
     async with service_over(world, world.status.api_url, kind) as service:
-        first = service.subscribe(STREAMS, org, session=lender)
+        first = service.subscribe(STREAMS, org, session=token_owner)
         await until(lambda: first.is_loaded)
         second = service.subscribe(STREAMS, org, session=other)
         await until(lambda: second.is_loaded)

@@ -60,15 +60,15 @@ async def test_any_number_of_leases_on_a_topic_share_one_channel_and_the_last_re
 ) -> None:
     org = await world.organization()
     people = [await world.person(org) for _ in range(3)]
-    leases: list[Subscription[Any]] = [
+    subscriptions: list[Subscription[Any]] = [
         realtime.subscribe(STREAMS, org, session=person) for person in people for _ in range(20)
     ]
-    leases += [realtime.subscribe(SCANS, org, session=people[0])]
-    await loaded(*leases)
+    subscriptions += [realtime.subscribe(SCANS, org, session=people[0])]
+    await loaded(*subscriptions)
     assert [str(feed.topic) for feed in realtime.feeds()] == [f"org:{org}"]
-    for lease in leases:
-        lease.close()
-        lease.close()
+    for subscription in subscriptions:
+        subscription.close()
+        subscription.close()
     assert realtime.active_subscriptions() == []
     await until(lambda: not realtime.feeds(), what="the feed lingers a moment, then goes")
 

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from services.realtime.stall_timeout import TICK, patience
+from services.realtime.stall_timeout import TICK, stall_tolerant_timeout
 
 
 async def test_it_ends_after_its_seconds() -> None:
     started = time.monotonic()
     with pytest.raises(TimeoutError):
-        async with patience(1.5 * TICK):
+        async with stall_tolerant_timeout(1.5 * TICK):
             await asyncio.Event().wait()
     assert time.monotonic() - started >= 1.5 * TICK
 
 
 async def test_what_came_while_the_loop_was_blocked_is_heard() -> None:
     mine, theirs = asyncio.StreamReader(), b"in time\n"
-    async with patience(2 * TICK):
+    async with stall_tolerant_timeout(2 * TICK):
         loop = asyncio.get_running_loop()
         loop.call_soon(time.sleep, 3 * TICK)
         # Read in several turns of the loop, as an answer of a socket is.
@@ -30,7 +30,7 @@ async def test_what_came_while_the_loop_was_blocked_is_heard() -> None:
 async def test_what_is_done_in_time_leaves_no_timer() -> None:
     errors: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
-    async with patience(TICK):
+    async with stall_tolerant_timeout(TICK):
         pass
     await asyncio.sleep(1.5 * TICK)
     assert errors == []
@@ -38,7 +38,7 @@ async def test_what_is_done_in_time_leaves_no_timer() -> None:
 
 async def test_a_cancellation_stays_one() -> None:
     async def wait() -> None:
-        async with patience(60):
+        async with stall_tolerant_timeout(60):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(wait())

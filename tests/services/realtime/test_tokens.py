@@ -93,16 +93,16 @@ async def test_tokens_are_renewed_before_they_end_and_the_channel_goes_on_withou
     leave = session.join(on_renew=lambda: None, on_end=lambda _: None)
     try:
         async with service_of(brief, kind=kind) as service:
-            lease = service.subscribe(
+            subscription = service.subscribe(
                 STREAMS, org, session=session, on_status=lambda each: statuses.append(each.status)
             )
-            await until(lambda: lease.is_loaded)
+            await until(lambda: subscription.is_loaded)
             committed = 0
             ends = asyncio.get_running_loop().time() + 2.5 * LIFETIME
             while asyncio.get_running_loop().time() < ends:
                 await brief.sql("insert into streams (org_id, name) values (%s, 'one more')", org)
                 committed += 1
-                await until(lambda: len(lease.rows()) == committed)  # noqa: B023  # awaited at once
+                await until(lambda: len(subscription.rows()) == committed)  # noqa: B023  # awaited at once
                 await asyncio.sleep(0.2)
             (feed,) = service.feeds()
             assert feed.supervisor.connections == 1
@@ -118,11 +118,13 @@ async def test_a_session_that_cannot_renew_is_said_within_ten_seconds_and_heals_
     expiring = await fresh_session(brief, person)
     statuses: list[ConnectionStatus] = []
     async with service_of(brief) as service:
-        lease = service.subscribe(STREAMS, org, session=expiring, on_status=lambda each: statuses.append(each.status))
-        await until(lambda: lease.is_loaded)
-        await until(lambda: lease.status.status is ERROR, within=LIFETIME + 10, what="it is said")
-        assert "Sign in again" in lease.status.cause
-        assert expiring.identity.access_token.get_secret_value() not in lease.status.cause
+        subscription = service.subscribe(
+            STREAMS, org, session=expiring, on_status=lambda each: statuses.append(each.status)
+        )
+        await until(lambda: subscription.is_loaded)
+        await until(lambda: subscription.status.status is ERROR, within=LIFETIME + 10, what="it is said")
+        assert "Sign in again" in subscription.status.cause
+        assert expiring.identity.access_token.get_secret_value() not in subscription.status.cause
         renewed = service.subscribe(STREAMS, org, session=await fresh_session(brief, person))
         await until(
             lambda: renewed.is_loaded and renewed.status.status is CONNECTED,
@@ -138,23 +140,23 @@ async def test_before_the_lenders_token_ends_the_channel_goes_over_to_another_me
     brief: World, kind: FeedKind
 ) -> None:
     org = await brief.organization()
-    lender, other = await brief.person(org), await brief.person(org)
+    token_owner, other = await brief.person(org), await brief.person(org)
     session = await fresh_session(brief, other)
     statuses: list[ConnectionStatus] = []
     leave = session.join(on_renew=lambda: None, on_end=lambda _: None)
     try:
         async with service_of(brief, kind=kind) as service:
-            unrenewed = await fresh_session(brief, lender)
+            unrenewed = await fresh_session(brief, token_owner)
             expiring = service.subscribe(
                 STREAMS, org, session=unrenewed, on_status=lambda each: statuses.append(each.status)
             )
             await until(lambda: expiring.is_loaded)
-            lease = service.subscribe(STREAMS, org, session=session)
+            subscription = service.subscribe(STREAMS, org, session=session)
             committed = 0
             while unrenewed.identity.expires_at > datetime.now(UTC) - timedelta(seconds=1):
                 await brief.sql("insert into streams (org_id, name) values (%s, 'one more')", org)
                 committed += 1
-                await until(lambda: len(lease.rows()) == committed)  # noqa: B023  # awaited at once
+                await until(lambda: len(subscription.rows()) == committed)  # noqa: B023  # awaited at once
                 await asyncio.sleep(0.05)
             (feed,) = service.feeds()
             assert feed.supervisor.connections == 1
@@ -195,14 +197,16 @@ async def test_a_wrong_key_is_said_and_not_shown_and_the_right_one_heals(world: 
     transport = Rekeyed(wrong)
     statuses: list[ConnectionStatus] = []
     async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.1) as service:
-        lease = service.subscribe(STREAMS, org, session=person, on_status=lambda each: statuses.append(each.status))
-        await until(lambda: lease.status.cause, within=10)
-        assert lease.status.status is ERROR
-        assert "a-wrong-key" not in lease.status.cause
-        assert lease.status.attempt >= 1
+        subscription = service.subscribe(
+            STREAMS, org, session=person, on_status=lambda each: statuses.append(each.status)
+        )
+        await until(lambda: subscription.status.cause, within=10)
+        assert subscription.status.status is ERROR
+        assert "a-wrong-key" not in subscription.status.cause
+        assert subscription.status.attempt >= 1
         transport.current = right
-        await until(lambda: lease.is_loaded and lease.status.status is CONNECTED, within=5)
-        assert not lease.status.cause
+        await until(lambda: subscription.is_loaded and subscription.status.status is CONNECTED, within=5)
+        assert not subscription.status.cause
         assert path(statuses) == [CONNECTING, ERROR, CONNECTED]
 
 

@@ -1,4 +1,4 @@
-"""One lease, watched while things go wrong: every status it goes through, and whether it equals the database."""
+"""One subscription, watched while things go wrong: every status it goes through, and whether it equals the database."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,28 +26,28 @@ def path(statuses: list[ConnectionStatus]) -> list[ConnectionStatus]:
 
 @dataclass(kw_only=True)
 class Watch:
-    """One member's lease on an organisation's streams, and every status it went through."""
+    """One member's subscription on an organisation's streams, and every status it went through."""
 
     world: World
     org: UUID
     member: Person
     service: RealtimeService
-    lease: Subscription[Stream]
+    subscription: Subscription[Stream]
     statuses: list[ConnectionStatus] = field(default_factory=list)
 
     async def equal(self) -> bool:
         rows = await self.world.sql("select id, version from streams where org_id = %s", self.org)
-        return {row.id: row.version for row in self.lease.rows()} == dict(rows)
+        return {row.id: row.version for row in self.subscription.rows()} == dict(rows)
 
     async def converges(self) -> None:
-        """Fails unless the lease equals the database and is connected soon after the fault's end, which is now."""
+        """Fails unless the subscription equals the database and is connected soon after the fault's end, which is now."""
         async with asyncio.timeout(CONVERGES + 1):
-            await until(self.equal, within=CONVERGES, what="the lease equals the database")
-            await until(lambda: self.lease.status.status is CONNECTED, within=CONVERGES, what="it is connected")
-        assert not self.lease.status.cause
+            await until(self.equal, within=CONVERGES, what="the subscription equals the database")
+            await until(lambda: self.subscription.status.status is CONNECTED, within=CONVERGES, what="it is connected")
+        assert not self.subscription.status.cause
 
     async def notices(self) -> None:
-        await until(lambda: self.lease.status.status is not CONNECTED, within=NOTICES, what="it is noticed")
+        await until(lambda: self.subscription.status.status is not CONNECTED, within=NOTICES, what="it is noticed")
 
     def went(self, *expected: ConnectionStatus) -> None:
         """Fails unless since it was last connected, or last asked, the status went exactly this way."""
@@ -91,10 +91,10 @@ async def watching(
         transport=TRANSPORTS[kind](url=url, key=world.status.anon_key), source=DatabaseSource(world.database)
     )
     statuses: list[ConnectionStatus] = []
-    lease = service.subscribe(
+    subscription = service.subscribe(
         STREAMS, org, session=member, on_change=on_change, on_status=lambda each: statuses.append(each.status)
     )
-    watch = Watch(world=world, org=org, member=member, service=service, lease=lease, statuses=statuses)
+    watch = Watch(world=world, org=org, member=member, service=service, subscription=subscription, statuses=statuses)
     await watch.changes()
     await watch.converges()
     assert path(statuses) == [CONNECTING, CONNECTED]

@@ -15,7 +15,7 @@ from components.elements import bindings
 from components.elements.lists.live_list import LiveList
 from components.presentation.rows import present_stream
 from components.window import hooks as live
-from components.window.frame_scheduler import Pacer
+from components.window.frame_scheduler import FrameScheduler
 from components.window.window import Window
 from pages.page.context import newest_first
 from services.entities import (
@@ -73,9 +73,9 @@ async def page(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[d
     transport = TRANSPORTS[FeedKind.BROADCAST](url=world.status.api_url, key=world.status.anon_key)
     async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.05) as realtime:
         with Client(ui.page("/guide", reconnect_timeout=1.0)) as client:
-            window = Window(realtime, ada, Pacer(), org_id=org)
+            window = Window(realtime, ada, FrameScheduler(), org_id=org)
             label = ui.label("")
-        window.is_seen = window.is_there = True
+        window.is_visible = window.is_attached = True
         monkeypatch.setattr(type(client), "has_socket_connection", True)
         hooks = {name: value for name, value in vars(live).items() if name.startswith("use_") or name.endswith("Hook")}
         yield {

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from components.elements.lists.live_list import KINDS
-from components.presentation.statuses import LOOKS
+from components.presentation.statuses import STATUS_STYLES
 from services.entities import ConnectionStatus, NotificationType
 from tests.components.conftest import Open
 
@@ -26,10 +26,10 @@ async def test_the_gallery_shows_everything_and_nothing_sticks_out(
     for part in PARTS:
         await expect(page.locator(part).first).to_be_attached()
     for status in ConnectionStatus:
-        label = LOOKS[ConnectionStatus][status].label
+        label = STATUS_STYLES[ConnectionStatus][status].label
         await expect(page.locator(".lw-chip__status").filter(has_text=label).first).to_be_attached()
     for kind in NotificationType:
-        label = LOOKS[NotificationType][kind].label
+        label = STATUS_STYLES[NotificationType][kind].label
         await expect(page.locator('[data-table="notifications"]').filter(has_text=label).first).to_be_attached()
     assert await page.evaluate("document.documentElement.scrollWidth") == width
     picture = await page.screenshot(full_page=True, path=tmp_path / f"gallery-{theme}-{width}.png")
