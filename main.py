@@ -128,9 +128,10 @@ async def compose(
     Returns the app, and what tells its windows that it goes, and ends what reports to it at `own_url`.
     """
     from components.window.frame_scheduler import FrameScheduler  # noqa: PLC0415
+    from components.window.registry import WindowRegistry  # noqa: PLC0415
     from pages.app import create_app  # noqa: PLC0415
-    from pages.http.session_cookie import SessionCookie  # noqa: PLC0415
     from pages.page.services import Services  # noqa: PLC0415
+    from pages.page.session_cookie import SessionCookie  # noqa: PLC0415
     from services.auth.client import Auth  # noqa: PLC0415
     from services.auth.sessions import Sessions  # noqa: PLC0415
     from services.demo.demo import Demo  # noqa: PLC0415
@@ -152,8 +153,8 @@ async def compose(
         scan = ExampleScan(database, url=own_url)
         stack.push_async_callback(scan.aclose)
         demo = Demo(backend.demo, auth=auth, database=database, scan=scan if settings.demo_scan else None)
-    tails = await stack.enter_async_context(EventStreamHub(database))
-    scheduler = FrameScheduler()
+    event_streams = await stack.enter_async_context(EventStreamHub(database))
+    windows = WindowRegistry()
     app = create_app(
         Services(
             auth=auth,
@@ -166,19 +167,19 @@ async def compose(
                 Limits(Rate(per_second=settings.ingest_rate, burst=settings.ingest_burst)),
             ),
             metrics_token=settings.metrics_token,
-            scheduler=scheduler,
+            scheduler=FrameScheduler(),
             plan=settings.plan,
             realtime=realtime,
             scan=scan,
             sessions=Sessions(auth),
-            tails=tails,
+            event_streams=event_streams,
+            windows=windows,
         )
     )
 
     async def announce_end() -> None:
-        tails.end()
-        for window in scheduler.windows:
-            window.announce_end()
+        event_streams.end()
+        windows.announce_shutdown()
         if scan:
             # While there is still somebody to whom it can tell its end.
             await scan.aclose()

@@ -11,7 +11,8 @@ from nicegui import Client, app
 
 import main
 import pages.app
-from components.window.window import LiveBinding, Window
+from components.window.live_element import LiveBinding
+from components.window.window import Window
 from services.realtime import Feed, Subscription
 from services.settings import read_settings
 

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 
 from services.auth.client import Auth
-from services.entities.entity import STREAMS
+from services.entities import STREAMS
 from services.infra.backend import APP_ROLE, MIGRATIONS
 from services.infra.database import Database
 from services.local_supabase.process import LocalSupabase

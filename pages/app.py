@@ -1,4 +1,4 @@
-"""The web application: the gate, the session routes, the health check and the pages."""
+"""The web application: middleware, HTTP routes, API and pages."""
 
 from fastapi import FastAPI
 from nicegui import app as ui_app
@@ -17,24 +17,24 @@ from pages.http.session_routes import session_routes
 from pages.http.sign_in import register_sign_in
 from pages.page.services import Services
 
-# A laptop that sleeps for less than this comes back to the same window, without a reload.
 RECONNECT_TIMEOUT_SECONDS = 120.0
-# A window knows within their sum that nobody answers, in seconds.
+"""A laptop that sleeps for less than this returns to the same window without a reload."""
 PING_INTERVAL_SECONDS = 4
 PING_TIMEOUT_SECONDS = 4
+"""A window notices within the sum of both that the server does not answer."""
 
 
-def create_app(context: Services) -> FastAPI:
-    """Everything that is served. The services in `context` are the caller's to close."""
+def create_app(services: Services) -> FastAPI:
+    """Build the web application; the caller owns and closes `services`."""
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(session_routes(context))
-    app.include_router(export_routes(context))
-    app.include_router(health_routes(context))
-    app.mount(PREFIX, create_api(context.ingest, context.tails))
+    app.include_router(session_routes(services))
+    app.include_router(export_routes(services))
+    app.include_router(health_routes(services))
+    app.mount(PREFIX, create_api(services.ingest, services.event_streams))
 
     serve_styles()
-    register_sign_in(context)
-    register_frame(context)
+    register_sign_in(services)
+    register_frame(services)
     ui_app.add_middleware(PagePolicy)
     ui.run_with(
         app,
@@ -43,16 +43,16 @@ def create_app(context: Services) -> FastAPI:
         dark=None,
         language="en-US",
         reconnect_timeout=RECONNECT_TIMEOUT_SECONDS,
-        # Nothing is bound: rows reach elements by message. The styles are our own.
+        # No values are bound: rows reach elements by message. The styles are the app's own.
         binding_refresh_interval=None,
         tailwind=False,
         show_welcome_message=False,
     )
-    # After NiceGUI's own start, which derives both from the reconnect timeout: far too slow to notice a pulled cable.
+    # NiceGUI derives both from the reconnect timeout at its start, far too slow to notice a pulled cable.
     ui_app.on_startup(_configure_ping)
-    # NiceGUI keeps something for each tab that ever came, for 30 days; nothing here is kept by the tab.
+    # NiceGUI keeps storage for each tab for 30 days; this app uses none.
     ui_app.storage.max_tab_storage_age = RECONNECT_TIMEOUT_SECONDS
-    app.add_middleware(AuthMiddleware, cookie=context.cookie, sessions=context.sessions)
+    app.add_middleware(AuthMiddleware, cookie=services.cookie, sessions=services.sessions)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     return app

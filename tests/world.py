@@ -12,11 +12,12 @@ from pydantic import SecretStr
 
 from services.auth.client import Auth, Tokens
 from services.auth.identity import Identity
-from services.entities import Role, Row
+from services.entities import Row
 from services.infra.database import Database
 from services.local_supabase.database import Pool
 from services.local_supabase.process import LocalSupabase
 from services.local_supabase.status import LocalSupabaseStatus
+from services.people.models import Role
 
 CONNECTIONS = 10
 

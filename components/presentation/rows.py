@@ -1,16 +1,25 @@
-"""What of a row a live element shows: plain JSON values, times as milliseconds since 1970 in UTC."""
+"""Rows as the fields of live lists: plain JSON values, times in epoch milliseconds."""
 
 import re
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
+from components.presentation.time import epoch_ms, epoch_ms_of_second
 from services.entities import (
+    ACTIVITIES,
+    AGENTS,
+    ALERTS,
+    NOTIFICATIONS,
+    SCANS,
+    STREAMS,
     AcquisitionScan,
     Activity,
     AgentExecution,
+    Entity,
     Notification,
     Progress,
+    R,
     Reported,
     SignalAlert,
     Stream,
@@ -18,11 +27,11 @@ from services.entities import (
 
 Fields = dict[str, Any]
 LOCAL_PATH = re.compile(r"/(?![/\\])[^\s\\]*")
-WEB_ADDRESS = re.compile(r"https?://[^\s\\]+", re.IGNORECASE)
+WEB_URL = re.compile(r"https?://[^\s\\]+", re.IGNORECASE)
 
 
 def present_stream(row: Stream) -> Fields:
-    """A stream for `LiveList("stream")` and `LiveProgress`."""
+    """The fields of a stream card."""
     return {
         "name": row.name,
         "description": row.description,
@@ -36,12 +45,12 @@ def present_stream(row: Stream) -> Fields:
         "updated_at": epoch_ms(row.updated_at),
         "error": row.error,
         **present_pace(row),
-        **present_presence(row),
+        **present_reachability(row),
     }
 
 
 def present_scan(row: AcquisitionScan) -> Fields:
-    """A scan for `LiveList("scan")`; `step` is the index of the current step, None when it is not among the steps."""
+    """The fields of a scan card; `step` is the index of the current step, None when it is not among the steps."""
     steps = [step_name(step) for step in row.steps]
     return {
         "name": row.name,
@@ -58,30 +67,12 @@ def present_scan(row: AcquisitionScan) -> Fields:
         "last_progress_at": epoch_ms(row.last_progress_at),
         "error": row.error,
         **present_pace(row),
-        **present_presence(row),
-    }
-
-
-def present_presence(row: Reported) -> Fields:
-    """From when on, without a report until then, it cannot be reached; and its last report. None when none is due."""
-    expected = row.unreachable_at
-    return {
-        "unreachable_at": to_seconds(expected),
-        "reported_at": to_seconds(row.heartbeat_at) if expected else None,
-    }
-
-
-def present_pace(row: Progress) -> Fields:
-    """The units a second to three digits, the second when it will be done, and that from which on it is stalled."""
-    return {
-        "rate": None if row.speed is None or not row.is_active else float(f"{row.speed:.3g}"),
-        "done_at": to_seconds(row.done_at),
-        "stalls_at": to_seconds(row.stalls_at),
+        **present_reachability(row),
     }
 
 
 def present_agent(row: AgentExecution) -> Fields:
-    """A run of an agent for `LiveList("agent")`."""
+    """The fields of an agent execution."""
     return {
         "agent_name": row.agent_name,
         "agent_id": row.agent_id,
@@ -90,13 +81,13 @@ def present_agent(row: AgentExecution) -> Fields:
         "started_at": epoch_ms(row.started_at),
         "completed_at": epoch_ms(row.completed_at),
         "duration_ms": row.duration_ms,
-        "summary": row.error or row.output_summary or row.input_summary,
-        **present_presence(row),
+        "summary": row.summary,
+        **present_reachability(row),
     }
 
 
 def present_alert(row: SignalAlert) -> Fields:
-    """An alert for `LiveList("alert")`."""
+    """The fields of an alert."""
     return {
         "target_name": row.target_name,
         "company_name": row.company_name,
@@ -111,21 +102,21 @@ def present_alert(row: SignalAlert) -> Fields:
 
 
 def present_notification(row: Notification) -> Fields:
-    """A message for `LiveList("notification")`; an `action_url` that is no path or web address is left out."""
+    """The fields of a notification; an `action_url` that is no path or web URL is left out."""
     return {
         "type": row.type.value,
         "title": row.title,
         "message": row.message,
-        "action_url": safe_address(row.action_url),
+        "action_url": safe_url(row.action_url),
         "is_read": not row.is_unread,
         "created_at": epoch_ms(row.created_at),
     }
 
 
 def present_activity(row: Activity) -> Fields:
-    """An activity for `LiveList("activity")`; `look` is the status within the statuses of its kind of subject."""
+    """The fields of an activity; `status_style` names the status within the statuses of its kind of subject."""
     return {
-        "look": f"{row.subject_table}/{row.status}",
+        "status_style": f"{row.subject_table}/{row.status}",
         "subject": row.subject_table.value,
         "subject_id": str(row.subject_id),
         "subject_name": row.subject_name,
@@ -135,18 +126,60 @@ def present_activity(row: Activity) -> Fields:
     }
 
 
-def epoch_ms(time: datetime | None) -> int | None:
-    """Milliseconds since 1970 in UTC."""
-    return None if time is None else round(time.timestamp() * 1000)
+PRESENTERS: Mapping[str, Callable[[Any], Fields]] = {
+    STREAMS.table: present_stream,
+    SCANS.table: present_scan,
+    AGENTS.table: present_agent,
+    ALERTS.table: present_alert,
+    NOTIFICATIONS.table: present_notification,
+    ACTIVITIES.table: present_activity,
+}
+"""By table: the entities whose rows have a template of their own in `row_templates.js`."""
 
 
-def to_seconds(time: datetime | None) -> int | None:
-    """As `epoch_ms`, to the full second: finer than a person reads, it would change with every step."""
-    return None if time is None else round(time.timestamp()) * 1000
+def presenter(entity: Entity[R]) -> Callable[[R], Fields]:
+    """The function that makes the fields of an entity's rows; the same object at each call."""
+    return PRESENTERS.get(entity.table) or _layout_presenter(entity)
+
+
+@cache
+def _layout_presenter(entity: Entity[Any]) -> Callable[[Any], Fields]:
+    """Make the fields of the default row template from the entity's layout."""
+    layout = entity.layout
+
+    def present(row: Any) -> Fields:
+        status = layout.status(row)
+        return {
+            "title": layout.title(row),
+            "note": layout.note(row),
+            "status": status.value if status else None,
+            "progress": layout.progress(row),
+            "time": epoch_ms(layout.time(row)),
+        }
+
+    return present
+
+
+def present_reachability(row: Reported) -> Fields:
+    """Unreachable deadline and last heartbeat; None for a run without a deadline."""
+    deadline = row.unreachable_at
+    return {
+        "unreachable_at": epoch_ms_of_second(deadline),
+        "reported_at": epoch_ms_of_second(row.heartbeat_at) if deadline else None,
+    }
+
+
+def present_pace(row: Progress) -> Fields:
+    """Rate in units per second to three digits, estimated completion, and the time from which it is stalled."""
+    return {
+        "rate": None if row.speed is None or not row.is_active else float(f"{row.speed:.3g}"),
+        "done_at": epoch_ms_of_second(row.done_at),
+        "stalls_at": epoch_ms_of_second(row.stalls_at),
+    }
 
 
 def quality_target(metrics: Mapping[str, Any]) -> str | None:
-    """The quality that a stream aims at, from `quality_target` or `quality`; a number up to 1 is a share."""
+    """The quality target of a stream, from `quality_target` or `quality`; a number up to 1 is a share."""
     target = metrics.get("quality_target", metrics.get("quality"))
     if isinstance(target, bool) or not isinstance(target, int | float | str) or target == "":
         return None
@@ -156,12 +189,12 @@ def quality_target(metrics: Mapping[str, Any]) -> str | None:
 
 
 def step_name(step: Any) -> str:
-    """The name of a step, which is a text or an object with a `name`."""
+    """The name of a step, which is a string or an object with a `name`."""
     return str(step.get("name", "") if isinstance(step, Mapping) else step)
 
 
-def safe_address(address: str | None) -> str | None:
-    """The address if following it can only lead to a page: no scripts, no tricks with slashes."""
-    if address and (LOCAL_PATH.fullmatch(address) or WEB_ADDRESS.fullmatch(address)):
-        return address
+def safe_url(url: str | None) -> str | None:
+    """The URL if it is a path of this app or a web URL; None for anything else, such as `javascript:` or `//host`."""
+    if url and (LOCAL_PATH.fullmatch(url) or WEB_URL.fullmatch(url)):
+        return url
     return None

@@ -1,4 +1,4 @@
-"""The drawer at the side of the window in which a person reads what is addressed to them."""
+"""The inbox drawer at the side of the window."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,22 @@ from dataclasses import dataclass
 from nicegui import ui
 from nicegui.element import Element
 
-from components.elements.figures.stats import CountBadge
+from components.elements.figures.count_badge import CountBadge
 from components.presentation.text import icon, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxTab:
-    """One kind of message: `build` makes its list and `bind` its unread number; `path` is the page with all of them."""
+    """One tab of the drawer.
+
+    Args:
+        key: Identifies it.
+        label: Its name.
+        path: The page that lists all of its messages.
+        build: Builds its list.
+        bind: Binds the badge with its unread count.
+        mark_all: Marks all of its messages as read.
+    """
 
     key: str
     label: str
@@ -23,7 +32,10 @@ class InboxTab:
 
 
 class InboxDrawer:
-    """Opens over any page; a list lives only while its tab is open. Escape closes, and the focus goes back."""
+    """Opens over any page; a list is subscribed to only while its tab is open.
+
+    Escape closes it and returns the focus.
+    """
 
     def __init__(self, tabs: Sequence[InboxTab]) -> None:
         self._tabs = {tab.key: tab for tab in tabs}
@@ -34,7 +46,7 @@ class InboxDrawer:
         ui.context.client.sub_pages_router.on_path_changed(lambda _: self.close())
 
     def open(self, key: str) -> None:
-        """Show the tab `key`."""
+        """Open the drawer with the tab `key`."""
         if self._dialog.value:
             return
         self._host.clear()

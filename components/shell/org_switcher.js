@@ -1,4 +1,4 @@
-// Which organisation this window looks at. The address says it on every page, so that a reload, a link and a second
+// The organisation of this window. The URL names it on every page, so that a reload, a link and a second
 // window with another organisation each keep their own.
 import { computed, nextTick, onMounted, onUnmounted, ref } from "vue";
 

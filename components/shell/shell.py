@@ -1,4 +1,4 @@
-"""The frame's looks: sidebar, header and the place for a page, with what stands at a page's head."""
+"""The shell around every page: sidebar, header, page heads and sections."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from components.elements.connection.connection_status import ConnectionStatus
-from components.elements.figures.stats import CountBadge
+from components.elements.figures.count_badge import CountBadge
 from components.presentation.text import icon, text
 from components.shell.attention.attention import Attention
 from components.shell.shortcuts import Shortcut, Shortcuts
@@ -17,7 +17,16 @@ from components.shell.shortcuts import Shortcut, Shortcuts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where the sidebar leads, and the keys g and `key`; `count` is the key of the unread number beside the label."""
+    """One entry of the sidebar.
+
+    Args:
+        path: Its page.
+        label: Its name.
+        icon: A Material icon, or "activity".
+        key: The shortcut is g and this letter.
+        is_premium: Whether it carries the premium badge.
+        count: Key of the unread counter beside the label; None for no counter.
+    """
 
     path: str
     label: str
@@ -35,14 +44,13 @@ NAVIGATION = (
     Place(path="/connect", label="Connect your code", icon="cable", key="c"),
     Place(path="/settings", label="Settings", icon="settings", key="s"),
 )
-# Places that the sidebar does not list belong to one that it does.
-BELONGS_TO = {"/streams": "/monitoring"}
+# The sidebar entry of paths that it does not list.
+PARENT_PATHS = {"/streams": "/monitoring"}
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What of the frame is live: the chip `connection`, the `badges` that show what is unread, each by the keys of its
-    own, the `bell` that opens the inbox, what asks for `attention`, and the keys."""
+    """The live parts of the shell, for the page to bind."""
 
     connection: ConnectionStatus
     badges: list[CountBadge]
@@ -60,10 +68,14 @@ def shell(
     sign_out: str = "/session/end",
     navigation: Sequence[Place] = NAVIGATION,
 ) -> Iterator[Frame]:
-    """Build the frame; what is built inside is the page. The sidebar follows the path of `ui.sub_pages`.
+    """Build the shell; elements built inside are the page. The sidebar follows the path of `ui.sub_pages`.
 
-    `switcher` builds what stands for the organisation's name where there are several; `sign_out` is the address that
-    a form posts to.
+    Args:
+        user_name: Shown in the account menu.
+        org_name: Shown in the header.
+        switcher: Builds the organisation menu in place of the name; None for a person with one organisation.
+        sign_out: Path that the sign-out form posts to.
+        navigation: The entries of the sidebar.
     """
     badges: list[CountBadge] = []
     links: dict[str, ui.link] = {}
@@ -115,7 +127,7 @@ def shell(
 
 
 def page_head(title: str) -> Element:
-    """The head of a page; what is built `with` it stands at its right."""
+    """Build the head of a page; elements built `with` it are aligned right."""
     with Element("div").classes("lw-head"):
         text("h1", title)
         return Element("div").classes("lw-head__actions")
@@ -123,7 +135,7 @@ def page_head(title: str) -> Element:
 
 @contextmanager
 def section(title: str) -> Iterator[Element]:
-    """A titled part of a page; what is built inside is its content."""
+    """Build a titled section; elements built inside are its content."""
     with Element("section").classes("lw-section") as part:
         part.props["aria-label"] = title
         text("h2", title)
@@ -191,9 +203,9 @@ def _initials(name: str) -> str:
 
 
 def _place_of(path: str, places: Iterable[str]) -> str | None:
-    """The sidebar's place for a path; the dashboard is only itself."""
+    """The sidebar entry of a path; the dashboard matches only itself."""
     path = urlsplit(path).path.rstrip("/") or "/"
-    for start, place in BELONGS_TO.items():
+    for start, place in PARENT_PATHS.items():
         if path.startswith(start + "/"):
             path = place
     return next((each for each in places if path == each or (each != "/" and path.startswith(each + "/"))), None)

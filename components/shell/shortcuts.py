@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from nicegui.element import Element
 
-from components.window.scripts import SHARED_JS
+from components.window.live_element import SHARED_JS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

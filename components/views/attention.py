@@ -1,53 +1,57 @@
-"""What asks for a person's attention in one window: how much is unread, and what arrived since it was opened."""
+"""What asks for a person's attention in one window: the unread counts, and arrivals since it was opened."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from components.presentation.rows import present_alert, present_notification, safe_address
+from components.presentation.rows import present_alert, present_notification, safe_url
 from components.window.batch import Batch
 from services.entities import Notification, NotificationType, Priority, SignalAlert
 from services.realtime import Delta, Subscription
 
 Message = SignalAlert | Notification
-# Where all of a table are, for what leads nowhere else.
-INBOXES = {"signal_alerts": "/alerts?show=unread", "notifications": "/notifications?show=unread"}
+INBOX_PATHS = {"signal_alerts": "/alerts?show=unread", "notifications": "/notifications?show=unread"}
+"""Where a table's rows are listed, for a message that leads nowhere else."""
 MAX_WAITING = 200
-# A row that a full feed had no room for may come late; it is no arrival.
 MAX_ARRIVAL_AGE = timedelta(hours=1)
+"""Age above which a row is no arrival: it came late because a full feed had no room for it."""
 
 
 class AttentionView:
-    """The unread rows by table, and the arrivals: rows that came, unread, after `begin` of their table.
+    """The unread counts by table, and arrivals: unread rows that came after `begin` of their table.
 
-    `unread` is what the element was told last. Hand `listener(table)` to the table's subscription. Nothing that was
-    there at the beginning is an arrival, and no row arrives twice, whatever the connection does. Of arrivals that were
-    read or deleted since, the element is told.
+    Rows that were there at `begin` are no arrivals, and no row arrives twice, whatever the connection does. Arrivals
+    that were read or deleted since are withdrawn.
+
+    Args:
+        subscriptions: One subscription per table.
+        now: When the window was opened; the current time by default.
     """
 
     def __init__(self, subscriptions: Mapping[str, Subscription[Any]], *, now: datetime | None = None) -> None:
+        self.unread: dict[str, int] = {}
+        """The counts that the element was sent last."""
         self._subscriptions = subscriptions
         self._opened_at = now or datetime.now(UTC)
         self._known: dict[str, set[UUID]] = {}
-        self._waiting: dict[UUID, str] = {}
-        self._told: set[UUID] = set()
-        self._read: set[UUID] = set()
-        self.unread: dict[str, int] = {}
+        self._arrived: dict[UUID, str] = {}
+        self._sent: set[UUID] = set()
+        self._withdrawn: set[UUID] = set()
 
     def begin(self, table: str) -> bool:
-        """What is there now was there before; call it once the subscription is loaded. Returns whether it is news."""
-        is_news = table not in self._known
-        if is_news:
+        """Take the rows of a loaded subscription as known; returns False when that was done before."""
+        is_first = table not in self._known
+        if is_first:
             self._known[table] = {row.id for row in self._subscriptions[table].rows()}
-        return is_news
+        return is_first
 
     def listener(self, table: str, then: Callable[[Iterable[Delta[Any]]], None]) -> Callable[[list[Delta[Any]]], None]:
-        """A callback for changes of the table, which notes what arrived and then calls `then`."""
+        """Return an `on_change` for the table's subscription, which records arrivals and then calls `then`."""
 
         def changed(deltas: list[Delta[Any]]) -> None:
             for delta in deltas:
-                self._note(table, delta)
+                self._record(table, delta)
             then(deltas)
 
         return changed
@@ -64,33 +68,33 @@ class AttentionView:
         if unread != self.unread:
             self.unread = unread
             changed["unread"] = dict(unread)
-        rows = [row for id, table in self._waiting.items() if (row := self._subscriptions[table].get(id))]
+        rows = [row for id, table in self._arrived.items() if (row := self._subscriptions[table].get(id))]
         if rows:
             changed["arrived"] = {"rows": [present_arrival(row) for row in rows]}
-        if self._read:
-            changed["read"] = {"ids": [str(id) for id in self._read]}
-        self._told.update(self._waiting)
-        self._waiting, self._read = {}, set()
+        if self._withdrawn:
+            changed["read"] = {"ids": [str(id) for id in self._withdrawn]}
+        self._sent.update(self._arrived)
+        self._arrived, self._withdrawn = {}, set()
         return {"set": changed} if changed else None
 
-    def _note(self, table: str, delta: Delta[Any]) -> None:
+    def _record(self, table: str, delta: Delta[Any]) -> None:
         known, row = self._known.get(table), delta.new
         if known is None:
             return
         if row is None or not row.is_unread:
-            self._waiting.pop(delta.id, None)
-            if delta.id in self._told:
-                self._told.discard(delta.id)
-                self._read.add(delta.id)
+            self._arrived.pop(delta.id, None)
+            if delta.id in self._sent:
+                self._sent.discard(delta.id)
+                self._withdrawn.add(delta.id)
         elif delta.id not in known and (row.created_at is None or row.created_at > self._opened_at - MAX_ARRIVAL_AGE):
-            self._waiting[delta.id] = table
-            if len(self._waiting) > MAX_WAITING:
-                del self._waiting[next(iter(self._waiting))]
+            self._arrived[delta.id] = table
+            if len(self._arrived) > MAX_WAITING:
+                del self._arrived[next(iter(self._arrived))]
         known.add(delta.id)
 
 
 def present_arrival(row: Message) -> dict[str, Any]:
-    """A toast: `level` is the priority or type, `rank` from 0 to 3 how much it matters, `href` leads to its source."""
+    """The fields of a toast: `level` is the priority or type, `rank` its severity from 0 to 3, `href` its source."""
     if isinstance(row, SignalAlert):
         alert = present_alert(row)
         priority = row.priority or Priority.LOW
@@ -102,7 +106,7 @@ def present_arrival(row: Message) -> dict[str, Any]:
             "rank": list(Priority).index(priority),
             "title": row.target_name,
             "message": " · ".join(filter(None, about)),
-            "href": f"/streams/{row.stream_id}" if row.stream_id else INBOXES["signal_alerts"],
+            "href": f"/streams/{row.stream_id}" if row.stream_id else INBOX_PATHS["signal_alerts"],
         }
     message = present_notification(row)
     return {
@@ -112,5 +116,5 @@ def present_arrival(row: Message) -> dict[str, Any]:
         "rank": list(NotificationType).index(row.type),
         "title": message["title"],
         "message": message["message"],
-        "href": safe_address(row.action_url) or INBOXES["notifications"],
+        "href": safe_url(row.action_url) or INBOX_PATHS["notifications"],
     }

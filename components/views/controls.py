@@ -1,4 +1,4 @@
-"""What the controls above a list show, as one window sees them: the query, and the counts behind the chips."""
+"""The controls above a list, as one window sees them: the query, and the counts behind the chips."""
 
 import time
 from collections import Counter
@@ -8,55 +8,61 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from components.views.list_query import ListQuery
-from components.views.shared import Source
+from components.views.shared import RowSource
 from components.window.batch import Batch
-from services.entities.entity import R
+from services.entities import R
 
 TIME_DEPENDENT_TTL_SECONDS = 5.0
-"""Seconds after which time alone may have changed what a row counts for."""
+"""Age after which facet values that change with time alone are computed again."""
 
 Labels = Mapping[str, Callable[[str], str]]
-"""By the name of a facet: what calls its values by a name."""
+"""By facet name: returns the label of a value."""
 FacetValues = tuple[tuple[str, ...], ...] | None
 
 
 class FacetCount(NamedTuple):
-    """One thing that rows are counted by: a value of a facet, or being there or shown at all."""
+    """The key of one counter: a value of a facet, or `total` and `shown` for the summary."""
 
-    of: str
+    facet: str
     value: str
     label: str
 
 
 class ControlsView(Generic[R]):
-    """The state of the controls and the counts behind the chips: each facet's as if it alone had nothing chosen.
+    """The state of the controls, and a count for each value of each facet as if that facet had nothing chosen.
 
-    Counts are kept, and a change of a row costs what that row adds to them.
+    Counts are kept up to date incrementally: a change costs what its row adds.
+
+    Args:
+        source: The rows.
+        query: The choice that is shown.
+        where: Leaves rows out of the list altogether.
+        labels: Names the values of selects, by facet.
     """
 
     def __init__(
         self,
-        subscription: Source[R],
+        source: RowSource[R],
         query: ListQuery[R],
         where: Callable[[R], bool] | None,
         labels: Labels | None = None,
     ) -> None:
         self.query = query
         self._labels = labels or {}
-        self._subscription = subscription
+        self._source = source
         self._where = where
-        self._added: dict[UUID, Counter[FacetCount]] = {}
-        self._facts: dict[UUID, FacetValues] = {}
+        self._counted: dict[UUID, Counter[FacetCount]] = {}
+        self._facet_values: dict[UUID, FacetValues] = {}
         self._counts: Counter[FacetCount] = Counter()
         self._sent: dict[str, dict[str, Any]] = {}
 
     def resume_from(self, other: Self) -> None:
-        """Go on from where the other is."""
-        self._added, self._facts = dict(other._added), dict(other._facts)
+        """Take over the counts of `other`, and what the element has been sent."""
+        self._counted, self._facet_values = dict(other._counted), dict(other._facet_values)
         self._counts, self._sent = other._counts.copy(), dict(other._sent)
 
     def full(self) -> Batch | None:
-        self._sent, self._added, self._facts, self._counts = {}, {}, {}, Counter()
+        self._sent, self._counted, self._facet_values, self._counts = {}, {}, {}, Counter()
         state: dict[str, Any] = {
             "q": self.query.search,
             "sort": self.query.sort.name,
@@ -64,38 +70,32 @@ class ControlsView(Generic[R]):
             "query": f"&{urlencode(self.query.params)}" if self.query.params else "",
         }
         batch: Batch = {"set": {"state": state}}
-        if self._subscription.is_loaded and (counted := self.patch([row.id for row in self._subscription.rows()])):
+        if self._source.is_loaded and (counted := self.patch([row.id for row in self._source.rows()])):
             batch["set"] |= counted["set"]
         return batch
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
-        spec, epoch = (
-            self.query.spec,
-            int(time.monotonic() / TIME_DEPENDENT_TTL_SECONDS) if self.query.spec.time_dependent else 0,
-        )
+        spec = self.query.spec
+        epoch = int(time.monotonic() / TIME_DEPENDENT_TTL_SECONDS) if spec.time_dependent else 0
         for id in dirty:
-            row = self._subscription.get(id)
-            facet_values = self._subscription.derived(id, spec.facet_values, epoch=epoch) if row else None
-            if (
-                facet_values is not None
-                and facet_values == self._facts.get(id)
-                and not self.query.search
-                and self._where is None
-            ):
+            row = self._source.get(id)
+            values = self._source.derived(id, spec.facet_values, epoch=epoch) if row else None
+            is_unchanged = values is not None and values == self._facet_values.get(id)
+            if is_unchanged and not self.query.search and self._where is None:
                 continue
-            self._facts[id] = facet_values
-            fresh = Counter(self._counted(row)) if row and (self._where is None or self._where(row)) else Counter()
-            known = self._added.get(id, Counter())
+            self._facet_values[id] = values
+            fresh = Counter(self._counters_of(row)) if row and (self._where is None or self._where(row)) else Counter()
+            known = self._counted.get(id, Counter())
             if fresh != known:
                 self._counts.subtract(known)
                 self._counts.update(fresh)
-                self._added[id] = fresh
-        changed = {name: fields for name, fields in self._shown().items() if fields != self._sent.get(name)}
+                self._counted[id] = fresh
+        changed = {name: fields for name, fields in self._fields().items() if fields != self._sent.get(name)}
         self._sent |= changed
         return {"set": changed} if changed else None
 
-    def _counted(self, row: R) -> Iterator[FacetCount]:
-        """What one row counts for."""
+    def _counters_of(self, row: R) -> Iterator[FacetCount]:
+        """The counters that one row adds to."""
         yield FacetCount("total", "", "")
         if self.query.matches(row):
             yield FacetCount("shown", "", "")
@@ -107,16 +107,17 @@ class ControlsView(Generic[R]):
                 elif self.query.matches(row, exclude_facet=facet.name):
                     yield FacetCount(facet.name, value, "")
 
-    def _shown(self) -> dict[str, dict[str, Any]]:
-        counts = {f"{count.of}:{count.value}": number for count, number in self._counts.items() if count.value}
+    def _fields(self) -> dict[str, dict[str, Any]]:
+        counts = {f"{count.facet}:{count.value}": number for count, number in self._counts.items() if count.value}
         options: dict[str, Any] = {}
         for facet in self.query.spec.facets:
             if facet.kind == "select":
                 labels = {value: value for value in self.query.chosen.get(facet.name, ())}
                 labels |= {
-                    count.value: count.label for count, number in self._counts.items()
-                    if number and count.of == facet.name
-                }  # fmt: skip
+                    count.value: count.label
+                    for count, number in self._counts.items()
+                    if number and count.facet == facet.name
+                }
                 ordered = sorted(labels.items(), key=lambda item: item[1].casefold())
                 options[facet.name] = [{"value": value, "label": label} for value, label in ordered]
             else:

@@ -1,39 +1,36 @@
-"""What live elements show, computed from subscriptions: full views, and patches of what differs since the last one."""
+"""Live counters over the rows of entities."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-from components.elements.connection.connection_status import present_connection
-from components.window.batch import Batch, Payload
-from services.entities.entity import Entity
-from services.realtime import FeedStatus, Subscription
-
-
-class View(Protocol):
-    """What a live element shows. Both methods return what to send to the element."""
-
-    def full(self) -> Payload:
-        """Everything, for an element that has just come or was stale."""
-
-    def patch(self, dirty: Collection[UUID]) -> Payload:
-        """What differs since the last batch, given the ids of the rows that changed."""
+from components.window.batch import Batch
+from services.entities import Entity
+from services.realtime import Subscription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
-    """How many of an entity's rows satisfy `where`, for the stat `key`; `hint` is told that number and that of all."""
+    """A count of the rows of an entity that satisfy `where`.
+
+    Args:
+        key: The stat that shows it.
+        entity: Whose rows are counted.
+        where: Keeps a row if true; must live as long as the process, since its counts are kept.
+        hint: Returns a note below the value, given the count and the number of all rows.
+        tone: Returns a tone of the value, given the count.
+    """
 
     key: str
     entity: Entity[Any]
     where: Callable[[Any], bool]
-    hint: Callable[[int, int], str | None] = lambda counted, of: None
+    hint: Callable[[int, int], str | None] = lambda counted, total: None
     tone: Callable[[int], str | None] = lambda counted: None
 
 
 class CountsView:
-    """Live counters for a StatGrid; `subscriptions` holds one for the table of each counter's entity."""
+    """The values of counters by key; `subscriptions` holds one for the table of each counter's entity."""
 
     def __init__(self, counters: Collection[Counter], subscriptions: Mapping[str, Subscription[Any]]) -> None:
         self._counters = counters
@@ -55,29 +52,3 @@ class CountsView:
                 hint, tone = counter.hint(*counts), counter.tone(counts[0])
                 changed[counter.key] = {"value": counts[0], "hint": hint, "tone": tone}
         return {"set": changed} if changed else None
-
-
-class FieldsView:
-    """Fields by key, computed whenever they are shown or refreshed."""
-
-    def __init__(self, fields: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
-        self._fields = fields
-
-    def full(self) -> Batch | None:
-        return {"set": {key: dict(fields) for key, fields in self._fields().items()}}
-
-    def patch(self, dirty: Collection[UUID]) -> Batch | None:
-        return None
-
-
-class ConnectionsView:
-    """The states of named connections for chips; always sent whole, since they change seldom."""
-
-    def __init__(self, statuses: Callable[[], Mapping[str, FeedStatus]]) -> None:
-        self._statuses = statuses
-
-    def full(self) -> Batch | None:
-        return {"set": {name: present_connection(status) for name, status in self._statuses().items()}}
-
-    def patch(self, dirty: Collection[UUID]) -> Batch | None:
-        return None

@@ -4,41 +4,49 @@ from collections.abc import Callable, Collection
 from typing import Any, Generic, Self
 from uuid import UUID
 
-from components.views.shared import Source
+from components.views.shared import RowSource
 from components.window.batch import Batch, Reset, Waiting
-from services.entities.entity import R
+from services.entities import R
 
-LIMIT = 200
+MAX_ROWS = 200
 
 
 class RowsView(Generic[R]):
-    """The rows of a subscription that pass `where`, sorted by `key`, as the element's dicts.
+    """The rows of a source that pass `where`, sorted by `key`, as the fields of a live list.
 
-    `present` and `key` live as long as the process: what they make of a row is shared by all windows.
-    The element holds at most `limit` rows, those from `first` on; `scroll` is_volatile that part. Nothing jumps under a
-    reader's eyes: while somebody has scrolled into the list, or when the order `is_volatile` with the work itself, rows stay
-    where they are, new ones wait, and `waiting` tells the element how many; `full` puts everything in its place. A row
-    that went, or no longer passes, leaves at once.
+    The element holds at most `limit` rows from the index `first` on; `scroll` moves that part. Nothing jumps while it
+    is read: once the reader has scrolled into the list, or while the order `is_volatile`, rows keep their places, new
+    rows wait, and the element is told how many. `full` puts every row in its place. A row that was deleted or no longer
+    passes leaves at once.
+
+    Args:
+        source: The rows.
+        present: Makes the fields of a row; must live as long as the process, since its results are shared by windows.
+        key: Sorts the rows; must live as long as the process.
+        where: Keeps a row if true.
+        is_volatile: Whether the order changes with the work itself.
+        limit: Number of rows that the element holds.
     """
 
     def __init__(
         self,
-        subscription: Source[R],
+        source: RowSource[R],
         *,
         present: Callable[[R], dict[str, Any]],
         key: Callable[[R], Any],
         where: Callable[[R], bool] | None = None,
         is_volatile: bool = False,
-        limit: int = LIMIT,
+        limit: int = MAX_ROWS,
     ) -> None:
-        self.subscription = subscription
         self.where = where
         self.key = key
         self.is_volatile = is_volatile
         self.limit = limit
         self.first = 0
         self.is_read = False
+        """Whether the reader has left the beginning of the list."""
         self.is_filtered = False
+        self._source = source
         self._present = present
         self._order: list[UUID] = []
         self._rank: dict[UUID, int] = {}
@@ -50,21 +58,21 @@ class RowsView(Generic[R]):
         self._sent_position: tuple[int, int, Waiting] = (0, 0, {"new": 0, "moved": False})
 
     def resume_from(self, other: Self) -> None:
-        """Go on from where the other is, whose reader is at the beginning."""
+        """Take over the state of `other`, whose reader is at the beginning."""
         self._order, self._rank, self._keys = other._order, dict(other._rank), dict(other._keys)
         self._new, self._moved = set(other._new), set(other._moved)
         self._shown, self._sent, self._sent_position = other._shown, dict(other._sent), other._sent_position
 
     def scroll(self, first: int, *, is_read: bool) -> None:
-        """Show the rows from `first` on; `is_read` says that the reader has left the list's beginning."""
+        """Show the rows from the index `first` on; `is_read` says that the reader has left the beginning."""
         self.first = max(0, first)
         self.is_read = is_read
 
     def full(self) -> Batch | None:
-        if not self.subscription.is_loaded:
+        if not self._source.is_loaded:
             return None
-        rows = {row.id: row for row in self.subscription.rows() if self._passes(row)}
-        derived = self.subscription.derived
+        rows = {row.id: row for row in self._source.rows() if self._passes(row)}
+        derived = self._source.derived
         self._keys = {id: derived(id, self.key) for id in rows}
         if self.is_read and self._order:
             self._arrange([id for id in self._order if id in rows])
@@ -88,19 +96,19 @@ class RowsView(Generic[R]):
         return {"reset": reset}
 
     def settle(self) -> None:
-        """The next `full` puts every row in its place, wherever the reader is."""
+        """Have the next `full` put every row in its place, wherever the reader is."""
         self._arrange([])
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
         gone = False
         for id in dirty:
-            row = self.subscription.get(id)
+            row = self._source.get(id)
             if row is None or not self._passes(row):
                 gone = self._keys.pop(id, None) is not None or gone
                 self._new.discard(id)
                 self._moved.discard(id)
                 continue
-            key = self.subscription.derived(id, self.key)
+            key = self._source.derived(id, self.key)
             if id not in self._keys:
                 self._new.add(id)
             elif self._keys[id] == key:
@@ -124,7 +132,7 @@ class RowsView(Generic[R]):
         return bool(self._keys[before] > key or self._keys[after] < key)
 
     def _insert(self) -> None:
-        """Put new rows in their place; the others stay."""
+        """Insert the new rows; the others keep their places."""
         if not self._moved:
             self._arrange(sorted(self._keys, key=self._keys.__getitem__))
         else:
@@ -164,7 +172,7 @@ class RowsView(Generic[R]):
         return batch or None
 
     def _set(self, id: UUID, patches: dict[str, dict[str, Any]]) -> None:
-        fields = self.subscription.derived(id, self._present)
+        fields = self._source.derived(id, self._present)
         sent = self._sent.get(id, {})
         if fields is None or fields is sent:
             return

@@ -1,4 +1,4 @@
-"""One view for all windows that show the same: computed once, written once."""
+"""Shared views: one view for all windows that show the same, computed and encoded once."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Generic, Protocol, Self
@@ -7,15 +7,15 @@ from uuid import UUID
 from nicegui import json
 
 from components.window.batch import Batch, EncodedBatch, Payload
-from services.entities.entity import R
+from services.entities import R
 from services.realtime.rows import D, Rows
 
 MAX_PATCHES = 64
-"""Steps that are kept; a window that is further behind gets everything."""
+"""Patches that are kept; a window that is further behind gets a snapshot."""
 
 
-class Source(Protocol[R]):
-    """Where a view reads rows: a window's subscription, or all rows of a feed."""
+class RowSource(Protocol[R]):
+    """What a view reads rows from: a window's subscription, or all rows of a feed."""
 
     @property
     def is_loaded(self) -> bool: ...
@@ -28,7 +28,7 @@ class Source(Protocol[R]):
 
 
 class AllRows(Generic[R]):
-    """The rows of a feed as a source."""
+    """Every row of a feed's table, as a row source."""
 
     is_loaded = True
 
@@ -42,73 +42,79 @@ class AllRows(Generic[R]):
 
 
 class Shareable(Protocol):
-    """A view that says the same in every window that asks for the same."""
+    """A view whose payloads are the same in every window with the same query."""
 
     def full(self) -> Batch | None: ...
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None: ...
 
     def resume_from(self, other: Self) -> None:
-        """Go on alone, from where the other is."""
+        """Take over the state of `other`, whose payloads the element has been sent."""
 
 
 class SharedView:
-    """A view and the steps that it has taken: each the patch patches_since the one before, as JSON.
+    """A view and its latest patches as JSON, numbered.
 
-    A window knows the number of the last step that it was sent. Whoever asks first after a change takes the step.
+    A window remembers the number of the last patch that it was sent. Pending changes are computed by the first window
+    that asks.
     """
 
     def __init__(self, view: Shareable) -> None:
         self.view = view
-        self._step = 0
-        self._steps: list[EncodedBatch] = []
+        self._number = 0
+        self._patches: list[EncodedBatch] = []
         self._dirty: set[UUID] = set()
         self._snapshot: tuple[int, EncodedBatch | None] = (-1, None)
 
     def mark(self, id: UUID) -> None:
-        """A row changed."""
+        """Mark a row dirty."""
         self._dirty.add(id)
 
     def snapshot(self) -> tuple[int, EncodedBatch | None]:
-        """The number of the last step, and everything as of then; None when nothing is known yet."""
-        self._take()
-        if self._snapshot[0] != self._step:
+        """The number of the last patch and the full view as of then; None while it is not known."""
+        self._update()
+        if self._snapshot[0] != self._number:
             batch = self.view.full()
-            self._snapshot = (self._step, _write(batch) if batch else None)
+            self._snapshot = (self._number, _encode(batch) if batch else None)
         return self._snapshot
 
-    def patches_since(self, step: int) -> tuple[int, Sequence[EncodedBatch] | None]:
-        """The number of the last step, and the steps after `step`; None when they are no longer kept."""
-        self._take()
-        behind = self._step - step
-        if behind > len(self._steps):
-            return self._step, None
-        return self._step, self._steps[len(self._steps) - behind :]
+    def patches_since(self, number: int) -> tuple[int, Sequence[EncodedBatch] | None]:
+        """The number of the last patch and the patches after `number`; None when these are no longer kept."""
+        self._update()
+        behind = self._number - number
+        if behind > len(self._patches):
+            return self._number, None
+        return self._number, self._patches[len(self._patches) - behind :]
 
-    def _take(self) -> None:
+    def _update(self) -> None:
         if not self._dirty:
             return
         dirty, self._dirty = self._dirty, set()
         if batch := self.view.patch(dirty):
-            self._step += 1
-            self._steps.append(_write(batch))
-            del self._steps[:-MAX_PATCHES]
+            self._number += 1
+            self._patches.append(_encode(batch))
+            del self._patches[:-MAX_PATCHES]
 
 
 class SharedViewCursor:
-    """A window's share in what `find` finds; while there is nothing to share, a view of its own."""
+    """One window's position in a shared view, or a view of its own while there is nothing to share.
+
+    Args:
+        find: Returns the shared view that the window belongs to now; None when it shows something of its own.
+        own: The window's own view.
+    """
 
     def __init__(self, find: Callable[[], SharedView | None], own: Shareable) -> None:
         self._find = find
         self._own = own
         self._shared: SharedView | None = None
-        self._step = 0
+        self._number = 0
 
     def full(self) -> Payload:
         self._shared = self._find()
         if self._shared is None:
             return self._own.full()
-        self._step, snapshot = self._shared.snapshot()
+        self._number, snapshot = self._shared.snapshot()
         return snapshot
 
     def patch(self, dirty: Collection[UUID]) -> Payload:
@@ -117,20 +123,20 @@ class SharedViewCursor:
             return self._own.patch(dirty) if shared is None else self.full()
         if shared not in (None, self._shared):
             return self.full()
-        self._step, steps = self._shared.patches_since(self._step)
+        self._number, patches = self._shared.patches_since(self._number)
         if shared is None:
-            # From here on this window sees something else than the others.
+            # From here on this window shows something of its own.
             self._own.resume_from(self._shared.view)
             self._shared = None
-            if steps is not None and (further := self._own.patch(dirty)):
-                steps = [*steps, _write(further)]
-        return self.full() if steps is None else steps
+            if patches is not None and (own_patch := self._own.patch(dirty)):
+                patches = [*patches, _encode(own_patch)]
+        return self.full() if patches is None else patches
 
 
 def shared_by(view: Callable[[AllRows[R]], Shareable]) -> Callable[[Rows[R]], SharedView]:
-    """For `Subscription.shared`: makes a view of all rows and shares it."""
+    """Return a factory for `Subscription.shared` that shares `view` over all rows."""
     return lambda rows: SharedView(view(AllRows(rows)))
 
 
-def _write(batch: Batch) -> EncodedBatch:
+def _encode(batch: Batch) -> EncodedBatch:
     return EncodedBatch(json.dumps(batch))

@@ -1,27 +1,27 @@
-"""What a live element's `apply` takes; the same shape for lists, stats, chips and progress."""
+"""The payload of a live element's `apply`: the same shape for lists, counters, chips and progress."""
 
 from collections.abc import Sequence
 from typing import Any, NotRequired, TypedDict
 
-Rows = dict[str, dict[str, Any]]
+RowFields = dict[str, dict[str, Any]]
+"""Fields by row id; JSON values only."""
 
 
 class Waiting(TypedDict):
-    """What of a list waits for its reader: how many rows are new, and whether some belong elsewhere by now."""
+    """Changes held back from a reader: the number of new rows, and whether some rows belong elsewhere by now."""
 
     new: int
     moved: bool
 
 
 class Reset(TypedDict):
-    """Everything that is shown from now on: the ids in order and the whole fields of each.
+    """The whole content of an element: the ids in order, and all fields of each row.
 
-    Of a list that shows only a part, these are the ids from the `first` on, of `total`; `filtered` says that somebody
-    chose to see only some rows.
+    `first` is the index of the first id in a list of `total` rows; `filtered` says that a filter hides some rows.
     """
 
     order: list[str]
-    rows: Rows
+    rows: RowFields
     first: NotRequired[int]
     total: NotRequired[int]
     waiting: NotRequired[Waiting]
@@ -29,13 +29,13 @@ class Reset(TypedDict):
 
 
 class Batch(TypedDict, total=False):
-    """Either `reset`, or changes: `set` holds the changed fields by id, `order` the new order if it changed.
+    """Either a `reset`, or a patch: `set` holds changed fields by id, `order` the new order if it changed.
 
-    Ids that are missing from an order that is given are removed. New ids come with an order. JSON values only.
+    Ids that a given order leaves out are removed. New ids come with an order.
     """
 
     reset: Reset
-    set: Rows
+    set: RowFields
     order: list[str]
     first: int
     total: int
@@ -43,10 +43,10 @@ class Batch(TypedDict, total=False):
 
 
 class EncodedBatch(str):
-    """A batch as JSON already, for more than one window."""
+    """A batch as JSON, shared by several windows."""
 
     __slots__ = ()
 
 
 Payload = Batch | EncodedBatch | Sequence[EncodedBatch] | None
-"""What a view has to say: a batch, one that is written already, some of these in order, or nothing."""
+"""One batch, one encoded batch, several of these in order, or nothing."""

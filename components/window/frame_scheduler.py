@@ -1,85 +1,80 @@
-"""When a window is flushed: at once after quiet, and under load so seldom that flushing keeps to its share."""
+"""Schedules the frames of all windows: at once when idle, less often under load to cap event-loop use."""
 
-import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from components.window.window import Window
+from services.infra.coalescer import Coalescer
 
 MIN_FRAME_SECONDS = 0.016
 MAX_FRAME_SECONDS = 0.5
 EVENT_LOOP_BUDGET = 0.1
+"""Share of the event loop that flushing all windows may use."""
 SOCKET_COST_FACTOR = 2.0
-"""What a flush costs in all, by what it costs until its frame is handed over: the socket's part comes later."""
+"""Total cost of a flush, socket writes included, as a multiple of the cost until its frame is handed over."""
 COST_SMOOTHING = 0.2
+"""Weight of the newest flush in the moving average of the cost."""
 
 
 class FrameScheduler:
-    """One per process, and the windows that it paces.
+    """Sets the interval between the frames of a window; one per process.
 
-    The frame is what a round of all busy windows costs, divided by the share of the event loop that flushing may take,
-    kept between 16 and 500 ms.
+    The interval is what one flush of every busy window costs, divided by `EVENT_LOOP_BUDGET` and kept between
+    `MIN_FRAME_SECONDS` and `MAX_FRAME_SECONDS`.
     """
 
     def __init__(self) -> None:
-        self.busy = 0
-        self.frames = 0
-        self.windows: set[Window] = set()
-        self._cost = 0.0
+        self.busy_windows = 0
+        """Windows with a scheduled flush."""
+        self._flush_cost = 0.0
 
     @property
-    def window_count(self) -> int:
-        """Windows that are open."""
-        return len(self.windows)
-
-    @property
-    def frame(self) -> float:
-        """Seconds between two flushes of one window."""
-        return min(
-            MAX_FRAME_SECONDS,
-            max(MIN_FRAME_SECONDS, self._cost * SOCKET_COST_FACTOR * max(1, self.busy) / EVENT_LOOP_BUDGET),
-        )
+    def frame_interval(self) -> float:
+        """Seconds between two frames of one window."""
+        round_cost = self._flush_cost * SOCKET_COST_FACTOR * max(1, self.busy_windows)
+        return min(MAX_FRAME_SECONDS, max(MIN_FRAME_SECONDS, round_cost / EVENT_LOOP_BUDGET))
 
     def record_cost(self, seconds: float) -> None:
-        """Take note of what one flush cost."""
-        self._cost += COST_SMOOTHING * (seconds - self._cost)
+        """Add the cost of one flush to the moving average."""
+        self._flush_cost += COST_SMOOTHING * (seconds - self._flush_cost)
 
 
 class ScheduledFlush:
-    """Calls `flush` soon after `mark`: at once when the last call is a frame ago, else when the frame is over.
+    """Calls one window's `flush` at the pace of the scheduler.
 
-    `least` gives seconds that this one keeps between two calls, whatever the scheduler says.
+    Args:
+        scheduler: The scheduler of the process.
+        flush: Sends the window's frame.
+        min_interval: Returns the seconds that this window keeps between two frames, whatever the scheduler says.
     """
 
     def __init__(
-        self, scheduler: FrameScheduler, flush: Callable[[], None], *, least: Callable[[], float] = lambda: 0.0
+        self, scheduler: FrameScheduler, flush: Callable[[], None], *, min_interval: Callable[[], float] = lambda: 0.0
     ) -> None:
         self._scheduler = scheduler
-        self._least = least
         self._flush = flush
-        self._flushed_at = float("-inf")
-        self._timer: asyncio.TimerHandle | None = None
+        self._min_interval = min_interval
+        self._coalescer = Coalescer(self._run, interval=self._interval)
+        self._is_busy = False
 
     def schedule(self) -> None:
-        """There is something to flush."""
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._scheduler.busy += 1
-            frame = max(self._scheduler.frame, self._least())
-            self._timer = loop.call_at(max(loop.time(), self._flushed_at + frame), self._run)
+        """Flush in the next frame; idempotent until then."""
+        if not self._is_busy:
+            self._is_busy = True
+            self._scheduler.busy_windows += 1
+        self._coalescer.schedule()
 
     def cancel(self) -> None:
-        """Forget what was marked; idempotent."""
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
-            self._scheduler.busy -= 1
+        """Forget the scheduled flush; idempotent."""
+        self._coalescer.cancel()
+        self._end()
 
     def _run(self) -> None:
-        self._timer = None
-        self._scheduler.busy -= 1
-        loop = asyncio.get_running_loop()
-        self._flushed_at = loop.time()
+        self._end()
         self._flush()
-        self._scheduler.record_cost(loop.time() - self._flushed_at)
+
+    def _end(self) -> None:
+        if self._is_busy:
+            self._is_busy = False
+            self._scheduler.busy_windows -= 1
+
+    def _interval(self) -> float:
+        return max(self._scheduler.frame_interval, self._min_interval())

@@ -1,7 +1,7 @@
-"""The way of a frame from the server into a browser: one Socket.IO message, written once and kept by nobody.
+"""Sends frames to a browser: one Socket.IO message each, encoded once and not kept.
 
-NiceGUI's own way to call an element (`run_method`) sends a script that the browser has to compile, and keeps the last
-thousand for a window that comes back. A frame is neither code nor worth keeping: whoever comes back gets everything.
+NiceGUI's `run_method` sends a script that the browser has to compile, and keeps the last thousand messages for a client
+that reconnects. A frame is neither code nor worth keeping: a client that reconnects gets a full view.
 """
 
 from collections.abc import Iterable
@@ -14,18 +14,25 @@ from components.window.batch import Payload
 
 EVENT = "livewatch_frame"
 # Socket.IO 5 over Engine.IO 4, an event in the default namespace: https://socket.io/docs/v4/socket-io-protocol
-HEAD = f'2["{EVENT}",'
+PREFIX = f'2["{EVENT}",'
 
 
 def send_frame(
-    client: Client, batches: Iterable[tuple[int, Payload]], *, status: str | None, ack_id: int | None
+    client: Client, payloads: Iterable[tuple[int, Payload]], *, status: str | None, ack_id: int | None
 ) -> int:
-    """Send what goes to which element, by its id, to the window of a client, with the window's status and a ack_id.
+    """Send one frame to a client; does nothing for a client without a socket.
 
-    Returns how many messages now wait to be written to it. Nothing is sent to a client that has no socket.
+    Args:
+        client: Whose browser.
+        payloads: Pairs of an element's id and the payload for its `apply`.
+        status: The window's connection status, None when unchanged.
+        ack_id: Id that the browser sends back once it has applied the frame; None for no acknowledgement.
+
+    Returns:
+        The number of messages that wait to be written to the client.
     """
-    written = ",".join(f"[{id},{text}]" for id, sent in batches for text in _texts(sent))
-    packet = EnginePacket(MESSAGE, data=f"{HEAD}[[{written}],{json.dumps(status)},{json.dumps(ack_id)}]]")
+    encoded = ",".join(f"[{id},{text}]" for id, payload in payloads for text in _encode(payload))
+    packet = EnginePacket(MESSAGE, data=f"{PREFIX}[[{encoded}],{json.dumps(status)},{json.dumps(ack_id)}]]")
     waiting = 0
     for _, engine_id in core.sio.manager.get_participants("/", client.id):
         if socket := core.sio.eio.sockets.get(engine_id):
@@ -34,7 +41,7 @@ def send_frame(
     return waiting
 
 
-def _texts(sent: Payload) -> Iterable[str]:
-    if isinstance(sent, str):
-        return (sent,)
-    return sent if isinstance(sent, list | tuple) else (json.dumps(sent),)
+def _encode(payload: Payload) -> Iterable[str]:
+    if isinstance(payload, str):
+        return (payload,)
+    return payload if isinstance(payload, list | tuple) else (json.dumps(payload),)

@@ -1,39 +1,66 @@
-"""Hooks, the seam between a subscription and a browser window: live data for whatever a page wants to do with it.
+"""Hooks: live rows for a page's own code, from a subscription to a browser window.
 
-A hook holds its subscription for as long as the element that it was made in, at most as long as its window. What only shows
-rows binds an element instead (components/bindings.py).
+A hook ends with the slot that it was made in, at the latest with its window. What only shows rows binds a live element
+instead (`components/elements`).
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Generic
 from uuid import UUID
 
-from nicegui import ui
-
-from components.window.window import Window, end_with
+from components.window.heartbeat import Heartbeat, use_connection_heartbeat
+from components.window.live_element import on_slot_delete
+from components.window.window import Window
 from services.entities import (
+    AGENTS,
+    ALERTS,
+    NOTIFICATIONS,
+    SCANS,
+    STREAMS,
     AcquisitionScan,
     AgentExecution,
     AgentStatus,
     ConnectionStatus,
+    Entity,
     Notification,
+    R,
     Row,
     SignalAlert,
     Stream,
 )
-from services.entities.entity import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R, Topic
 from services.infra.database import Database
 from services.people.inbox import ALERT_INBOX, NOTIFICATION_INBOX, Inbox
 from services.realtime import Delta, FeedStatus
-from services.realtime.status import worst
+
+__all__ = [
+    "AgentsHook",
+    "AlertsHook",
+    "Heartbeat",
+    "Hook",
+    "InboxHook",
+    "use_agent_executions",
+    "use_all_streams_progress",
+    "use_connection_heartbeat",
+    "use_notifications",
+    "use_rows",
+    "use_scan_progress",
+    "use_signal_alerts",
+    "use_stream_progress",
+]
 
 
 class Hook(Generic[R]):
-    """Live rows without an element: read `data` when `on_change` says that something changed, once a frame.
+    """Live rows of an entity: read `data` when `on_change` is called, at most once per frame.
 
-    `status` and `error` are the connection's, as is `is_connected`; `is_loaded` tells rows that are not known yet from
-    none. Recovers by itself, and ends with the element that it was made in.
+    Recovers by itself after a lost connection. `is_loaded` tells "no rows" from "not known yet".
+
+    Args:
+        window: The window whose organisation and session to use.
+        entity: Which rows.
+        where: Keeps a row if true; all rows by default.
+        key: Sorts `data`; unsorted by default.
+        on_change: Called with the hook after rows or the connection status have changed, while the window is visible.
     """
 
     def __init__(
@@ -49,24 +76,24 @@ class Hook(Generic[R]):
         self._key = key
         self._on_change = on_change
         self._is_dirty = False
-        self._subscription = window.subscribe(entity, on_change=self._changed, where=where)
+        self._subscription = window.subscribe(entity, on_change=self._rows_changed, where=where)
         window.add(self, follows_status=True)
-        end_with(ui.context.slot.parent, self.close)
+        on_slot_delete(self.close)
 
     @property
     def data(self) -> list[R]:
-        """The rows as last known, in the order of the hook."""
+        """The rows as last known, sorted by the hook's key."""
         rows = self._subscription.rows()
         return sorted(rows, key=self._key) if self._key else rows
 
     @property
     def status(self) -> FeedStatus:
-        """What is known of the connection."""
+        """The status of the connection."""
         return self._subscription.status
 
     @property
     def error(self) -> str | None:
-        """Why it is not connected, as a sentence; None while it is or has not yet tried."""
+        """Why it is not connected, as a sentence; None while connected or not yet tried."""
         return self.status.cause or None
 
     @property
@@ -76,7 +103,7 @@ class Hook(Generic[R]):
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the rows are known, be they none."""
+        """Whether the rows are known; there may be none."""
         return self._subscription.is_loaded
 
     def close(self) -> None:
@@ -84,7 +111,7 @@ class Hook(Generic[R]):
         self._window.discard(self)
         self._subscription.close()
 
-    # As a part of the window
+    # As a frame part
 
     def collect(self) -> None:
         if self._is_dirty and self._on_change:
@@ -95,14 +122,14 @@ class Hook(Generic[R]):
         self._is_dirty = True
         self._window.mark_dirty()
 
-    def _changed(self, _: list[Delta[R]]) -> None:
+    def _rows_changed(self, _: list[Delta[R]]) -> None:
         self.refresh()
 
 
 class InboxHook(Hook[R]):
-    """What is addressed to the person in the window's organisation, latest first, and what they do with it.
+    """A person's alerts or notifications in the window's organisation, latest first, and marking them as read.
 
-    Each mark goes to the database and comes back to every window. Marking raises NotFound, PermissionDenied or
+    A mark is written to the database and comes back to every window. Marking raises NotFound, PermissionDenied or
     DatabaseUnavailable.
     """
 
@@ -113,20 +140,20 @@ class InboxHook(Hook[R]):
 
     @property
     def unread_count(self) -> int:
-        """How many wait to be read."""
+        """The number of unread rows."""
         return sum(1 for row in self.data if self._inbox.is_unread(row))
 
     async def mark_as_read(self, id: UUID) -> None:
-        """Mark one as read."""
+        """Mark one row as read."""
         await self._inbox.mark(self._database, self._window.session.identity, id)
 
     async def mark_all_as_read(self) -> int:
-        """Mark all in the window's organisation as read; returns how many were not."""
+        """Mark every row in the window's organisation as read; returns how many were unread."""
         return await self._inbox.mark_all(self._database, self._window.session.identity, self._window.org_id)
 
 
 class AlertsHook(InboxHook[SignalAlert]):
-    """The person's alerts, latest first."""
+    """A person's alerts, latest first."""
 
     @property
     def alerts(self) -> list[SignalAlert]:
@@ -144,34 +171,45 @@ class AgentsHook(Hook[AgentExecution]):
 
     @property
     def running_agents(self) -> list[AgentExecution]:
-        """Those that run now."""
+        """The executions that are running now."""
         return [run for run in self.data if run.status is AgentStatus.RUNNING]
 
 
 OnChange = Callable[[Hook[R]], None]
 
 
+def use_rows(
+    window: Window,
+    entity: Entity[R],
+    *,
+    where: Callable[[R], bool] | None = None,
+    on_change: OnChange[R] | None = None,
+) -> Hook[R]:
+    """Follow the rows of any entity that satisfy `where`, newest first."""
+    return Hook(window, entity, where=where, key=_newest, on_change=on_change)
+
+
 def use_stream_progress(window: Window, stream_id: UUID, *, on_change: OnChange[Stream] | None = None) -> Hook[Stream]:
-    """One stream; `data` is empty when there is none of that id here."""
-    return Hook(window, STREAMS, where=lambda stream: stream.id == stream_id, on_change=on_change)
+    """Follow one stream; `data` is empty when the organisation has no stream of that id."""
+    return use_rows(window, STREAMS, where=lambda stream: stream.id == stream_id, on_change=on_change)
 
 
 def use_all_streams_progress(window: Window, *, on_change: OnChange[Stream] | None = None) -> Hook[Stream]:
-    """Every stream of the organisation, latest first."""
-    return Hook(window, STREAMS, key=_newest, on_change=on_change)
+    """Follow every stream of the organisation, newest first."""
+    return use_rows(window, STREAMS, on_change=on_change)
 
 
 def use_scan_progress(
     window: Window, scan_id: UUID, *, on_change: OnChange[AcquisitionScan] | None = None
 ) -> Hook[AcquisitionScan]:
-    """One scan; `data` is empty when there is none of that id here."""
-    return Hook(window, SCANS, where=lambda scan: scan.id == scan_id, on_change=on_change)
+    """Follow one scan; `data` is empty when the organisation has no scan of that id."""
+    return use_rows(window, SCANS, where=lambda scan: scan.id == scan_id, on_change=on_change)
 
 
 def use_agent_executions(
     window: Window, *, stream_id: UUID | None = None, on_change: OnChange[AgentExecution] | None = None
 ) -> AgentsHook:
-    """The agent executions of the organisation, or of one stream."""
+    """Follow the agent executions of the organisation, or of one stream."""
     where = (lambda run: run.stream_id == stream_id) if stream_id else None
     return AgentsHook(window, AGENTS, where=where, key=_newest, on_change=on_change)
 
@@ -179,13 +217,13 @@ def use_agent_executions(
 def use_signal_alerts(
     window: Window, database: Database, *, on_change: OnChange[SignalAlert] | None = None
 ) -> AlertsHook:
-    """The person's alerts."""
+    """Follow the person's alerts."""
     return AlertsHook(
         window,
         ALERTS,
         database,
         inbox=ALERT_INBOX,
-        key=lambda alert: _latest(alert.detected_at),
+        key=lambda alert: _latest_first(alert.detected_at),
         on_change=on_change,
     )
 
@@ -193,89 +231,13 @@ def use_signal_alerts(
 def use_notifications(
     window: Window, database: Database, *, on_change: OnChange[Notification] | None = None
 ) -> InboxHook[Notification]:
-    """The person's messages."""
+    """Follow the person's notifications."""
     return InboxHook(window, NOTIFICATIONS, database, inbox=NOTIFICATION_INBOX, key=_newest, on_change=on_change)
 
 
-class Heartbeat:
-    """The truth about the paths from the database to this process, as their probes tell it; no timer of its own.
-
-    Of several feeds it tells the slowest round trip, the latest event and all missed probes.
-    """
-
-    def __init__(self, window: Window, on_change: Callable[["Heartbeat"], None] | None) -> None:
-        self._window = window
-        self._on_change = on_change
-        self._is_dirty = False
-        window.add(self, follows_status=True)
-        end_with(ui.context.slot.parent, self.close)
-
-    @property
-    def data(self) -> dict[Topic, FeedStatus]:
-        """What is known of each of the window's feeds."""
-        subscriptions = self._window.subscriptions()
-        topics = {subscription.topic for subscription in subscriptions}
-        return {
-            topic: worst([subscription.status for subscription in subscriptions if subscription.topic == topic])
-            for topic in topics
-        }
-
-    @property
-    def status(self) -> FeedStatus:
-        """The worst state among the window's feeds."""
-        return self._window.status()
-
-    @property
-    def error(self) -> str | None:
-        """Why it is not connected, as a sentence; None while it is or has not yet tried."""
-        return self.status.cause or None
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether every feed of the window is connected."""
-        return self.status.status is ConnectionStatus.CONNECTED
-
-    @property
-    def round_trip(self) -> float | None:
-        """Seconds from a statement in the database to its event here, of the last probe; None while there is none."""
-        return max((status.lag for status in self.data.values() if status.lag is not None), default=None)
-
-    @property
-    def last_event_age(self) -> float | None:
-        """Seconds since the last event, as of now; None before the first."""
-        times = [time for each in self._window.subscriptions() if (time := each.last_event_at)]
-        return (datetime.now(UTC) - max(times)).total_seconds() if times else None
-
-    @property
-    def missed_probes(self) -> int:
-        """Probes that did not come back since the feeds began."""
-        return sum(status.missed_probes for status in self.data.values())
-
-    def close(self) -> None:
-        """End; idempotent."""
-        self._window.discard(self)
-
-    # As a part of the window
-
-    def collect(self) -> None:
-        if self._is_dirty and self._on_change:
-            self._is_dirty = False
-            self._on_change(self)
-
-    def refresh(self) -> None:
-        self._is_dirty = True
-        self._window.mark_dirty()
-
-
-def use_connection_heartbeat(window: Window, *, on_change: Callable[[Heartbeat], None] | None = None) -> Heartbeat:
-    """Round trip, age of the last event and missed probes of the window's feeds."""
-    return Heartbeat(window, on_change)
-
-
 def _newest(row: Row) -> float:
-    return _latest(row.created_at)
+    return _latest_first(row.created_at)
 
 
-def _latest(time: datetime | None) -> float:
-    """Sorts later times first."""
+def _latest_first(time: datetime | None) -> float:
     return -time.timestamp() if time else 0.0

@@ -103,7 +103,7 @@ export const exactTime = (ms) => dateTime.format(ms);
 export const clockTime = (ms) => clock.format(ms);
 
 const UNKNOWN = { tone: "neutral", icon: "help_outline", pulse: false };
-export const lookOf = (looks, status) => looks?.[status] ?? { ...UNKNOWN, label: String(status ?? "Unknown") };
+export const statusStyleOf = (statusStyles, status) => statusStyles?.[status] ?? { ...UNKNOWN, label: String(status ?? "Unknown") };
 
 // Ticks at round numbers and round times.
 const SPANS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000];
@@ -191,16 +191,16 @@ export const Pace = {
 };
 
 export const LiveDot = {
-  props: { look: Object },
-  template: `<span class="lw-dot" :class="{ 'lw-dot--pulse': look.pulse }" :data-tone="look.tone" aria-hidden="true"></span>`,
+  props: { statusStyle: Object },
+  template: `<span class="lw-dot" :class="{ 'lw-dot--pulse': statusStyle.pulse }" :data-tone="statusStyle.tone" aria-hidden="true"></span>`,
 };
 
 export const StatusBadge = {
   inheritAttrs: false,
-  props: { look: Object, value: String },
+  props: { statusStyle: Object, value: String },
   template: `
-    <span class="lw-badge" :data-tone="look.tone">
-      <i class="lw-icon notranslate" aria-hidden="true">{{ look.icon }}</i><span v-bind="$attrs" :data-value="value">{{ look.label }}</span>
+    <span class="lw-badge" :data-tone="statusStyle.tone">
+      <i class="lw-icon notranslate" aria-hidden="true">{{ statusStyle.icon }}</i><span v-bind="$attrs" :data-value="value">{{ statusStyle.label }}</span>
     </span>`,
 };
 

@@ -41,13 +41,13 @@ export default {
     return {
       leave,
       // The server goes: nothing is wrong, and this window need not be reloaded.
-      closing: () => (isClosing.value = true),
+      announceShutdown: () => (isClosing.value = true),
       // The address follows what is shown; `page` is what the router goes back to.
-      go(path, isNew) {
+      setUrl(path, isNew) {
         history[isNew ? "pushState" : "replaceState"]({ page: path }, "", address(path));
       },
       // The session's tokens are new; only an HTTP response can put them into the cookie.
-      async renew() {
+      async renewCookie() {
         const response = await fetch(address("/session/renew"), { method: "POST" });
         if (response.status === 401) leave("expired");
       },

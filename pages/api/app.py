@@ -23,6 +23,7 @@ from pages.api.endpoints import (
     validated,
 )
 from pages.api.feed import Change, feed_response
+from pages.page.public_url import public_url
 from services.errors import IngestRefused
 from services.ingest import Code, EventStreamHub, Ingest, IngestKey, Operation, Outcome
 
@@ -62,15 +63,9 @@ def create_api(ingest: Ingest, tails: EventStreamHub) -> FastAPI:
 
     @api.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
-        return HTMLResponse(docs_page(document, address=public_address(request)))
+        return HTMLResponse(docs_page(document, address=public_url(request)))
 
     return api
-
-
-def public_address(request: Request) -> str:
-    """The address that the program or the browser used, without a slash at its end."""
-    root = request.scope.get("app_root_path", request.scope.get("root_path", ""))
-    return f"{request.url.scheme}://{request.url.netloc}{root}"
 
 
 def _handler(ingest: Ingest, endpoint: Endpoint) -> Handler:
@@ -137,7 +132,7 @@ def _me(ingest: Ingest) -> Handler:
             organization=models.Named(id=key.org_id, name=key.org_name),
             key=models.Named(id=key.id, name=key.label),
             scopes=sorted(key.scopes),
-            url=public_address(request),
+            url=public_url(request),
         )
         return JSONResponse(answer.model_dump(mode="json"))
 

@@ -11,16 +11,19 @@ from fastapi import FastAPI
 from nicegui import ui
 from nicegui.element import Element
 
-from components.elements.charts.charts import ProgressChart, RunTimeline
-from components.elements.connection.connection_status import ConnectionStatus, MultiConnectionStatus, present_connection
+from components.elements.charts.progress_chart import ProgressChart
+from components.elements.charts.run_timeline import RunTimeline
+from components.elements.connection.connection_status import ConnectionStatus, MultiConnectionStatus
 from components.elements.figures.live_table import LiveTable
-from components.elements.figures.stats import Stat, StatGrid
-from components.elements.lists.details import Details, present_agent_details
+from components.elements.figures.stat_grid import Stat, StatGrid
+from components.elements.lists.details import Details
 from components.elements.lists.list_controls import ListControls
-from components.elements.lists.live_list import KINDS, Kind, LiveList
+from components.elements.lists.live_list import LiveList
 from components.elements.lists.live_progress import LiveProgress
 from components.elements.logs.event_log import EventLog
 from components.elements.logs.run_log import RunLog
+from components.presentation.connection import present_connection
+from components.presentation.details import present_agent_details
 from components.shell.feedback import empty_state, error_panel, not_found_panel, skeleton_lines
 from components.shell.org_switcher import Choice, OrgSwitcher
 from components.shell.shell import page_head, section, shell
@@ -28,9 +31,8 @@ from components.shell.sign_in_card import sign_in_card
 from components.shell.theme.theme import apply_theme, serve_styles
 from pages.gallery.rows import ago, rows_of
 from pages.http.downloads import Downloads
-from pages.lists.lists import STREAM_LIST
 from pages.monitoring.system import FEED_COLUMNS, PLAN_COLUMNS
-from services.entities import AgentExecution, AgentStatus
+from services.entities import AGENTS, ENTITIES, SCANS, STREAMS, AgentExecution, AgentStatus
 from services.entities import ConnectionStatus as Status
 from services.history.run_logs import LogLine
 from services.people.preferences import ThemeName
@@ -56,22 +58,22 @@ def gallery(theme: ThemeName | None = None) -> None:
             _details()
         _log()
         with section("Progress"), Element("div").classes("lw-panel lw-column"):
-            _shown(LiveProgress("stream"), {"reset": rows_of("stream")})
-            _shown(LiveProgress("scan", variant="compact"), {"reset": rows_of("scan")})
-            LiveProgress("stream", skeletons=1)
-        for kind in KINDS:
-            with section(KINDS[kind].label):
-                _shown(LiveList(kind), {"reset": rows_of(kind)})
-        for kind in KINDS:
-            with section(f"{KINDS[kind].label}: waiting, and nothing to show"):
-                LiveList(kind, skeletons=3)
-                _shown(LiveList(kind), {"reset": {"order": [], "rows": {}}})
+            _shown(LiveProgress(STREAMS), {"reset": rows_of(STREAMS)})
+            _shown(LiveProgress(SCANS, variant="compact"), {"reset": rows_of(SCANS)})
+            LiveProgress(STREAMS, skeletons=1)
+        for entity in ENTITIES:
+            with section(entity.label):
+                _shown(LiveList(entity), {"reset": rows_of(entity)})
+        for entity in ENTITIES:
+            with section(f"{entity.label}: loading, and empty"):
+                LiveList(entity, skeletons=3)
+                _shown(LiveList(entity), {"reset": {"order": [], "rows": {}}})
 
 
 def main() -> None:
     """Serve the gallery alone, on this machine only; `/?theme=dark` chooses the theme.
 
-    `/list/stream` and the like hold one list without rows, to be driven from the browser.
+    `/list/streams` and the like hold one list without rows, to be driven from the browser.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8090, help="0 takes a free one")
@@ -85,12 +87,14 @@ def main() -> None:
     def show(theme: ThemeName | None = None) -> None:
         gallery(theme)
 
-    @ui.page("/list/{kind}")
-    def show_list(kind: Kind, theme: ThemeName | None = None) -> None:
+    entities = {entity.table: entity for entity in ENTITIES}
+
+    @ui.page("/list/{table}")
+    def show_list(table: str, theme: ThemeName | None = None) -> None:
         apply_theme(theme)
         with shell(user_name="Ada Lovelace", org_name="Analytical Engines"):
             StatGrid([Stat(key="active", label="Active", icon="bolt")])
-            rows = LiveList(kind)
+            rows = LiveList(entities[table])
             rows.on_mark_read(lambda id: rows.apply({"set": {id: {"is_read": True}}}))
 
     @ui.page("/sign-in")
@@ -171,10 +175,10 @@ def _controls() -> None:
     state = {"q": "nightly", "sort": "name", "chosen": {"status": ["at_risk"]}, "query": ""}
     with section("Controls above a list"):
         _shown(
-            ListControls(STREAM_LIST, noun="streams", export_path="/export/streams.csv?org=1"),
+            ListControls(STREAMS.listing, noun="streams", export_path="/export/streams.csv?org=1"),
             {"set": {"state": state, "counts": counts, "summary": {"shown": 3, "total": 2000}}},
         )
-        _shown(ListControls(STREAM_LIST, noun="streams"), {"set": {"summary": {"shown": 0, "total": 0}}})
+        _shown(ListControls(STREAMS.listing, noun="streams"), {"set": {"summary": {"shown": 0, "total": 0}}})
 
 
 def _charts() -> None:
@@ -187,7 +191,7 @@ def _charts() -> None:
             {"set": {"points": {"all": []}, "facts": {"running": False, "done_at": None}}},
         )
     with section("Timeline"), Element("div").classes("lw-panel lw-column"):
-        _shown(RunTimeline(), {"reset": rows_of("agent")})
+        _shown(RunTimeline(), {"reset": rows_of(AGENTS)})
         _shown(RunTimeline(label="No runs"), {"reset": {"order": [], "rows": {}}})
 
 
@@ -229,7 +233,7 @@ def _details() -> None:
     for reset in resets:
         with Element("div").classes("lw-panel"):
             gone = "It was deleted, or is another organisation's."
-            _shown(Details("agent_executions", AgentStatus, noun="run", gone_text=gone), {"reset": reset})
+            _shown(Details(AGENTS, gone_text=gone), {"reset": reset})
 
 
 def _log() -> None:

@@ -3,15 +3,30 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from components.elements.lists.live_list import SUBJECTS, Kind
-from services.entities import AgentStatus, GoalStatus, NotificationType, Priority, ScanStatus
+from services.entities import (
+    ACTIVITIES,
+    AGENTS,
+    ALERTS,
+    NOTIFICATIONS,
+    SCANS,
+    STREAMS,
+    SUBJECT_STATUSES,
+    AgentStatus,
+    Entity,
+    GoalStatus,
+    NotificationType,
+    Priority,
+    ScanStatus,
+)
 
 LONG = "A name so long that it has to be cut somewhere, and better at its end than in the middle of the page"
 
 
-def rows_of(kind: Kind) -> dict[str, Any]:
-    """The content of a reset: a row in each status."""
-    rows = {f"{kind}-{index}": row for index, row in enumerate(_ROWS[kind]())}
+def rows_of(entity: Entity[Any]) -> dict[str, Any]:
+    """The content of a reset: one row in each status."""
+    make = _ROWS.get(entity.table)
+    fields = make() if make else _default_rows(entity)
+    rows = {f"{entity.table}-{index}": row for index, row in enumerate(fields)}
     return {"order": list(rows), "rows": rows}
 
 
@@ -100,7 +115,7 @@ def _notifications() -> list[dict[str, Any]]:
 def _activities() -> list[dict[str, Any]]:
     return [
         {
-            "look": f"{subject}/{status}",
+            "status_style": f"{subject}/{status}",
             "subject": subject.value,
             "subject_id": str(index),
             "subject_name": LONG if index == 1 else f"Work {index}",
@@ -108,18 +123,32 @@ def _activities() -> list[dict[str, Any]]:
             "is_new": not index,
             "created_at": ago(seconds=40 * index),
         }
-        for subject, statuses in SUBJECTS.items()
+        for subject, statuses in SUBJECT_STATUSES.items()
         for index, status in enumerate(statuses)
     ]
 
 
+def _default_rows(entity: Entity[Any]) -> list[dict[str, Any]]:
+    """Rows of the template that follows from an entity's layout."""
+    return [
+        {
+            "title": LONG if index == 1 else f"{entity.noun.capitalize()} {index + 1}",
+            "note": "A note" if index % 2 else None,
+            "status": status.value,
+            "progress": 24.5 * index if index < 5 else None,
+            "time": ago(seconds=30 * 9**index),
+        }
+        for index, status in enumerate(entity.statuses)
+    ]
+
+
 _ROWS = {
-    "activity": _activities,
-    "stream": _streams,
-    "scan": _scans,
-    "agent": _agents,
-    "alert": _alerts,
-    "notification": _notifications,
+    ACTIVITIES.table: _activities,
+    STREAMS.table: _streams,
+    SCANS.table: _scans,
+    AGENTS.table: _agents,
+    ALERTS.table: _alerts,
+    NOTIFICATIONS.table: _notifications,
 }
 
 

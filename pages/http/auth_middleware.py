@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from components.shell.theme.theme import STYLES_BELOW
 from pages.api.endpoints import PREFIX
 from pages.http.downloads import Downloads
-from pages.http.session_cookie import SessionCookie
+from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions, UserSession
 from services.errors import AuthUnavailable, SessionExpired
 

@@ -11,13 +11,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import ValidationError
 
-from components.views.list_query import ListQuery, ListSpec
+from components.views.list_query import ListQuery
 from pages.http.auth_middleware import session_of
-from pages.lists.lists import SPECS
+from pages.page.membership import chosen_membership
 from pages.page.services import Services
-from pages.team.organization import chosen_membership
-from services.entities import Row
-from services.entities.entity import ENTITIES, Entity, Scope
+from services.entities import ENTITIES, Entity, Row, Scope
 from services.errors import LivewatchError, PermissionDenied
 from services.realtime import DatabaseSource
 
@@ -26,11 +24,11 @@ HIDDEN = {"org_id", "version", "metadata_", "rate_window", "progress_interval", 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def export_routes(context: Services) -> APIRouter:
+def export_routes(services: Services) -> APIRouter:
     """A file for each list; parameters are those of the list's address."""
     router = APIRouter(prefix="/export", include_in_schema=False)
     entities = {entity.table: entity for entity in ENTITIES}
-    source = DatabaseSource(context.database)
+    source = DatabaseSource(services.database)
 
     @router.get("/{name}.csv")
     async def export(request: Request, name: str) -> Response:
@@ -39,7 +37,7 @@ def export_routes(context: Services) -> APIRouter:
             return PlainTextResponse(f"There is no list {name!r}. There are: {', '.join(entities)}.", status_code=404)
         try:
             identity = session.identity
-            membership, _ = await chosen_membership(context.database, identity, request)
+            membership, _ = await chosen_membership(services.database, identity, request)
             if membership is None:
                 raise PermissionDenied("You belong to no organisation yet.")
             scope_id = membership.org_id if entity.scope is Scope.ORG else identity.user_id
@@ -48,7 +46,7 @@ def export_routes(context: Services) -> APIRouter:
             return PlainTextResponse(str(error), status_code=403)
         except LivewatchError as error:
             return PlainTextResponse(str(error), status_code=503)
-        asked = asked_for(entity, SPECS[name], records, request.query_params)
+        asked = matching_rows(entity, records, request.query_params)
         rows = [row for row in asked if row.org_id == membership.org_id]
         stamp = f"{datetime.now(UTC):%Y-%m-%d-%H%M}"
         return Response(
@@ -60,11 +58,9 @@ def export_routes(context: Services) -> APIRouter:
     return router
 
 
-def asked_for(
-    entity: Entity[Any], spec: ListSpec[Any], records: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
-) -> list[Row]:
-    """The valid rows that the parameters ask for, in their order."""
-    query = ListQuery.parse(spec, params)
+def matching_rows(entity: Entity[Any], records: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> list[Row]:
+    """The valid rows that match the parameters, in their order."""
+    query = ListQuery.parse(entity.listing, params)
     rows = []
     for record in records:
         try:

@@ -14,11 +14,11 @@ from services.operations.metrics import Metrics
 from services.operations.readiness import GOOD, Readiness
 
 
-def health_routes(context: Services) -> APIRouter:
+def health_routes(services: Services) -> APIRouter:
     """Open to everybody but the metrics, which are for this machine alone or for who has the token of the settings."""
     router = APIRouter(include_in_schema=False)
-    metrics = Metrics(context.realtime, context.scheduler, context.ingest)
-    readiness = Readiness(context.database, context.realtime)
+    metrics = Metrics(services.realtime, services.windows, services.ingest)
+    readiness = Readiness(services.database, services.realtime)
 
     @router.get("/healthz")
     async def healthz() -> JSONResponse:
@@ -35,7 +35,7 @@ def health_routes(context: Services) -> APIRouter:
 
     @router.get("/metrics")
     async def read_metrics(request: Request) -> Response:
-        if not _may_read(request, context.metrics_token):
+        if not _may_read(request, services.metrics_token):
             return PlainTextResponse(
                 "Metrics are for this machine alone, or with LIVEWATCH_METRICS_TOKEN as a bearer token.", 403
             )

@@ -17,7 +17,7 @@ from services.infra.rate_limiter import Rate, RateLimiter
 logger = structlog.get_logger(__name__)
 
 
-def session_routes(context: Services) -> APIRouter:
+def session_routes(services: Services) -> APIRouter:
     """Under /session: sign in (POST), `demo` enters the demo, `renew` writes the cookie anew, `end` signs out."""
     router = APIRouter(prefix="/session", include_in_schema=False)
     # Failures only: guessing is slowed down, for one account and for one guesser. The Auth server has its own limits.
@@ -25,9 +25,9 @@ def session_routes(context: Services) -> APIRouter:
     by_address: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 10, burst=50))
 
     def opened(request: Request, tokens: Tokens, target: str) -> Response:
-        context.sessions.take(tokens)
+        services.sessions.take(tokens)
         response = RedirectResponse(_from_root(request, local_path(target)), status_code=303)
-        context.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
+        services.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
         return response
 
     def refused(request: Request, reason: str, target: str) -> Response:
@@ -47,7 +47,7 @@ def session_routes(context: Services) -> APIRouter:
             logger.warning("sign-in is slowed down", address=address)
             return refused(request, "slow", next)
         try:
-            tokens = await context.auth.sign_in(email.strip(), SecretStr(password))
+            tokens = await services.auth.sign_in(email.strip(), SecretStr(password))
             by_address.refund(address)
             by_account.refund(account)
             return opened(request, tokens, next)
@@ -60,10 +60,10 @@ def session_routes(context: Services) -> APIRouter:
 
     @router.post("/demo")
     async def enter_demo(request: Request, next: Annotated[str, Form(max_length=2000)] = "/monitoring") -> Response:
-        if context.enter_demo is None:
+        if services.enter_demo is None:
             return PlainTextResponse("There is no demo here.", status_code=404)
         try:
-            return opened(request, await context.enter_demo(), next)
+            return opened(request, await services.enter_demo(), next)
         except AuthError:
             return refused(request, "unavailable", next)
 
@@ -72,15 +72,15 @@ def session_routes(context: Services) -> APIRouter:
         session = session_of(request)
         response = Response(status_code=204 if session else 401)
         if session:
-            context.cookie.write(response.headers, session.tokens, is_secure=request.url.scheme == "https")
+            services.cookie.write(response.headers, session.tokens, is_secure=request.url.scheme == "https")
         return response
 
     @router.post("/end")
     async def end(request: Request) -> Response:
         if session := session_of(request):
-            await context.sessions.sign_out(session)
+            await services.sessions.sign_out(session)
         response = RedirectResponse(_from_root(request, "/sign-in?reason=signed-out"), status_code=303)
-        context.cookie.clear(response.headers, is_secure=request.url.scheme == "https")
+        services.cookie.clear(response.headers, is_secure=request.url.scheme == "https")
         return response
 
     return router

@@ -21,7 +21,7 @@ NOTICES = {
 }
 
 
-def register_sign_in(context: Services) -> None:
+def register_sign_in(services: Services) -> None:
     """Serve the page; its forms post to the session routes."""
 
     @ui.page("/sign-in", title="Sign in · Livewatch")
@@ -33,6 +33,6 @@ def register_sign_in(context: Services) -> None:
             target=local_path(next),
             error=ERRORS.get(reason, ""),
             notice=NOTICES.get(reason, ""),
-            demo_action="/session/demo" if context.enter_demo else None,
+            demo_action="/session/demo" if services.enter_demo else None,
         )
         return None

@@ -1,12 +1,17 @@
-"""The counters that the dashboard and the monitoring page show."""
+"""The counters of the dashboard, the monitoring page and the badges."""
 
-from components.elements.figures.stats import Stat
+from components.elements.figures.stat_grid import Stat
 from components.views.counts import Counter
-from services.entities import AgentStatus, GoalStatus, ScanStatus
-from services.entities.entity import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS
-
-ACTIVE_STREAMS = {GoalStatus.IN_PROGRESS, GoalStatus.ON_TRACK, GoalStatus.AT_RISK}
-RUNNING_SCANS = {ScanStatus.SCANNING, ScanStatus.ANALYZING}
+from services.entities import (
+    ACTIVE_GOALS,
+    ACTIVE_SCANS,
+    AGENTS,
+    ALERTS,
+    NOTIFICATIONS,
+    SCANS,
+    STREAMS,
+    AgentStatus,
+)
 
 STATS = (
     Stat(key="active_streams", label="Active streams", icon="stacked_line_chart", href="/monitoring"),
@@ -16,23 +21,23 @@ STATS = (
 )
 
 
-def _of_all(counted: int, of: int) -> str:
-    return f"of {of}"
+def _of_total(counted: int, total: int) -> str:
+    return f"of {total}"
 
 
 COUNTERS = (
-    Counter(key="active_streams", entity=STREAMS, where=lambda row: row.goal_status in ACTIVE_STREAMS, hint=_of_all),
-    Counter(key="running_scans", entity=SCANS, where=lambda row: row.status in RUNNING_SCANS, hint=_of_all),
-    Counter(key="running_agents", entity=AGENTS, where=lambda row: row.status is AgentStatus.RUNNING, hint=_of_all),
+    Counter(key="active_streams", entity=STREAMS, where=lambda row: row.goal_status in ACTIVE_GOALS, hint=_of_total),
+    Counter(key="running_scans", entity=SCANS, where=lambda row: row.status in ACTIVE_SCANS, hint=_of_total),
+    Counter(key="running_agents", entity=AGENTS, where=lambda row: row.status is AgentStatus.RUNNING, hint=_of_total),
     Counter(
         key="unread_alerts",
         entity=ALERTS,
         where=lambda row: row.is_unread,
-        hint=_of_all,
+        hint=_of_total,
         tone=lambda counted: "caution" if counted else None,
     ),
 )
-UNREAD = {
+UNREAD_COUNTERS = {
     "alerts": Counter(key="alerts", entity=ALERTS, where=lambda row: row.is_unread),
     "notifications": Counter(key="notifications", entity=NOTIFICATIONS, where=lambda row: row.is_unread),
 }

@@ -1,72 +1,80 @@
-"""The log of a run on a page: read when the section opens, and again when a change of the run says that it lives."""
+"""The log of a run on a page: read when the section is mounted, and again at every change of the run."""
 
 import asyncio
-from typing import Any
 from uuid import UUID
 
 from nicegui import ui
 
 from components.elements.logs.run_log import RunLog
-from components.window.window import end_with
 from pages.page.context import PageContext
-from services.entities.entity import Entity, R
+from services.entities import Entity, R
 from services.errors import LivewatchError
 from services.history.run_logs import MAX_LINES, log_lines
-from services.realtime import Delta
 
-# Lines are not broadcast; writing them is a heartbeat of their run, which every window of its organisation hears.
-PAUSE = 0.5
+READ_INTERVAL_SECONDS = 0.5
+"""Time between two reads. Lines are not broadcast: writing them is a heartbeat of the run, which every window gets."""
 
 
 def run_log(page: PageContext, entity: Entity[R], run: UUID) -> RunLog:
-    """The section of one run; it shows once there are lines."""
+    """Show the log of one run; the section is invisible without lines."""
     element = RunLog()
-    last = 0
-    reading: asyncio.Task[None] | None = None
-    is_due = is_mounted = False
+    reader = _LogReader(page, element, run)
+    element.on("live", reader.restart)
+    element.on_older(reader.read_older)
+    subscription = page.window.subscribe(entity, where=lambda row: row.id == run, on_change=lambda _: reader.wake())
+    element.on_delete(subscription.close, reader.stop)
+    return element
 
-    async def read() -> None:
-        nonlocal last, is_due
-        while is_due:
-            is_due = False
-            try:
-                lines = await log_lines(page.context.database, page.session.identity, run, after=last)
-            except LivewatchError:
-                return  # the next change of the run asks again
-            if lines:
-                element.add(lines, is_first=not last, more=not last and len(lines) == MAX_LINES)
-                last = lines[-1].id
-            await asyncio.sleep(PAUSE)
 
-    def ask() -> None:
-        nonlocal reading, is_due
-        is_due = True
-        if reading is None or reading.done():
-            reading = asyncio.create_task(read(), name=f"log of {run}")
+class _LogReader:
+    """Reads new lines while the run changes, one statement at a time."""
 
-    def changed(_: list[Delta[Any]]) -> None:
-        if is_mounted:
-            ask()
+    def __init__(self, page: PageContext, element: RunLog, run: UUID) -> None:
+        self._page = page
+        self._element = element
+        self._run = run
+        self._last_id = 0
+        self._is_mounted = False
+        self._is_due = False
+        self._task: asyncio.Task[None] | None = None
 
-    def mounted() -> None:
-        nonlocal is_mounted, last
-        is_mounted, last = True, 0
-        ask()
+    def restart(self) -> None:
+        """Read from the latest lines: the browser has mounted the element."""
+        self._is_mounted, self._last_id = True, 0
+        self.wake()
 
-    async def older(before: int) -> None:
+    def wake(self) -> None:
+        """Read the lines that are new."""
+        if not self._is_mounted:
+            return
+        self._is_due = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._read(), name=f"log of {self._run}")
+
+    async def read_older(self, before: int) -> None:
+        """Read the lines before the line of that id."""
         try:
-            lines = await log_lines(page.context.database, page.session.identity, run, before=before)
+            lines = await log_lines(self._page.services.database, self._page.session.identity, self._run, before=before)
         except LivewatchError as error:
             ui.notify(str(error), type="negative")
         else:
-            element.add(lines, is_older=True, more=len(lines) == MAX_LINES)
+            self._element.add(lines, is_older=True, more=len(lines) == MAX_LINES)
 
-    def stop() -> None:
-        if reading is not None:
-            reading.cancel()
+    def stop(self) -> None:
+        """Stop reading; idempotent."""
+        if self._task is not None:
+            self._task.cancel()
 
-    element.on("live", mounted)
-    element.on_older(older)
-    subscription = page.window.subscribe(entity, where=lambda row: row.id == run, on_change=changed)
-    end_with(element, subscription.close, stop)
-    return element
+    async def _read(self) -> None:
+        database, session = self._page.services.database, self._page.session
+        while self._is_due:
+            self._is_due = False
+            try:
+                lines = await log_lines(database, session.identity, self._run, after=self._last_id)
+            except LivewatchError:
+                return  # the next change of the run reads again
+            if lines:
+                is_first = not self._last_id
+                self._element.add(lines, is_first=is_first, more=is_first and len(lines) == MAX_LINES)
+                self._last_id = lines[-1].id
+            await asyncio.sleep(READ_INTERVAL_SECONDS)

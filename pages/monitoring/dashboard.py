@@ -1,4 +1,4 @@
-"""/: what goes on now, what needs attention, and what happened last."""
+"""/: what is running, what needs attention, and what happened last."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -6,12 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 from nicegui import ui
 
-from components.elements.bindings import live_counts
-from components.elements.figures.stats import StatGrid
+from components.elements.figures.stat_grid import StatGrid
 from components.shell.shell import page_head, section
 from pages.lists.counters import COUNTERS, STATS
-from pages.page.context import PageContext, activity_list, agent_list, alert_list, scan_list, stream_list
+from pages.lists.entity_list import entity_list
+from pages.page.context import PageContext
 from services.entities import (
+    ACTIVITIES,
+    AGENTS,
+    ALERTS,
+    SCANS,
+    STREAMS,
     AcquisitionScan,
     Activity,
     AgentStatus,
@@ -25,43 +30,44 @@ from services.entities import (
 from services.errors import LivewatchError
 from services.history.progress_history import last_hour
 
-NEEDS_ATTENTION = {GoalStatus.AT_RISK, GoalStatus.BLOCKED}
-RECENTLY = timedelta(days=1)
-PRESSING = {Priority.URGENT, Priority.HIGH}
+TROUBLED_GOALS = {GoalStatus.AT_RISK, GoalStatus.BLOCKED}
+RECENT = timedelta(days=1)
+URGENT_PRIORITIES = {Priority.URGENT, Priority.HIGH}
 
 
 def dashboard_page(page: PageContext) -> None:
-    """Counters with their last hour; streams and scans in trouble; what runs; alerts that press; activity."""
+    """Counters with their last hour, troubled work, running agents, urgent alerts, recent activity."""
     page_head("Dashboard")
     grid = StatGrid([replace(stat, spark=True) for stat in STATS])
     grid.on("history", show_last_hour(page, grid))
-    live_counts(page.window, grid, COUNTERS)
+    grid.bind_counters(page.window, COUNTERS)
     with ui.element("div").classes("lw-overview"):
         with ui.element("div").classes("lw-page"):
             with section("Needs attention"):
                 all_well = "Nothing is blocked, at risk, stalled or unreachable."
-                stream_list(page, where=is_in_trouble, time_dependent=True, empty_text=all_well)
-                scan_list(page, where=has_trouble, time_dependent=True, empty_text="")
+                entity_list(page, STREAMS, where=is_stream_troubled, time_dependent=True, empty_text=all_well)
+                entity_list(page, SCANS, where=is_scan_troubled, time_dependent=True, empty_text="")
             with section("Running now"):
-                agent_list(
+                entity_list(
                     page,
+                    AGENTS,
                     where=lambda run: run.status is AgentStatus.RUNNING,
                     limit=20,
-                    empty_text="No agent runs at the moment.",
+                    empty_text="No agent is running.",
                 )
         with ui.element("div").classes("lw-page"):
-            with section("Alerts that press"):
-                alert_list(page, where=presses, limit=5, empty_text="No urgent or high alert waits for you.")
+            with section("Urgent alerts"):
+                entity_list(page, ALERTS, where=is_urgent, limit=5, empty_text="No urgent or high-priority alerts")
             with section("Recent activity"):
-                activity_list(page, where=is_worth_telling, limit=12)
+                entity_list(page, ACTIVITIES, where=is_notable, limit=12)
 
 
 def show_last_hour(page: PageContext, grid: StatGrid) -> Callable[[], object]:
-    """What brings the sparklines up to date; while there is no answer they stay as they are."""
+    """Return a handler that updates the sparklines; they stay as they are while the database does not answer."""
 
     async def show() -> None:
         try:
-            hour = await last_hour(page.context.database, page.session.identity, page.membership.org_id)
+            hour = await last_hour(page.services.database, page.session.identity, page.membership.org_id)
         except LivewatchError:
             return
         grid.apply({"set": {key: {"spark": series} for key, series in asdict(hour).items()}})
@@ -69,24 +75,24 @@ def show_last_hour(page: PageContext, grid: StatGrid) -> Callable[[], object]:
     return show
 
 
-def is_in_trouble(stream: Stream) -> bool:
-    """Blocked, at risk, unreachable, or without progress for much longer than usual."""
+def is_stream_troubled(stream: Stream) -> bool:
+    """Whether a stream is blocked, at risk, unreachable or stalled."""
     now = datetime.now(UTC)
-    return stream.goal_status in NEEDS_ATTENTION or stream.is_stalled(now) or stream.is_unreachable(now)
+    return stream.goal_status in TROUBLED_GOALS or stream.is_stalled(now) or stream.is_unreachable(now)
 
 
-def has_trouble(scan: AcquisitionScan) -> bool:
-    """Failed within a day, unreachable, or stalled."""
+def is_scan_troubled(scan: AcquisitionScan) -> bool:
+    """Whether a scan failed within a day, is unreachable or stalled."""
     now = datetime.now(UTC)
-    has_failed = scan.status is ScanStatus.FAILED and scan.updated_at is not None and now - scan.updated_at < RECENTLY
+    has_failed = scan.status is ScanStatus.FAILED and scan.updated_at is not None and now - scan.updated_at < RECENT
     return has_failed or scan.is_stalled(now) or scan.is_unreachable(now)
 
 
-def presses(alert: SignalAlert) -> bool:
-    """Urgent or high, and not read."""
-    return alert.is_unread and alert.priority in PRESSING
+def is_urgent(alert: SignalAlert) -> bool:
+    """Whether an alert is unread, and urgent or of high priority."""
+    return alert.is_unread and alert.priority in URGENT_PRIORITIES
 
 
-def is_worth_telling(activity: Activity) -> bool:
-    """What streams and scans did, and agents that failed: that agents run and end is what they are for."""
+def is_notable(activity: Activity) -> bool:
+    """Whether an activity is worth showing: everything but agents that start and end as usual."""
     return activity.subject_table is not Subject.AGENT or activity.status == AgentStatus.FAILED

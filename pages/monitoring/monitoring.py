@@ -1,41 +1,61 @@
-"""/monitoring: everything that runs, in tabs; each tab has its own address below."""
+"""/monitoring: everything that runs, in tabs with a URL each."""
 
 from collections.abc import Callable
 from functools import partial
+from uuid import UUID
 
 from nicegui import ui
 
-from components.elements.bindings import live_connections, live_counts
 from components.elements.connection.connection_status import MultiConnectionStatus
-from components.elements.figures.stats import StatGrid
+from components.elements.figures.stat_grid import StatGrid
 from components.shell.shell import page_head
 from pages.inbox.inbox import alerts_tab
 from pages.lists.counters import COUNTERS, STATS
-from pages.lists.lists import agents, scans, streams
+from pages.lists.searchable_list import searchable_list
 from pages.monitoring.system import system_panel
 from pages.page.context import PageContext
 from pages.page.routes import Routes
-from services.entities.entity import Scope
+from services.entities import AGENTS, ALERTS, ENTITIES, STREAMS, Scope, Stream
+from services.realtime import Delta
 
-TABS: dict[str, tuple[str, Callable[[PageContext], None]]] = {
-    "/": ("Streams", streams),
-    "/scans": ("Scans", scans),
-    "/agents": ("Agents", agents),
-    "/alerts": ("Alerts", alerts_tab),
-    "/system": ("System", system_panel),
-}
+Panel = Callable[[PageContext], object]
+
+
+def agents_panel(page: PageContext) -> None:
+    """Every agent execution; the names of the streams label the filter by stream."""
+
+    def stream_name(id: str) -> str:
+        stream = streams.get(UUID(id))
+        return stream.name if stream else id[:8]
+
+    def renamed(deltas: list[Delta[Stream]]) -> None:
+        if any(delta.old is None or delta.new is None or delta.old.name != delta.new.name for delta in deltas):
+            rows.relabel()
+
+    rows = searchable_list(page, AGENTS, labels={"stream": stream_name})
+    streams = page.window.subscribe(STREAMS, on_change=renamed)
+    rows.element.on_delete(streams.close)
+
+
+PANELS: dict[str, Panel] = {AGENTS.table: agents_panel, ALERTS.table: alerts_tab}
+"""By table: the entities whose tab holds more than a list."""
+TABS: dict[str, tuple[str, Panel]] = {
+    entity.tab: (entity.label, PANELS.get(entity.table) or partial(searchable_list, entity=entity))
+    for entity in ENTITIES
+    if entity.tab is not None
+} | {"/system": ("System", system_panel)}
 
 
 def monitoring_page(page: PageContext) -> None:
     """Live counters and one list at a time: what is not shown is not subscribed to."""
     with page_head("Live Monitoring"):
         chips = MultiConnectionStatus({"organisation": "Organisation", "personal": "Personal"}, size="sm")
-        live_connections(page.window, chips, {"organisation": Scope.ORG, "personal": Scope.USER})
-        if page.context.scan and page.membership.is_admin:
+        chips.bind_status(page.window, {"organisation": Scope.ORG, "personal": Scope.USER})
+        if page.services.scan and page.membership.is_admin:
             ui.button("Run the example scan", icon="play_arrow", on_click=partial(start_scan, page)).props(
                 "outline no-caps dense"
             ).classes("lw-button")
-    live_counts(page.window, StatGrid(STATS), COUNTERS)
+    StatGrid(STATS).bind_counters(page.window, COUNTERS)
     links: dict[str, ui.link] = {}
     with ui.element("nav").classes("lw-tabs").props('aria-label="Live Monitoring"'):
         for path, (label, _) in TABS.items():
@@ -50,7 +70,7 @@ def monitoring_page(page: PageContext) -> None:
 
 
 async def start_scan(page: PageContext) -> None:
-    """Run the example scan in this organisation, with a key that this person makes."""
-    assert page.context.scan
-    starting = page.context.scan.start(page.session.identity, page.membership.org_id)
+    """Run the example scan in this organisation, with a key that this person creates."""
+    assert page.services.scan
+    starting = page.services.scan.start(page.session.identity, page.membership.org_id)
     await page.act(starting, done="The example scan has started.")

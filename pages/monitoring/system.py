@@ -1,17 +1,15 @@
-"""The System tab: whether the live data is live, how far it is from the plan's limits, and what arrives just now."""
+"""The System tab: the state of the feeds, the use of the plan's limits, and a log of what arrives."""
 
 from datetime import UTC, datetime
 
-from components.elements.bindings import live_events, live_table
 from components.elements.figures.live_table import Column, LiveTable
-from components.elements.figures.stats import Stat, StatGrid
+from components.elements.figures.stat_grid import Stat, StatGrid
 from components.elements.logs.event_log import EventLog
 from components.presentation.text import text
 from components.shell.shell import section
-from components.views.counts import FieldsView
-from components.window.window import LiveBinding, Window, end_with
+from components.window.registry import OpenWindow
 from pages.page.context import PageContext
-from services.entities.entity import ALERTS, ENTITIES, STREAMS, Topic
+from services.entities import ALERTS, ENTITIES, STREAMS, Topic
 from services.errors import SessionExpired
 from services.plan import PLAN_LIMITS
 from services.realtime import Feed
@@ -60,52 +58,50 @@ QUARANTINE_COLUMNS = (
 
 
 def system_panel(page: PageContext) -> None:
-    """Figures of this process's feeds, brought up to date whenever a status changes: with every probe at least."""
+    """Figures of this process's feeds, updated at every change of a status: at every probe at least."""
     figures = Figures(page)
     grid = StatGrid(STATS)
-    totals = LiveBinding(page.window, grid, follows_status=True)
-    totals.view = FieldsView(figures.totals)
-    end_with(grid, totals.close)
+    grid.bind_fields(page.window, figures.totals)
     with section("Your feeds"):
-        live_table(page.window, LiveTable("feeds", FEED_COLUMNS, label="Your feeds"), figures.feeds)
+        LiveTable("feeds", FEED_COLUMNS, label="Your feeds").bind_table(page.window, figures.feeds)
     with section("Windows"):
         text(
             "p",
-            "A window that takes its frames slowly, by its line or its machine, is sent fewer and larger ones; "
-            "it stays correct and holds up nobody.",
+            "A window on a slow network or machine is sent fewer, larger frames. It stays correct and delays no other "
+            "window.",
         ).classes("lw-muted")
-        live_table(page.window, LiveTable("windows", WINDOW_COLUMNS, label="Windows"), figures.windows)
+        LiveTable("windows", WINDOW_COLUMNS, label="Windows").bind_table(page.window, figures.windows)
     with section("Use of the plan"):
-        plan = page.context.plan
+        plan = page.services.plan
         text(
             "p",
-            f"What this app uses of the Realtime limits of the {plan.value} plan; other clients of the same project "
-            "come on top. LIVEWATCH_PLAN names the plan.",
+            f"Use of the Realtime limits of the {plan.value} plan by this app, without other clients of the project. "
+            "LIVEWATCH_PLAN sets the plan.",
         ).classes("lw-muted")
-        live_table(page.window, LiveTable("plan", PLAN_COLUMNS, label="Use of the plan"), figures.plan)
+        LiveTable("plan", PLAN_COLUMNS, label="Use of the plan").bind_table(page.window, figures.plan)
     with section("Quarantined rows"):
         text(
             "p",
-            "A row that does not fit its model is left out and named here and in the log; the rest goes on. "
-            "Mend the row and it appears.",
+            "Rows that fail validation are left out, and listed here and in the log; all others are shown. "
+            "Fix the row and it appears.",
         ).classes("lw-muted")
-        live_table(
-            page.window, LiveTable("quarantine", QUARANTINE_COLUMNS, label="Quarantined rows"), figures.quarantine
+        LiveTable("quarantine", QUARANTINE_COLUMNS, label="Quarantined rows").bind_table(
+            page.window, figures.quarantine
         )
     with section("Realtime inspector"):
-        live_events(page.window, EventLog(), ENTITIES)
+        EventLog().bind_events(page.window, ENTITIES)
 
 
 class Figures:
-    """What the tables show. Of feeds and rows only those that this person listens to; of the whole app only sums."""
+    """The content of the tables: the feeds and rows of this person, and sums of the whole app."""
 
     def __init__(self, page: PageContext) -> None:
-        self._realtime = page.context.realtime
-        self._scheduler = page.context.scheduler
+        self._realtime = page.services.realtime
+        self._windows = page.services.windows
         self._here = page.window
         self._org_id = page.membership.org_id
         self._user_id = page.session.identity.user_id
-        self._limits = PLAN_LIMITS[page.context.plan]
+        self._limits = PLAN_LIMITS[page.services.plan]
         self._names: dict[Topic, str] = {
             STREAMS.topic(page.membership.org_id): page.membership.name,
             ALERTS.topic(page.session.identity.user_id): "Personal",
@@ -117,7 +113,7 @@ class Figures:
         lags = [feed.status.lag for feed in feeds if feed.status.lag is not None]
         quarantined = len(self.quarantine())
         reconnects = sum(_reconnects(feed) for feed in feeds)
-        windows = sum(window.is_connected for window in self._scheduler.windows)
+        windows = sum(window.is_connected for window in self._windows)
         return {
             "lag": {"value": f"{max(lags) * 1000:.1f} ms" if lags else "not yet", "hint": "slower feed"},
             "events": {
@@ -138,7 +134,7 @@ class Figures:
         }
 
     def feeds(self) -> dict[str, Fields]:
-        """A row for each feed of this person."""
+        """One row per feed of this person."""
         return {
             str(feed.topic): {
                 "name": self._names[feed.topic],
@@ -156,14 +152,14 @@ class Figures:
         }
 
     def windows(self) -> dict[str, Fields]:
-        """A row for each window on this organisation: this person's by their pages, the others' without."""
-        here = [window for window in self._scheduler.windows if window.org_id == self._org_id and window.is_connected]
+        """A row for each window of this organisation; the page is shown for this person's windows only."""
+        here = [window for window in self._windows if window.org_id == self._org_id and window.is_connected]
         return {
             str(index): self._window(window)
-            for index, window in enumerate(sorted(here, key=lambda window: window.began_at))
+            for index, window in enumerate(sorted(here, key=lambda window: window.opened_at))
         }
 
-    def _window(self, window: Window) -> Fields:
+    def _window(self, window: OpenWindow) -> Fields:
         flow = window.flow
         try:
             is_mine = window.session.identity.user_id == self._user_id
@@ -171,20 +167,20 @@ class Figures:
             is_mine = False
         return {
             "who": "You, here" if window is self._here else "You" if is_mine else "Another member",
-            "page": window.client.sub_pages_router.current_path.partition("?")[0] if is_mine else None,
+            "page": window.path if is_mine else None,
             "quality": flow.quality.value.capitalize() if flow.quality else None,
             "round_trip": _milliseconds(flow.round_trip),
             "frames": f"{flow.frame_rate:.1f}",
-            "since": str(datetime.now(UTC) - window.began_at).partition(".")[0],
+            "since": str(datetime.now(UTC) - window.opened_at).partition(".")[0],
         }
 
     def plan(self) -> dict[str, Fields]:
-        """A row for each limit of the plan."""
+        """One row per limit of the plan."""
         feeds = self._realtime.feeds()
         used = {
             "connections": ("Connections", float(len(feeds)), self._limits.connections),
             "messages": ("Messages a second", sum(feed.meter.rate for feed in feeds), self._limits.messages_per_second),
-            # Each feed has a connection of its own, so that one slow policy holds up nobody else.
+            # Each feed has a connection of its own, so that a slow policy delays no other feed.
             "channels": ("Channels a connection", float(bool(feeds)), self._limits.channels_per_connection),
         }
         return {

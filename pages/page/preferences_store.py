@@ -1,40 +1,38 @@
-"""What the person of a window prefers: applied at once, and kept in their profile for the next window."""
+"""The preferences of a window's person: applied at once, stored in their profile."""
 
 from collections.abc import Callable
 from typing import Any
 
-from nicegui import ui
-
-from components.window.window import end_with
+from components.window.live_element import on_slot_delete
 from services.auth.sessions import UserSession
 from services.infra.database import Database
 from services.people.preferences import Preferences
 from services.people.profiles import prefer
 
-OnPrefer = Callable[[Preferences], None]
+OnPreferences = Callable[[Preferences], None]
 
 
 class PreferencesStore:
-    """One per window. `preferences` are the present ones; whoever shows by them listens."""
+    """The current preferences of one window; `listen` follows them."""
 
     def __init__(self, database: Database, session: UserSession, preferences: Preferences) -> None:
-        self.preferences = preferences
+        self.current = preferences
         self._database = database
         self._session = session
-        self._listeners: list[OnPrefer] = []
+        self._listeners: list[OnPreferences] = []
 
-    def listen(self, element: ui.element, handler: OnPrefer) -> None:
-        """Call `handler` with the preferences, now and when they change; ends with `element`."""
+    def listen(self, handler: OnPreferences) -> None:
+        """Call `handler` with the preferences now and after every change; ends with the current slot."""
         self._listeners.append(handler)
-        end_with(element, lambda: self._listeners.remove(handler))
-        handler(self.preferences)
+        on_slot_delete(lambda: self._listeners.remove(handler))
+        handler(self.current)
 
     async def change(self, **changes: Any) -> None:
-        """Apply some preferences here and keep them; a bad value is its default. Raises what `prefer` raises."""
-        wanted = Preferences.read(self.preferences.model_dump() | changes)
-        if wanted == self.preferences:
+        """Apply some preferences and store them; an invalid value becomes its default. Raises what `prefer` raises."""
+        wanted = Preferences.read(self.current.model_dump() | changes)
+        if wanted == self.current:
             return
-        self.preferences = wanted
+        self.current = wanted
         for handler in list(self._listeners):
             handler(wanted)
         await prefer(self._database, self._session.identity, wanted.model_dump(include=set(changes)))

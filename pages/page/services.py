@@ -1,4 +1,4 @@
-"""What every page is given: the services of this process, built once in main.py."""
+"""The container of app-lived services that the pages use; built once in main.py."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from components.window.frame_scheduler import FrameScheduler
-from pages.http.session_cookie import SessionCookie
+from components.window.registry import WindowRegistry
+from pages.page.session_cookie import SessionCookie
 from services.auth.client import Auth, Tokens
 from services.auth.sessions import Sessions
 from services.demo.example_scan import ExampleScan
@@ -18,21 +19,22 @@ from services.realtime import RealtimeService
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The services behind the pages.
+    """The services behind the pages; their owner is main.py.
 
-    `enter_demo` opens a session of the demo user; it is None unless the local Supabase runs and the app listens on
-    the loopback interface only. `scan` runs the example scan, where it can.
+    `enter_demo` opens a session of the demo user; None unless the local Supabase runs and the app listens on a loopback
+    address only. `scan` runs the example scan; None without the local Supabase.
     """
 
     auth: Auth
     cookie: SessionCookie
     database: Database
     enter_demo: Callable[[], Awaitable[Tokens]] | None
+    event_streams: EventStreamHub
     ingest: Ingest
     metrics_token: SecretStr | None
-    scheduler: FrameScheduler
     plan: Plan
     realtime: RealtimeService
     scan: ExampleScan | None
+    scheduler: FrameScheduler
     sessions: Sessions
-    tails: EventStreamHub
+    windows: WindowRegistry

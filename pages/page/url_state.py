@@ -1,17 +1,16 @@
-"""The address of a window: its parameters are what the page shows, also after back, forward and a pasted link."""
+"""The URL of a window as state: its parameters say what the page shows, also after back, forward or a pasted link."""
 
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from nicegui import ui
-
-from components.window.window import Window, end_with
+from components.window.live_element import on_slot_delete
+from components.window.window import Window
 
 OnChange = Callable[[Mapping[str, str]], None]
 
 
 class UrlState:
-    """One per window. Whoever shows something by the address listens for what back and forward make of it."""
+    """The path and parameters of one window."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
@@ -21,28 +20,34 @@ class UrlState:
 
     @property
     def path(self) -> str:
-        """Where the window is, without parameters."""
+        """The path, without parameters."""
         return urlsplit(self._router.current_path).path
 
     @property
     def params(self) -> dict[str, str]:
-        """The parameters; of one that is given twice, the last."""
+        """The parameters; the last value of a repeated one."""
         return dict(parse_qsl(urlsplit(self._router.current_path).query))
 
-    def listen(self, element: ui.element, handler: OnChange) -> None:
-        """Call `handler` with the parameters when a person goes back or forward on this page; ends with `element`."""
+    def listen(self, handler: OnChange) -> None:
+        """Call `handler` with the parameters after back or forward on this page; ends with the current slot."""
         listener = (self.path, handler)
         self._listeners.append(listener)
-        end_with(element, lambda: self._listeners.remove(listener))
+        on_slot_delete(lambda: self._listeners.remove(listener))
 
     def set(self, params: Mapping[str, str], *, known: tuple[str, ...], is_new: bool) -> None:
-        """Say `params` in the address, in place of those called `known`; others stay."""
+        """Write `params` into the URL.
+
+        Args:
+            params: The new parameters.
+            known: Names that they replace; other parameters stay.
+            is_new: Whether to add a history entry instead of replacing the present one.
+        """
         kept = {name: value for name, value in self.params.items() if name not in known}
         query = urlencode(kept | dict(params))
         path = f"{self.path}?{query}" if query else self.path
         if path != self._router.current_path:
             self._router.current_path = path
-            self._window.go(path, is_new=is_new)
+            self._window.set_url(path, is_new=is_new)
 
     def _changed(self, path: str) -> None:
         parts = urlsplit(path)

@@ -10,12 +10,10 @@ from components.elements.connect.code_block import CodeTabs, Snippet
 from components.elements.connect.first_report import FirstReport
 from components.presentation.text import text
 from components.shell.shell import page_head, section
-from components.window.window import end_with
-from pages.api.app import public_address
 from pages.page.context import PageContext
+from pages.page.public_url import public_url
 from pages.settings.ingest_keys import ONCE, make
-from services.entities import AcquisitionScan, AgentExecution, Reported, Stream
-from services.entities.entity import AGENTS, SCANS, STREAMS
+from services.entities import AGENTS, SCANS, STREAMS, AcquisitionScan, AgentExecution, Reported, Stream
 from services.ingest import KeyScope
 from services.ingest.administration import MadeKey
 from services.realtime import Delta
@@ -31,7 +29,7 @@ PATHS: dict[Any, str] = {
 def connect_page(page: PageContext) -> None:
     """Three steps: a key, a snippet, and the first report."""
     request = ui.context.client.request
-    address = public_address(request) if request else "http://localhost:8080"
+    address = public_url(request) if request else "http://localhost:8080"
     page_head("Connect your code")
     text("p", "Your scripts, jobs and agents show up here, live, from any language.").classes("lw-lead")
     snippets: CodeTabs | None = None
@@ -92,7 +90,7 @@ def _listen(page: PageContext, status: FirstReport, is_awaited: Callable[[Report
                 return
 
     subscriptions = [page.window.subscribe(entity, on_change=look) for entity in (STREAMS, SCANS, AGENTS)]
-    end_with(status, *(subscription.close for subscription in subscriptions))
+    status.on_delete(*(subscription.close for subscription in subscriptions))
 
 
 def snippets_for(address: str, token: str) -> list[Snippet]:

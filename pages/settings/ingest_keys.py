@@ -31,7 +31,7 @@ def ingest_keys(page: PageContext) -> None:
 
     async def load() -> None:
         try:
-            keys[:] = await list_keys(page.context.database, page.session.identity, page.membership.org_id)
+            keys[:] = await list_keys(page.services.database, page.session.identity, page.membership.org_id)
             rows.show(keys)
         except LivewatchError as error:
             ui.notify(str(error), type="negative")
@@ -53,7 +53,7 @@ def ingest_keys(page: PageContext) -> None:
         dialog.delete()
 
     async def revoke(id: UUID) -> None:
-        await revoke_key(page.context.database, page.session.identity, id)
+        await revoke_key(page.services.database, page.session.identity, id)
         await load()
 
     rows.on_revoke(ask_to_revoke)
@@ -69,7 +69,7 @@ async def make(page: PageContext, name: str, scopes: list[KeyScope]) -> MadeKey 
     """Make a key; None when the database refuses, which the person is told."""
     try:
         return await make_key(
-            page.context.database, page.session.identity, page.membership.org_id, name=name, scopes=scopes
+            page.services.database, page.session.identity, page.membership.org_id, name=name, scopes=scopes
         )
     except LivewatchError as error:
         ui.notify(str(error), type="negative")

@@ -26,7 +26,7 @@ def retention_settings(page: PageContext) -> None:
     async def load() -> None:
         nonlocal choice
         try:
-            choice = await chosen_retention(page.context.database, page.session.identity, page.membership.org_id)
+            choice = await chosen_retention(page.services.database, page.session.identity, page.membership.org_id)
         except LivewatchError as error:
             ui.notify(str(error), type="negative")
             return
@@ -42,7 +42,7 @@ def retention_settings(page: PageContext) -> None:
         chosen = replace(choice, **{name: days or None})
         if chosen != choice:
             choice = chosen
-            work = choose_retention(page.context.database, page.session.identity, page.membership.org_id, chosen)
+            work = choose_retention(page.services.database, page.session.identity, page.membership.org_id, chosen)
             await page.act(work, done="Saved.")
 
     for name, (label, about) in KINDS.items():

@@ -7,7 +7,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from components.presentation.text import text
-from components.shell.attention.attention import TRY_SOUND
+from components.shell.attention.attention import PLAY_TONE
 from components.shell.shell import page_head, section
 from pages.page.context import PageContext
 from pages.settings.ingest_keys import ingest_keys
@@ -45,7 +45,7 @@ def settings_page(page: PageContext) -> None:
 def _profile(page: PageContext) -> None:
     async def load() -> None:
         try:
-            name.value = (await own_profile(page.context.database, page.session.identity)).name
+            name.value = (await own_profile(page.services.database, page.session.identity)).name
         except LivewatchError as error:
             ui.notify(str(error), type="negative")
         else:
@@ -56,7 +56,7 @@ def _profile(page: PageContext) -> None:
         if not 1 <= len(chosen) <= MAX_NAME:
             ui.notify(f"The name must have 1 to {MAX_NAME} characters.", type="negative")
             return
-        await page.act(rename(page.context.database, page.session.identity, chosen), done="Saved.")
+        await page.act(rename(page.services.database, page.session.identity, chosen), done="Saved.")
 
     with setting("Display name", "How your fellow members see you."):
         name = ui.input().props(f'outlined dense maxlength={MAX_NAME} aria-label="Display name"')
@@ -88,7 +88,7 @@ def _switch(page: PageContext, name: str, label: str, about: str, *, also: Calla
 def _try() -> None:
     with Element("button").classes("lw-button").props("type=button") as button:
         text("span", "Try")
-    button.on("click", js_handler=TRY_SOUND)
+    button.on("click", js_handler=PLAY_TONE)
 
 
 def _bind(page: PageContext, name: str, control: Any) -> None:
@@ -100,5 +100,5 @@ def _bind(page: PageContext, name: str, control: Any) -> None:
     def show(preferences: Preferences) -> None:
         control.value = getattr(preferences, name)
 
-    page.preferences.listen(control, show)
+    page.preferences.listen(show)
     control.on_value_change(choose)

@@ -1,45 +1,70 @@
-"""The tables that the product knows, one module each, with the statuses of their rows."""
+"""The monitored tables, one module each with statuses, model and entity; `ENTITIES` is their registry."""
+
+from typing import Any
 
 from sqlalchemy.orm import configure_mappers
 
-from services.entities.activities import Activity, Subject
-from services.entities.agents import AgentExecution, AgentStatus
-from services.entities.alerts import AlertStatus, Priority, SignalAlert
-from services.entities.base import Row
-from services.entities.connection import ConnectionStatus
-from services.entities.notifications import Notification, NotificationType
-from services.entities.progress import Progress, ProgressPoint
-from services.entities.reported import Reported
-from services.entities.scans import ACTIVE_SCANS, AcquisitionScan, ScanStatus
-from services.entities.streams import ACTIVE_GOALS, GoalStatus, Stream
-from services.people.models import Organization, OrgMember, Profile, Role
+from services.entities.activities import ACTIVITIES, SUBJECT_STATUSES, Activity, Subject
+from services.entities.agents import AGENTS, AgentExecution, AgentStatus
+from services.entities.alerts import ALERTS, AlertStatus, Priority, SignalAlert
+from services.entities.base.connection import ConnectionStatus
+from services.entities.base.entity import Entity, Scope, Topic
+from services.entities.base.progress import Progress, ProgressPoint
+from services.entities.base.reported import Reported
+from services.entities.base.row import R, Row
+from services.entities.base.status import StatusStyle, StatusStyleJson, StyledStatus, Tone
+from services.entities.notifications import NOTIFICATIONS, Notification, NotificationType
+from services.entities.scans import ACTIVE_SCANS, SCANS, AcquisitionScan, ScanStatus
+from services.entities.streams import ACTIVE_GOALS, STREAMS, GoalStatus, Stream
 
-# Else SQLAlchemy does so with the first row that it makes, and until then attributes of rows that are only read fail.
+ENTITIES: tuple[Entity[Any], ...] = (
+    STREAMS,
+    SCANS,
+    AGENTS,
+    ALERTS,
+    NOTIFICATIONS,
+    ACTIVITIES,
+)
+"""Every monitored table; tabs appear in this order."""
+
+# Without this SQLAlchemy configures them at the first instance, and attributes of rows that are only read fail.
 configure_mappers()
 
 __all__ = [
     "ACTIVE_GOALS",
     "ACTIVE_SCANS",
+    "ACTIVITIES",
+    "AGENTS",
+    "ALERTS",
+    "ENTITIES",
+    "NOTIFICATIONS",
+    "SCANS",
+    "STREAMS",
+    "SUBJECT_STATUSES",
     "AcquisitionScan",
     "Activity",
     "AgentExecution",
     "AgentStatus",
     "AlertStatus",
     "ConnectionStatus",
+    "Entity",
     "GoalStatus",
     "Notification",
     "NotificationType",
-    "OrgMember",
-    "Organization",
     "Priority",
-    "Profile",
     "Progress",
     "ProgressPoint",
+    "R",
     "Reported",
-    "Role",
     "Row",
     "ScanStatus",
+    "Scope",
     "SignalAlert",
+    "StatusStyle",
+    "StatusStyleJson",
     "Stream",
+    "StyledStatus",
     "Subject",
+    "Tone",
+    "Topic",
 ]

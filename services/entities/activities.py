@@ -3,21 +3,35 @@
 from enum import StrEnum
 from uuid import UUID
 
-from services.entities.base import Row, status_field
+from services.entities.agents import AgentStatus
+from services.entities.base.entity import Entity, Scope
+from services.entities.base.layout import EmptyState, RowLayout
+from services.entities.base.listing import NEWEST, ListSpec
+from services.entities.base.row import Row, status_field
+from services.entities.base.status import StyledStatus
+from services.entities.scans import ScanStatus
+from services.entities.streams import GoalStatus
 
 
 class Subject(StrEnum):
-    """Whose status it is, by the name of its table."""
+    """Whose status an activity is about, by the name of its table."""
 
     STREAM = "streams"
     SCAN = "acquisition_scans"
     AGENT = "agent_executions"
 
 
-class Activity(Row, table=True):
-    """`subject_name`, as it was called then, went from `previous_status` (None: it is new) to `status`.
+SUBJECT_STATUSES: dict[Subject, type[StyledStatus]] = {
+    Subject.STREAM: GoalStatus,
+    Subject.SCAN: ScanStatus,
+    Subject.AGENT: AgentStatus,
+}
 
-    `actor` is the user who did it, None for a service.
+
+class Activity(Row, table=True):
+    """A change of a status: `subject_name`, as it was called then, went from `previous_status` to `status`.
+
+    `previous_status` is None for a new subject. `actor` is the user who made the change, None for a service.
     """
 
     __tablename__ = "activities"
@@ -29,3 +43,27 @@ class Activity(Row, table=True):
     status: str
     previous_status: str | None = None
     actor: UUID | None = None
+
+    @property
+    def styled_status(self) -> StyledStatus | None:
+        """The status as a member of its subject's enum; None for a value that the enum does not know."""
+        statuses = SUBJECT_STATUSES[self.subject_table]
+        return statuses(self.status) if self.status in statuses.__members__.values() else None  # type: ignore[call-arg]
+
+
+ACTIVITIES = Entity(
+    table="activities",
+    model=Activity,
+    scope=Scope.ORG,
+    order="created_at desc",
+    limit=500,
+    label="Activity",
+    noun="activity",
+    statuses=GoalStatus,
+    layout=RowLayout(title=lambda row: row.subject_name, status=lambda row: row.styled_status),
+    listing=ListSpec(search_text=lambda row: f"{row.subject_name} {row.status}", sorts=(NEWEST,)),
+    empty=EmptyState(icon="history", text="No activity yet. Every change of a status is recorded here."),
+    has_details=False,
+    skeletons=6,
+    is_read_only=True,
+)

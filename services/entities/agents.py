@@ -1,23 +1,35 @@
 """Agent executions: runs of AI agents that belong to a stream."""
 
-from enum import StrEnum
 from uuid import UUID
 
 from pydantic import AwareDatetime
 from sqlmodel import Field
 
-from services.entities.base import Row, status_field, timestamp_field
-from services.entities.reported import Reported
+from services.entities.base.entity import Entity, Scope
+from services.entities.base.layout import EmptyState, RowLayout
+from services.entities.base.listing import (
+    NEWEST,
+    UNREACHABLE,
+    Facet,
+    ListSpec,
+    Sort,
+    newest_first,
+    options_of,
+    status_facet,
+)
+from services.entities.base.reported import Reported
+from services.entities.base.row import Row, status_field, timestamp_field
+from services.entities.base.status import StyledStatus
 
 
-class AgentStatus(StrEnum):
-    """What a run of an agent is doing."""
+class AgentStatus(StyledStatus):
+    """What an agent execution is doing."""
 
-    PENDING = "pending"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    PENDING = "pending", "neutral", "schedule", "Pending"
+    RUNNING = "running", "active", "play_circle", "Running", True
+    COMPLETED = "completed", "positive", "check_circle", "Completed"
+    FAILED = "failed", "critical", "error_outline", "Failed"
+    CANCELLED = "cancelled", "neutral", "cancel", "Cancelled"
 
 
 class AgentExecution(Row, Reported, table=True):
@@ -39,3 +51,59 @@ class AgentExecution(Row, Reported, table=True):
     @property
     def is_expected(self) -> bool:
         return self.status is AgentStatus.RUNNING
+
+    @property
+    def summary(self) -> str | None:
+        """The most telling of its texts: error, output, input."""
+        return self.error or self.output_summary or self.input_summary
+
+
+def running_first(row: AgentExecution) -> tuple[bool, float]:
+    """Sort key: running and pending executions before finished ones, each by creation, latest first."""
+    is_finished = row.status not in (AgentStatus.RUNNING, AgentStatus.PENDING)
+    return (is_finished, newest_first(row))
+
+
+AGENTS = Entity(
+    table="agent_executions",
+    model=AgentExecution,
+    scope=Scope.ORG,
+    order="completed_at is null desc, created_at desc",
+    limit=2000,
+    label="Agents",
+    noun="run",
+    statuses=AgentStatus,
+    layout=RowLayout(
+        title=lambda row: row.agent_name,
+        note=lambda row: row.summary,
+        status=lambda row: row.status,
+        time=lambda row: row.started_at,
+    ),
+    listing=ListSpec(
+        search_text=lambda row: f"{row.agent_name} {row.agent_id} {row.output_summary or ''} {row.error or ''}",
+        facets=(
+            status_facet(lambda row: row.status, *options_of(AgentStatus), UNREACHABLE),
+            Facet(
+                name="agent",
+                label="Agent",
+                kind="select",
+                values=lambda row: (row.agent_id,),
+                label_of=lambda row: row.agent_name,
+            ),
+            Facet(name="stream", label="Stream", kind="select", values=lambda row: (str(row.stream_id),)),
+        ),
+        sorts=(
+            Sort(name="running", label="Running first", key=running_first),
+            NEWEST,
+            Sort(name="longest", label="Longest first", key=lambda row: -(row.duration_ms or 0)),
+        ),
+        time_dependent=True,
+    ),
+    empty=EmptyState(
+        icon="smart_toy",
+        text="No agent runs yet. Runs appear here the moment they start.",
+        offers_connect=True,
+    ),
+    tab="/agents",
+    skeletons=6,
+)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -10,24 +9,28 @@ from pydantic import AwareDatetime, model_validator
 from sqlalchemy import String
 from sqlmodel import Field
 
-from services.entities.base import Row, generated_field, json_field, status_field, timestamp_field
+from services.entities.base.entity import Entity, Scope
+from services.entities.base.layout import EmptyState, RowLayout
+from services.entities.base.listing import UNREAD, Facet, ListSpec, Sort, options_of
+from services.entities.base.row import Row, generated_field, json_field, status_field, timestamp_field
+from services.entities.base.status import StyledStatus
 
 
-class Priority(StrEnum):
-    """How much an alert matters: 90 and above urgent, 75 high, 50 medium, less low."""
+class Priority(StyledStatus):
+    """How much an alert matters: urgent from a strength of 90 on, high from 75, medium from 50, else low."""
 
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    URGENT = "urgent"
+    LOW = "low", "neutral", "south", "Low"
+    MEDIUM = "medium", "active", "remove", "Medium"
+    HIGH = "high", "caution", "north", "High"
+    URGENT = "urgent", "critical", "priority_high", "Urgent"
 
 
-class AlertStatus(StrEnum):
+class AlertStatus(StyledStatus):
     """What its recipient did with an alert."""
 
-    NEW = "new"
-    ACKNOWLEDGED = "acknowledged"
-    DISMISSED = "dismissed"
+    NEW = "new", "active", "fiber_new", "New"
+    ACKNOWLEDGED = "acknowledged", "neutral", "done", "Acknowledged"
+    DISMISSED = "dismissed", "neutral", "close", "Dismissed"
 
 
 class SignalAlert(Row, table=True):
@@ -50,13 +53,13 @@ class SignalAlert(Row, table=True):
 
     @property
     def is_unread(self) -> bool:
-        """Whether it waits for its recipient, who has neither read it nor acted upon it."""
+        """Whether its recipient has neither read it nor acted on it."""
         return self.read_at is None and self.status is AlertStatus.NEW
 
     @model_validator(mode="before")
     @classmethod
     def _compute_priority(cls, record: Any) -> Any:
-        """As the table's generated column, which logical decoding leaves out."""
+        """Compute the table's generated column, which logical decoding leaves out."""
         if (
             not isinstance(record, Mapping)
             or "priority" in record
@@ -67,8 +70,56 @@ class SignalAlert(Row, table=True):
 
 
 def priority_of(strength: int) -> Priority:
-    """The priority of a signal's strength."""
-    for least, priority in ((90, Priority.URGENT), (75, Priority.HIGH), (50, Priority.MEDIUM)):
-        if strength >= least:
+    """The priority of a signal strength from 0 to 100."""
+    for minimum, priority in ((90, Priority.URGENT), (75, Priority.HIGH), (50, Priority.MEDIUM)):
+        if strength >= minimum:
             return priority
     return Priority.LOW
+
+
+def latest_detected(row: SignalAlert) -> float:
+    """Sort key: detection, latest first."""
+    return -row.detected_at.timestamp() if row.detected_at else 0.0
+
+
+ALERTS = Entity(
+    table="signal_alerts",
+    model=SignalAlert,
+    scope=Scope.USER,
+    order="detected_at desc",
+    limit=2000,
+    label="Alerts",
+    noun="alert",
+    statuses=Priority,
+    layout=RowLayout(
+        title=lambda row: row.target_name,
+        note=lambda row: row.company_name,
+        status=lambda row: row.priority,
+        time=lambda row: row.detected_at or row.created_at,
+    ),
+    listing=ListSpec(
+        search_text=lambda row: f"{row.target_name} {row.company_name or ''} {row.signal_type.replace('_', ' ')}",
+        facets=(
+            Facet(
+                name="show",
+                label="Read",
+                values=lambda row: (UNREAD.value,) if row.is_unread else (),
+                options=(UNREAD,),
+            ),
+            Facet(
+                name="priority",
+                label="Priority",
+                values=lambda row: (row.priority.value,) if row.priority else (),
+                options=tuple(reversed(options_of(Priority))),
+            ),
+        ),
+        sorts=(
+            Sort(name="newest", label="Newest first", key=latest_detected),
+            Sort(name="strength", label="Strongest first", key=lambda row: -row.signal_strength),
+        ),
+    ),
+    empty=EmptyState(icon="notifications_none", text="No alerts. When something is detected for you, it appears here."),
+    tab="/alerts",
+    has_details=False,
+    skeletons=5,
+)

@@ -1,22 +1,25 @@
 """Notifications: personal messages."""
 
-from enum import StrEnum
 from uuid import UUID
 
 from pydantic import AwareDatetime
 from sqlalchemy import Boolean
 from sqlmodel import Field
 
-from services.entities.base import Row, generated_field, status_field, timestamp_field
+from services.entities.base.entity import Entity, Scope
+from services.entities.base.layout import EmptyState, RowLayout
+from services.entities.base.listing import NEWEST, UNREAD, Facet, ListSpec, options_of
+from services.entities.base.row import Row, generated_field, status_field, timestamp_field
+from services.entities.base.status import StyledStatus
 
 
-class NotificationType(StrEnum):
-    """The tone of a message."""
+class NotificationType(StyledStatus):
+    """The severity of a notification."""
 
-    INFO = "info"
-    SUCCESS = "success"
-    WARNING = "warning"
-    ERROR = "error"
+    INFO = "info", "active", "info", "Info"
+    SUCCESS = "success", "positive", "check_circle", "Success"
+    WARNING = "warning", "caution", "warning_amber", "Warning"
+    ERROR = "error", "critical", "error_outline", "Error"
 
 
 class Notification(Row, table=True):
@@ -34,5 +37,36 @@ class Notification(Row, table=True):
 
     @property
     def is_unread(self) -> bool:
-        """Whether it waits for its recipient."""
+        """Whether its recipient has not read it."""
         return self.read_at is None
+
+
+NOTIFICATIONS = Entity(
+    table="notifications",
+    model=Notification,
+    scope=Scope.USER,
+    order="created_at desc",
+    limit=1000,
+    label="Notifications",
+    noun="notification",
+    statuses=NotificationType,
+    layout=RowLayout(title=lambda row: row.title, note=lambda row: row.message, status=lambda row: row.type),
+    listing=ListSpec(
+        search_text=lambda row: f"{row.title} {row.message}",
+        facets=(
+            Facet(
+                name="show",
+                label="Read",
+                values=lambda row: (UNREAD.value,) if row.is_unread else (),
+                options=(UNREAD,),
+            ),
+            Facet(
+                name="type", label="Type", values=lambda row: (row.type.value,), options=options_of(NotificationType)
+            ),
+        ),
+        sorts=(NEWEST,),
+    ),
+    empty=EmptyState(icon="inbox", text="No notifications yet"),
+    has_details=False,
+    skeletons=5,
+)

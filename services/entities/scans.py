@@ -1,26 +1,40 @@
 """Acquisition scans: multi-step searches for targets."""
 
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime
 from sqlmodel import Field
 
-from services.entities.base import Row, json_field, status_field, timestamp_field
-from services.entities.progress import Progress
-from services.entities.reported import Reported
+from services.entities.base.entity import Entity, Scope
+from services.entities.base.layout import EmptyState, RowLayout
+from services.entities.base.listing import (
+    FINISHING_SOONEST,
+    LAST_UPDATED,
+    NEWEST,
+    STALLED,
+    UNREACHABLE,
+    ListSpec,
+    Sort,
+    by_name,
+    options_of,
+    status_facet,
+)
+from services.entities.base.progress import Progress
+from services.entities.base.reported import Reported
+from services.entities.base.row import Row, json_field, status_field, timestamp_field
+from services.entities.base.status import StyledStatus
 
 
-class ScanStatus(StrEnum):
+class ScanStatus(StyledStatus):
     """What a scan is doing."""
 
-    CONFIGURING = "configuring"
-    SCANNING = "scanning"
-    ANALYZING = "analyzing"
-    PAUSED = "paused"
-    COMPLETED = "completed"
-    FAILED = "failed"
+    CONFIGURING = "configuring", "neutral", "tune", "Configuring"
+    SCANNING = "scanning", "active", "radar", "Scanning", True
+    ANALYZING = "analyzing", "active", "query_stats", "Analyzing", True
+    PAUSED = "paused", "caution", "pause_circle", "Paused"
+    COMPLETED = "completed", "positive", "check_circle", "Completed"
+    FAILED = "failed", "critical", "error_outline", "Failed"
 
 
 ACTIVE_SCANS = frozenset({ScanStatus.SCANNING, ScanStatus.ANALYZING})
@@ -54,3 +68,40 @@ class AcquisitionScan(Row, Progress, Reported, table=True):
     @property
     def is_expected(self) -> bool:
         return self.status in ACTIVE_SCANS
+
+
+SCANS = Entity(
+    table="acquisition_scans",
+    model=AcquisitionScan,
+    scope=Scope.ORG,
+    order="completed_at is null desc, updated_at desc",
+    limit=1000,
+    label="Scans",
+    noun="scan",
+    statuses=ScanStatus,
+    layout=RowLayout(
+        title=lambda row: row.name,
+        note=lambda row: row.current_step,
+        status=lambda row: row.status,
+        progress=lambda row: row.progress_percentage,
+        time=lambda row: row.updated_at,
+    ),
+    listing=ListSpec(
+        search_text=lambda row: f"{row.name} {row.current_step or ''} {row.error or ''}",
+        facets=(status_facet(lambda row: row.status, *options_of(ScanStatus), STALLED, UNREACHABLE),),
+        sorts=(
+            NEWEST,
+            LAST_UPDATED,
+            Sort(name="progress", label="Most progress", key=lambda row: -row.progress_percentage, is_volatile=True),
+            FINISHING_SOONEST,
+            by_name(lambda row: row.name),
+        ),
+        time_dependent=True,
+    ),
+    empty=EmptyState(
+        icon="radar",
+        text="No scans yet. Start an acquisition scan and watch its steps here.",
+        offers_connect=True,
+    ),
+    tab="/scans",
+)

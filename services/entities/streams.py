@@ -1,7 +1,6 @@
 """Streams: goal-driven workstreams."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -9,20 +8,35 @@ from pydantic import AwareDatetime, model_validator
 from sqlalchemy import Float
 from sqlmodel import Field
 
-from services.entities.base import Row, generated_field, json_field, status_field, timestamp_field
-from services.entities.progress import Progress
-from services.entities.reported import Reported
+from services.entities.base.entity import Entity, Scope
+from services.entities.base.layout import EmptyState, RowLayout
+from services.entities.base.listing import (
+    FINISHING_SOONEST,
+    LAST_UPDATED,
+    NEWEST,
+    STALLED,
+    UNREACHABLE,
+    ListSpec,
+    Sort,
+    by_name,
+    options_of,
+    status_facet,
+)
+from services.entities.base.progress import Progress
+from services.entities.base.reported import Reported
+from services.entities.base.row import Row, generated_field, json_field, status_field, timestamp_field
+from services.entities.base.status import StyledStatus
 
 
-class GoalStatus(StrEnum):
+class GoalStatus(StyledStatus):
     """Where a stream stands with its goal."""
 
-    NOT_STARTED = "not_started"
-    IN_PROGRESS = "in_progress"
-    ON_TRACK = "on_track"
-    AT_RISK = "at_risk"
-    BLOCKED = "blocked"
-    COMPLETED = "completed"
+    NOT_STARTED = "not_started", "neutral", "radio_button_unchecked", "Not started"
+    IN_PROGRESS = "in_progress", "active", "play_circle", "In progress", True
+    ON_TRACK = "on_track", "positive", "trending_up", "On track", True
+    AT_RISK = "at_risk", "caution", "warning_amber", "At risk", True
+    BLOCKED = "blocked", "critical", "block", "Blocked"
+    COMPLETED = "completed", "positive", "check_circle", "Completed"
 
 
 ACTIVE_GOALS = frozenset({GoalStatus.IN_PROGRESS, GoalStatus.ON_TRACK, GoalStatus.AT_RISK})
@@ -31,8 +45,8 @@ ACTIVE_GOALS = frozenset({GoalStatus.IN_PROGRESS, GoalStatus.ON_TRACK, GoalStatu
 class Stream(Row, Progress, Reported, table=True):
     """A workstream with a goal of `total` units, of which `completed` are done; `percentage` is 0 to 100.
 
-    `finished_at` is set when it is completed, or when the program that reports it said that it ended, with an `error`
-    or without.
+    `finished_at` is set when the stream is completed, or when the program that reports it said that it ended, with an
+    `error` or without.
     """
 
     __tablename__ = "streams"
@@ -66,8 +80,47 @@ class Stream(Row, Progress, Reported, table=True):
     @model_validator(mode="before")
     @classmethod
     def _compute_percentage(cls, record: Any) -> Any:
-        """As the table's generated column, which logical decoding leaves out."""
+        """Compute the table's generated column, which logical decoding leaves out."""
         if not isinstance(record, Mapping) or "percentage" in record:
             return record
         completed, total = record.get("completed") or 0, record.get("total") or 0
         return {**record, "percentage": min(100.0, 1000 * completed // total / 10) if total else 0.0}
+
+
+STREAMS = Entity(
+    table="streams",
+    model=Stream,
+    scope=Scope.ORG,
+    order="updated_at desc",
+    limit=5000,
+    label="Streams",
+    noun="stream",
+    statuses=GoalStatus,
+    layout=RowLayout(
+        title=lambda row: row.name,
+        note=lambda row: row.description,
+        status=lambda row: row.goal_status,
+        progress=lambda row: row.percentage,
+        time=lambda row: row.updated_at,
+    ),
+    listing=ListSpec(
+        search_text=lambda row: f"{row.name} {row.stream_type} {row.description}",
+        facets=(status_facet(lambda row: row.goal_status, *options_of(GoalStatus), STALLED, UNREACHABLE),),
+        sorts=(
+            NEWEST,
+            LAST_UPDATED,
+            Sort(name="progress", label="Most progress", key=lambda row: -(row.percentage or 0.0), is_volatile=True),
+            FINISHING_SOONEST,
+            by_name(lambda row: row.name),
+        ),
+        time_dependent=True,
+    ),
+    empty=EmptyState(
+        icon="stacked_line_chart",
+        text="No streams yet. Start a job that reports its progress, and it appears here at once.",
+        offers_connect=True,
+    ),
+    tab="/",
+    has_details=False,
+    skeletons=6,
+)

@@ -11,8 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.auth.client import Auth, Tokens
 from services.auth.identity import Anonymous, Identity
-from services.entities import ConnectionStatus
-from services.entities.entity import ENTITIES, NOTIFICATIONS
+from services.entities import ENTITIES, NOTIFICATIONS, ConnectionStatus
 from services.errors import AuthError, ConfigurationError, LivewatchError
 from services.feed_kind import FeedKind
 from services.infra.backend import Account, Backend

@@ -1,4 +1,4 @@
-"""The figures of this process in the text format of Prometheus, computed when they are asked for."""
+"""Metrics of this process in the text format of Prometheus, computed at each request."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -13,39 +13,38 @@ from services.realtime import RealtimeService
 from services.realtime.meter import LAG_BOUNDS
 
 
-class Frames(Protocol):
-    """What is known of the windows."""
+class Windows(Protocol):
+    """The open windows of the process."""
 
-    frames: int
+    frames_sent: int
 
-    @property
-    def window_count(self) -> int:
-        """Windows that are open."""
+    def __len__(self) -> int:
+        """The number of open windows."""
 
 
 class Metrics:
-    """Nothing of a person or an organisation is in there; who may read them is for the route to say."""
+    """Sums over the whole process, without data of people or organisations; the route decides who may read them."""
 
-    def __init__(self, realtime: RealtimeService, frames: Frames, ingest: Ingest) -> None:
+    def __init__(self, realtime: RealtimeService, windows: Windows, ingest: Ingest) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Livewatch(realtime, frames, ingest))
+        self._registry.register(_Livewatch(realtime, windows, ingest))
         for collector in (ProcessCollector, GCCollector, PlatformCollector):
             collector(registry=self._registry)
 
     def text(self) -> bytes:
-        """The exposition format 0.0.4."""
+        """The metrics in the exposition format 0.0.4."""
         return generate_latest(self._registry)
 
 
 class _Livewatch(Collector):
-    def __init__(self, realtime: RealtimeService, frames: Frames, ingest: Ingest) -> None:
+    def __init__(self, realtime: RealtimeService, windows: Windows, ingest: Ingest) -> None:
         self._realtime = realtime
-        self._frames = frames
+        self._windows = windows
         self._ingest = ingest
 
     def collect(self) -> Iterator[Metric]:
         totals = self._realtime.totals
-        yield GaugeMetricFamily("livewatch_windows", "Browser windows that are open.", value=self._frames.window_count)
+        yield GaugeMetricFamily("livewatch_windows", "Browser windows that are open.", value=len(self._windows))
         feeds = GaugeMetricFamily("livewatch_feeds", "Feeds by connection status.", labels=["status"])
         statuses = [feed.status.status for feed in self._realtime.feeds()]
         for status in ConnectionStatus:
@@ -58,7 +57,9 @@ class _Livewatch(Collector):
         yield _counter("livewatch_feed_losses", "Channels that were joined and lost.", totals.losses)
         yield _counter("livewatch_missed_probes", "Probes that did not come back.", totals.missed_probes)
         yield _counter("livewatch_quarantined_rows", "Rows that were not understood.", totals.quarantined)
-        yield _counter("livewatch_frames", "Messages with changes that were sent to windows.", self._frames.frames)
+        yield _counter(
+            "livewatch_frames", "Messages with changes that were sent to windows.", self._windows.frames_sent
+        )
         yield _histogram(totals.lags, totals.lag_seconds)
         ingest = CounterMetricFamily(
             "livewatch_ingest", "Reports over the ingest API by target and result.", labels=["target", "result"]

@@ -49,3 +49,5 @@ class Inbox:
 
 ALERT_INBOX = Inbox(SignalAlert, col(SignalAlert.status) == AlertStatus.NEW, status=AlertStatus.ACKNOWLEDGED)
 NOTIFICATION_INBOX = Inbox(Notification)
+INBOXES: dict[str, Inbox] = {"signal_alerts": ALERT_INBOX, "notifications": NOTIFICATION_INBOX}
+"""By table: what can be marked as read."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlmodel import Field, SQLModel
 
-from services.entities.base import json_field, status_field
+from services.entities.base.row import json_field, status_field
 
 
 class Role(StrEnum):

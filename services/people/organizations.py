@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlmodel import col, select
 
 from services.auth.identity import Identity
-from services.entities import Organization, OrgMember, Profile, Role
 from services.infra.database import Database
+from services.people.models import Organization, OrgMember, Profile, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col, update
 
 from services.auth.identity import Identity
-from services.entities import Profile
 from services.errors import NotFound
 from services.infra.database import Database
+from services.people.models import Profile
 from services.people.preferences import Preferences
 
 

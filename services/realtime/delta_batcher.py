@@ -1,50 +1,49 @@
-"""Telling many subscriptions of changes: at once after quiet, and under load in batcher, so that telling keeps to its share."""
+"""Batches deltas for subscriptions: delivers at once when idle, coalesces under load to cap event-loop use."""
 
-import asyncio
-import time
 from collections.abc import Callable
 from typing import Generic
 
-from services.entities.entity import R
+from services.entities import R
+from services.infra.coalescer import Coalescer
 from services.realtime.rows import Delta
 
 EVENT_LOOP_BUDGET = 0.03
-"""Of the event loop, for the subscriptions of one table."""
+"""Share of the event loop that delivering the deltas of one table may use."""
 MAX_DELAY_SECONDS = 0.1
 
 
 class DeltaBatcher(Generic[R]):
-    """Passes deltas on in their order. Few subscriptions are told of each change by itself; with hundreds, telling one change
-    costs a millisecond, so that the next ones wait for each other, a tenth of a second at most."""
+    """Passes the deltas of one table to `deliver`, in order.
 
-    def __init__(self, tell: Callable[[list[Delta[R]]], None]) -> None:
-        self._deliver = tell
-        self._waiting: list[Delta[R]] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._due_at = float("-inf")
+    With few subscriptions each delta is delivered by itself. With hundreds a delivery takes a millisecond, so the
+    deltas that follow wait for each other, at most `MAX_DELAY_SECONDS`.
+    """
+
+    def __init__(self, deliver: Callable[[list[Delta[R]]], None]) -> None:
+        self._deliver = deliver
+        self._pending: list[Delta[R]] = []
+        self._coalescer = Coalescer(self._deliver_pending, interval=self._interval, is_eager=True)
 
     def add(self, deltas: list[Delta[R]]) -> None:
-        """Tell of these, now or soon."""
-        self._waiting += deltas
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            if loop.time() >= self._due_at:
-                self.flush()
-            else:
-                self._timer = loop.call_at(self._due_at, self.flush)
+        """Deliver these deltas, now or soon."""
+        self._pending += deltas
+        self._coalescer.schedule()
 
     def flush(self) -> None:
-        """Tell now of what waits."""
-        self.cancel()
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            began = time.perf_counter()
-            self._deliver(waiting)
-            pause = min(MAX_DELAY_SECONDS, (time.perf_counter() - began) / EVENT_LOOP_BUDGET)
-            self._due_at = asyncio.get_running_loop().time() + pause
+        """Deliver the pending deltas now; does nothing without any."""
+        if self._pending:
+            self._coalescer.run()
+        else:
+            self._coalescer.cancel()
 
     def cancel(self) -> None:
-        """Stop the clock; what waits goes with the next that is told."""
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
+        """Stop the timer; pending deltas are delivered with the next ones."""
+        self._coalescer.cancel()
+
+    def _deliver_pending(self) -> None:
+        pending, self._pending = self._pending, []
+        self._deliver(pending)
+
+    def _interval(self) -> float:
+        cost = self._coalescer.last_cost
+        return cost + min(MAX_DELAY_SECONDS, cost / EVENT_LOOP_BUDGET)

@@ -7,8 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Generic
 from uuid import UUID
 
-from services.entities import ConnectionStatus
-from services.entities.entity import Entity, R, Topic
+from services.entities import ConnectionStatus, Entity, R, Topic
 from services.errors import SessionExpired
 from services.realtime.delta_batcher import DeltaBatcher
 from services.realtime.meter import Meter, Totals

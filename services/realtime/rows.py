@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
-from services.entities.entity import Entity, R
+from services.entities import Entity, R
 from services.realtime.transports.change import Change
 
 MAX_TOMBSTONES = 10_000

@@ -11,8 +11,23 @@ from uuid import UUID
 import structlog
 
 from services.auth.identity import Identity
-from services.entities import AcquisitionScan, AgentExecution, ConnectionStatus, Notification, SignalAlert, Stream
-from services.entities.entity import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Entity, R, Scope, Topic
+from services.entities import (
+    AGENTS,
+    ALERTS,
+    NOTIFICATIONS,
+    SCANS,
+    STREAMS,
+    AcquisitionScan,
+    AgentExecution,
+    ConnectionStatus,
+    Entity,
+    Notification,
+    R,
+    Scope,
+    SignalAlert,
+    Stream,
+    Topic,
+)
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.realtime.feed import Feed
 from services.realtime.meter import Totals

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.auth.identity import Identity
-from services.entities.entity import Entity, Topic
+from services.entities import Entity, Topic
 from services.errors import PermissionDenied
 from services.feed_kind import FeedKind
 from services.infra.database import Database

@@ -9,8 +9,7 @@ from uuid import UUID
 import structlog
 
 from services.auth.identity import Identity
-from services.entities import ConnectionStatus
-from services.entities.entity import Entity, R, Topic
+from services.entities import ConnectionStatus, Entity, R, Topic
 from services.realtime.rows import D, Delta, Rows, S
 from services.realtime.status import FeedStatus
 

@@ -12,8 +12,7 @@ import structlog
 from pydantic import SecretStr
 
 from services.auth.identity import Identity
-from services.entities import ConnectionStatus
-from services.entities.entity import Scope
+from services.entities import ConnectionStatus, Scope
 from services.errors import (
     DatabaseUnavailable,
     FeedError,

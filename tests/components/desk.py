@@ -20,6 +20,7 @@ from components.window.hooks import (
     use_signal_alerts,
     use_stream_progress,
 )
+from components.window.registry import WindowRegistry
 from components.window.window import Window
 from services.entities import AcquisitionScan, AgentExecution, Notification, Row, SignalAlert, Stream
 from services.realtime import RealtimeService
@@ -31,7 +32,7 @@ FRAME = 0.2
 class SlowFrames(FrameScheduler):
     """Frames so long that a test can tell one from the next."""
 
-    frame = FRAME
+    frame_interval = FRAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ class Desk:
     def open(self, *, scheduler: FrameScheduler | None = None) -> Window:
         """A window that somebody looks at."""
         with Client(ui.page("/desk")) as client:
-            window = Window(self.service, self.person, scheduler or FrameScheduler(), org_id=self.org)
+            window = Window(self.service, self.person, scheduler or FrameScheduler(), WindowRegistry(), org_id=self.org)
         client.tab_id = "a tab"
         self.windows.append(window)
         look(window)

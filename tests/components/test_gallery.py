@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from components.elements.lists.live_list import KINDS
-from components.presentation.statuses import STATUS_STYLES
-from services.entities import ConnectionStatus, NotificationType
+from services.entities import ENTITIES, ConnectionStatus, NotificationType
 from tests.components.conftest import Open
 
 pytestmark = pytest.mark.e2e
@@ -22,14 +20,14 @@ async def test_the_gallery_shows_everything_and_nothing_sticks_out(
 ) -> None:
     page = await open_page(f"/gallery?theme={theme}", width=width, still=True)
     await expect(page.locator(".lw-details")).to_have_count(2)
-    await expect(page.locator(".lw-list")).to_have_count(3 + 3 * len(KINDS))
+    await expect(page.locator(".lw-list")).to_have_count(3 + 3 * len(ENTITIES))
     for part in PARTS:
         await expect(page.locator(part).first).to_be_attached()
     for status in ConnectionStatus:
-        label = STATUS_STYLES[ConnectionStatus][status].label
+        label = status.style.label
         await expect(page.locator(".lw-chip__status").filter(has_text=label).first).to_be_attached()
     for kind in NotificationType:
-        label = STATUS_STYLES[NotificationType][kind].label
+        label = kind.style.label
         await expect(page.locator('[data-table="notifications"]').filter(has_text=label).first).to_be_attached()
     assert await page.evaluate("document.documentElement.scrollWidth") == width
     picture = await page.screenshot(full_page=True, path=tmp_path / f"gallery-{theme}-{width}.png")

@@ -11,14 +11,13 @@ import pytest
 from nicegui import Client, core, ui
 from sqlmodel import select
 
-from components.elements import bindings
 from components.elements.lists.live_list import LiveList
-from components.presentation.rows import present_stream
 from components.window import hooks as live
 from components.window.frame_scheduler import FrameScheduler
+from components.window.registry import WindowRegistry
 from components.window.window import Window
-from pages.page.context import newest_first
 from services.entities import (
+    STREAMS,
     AcquisitionScan,
     AgentExecution,
     AgentStatus,
@@ -28,7 +27,6 @@ from services.entities import (
     SignalAlert,
     Stream,
 )
-from services.entities.entity import STREAMS
 from services.feed_kind import FeedKind
 from services.realtime import TRANSPORTS, DatabaseSource, Delta, RealtimeService
 from tests.app_process import ROOT
@@ -73,7 +71,7 @@ async def page(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[d
     transport = TRANSPORTS[FeedKind.BROADCAST](url=world.status.api_url, key=world.status.anon_key)
     async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.05) as realtime:
         with Client(ui.page("/guide", reconnect_timeout=1.0)) as client:
-            window = Window(realtime, ada, FrameScheduler(), org_id=org)
+            window = Window(realtime, ada, FrameScheduler(), WindowRegistry(), org_id=org)
             label = ui.label("")
         window.is_visible = window.is_attached = True
         monkeypatch.setattr(type(client), "has_socket_connection", True)
@@ -89,10 +87,7 @@ async def page(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[d
             "Stream": Stream,
             "database": world.database,
             "label": label,
-            "live_rows": bindings.live_rows,
-            "newest_first": newest_first,
             "org_id": org,
-            "present_stream": present_stream,
             "realtime": realtime,
             "rows": range(3),
             "scan_id": scan.id,

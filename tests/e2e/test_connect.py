@@ -4,7 +4,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from services.entities import Role
+from services.people.models import Role
 from tests.app_process import AppProcess
 from tests.e2e.conftest import SignedIn
 from tests.world import World, until

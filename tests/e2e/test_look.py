@@ -6,8 +6,9 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
-from services.entities import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, Role, ScanStatus, Stream
+from services.entities import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, ScanStatus, Stream
 from services.ingest.administration import make_key
+from services.people.models import Role
 from tests.app_process import AppProcess
 from tests.e2e.conftest import sign_in
 from tests.world import Person, World

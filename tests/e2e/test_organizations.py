@@ -3,7 +3,8 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from services.entities import Role, Stream
+from services.entities import Stream
+from services.people.models import Role
 from tests.e2e.conftest import SignedIn, live
 from tests.world import World
 

@@ -7,7 +7,8 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from pages.settings.retention import KINDS
-from services.entities import AgentExecution, AgentStatus, Notification, Role, SignalAlert, Stream
+from services.entities import AgentExecution, AgentStatus, Notification, SignalAlert, Stream
+from services.people.models import Role
 from tests.app_process import AppProcess
 from tests.e2e.conftest import SignedIn, live
 from tests.world import World

@@ -5,8 +5,9 @@ from uuid import UUID, uuid4
 import pytest
 from playwright.async_api import expect
 
-from services.entities import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, Role, ScanStatus, Stream
+from services.entities import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, ScanStatus, Stream
 from services.history.run_logs import MAX_LINES, log_lines
+from services.people.models import Role
 from tests.e2e.conftest import SignedIn, live
 from tests.world import World
 

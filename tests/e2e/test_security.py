@@ -10,7 +10,8 @@ import websockets
 from playwright.async_api import expect
 from websockets.exceptions import InvalidStatus
 
-from services.entities import Role, Stream
+from services.entities import Stream
+from services.people.models import Role
 from tests.app_process import AppProcess
 from tests.e2e.conftest import SignedIn, live
 from tests.world import Person, World

@@ -15,15 +15,15 @@ from pydantic import SecretStr
 from pages.api.app import create_api
 from pages.api.endpoints import PREFIX
 from pages.http.auth_middleware import AuthMiddleware
-from pages.http.session_cookie import SessionCookie
 from pages.http.session_routes import session_routes
 from pages.page.services import Services
+from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions
-from services.entities import Role
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate
 from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest, KeyScope, Limits
 from services.ingest.administration import make_key
+from services.people.models import Role
 from tests.world import Person, World, until
 
 

@@ -1,12 +1,12 @@
 // Runs as bars over time, packed into as few lanes as they need; those that run grow with the clock.
 import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
-import { axis, duration, exactTime, lookOf, useNow } from "shared";
+import { axis, duration, exactTime, statusStyleOf, useNow } from "shared";
 
 const LANE = 22;
 const LEAST = 3; // px, of a run too short to see
 
 export default {
-  props: { looks: Object, label: String },
+  props: { statusStyles: Object, label: String },
   emits: ["live"],
   setup(props, { emit }) {
     const now = useNow();
@@ -56,9 +56,9 @@ export default {
         let lane = ends.findIndex((end) => end <= left);
         if (lane < 0) lane = ends.length;
         ends[lane] = left + size + 1;
-        const look = lookOf(props.looks, run.row.status);
+        const statusStyle = statusStyleOf(props.statusStyles, run.row.status);
         const ms = run.row.duration_ms ?? (run.to ?? to) - run.from;
-        return { ...run, left, lane, look, size, title: `${run.row.agent_name}\n${look.label}, ${duration(ms)}\n${exactTime(run.from)}` };
+        return { ...run, left, lane, statusStyle, size, title: `${run.row.agent_name}\n${statusStyle.label}, ${duration(ms)}\n${exactTime(run.from)}` };
       });
       return { bars, from, to, x, lanes: ends.length, ticks: axis.times(from, to, Math.max(2, Math.floor(width.value / 140))) };
     });
@@ -72,7 +72,7 @@ export default {
         <div class="lw-timeline__axis"><span v-for="tick in frame.ticks" :key="tick.ms" class="lw-number" :style="{ left: frame.x(tick.ms) + 'px' }">{{ tick.text }}</span></div>
         <div class="lw-timeline__lanes" tabindex="0" role="list" :aria-label="label" :style="{ '--lanes-height': frame.lanes * LANE + 'px' }">
           <div class="lw-timeline__canvas" role="presentation">
-            <span v-for="bar in frame.bars" :key="bar.id" role="listitem" class="lw-timeline__bar" :class="{ 'lw-timeline__bar--running': bar.isRunning }" :data-tone="bar.look.tone"
+            <span v-for="bar in frame.bars" :key="bar.id" role="listitem" class="lw-timeline__bar" :class="{ 'lw-timeline__bar--running': bar.isRunning }" :data-tone="bar.statusStyle.tone"
                   data-table="agent_executions" :data-id="bar.id" data-field="bar" :data-value="bar.row.status" :title="bar.title"
                   :style="{ left: bar.left + 'px', width: bar.size + 'px', top: bar.lane * LANE + 'px' }"><span class="lw-timeline__name">{{ bar.size > 48 ? bar.row.agent_name : '' }}</span><span class="lw-sr-only">{{ bar.title }}</span></span>
           </div>

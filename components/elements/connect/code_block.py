@@ -1,4 +1,4 @@
-"""Texts to be copied: one block, or several in tabs of which one shows."""
+"""Code to copy: one block, or several in tabs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from nicegui.element import Element
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snippet:
-    """One text; `key` names its tab, `about` says above it what it is for."""
+    """One block of code; `key` identifies its tab, `about` describes it above the code."""
 
     key: str
     label: str
@@ -17,20 +17,20 @@ class Snippet:
 
 
 class CodeBlock(Element, component="code_block.js"):
-    """One text with a button that copies it; `label` is what readers of the screen hear."""
+    """One block with a copy button; `label` is its accessible name."""
 
     def __init__(self, text: str, *, label: str) -> None:
         super().__init__()
         self.props["snippets"] = [asdict(Snippet(key="text", label=label, text=text))]
 
     def show(self, text: str) -> None:
-        """Show another text."""
+        """Replace the text."""
         (snippet,) = self.props["snippets"]
         self.props["snippets"] = [{**snippet, "text": text}]
 
 
 class CodeTabs(Element, component="code_block.js"):
-    """Several texts, a tab each; which one shows is the browser's to remember."""
+    """Several blocks in tabs; the browser remembers the selected tab."""
 
     def __init__(self, snippets: Sequence[Snippet], *, label: str) -> None:
         super().__init__()
@@ -38,5 +38,5 @@ class CodeTabs(Element, component="code_block.js"):
         self.show(snippets)
 
     def show(self, snippets: Sequence[Snippet]) -> None:
-        """Show these instead; the tab stays."""
+        """Replace the blocks; the selected tab stays."""
         self.props["snippets"] = [asdict(snippet) for snippet in snippets]

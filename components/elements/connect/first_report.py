@@ -1,15 +1,13 @@
-"""Whether a program has reported: waits, and turns green with the first report."""
+"""Waits for the first report of a program, and turns green when it arrives."""
 
 from datetime import datetime
 
-from nicegui.element import Element
-
-from components.presentation.rows import epoch_ms
-from components.window.scripts import SHARED_JS
+from components.presentation.time import epoch_ms
+from components.window.live_element import SHARED_JS, LiveElement
 
 
-class FirstReport(Element, component="first_report.js", dependencies=[SHARED_JS]):
-    """Asks for a key until `wait`, or waits from the beginning when it `is_ready`; then waits until `show`."""
+class FirstReport(LiveElement, component="first_report.js", dependencies=[SHARED_JS]):
+    """Asks for a key until `wait` is called, then waits for a report until `show`; `is_ready` skips the first state."""
 
     def __init__(self, *, is_ready: bool) -> None:
         super().__init__()
@@ -17,9 +15,9 @@ class FirstReport(Element, component="first_report.js", dependencies=[SHARED_JS]
         self.props["report"] = None
 
     def wait(self) -> None:
-        """There is a key to wait for."""
+        """Wait for a report: there is a key."""
         self.props["ready"] = True
 
     def show(self, *, name: str, path: str, at: datetime) -> None:
-        """Tell of a run that was reported, and where it is."""
+        """Show the run that was reported: its name, the path of its page, the time of the report."""
         self.props["report"] = {"name": name, "path": path, "at": epoch_ms(at)}

@@ -1,24 +1,24 @@
-"""The ingest keys of an organisation, with a way to revoke each."""
+"""The ingest keys of an organisation, each with a button that revokes it."""
 
 from collections.abc import Callable, Sequence
 
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-from components.presentation.rows import epoch_ms
-from components.window.scripts import SHARED_JS
+from components.presentation.time import epoch_ms
+from components.window.live_element import SHARED_JS
 from services.ingest.administration import KeyEntry
 
 
 class KeyList(Element, component="key_list.js", dependencies=[SHARED_JS]):
-    """Skeletons until the first `show`; emits `revoke` with an id, which comes from the browser and may be anything."""
+    """Placeholders until the first `show`. Emits `revoke` with an id that may be anything."""
 
     def __init__(self) -> None:
         super().__init__()
         self.props["keys"] = None
 
     def show(self, keys: Sequence[KeyEntry]) -> None:
-        """Show these, in their order."""
+        """Show these keys in the given order."""
         self.props["keys"] = [
             {
                 "id": str(key.id),
@@ -34,7 +34,7 @@ class KeyList(Element, component="key_list.js", dependencies=[SHARED_JS]):
         ]
 
     def on_revoke(self, handler: Callable[[str], object]) -> None:
-        """Call `handler` with the id of the key that a person wants to end."""
+        """Call `handler` with the id of the key that a person wants to revoke."""
 
         def revoked(event: GenericEventArguments) -> object:
             return handler(str(event.args))

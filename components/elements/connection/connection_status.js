@@ -1,6 +1,6 @@
 // Connection chips. What the server said holds only as long as this window has a server to say it.
 import { computed, onMounted, ref, shallowReactive } from "vue";
-import { ago, fieldAttributes, isClosing, LiveDot, lookOf, lostAt, useNow } from "shared";
+import { ago, fieldAttributes, isClosing, LiveDot, statusStyleOf, lostAt, useNow } from "shared";
 
 const Detail = {
   props: { row: Object },
@@ -32,29 +32,29 @@ const Detail = {
 
 const Chip = {
   components: { Detail, LiveDot },
-  props: { name: String, label: String, row: Object, looks: Object, size: String, text: Boolean },
+  props: { name: String, label: String, row: Object, statusStyles: Object, size: String, text: Boolean },
   setup(props) {
     const status = computed(() => (lostAt.value ? "disconnected" : props.row.status));
     return {
       at: computed(() => fieldAttributes("connection", props.name, "status")),
-      look: computed(() => lookOf(props.looks, status.value)),
+      statusStyle: computed(() => statusStyleOf(props.statusStyles, status.value)),
       status,
       tip: ref(null),
     };
   },
   template: `
-    <span class="lw-chip" :class="['lw-chip--' + size, { 'lw-chip--bare': !text }]" :data-tone="look.tone" tabindex="0"
+    <span class="lw-chip" :class="['lw-chip--' + size, { 'lw-chip--bare': !text }]" :data-tone="statusStyle.tone" tabindex="0"
           @focus="tip.show()" @blur="tip.hide()">
-      <live-dot :look="look" />
+      <live-dot :status-style="statusStyle" />
       <span v-if="label && text" class="lw-chip__name">{{ label }}</span>
-      <span class="lw-chip__status" :class="{ 'lw-sr-only': !text }" role="status" v-bind="at" :data-value="status">{{ look.label }}</span>
+      <span class="lw-chip__status" :class="{ 'lw-sr-only': !text }" role="status" v-bind="at" :data-value="status">{{ statusStyle.label }}</span>
       <q-tooltip ref="tip" :offset="[0, 6]" :transition-duration="120"><detail :row="row" /></q-tooltip>
     </span>`,
 };
 
 export default {
   components: { Chip },
-  props: { connections: Object, size: String, text: Boolean, looks: Object },
+  props: { connections: Object, size: String, text: Boolean, statusStyles: Object },
   emits: ["live"],
   setup(props, { emit }) {
     const names = Object.keys(props.connections);
@@ -72,7 +72,7 @@ export default {
   },
   template: `
     <div class="lw-chips">
-      <chip v-for="name in names" :key="name" :name="name" :label="connections[name]" :row="rows.get(name)" :looks="looks"
+      <chip v-for="name in names" :key="name" :name="name" :label="connections[name]" :row="rows.get(name)" :status-styles="statusStyles"
             :size="size" :text="text" />
     </div>`,
 };

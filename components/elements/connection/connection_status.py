@@ -1,64 +1,58 @@
-"""Connection chips: what the server knows of the feed, combined with what only the browser can know."""
+"""Connection chips: the server's status of a feed, combined with the browser's own connection."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from nicegui.element import Element
-
-from components.presentation.rows import epoch_ms
-from components.presentation.statuses import status_styles_of
-from components.window.batch import Batch
-from components.window.scripts import SHARED_JS
+from components.presentation.connection import present_connection
+from components.views.computed import FieldsView
+from components.window.live_element import SHARED_JS, LiveElement
+from components.window.window import Window
 from services.entities import ConnectionStatus as Status
+from services.entities import Scope
 from services.realtime.status import FeedStatus
 
 Size = Literal["sm", "md", "lg"]
 
 
-class MultiConnectionStatus(Element, component="connection_status.js", dependencies=[SHARED_JS]):
-    """A chip for each of several named connections; emits `live` when mounted.
+class MultiConnectionStatus(LiveElement, component="connection_status.js", dependencies=[SHARED_JS]):
+    """One chip for each of several named connections.
 
-    Batches have the connections' names as ids and the fields of `present_connection`. Until the first batch all are
-    connecting. While the window itself has no server, every chip says "Offline", whatever was said last.
+    Batches have the connections' names as ids and the fields of `present_connection`. Every chip says "Connecting"
+    until the first batch, and "Offline" while the browser has no connection to the server.
+
+    Args:
+        connections: Label by name; an empty label shows the status only.
+        size: Size of the chips.
+        text: Whether the status is shown as text beside its dot.
     """
 
     def __init__(self, connections: Mapping[str, str], *, size: Size = "md", text: bool = True) -> None:
-        """`connections` maps names to the labels shown; an empty label shows the status only."""
         super().__init__()
         self.props["connections"] = dict(connections)
         self.props["size"] = size
         self.props["text"] = text
-        self.props["looks"] = status_styles_of(Status)
+        self.props["status-styles"] = Status.styles()
 
-    def apply(self, batch: Batch) -> None:
-        """Show a batch, in a message of its own."""
-        self.run_method("apply", batch)
+    def bind_status(self, window: Window, scopes: Mapping[str, Scope | None]) -> None:
+        """Show by name the worst status among the window's subscriptions of a scope, or among all for None."""
+
+        def statuses() -> Mapping[str, Mapping[str, object]]:
+            return {name: present_connection(window.status(scope)) for name, scope in scopes.items()}
+
+        self.bind(window, FieldsView(statuses), follows_status=True)
 
     def set(self, name: str, status: FeedStatus) -> None:
-        """Show the state of one connection, in a message of its own."""
+        """Show the status of one connection, in a message of its own."""
         self.apply({"set": {name: present_connection(status)}})
 
 
 class ConnectionStatus(MultiConnectionStatus):
-    """The chip of one connection, `data-id="<name>"`."""
+    """The chip of one connection, marked `data-id="<name>"`."""
 
     def __init__(self, name: str = "feed", *, label: str = "", size: Size = "md", text: bool = True) -> None:
         super().__init__({name: label}, size=size, text=text)
         self.name = name
 
     def show(self, status: FeedStatus) -> None:
-        """Show the connection's state, in a message of its own."""
+        """Show the status, in a message of its own."""
         self.set(self.name, status)
-
-
-def present_connection(status: FeedStatus) -> dict[str, Any]:
-    """A connection's state as fields: times as epoch milliseconds, the lag in milliseconds."""
-    return {
-        "status": status.status.value,
-        "cause": status.cause,
-        "attempt": status.attempt,
-        "retry_at": epoch_ms(status.retry_at),
-        "connected_at": epoch_ms(status.connected_at),
-        "last_event_at": epoch_ms(status.last_event_at),
-        "lag_ms": None if status.lag is None else round(status.lag * 1000, 1),
-    }

@@ -1,10 +1,10 @@
 // Figures in rows and columns; every value is a text node.
 import { onMounted, shallowRef } from "vue";
-import { fieldAttributes, LiveDot, lookOf } from "shared";
+import { fieldAttributes, LiveDot, statusStyleOf } from "shared";
 
 export default {
   components: { LiveDot },
-  props: { table: String, columns: Array, label: String, emptyText: String, looks: Object },
+  props: { table: String, columns: Array, label: String, emptyText: String, statusStyles: Object },
   emits: ["live"],
   setup(props, { emit }) {
     const rows = shallowRef(null);
@@ -12,7 +12,7 @@ export default {
     return {
       rows,
       at: (id, key) => fieldAttributes(props.table, id, key),
-      look: (status) => lookOf(props.looks, status),
+      statusStyle: (status) => statusStyleOf(props.statusStyles, status),
       percent: (share) => Math.round(share * 100) + " %",
       apply: ({ reset }) => (rows.value = reset.order.map((id) => [id, reset.rows[id]])),
     };
@@ -26,7 +26,7 @@ export default {
           <tr v-for="[id, row] in rows" :key="id">
             <td v-for="column in columns" :key="column.key" :data-kind="column.kind" :data-value="row[column.key]" v-bind="at(id, column.key)">
               <span v-if="row[column.key] == null">–</span>
-              <span v-else-if="column.kind === 'status'" class="lw-facts__status"><live-dot :look="look(row[column.key])" />{{ look(row[column.key]).label }}</span>
+              <span v-else-if="column.kind === 'status'" class="lw-facts__status"><live-dot :status-style="statusStyle(row[column.key])" />{{ statusStyle(row[column.key]).label }}</span>
               <span v-else-if="column.kind === 'share'" class="lw-share" :title="percent(row[column.key])"
                     :data-tone="row[column.key] >= 0.9 ? 'critical' : row[column.key] >= 0.7 ? 'caution' : 'active'">
                 <i :style="{ width: Math.min(100, row[column.key] * 100) + '%' }"></i></span>

@@ -1,22 +1,22 @@
-"""Figures in rows and columns that change in place."""
+"""A table of figures that change in place."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
-from uuid import UUID
 
-from nicegui.element import Element
-
-from components.presentation.statuses import status_styles_of
-from components.window.batch import Batch
-from components.window.scripts import SHARED_JS
+from components.views.computed import TableView
+from components.window.live_element import SHARED_JS, LiveElement
+from components.window.window import Window
 from services.entities import ConnectionStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A field of the rows. A `number` stands at the right; a `share` (0 to 1) is a bar; a `status` is a connection's;
-    a `code` is an id or the like."""
+    """One field of the rows.
+
+    A `number` is aligned right; a `share` from 0 to 1 is a bar; a `status` is a connection status; a `code` is an id or
+    the like. `hint` explains the heading.
+    """
 
     key: str
     label: str
@@ -24,10 +24,14 @@ class Column:
     hint: str = ""
 
 
-class LiveTable(Element, component="live_table.js", dependencies=[SHARED_JS]):
-    """A table with `columns`; emits `live` when mounted. Takes `reset` batches; a row's fields are the columns' keys.
+class LiveTable(LiveElement, component="live_table.js", dependencies=[SHARED_JS]):
+    """A table with `columns`; takes `reset` batches whose fields are the columns' keys.
 
-    `table` is the `data-table` of its values, `empty_text` stands there when there is no row.
+    Args:
+        table: The `data-table` of its values.
+        columns: The columns, in order.
+        label: Its accessible name.
+        empty_text: Shown without rows.
     """
 
     def __init__(self, table: str, columns: Sequence[Column], *, label: str, empty_text: str = "None.") -> None:
@@ -36,18 +40,8 @@ class LiveTable(Element, component="live_table.js", dependencies=[SHARED_JS]):
         self.props["columns"] = [asdict(column) for column in columns]
         self.props["label"] = label
         self.props["empty-text"] = empty_text
-        self.props["looks"] = status_styles_of(ConnectionStatus)
+        self.props["status-styles"] = ConnectionStatus.styles()
 
-
-class TableView:
-    """The rows of a LiveTable by id, computed by `rows` whenever it is shown or refreshed."""
-
-    def __init__(self, rows: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
-        self._rows = rows
-
-    def full(self) -> Batch | None:
-        rows = {id: dict(fields) for id, fields in self._rows().items()}
-        return {"reset": {"order": list(rows), "rows": rows}}
-
-    def patch(self, dirty: Collection[UUID]) -> Batch | None:
-        return None
+    def bind_table(self, window: Window, compute: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
+        """Show the rows by id that `compute` returns, computed again at every change of a status."""
+        self.bind(window, TableView(compute), follows_status=True)

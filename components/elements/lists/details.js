@@ -1,10 +1,10 @@
 // Everything about one row, beside its list.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowRef } from "vue";
-import { Elapsed, fieldAttributes, LiveDot, lookOf, Pace, pageLink, percent, ProgressBar, StatusBadge, TimeAgo, duration, exactTime } from "shared";
+import { Elapsed, fieldAttributes, LiveDot, statusStyleOf, Pace, pageLink, percent, ProgressBar, StatusBadge, TimeAgo, duration, exactTime } from "shared";
 
 export default {
   components: { Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
-  props: { table: String, looks: Object, noun: String, goneText: String },
+  props: { table: String, statusStyles: Object, noun: String, goneText: String },
   emits: ["live", "close"],
   setup(props, { emit }) {
     const row = shallowRef(null);
@@ -27,7 +27,7 @@ export default {
     return {
       duration, exactTime, head, isGone, pageLink, percent, row,
       at: (key) => fieldAttributes(props.table + "-details", "row", key),
-      look: computed(() => lookOf(props.looks, row.value?.status)),
+      statusStyle: computed(() => statusStyleOf(props.statusStyles, row.value?.status)),
       stateOf(index) {
         if (row.value.status === "completed") return "done";
         if (row.value.step == null || index > row.value.step) return "open";
@@ -43,8 +43,8 @@ export default {
     <div class="lw-details" :aria-label="'Details of the ' + noun">
       <div class="lw-details__head" ref="head" tabindex="-1">
         <template v-if="row">
-          <live-dot :look="look" /><h2 class="lw-details__title" v-bind="at('title')">{{ row.title }}</h2>
-          <status-badge :look="look" :value="row.status" v-bind="at('status')" />
+          <live-dot :status-style="statusStyle" /><h2 class="lw-details__title" v-bind="at('title')">{{ row.title }}</h2>
+          <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
         </template>
         <h2 v-else class="lw-details__title">{{ isGone ? 'There is no such ' + noun : '' }}<span v-if="!isGone" class="lw-ghost__line" aria-hidden="true"></span></h2>
         <button type="button" class="lw-icon-button" title="Close" aria-label="Close the details" @click="$emit('close')"><i class="lw-icon notranslate" aria-hidden="true">close</i></button>
@@ -54,12 +54,12 @@ export default {
         <pace v-if="row.percentage == null && row.unreachable_at" :row="row" :table="table + '-details'" id="row" />
         <div v-if="row.percentage != null" class="lw-details__progress">
           <div class="lw-details__figures lw-number"><b>{{ percent(row.percentage) }}</b><pace :row="row" :table="table + '-details'" id="row" unit=" %" /></div>
-          <progress-bar :value="row.percentage" :label="'Progress of ' + row.title" :tone="look.tone" />
+          <progress-bar :value="row.percentage" :label="'Progress of ' + row.title" :tone="statusStyle.tone" />
         </div>
         <ol v-if="row.steps.length" class="lw-details__steps">
           <li v-for="(step, index) in row.steps" :key="index" :data-state="stateOf(index)" :aria-current="stateOf(index) === 'current' ? 'step' : undefined">
             <i v-if="stateOf(index) === 'done'" class="lw-icon notranslate" aria-hidden="true">check</i>
-            <live-dot v-else-if="stateOf(index) === 'current'" :look="look" /><span v-else class="lw-steps__open" aria-hidden="true"></span>{{ step }}</li>
+            <live-dot v-else-if="stateOf(index) === 'current'" :status-style="statusStyle" /><span v-else class="lw-steps__open" aria-hidden="true"></span>{{ step }}</li>
         </ol>
         <dl class="lw-details__facts">
           <template v-for="fact in row.facts" :key="fact.key"><dt>{{ fact.label }}</dt>

@@ -4,19 +4,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-from components.views.list_query import ListQuery, ListSpec
-from components.window.scripts import SHARED_JS
+from components.views.list_query import ListQuery
+from components.window.live_element import SHARED_JS, LiveElement
+from services.entities.base.listing import ListSpec
 
 
-class ListControls(Element, component="list_controls.js", dependencies=[SHARED_JS]):
-    """What a person chooses arrives by `on_query`; what stands there comes in batches of a `ControlsView`."""
+class ListControls(LiveElement, component="list_controls.js", dependencies=[SHARED_JS]):
+    """Shows the batches of a `ControlsView`, and hands what a person chooses to `on_query`.
+
+    Args:
+        spec: Search, facets and sorts.
+        noun: What the rows are called, in the plural.
+        export_path: Path of the CSV export, to which the query's parameters are added; None for no export.
+    """
 
     def __init__(self, spec: ListSpec[Any], *, noun: str, export_path: str | None = None) -> None:
-        """`noun` is what the rows are called, many of them; the query's parameters are added to those of
-        `export_path`."""
         super().__init__()
         self._spec = spec
         self.props["noun"] = noun
@@ -34,7 +38,7 @@ class ListControls(Element, component="list_controls.js", dependencies=[SHARED_J
         self.props["state"] = {"sort": spec.sorts[0].name}
 
     def on_query(self, handler: Callable[[ListQuery[Any]], object]) -> None:
-        """Call `handler` with what a person chose; it comes from the browser and is read as an address would be."""
+        """Call `handler` with the query that a person chooses; the browser's choice is parsed like URL parameters."""
 
         def changed(event: GenericEventArguments) -> None:
             choice = event.args if isinstance(event.args, Mapping) else {}

@@ -1,7 +1,7 @@
 // A list of live rows. Python sends batches; a batch changes the rows it names and re-renders only those.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef } from "vue";
 import { clockTime, feedLostAt, lostAt, mayMove, pageLink } from "shared";
-import { KINDS } from "row_templates";
+import { templateOf } from "row_templates";
 
 const TOO_MANY_TO_MOVE = 300;
 const ANSWER_TIME = 5000;
@@ -14,13 +14,14 @@ const MOVE = { duration: 240, easing: "cubic-bezier(0.2, 0, 0, 1)" };
 
 export default {
   props: {
-    kind: String,
+    template: String,
     table: String,
-    looks: Object,
+    tab: String,
+    statusStyles: Object,
     skeletons: Number,
     emptyIcon: String,
     emptyText: String,
-    connects: Boolean,
+    offersConnect: Boolean,
     label: String,
     pages: Boolean, // more rows come as the reader scrolls
     selects: Boolean, // a row's link selects it instead
@@ -28,7 +29,7 @@ export default {
   },
   emits: ["live", "markRead", "scroll", "select", "settle"],
   setup(props, { emit }) {
-    const kind = KINDS[props.kind];
+    const template = templateOf(props.template);
     const rows = new Map();
     const order = shallowRef(null); // null until the first batch
     const host = ref(null);
@@ -37,7 +38,7 @@ export default {
     const space = shallowReactive({ above: 0, below: 0 });
     const moves = new WeakMap();
     const waiting = new Set();
-    const storage = "lw-waiting-" + props.kind;
+    const storage = "lw-waiting-" + props.template;
 
     function merge(id, fields, isWhole) {
       const row = rows.get(id);
@@ -115,7 +116,7 @@ export default {
       Object.assign(space, { above: Math.ceil(facts.first / columns) * line, below: Math.ceil(after / columns) * line });
     }
 
-    function look() {
+    function checkScroll() {
       if (!host.value?.firstElementChild) return;
       const { columns, line } = grid();
       const top = host.value.getBoundingClientRect().top - space.above;
@@ -130,11 +131,11 @@ export default {
       emit("scroll", reported);
     }
 
-    let isLooking = false;
+    let isChecking = false;
     function onScroll() {
-      if (isLooking) return;
-      isLooking = true;
-      requestAnimationFrame(() => ((isLooking = false), look()));
+      if (isChecking) return;
+      isChecking = true;
+      requestAnimationFrame(() => ((isChecking = false), checkScroll()));
     }
     const resized = new ResizeObserver(() => measure());
 
@@ -201,7 +202,7 @@ export default {
       facts,
       asOf: computed(() => (staleAt.value && order.value ? "as of " + clockTime(staleAt.value) : "")),
       host,
-      kind,
+      rowTemplate: template,
       markRead,
       order,
       pageLink,
@@ -212,24 +213,23 @@ export default {
       select,
       settle,
       space,
-      tableName: props.table ?? kind.table,
     };
   },
   template: `
     <div ref="root" class="lw-list" :class="{ 'lw-list--stale': asOf }" :aria-busy="order === null">
       <div v-if="pill" class="lw-list__pill" role="status"><button type="button" @click="settle">{{ pill }}</button></div>
       <div v-if="asOf" class="lw-list__asof" role="status"><span>{{ asOf }}</span></div>
-      <div v-if="order === null" :class="kind.layout" aria-hidden="true">
-        <div v-for="index in skeletons" :key="index" class="lw-ghost" :class="'lw-ghost--' + $props.kind"><i></i><i></i><i></i></div>
+      <div v-if="order === null" :class="rowTemplate.layout" aria-hidden="true">
+        <div v-for="index in skeletons" :key="index" class="lw-ghost" :class="'lw-ghost--' + template"><i></i><i></i><i></i></div>
       </div>
       <div v-else-if="!order.length && emptyText" class="lw-empty">
-        <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ facts.filtered ? "Nothing matches. Search for less, or clear the filter, to see more." : emptyText }}</p>
-        <a v-if="connects && !facts.filtered" class="lw-button lw-button--link" :href="pageLink('/connect')">Connect your code</a>
+        <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ facts.filtered ? "No matches. Clear the filters." : emptyText }}</p>
+        <a v-if="offersConnect && !facts.filtered" class="lw-button lw-button--link" :href="pageLink('/connect')">Connect your code</a>
       </div>
       <div v-if="space.above" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
-      <div v-if="order?.length" ref="host" :class="[kind.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label">
-        <component :is="kind.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="tableName"
-                   :looks="looks" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @select="select" />
+      <div v-if="order?.length" ref="host" :class="[rowTemplate.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label">
+        <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :tab="tab"
+                   :status-styles="statusStyles" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @select="select" />
       </div>
       <div v-if="space.below" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,

@@ -1,10 +1,11 @@
-// One component per kind of row. Each renders from its own reactive `row`, so that a change touches one card only.
+// One component per entity with a row of its own kind, and one for all others. Each renders from its own reactive `row`,
+// so that a change touches one row only.
 import { computed } from "vue";
 import {
   Elapsed,
   fieldAttributes,
   LiveDot,
-  lookOf,
+  statusStyleOf,
   Pace,
   pageLink,
   percent,
@@ -18,11 +19,11 @@ const MOST_STEPS = 10; // that fit beside each other
 function rowComponent(statusField, template, more = () => ({})) {
   return {
     components: { Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
-    props: { id: String, row: Object, table: String, looks: Object },
+    props: { id: String, row: Object, table: String, tab: String, statusStyles: Object },
     emits: ["markRead", "select"],
     setup(props) {
       const at = (field) => fieldAttributes(props.table, props.id, field);
-      return { at, look: computed(() => lookOf(props.looks, props.row[statusField])), pageLink, percent, ...more(props) };
+      return { at, statusStyle: computed(() => statusStyleOf(props.statusStyles, props.row[statusField])), pageLink, percent, ...more(props) };
     },
     template,
   };
@@ -32,15 +33,15 @@ const StreamCard = rowComponent(
   "goal_status",
   `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
     <div class="lw-card__head">
-      <live-dot :look="look" />
+      <live-dot :status-style="statusStyle" />
       <a class="lw-card__name lw-card__link" :href="pageLink('/streams/' + id)" :title="row.name" v-bind="at('name')">{{ row.name }}</a>
-      <status-badge :look="look" :value="row.goal_status" v-bind="at('goal_status')" />
+      <status-badge :status-style="statusStyle" :value="row.goal_status" v-bind="at('goal_status')" />
     </div>
     <div class="lw-card__figures lw-number">
       <span class="lw-card__percent" :data-value="row.percentage" v-bind="at('percentage')">{{ percent(row.percentage) }}</span>
       <span><b v-bind="at('completed')">{{ row.completed }}</b> / <span v-bind="at('total')">{{ row.total }}</span></span>
     </div>
-    <progress-bar :value="row.percentage" :label="'Progress of ' + row.name" :tone="look.tone" />
+    <progress-bar :value="row.percentage" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
       <pace v-else :row="row" :table="table" :id="id" />
@@ -55,20 +56,20 @@ const ScanCard = rowComponent(
   "status",
   `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
     <div class="lw-card__head">
-      <live-dot :look="look" />
+      <live-dot :status-style="statusStyle" />
       <a class="lw-card__name lw-card__link" :href="pageLink('/monitoring/scans?selected=' + id)" :title="row.name" v-bind="at('name')" @click="$emit('select', $event, id)">{{ row.name }}</a>
-      <status-badge :look="look" :value="row.status" v-bind="at('status')" />
+      <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
     </div>
     <div class="lw-card__figures lw-number">
       <span class="lw-card__percent" :data-value="row.progress_percentage" v-bind="at('progress_percentage')">{{ percent(row.progress_percentage) }}</span>
       <span><b v-bind="at('targets_analyzed')">{{ row.targets_analyzed }}</b> of <span v-bind="at('targets_identified')">{{ row.targets_identified }}</span> analyzed</span>
     </div>
-    <progress-bar :value="row.progress_percentage" :label="'Progress of ' + row.name" :tone="look.tone" />
-    <ol v-if="row.steps.length <= MOST_STEPS" class="lw-steps" :data-tone="look.tone">
+    <progress-bar :value="row.progress_percentage" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
+    <ol v-if="row.steps.length <= MOST_STEPS" class="lw-steps" :data-tone="statusStyle.tone">
       <li v-for="(step, index) in row.steps" :key="index" :title="step" :data-state="stateOf(index)"
           :aria-current="stateOf(index) === 'current' ? 'step' : undefined">
         <i v-if="stateOf(index) === 'done'" class="lw-icon notranslate" aria-hidden="true">check</i>
-        <live-dot v-else-if="stateOf(index) === 'current'" :look="look" />
+        <live-dot v-else-if="stateOf(index) === 'current'" :status-style="statusStyle" />
         <span v-else class="lw-steps__open" aria-hidden="true"></span>
         <span v-if="stateOf(index) === 'current'" class="lw-clip" v-bind="at('current_step')">{{ step }}</span>
         <span v-else class="lw-sr-only">{{ step }}</span>
@@ -95,13 +96,13 @@ const ScanCard = rowComponent(
 const AgentRow = rowComponent(
   "status",
   `<div class="lw-line lw-line--agent" role="listitem" :data-table="table" :data-id="id">
-    <live-dot :look="look" />
+    <live-dot :status-style="statusStyle" />
     <div class="lw-line__main">
       <a class="lw-line__title lw-card__link lw-clip" :href="pageLink('/monitoring/agents?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)">{{ row.agent_name }}</a>
       <span v-if="row.summary" class="lw-line__note lw-clip" :class="{ 'lw-critical': row.status === 'failed' }" :title="row.summary">{{ row.summary }}</span>
       <pace v-if="row.unreachable_at" :row="row" :table="table" :id="id" />
     </div>
-    <status-badge :look="look" :value="row.status" v-bind="at('status')" />
+    <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
     <elapsed class="lw-line__figure" :from="row.started_at" :ms="row.duration_ms" :running="row.status === 'running'" v-bind="at('duration_ms')" />
     <time-ago :at="row.started_at" v-bind="at('started_at')" />
   </div>`,
@@ -116,13 +117,13 @@ const AlertRow = rowComponent(
   "priority",
   `<div class="lw-line lw-line--alert" role="listitem" :class="{ 'lw-line--unread': !row.is_read }" :data-table="table" :data-id="id">
     <span class="lw-unread" v-bind="at('is_read')" :data-value="String(row.is_read)"><span class="lw-sr-only">{{ row.is_read ? "Read" : "Unread" }}</span></span>
-    <status-badge :look="look" :value="row.priority" v-bind="at('priority')" />
+    <status-badge :status-style="statusStyle" :value="row.priority" v-bind="at('priority')" />
     <div class="lw-line__main">
       <a v-if="row.stream_id" class="lw-line__title lw-clip" :href="pageLink('/streams/' + row.stream_id)" :title="row.target_name" v-bind="at('target_name')">{{ row.target_name }}</a>
       <span v-else class="lw-line__title lw-clip" :title="row.target_name" v-bind="at('target_name')">{{ row.target_name }}</span>
       <span class="lw-line__note lw-clip"><span v-bind="at('signal_type')">{{ row.signal_type }}</span><template v-if="row.company_name"> · <span v-bind="at('company_name')">{{ row.company_name }}</span></template></span>
     </div>
-    <span class="lw-strength" :data-tone="look.tone" title="Signal strength, 0 to 100">
+    <span class="lw-strength" :data-tone="statusStyle.tone" title="Signal strength, 0 to 100">
       <span class="lw-strength__bar" aria-hidden="true"><span :style="{ transform: 'scaleX(' + row.signal_strength / 100 + ')' }"></span></span>
       <span class="lw-sr-only">Strength </span><span class="lw-number" v-bind="at('signal_strength')">{{ row.signal_strength }}</span>
     </span>
@@ -134,7 +135,7 @@ const NotificationRow = rowComponent(
   "type",
   `<div class="lw-line lw-line--notification" role="listitem" :class="{ 'lw-line--unread': !row.is_read }" :data-table="table" :data-id="id">
     <span class="lw-unread" v-bind="at('is_read')" :data-value="String(row.is_read)"><span class="lw-sr-only">{{ row.is_read ? "Read" : "Unread" }}</span></span>
-    <span class="lw-tone-icon" :data-tone="look.tone" :title="look.label"><i class="lw-icon notranslate" aria-hidden="true">{{ look.icon }}</i><span class="lw-sr-only" v-bind="at('type')" :data-value="row.type">{{ look.label }}</span></span>
+    <span class="lw-tone-icon" :data-tone="statusStyle.tone" :title="statusStyle.label"><i class="lw-icon notranslate" aria-hidden="true">{{ statusStyle.icon }}</i><span class="lw-sr-only" v-bind="at('type')" :data-value="row.type">{{ statusStyle.label }}</span></span>
     <div class="lw-line__main">
       <a v-if="row.action_url" class="lw-line__title lw-clip" :href="pageLink(row.action_url)" :target="row.action_url.startsWith('/') ? undefined : '_blank'" rel="noopener noreferrer" v-bind="at('title')">{{ row.title }}</a>
       <span v-else class="lw-line__title lw-clip" v-bind="at('title')">{{ row.title }}</span>
@@ -147,67 +148,85 @@ const NotificationRow = rowComponent(
 const SUBJECTS = { streams: "Stream", acquisition_scans: "Scan", agent_executions: "Agent" };
 
 const ActivityRow = rowComponent(
-  "look",
+  "status_style",
   `<div class="lw-line lw-line--activity" role="listitem" :data-table="table" :data-id="id" :data-subject="row.subject_id">
-    <span class="lw-tone-icon" :data-tone="look.tone"><i class="lw-icon notranslate" aria-hidden="true">{{ look.icon }}</i></span>
+    <span class="lw-tone-icon" :data-tone="statusStyle.tone"><i class="lw-icon notranslate" aria-hidden="true">{{ statusStyle.icon }}</i></span>
     <span class="lw-clip">{{ SUBJECTS[row.subject] }} <a v-if="row.stream_id" class="lw-line__title" :href="pageLink('/streams/' + row.stream_id)" :title="row.subject_name" v-bind="at('subject_name')">{{ row.subject_name }}</a>
       <b v-else class="lw-line__title" v-bind="at('subject_name')">{{ row.subject_name }}</b></span>
-    <span class="lw-activity__status" :data-tone="look.tone" :data-value="row.look" v-bind="at('status')">{{ look.label }}</span>
+    <span class="lw-activity__status" :data-tone="statusStyle.tone" :data-value="row.status_style" v-bind="at('status')">{{ statusStyle.label }}</span>
     <time-ago :at="row.created_at" v-bind="at('created_at')" />
   </div>`,
   () => ({ SUBJECTS }),
 );
 
 const FIGURES = {
-  stream: { status: "goal_status", share: "percentage", done: "completed", all: "total" },
-  scan: { status: "status", share: "progress_percentage", done: "targets_analyzed", all: "targets_identified" },
+  streams: { status: "goal_status", share: "percentage", done: "completed", all: "total" },
+  acquisition_scans: { status: "status", share: "progress_percentage", done: "targets_analyzed", all: "targets_identified" },
 };
 
-const figuresOf = (kind) => (props) => ({
-  names: FIGURES[kind],
-  part: computed(() => Object.fromEntries(Object.entries(FIGURES[kind]).map(([part, name]) => [part, props.row[name]]))),
+const figuresOf = (template) => (props) => ({
+  names: FIGURES[template],
+  part: computed(() => Object.fromEntries(Object.entries(FIGURES[template]).map(([part, name]) => [part, props.row[name]]))),
 });
 
-const fullProgress = (kind) =>
+const fullProgress = (template) =>
   rowComponent(
-    FIGURES[kind].status,
+    FIGURES[template].status,
     `<div class="lw-progress" role="listitem" :data-table="table" :data-id="id">
     <div class="lw-progress__head">
       <span class="lw-progress__label lw-clip" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
-      <status-badge :look="look" :value="part.status" v-bind="at(names.status)" />
+      <status-badge :status-style="statusStyle" :value="part.status" v-bind="at(names.status)" />
       <span class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
     </div>
-    <progress-bar :value="part.share" :label="'Progress of ' + row.name" :tone="look.tone" />
+    <progress-bar :value="part.share" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <div class="lw-progress__foot">
       <span class="lw-number"><b v-bind="at(names.done)">{{ part.done }}</b> / <span v-bind="at(names.all)">{{ part.all }}</span></span>
       <span v-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
   </div>`,
-    figuresOf(kind),
+    figuresOf(template),
   );
 
-const compactProgress = (kind) =>
+const compactProgress = (template) =>
   rowComponent(
-    FIGURES[kind].status,
+    FIGURES[template].status,
     `<div class="lw-progress lw-progress--compact" role="listitem" :data-table="table" :data-id="id">
-    <live-dot :look="look" /><span class="lw-sr-only" :data-value="part.status" v-bind="at(names.status)">{{ look.label }}</span>
+    <live-dot :status-style="statusStyle" /><span class="lw-sr-only" :data-value="part.status" v-bind="at(names.status)">{{ statusStyle.label }}</span>
     <span class="lw-progress__label lw-clip" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
-    <progress-bar :value="part.share" :label="'Progress of ' + row.name" :tone="look.tone" />
+    <progress-bar :value="part.share" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <span class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
   </div>`,
-    figuresOf(kind),
+    figuresOf(template),
   );
 
-export const KINDS = {
-  stream: { component: StreamCard, table: "streams", layout: "lw-cards" },
-  scan: { component: ScanCard, table: "acquisition_scans", layout: "lw-cards lw-cards--scans" },
-  agent: { component: AgentRow, table: "agent_executions", layout: "lw-lines" },
-  alert: { component: AlertRow, table: "signal_alerts", layout: "lw-lines lw-lines--tall" },
-  notification: { component: NotificationRow, table: "notifications", layout: "lw-lines lw-lines--tall" },
-  activity: { component: ActivityRow, table: "activities", layout: "lw-lines" },
-  "stream-full": { component: fullProgress("stream"), table: "streams", layout: "lw-progresses" },
-  "stream-compact": { component: compactProgress("stream"), table: "streams", layout: "lw-progresses lw-progresses--compact" },
-  "scan-full": { component: fullProgress("scan"), table: "acquisition_scans", layout: "lw-progresses" },
-  "scan-compact": { component: compactProgress("scan"), table: "acquisition_scans", layout: "lw-progresses lw-progresses--compact" },
+// The template of an entity without one of its own, by the layout that it declares.
+const DefaultRow = rowComponent(
+  "status",
+  `<div class="lw-line" role="listitem" :data-table="table" :data-id="id">
+    <live-dot :status-style="statusStyle" />
+    <div class="lw-line__main">
+      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink(tab + '?selected=' + id)" :title="row.title" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>
+      <span v-if="row.note" class="lw-line__note lw-clip" :title="row.note" v-bind="at('note')">{{ row.note }}</span>
+      <progress-bar v-if="row.progress != null" :value="row.progress" :label="'Progress of ' + row.title" :tone="statusStyle.tone" />
+    </div>
+    <span v-if="row.progress != null" class="lw-line__figure lw-number" :data-value="row.progress" v-bind="at('progress')">{{ percent(row.progress) }}</span>
+    <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
+    <time-ago :at="row.time" v-bind="at('time')" />
+  </div>`,
+);
+
+const TEMPLATES = {
+  streams: { component: StreamCard, layout: "lw-cards" },
+  acquisition_scans: { component: ScanCard, layout: "lw-cards lw-cards--scans" },
+  agent_executions: { component: AgentRow, layout: "lw-lines" },
+  signal_alerts: { component: AlertRow, layout: "lw-lines lw-lines--tall" },
+  notifications: { component: NotificationRow, layout: "lw-lines lw-lines--tall" },
+  activities: { component: ActivityRow, layout: "lw-lines" },
+  "streams-full": { component: fullProgress("streams"), layout: "lw-progresses" },
+  "streams-compact": { component: compactProgress("streams"), layout: "lw-progresses lw-progresses--compact" },
+  "acquisition_scans-full": { component: fullProgress("acquisition_scans"), layout: "lw-progresses" },
+  "acquisition_scans-compact": { component: compactProgress("acquisition_scans"), layout: "lw-progresses lw-progresses--compact" },
 };
+
+export const templateOf = (name) => TEMPLATES[name] ?? { component: DefaultRow, layout: "lw-lines" };

@@ -1,15 +1,34 @@
-"""The realtime inspector: a live log of what arrives, as it arrives."""
+"""The realtime inspector: a live log of changes as they arrive."""
 
-from nicegui.element import Element
+from collections.abc import Sequence
+from typing import Any
 
-from components.window.scripts import SHARED_JS
+from components.views.events import EventsView
+from components.window.live_element import SHARED_JS, LiveElement
+from components.window.window import Window
+from services.entities import Entity
+from services.realtime import FeedStatus, Subscription
 
 
-class EventLog(Element, component="event_log.js", dependencies=[SHARED_JS]):
-    """Events, latest first, with a filter, pause, clear and export; emits `live` when mounted.
+class EventLog(LiveElement, component="event_log.js", dependencies=[SHARED_JS]):
+    """Events, latest first, with filter, pause, clear and export.
 
-    Takes the batches of an `EventsView`. It keeps the last 1,000 events and shows 200 of them at a time.
+    The browser keeps the last 1,000 events and shows 200 of them at a time.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def bind_events(self, window: Window, entities: Sequence[Entity[Any]]) -> None:
+        """Record the changes of these entities; the subscriptions end with the element."""
+        view = EventsView()
+        binding = self.bind(window, view)
+        for entity in entities:
+            self._follow(window, entity, view, binding.changed)
+
+    def _follow(self, window: Window, entity: Entity[Any], view: EventsView, changed: Any) -> None:
+        def begin(_: FeedStatus) -> None:
+            if subscription.is_loaded:
+                view.begin(entity)
+
+        subscription: Subscription[Any] = window.subscribe(
+            entity, on_change=view.listener(entity, changed), on_status=begin
+        )
+        self.on_delete(subscription.close)

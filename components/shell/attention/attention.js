@@ -1,6 +1,6 @@
 // Toasts, the tab's title and icon, and the tone. What Python calls an arrival is shown once; many become one toast.
 import { computed, onMounted, onUnmounted, reactive, ref, watch } from "vue";
-import { lookOf, pageLink } from "shared";
+import { statusStyleOf, pageLink } from "shared";
 import { showInTab } from "tab_title";
 import { allowSound, playTone, ringFor } from "tone";
 
@@ -13,11 +13,11 @@ const NAMED = 3;
 const NOUNS = { signal_alerts: ["alert", "alerts"], notifications: ["notification", "notifications"] };
 
 const Toast = {
-  props: { toast: Object, looks: Object, inboxes: Object },
+  props: { toast: Object, statusStyles: Object, inboxes: Object },
   emits: ["close", "hold"],
   setup(props) {
     const first = computed(() => props.toast.rows.reduce((top, row) => (row.rank > top.rank ? row : top)));
-    const look = computed(() => lookOf(props.looks[props.toast.table], first.value.level));
+    const statusStyle = computed(() => statusStyleOf(props.statusStyles[props.toast.table], first.value.level));
     const isGroup = computed(() => props.toast.rows.length > 1);
     const shown = computed(() => {
       const { rows, table } = props.toast;
@@ -27,17 +27,17 @@ const Toast = {
       const message = names.join(", ") + (others ? ` and ${others} more` : "");
       return { title: `${rows.length} new ${NOUNS[table][1]}`, message, href: props.inboxes[table] };
     });
-    return { isGroup, look, pageLink, shown };
+    return { isGroup, statusStyle, pageLink, shown };
   },
   template: `
-    <article class="lw-toast" :data-tone="look.tone" data-testid="toast" :data-table="toast.table" :data-count="toast.rows.length"
+    <article class="lw-toast" :data-tone="statusStyle.tone" data-testid="toast" :data-table="toast.table" :data-count="toast.rows.length"
              @pointerenter="$emit('hold', true)" @pointerleave="$emit('hold', false)" @focusin="$emit('hold', true)" @focusout="$emit('hold', false)"
              @keydown.esc="$emit('close')">
-      <span class="lw-tone-icon" aria-hidden="true"><i class="lw-icon notranslate">{{ look.icon }}</i></span>
+      <span class="lw-tone-icon" aria-hidden="true"><i class="lw-icon notranslate">{{ statusStyle.icon }}</i></span>
       <div class="lw-toast__text">
         <a class="lw-toast__title lw-clip" :href="pageLink(shown.href)" :target="shown.href.startsWith('/') ? undefined : '_blank'" rel="noopener noreferrer"
            :title="shown.title" @click="$emit('close')">{{ shown.title }}</a>
-        <span class="lw-toast__level">{{ isGroup && toast.table === 'signal_alerts' ? 'Up to ' + look.label.toLowerCase() : look.label }}</span>
+        <span class="lw-toast__level">{{ isGroup && toast.table === 'signal_alerts' ? 'Up to ' + statusStyle.label.toLowerCase() : statusStyle.label }}</span>
         <p v-if="shown.message" class="lw-toast__message">{{ shown.message }}</p>
       </div>
       <button type="button" class="lw-icon-button" title="Dismiss" :aria-label="'Dismiss: ' + shown.title" @click="$emit('close')">
@@ -47,7 +47,7 @@ const Toast = {
 
 export default {
   components: { Toast },
-  props: { looks: Object, inboxes: Object, place: String, toasts: Boolean, sound: Boolean },
+  props: { statusStyles: Object, inboxes: Object, place: String, toasts: Boolean, sound: Boolean },
   emits: ["live"],
   setup(props, { emit }) {
     const shown = ref([]); // toasts: { key, table, rows, left }
@@ -151,7 +151,7 @@ export default {
   },
   template: `
     <section class="lw-toasts" aria-label="What has just arrived">
-      <toast v-for="toast in shown" :key="toast.key" :toast="toast" :looks="looks" :inboxes="inboxes"
+      <toast v-for="toast in shown" :key="toast.key" :toast="toast" :status-styles="statusStyles" :inboxes="inboxes"
              @close="close(toast)" @hold="hold(toast, $event)" />
       <span class="lw-sr-only" role="status">{{ said.status }}</span><span class="lw-sr-only" role="alert">{{ said.alert }}</span>
     </section>`,

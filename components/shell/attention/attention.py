@@ -1,37 +1,64 @@
-"""What asks for attention on every page: toasts, the unread count in the tab's title and icon, and a tone."""
+"""Toasts, the unread count in the tab's title and icon, and a tone, on every page."""
 
-from nicegui.element import Element
+from typing import Any
 
-from components.presentation.statuses import status_styles_of
-from components.views.attention import INBOXES
-from components.window.scripts import SHARED_JS
-from services.entities import NotificationType, Priority
+from components.views.attention import INBOX_PATHS, AttentionView
+from components.window.live_element import SHARED_JS, LiveBinding, LiveElement
+from components.window.window import Window
+from services.entities import ALERTS, NOTIFICATIONS, Entity, NotificationType, Priority
+from services.realtime import FeedStatus, Subscription
 
-# A handler for the browser that sounds the tone: only within a person's gesture may a page be heard at once.
-TRY_SOUND = '() => document.dispatchEvent(new CustomEvent("lw-try-sound"))'
+# A browser handler that plays the tone: browsers allow sound at once only within a person's gesture.
+PLAY_TONE = '() => document.dispatchEvent(new CustomEvent("lw-try-sound"))'
 
 
-class Attention(Element, component="attention.js", dependencies=[SHARED_JS, "tab_title.js", "tone.js"]):
-    """Takes the batches of an `AttentionView`, also while the window is hidden; emits `live` when mounted.
+class Attention(LiveElement, component="attention.js", dependencies=[SHARED_JS, "tab_title.js", "tone.js"]):
+    """Takes the batches of an `AttentionView`, also while the window is hidden.
 
-    Arrivals become toasts, several at once a single one. `place` is the page's name in the tab's title.
+    Arrivals become toasts; several at once become one.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.props["looks"] = {
-            "signal_alerts": status_styles_of(Priority),
-            "notifications": status_styles_of(NotificationType),
+        self.props["status-styles"] = {
+            "signal_alerts": Priority.styles(),
+            "notifications": NotificationType.styles(),
         }
-        self.props["inboxes"] = INBOXES
+        self.props["inboxes"] = INBOX_PATHS
         self.props["place"] = ""
         self.prefer(toasts=True, sound=False)
 
     def set_place(self, place: str) -> None:
-        """Say where the window is."""
+        """Set the page's name in the tab's title."""
         self.props["place"] = place
 
     def prefer(self, *, toasts: bool, sound: bool) -> None:
-        """Whether arrivals show, and whether they sound."""
+        """Choose whether arrivals show toasts and play a tone."""
         self.props["toasts"] = toasts
         self.props["sound"] = sound
+
+    def bind_inboxes(self, window: Window) -> AttentionView:
+        """Announce the person's alerts and notifications; the subscriptions end with the element."""
+        subscriptions: dict[str, Subscription[Any]] = {}
+        view = AttentionView(subscriptions)
+        binding = self.bind(window, view, deliver_when_hidden=True)
+        for entity in (ALERTS, NOTIFICATIONS):
+            self._follow(window, entity, view, subscriptions, binding)
+        return view
+
+    def _follow(
+        self,
+        window: Window,
+        entity: Entity[Any],
+        view: AttentionView,
+        subscriptions: dict[str, Subscription[Any]],
+        binding: LiveBinding,
+    ) -> None:
+        def begin(_: FeedStatus) -> None:
+            if subscriptions[entity.table].is_loaded and view.begin(entity.table):
+                binding.refresh()
+
+        subscriptions[entity.table] = subscription = window.subscribe(
+            entity, on_change=view.listener(entity.table, binding.changed), on_status=begin
+        )
+        self.on_delete(subscription.close)

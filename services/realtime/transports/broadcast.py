@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from realtime import AsyncRealtimeChannel
 from realtime.types import BroadcastPayload
 
-from services.entities.entity import Topic
+from services.entities import Topic
 from services.feed_kind import FeedKind
 from services.realtime.transports.change import Operation, decode_change
 from services.realtime.transports.link import is_reachable, open_link

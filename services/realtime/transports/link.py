@@ -13,7 +13,7 @@ from realtime.message import SuccessSystemPayload
 from realtime.types import RealtimeChannelOptions
 from websockets.exceptions import InvalidStatus
 
-from services.entities.entity import Topic
+from services.entities import Topic
 from services.errors import FeedError, FeedRefused
 from services.realtime.transports.transport import Link
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from realtime import AsyncRealtimeChannel
 from realtime.types import PostgresChangesPayload, RealtimePostgresChangesListenEvent
 
-from services.entities.entity import ENTITIES, Scope, Topic
+from services.entities import ENTITIES, Scope, Topic
 from services.feed_kind import FeedKind
 from services.realtime.transports.change import Change, Operation
 from services.realtime.transports.link import is_reachable, open_link

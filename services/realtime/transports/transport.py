@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from services.entities.entity import Topic
+from services.entities import Topic
 from services.feed_kind import FeedKind
 from services.realtime.transports.change import Change
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from components.elements.lists.live_list import KINDS, Kind
 from pages.gallery.rows import rows_of
+from services.entities import AGENTS, ALERTS, ENTITIES, SCANS, STREAMS, Entity
 from tests.components.conftest import Gallery, Open, running_gallery
 
 pytestmark = pytest.mark.e2e
@@ -14,23 +14,23 @@ HOSTILE = '<img src=x onerror="document.title=1">{{ 7 * 7 }}'
 
 
 async def test_skeletons_hold_the_place_until_the_first_rows(open_page: Open) -> None:
-    page = await open_page("/list/stream")
-    await expect(page.locator(".lw-ghost")).to_have_count(KINDS["stream"].skeletons)
+    page = await open_page("/list/streams")
+    await expect(page.locator(".lw-ghost")).to_have_count(STREAMS.skeletons)
     await apply(page, {"set": {"a": stream("A")}})
-    await expect(page.locator(".lw-ghost")).to_have_count(KINDS["stream"].skeletons)
+    await expect(page.locator(".lw-ghost")).to_have_count(STREAMS.skeletons)
     await apply(page, {"reset": {"order": ["a"], "rows": {"a": stream("A")}}})
     await expect(page.locator(".lw-ghost")).to_have_count(0)
     await expect(value(page, "a", "name")).to_have_text("A")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.table)
 @pytest.mark.parametrize("width", [1440, 360])
 async def test_rows_take_no_more_height_than_their_skeletons_and_overflow_nothing(
-    open_page: Open, kind: Kind, width: int
+    open_page: Open, entity: Entity[Any], width: int
 ) -> None:
-    page = await open_page(f"/list/{kind}", width=width)
+    page = await open_page(f"/list/{entity.table}", width=width)
     ghost = await height(page.locator(".lw-ghost").first)
-    rows = rows_of(kind)
+    rows = rows_of(entity)
     await apply(page, {"reset": rows})
     row = page.locator("[role=listitem]").nth(1)
     await expect(row).to_be_visible()
@@ -39,10 +39,10 @@ async def test_rows_take_no_more_height_than_their_skeletons_and_overflow_nothin
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("kind", ["stream", "scan", "agent", "alert"])
-async def test_what_is_out_of_sight_takes_the_height_it_will_have(open_page: Open, kind: Kind) -> None:
-    page = await open_page(f"/list/{kind}", still=True)
-    row = rows_of(kind)["rows"][f"{kind}-0"]
+@pytest.mark.parametrize("entity", [STREAMS, SCANS, AGENTS, ALERTS], ids=lambda entity: entity.table)
+async def test_what_is_out_of_sight_takes_the_height_it_will_have(open_page: Open, entity: Entity[Any]) -> None:
+    page = await open_page(f"/list/{entity.table}", still=True)
+    row = rows_of(entity)["rows"][f"{entity.table}-0"]
     ids = [f"r{index}" for index in range(300)]
     await apply(page, {"reset": {"order": ids, "rows": dict.fromkeys(ids, row)}})
     rows = page.locator("[role=listitem]")
@@ -50,7 +50,7 @@ async def test_what_is_out_of_sight_takes_the_height_it_will_have(open_page: Ope
 
 
 async def test_every_live_value_of_a_stream_can_be_found(open_page: Open) -> None:
-    page = await open_page("/list/stream")
+    page = await open_page("/list/streams")
     await apply(page, {"reset": {"order": ["a"], "rows": {"a": stream("A")}}})
     shown = {"name": "A", "completed": "128", "total": "300", "percentage": "42.6%", "goal_status": "On track"}
     for field, text in shown.items():
@@ -61,8 +61,8 @@ async def test_every_live_value_of_a_stream_can_be_found(open_page: Open) -> Non
 
 
 async def test_a_percentage_is_in_whole_tenths_that_are_reached(open_page: Open) -> None:
-    page = await open_page("/list/scan")
-    (scan, *_) = rows_of("scan")["rows"].values()
+    page = await open_page("/list/acquisition_scans")
+    (scan, *_) = rows_of(SCANS)["rows"].values()
     shown = {
         0: "0%",
         18.4: "18.4%",
@@ -79,7 +79,7 @@ async def test_a_percentage_is_in_whole_tenths_that_are_reached(open_page: Open)
 
 
 async def test_a_change_shows_and_touches_its_own_card_only(open_page: Open) -> None:
-    page = await open_page("/list/stream")
+    page = await open_page("/list/streams")
     ids = [f"s{index}" for index in range(50)]
     await apply(page, {"reset": {"order": ids, "rows": {id: stream(id) for id in ids}}})
     await expect(value(page, "s49", "completed")).to_have_text("128")
@@ -99,7 +99,7 @@ async def test_a_change_shows_and_touches_its_own_card_only(open_page: Open) -> 
 
 
 async def test_an_order_moves_adds_and_removes_and_keeps_the_cards(open_page: Open) -> None:
-    page = await open_page("/list/stream")
+    page = await open_page("/list/streams")
     await apply(page, {"reset": {"order": ["a", "b", "c"], "rows": {id: stream(id) for id in "abc"}}})
     await expect(value(page, "c", "name")).to_be_visible()
     await page.evaluate("window.kept = document.querySelector('[role=listitem][data-id=c]')")
@@ -113,7 +113,7 @@ async def test_an_order_moves_adds_and_removes_and_keeps_the_cards(open_page: Op
 
 
 async def test_a_reset_replaces_everything(open_page: Open) -> None:
-    page = await open_page("/list/stream")
+    page = await open_page("/list/streams")
     await apply(
         page, {"reset": {"order": ["a", "b"], "rows": {"a": stream("a", quality_target="95%"), "b": stream("b")}}}
     )
@@ -127,7 +127,7 @@ async def test_a_reset_replaces_everything(open_page: Open) -> None:
 
 
 async def test_texts_are_never_markup(open_page: Open) -> None:
-    page = await open_page("/list/stream")
+    page = await open_page("/list/streams")
     await apply(page, {"reset": {"order": ["a"], "rows": {"a": stream(HOSTILE, goal_status="<b>")}}})
     await expect(value(page, "a", "name")).to_have_text(HOSTILE)
     await expect(value(page, "a", "goal_status")).to_have_text("<b>")
@@ -135,8 +135,8 @@ async def test_texts_are_never_markup(open_page: Open) -> None:
 
 
 async def test_marking_an_alert_as_read_reaches_the_server_and_comes_back(open_page: Open) -> None:
-    page = await open_page("/list/alert")
-    await apply(page, {"reset": rows_of("alert")})
+    page = await open_page("/list/signal_alerts")
+    await apply(page, {"reset": rows_of(ALERTS)})
     await expect(value(page, "alert-0", "is_read")).to_have_attribute("data-value", "false")
     await page.get_by_role("button", name="Mark as read: requests").click()
     await expect(value(page, "alert-0", "is_read")).to_have_attribute("data-value", "true")
@@ -144,7 +144,7 @@ async def test_marking_an_alert_as_read_reaches_the_server_and_comes_back(open_p
 
 
 async def test_the_time_of_a_running_agent_ticks_in_the_browser(open_page: Open) -> None:
-    page = await open_page("/list/agent")
+    page = await open_page("/list/agent_executions")
     running = {"agent_name": "A", "status": "running", "started_at": await page.evaluate("Date.now() - 61000")}
     await apply(page, {"reset": {"order": ["a"], "rows": {"a": running}}})
     await expect(value(page, "a", "duration_ms")).to_have_text("1 m 03 s")
@@ -154,7 +154,7 @@ async def test_the_time_of_a_running_agent_ticks_in_the_browser(open_page: Open)
 
 
 async def test_a_window_that_loses_its_server_says_so_by_itself_and_recovers(open_page: Open) -> None:
-    page = await open_page("/list/stream")
+    page = await open_page("/list/streams")
     await apply(page, {"reset": {"order": ["a"], "rows": {"a": stream("A")}}})
     chip = page.locator('[data-table="connection"][data-field="status"]')
     before = await chip.get_attribute("data-value")
@@ -179,7 +179,7 @@ async def test_a_killed_server_shows_as_offline_at_once(browser: Any) -> None:
 
 
 async def open_list(page: Page, gallery: Gallery) -> None:
-    await page.goto(gallery.url + "/list/stream")
+    await page.goto(gallery.url + "/list/streams")
     await page.wait_for_function("window.did_handshake")
     await apply(page, {"reset": {"order": ["a"], "rows": {"a": stream("A")}}})
 

@@ -9,15 +9,15 @@ from uuid import UUID
 import pytest
 
 from components.presentation.rows import (
-    epoch_ms,
     present_agent,
     present_alert,
     present_notification,
     present_scan,
     present_stream,
     quality_target,
-    safe_address,
+    safe_url,
 )
+from components.presentation.time import epoch_ms
 from services.entities import (
     AcquisitionScan,
     AgentExecution,
@@ -118,14 +118,14 @@ def test_a_notification_leads_only_to_pages() -> None:
 
 @pytest.mark.parametrize("address", ["/streams/1?tab=a#b", "https://example.org/x", "HTTP://example.org"])
 def test_paths_and_web_addresses_are_safe(address: str) -> None:
-    assert safe_address(address) == address
+    assert safe_url(address) == address
 
 
 @pytest.mark.parametrize(
     "address", ["//evil.example", "/\\evil.example", "javascript:alert(1)", " /x", "data:text/html,x", "x", "", None]
 )
 def test_everything_else_is_not(address: str | None) -> None:
-    assert safe_address(address) is None
+    assert safe_url(address) is None
 
 
 def test_times_are_the_same_instant_in_every_zone() -> None:

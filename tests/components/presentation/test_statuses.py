@@ -1,4 +1,4 @@
-"""The status table is total, and each status can be told apart."""
+"""Every status has a style of its own, and its colours are legible."""
 
 import re
 from enum import StrEnum
@@ -7,32 +7,37 @@ from pathlib import Path
 import pytest
 
 import services.entities
-from components.presentation.statuses import STATUS_ENUMS, STATUS_STYLES, status_style, status_styles_of
-from services.entities import Role, Subject
+from services.entities import Scope, StyledStatus, Subject
 
 THEME = (Path(__file__).parents[3] / "components" / "shell" / "theme" / "theme.css").read_text(encoding="utf-8")
-TONES = sorted({each.tone for looks in STATUS_STYLES.values() for each in looks.values()})
+STATUS_ENUMS = StyledStatus.__subclasses__()
+TONES = sorted({status.style.tone for kind in STATUS_ENUMS for status in kind})
 AA_TEXT = 4.5
 AA_GRAPHIC = 3.0
 
 
-def test_every_status_enum_of_the_models_is_in_the_table() -> None:
+def test_every_status_enum_of_the_models_carries_styles() -> None:
     enums = {each for each in vars(services.entities).values() if isinstance(each, type) and issubclass(each, StrEnum)}
-    assert set(STATUS_ENUMS) == enums - {Role, Subject}
-    assert set(STATUS_STYLES) == set(STATUS_ENUMS)
+    assert set(STATUS_ENUMS) == enums - {Scope, StyledStatus, Subject}
+    assert len(STATUS_ENUMS) >= 7
+
+
+def test_a_member_without_a_style_cannot_be_declared() -> None:
+    with pytest.raises(TypeError):
+        StyledStatus("Incomplete", {"WORKING": "working"})  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("kind", STATUS_ENUMS)
-def test_every_member_has_a_colour_an_icon_and_a_label_of_its_own(kind: type[StrEnum]) -> None:
-    looks = [status_style(status) for status in kind]
-    assert all(each.tone and each.icon for each in looks)
-    assert len({each.label for each in looks}) == len(kind)
-    assert len({each.icon for each in looks}) == len(kind)
+def test_every_member_has_a_colour_an_icon_and_a_label_of_its_own(kind: type[StyledStatus]) -> None:
+    styles = [status.style for status in kind]
+    assert all(each.tone and each.icon for each in styles)
+    assert len({each.label for each in styles}) == len(kind)
+    assert len({each.icon for each in styles}) == len(kind)
 
 
 @pytest.mark.parametrize("kind", STATUS_ENUMS)
-def test_the_browser_gets_every_member_by_its_database_value(kind: type[StrEnum]) -> None:
-    assert set(status_styles_of(kind)) == {status.value for status in kind}
+def test_the_browser_gets_every_member_by_its_database_value(kind: type[StyledStatus]) -> None:
+    assert set(kind.styles()) == {status.value for status in kind}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

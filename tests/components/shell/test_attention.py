@@ -162,7 +162,7 @@ async def apply(page: Page, **set: Any) -> None:
 
 @pytest.mark.e2e
 async def test_many_at_once_become_one_toast_and_there_are_never_more_than_three(open_page: Open) -> None:
-    page = await open_page("/list/stream")
+    page = await open_page("/list/streams")
     toasts = page.get_by_test_id("toast")
     await apply(page, arrived=rows("signal_alerts", 0, 2, 1, 3, 0, 0, 0))
     await expect(toasts).to_have_count(1)
@@ -185,7 +185,7 @@ async def test_many_at_once_become_one_toast_and_there_are_never_more_than_three
 
 @pytest.mark.e2e
 async def test_a_toast_goes_by_itself_unless_it_is_held_or_urgent(open_page: Open) -> None:
-    page = await open_page("/list/stream")
+    page = await open_page("/list/streams")
     await page.clock.install()
     toasts = page.get_by_test_id("toast")
     await apply(page, arrived=rows("signal_alerts", 1, 3))
@@ -229,7 +229,7 @@ async def test_who_wants_no_motion_gets_none(open_page: Open) -> None:
 
 @pytest.mark.e2e
 async def test_every_control_shows_that_it_has_the_focus(open_page: Open) -> None:
-    page = await open_page("/list/alert")
+    page = await open_page("/list/signal_alerts")
     await page.get_by_role("button", name="Account").wait_for()
     seen = set()
     for _ in range(14):

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.e2e
 
 
 async def test_a_stat_shows_its_value_and_counts_to_the_next(open_page: Open) -> None:
-    page = await open_page("/list/stream")
+    page = await open_page("/list/streams")
     number = page.locator('[data-table="stats"][data-id="active"][data-field="value"]')
     await expect(page.locator(".lw-stat .lw-ghost__line")).to_have_count(1)
     await apply(page, ".lw-stats", {"set": {"active": {"value": 12, "hint": "of 48"}}})
@@ -24,7 +24,7 @@ async def test_a_stat_shows_its_value_and_counts_to_the_next(open_page: Open) ->
 
 
 async def test_who_wants_no_motion_gets_the_new_number_at_once(open_page: Open) -> None:
-    page = await open_page("/list/stream", still=True)
+    page = await open_page("/list/streams", still=True)
     await apply(page, ".lw-stats", {"set": {"active": {"value": 1}}})
     shown = await page.evaluate("""async () => {
         getElement(document.querySelector(".lw-stats")).apply({ set: { active: { value: 1000 } } });

@@ -5,8 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from components.views.events import MAX_EVENTS, MAX_TEXT, EventsView, present_event
-from services.entities import GoalStatus, Stream
-from services.entities.entity import STREAMS
+from services.entities import STREAMS, GoalStatus, Stream
 from services.realtime import Delta
 
 ORG = uuid4()
@@ -33,7 +32,7 @@ def noted(view: EventsView, *deltas: Delta[Stream]) -> int:
 
 
 def test_an_update_names_the_fields_that_changed_with_both_values() -> None:
-    event = present_event(updated(completed=4, goal_status=GoalStatus.ON_TRACK))
+    event = present_event(STREAMS, updated(completed=4, goal_status=GoalStatus.ON_TRACK))
     assert event["event"] == "UPDATE"
     assert event["name"] == "Nightly"
     assert ["completed", "1", "4"] in event["changed"]
@@ -43,18 +42,18 @@ def test_an_update_names_the_fields_that_changed_with_both_values() -> None:
 
 def test_an_insert_and_a_delete_are_told_apart_and_name_no_field() -> None:
     row = stream()
-    assert present_event(inserted(row))["event"] == "INSERT"
-    gone = present_event(Delta(id=row.id, old=row, new=None))
+    assert present_event(STREAMS, inserted(row))["event"] == "INSERT"
+    gone = present_event(STREAMS, Delta(id=row.id, old=row, new=None))
     assert (gone["event"], gone["changed"], gone["lag_ms"]) == ("DELETE", [], None)
 
 
 def test_the_lag_is_the_age_of_the_rows_last_change() -> None:
-    event = present_event(inserted(stream(updated_at=datetime.now(UTC) - timedelta(seconds=2))))
+    event = present_event(STREAMS, inserted(stream(updated_at=datetime.now(UTC) - timedelta(seconds=2))))
     assert 2000 <= event["lag_ms"] < 3000
 
 
 def test_long_values_are_cut() -> None:
-    event = present_event(updated(description="x" * 5000))
+    event = present_event(STREAMS, updated(description="x" * 5000))
     ((_, _, value),) = [each for each in event["changed"] if each[0] == "description"]
     assert len(value) == MAX_TEXT
 

@@ -13,9 +13,7 @@ from components.views.controls import ControlsView
 from components.views.list_query import ListQuery
 from components.views.rows import RowsView
 from components.window.batch import Batch
-from pages.lists.lists import STREAM_LIST
-from services.entities import GoalStatus, Stream
-from services.entities.entity import STREAMS
+from services.entities import STREAMS, GoalStatus, Stream
 from services.realtime.rows import Rows as FeedRows
 from services.realtime.transports.change import Change, Operation
 
@@ -95,7 +93,7 @@ def by_progress(row: Stream) -> float:
 
 
 def query(**params: str) -> ListQuery[Stream]:
-    return ListQuery.parse(STREAM_LIST, params)
+    return ListQuery.parse(STREAMS.listing, params)
 
 
 @pytest.mark.parametrize(

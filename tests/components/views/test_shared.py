@@ -12,8 +12,7 @@ from components.presentation.rows import present_stream
 from components.views.rows import RowsView
 from components.views.shared import MAX_PATCHES, AllRows, SharedView, SharedViewCursor, shared_by
 from components.window.batch import Payload
-from services.entities import GoalStatus, Stream
-from services.entities.entity import STREAMS
+from services.entities import STREAMS, GoalStatus, Stream
 from services.realtime.rows import Rows
 from services.realtime.transports.change import Change, Operation
 

@@ -6,14 +6,14 @@ from itertools import pairwise
 import pytest
 
 from components.window.hooks import use_all_streams_progress, use_connection_heartbeat, use_signal_alerts
-from services.entities.entity import STREAMS, Topic
+from services.entities import STREAMS, Topic
 from tests.components.desk import FRAME, KINDS, Desk, SlowFrames
 from tests.proxies import TcpProxy
 from tests.world import until
 
 pytestmark = pytest.mark.integration
 INTERVAL = "services.realtime.supervisor.PROBE_INTERVAL_SECONDS"
-TIMEOUT = "services.realtime.supervisor.PROBE_TIMEOUT"
+TIMEOUT = "services.realtime.supervisor.PROBE_TIMEOUT_SECONDS"
 
 
 @pytest.fixture

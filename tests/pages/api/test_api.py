@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from services.entities import Role
+from services.people.models import Role
 from tests.pages.program import Program, refused
 from tests.world import World
 

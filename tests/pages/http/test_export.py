@@ -13,11 +13,11 @@ from pydantic import SecretStr
 
 from pages.http.auth_middleware import AuthMiddleware
 from pages.http.export import export_routes
-from pages.http.session_cookie import SessionCookie
 from pages.http.session_routes import session_routes
 from pages.page.services import Services
+from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions
-from services.entities.entity import ENTITIES
+from services.entities import ENTITIES
 from tests.world import Person, World
 
 pytestmark = pytest.mark.integration

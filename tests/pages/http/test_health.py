@@ -12,15 +12,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from components.window.frame_scheduler import FrameScheduler
+from components.window.registry import WindowRegistry
 from pages.http.health import health_routes
 from pages.page.services import Services
 from services.auth.identity import Claimant
-from services.entities import Role
 from services.errors import IngestRefused
 from services.feed_kind import FeedKind
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate
 from services.ingest import ApiKeyVerifier, Ingest, Limits, Operation, Target, Verb
+from services.people.models import Role
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
 from tests.pages.program import Program, client
 from tests.world import World, until
@@ -40,6 +41,7 @@ async def operated(
             database=database,
             realtime=realtime,
             scheduler=FrameScheduler(),
+            windows=WindowRegistry(),
             ingest=Ingest(database, ApiKeyVerifier(database), Limits(Rate(per_second=10, burst=10))),
             metrics_token=SecretStr(token) if token else None,
         )

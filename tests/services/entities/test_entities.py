@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from sqlalchemy import Enum
 from sqlmodel import SQLModel
 
-from services.entities import Priority, Role, Stream
+from services.entities import ACTIVITIES, ENTITIES, Entity, Priority, Scope, Stream
 from services.entities.alerts import priority_of
-from services.entities.entity import ACTIVITIES, ENTITIES, Entity, Scope
+from services.people.models import Role
 from tests.app_process import ROOT
 from tests.world import World
 

@@ -4,9 +4,10 @@ import pytest
 from pydantic import SecretStr
 from sqlmodel import col, select, update
 
-from services.entities import Notification, Organization, OrgMember, Profile, Role, SignalAlert, Stream
+from services.entities import Notification, SignalAlert, Stream
 from services.errors import ConfigurationError, DatabaseUnavailable, PermissionDenied
 from services.infra.database import Database
+from services.people.models import Organization, OrgMember, Profile, Role
 from services.people.organizations import create_organization, memberships
 from tests.world import World
 

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.entities import Role
 from services.errors import PermissionDenied
 from services.operations.retention import Retention, forget_old
+from services.people.models import Role
 from services.realtime import RealtimeService
 from tests.world import World, until
 

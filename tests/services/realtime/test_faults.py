@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 
-from services.entities.entity import STREAMS
+from services.entities import STREAMS
 from services.feed_kind import FeedKind
 from tests.proxies import FrameProxy, TcpProxy
 from tests.services.realtime.watch import CONNECTED, DISCONNECTED, ERROR, NOTICES, Watch, nothing_left, watching
@@ -340,7 +340,7 @@ async def test_what_the_server_lost_silently_is_found_by_the_reconcile(
     framed: Watch, frames: FrameProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.realtime.supervisor.RECONCILE_INTERVAL_SECONDS", 0.5)
-    monkeypatch.setattr("services.realtime.supervisor.TEND_INTERVAL", 0.2)
+    monkeypatch.setattr("services.realtime.supervisor.MAINTENANCE_INTERVAL_SECONDS", 0.2)
     await frames.close(1001)
     await until(lambda: framed.service.feeds()[0].supervisor.connections == 2, within=10)
     frames.rewrite = lambda frame: [] if '"streams"' in frame else [frame]

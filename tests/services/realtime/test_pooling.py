@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.entities import ConnectionStatus, Stream
-from services.entities.entity import AGENTS, NOTIFICATIONS, SCANS, STREAMS
+from services.entities import AGENTS, NOTIFICATIONS, SCANS, STREAMS, ConnectionStatus, Stream
 from services.feed_kind import FeedKind
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, Subscription
 from tests.proxies import TcpProxy

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.entities import Stream
-from services.entities.entity import STREAMS
+from services.entities import STREAMS, Stream
 from services.realtime.rows import Rows
 from services.realtime.transports.change import Change, Operation
 

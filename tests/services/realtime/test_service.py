@@ -7,9 +7,22 @@ from uuid import uuid4
 import pytest
 from sqlmodel import col, delete, update
 
-from services.entities import AcquisitionScan, ConnectionStatus, GoalStatus, Notification, Role, SignalAlert, Stream
-from services.entities.entity import ALERTS, NOTIFICATIONS, SCANS, STREAMS, Scope, Topic
+from services.entities import (
+    ALERTS,
+    NOTIFICATIONS,
+    SCANS,
+    STREAMS,
+    AcquisitionScan,
+    ConnectionStatus,
+    GoalStatus,
+    Notification,
+    Scope,
+    SignalAlert,
+    Stream,
+    Topic,
+)
 from services.errors import PermissionDenied
+from services.people.models import Role
 from services.realtime import Delta, RealtimeService, Subscription
 from tests.world import World, until
 

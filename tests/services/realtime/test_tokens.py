@@ -13,8 +13,7 @@ from services.auth import sessions as sessions_module
 from services.auth.client import Auth
 from services.auth.identity import Identity
 from services.auth.sessions import Ending, Sessions, UserSession
-from services.entities import ConnectionStatus
-from services.entities.entity import NOTIFICATIONS, STREAMS, Topic
+from services.entities import NOTIFICATIONS, STREAMS, ConnectionStatus, Topic
 from services.errors import SessionExpired
 from services.feed_kind import FeedKind
 from services.infra.backend import APP_ROLE, MIGRATIONS
@@ -53,7 +52,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions_module, "MARGIN", timedelta(seconds=2))
     monkeypatch.setattr(sessions_module, "CHECK_INTERVAL", 0.2)
     monkeypatch.setattr(supervisor_module, "TOKEN_MARGIN", timedelta(seconds=1))
-    monkeypatch.setattr(supervisor_module, "TEND_INTERVAL", 0.2)
+    monkeypatch.setattr(supervisor_module, "MAINTENANCE_INTERVAL_SECONDS", 0.2)
 
 
 def service_of(world: World, *, kind: FeedKind = FeedKind.BROADCAST) -> RealtimeService:

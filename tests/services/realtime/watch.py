@@ -7,8 +7,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from services.entities import ConnectionStatus, Stream
-from services.entities.entity import STREAMS
+from services.entities import STREAMS, ConnectionStatus, Stream
 from services.feed_kind import FeedKind
 from services.realtime import TRANSPORTS, DatabaseSource, Delta, RealtimeService, Subscription
 from tests.world import Person, World, until

@@ -1,9 +1,9 @@
-"""What every monitored row has in common, and how its columns are declared."""
+"""Columns that every monitored row has, and helpers that declare further columns."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID, uuid4
 
 from pydantic import AwareDatetime
@@ -14,34 +14,39 @@ from sqlmodel import Field, SQLModel
 
 
 def timestamp_field(default: Callable[[], datetime] | None = None) -> Any:
-    """A `timestamptz`, aware in Python; None for a new row unless `default` makes one."""
+    """Declare a `timestamptz` column; aware in Python, None for a new row unless `default` makes a value."""
     kind = DateTime(timezone=True)
     return Field(default_factory=default, sa_type=kind) if default else Field(default=None, sa_type=kind)
 
 
 def status_field(default: StrEnum) -> Any:
-    """A text column that holds the values of `default`'s enum, as the table's CHECK does."""
+    """Declare a text column that holds the values of `default`'s enum, as the table's CHECK does."""
     kind = Enum(type(default), native_enum=False, values_callable=lambda members: [member.value for member in members])
     return Field(default=default, sa_type=kind)
 
 
 def json_field(default: Callable[[], Any], *, column: str | None = None) -> Any:
-    """A `jsonb` column, named `column` where Python must call it otherwise; `default` is called for a new row."""
+    """Declare a `jsonb` column.
+
+    Args:
+        default: Makes the value of a new row.
+        column: Name in the table, where the attribute must have another one.
+    """
     if column is None:
         return Field(default_factory=default, sa_type=JSONB)
     return Field(default_factory=default, sa_column=Column(column, JSONB), validation_alias=column)
 
 
 def generated_field(name: str, kind: TypeEngine[Any], **constraints: Any) -> Any:
-    """A column that only the database computes; it is read and never written."""
+    """Declare a column that the database computes; it is read and never written."""
     return Field(default=None, sa_column=Column(name, kind, Computed("", persisted=True)), **constraints)
 
 
 class Row(SQLModel):
-    """A row of an organisation that the dashboard watches.
+    """Base of the models of monitored tables.
 
-    `version` grows with every write of the row, so of two states of one row the one with the higher version is the
-    newer. The database's trigger sets it and the two times; what a writer puts there is ignored.
+    `version` grows with every write, so of two states of a row the one with the higher version is the newer. A trigger
+    sets it and both times; a writer's values are ignored.
     """
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -52,10 +57,10 @@ class Row(SQLModel):
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> Self:
-        """A row to look at, from a record as PostgreSQL and Realtime give it; raises pydantic's ValidationError.
+        """Validate a record of PostgreSQL or Realtime into a read-only row.
 
-        As `model_validate`, for a fraction of what that costs: SQLAlchemy is not told of each value, so that such a row
-        is for no session.
+        Costs a fraction of `model_validate`, since SQLAlchemy does not track the values; such a row belongs to no
+        session. Raises pydantic's ValidationError.
         """
         row: Self = cls.__new__(cls)
         cls.__pydantic_validator__.validate_python(record, self_instance=row)
@@ -63,3 +68,6 @@ class Row(SQLModel):
 
     # Reading generated columns back would need RETURNING, which the policies deny to the sender of an alert.
     __mapper_args__ = {"eager_defaults": False}
+
+
+R = TypeVar("R", bound=Row)

@@ -1,4 +1,4 @@
-"""How fast something progresses, when it will be done, and when its silence means that it has stalled."""
+"""Progress of a run: rate, estimated completion, and stall detection."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -7,21 +7,20 @@ from pydantic import AwareDatetime
 from sqlalchemy import DateTime
 from sqlmodel import Field, SQLModel
 
-from services.entities.base import timestamp_field
+from services.entities.base.row import timestamp_field
 
-# A rate that rests on less is a guess.
 MIN_RATE_WINDOW_SECONDS = 1.0
-# Silence of this many usual intervals, and of this time at least, is a stall.
+"""History below which a rate is not reported."""
 STALL_INTERVALS = 6
 MIN_STALL_TIMEOUT = timedelta(seconds=30)
 
 
 class Progress(SQLModel):
-    """The columns that the database keeps about progress; nobody else writes them.
+    """Progress columns that database triggers maintain.
 
-    `rate` is in units per second over the last `rate_window` seconds or so, older ones weighed down exponentially;
-    `progress_interval` is the usual time between two steps, in seconds. A stream's unit is one of `completed`, a
-    scan's a percentage point.
+    `rate` is in units per second, averaged over the last `rate_window` seconds with exponentially decreasing weights.
+    `progress_interval` is the usual time between two steps in seconds. The unit of a stream is one of `completed`, of a
+    scan a percentage point.
     """
 
     last_progress_at: AwareDatetime | None = timestamp_field()
@@ -31,22 +30,22 @@ class Progress(SQLModel):
 
     @property
     def remaining(self) -> float:
-        """The units still to do."""
+        """Units still to do."""
         raise NotImplementedError
 
     @property
     def is_active(self) -> bool:
-        """Whether progress is to be expected now."""
+        """Whether progress is expected now."""
         raise NotImplementedError
 
     @property
     def speed(self) -> float | None:
-        """The rate, where it rests on enough."""
+        """Units per second; None while there is too little history."""
         return self.rate if self.rate and (self.rate_window or 0) >= MIN_RATE_WINDOW_SECONDS else None
 
     @property
     def done_at(self) -> datetime | None:
-        """When it will be done at the present rate; None when that is not known or no longer a question."""
+        """Estimated time of completion at the current rate; None when unknown or not running."""
         if not self.is_active or self.remaining <= 0 or not self.speed or not self.last_progress_at:
             return None
         try:
@@ -56,19 +55,19 @@ class Progress(SQLModel):
 
     @property
     def stalls_at(self) -> datetime | None:
-        """From when on, without progress until then, it counts as stalled; None when no progress is expected."""
+        """Time from which it counts as stalled without further progress; None when no progress is expected."""
         if not self.is_active or not self.last_progress_at:
             return None
         timeout = max(MIN_STALL_TIMEOUT, timedelta(seconds=STALL_INTERVALS * (self.progress_interval or 0)))
         return self.last_progress_at + timeout
 
     def is_stalled(self, now: datetime) -> bool:
-        """Whether progress has stopped for much longer than usual."""
+        """Whether it has made no progress for much longer than its usual interval."""
         return self.stalls_at is not None and now >= self.stalls_at
 
 
 class ProgressPoint(SQLModel, table=True):
-    """What of a stream or a scan was done at a time; `done` of `whole` units."""
+    """One point of a progress history: `done` of `whole` units at a time."""
 
     __tablename__ = "progress_points"
 

@@ -1,4 +1,4 @@
-"""What programs report of a run over the ingest API, and when their silence means that they cannot be reached."""
+"""Runs that programs report: slug, key, heartbeats, and when a silent run counts as unreachable."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -6,17 +6,17 @@ from uuid import UUID
 from pydantic import AwareDatetime
 from sqlmodel import Field, SQLModel
 
-from services.entities.base import timestamp_field
+from services.entities.base.row import timestamp_field
 
-# Silence of this many intervals is more than a report that came late.
 MISSED_HEARTBEATS = 3
+"""Heartbeat intervals without a report after which a run counts as unreachable."""
 
 
 class Reported(SQLModel):
-    """The columns of a run that programs report: None where people or other jobs wrote it.
+    """Columns of a run that programs report; None where people or other jobs wrote the row.
 
-    `slug` names it within its organisation, `ingest_key` is the key that reported last. A run that said how often it
-    reports, `heartbeat_interval` seconds, counts as unreachable when it runs and has been silent for three of these.
+    `slug` is its name within the organisation, `ingest_key` the key that reported last. `heartbeat_interval` is the
+    declared time between two reports in seconds.
     """
 
     slug: str | None = None
@@ -26,27 +26,27 @@ class Reported(SQLModel):
 
     @property
     def is_expected(self) -> bool:
-        """Whether its status says that somebody works on it now."""
+        """Whether its status says that a program is working on it now."""
         raise NotImplementedError
 
     @property
     def heartbeat_timeout(self) -> timedelta | None:
-        """How long it may be silent; None when it never said how often it reports."""
+        """Time without a heartbeat before the run counts as unreachable; None if it declared no interval."""
         if self.heartbeat_interval is None:
             return None
         return timedelta(seconds=MISSED_HEARTBEATS * self.heartbeat_interval)
 
     @property
     def unreachable_at(self) -> datetime | None:
-        """From when on, without a report until then, it counts as unreachable; None when no report is expected."""
+        """Deadline of the next heartbeat; None when none is expected."""
         if self.heartbeat_timeout is None or self.heartbeat_at is None or not self.is_expected:
             return None
         return self.heartbeat_at + self.heartbeat_timeout
 
     def is_unreachable(self, now: datetime) -> bool:
-        """Whether whoever works on it has gone silent."""
+        """Whether the deadline of the next heartbeat has passed."""
         return self.unreachable_at is not None and now >= self.unreachable_at
 
     def unreachable_since(self, now: datetime) -> datetime | None:
-        """The last report of one that is unreachable; None when it is not."""
+        """Time of the last heartbeat of an unreachable run; None for any other."""
         return self.heartbeat_at if self.is_unreachable(now) else None

@@ -1,0 +1,25 @@
+"""A small badge with a live count."""
+
+from collections.abc import Sequence
+
+from components.elements.figures.counters import bind_counters
+from components.views.counts import Counter
+from components.window.live_element import SHARED_JS, LiveElement
+from components.window.window import Window
+
+
+class CountBadge(LiveElement, component="count_badge.js", dependencies=[SHARED_JS]):
+    """The sum of the counts of `keys`; invisible at 0.
+
+    Batches are those of a `StatGrid`. The value is marked `data-table="inbox" data-id="<keys>" data-field="unread"`.
+    """
+
+    def __init__(self, *keys: str, label: str = "unread") -> None:
+        super().__init__()
+        self.keys = keys
+        self.props["counts"] = list(keys)
+        self.props["label"] = label
+
+    def bind_counters(self, window: Window, counters: Sequence[Counter]) -> None:
+        """Show live counters; the subscriptions, one per entity, end with the element."""
+        bind_counters(self, window, counters)

@@ -1,0 +1,16 @@
+"""Binds live counters to an element that shows them."""
+
+from collections.abc import Sequence
+
+from components.views.counts import Counter, CountsView
+from components.window.live_element import LiveElement
+from components.window.window import Window
+
+
+def bind_counters(element: LiveElement, window: Window, counters: Sequence[Counter]) -> None:
+    """Have `element` show counters; the subscriptions, one per entity, end with the element."""
+    binding = element.bind(window)
+    entities = {counter.entity.table: counter.entity for counter in counters}
+    subscriptions = {table: window.subscribe(entity, on_change=binding.changed) for table, entity in entities.items()}
+    binding.view = CountsView(counters, subscriptions)
+    element.on_delete(*(subscription.close for subscription in subscriptions.values()))

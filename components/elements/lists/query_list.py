@@ -1,0 +1,128 @@
+"""A list with controls above it: both follow one query on one subscription."""
+
+from collections.abc import Callable
+from typing import Generic
+
+from nicegui.events import GenericEventArguments
+
+from components.elements.lists.list_controls import ListControls
+from components.elements.lists.live_list import LiveList, unchanged
+from components.presentation.rows import presenter
+from components.views.controls import ControlsView, Labels
+from components.views.list_query import ListQuery
+from components.views.rows import RowsView
+from components.views.shared import AllRows, SharedView, SharedViewCursor, shared_by
+from components.window.window import Window
+from services.entities import R
+from services.realtime import Delta, FeedStatus
+
+
+class QueryList(Generic[R]):
+    """Binds a live list and its controls to the rows that pass `where` and the query.
+
+    The subscription ends with the list. Windows with the same query share one view until their reader scrolls.
+
+    Args:
+        window: The window that both elements are in.
+        controls: Shows the query and the counts.
+        element: Shows the rows; must have been made with `pages=True`.
+        query: The first query.
+        where: Leaves rows out altogether; prevents sharing.
+        labels: Names the values of selects, by facet; prevents sharing of the controls.
+    """
+
+    def __init__(
+        self,
+        window: Window,
+        controls: ListControls,
+        element: LiveList,
+        *,
+        query: ListQuery[R],
+        where: Callable[[R], bool] | None = None,
+        labels: Labels | None = None,
+    ) -> None:
+        self.element = element
+        self._where = where
+        self._labels = labels
+        self._present = presenter(element.entity)
+        self._rows_binding, self._controls_binding = element.bind(window), controls.bind(window)
+        self._subscription = window.subscribe(element.entity, on_change=self._changed, on_status=self._recheck)
+        self._controls_view = ControlsView(self._subscription, query, where, labels)
+        self._rows_view = RowsView(
+            self._subscription,
+            present=self._present,
+            key=query.sort.key,
+            where=self._passes,
+            is_volatile=query.sort.is_volatile,
+        )
+        self._rows_view.is_filtered = not query.is_everything
+        self._rows_binding.view = SharedViewCursor(self._shared_rows, self._rows_view)
+        self._controls_binding.view = SharedViewCursor(self._shared_controls, self._controls_view)
+        element.on("scroll", self._on_scroll)
+        element.on("settle", self._on_settle)
+        element.on_delete(self._controls_binding.close, self._subscription.close)
+
+    def show(self, query: ListQuery[R]) -> None:
+        """Answer another query, from the beginning of the list."""
+        self._controls_view.query = query
+        rows = self._rows_view
+        rows.is_filtered = not query.is_everything
+        rows.key, rows.is_volatile = query.sort.key, query.sort.is_volatile
+        rows.scroll(0, is_read=False)
+        rows.settle()
+        self._controls_binding.refresh()
+        self._rows_binding.refresh()
+
+    def relabel(self) -> None:
+        """Send the controls again: `labels` return other names."""
+        self._controls_binding.refresh()
+
+    def _passes(self, row: R) -> bool:
+        return (self._where is None or self._where(row)) and self._controls_view.query.matches(row)
+
+    def _changed(self, deltas: list[Delta[R]]) -> None:
+        self._rows_binding.changed(deltas)
+        self._controls_binding.changed(deltas)
+
+    def _recheck(self, _: FeedStatus) -> None:
+        """Check every row again at each probe, where time alone changes the values of facets."""
+        if self._controls_view.query.spec.time_dependent:
+            self._changed(unchanged(self._subscription.rows()))
+
+    def _shared_rows(self) -> SharedView | None:
+        """The view that windows with the same query share while they are at the beginning of the list."""
+        query = self._controls_view.query
+        rows = self._rows_view
+        if self._where is not None or query.sort.is_volatile or rows.is_read or rows.first:
+            return None
+
+        def make(source: AllRows[R]) -> RowsView[R]:
+            view = RowsView(source, present=self._present, key=query.sort.key, where=query.matches)
+            view.is_filtered = not query.is_everything
+            return view
+
+        return self._subscription.shared((self._present, query.key), shared_by(make))
+
+    def _shared_controls(self) -> SharedView | None:
+        query = self._controls_view.query
+        if self._where is not None or self._labels:
+            return None
+
+        def make(source: AllRows[R]) -> ControlsView[R]:
+            return ControlsView(source, query, None)
+
+        return self._subscription.shared(query.key, shared_by(make))
+
+    def _on_scroll(self, event: GenericEventArguments) -> None:
+        first, is_reading = event.args.get("first"), event.args.get("reading")
+        if not isinstance(first, int) or not isinstance(is_reading, bool):
+            return
+        was_reading, has_moved = self._rows_view.is_read, first != self._rows_view.first
+        self._rows_view.scroll(first, is_read=is_reading)
+        if has_moved or (was_reading and not is_reading):
+            self._rows_binding.refresh()
+
+    def _on_settle(self) -> None:
+        self._rows_view.scroll(0, is_read=False)
+        self._rows_view.settle()
+        self._rows_binding.refresh()

@@ -1,0 +1,70 @@
+"""The panel beside a list: the row that the URL selects, in full."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from nicegui import ui
+
+from components.elements.lists.details import Details
+from components.elements.lists.live_list import LiveList
+from components.shell.shell import section
+from pages.lists.entity_list import entity_list
+from pages.lists.run_log import run_log
+from pages.page.context import PageContext
+from services.entities import ACTIVITIES, Reported
+
+SELECTED_PARAMETER = "selected"
+
+
+class DetailPanel:
+    """Shows the row that the URL's `selected` names, and writes there what a person selects in `rows`."""
+
+    def __init__(self, page: PageContext, rows: LiveList) -> None:
+        self._page = page
+        self._rows = rows
+        self._entity = rows.entity
+        self._selected: str | None = None
+        rows.on_select(self.select)
+        self._panel = ui.element("aside").classes("lw-aside")
+        self._panel.props["aria-label"] = f"Details of the {self._entity.noun}"
+        self.follow(page.url.params)
+
+    def select(self, id: str | None) -> None:
+        """Show a row, or none; the id comes from the browser and may be anything."""
+        chosen = {SELECTED_PARAMETER: id[:60]} if id else {}
+        self._page.url.set(chosen, known=(SELECTED_PARAMETER,), is_new=True)
+        self.follow(chosen)
+
+    def follow(self, params: Mapping[str, str]) -> None:
+        """Show what the URL selects."""
+        selected = params.get(SELECTED_PARAMETER)
+        if selected == self._selected:
+            return
+        self._selected = selected
+        self._rows.set_selected(selected)
+        self._panel.clear()
+        if selected is not None:
+            with self._panel:
+                self._build(_uuid(selected))
+
+    def _build(self, id: UUID | None) -> None:
+        gone = (
+            "It was deleted, it belongs to another organisation, or it is older than the latest "
+            f"{self._entity.limit} that are kept here."
+        )
+        element = Details(self._entity, gone_text=gone)
+        element.on_close(lambda: self.select(None))
+        element.bind_row(self._page.window, id)
+        if id is not None and issubclass(self._entity.model, Reported):
+            run_log(self._page, self._entity, id)
+        with section("History"):
+            entity_list(
+                self._page, ACTIVITIES, where=lambda activity: activity.subject_id == id, empty_text="No history yet"
+            )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,54 @@
+"""Lists of an entity's rows on a page, without controls."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from components.elements.lists.live_list import LiveList
+from components.views.rows import MAX_ROWS
+from pages.page.context import PageContext
+from services.entities import Entity, R
+from services.people.inbox import INBOXES, Inbox
+
+
+def entity_list(
+    page: PageContext,
+    entity: Entity[R],
+    *,
+    where: Callable[[R], bool] | None = None,
+    key: Callable[[R], Any] | None = None,
+    limit: int = MAX_ROWS,
+    empty_text: str | None = None,
+    skeletons: int | None = None,
+    time_dependent: bool = False,
+) -> LiveList:
+    """Show an entity's rows in its default order; alerts and notifications can be marked as read.
+
+    Args:
+        page: The page that is being built.
+        entity: Whose rows.
+        where: Keeps a row if true.
+        key: Sorts the rows instead of the entity's default order.
+        limit: Number of rows shown at most.
+        empty_text: Sentence of an empty list; the entity's own by default, an empty string shows nothing.
+        skeletons: Number of placeholders; the entity's own by default.
+        time_dependent: Whether time alone changes what `where` keeps.
+    """
+    element = LiveList(entity, empty_text=empty_text, skeletons=skeletons)
+    element.bind_rows(page.window, key=key, where=where, limit=limit, time_dependent=time_dependent)
+    if inbox := INBOXES.get(entity.table):
+        accept_marks(page, element, inbox)
+    return element
+
+
+def accept_marks(page: PageContext, element: LiveList, inbox: Inbox) -> None:
+    """Mark as read what the person marks in the list; the id comes from the browser and may be anything."""
+
+    async def mark(id: str) -> None:
+        try:
+            row_id = UUID(id)
+        except ValueError:
+            return
+        await page.act(inbox.mark(page.services.database, page.session.identity, row_id))
+
+    element.on_mark_read(mark)

@@ -1,0 +1,69 @@
+"""Lists with controls, whose query is part of the URL."""
+
+from collections.abc import Mapping
+from typing import Any, Generic
+
+from components.elements.lists.list_controls import ListControls
+from components.elements.lists.live_list import LiveList
+from components.elements.lists.query_list import QueryList
+from components.views.controls import Labels
+from components.views.list_query import ListQuery
+from pages.lists.detail_panel import DetailPanel
+from pages.lists.entity_list import accept_marks
+from pages.page.context import PageContext
+from pages.page.membership import ORG_PARAMETER
+from services.entities import Entity, R
+from services.people.inbox import INBOXES
+
+
+def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | None = None) -> QueryList[R]:
+    """Show every row of an entity with search, facets, sorts and export, as the URL says.
+
+    A selected row opens in full beside the list, where the entity has details.
+
+    Args:
+        page: The page that is being built.
+        entity: Whose rows.
+        labels: Names the values of selects, by facet.
+    """
+    export_path = f"/export/{entity.table}.csv?{ORG_PARAMETER}={page.membership.org_id}"
+    controls = ListControls(entity.listing, noun=entity.plural, export_path=export_path)
+    element = LiveList(entity, pages=True)
+    panel = DetailPanel(page, element) if entity.has_details else None
+    query: ListQuery[R] = ListQuery.parse(entity.listing, page.url.params)
+    rows = QueryList(page.window, controls, element, query=query, labels=labels)
+    follower = _UrlFollower(page, entity, rows, query, panel)
+    controls.on_query(follower.choose)
+    page.url.listen(follower.follow)
+    if inbox := INBOXES.get(entity.table):
+        accept_marks(page, element, inbox)
+    return rows
+
+
+class _UrlFollower(Generic[R]):
+    """Keeps the query of a list and the URL equal."""
+
+    def __init__(
+        self, page: PageContext, entity: Entity[R], rows: QueryList[R], query: ListQuery[R], panel: DetailPanel | None
+    ) -> None:
+        self._page = page
+        self._spec = entity.listing
+        self._rows = rows
+        self._query = query
+        self._panel = panel
+
+    def choose(self, chosen: ListQuery[Any]) -> None:
+        """Show what the person chose, and write it into the URL; typing adds no history entries."""
+        is_typing = bool(self._query.search) and chosen.search != self._query.search
+        self._query = chosen
+        names = ("q", "sort", *(facet.name for facet in self._spec.facets))
+        self._page.url.set(chosen.params, known=names, is_new=not is_typing)
+        self._rows.show(chosen)
+
+    def follow(self, params: Mapping[str, str]) -> None:
+        """Show what the URL says."""
+        if self._panel:
+            self._panel.follow(params)
+        if (asked := ListQuery.parse(self._spec, params)) != self._query:
+            self._query = asked
+            self._rows.show(asked)

@@ -1,0 +1,1 @@
+"""What a monitored table is declared with: row models, statuses, layout and listing."""

@@ -1,0 +1,77 @@
+"""The descriptor of a monitored table, and the topics that its changes arrive on."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic
+from uuid import UUID
+
+from services.entities.base.layout import EmptyState, RowLayout
+from services.entities.base.listing import ListSpec
+from services.entities.base.row import R
+from services.entities.base.status import StyledStatus
+
+
+class Scope(StrEnum):
+    """Who shares a topic: the members of an organisation, or one user."""
+
+    ORG = "org"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """The scope of one upstream channel; as text `org:<uuid>` or `user:<uuid>`, as the database's triggers name it."""
+
+    scope: Scope
+    id: UUID
+
+    def __str__(self) -> str:
+        return f"{self.scope}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Entity(Generic[R]):
+    """One monitored table: feeds, lists, details, exports, hooks and tests follow from this declaration.
+
+    Args:
+        table: Name of the table in the schema `public`.
+        model: Model of its rows.
+        scope: Whose topic its changes arrive on.
+        order: SQL order of a snapshot, most wanted rows first.
+        limit: Number of rows that a feed holds at most.
+        label: Heading of its lists and its tab, in the plural.
+        noun: One row, in the singular and in small letters.
+        statuses: Enum of its status.
+        layout: The parts of a row on the page.
+        listing: Search, facets and sorts.
+        empty: What a list without rows shows.
+        tab: Path of its tab below /monitoring, for instance "/agents"; None for no tab.
+        has_details: Whether a row opens in full beside its list.
+        skeletons: Number of placeholder rows while it loads.
+        is_read_only: Whether the database alone writes its rows.
+    """
+
+    table: str
+    model: type[R]
+    scope: Scope
+    order: str
+    limit: int
+    label: str
+    noun: str
+    statuses: type[StyledStatus]
+    layout: RowLayout[R]
+    listing: ListSpec[R]
+    empty: EmptyState
+    tab: str | None = None
+    has_details: bool = True
+    skeletons: int = 3
+    is_read_only: bool = False
+
+    @property
+    def plural(self) -> str:
+        """Its rows, in small letters."""
+        return f"{self.noun}s"
+
+    def topic(self, scope_id: UUID) -> Topic:
+        """The topic of this entity for the organisation or user `scope_id`."""
+        return Topic(self.scope, scope_id)

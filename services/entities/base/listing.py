@@ -1,0 +1,131 @@
+"""How the rows of an entity are searched, filtered and sorted: one declaration for lists, exports and URLs."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal
+
+from services.entities.base.progress import Progress
+from services.entities.base.reported import Reported
+from services.entities.base.row import R
+from services.entities.base.status import StyledStatus, Tone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One value of a facet, and how its chip looks."""
+
+    value: str
+    label: str
+    icon: str = ""
+    tone: Tone = "neutral"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facet(Generic[R]):
+    """One property to filter by.
+
+    Chips show a few fixed `options` with counts. A select offers the values that the rows have, labelled by `label_of`.
+
+    Args:
+        name: The URL parameter.
+        label: Shown to people.
+        values: Returns the values that a row has; a row may have none or several.
+        options: The chips, in order.
+        kind: Chips or a select.
+        label_of: Returns the label of a row's value, for a select.
+    """
+
+    name: str
+    label: str
+    values: Callable[[R], Collection[str]]
+    options: tuple[Option, ...] = ()
+    kind: Literal["chips", "select"] = "chips"
+    label_of: Callable[[R], str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sort(Generic[R]):
+    """An order of rows by `key`, ascending.
+
+    An order that `is_volatile` changes with the work itself; it is applied only when a person asks for it.
+    """
+
+    name: str
+    label: str
+    key: Callable[[R], Any]
+    is_volatile: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ListSpec(Generic[R]):
+    """Search, facets and sorts of one entity; the first sort is the default.
+
+    Args:
+        search_text: Returns the text of a row that a search looks through.
+        facets: The filters.
+        sorts: The orders.
+        time_dependent: Whether the values of a facet change with time alone.
+    """
+
+    search_text: Callable[[R], str]
+    facets: tuple[Facet[R], ...] = ()
+    sorts: tuple[Sort[R], ...]
+    time_dependent: bool = False
+
+    def facet_values(self, row: R) -> tuple[tuple[str, ...], ...]:
+        """The values of a row for each facet."""
+        return tuple(tuple(facet.values(row)) for facet in self.facets)
+
+
+STALLED = Option(value="stalled", label="Stalled", icon="hourglass_disabled", tone="caution")
+UNREACHABLE = Option(value="unreachable", label="Unreachable", icon="cloud_off", tone="critical")
+UNREAD = Option(value="unread", label="Unread", icon="mark_email_unread", tone="active")
+
+
+def options_of(statuses: type[StyledStatus]) -> tuple[Option, ...]:
+    """One option for each status, in the order of the enum."""
+    return tuple(
+        Option(value=status.value, label=status.style.label, icon=status.style.icon, tone=status.style.tone)
+        for status in statuses
+    )
+
+
+def status_facet(status_of: Callable[[R], StyledStatus], *options: Option) -> Facet[R]:
+    """The facet `status`, with unreachable and stalled rows counted where `options` include them."""
+
+    def values(row: R) -> tuple[str, ...]:
+        now = datetime.now(UTC)
+        status = status_of(row).value
+        if isinstance(row, Reported) and row.is_unreachable(now):
+            return (status, UNREACHABLE.value)
+        if isinstance(row, Progress) and row.is_stalled(now):
+            return (status, STALLED.value)
+        return (status,)
+
+    return Facet(name="status", label="Status", values=values, options=options)
+
+
+def newest_first(row: Any) -> float:
+    """Sort key: creation, latest first."""
+    return -row.created_at.timestamp() if row.created_at else 0.0
+
+
+def latest_update(row: Any) -> float:
+    """Sort key: last change, latest first."""
+    return -row.updated_at.timestamp() if row.updated_at else 0.0
+
+
+def finishing_soonest(row: Progress) -> float:
+    """Sort key: estimated time of completion, soonest first; rows without an estimate last."""
+    return row.done_at.timestamp() if row.done_at else float("inf")
+
+
+NEWEST: Sort[Any] = Sort(name="newest", label="Newest first", key=newest_first)
+LAST_UPDATED: Sort[Any] = Sort(name="updated", label="Last updated", key=latest_update, is_volatile=True)
+FINISHING_SOONEST: Sort[Any] = Sort(name="left", label="Finishing soonest", key=finishing_soonest, is_volatile=True)
+
+
+def by_name(name_of: Callable[[R], str]) -> Sort[R]:
+    """The sort by name, ignoring case."""
+    return Sort(name="name", label="By name", key=lambda row: name_of(row).casefold())

@@ -1,0 +1,57 @@
+"""Coalesces requests for a piece of work: runs it at once when idle, and at most once per interval under load."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+
+class Coalescer:
+    """Runs `work` soon after `schedule`, however often that is called meanwhile.
+
+    The first run after an idle period starts at once. Later runs start no sooner than `interval()` seconds after the
+    previous one started. Belongs to the running event loop; `work` must not raise.
+
+    Args:
+        work: What to run, without arguments.
+        interval: Returns the seconds to keep between two starts; asked at each `schedule`. `last_cost` is at hand.
+        is_eager: Whether an idle `schedule` runs `work` before it returns, instead of in the next turn of the loop.
+    """
+
+    def __init__(self, work: Callable[[], None], *, interval: Callable[[], float], is_eager: bool = False) -> None:
+        self.last_cost = 0.0
+        """Seconds that the previous run took; 0 before the first."""
+        self._work = work
+        self._interval = interval
+        self._is_eager = is_eager
+        self._started_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether a run is due."""
+        return self._timer is not None
+
+    def schedule(self) -> None:
+        """Run the work now or when the interval is over; idempotent until it runs."""
+        if self._timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        due_at = self._started_at + self._interval()
+        if self._is_eager and due_at <= loop.time():
+            self.run()
+        else:
+            self._timer = loop.call_at(max(loop.time(), due_at), self.run)
+
+    def run(self) -> None:
+        """Run the work now, instead of when it was due."""
+        self.cancel()
+        self._started_at = asyncio.get_running_loop().time()
+        began = time.perf_counter()
+        self._work()
+        self.last_cost = time.perf_counter() - began
+
+    def cancel(self) -> None:
+        """Forget that a run was due; idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
