@@ -145,7 +145,7 @@ class Figures:
                 "events": feed.meter.events,
                 "reconnects": _reconnects(feed),
                 "missed": feed.status.missed_probes,
-                "repaired": feed.supervisor.repaired,
+                "repaired": feed.meter.repaired_rows,
                 "subscriptions": len(feed.subscriptions),
             }
             for feed in self._mine()
@@ -201,7 +201,7 @@ class Figures:
 
 
 def _reconnects(feed: Feed) -> int:
-    return max(0, feed.supervisor.connections - 1)
+    return feed.meter.reconnects
 
 
 def _milliseconds(seconds: float | None) -> str | None:

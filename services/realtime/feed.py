@@ -1,10 +1,9 @@
-"""One topic: its rows, its status and who watches them, kept equal to the database by a supervisor."""
+"""A feed: the rows of one topic, its status and its subscriptions."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from random import Random
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic
 from uuid import UUID
 
 from services.entities import ConnectionStatus, Entity, R, Topic
@@ -12,77 +11,84 @@ from services.errors import SessionExpired
 from services.realtime.delta_batcher import DeltaBatcher
 from services.realtime.meter import Meter, Totals
 from services.realtime.rows import Delta, Quarantine, Rows
-from services.realtime.source import Source
 from services.realtime.status import FeedStatus
-from services.realtime.supervisor import Supervisor
+from services.realtime.subscription import Subscription
 from services.realtime.transports.change import Change
-from services.realtime.transports.transport import Transport
 
-if TYPE_CHECKING:
-    from services.realtime.subscription import Subscription
+MIN_TOKEN_LIFE = timedelta(seconds=1)
 
 
 class Feed:
-    """The rows of one topic, shared by every subscription on it.
+    """The rows of one topic, shared by every subscription on it; a supervisor keeps them equal to the database.
 
-    The hub adds only subscriptions whose holder may listen to the topic. A subscription's table is loaded when its first subscription
-    comes and dropped with its last. Close with `aclose`.
+    A table is loaded with its first subscription and dropped with its last. Subscriptions must be authorised before
+    they are added.
+
+    Args:
+        topic: The organisation or user.
+        quarantine: Takes rows that fail validation.
+        on_membership: Called with the topic when memberships changed, or may have changed unnoticed.
+        totals: Sums over all feeds.
     """
 
     def __init__(
         self,
         topic: Topic,
         *,
-        transport: Transport,
-        source: Source,
         quarantine: Quarantine,
         on_membership: Callable[[Topic], None],
-        random: Random,
         totals: Totals | None = None,
     ) -> None:
         self.topic = topic
         self.status = FeedStatus(status=ConnectionStatus.CONNECTING)
         self.subscriptions: set[Subscription[Any]] = set()
         self.meter = Meter(totals=totals)
+        self.on_wake: Callable[[], None] = lambda: None
+        """Called when there is something for the supervisor to do; the supervisor sets it."""
         self._quarantine = quarantine
         self._on_membership = on_membership
         self._tables: dict[str, Table[Any]] = {}
         self._probes: dict[UUID, asyncio.Future[None]] = {}
-        self.supervisor = Supervisor(self, transport=transport, source=source, random=random)
 
     # Subscriptions
 
-    def add(self, subscription: "Subscription[Any]") -> None:
-        """Serve a subscription: its rows at once if they are known, else as soon as they are; then every change."""
+    def add(self, subscription: Subscription[Any]) -> None:
+        """Serve a subscription: its rows now or as soon as they are loaded, then every change."""
         self.subscriptions.add(subscription)
+        subscription.attach(self)
         table = self._tables.get(subscription.entity.table)
         if table is None:
             table = self._tables[subscription.entity.table] = Table(subscription.entity, self._quarantine)
-            self.supervisor.wake()
-        # What waits to be told is in the rows that the new subscription gets.
+            self.on_wake()
+        # Pending deltas are included in the rows that the new subscription gets.
         table.batcher.flush()
         table.subscriptions.add(subscription)
         if table.is_loaded:
             subscription.deliver([Delta(id=row.id, old=None, new=row) for row in table.rows])
         subscription.deliver_status(self.status)
 
-    def discard(self, subscription: "Subscription[Any]") -> None:
-        """Serve a subscription no more; idempotent."""
+    def discard(self, subscription: Subscription[Any]) -> None:
+        """Stop serving a subscription; idempotent."""
         self.subscriptions.discard(subscription)
         if table := self._tables.get(subscription.entity.table):
             table.subscriptions.discard(subscription)
             if not table.subscriptions:
                 table.batcher.cancel()
                 del self._tables[subscription.entity.table]
-        self.supervisor.wake()
+        self.on_wake()
 
     def rows(self, entity: Entity[R]) -> Rows[R] | None:
-        """The rows of a watched table, or None while no snapshot of it was read."""
+        """The rows of a subscribed table; None before its first snapshot."""
         table = self._tables.get(entity.table)
         return table.rows if table and table.is_loaded else None
 
-    def token_owner(self) -> "Subscription[Any] | None":
-        """The subscription whose access token lasts longest, or None when nobody has a usable one."""
+    @property
+    def last_event_at(self) -> datetime | None:
+        """Time of the last event; None before the first."""
+        return self.meter.last_event_at
+
+    def token_owner(self) -> Subscription[Any] | None:
+        """The subscription whose access token is valid longest; None when no token is usable."""
         best: tuple[datetime, Subscription[Any]] | None = None
         for subscription in self.subscriptions:
             try:
@@ -91,16 +97,12 @@ class Feed:
                 continue
             if best is None or expires_at > best[0]:
                 best = (expires_at, subscription)
-        return best[1] if best and best[0] > datetime.now(UTC) + timedelta(seconds=1) else None
+        return best[1] if best and best[0] > datetime.now(UTC) + MIN_TOKEN_LIFE else None
 
-    async def aclose(self) -> None:
-        """End the channel; idempotent."""
-        await self.supervisor.aclose()
-
-    # What arrives: the Sink of the transport
+    # Events, as the sink of a transport
 
     def change(self, change: Change) -> None:
-        self.meter.arrived()
+        self.meter.record_event()
         table = self._tables.get(change.table)
         if table is None:
             return
@@ -110,7 +112,7 @@ class Feed:
             table.batcher.add([delta])
 
     def membership(self) -> None:
-        self.meter.arrived()
+        self.meter.record_event()
         self._on_membership(self.topic)
 
     def probe(self, nonce: UUID) -> None:
@@ -118,67 +120,68 @@ class Feed:
             waiting.set_result(None)
 
     def resync_required(self, table: str) -> None:
-        self.meter.arrived()
-        if watched := self._tables.get(table):
-            watched.buffer_changes()
-            self.supervisor.wake()
+        self.meter.record_event()
+        if subscribed := self._tables.get(table):
+            subscribed.buffer_changes()
+            self.on_wake()
 
     def malformed(self, payload: Mapping[str, Any], reason: str) -> None:
-        self.meter.arrived()
+        self.meter.record_event()
         row = payload.get("record") or payload.get("old_record")
         id = row.get("id") if isinstance(row, Mapping) else None
         self._quarantine(str(payload.get("table")), str(id), reason)
 
-    # What the supervisor does
+    # Called by the supervisor
 
     def buffer_changes(self) -> None:
-        """From now on buffer_changes back every change, until its table's snapshot is in."""
+        """Buffer every change until its table's snapshot is in."""
         for table in self._tables.values():
             table.buffer_changes()
 
-    def unloaded(self) -> "Iterator[Table[Any]]":
-        """The tables that wait for a snapshot."""
-        return iter([table for table in self._tables.values() if table.buffered is not None or not table.is_loaded])
+    def unloaded(self) -> "list[Table[Any]]":
+        """The tables that need a snapshot."""
+        return [table for table in self._tables.values() if table.buffered is not None or not table.is_loaded]
 
-    def loaded(self) -> "Iterator[Table[Any]]":
-        """The tables that a snapshot has filled."""
-        return iter([table for table in self._tables.values() if table.is_loaded])
+    def loaded(self) -> "list[Table[Any]]":
+        """The tables with a snapshot."""
+        return [table for table in self._tables.values() if table.is_loaded]
 
     def take_snapshot(self, table: "Table[R]", records: list[dict[str, Any]]) -> int:
-        """Fill a table, apply what was buffered back, and tell its subscriptions.
+        """Fill a table, apply the buffered changes, and deliver what differs.
 
-        Returns how many rows were wrong; those that newer ones took the place of, beyond the table's limit, were not.
+        Returns:
+            The number of rows that were wrong; rows that fell beyond the table's limit are not counted.
         """
         table.batcher.flush()
         deltas = table.fill(records)
         if deltas:
             table.deliver(deltas)
-        # That there are no rows is news too.
+        # A status is delivered with no rows, too: "none" is known from here on.
         for subscription in list(table.subscriptions):
             subscription.deliver_status(self.status)
         is_cut = len(records) >= table.entity.limit
         return sum(1 for delta in deltas if delta.new or not is_cut)
 
     def set_status(self, status: FeedStatus) -> None:
-        """Take a new status and tell every subscription."""
+        """Take a new status and deliver it to every subscription."""
         self.status = status
         for subscription in list(self.subscriptions):
             subscription.deliver_status(status)
 
     def expect_probe(self, nonce: UUID) -> "asyncio.Future[None]":
-        """A future that is done when that probe comes back."""
+        """Return a future that is done when the probe with `nonce` comes back."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._probes[nonce] = waiting
         waiting.add_done_callback(lambda _: self._probes.pop(nonce, None))
         return waiting
 
     def recheck_subscriptions(self) -> None:
-        """Have the subscriptions of everybody here checked: somebody was refused, or what would tell was not heard."""
+        """Have every subscription's authorisation checked again."""
         self._on_membership(self.topic)
 
 
 class Table(Generic[R]):
-    """One watched table of a feed: its rows, its subscriptions, and the changes buffered back while a snapshot is read."""
+    """One subscribed table of a feed: its rows, its subscriptions, and the changes buffered during a snapshot."""
 
     def __init__(self, entity: Entity[R], quarantine: Quarantine) -> None:
         self.entity = entity
@@ -187,13 +190,14 @@ class Table(Generic[R]):
         self.batcher = DeltaBatcher(self.deliver)
         self.is_loaded = False
         self.buffered: list[Change] | None = []
+        """Changes since the snapshot was asked for; None while changes are applied at once."""
 
     def buffer_changes(self) -> None:
-        """Hold changes back; those buffered already, on a channel that was lost, are in the next snapshot."""
+        """Start a new buffer; changes buffered before, on a lost channel, are part of the next snapshot."""
         self.buffered = []
 
     def fill(self, records: list[dict[str, Any]]) -> list[Delta[R]]:
-        """Take a snapshot, then what was buffered back since before it was read."""
+        """Replace the rows by a snapshot, then apply the changes buffered since before it was read."""
         deltas = self.rows.replace(records)
         buffered, self.buffered = self.buffered or [], None
         deltas += [delta for change in buffered if (delta := self.rows.apply(change))]
@@ -201,7 +205,7 @@ class Table(Generic[R]):
         return deltas
 
     def deliver(self, deltas: list[Delta[R]]) -> None:
-        """Tell the subscriptions; a callback may close any of them."""
+        """Deliver deltas to the subscriptions; a callback may close any of them."""
         for subscription in list(self.subscriptions):
             if not subscription.is_closed:
                 subscription.deliver(deltas)

@@ -1,7 +1,7 @@
-"""The hub: one per process, pools feeds by topic and gives out subscriptions on them."""
+"""The realtime service: one per process, pools feeds by topic and hands out subscriptions."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -29,11 +29,13 @@ from services.entities import (
     Topic,
 )
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
+from services.infra.backoff import Backoff
 from services.realtime.feed import Feed
 from services.realtime.meter import Totals
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import OnChange, OnStatus, Subscriber, Subscription
+from services.realtime.supervisor import Supervisor
 from services.realtime.transports.transport import Transport
 
 logger = structlog.get_logger(__name__)
@@ -41,13 +43,14 @@ logger = structlog.get_logger(__name__)
 LINGER_SECONDS = 5.0
 RECHECK_INTERVAL_SECONDS = 30.0
 UNNOTIFIED_RECHECK_INTERVAL_SECONDS = 3.0
-CHECK_RETRY_SECONDS = 1.0
+CHECK_BACKOFF_BASE_SECONDS = 0.5
+CHECK_BACKOFF_MAX_SECONDS = 2.0
 MAX_QUARANTINED = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """A row that failed validation, the first reason, and how often it came on its topic."""
+    """A row that failed validation, the first reason, and how often it arrived on its topic."""
 
     topic: Topic
     table: str
@@ -57,12 +60,17 @@ class Quarantined:
 
 
 class RealtimeService:
-    """Any number of subscriptions share one feed, and so one upstream channel, per topic; the last one to leave releases it.
+    """Pools subscriptions: all on one topic share one feed, and so one upstream channel; the last one releases it.
 
-    A subscription on a topic needs the database's word that its holder may listen there. It is asked for when the subscription
-    is taken, whenever the holder's memberships change (their own topic tells, or a question every few seconds while
-    it is not heard), and every half minute.
-    Close with `aclose`, which ends every subscription.
+    The database authorises each subscription when it begins, whenever the subscriber's memberships change, and every
+    half minute. Changes of memberships arrive on the subscriber's own topic; while that is not connected, the database
+    is asked every few seconds. Close with `aclose`, which ends every subscription.
+
+    Args:
+        transport: Opens channels.
+        source: Reads from the database.
+        linger: Seconds that a feed outlives its last subscription, so that a reload costs nothing.
+        random: Randomness of the backoff.
     """
 
     def __init__(
@@ -74,10 +82,10 @@ class RealtimeService:
         self._source = source
         self._linger = linger
         self._random = random or Random()
-        self._feeds: dict[Topic, Feed] = {}
+        self._supervisors: dict[Topic, Supervisor] = {}
         self._subscriptions: set[Subscription[Any]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._spawn(self._recheck_for_ever(), "recheck of subscriptions")
+        self._spawn(self._recheck_loop(), "recheck of subscriptions")
 
     def subscribe(
         self,
@@ -89,7 +97,16 @@ class RealtimeService:
         on_change: OnChange[R] | None = None,
         on_status: OnStatus | None = None,
     ) -> Subscription[R]:
-        """Take a subscription on the entity's rows of the organisation or user `scope_id`, for `session`; returns at once."""
+        """Subscribe to an entity's rows; returns at once.
+
+        Args:
+            entity: Whose rows.
+            scope_id: The organisation or the user, as the entity's scope says.
+            session: Who subscribes.
+            where: Keeps a row if true.
+            on_change: Called with deltas; may be async.
+            on_status: Called with every new status; may be async.
+        """
         subscription = Subscription(
             entity,
             entity.topic(scope_id),
@@ -100,44 +117,42 @@ class RealtimeService:
             on_close=self._release,
         )
         self._subscriptions.add(subscription)
-        self._spawn(self._authorize(subscription), f"authorize to {subscription.topic}")
+        self._spawn(self._authorize(subscription), f"authorisation for {subscription.topic}")
         return subscription
 
     def subscribe_to_stream_progress(
         self, stream_id: UUID, org_id: UUID, *, session: Subscriber, **callbacks: Any
     ) -> Subscription[Stream]:
-        """One stream of an organisation. `callbacks` are `on_change` and `on_status`, here and below."""
-        return self.subscribe(
-            STREAMS, org_id, session=session, where=lambda stream: stream.id == stream_id, **callbacks
-        )
+        """Subscribe to one stream of an organisation; `callbacks` are `on_change` and `on_status`, here and below."""
+        return self.subscribe(STREAMS, org_id, session=session, where=lambda row: row.id == stream_id, **callbacks)
 
     def subscribe_to_all_streams(self, org_id: UUID, *, session: Subscriber, **callbacks: Any) -> Subscription[Stream]:
-        """Every stream of an organisation."""
+        """Subscribe to every stream of an organisation."""
         return self.subscribe(STREAMS, org_id, session=session, **callbacks)
 
     def subscribe_to_scan_progress(
         self, scan_id: UUID, org_id: UUID, *, session: Subscriber, **callbacks: Any
     ) -> Subscription[AcquisitionScan]:
-        """One scan of an organisation."""
-        return self.subscribe(SCANS, org_id, session=session, where=lambda scan: scan.id == scan_id, **callbacks)
+        """Subscribe to one scan of an organisation."""
+        return self.subscribe(SCANS, org_id, session=session, where=lambda row: row.id == scan_id, **callbacks)
 
     def subscribe_to_agent_executions(
         self, org_id: UUID, *, session: Subscriber, stream_id: UUID | None = None, **callbacks: Any
     ) -> Subscription[AgentExecution]:
-        """The agent executions of an organisation, or of one of its streams."""
-        where = (lambda run: run.stream_id == stream_id) if stream_id else None
+        """Subscribe to the agent executions of an organisation, or of one of its streams."""
+        where = (lambda row: row.stream_id == stream_id) if stream_id else None
         return self.subscribe(AGENTS, org_id, session=session, where=where, **callbacks)
 
     def subscribe_to_signal_alerts(
         self, user_id: UUID, *, session: Subscriber, **callbacks: Any
     ) -> Subscription[SignalAlert]:
-        """The alerts for a user."""
+        """Subscribe to the alerts for a user."""
         return self.subscribe(ALERTS, user_id, session=session, **callbacks)
 
     def subscribe_to_notifications(
         self, user_id: UUID, *, session: Subscriber, **callbacks: Any
     ) -> Subscription[Notification]:
-        """The messages for a user."""
+        """Subscribe to the notifications for a user."""
         return self.subscribe(NOTIFICATIONS, user_id, session=session, **callbacks)
 
     def active_subscriptions(self) -> list[Subscription[Any]]:
@@ -145,20 +160,25 @@ class RealtimeService:
         return list(self._subscriptions)
 
     async def is_reachable(self) -> bool:
-        """Whether something listens where Realtime should be."""
+        """Whether a server accepts connections where Realtime should be."""
         return await self._transport.is_reachable()
 
     def feeds(self) -> list[Feed]:
-        """Every feed, for looking at."""
-        return list(self._feeds.values())
+        """Every feed, for inspection."""
+        return [supervisor.feed for supervisor in self._supervisors.values()]
 
     def status(self, topic: Topic) -> FeedStatus | None:
-        """The status of a topic's feed, or None when nobody watches it."""
-        feed = self._feeds.get(topic)
-        return feed.status if feed else None
+        """The status of a topic's feed; None when nobody subscribes to it."""
+        supervisor = self._supervisors.get(topic)
+        return supervisor.feed.status if supervisor else None
+
+    def retry(self) -> None:
+        """Have every disconnected feed try again now."""
+        for supervisor in self._supervisors.values():
+            supervisor.retry()
 
     def quarantined(self, topic: Topic) -> list[Quarantined]:
-        """The rows that failed validation on a topic; for the eyes of those who may listen there."""
+        """The rows of a topic that failed validation; show them only to its subscribers."""
         return [each for each in self._quarantined.values() if each.topic == topic]
 
     def unsubscribe_all(self) -> None:
@@ -172,8 +192,8 @@ class RealtimeService:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        feeds, self._feeds = list(self._feeds.values()), {}
-        await asyncio.gather(*(feed.aclose() for feed in feeds), return_exceptions=True)
+        supervisors, self._supervisors = list(self._supervisors.values()), {}
+        await asyncio.gather(*(supervisor.aclose() for supervisor in supervisors), return_exceptions=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -182,23 +202,24 @@ class RealtimeService:
         await self.aclose()
 
     async def _authorize(self, subscription: Subscription[Any]) -> None:
-        """Ask the database, as often as it takes to get an answer, and attach or deny."""
+        """Ask the database until it answers, then serve or deny the subscription."""
+        backoff = Backoff(base=CHECK_BACKOFF_BASE_SECONDS, maximum=CHECK_BACKOFF_MAX_SECONDS, random=self._random)
         while not subscription.is_closed:
             try:
                 await self._source.check(subscription.session.identity, subscription.topic)
             except (PermissionDenied, SessionExpired) as error:
                 subscription.deny(str(error))
             except LivewatchError as error:
-                logger.info("subscription is not yet checked", topic=str(subscription.topic), cause=str(error))
-                await asyncio.sleep(CHECK_RETRY_SECONDS)
+                logger.info("subscription not yet authorised", topic=str(subscription.topic), cause=str(error))
+                await backoff.wait()
             else:
                 if not subscription.is_closed:
-                    subscription.attach(self._feed(subscription.topic))
+                    self._supervisor(subscription.topic).feed.add(subscription)
                 return
 
     async def _recheck(self, subscriptions: Iterable[Subscription[Any]]) -> None:
-        """Ask again for these subscriptions; one question a user and topic."""
-        verdicts: dict[tuple[UUID, Topic], str | None] = {}
+        """Authorise these subscriptions again, with one question per user and topic."""
+        refusals: dict[tuple[UUID, Topic], str | None] = {}
         for subscription in subscriptions:
             try:
                 identity = subscription.session.identity
@@ -206,66 +227,66 @@ class RealtimeService:
                 subscription.deny(str(error))
                 continue
             key = (identity.user_id, subscription.topic)
-            if key not in verdicts:
-                verdicts[key] = await self._refusal(identity, subscription.topic)
-            if (cause := verdicts[key]) is not None:
+            if key not in refusals:
+                refusals[key] = await self._refusal(identity, subscription.topic)
+            if (cause := refusals[key]) is not None:
                 subscription.deny(cause)
 
     async def _refusal(self, identity: Identity, topic: Topic) -> str | None:
-        """Why the user may not listen, or None: they may, or there is no answer now (the next check has one)."""
+        """Why the user may not subscribe; None if they may, or if the database does not answer now."""
         try:
             await self._source.check(identity, topic)
         except PermissionDenied as error:
             return str(error)
         except LivewatchError as error:
-            logger.info("subscription is not rechecked", topic=str(topic), cause=str(error))
+            logger.info("subscription not rechecked", topic=str(topic), cause=str(error))
         return None
 
-    async def _recheck_for_ever(self) -> None:
-        """Ask for everybody now and then, and often for those whose own topic, which would tell, is not heard."""
+    async def _recheck_loop(self) -> None:
+        """Recheck all subscriptions now and then, and often those whose subscriber is not notified of changes."""
         clock = asyncio.get_running_loop().time
-        everybody_at = clock() + RECHECK_INTERVAL_SECONDS
+        all_due_at = clock() + RECHECK_INTERVAL_SECONDS
         while True:
             await asyncio.sleep(UNNOTIFIED_RECHECK_INTERVAL_SECONDS)
-            if clock() >= everybody_at:
-                everybody_at = clock() + RECHECK_INTERVAL_SECONDS
+            if clock() >= all_due_at:
+                all_due_at = clock() + RECHECK_INTERVAL_SECONDS
                 await self._recheck(list(self._subscriptions))
             else:
-                told = {each.session for each in self._subscriptions if _is_notified(each)}
-                await self._recheck([each for each in self._subscriptions if each.session not in told])
+                notified = {each.session for each in self._subscriptions if _is_notified(each)}
+                await self._recheck([each for each in self._subscriptions if each.session not in notified])
 
     def _membership_changed(self, topic: Topic) -> None:
-        """A user's memberships changed (their own topic says so), or a feed's token_owner was refused."""
-        users = {each.session for each in self._subscriptions if each.topic == topic}
-        concerned = [each for each in self._subscriptions if each.session in users]
-        self._spawn(self._recheck(concerned), "recheck after a change of membership")
+        """Recheck the subscribers of a topic: memberships changed, or a feed's token owner was refused."""
+        sessions = {each.session for each in self._subscriptions if each.topic == topic}
+        affected = [each for each in self._subscriptions if each.session in sessions]
+        self._spawn(self._recheck(affected), "recheck after a change of memberships")
 
-    def _feed(self, topic: Topic) -> Feed:
-        if topic not in self._feeds:
-            self._feeds[topic] = Feed(
+    def _supervisor(self, topic: Topic) -> Supervisor:
+        if topic not in self._supervisors:
+            feed = Feed(
                 topic,
-                transport=self._transport,
-                source=self._source,
                 quarantine=partial(self._quarantine, topic),
                 on_membership=self._membership_changed,
-                random=self._random,
                 totals=self.totals,
             )
-        return self._feeds[topic]
+            self._supervisors[topic] = Supervisor(
+                feed, transport=self._transport, source=self._source, random=self._random
+            )
+        return self._supervisors[topic]
 
     def _release(self, subscription: Subscription[Any]) -> None:
         self._subscriptions.discard(subscription)
-        if feed := self._feeds.get(subscription.topic):
-            feed.discard(subscription)
-            if not feed.subscriptions:
-                self._spawn(self._close_when_idle(feed), f"linger of {feed.topic}")
+        if supervisor := self._supervisors.get(subscription.topic):
+            supervisor.feed.discard(subscription)
+            if not supervisor.feed.subscriptions:
+                self._spawn(self._close_when_idle(supervisor), f"linger of {supervisor.feed.topic}")
 
-    async def _close_when_idle(self, feed: Feed) -> None:
-        """A reload must cost nothing, so a feed outlives its last subscription a little."""
+    async def _close_when_idle(self, supervisor: Supervisor) -> None:
         await asyncio.sleep(self._linger)
-        if not feed.subscriptions and self._feeds.get(feed.topic) is feed:
-            del self._feeds[feed.topic]
-            await feed.aclose()
+        topic = supervisor.feed.topic
+        if not supervisor.feed.subscriptions and self._supervisors.get(topic) is supervisor:
+            del self._supervisors[topic]
+            await supervisor.aclose()
 
     def _quarantine(self, topic: Topic, table: str, id: str, reason: str) -> None:
         key = (topic, table, id)
@@ -278,19 +299,19 @@ class RealtimeService:
             known = Quarantined(topic=topic, table=table, id=id, reason=reason, count=0)
         self._quarantined[key] = replace(known, count=known.count + 1)
 
-    def _spawn(self, work: Any, name: str) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work, name=name)
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(self._task_done)
 
-    def _finished(self, task: "asyncio.Task[None]") -> None:
+    def _task_done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            logger.error("a task of the realtime service failed", task=task.get_name(), exc_info=error)
+            logger.error("realtime task failed", task=task.get_name(), exc_info=error)
 
 
 def _is_notified(subscription: Subscription[Any]) -> bool:
-    """Whether changes of its holder's memberships are heard by this subscription."""
+    """Whether this subscription receives changes of its subscriber's memberships."""
     try:
         subscription.session.identity  # noqa: B018  # raises when the session has ended
     except SessionExpired:

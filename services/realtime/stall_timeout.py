@@ -1,17 +1,17 @@
-"""A timeout that does not count the time during which nothing could be heard."""
+"""A timeout that does not count the time during which the event loop was blocked."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-TICK = 0.25
+TICK_SECONDS = 0.25
 
 
 @asynccontextmanager
 async def stall_tolerant_timeout(seconds: float) -> AsyncIterator[None]:
-    """Raise TimeoutError after these seconds, as `asyncio.timeout` does, but count a standstill of the loop as a tick.
+    """Raise TimeoutError after `seconds`, like `asyncio.timeout`, but count a blocked event loop as one tick.
 
-    What a blocked event loop has not read yet may have come in time: it is read before the stall_tolerant_timeout ends.
+    What a blocked loop has not read yet may have arrived in time: it is read before the timeout fires.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(None) as limit:
@@ -22,7 +22,7 @@ async def stall_tolerant_timeout(seconds: float) -> AsyncIterator[None]:
             if left <= 0:
                 limit.reschedule(loop.time())
             else:
-                timer = loop.call_later(min(TICK, left), tick, left - TICK)
+                timer = loop.call_later(min(TICK_SECONDS, left), tick, left - TICK_SECONDS)
 
         timer = loop.call_soon(tick, seconds)
         try:

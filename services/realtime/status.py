@@ -1,4 +1,4 @@
-"""What is known of a feed's connection, derived in one place."""
+"""The status of a feed's connection."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +8,17 @@ from services.entities import ConnectionStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStatus:
-    """One state of a feed. Times are UTC; `lag` is in seconds, database to feed, from the last probe.
+    """One state of a feed; times are in UTC.
 
-    `cause` is a sentence for a person: why it is not connected. `attempt` counts the tries since the last connection,
-    `missed_probes` the probes that have not come back since the feed began.
+    Args:
+        status: What a person sees.
+        cause: Why it is not connected, as a sentence.
+        attempt: Attempts since the last connection.
+        retry_at: Time of the next attempt.
+        connected_at: Start of the connection.
+        last_event_at: Time of the last event, as of the last probe.
+        lag: Seconds that the last probe took from the database to the feed.
+        missed_probes: Probes that have not come back since the feed began.
     """
 
     status: ConnectionStatus
@@ -24,14 +31,17 @@ class FeedStatus:
     missed_probes: int = 0
 
 
+SEVERITY = (
+    ConnectionStatus.ERROR,
+    ConnectionStatus.DISCONNECTED,
+    ConnectionStatus.CONNECTING,
+    ConnectionStatus.CONNECTED,
+)
+"""From worst to best."""
+
+
 def worst(statuses: list[FeedStatus]) -> FeedStatus:
-    """The one that a person must know of: error before disconnected before connecting before connected."""
-    order = [
-        ConnectionStatus.ERROR,
-        ConnectionStatus.DISCONNECTED,
-        ConnectionStatus.CONNECTING,
-        ConnectionStatus.CONNECTED,
-    ]
+    """The worst of several statuses; connecting for none."""
     if not statuses:
         return FeedStatus(status=ConnectionStatus.CONNECTING)
-    return min(statuses, key=lambda status: order.index(status.status))
+    return min(statuses, key=lambda status: SEVERITY.index(status.status))

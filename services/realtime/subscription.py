@@ -1,9 +1,9 @@
-"""One subscription on a feed, filtered."""
+"""A subscription: one filtered hold on a feed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import Any, Generic, Protocol
 from uuid import UUID
 
 import structlog
@@ -13,9 +13,6 @@ from services.entities import ConnectionStatus, Entity, R, Topic
 from services.realtime.rows import D, Delta, Rows, S
 from services.realtime.status import FeedStatus
 
-if TYPE_CHECKING:
-    from services.realtime.feed import Feed
-
 logger = structlog.get_logger(__name__)
 
 OnChange = Callable[[list[Delta[R]]], Awaitable[None] | None]
@@ -23,18 +20,39 @@ OnStatus = Callable[[FeedStatus], Awaitable[None] | None]
 
 
 class Subscriber(Protocol):
-    """Somebody who may hold subscriptions: their identity as it is now."""
+    """Who holds subscriptions: a session with an identity that may change."""
 
     @property
     def identity(self) -> Identity:
-        """Raises SessionExpired when the session has ended."""
+        """The current identity. Raises SessionExpired when the session has ended."""
+
+
+class RowSource(Protocol):
+    """What a subscription reads: the rows of a feed."""
+
+    def rows(self, entity: Entity[R]) -> Rows[R] | None:
+        """The rows of a subscribed table; None before its first snapshot."""
+
+    @property
+    def last_event_at(self) -> datetime | None:
+        """Time of the last event; None before the first."""
 
 
 class Subscription(Generic[R]):
     """The rows of one entity on one topic that satisfy `where`, live until `close`.
 
-    Until the database has confirmed that the lessee may listen to the topic there are no rows. `on_change` is told of
-    the first rows too, as rows that appeared. Callbacks may be async; one that raises is logged and hurts nobody.
+    There are no rows until the database has confirmed that the subscriber may subscribe to the topic. The first rows
+    are delivered to `on_change` as rows that appeared. Callbacks may be async; one that raises is logged and affects no
+    other.
+
+    Args:
+        entity: Whose rows.
+        topic: The organisation or user.
+        session: Who subscribes.
+        where: Keeps a row if true; None keeps all.
+        on_change: Called with deltas.
+        on_status: Called with every new status.
+        on_close: Called once, by `close`.
     """
 
     def __init__(
@@ -53,7 +71,7 @@ class Subscription(Generic[R]):
         self.session = session
         self.status = FeedStatus(status=ConnectionStatus.CONNECTING)
         self.is_closed = False
-        self._feed: Feed | None = None
+        self._source: RowSource | None = None
         self._where = where
         self._on_change = on_change
         self._on_status = on_status
@@ -62,45 +80,43 @@ class Subscription(Generic[R]):
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the rows are known, be they none."""
-        return self._feed is not None and self._feed.rows(self.entity) is not None
+        """Whether the rows are known; there may be none."""
+        return self._all_rows is not None
 
     @property
     def last_event_at(self) -> datetime | None:
-        """When the last event of the topic came, as of now: the status tells it as of the last probe."""
-        return self._feed.meter.last_event_at if self._feed else None
+        """Time of the topic's last event as of now; the status has it as of the last probe."""
+        return self._source.last_event_at if self._source else None
 
     def rows(self) -> list[R]:
-        """The rows as last known, in no order; none before the first snapshot."""
-        rows = self._feed.rows(self.entity) if self._feed else None
-        if rows is None:
-            return []
-        return [row for row in rows if self._where is None or self._where(row)]
+        """The rows as last known, unordered; none before the first snapshot."""
+        rows = self._all_rows
+        return [row for row in rows if self._passes(row)] if rows is not None else []
 
     def get(self, id: UUID) -> R | None:
         """The row of that id, if it is known and satisfies `where`."""
-        rows = self._feed.rows(self.entity) if self._feed else None
-        row = rows.get(id) if rows else None
-        return row if row and (self._where is None or self._where(row)) else None
+        rows = self._all_rows
+        row = rows.get(id) if rows is not None else None
+        return row if row and self._passes(row) else None
 
     def count(self, where: Callable[[R], bool]) -> tuple[int, int]:
-        """How many rows satisfy `where`, too, and how many there are; see `Rows.count`."""
-        rows = self._feed.rows(self.entity) if self._feed else None
+        """The number of rows that satisfy `where` as well, and the number of all; see `Rows.count`."""
+        rows = self._all_rows
         if rows is None:
             return 0, 0
         if self._where is None:
             return rows.count(where), len(rows)
-        mine = self.rows()
-        return sum(1 for row in mine if where(row)), len(mine)
+        passing = self.rows()
+        return sum(1 for row in passing if where(row)), len(passing)
 
     def shared(self, key: Hashable, make: Callable[[Rows[R]], S]) -> S | None:
-        """What all subscriptions on the same rows share, see `Rows.shared`; None when this one has not all of them."""
-        rows = self._feed.rows(self.entity) if self._feed else None
+        """See `Rows.shared`; None for a subscription with a filter, or without rows yet."""
+        rows = self._all_rows
         return rows.shared(key, make) if rows is not None and self._where is None else None
 
     def derived(self, id: UUID, function: Callable[[R], D], *, epoch: int = 0) -> D | None:
-        """What `function` makes of a row, whether or not it satisfies `where`; see `Rows.derived`."""
-        rows = self._feed.rows(self.entity) if self._feed else None
+        """See `Rows.derived`; ignores `where`."""
+        rows = self._all_rows
         return rows.derived(id, function, epoch=epoch) if rows is not None else None
 
     def close(self) -> None:
@@ -108,17 +124,16 @@ class Subscription(Generic[R]):
         if not self.is_closed:
             self.is_closed = True
             self._on_close(self)
-            self._feed = None
+            self._source = None
 
-    # What the hub and the feed do
+    # Called by the service and the feed
 
-    def attach(self, feed: "Feed") -> None:
-        """Start: the lessee may listen."""
-        self._feed = feed
-        feed.add(self)
+    def attach(self, source: RowSource) -> None:
+        """Read from `source`: the subscriber may subscribe to the topic."""
+        self._source = source
 
     def deny(self, cause: str) -> None:
-        """End: the lessee may not listen, or no longer. The rows go, and the status says why."""
+        """End the subscription without access: remove its rows and set the cause as its status."""
         gone = [Delta(id=row.id, old=row, new=None) for row in self.rows()]
         self.close()
         if gone and self._on_change:
@@ -126,28 +141,35 @@ class Subscription(Generic[R]):
         self.deliver_status(FeedStatus(status=ConnectionStatus.ERROR, cause=cause))
 
     def deliver(self, deltas: list[Delta[Any]]) -> None:
-        """Tell of the changes that concern this subscription, with rows that `where` excludes as absent."""
+        """Pass on the deltas that concern this subscription; rows that `where` excludes count as absent."""
         if self._where is not None:
             deltas = [narrowed for delta in deltas if (narrowed := self._narrow(delta))]
         if deltas and self._on_change:
             self._call(self._on_change, deltas)
 
     def deliver_status(self, status: FeedStatus) -> None:
-        """Take a new status."""
+        """Take a new status and pass it on."""
         self.status = status
         if self._on_status:
             self._call(self._on_status, status)
 
+    @property
+    def _all_rows(self) -> Rows[R] | None:
+        return self._source.rows(self.entity) if self._source else None
+
+    def _passes(self, row: R) -> bool:
+        return self._where is None or self._where(row)
+
     def _narrow(self, delta: Delta[R]) -> Delta[R] | None:
-        old = delta.old if delta.old and self._where and self._where(delta.old) else None
-        new = delta.new if delta.new and self._where and self._where(delta.new) else None
+        old = delta.old if delta.old and self._passes(delta.old) else None
+        new = delta.new if delta.new and self._passes(delta.new) else None
         return Delta(id=delta.id, old=old, new=new) if old or new else None
 
     def _call(self, callback: Callable[[Any], Awaitable[None] | None], value: Any) -> None:
         try:
             result = callback(value)
         except Exception:
-            logger.exception("a subscriber's callback failed", topic=str(self.topic), table=self.entity.table)
+            self._log_failure()
             return
         if result is not None:
             task = asyncio.ensure_future(self._finish(result))
@@ -158,4 +180,7 @@ class Subscription(Generic[R]):
         try:
             await result
         except Exception:
-            logger.exception("a subscriber's callback failed", topic=str(self.topic), table=self.entity.table)
+            self._log_failure()
+
+    def _log_failure(self) -> None:
+        logger.exception("subscription callback failed", topic=str(self.topic), table=self.entity.table)

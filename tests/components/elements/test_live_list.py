@@ -137,9 +137,9 @@ async def test_texts_are_never_markup(open_page: Open) -> None:
 async def test_marking_an_alert_as_read_reaches_the_server_and_comes_back(open_page: Open) -> None:
     page = await open_page("/list/signal_alerts")
     await apply(page, {"reset": rows_of(ALERTS)})
-    await expect(value(page, "alert-0", "is_read")).to_have_attribute("data-value", "false")
+    await expect(value(page, "signal_alerts-0", "is_read")).to_have_attribute("data-value", "false")
     await page.get_by_role("button", name="Mark as read: requests").click()
-    await expect(value(page, "alert-0", "is_read")).to_have_attribute("data-value", "true")
+    await expect(value(page, "signal_alerts-0", "is_read")).to_have_attribute("data-value", "true")
     await expect(page.get_by_role("button", name="Mark as read: requests")).to_have_count(0)
 
 

@@ -24,7 +24,7 @@ def test_every_status_enum_of_the_models_carries_styles() -> None:
 
 def test_a_member_without_a_style_cannot_be_declared() -> None:
     with pytest.raises(TypeError):
-        StyledStatus("Incomplete", {"WORKING": "working"})  # type: ignore[call-arg]
+        StyledStatus("Incomplete", {"WORKING": "working"})  # type: ignore[arg-type, call-arg]
 
 
 @pytest.mark.parametrize("kind", STATUS_ENUMS)

@@ -342,9 +342,9 @@ async def test_what_the_server_lost_silently_is_found_by_the_reconcile(
     monkeypatch.setattr("services.realtime.supervisor.RECONCILE_INTERVAL_SECONDS", 0.5)
     monkeypatch.setattr("services.realtime.supervisor.MAINTENANCE_INTERVAL_SECONDS", 0.2)
     await frames.close(1001)
-    await until(lambda: framed.service.feeds()[0].supervisor.connections == 2, within=10)
+    await until(lambda: framed.service.feeds()[0].meter.connections == 2, within=10)
     frames.rewrite = lambda frame: [] if '"streams"' in frame else [frame]
     await framed.changes()
     await until(framed.equal, within=10, what="the reconcile finds it")
-    assert framed.service.feeds()[0].supervisor.repaired > 0
+    assert framed.service.feeds()[0].meter.repaired_rows > 0
     framed.went(DISCONNECTED, CONNECTED)

@@ -63,7 +63,7 @@ async def test_the_channel_goes_over_to_another_member_when_its_lender_leaves_wi
         await until(lambda: len(second.rows()) == 20, what="what was committed meanwhile arrives")
         await world.sql("insert into streams (org_id, name) values (%s, 'after')", org)
         await until(lambda: len(second.rows()) == 21)
-        assert feed.supervisor.connections == 1, "it did not join again"
+        assert feed.meter.connections == 1, "it did not join again"
 
 
 @each_transport
@@ -102,7 +102,7 @@ async def test_a_member_removed_while_their_own_topic_is_away_stops_within_five_
 async def test_a_removal_that_was_not_heard_is_found_when_the_channel_is_joined_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.realtime.service.UNTOLD_RECHECK_INTERVAL", 60.0)
+    monkeypatch.setattr("services.realtime.service.UNNOTIFIED_RECHECK_INTERVAL_SECONDS", 60.0)
     org = await world.organization()
     person = await world.person(org)
     async with (

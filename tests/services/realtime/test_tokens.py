@@ -104,7 +104,7 @@ async def test_tokens_are_renewed_before_they_end_and_the_channel_goes_on_withou
                 await until(lambda: len(subscription.rows()) == committed)  # noqa: B023  # awaited at once
                 await asyncio.sleep(0.2)
             (feed,) = service.feeds()
-            assert feed.supervisor.connections == 1
+            assert feed.meter.connections == 1
             assert session.identity.access_token != first
             assert ConnectionStatus.DISCONNECTED not in statuses
     finally:
@@ -158,7 +158,7 @@ async def test_before_the_lenders_token_ends_the_channel_goes_over_to_another_me
                 await until(lambda: len(subscription.rows()) == committed)  # noqa: B023  # awaited at once
                 await asyncio.sleep(0.05)
             (feed,) = service.feeds()
-            assert feed.supervisor.connections == 1
+            assert feed.meter.connections == 1
             assert ConnectionStatus.DISCONNECTED not in statuses
     finally:
         leave()

@@ -39,7 +39,7 @@ class Watch:
         return {row.id: row.version for row in self.subscription.rows()} == dict(rows)
 
     async def converges(self) -> None:
-        """Fails unless the subscription equals the database and is connected soon after the fault's end, which is now."""
+        """Fail unless the subscription is connected and equals the database soon after the fault has ended."""
         async with asyncio.timeout(CONVERGES + 1):
             await until(self.equal, within=CONVERGES, what="the subscription equals the database")
             await until(lambda: self.subscription.status.status is CONNECTED, within=CONVERGES, what="it is connected")
