@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 import psutil
 import psycopg
 
+from local_supabase.process import LocalSupabase
 from services.auth import Auth
 from services.backend import APP_ROLE, MIGRATIONS
 from services.database import Database
 from services.entities import STREAMS
-from services.local_supabase.process import LocalSupabase
 from services.realtime import DatabaseSource, RealtimeService, Subscription, SupabaseBroadcast
 from services.realtime.change import Change, Operation
 from services.realtime.feed import Feed

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 from pydantic import SecretStr
 
+from local_supabase.errors import DataDirectoryError, LocalSupabaseError
+from local_supabase.process import LocalSupabase
+from local_supabase.status import LocalSupabaseStatus
 from services.errors import ConfigurationError
-from services.local_supabase.errors import DataDirectoryError, LocalSupabaseError
-from services.local_supabase.process import LocalSupabase
-from services.local_supabase.status import LocalSupabaseStatus
 from services.settings import Settings
 
 MIGRATIONS = Path(__file__).parent.parent / "supabase" / "migrations"

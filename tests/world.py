@@ -10,12 +10,12 @@ from uuid import UUID, uuid4
 import httpx
 from pydantic import SecretStr
 
+from local_supabase.database import Pool
+from local_supabase.process import LocalSupabase
+from local_supabase.status import LocalSupabaseStatus
 from services.auth import Auth, Tokens
 from services.database import Database
 from services.identity import Identity
-from services.local_supabase.database import Pool
-from services.local_supabase.process import LocalSupabase
-from services.local_supabase.status import LocalSupabaseStatus
 from services.models import Role, Row
 
 CONNECTIONS = 10

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from local_supabase.process import LocalSupabase
 from services import sessions as sessions_module
 from services.auth import Auth
 from services.backend import APP_ROLE, MIGRATIONS
@@ -17,7 +18,6 @@ from services.entities import NOTIFICATIONS, STREAMS, Topic
 from services.errors import SessionExpired
 from services.feed_kind import FeedKind
 from services.identity import Identity
-from services.local_supabase.process import LocalSupabase
 from services.models import ConnectionStatus
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, SupabaseBroadcast, Transport
 from services.realtime import supervisor as supervisor_module
