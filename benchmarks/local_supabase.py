@@ -23,7 +23,7 @@ import psycopg
 from realtime import AsyncRealtimeClient, RealtimePostgresChangesListenEvent
 from websockets.asyncio.client import ClientConnection, connect
 
-from local_supabase.keys import SigningKey, sign
+from local_supabase.auth.keys import SigningKey, sign
 from local_supabase.process import LocalSupabase
 
 MIGRATION = """

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local_supabase.errors import LocalSupabaseError
-from local_supabase.realtime.limits import limits_of
+from local_supabase.realtime.protocol.limits import limits_of
 from local_supabase.secrets_file import STATUS_NAME
 from local_supabase.server import Options, Report, serve
 

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from local_supabase.auth import Auth
+from local_supabase.auth.endpoints import Auth
+from local_supabase.auth.gateway import Endpoint, error_response
 from local_supabase.errors import ApiError, PostgresError
-from local_supabase.http_api import Endpoint, error_response
-from local_supabase.realtime.endpoint import RealtimeEndpoint
+from local_supabase.realtime.endpoints.websocket import RealtimeEndpoint
 
 HANDLED: tuple[type[Exception], ...] = (ApiError, PostgresError, psycopg.DataError, psycopg.OperationalError, Exception)
 

@@ -9,23 +9,23 @@ import structlog
 from starlette.applications import Starlette
 
 from local_supabase.app import create_app
-from local_supabase.auth import Auth, AuthSettings
-from local_supabase.database import Pool
-from local_supabase.http_api import with_api_key
-from local_supabase.keys import SigningKey, Verifier
-from local_supabase.postgres import SUPERUSER, Postgres
-from local_supabase.realtime.authorization import Authorization
-from local_supabase.realtime.broadcasts import DatabaseBroadcasts
-from local_supabase.realtime.changes import TableChanges
-from local_supabase.realtime.channel import Services
-from local_supabase.realtime.endpoint import RealtimeEndpoint
-from local_supabase.realtime.limits import Limits, Rate
-from local_supabase.realtime.presence import Presence
-from local_supabase.realtime.replication import Replication
-from local_supabase.realtime.rest_api import RealtimeApi
-from local_supabase.realtime.topics import Topics
+from local_supabase.auth.endpoints import Auth, AuthSettings
+from local_supabase.auth.gateway import with_api_key
+from local_supabase.auth.keys import SigningKey, Verifier
+from local_supabase.auth.users import Users
+from local_supabase.postgres.embedded import SUPERUSER, Postgres
+from local_supabase.postgres.pool import Pool
+from local_supabase.realtime.changes.replication import Replication
+from local_supabase.realtime.changes.table_changes import TableChanges
+from local_supabase.realtime.channels.authorization import Authorization
+from local_supabase.realtime.channels.broadcasts import DatabaseBroadcasts
+from local_supabase.realtime.channels.channel import Services
+from local_supabase.realtime.channels.presence import Presence
+from local_supabase.realtime.channels.topics import Topics
+from local_supabase.realtime.endpoints.broadcast_api import RealtimeApi
+from local_supabase.realtime.endpoints.websocket import RealtimeEndpoint
+from local_supabase.realtime.protocol.limits import Limits, Rate
 from local_supabase.secrets_file import Secrets
-from local_supabase.users import Users
 
 log = structlog.get_logger()
 

@@ -63,7 +63,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def _create(now: float) -> Secrets:
-    from local_supabase.keys import SigningKey, sign  # noqa: PLC0415 - slow to import, used once
+    from local_supabase.auth.keys import SigningKey, sign  # noqa: PLC0415 - slow to import, used once
 
     key = SigningKey.generate()
 

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from local_supabase import secrets_file
-from local_supabase.data_directory import DataDirectory
 from local_supabase.errors import DataDirectoryError, LocalSupabaseError, PortInUseError
-from local_supabase.installation import POSTGRES_VERSION
-from local_supabase.postgres import SUPERUSER, Postgres
-from local_supabase.realtime.limits import Limits
+from local_supabase.postgres.data_directory import DataDirectory
+from local_supabase.postgres.embedded import SUPERUSER, Postgres
+from local_supabase.postgres.installation import POSTGRES_VERSION
+from local_supabase.realtime.protocol.limits import Limits
 from local_supabase.secrets_file import Secrets
 
 OWNER = "postgres"
@@ -98,16 +98,16 @@ def _import_what_follows() -> None:
     import structlog  # noqa: PLC0415
 
     import local_supabase.composition  # noqa: PLC0415
-    import local_supabase.http_server  # noqa: PLC0415
-    import local_supabase.migrations  # noqa: F401, PLC0415
+    import local_supabase.http.server  # noqa: PLC0415
+    import local_supabase.postgres.migrations  # noqa: F401, PLC0415
 
     # Standard output belongs to the steps.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 async def _prepare(options: Options, postgres: Postgres, secrets: Secrets, report: Report) -> None:
-    from local_supabase import bootstrap, migrations  # noqa: PLC0415 - imported while PostgreSQL starts
-    from local_supabase.database import connect  # noqa: PLC0415
+    from local_supabase.postgres import bootstrap, migrations  # noqa: PLC0415 - imported while PostgreSQL starts
+    from local_supabase.postgres.pool import connect  # noqa: PLC0415
 
     admin = await connect(postgres.url(SUPERUSER, secrets.admin_password), name="local_supabase")
     async with admin:
@@ -125,7 +125,7 @@ async def _running(
     options: Options, postgres: Postgres, secrets: Secrets, listener: socket.socket, report: Report
 ) -> AsyncIterator[asyncio.Event]:
     from local_supabase.composition import compose  # noqa: PLC0415 - imported while PostgreSQL starts
-    from local_supabase.http_server import serving  # noqa: PLC0415
+    from local_supabase.http.server import serving  # noqa: PLC0415
 
     api_url = _url(*listener.getsockname()[:2])
     async with compose(postgres, secrets, api_url, options.token_lifetime, options.limits) as parts:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 from pydantic import SecretStr
 
-from local_supabase.database import Pool
+from local_supabase.postgres.pool import Pool
 from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
 from services.auth import Auth, Tokens

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import psycopg
 from websockets.asyncio.client import ClientConnection, connect
 
-from local_supabase.keys import Claims, SigningKey, sign
+from local_supabase.auth.keys import Claims, SigningKey, sign
 from local_supabase.process import LocalSupabase
 
 FOLDER = Path(__file__).parent

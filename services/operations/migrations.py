@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from local_supabase.errors import MigrationError
-from local_supabase.migrations import apply, find
+from local_supabase.postgres.migrations import apply, find
 from services.backend import APP_ROLE, MIGRATIONS
 from services.database import Database
 from services.errors import ConfigurationError

@@ -1,0 +1,74 @@
+"""The WebSocket endpoint: checks the API key, then serves sockets; closes those that went silent or stuck."""
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import parse_qs
+
+from local_supabase.auth.keys import Claims
+from local_supabase.errors import TokenError
+from local_supabase.realtime.channels.channel import Services
+from local_supabase.realtime.channels.socket import Receive, Socket
+from local_supabase.realtime.protocol.frames import Version
+from local_supabase.realtime.protocol.wire import WireProtocol
+
+WATCH_INTERVAL = 2.0
+NORMAL_CLOSURE = 1000
+
+
+class RealtimeEndpoint:
+    """An ASGI application for the scope `websocket`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._sockets: set[Socket] = set()
+
+    async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
+        await receive()
+        query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        key = headers.get(b"x-api-key") or headers.get(b"apikey") or query.get("apikey")
+        try:
+            claims = self._claims(key)
+            version = Version(query.get("vsn", Version.V1))
+        except TokenError as error:
+            text = "Token has expired" if "expired" in str(error) else str(error)
+            await _reject(send, 401, text)
+            return
+        except ValueError:
+            await _reject(send, 403, "The requested protocol version is not supported: use vsn=1.0.0 or 2.0.0")
+            return
+        await send({"type": "websocket.accept"})
+        wire: WireProtocol = scope["state"]["wire"]
+        socket = Socket(wire, version, claims, self._services)
+        self._sockets.add(socket)
+        try:
+            await socket.run(receive)
+        finally:
+            self._sockets.discard(socket)
+
+    async def watch(self) -> None:
+        """Close sockets that sent nothing for too long, cut those that take nothing; runs until cancelled."""
+        loop = asyncio.get_running_loop()
+        limits = self._services.limits
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL)
+            now = loop.time()
+            for socket in list(self._sockets):
+                wire = socket.wire
+                if wire.blocked_since is not None and now - wire.blocked_since > limits.send_timeout:
+                    wire.cut()
+                elif now - wire.last_received > limits.idle_timeout:
+                    wire.close_idle(NORMAL_CLOSURE)
+
+    def _claims(self, key: str | None) -> Claims:
+        if not key:
+            raise TokenError("MissingAPIKey", "API key is missing")
+        return self._services.verifier.verify(key)
+
+
+async def _reject(send: Any, status: int, error: str) -> None:
+    body = json.dumps({"error": error}).encode()
+    headers = [(b"content-type", b"application/json; charset=utf-8")]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
