@@ -1,1 +1,1 @@
-"""A small, faithful local Supabase: embedded PostgreSQL, Auth and Realtime, in one child process."""
+"""Local Supabase: embedded PostgreSQL with Supabase-compatible Auth and Realtime, in one child process."""

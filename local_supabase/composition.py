@@ -1,72 +1,94 @@
-"""Wires Auth and Realtime to a running PostgreSQL, with the tasks that keep them going."""
+"""Composition of Auth and Realtime on a running PostgreSQL: connections, background tasks and the application."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import psycopg
 import structlog
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
 
-from local_supabase.app import create_app
-from local_supabase.auth.endpoints import Auth, AuthSettings
+from local_supabase.auth.accounts import AuthSettings
+from local_supabase.auth.endpoints import Auth
 from local_supabase.auth.gateway import with_api_key
 from local_supabase.auth.keys import SigningKey, Verifier
 from local_supabase.auth.users import Users
-from local_supabase.postgres.embedded import SUPERUSER, Postgres
+from local_supabase.errors import ApiError, PostgresError
+from local_supabase.http.rate_limiter import AverageRateLimiter
+from local_supabase.http.responses import Endpoint, error_response
+from local_supabase.postgres.embedded import EmbeddedPostgres
 from local_supabase.postgres.pool import Pool
 from local_supabase.realtime.changes.replication import Replication
 from local_supabase.realtime.changes.table_changes import TableChanges
 from local_supabase.realtime.channels.authorization import Authorization
 from local_supabase.realtime.channels.broadcasts import DatabaseBroadcasts
-from local_supabase.realtime.channels.channel import Services
 from local_supabase.realtime.channels.presence import Presence
+from local_supabase.realtime.channels.services import RealtimeServices
 from local_supabase.realtime.channels.topics import Topics
-from local_supabase.realtime.endpoints.broadcast_api import RealtimeApi
+from local_supabase.realtime.endpoints.broadcast_api import BroadcastApi
 from local_supabase.realtime.endpoints.websocket import RealtimeEndpoint
-from local_supabase.realtime.protocol.limits import Limits, Rate
-from local_supabase.secrets_file import Secrets
+from local_supabase.realtime.protocol.limits import Limits
+from local_supabase.retry import Backoff
 
 log = structlog.get_logger()
 
-AUTH_ROLE = "supabase_auth_admin"
 REALTIME_CONNECTIONS = 6
 AUTH_CONNECTIONS = 3
-RESTART_PAUSE = 0.2
-POLICY_TIMEOUT = 5.0
-"""Seconds that a policy may take; it holds up the changes behind it."""
+POLICY_TIMEOUT_SECONDS = 5.0
+"""Bounds a policy's evaluation, which delays the changes behind it."""
+CORS_MAX_AGE_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the composition gives out."""
+    """The composed application and the parts that the server uses directly."""
 
     app: Starlette
     auth: Auth
     broadcasts: DatabaseBroadcasts
     failed: asyncio.Event
-    """Set when a part ended that must not: the process cannot go on."""
+    """Set if a background task ended: the process has to stop."""
 
 
 @asynccontextmanager
 async def compose(
-    postgres: Postgres, secrets: Secrets, api_url: str, token_lifetime: int, limits: Limits
+    *,
+    realtime_url: str,
+    auth_url: str,
+    postgres: EmbeddedPostgres,
+    signing_key: str,
+    api_url: str,
+    token_lifetime: int,
+    limits: Limits,
 ) -> AsyncIterator[Parts]:
-    """Yield the application; on exit its tasks are cancelled and its connections closed."""
-    key = SigningKey.from_pem(secrets.signing_key)
+    """Yield the application; on exit cancel its tasks and close its connections.
+
+    Args:
+        realtime_url: libpq URL of the superuser.
+        auth_url: libpq URL of the Auth server's role.
+        postgres: the running server, restarted here if it exits.
+        signing_key: PEM-encoded key of the project.
+        api_url: address of the API, for the tokens' issuer.
+        token_lifetime: lifetime of access tokens in seconds.
+        limits: limits of Realtime.
+    """
+    key = SigningKey.from_pem(signing_key)
     verifier = Verifier(key)
     realtime_pool = Pool(
-        postgres.url(SUPERUSER, secrets.admin_password),
-        size=REALTIME_CONNECTIONS,
-        name="realtime",
-        statement_timeout=POLICY_TIMEOUT,
+        realtime_url, size=REALTIME_CONNECTIONS, name="realtime", statement_timeout=POLICY_TIMEOUT_SECONDS
     )
-    auth_pool = Pool(postgres.url(AUTH_ROLE, secrets.auth_password), size=AUTH_CONNECTIONS, name="auth")
+    auth_pool = Pool(auth_url, size=AUTH_CONNECTIONS, name="auth")
     topics = Topics()
     broadcasts = DatabaseBroadcasts(realtime_pool, topics)
-    changes = TableChanges(realtime_pool, Replication(realtime_pool.url))
+    changes = TableChanges(realtime_pool, Replication(realtime_url))
     clock = asyncio.get_running_loop().time
-    services = Services(
+    services = RealtimeServices(
         verifier=verifier,
         topics=topics,
         authorization=Authorization(realtime_pool),
@@ -75,29 +97,28 @@ async def compose(
         presence=Presence(topics),
         pool=realtime_pool,
         limits=limits,
-        message_rate=Rate(limits.messages_per_second, clock),
-        join_rate=Rate(limits.joins_per_second, clock),
+        message_rate=AverageRateLimiter(limits.messages_per_second, clock),
+        join_rate=AverageRateLimiter(limits.joins_per_second, clock),
     )
     endpoint = RealtimeEndpoint(services)
-    auth = Auth(
-        Users(auth_pool), key, verifier, AuthSettings(issuer=f"{api_url}/auth/v1", token_lifetime=token_lifetime)
-    )
+    settings = AuthSettings(issuer=f"{api_url}/auth/v1", token_lifetime=token_lifetime)
+    auth = Auth(Users(auth_pool), key, verifier, settings)
+    failed = asyncio.Event()
     tasks = [
         asyncio.create_task(broadcasts.run(), name="realtime-broadcasts"),
         asyncio.create_task(changes.run(), name="realtime-changes"),
         asyncio.create_task(endpoint.watch(), name="realtime-watch"),
         asyncio.create_task(_keep_running(postgres), name="postgres-watch"),
     ]
-    failed = asyncio.Event()
 
-    def ended(task: asyncio.Task[None]) -> None:
+    def on_done(task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            log.error("a task of the local Supabase ended", task=task.get_name(), error=repr(task.exception()))
+            log.error("background task ended", task=task.get_name(), error=repr(task.exception()))
             failed.set()
 
     for task in tasks:
-        task.add_done_callback(ended)
-    app = create_app(auth, endpoint, with_api_key(RealtimeApi(services).broadcast, verifier))
+        task.add_done_callback(on_done)
+    app = create_app(auth, endpoint, with_api_key(BroadcastApi(services).broadcast, verifier))
     try:
         yield Parts(app=app, auth=auth, broadcasts=broadcasts, failed=failed)
     finally:
@@ -108,10 +129,46 @@ async def compose(
         await realtime_pool.aclose()
 
 
-async def _keep_running(postgres: Postgres) -> None:
+def create_app(auth: Auth, realtime: RealtimeEndpoint, broadcast: Endpoint) -> Starlette:
+    """Return the application below the API URL."""
+    realtime_routes = [
+        WebSocketRoute("/websocket", realtime),
+        Route("/api/broadcast", broadcast, methods=["POST"]),
+    ]
+    # Tokens travel in headers, never in cookies, so every origin is safe to allow, as on a hosted project.
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["x-total-count"],
+        max_age=CORS_MAX_AGE_SECONDS,
+    )
+    handled = (ApiError, PostgresError, psycopg.DataError, psycopg.OperationalError, Exception)
+    return Starlette(
+        routes=[
+            Mount("/auth/v1", routes=auth.routes()),
+            Mount("/realtime/v1", routes=realtime_routes),
+            Route("/{path:path}", _not_served, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        ],
+        middleware=[cors],
+        exception_handlers={kind: error_response for kind in handled},
+    )
+
+
+async def _not_served(request: Request) -> Response:
+    message = (
+        f"The local Supabase serves Auth (/auth/v1) and Realtime (/realtime/v1), not {request.url.path}: "
+        "use the database URL for data."
+    )
+    return JSONResponse({"message": message}, status_code=404)
+
+
+async def _keep_running(postgres: EmbeddedPostgres) -> None:
+    backoff = Backoff(initial=0.2, maximum=5.0)
     while True:
         code = await postgres.wait()
-        log.error("PostgreSQL ended and is started again", exit_code=code)
-        await asyncio.sleep(RESTART_PAUSE)
+        log.error("postgresql exited, restarting", exit_code=code, delay=backoff.delay)
+        await backoff.sleep()
         await postgres.stop()
         await postgres.start()

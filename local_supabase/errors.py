@@ -1,21 +1,21 @@
 """
-Every error that the local Supabase raises on purpose.
+Exceptions of the local Supabase.
 
     LocalSupabaseError
     ├── DataDirectoryError      the data directory cannot be used
-    │   └── AlreadyRunningError another instance uses it
+    │   └── AlreadyRunningError another instance holds it
     ├── PostgresError           PostgreSQL cannot be installed, started or reached
     ├── MigrationError          a migration or the seed failed; names file, line and message
-    ├── PortInUseError          the address of the API is taken
+    ├── PortInUseError          the API's host and port are taken
     ├── TokenError              a JWT is malformed, forged, expired or incomplete
-    ├── ApiError                an HTTP answer in the form of the hosted Auth server
-    ├── StartError              the child process did not become ready (raised to its parent)
-    └── ChangesError            a subscription to table changes that cannot be served
+    ├── ApiError                an HTTP error response in the hosted Auth server's format
+    ├── StartError              the child process did not become ready (raised in its parent)
+    └── ChangesError            a `postgres_changes` subscription was rejected
 """
 
 
 class LocalSupabaseError(Exception):
-    """Base of all; its text is one sentence with what failed and the way out."""
+    """Base class; the message is one sentence with the failure and the fix."""
 
 
 class DataDirectoryError(LocalSupabaseError):
@@ -27,19 +27,19 @@ class AlreadyRunningError(DataDirectoryError):
 
 
 class PostgresError(LocalSupabaseError):
-    """PostgreSQL cannot be found, initialised, started or reached."""
+    """PostgreSQL cannot be found, initialized, started or reached."""
 
 
 class MigrationError(LocalSupabaseError):
-    """A migration or the seed failed; nothing of it was applied."""
+    """A migration or the seed failed; its transaction was rolled back."""
 
 
 class PortInUseError(LocalSupabaseError):
-    """The host and port of the API are taken."""
+    """The API's host and port are taken."""
 
 
 class TokenError(LocalSupabaseError):
-    """A JWT that cannot be accepted; `code` is the prefix that Realtime puts before the message in a join reply."""
+    """A JWT was rejected; `code` prefixes the message in a join reply, as in hosted Realtime."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class TokenError(LocalSupabaseError):
 
 
 class ApiError(LocalSupabaseError):
-    """An error answer of the HTTP API; `code` is GoTrue's `error_code`, `extra` further fields of the body."""
+    """An HTTP error response; `code` is GoTrue's `error_code`, `extra` holds additional body fields."""
 
     def __init__(self, status: int, code: str, message: str, **extra: object) -> None:
         super().__init__(message)
@@ -57,8 +57,8 @@ class ApiError(LocalSupabaseError):
 
 
 class StartError(LocalSupabaseError):
-    """The child process ended or went silent before it was ready."""
+    """The child process exited or timed out before it was ready."""
 
 
 class ChangesError(LocalSupabaseError):
-    """A binding to `postgres_changes` that cannot be served; the text goes to the client in a system message."""
+    """A `postgres_changes` binding was rejected; the client receives the message in a `system` event."""

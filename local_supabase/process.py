@@ -1,72 +1,43 @@
-"""The parent's side: starts a local Supabase as a child process, watches over it, and stops it."""
+"""`LocalSupabase`: a child process that is started, supervised and stopped by an asyncio program."""
 
 import asyncio
 import contextlib
-import json
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
 
+from local_supabase.child import (
+    DEFAULT_TOKEN_LIFETIME_SECONDS,
+    LOOPBACK,
+    START_TIMEOUT_SECONDS,
+    STOP_TIMEOUT_SECONDS,
+    Options,
+    Step,
+    environment,
+)
 from local_supabase.errors import LocalSupabaseError, StartError
+from local_supabase.retry import Backoff
 from local_supabase.status import LocalSupabaseStatus
 
 log = structlog.get_logger()
 
-ROOT = Path(__file__).resolve().parents[1]
-START_TIMEOUT = 180.0
-STOP_TIMEOUT = 30.0
-FIRST_BACKOFF = 0.2
-LONGEST_BACKOFF = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One finished step of a start: `postgres`, `migrations`, `auth`, `realtime`, `ready`; or `error`."""
-
-    name: str
-    seconds: float
-    text: str
-
-
 OnStep = Callable[[Step], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Command:
-    data: Path
-    migrations: Path
-    host: str
-    port: int
-    user: str | None
-    app_role: str | None
-    reset: bool
-    token_lifetime: int
-    limits: Mapping[str, float]
-
-    def arguments(self) -> list[str]:
-        parts = ["--data", str(self.data), "--migrations", str(self.migrations)]
-        parts += ["--host", self.host, "--port", str(self.port), "--events", "--die-with-parent"]
-        parts += ["--user", self.user] if self.user else []
-        parts += ["--app-role", self.app_role] if self.app_role else []
-        parts += ["--token-lifetime", str(self.token_lifetime)]
-        parts += [part for name, value in self.limits.items() for part in ("--limit", f"{name}={value}")]
-        return [*parts, "--reset"] if self.reset else parts
-
-
 class LocalSupabase:
-    """A running child process. It dies with this process, also when this one is killed.
+    """A running child process; it stops with this process, even if this process is killed.
 
-    When it ends unasked it is started again, on the same port, with growing pauses and without end.
+    If the child exits unexpectedly it is restarted on the same port, with exponential backoff and without a limit on
+    the number of attempts.
     """
 
-    def __init__(self, command: _Command, on_step: OnStep) -> None:
-        self._command = command
+    def __init__(self, options: Options, on_step: OnStep) -> None:
+        self._options = options
         self._on_step = on_step
         self._process: asyncio.subprocess.Process | None = None
         self._status: LocalSupabaseStatus | None = None
@@ -79,24 +50,36 @@ class LocalSupabase:
         cls,
         *,
         data: Path,
-        migrations: Path,
+        migrations: Path | None = None,
         user: str | None = None,
         app_role: str | None = None,
-        host: str = "127.0.0.1",
+        host: str = LOOPBACK,
         port: int = 0,
         reset: bool = False,
-        token_lifetime: int = 3600,
+        token_lifetime: int = DEFAULT_TOKEN_LIFETIME_SECONDS,
         limits: Mapping[str, float] | None = None,
         on_step: OnStep | None = None,
     ) -> AsyncIterator["LocalSupabase"]:
-        """Yield once it is ready; stop it at the end.
+        """Start the child, yield once it is ready, and stop it on exit.
 
-        `on_step` is called on the event loop, `reset` empties the data first, `limits` are those of Realtime by name,
-        `token_lifetime` is in seconds. Raises StartError with the child's own sentence when it cannot start.
+        Args:
+            data: data directory, created if necessary.
+            migrations: folder with `<timestamp>_name.sql` files; None for none.
+            user: e-mail address of a confirmed user to create on the first start.
+            app_role: role of the migrations that gets a password, to log in.
+            host: address to listen on.
+            port: port to listen on; 0 chooses a free one.
+            reset: delete the database, users and keys first.
+            token_lifetime: lifetime of access tokens in seconds.
+            limits: Realtime limits by name.
+            on_step: called on the event loop for each finished step of each start.
+
+        Raises:
+            StartError: the child reported an error, exited, or was not ready in time.
         """
-        command = _Command(
-            data=_absolute(data),
-            migrations=_absolute(migrations),
+        options = Options(
+            data=data,
+            migrations=migrations,
             host=host,
             port=port,
             user=user,
@@ -105,7 +88,7 @@ class LocalSupabase:
             token_lifetime=token_lifetime,
             limits=limits or {},
         )
-        local = cls(command, on_step or (lambda step: None))
+        local = cls(options, on_step or (lambda step: None))
         try:
             await local._launch()
             local._supervise()
@@ -115,65 +98,60 @@ class LocalSupabase:
 
     @property
     def status(self) -> LocalSupabaseStatus:
-        """Addresses and keys; stable over restarts, except `pid` and `started_at`."""
+        """Addresses and keys; stable over restarts, except for `pid` and `started_at`."""
         if self._status is None:
-            raise StartError("The local Supabase is not started yet.")
+            raise StartError("The local Supabase has not been started.")
         return self._status
 
     @property
     def pid(self) -> int | None:
-        """The child's process id, None while it is down."""
+        """Process id of the child, None while it is down."""
         process = self._process
         return process.pid if process and process.returncode is None else None
 
     async def restart(self) -> None:
-        """Stop in order and start again on the same port; raises StartError."""
+        """Stop the child and start it again on the same port; raises StartError."""
         async with self._lock:
-            await self._end_supervision()
-            await self._end_process()
+            await self._stop_supervision()
+            await self._stop_process()
             await self._launch()
             self._supervise()
 
     async def stop(self) -> None:
-        """Stop in order; idempotent."""
+        """Stop the child and wait for its end; idempotent."""
         async with self._lock:
-            await self._end_supervision()
-            await self._end_process()
+            await self._stop_supervision()
+            await self._stop_process()
 
     async def _launch(self) -> None:
-        environment = dict(os.environ)
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "local_supabase",
-            *self._command.arguments(),
+            *self._options.command(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=environment,
-            # Ctrl-C in the terminal reaches the parent alone, which then stops its child in order.
+            env=environment(),
+            # A new session: Ctrl-C in a terminal then reaches only the parent, which stops the child in order.
             start_new_session=sys.platform != "win32",
         )
         self._process = process
         try:
-            async with asyncio.timeout(START_TIMEOUT):
+            async with asyncio.timeout(START_TIMEOUT_SECONDS):
                 await self._wait_until_ready(process)
         except TimeoutError as error:
-            await self._end_process()
-            raise StartError(f"The local Supabase was not ready after {START_TIMEOUT:.0f} s.") from error
+            await self._stop_process()
+            raise StartError(f"The local Supabase was not ready after {START_TIMEOUT_SECONDS:.0f} s.") from error
         except BaseException:
-            await self._end_process()
+            await self._stop_process()
             raise
-        self._status = LocalSupabaseStatus.read(self._command.data)
-        # A restart must come back where the clients expect it, and must not empty what the first start emptied.
-        port = urlsplit(self._status.api_url).port or self._command.port
-        self._command = replace(self._command, port=port, reset=False)
+        self._status = LocalSupabaseStatus.read(self._options.data)
+        # Clients expect a restarted server on the same port, and with the data that they wrote after the reset.
+        port = urlsplit(self._status.api_url).port or self._options.port
+        self._options = replace(self._options, port=port, reset=False)
 
     async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         failure = ""
         async for line in process.stdout:
-            step = _step(line)
+            step = Step.parse(line)
             if step is None:
                 continue
             self._on_step(step)
@@ -182,35 +160,30 @@ class LocalSupabase:
             if step.name == "ready":
                 return
         code = await process.wait()
-        raise StartError(failure or f"The local Supabase ended while starting (exit code {code}).")
+        raise StartError(failure or f"The local Supabase exited while starting (exit code {code}).")
 
     def _supervise(self) -> None:
         self._supervision = asyncio.create_task(self._keep_running(), name="local-supabase-supervision")
 
     async def _keep_running(self) -> None:
-        backoff = FIRST_BACKOFF
-        loop = asyncio.get_running_loop()
+        backoff = Backoff(initial=0.2, maximum=10.0)
         while True:
-            began = loop.time()
             if self._process is not None:
                 code = await self._process.wait()
-                log.error("the local Supabase ended and is started again", exit_code=code, pause=backoff)
-            if loop.time() - began > LONGEST_BACKOFF:
-                backoff = FIRST_BACKOFF
-            await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, LONGEST_BACKOFF)
+                log.error("local supabase exited, restarting", exit_code=code, delay=backoff.delay)
+            await backoff.sleep()
             try:
                 await self._launch()
             except (LocalSupabaseError, OSError) as error:
-                log.error("the local Supabase could not be started again", error=str(error))
+                log.error("local supabase could not be restarted", error=str(error))
 
-    async def _end_supervision(self) -> None:
+    async def _stop_supervision(self) -> None:
         task, self._supervision = self._supervision, None
         if task:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _end_process(self) -> None:
+    async def _stop_process(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -218,10 +191,10 @@ class LocalSupabase:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             try:
-                async with asyncio.timeout(STOP_TIMEOUT):
+                async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
                     await process.wait()
             except TimeoutError:
-                log.error("the local Supabase does not stop and is killed", pid=process.pid)
+                log.error("local supabase did not stop in time, killing it", pid=process.pid)
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
@@ -229,15 +202,3 @@ class LocalSupabase:
             process.stdin.close()
         if process.stdout:
             await process.stdout.read()
-
-
-def _step(line: bytes) -> Step | None:
-    try:
-        event = json.loads(line)
-        return Step(name=str(event["step"]), seconds=float(event["seconds"]), text=str(event["text"]))
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()

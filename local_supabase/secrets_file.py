@@ -1,4 +1,4 @@
-"""The secrets of one local Supabase: database passwords, signing key and API keys, made once and kept in one file."""
+"""The secrets of one data directory: database passwords, signing key and API keys, generated once."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from local_supabase.errors import DataDirectoryError
 
 FILE_NAME = "secrets.json"
 STATUS_NAME = "status.json"
-API_KEY_LIFETIME = 10 * 365 * 24 * 3600
+API_KEY_LIFETIME_SECONDS = 10 * 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """All secrets of a data directory; never printed."""
+    """Passwords, PEM-encoded signing key and API keys; the representation hides them."""
 
     admin_password: str
     owner_password: str
@@ -31,28 +31,29 @@ class Secrets:
         return "Secrets(…)"
 
 
-def load_or_create(data: Path, *, now: float | None = None) -> Secrets:
-    """Read the secrets of `data`, or make them when there are none.
+def load_or_create(data: Path) -> Secrets:
+    """Read the secrets of a data directory, or generate them if it is new.
 
-    Raises DataDirectoryError when they are gone while a database that needs them is there.
+    Raises:
+        DataDirectoryError: the file is damaged, or missing while a database exists.
     """
     path = data / FILE_NAME
     if path.exists():
         try:
             return Secrets(**json.loads(path.read_text()))
         except (ValueError, TypeError) as error:
-            raise DataDirectoryError(f"{path} is damaged: restore it, or start again with --reset.") from error
+            raise DataDirectoryError(f"{path} is damaged: restore it, or start over with --reset.") from error
     if (data / "postgres" / "PG_VERSION").exists():
         raise DataDirectoryError(
-            f"{path} is missing, and the database beside it cannot be opened without: restore it, or use --reset."
+            f"{path} is missing, and the database cannot be opened without it: restore it, or start over with --reset."
         )
-    created = _create(now if now is not None else time.time())
+    created = _create()
     write_private(path, json.dumps(asdict(created), indent=2))
     return created
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write atomically, readable by the owner only."""
+    """Replace a file atomically, with mode 0600."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -62,13 +63,14 @@ def write_private(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _create(now: float) -> Secrets:
-    from local_supabase.auth.keys import SigningKey, sign  # noqa: PLC0415 - slow to import, used once
+def _create() -> Secrets:
+    from local_supabase.auth.keys import SigningKey, sign  # noqa: PLC0415 - slow to import, only used once
 
     key = SigningKey.generate()
+    now = int(time.time())
 
     def api_key(role: str) -> str:
-        return sign(key, {"iss": "supabase", "role": role, "iat": int(now), "exp": int(now) + API_KEY_LIFETIME})
+        return sign(key, {"iss": "supabase", "role": role, "iat": now, "exp": now + API_KEY_LIFETIME_SECONDS})
 
     return Secrets(
         admin_password=secrets.token_urlsafe(24),

@@ -1,4 +1,4 @@
-"""What a running local Supabase tells about itself, in `status.json`."""
+"""Addresses and keys of a running local Supabase, as written to `status.json`."""
 
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +11,10 @@ from local_supabase.secrets_file import STATUS_NAME
 
 
 class LocalSupabaseStatus(BaseModel):
-    """Addresses and keys; its representation shows no secret.
+    """Addresses and keys; the representation hides secrets.
 
-    The URLs of the database are libpq URLs (`postgresql://…?host=<socket folder>`), `database_url` as the owner
-    `postgres`, `app_database_url` as the role asked for with `--app-role`.
+    Database URLs are libpq URLs (`postgresql://…?host=<socket folder>`): `database_url` for the owner `postgres`,
+    `app_database_url` for the role given with `--app-role`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,7 +32,11 @@ class LocalSupabaseStatus(BaseModel):
 
     @classmethod
     def read(cls, data: Path) -> Self:
-        """Raises DataDirectoryError when there is none or it cannot be understood."""
+        """Read `status.json` of a data directory.
+
+        Raises:
+            DataDirectoryError: the file is missing or invalid.
+        """
         path = data / STATUS_NAME
         try:
             return cls.model_validate_json(path.read_text())

@@ -1,4 +1,4 @@
-"""Hashing and checking passwords (argon2id) without holding up the event loop."""
+"""Password hashing with argon2id, off the event loop."""
 
 import asyncio
 import secrets
@@ -6,31 +6,34 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-# RFC 9106, second recommendation, with less memory per try: this server shares a laptop with the app.
+# RFC 9106, second recommended option, with less memory per hash: the server shares a laptop with the application.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=32 * 1024, parallelism=1)
-_AT_ONCE = 4
+MAX_CONCURRENT_HASHES = 4
 
 
 class Passwords:
-    """Hashes in threads, a few at a time, so that many sign-ins cannot take all memory."""
+    """Hashes and verifies passwords in threads; bounds concurrency, and with it memory."""
 
     def __init__(self) -> None:
-        self._turn = asyncio.Semaphore(_AT_ONCE)
-        self._nobody: str | None = None
+        self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_HASHES)
+        self._decoy_hash: str | None = None
 
     async def hash(self, password: str) -> str:
-        async with self._turn:
+        """Return the argon2id hash, with its parameters and salt."""
+        async with self._semaphore:
             return await asyncio.to_thread(_HASHER.hash, password)
 
-    async def matches(self, password: str, hashed: str | None) -> bool:
-        """Check a password; for an unknown user (`hashed` None) it takes as long and is false."""
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        """Verify a password; for an unknown user (`hashed` is None) take as long, and return False."""
         if hashed is None:
-            if self._nobody is None:
-                self._nobody = await self.hash(secrets.token_urlsafe())
-            async with self._turn:
-                await asyncio.to_thread(_verify, password, self._nobody)
+            if self._decoy_hash is None:
+                self._decoy_hash = await self.hash(secrets.token_urlsafe())
+            await self._verify(password, self._decoy_hash)
             return False
-        async with self._turn:
+        return await self._verify(password, hashed)
+
+    async def _verify(self, password: str, hashed: str) -> bool:
+        async with self._semaphore:
             return await asyncio.to_thread(_verify, password, hashed)
 
 

@@ -1,4 +1,4 @@
-"""Users and sessions in the schema `auth`: what is stored, and how a user looks in an answer."""
+"""Users and sessions in the schema `auth`, and the JSON representation of a user."""
 
 import hashlib
 import json
@@ -16,11 +16,11 @@ from local_supabase.errors import ApiError
 from local_supabase.postgres.pool import Pool
 
 Row = dict[str, Any]
-REUSE_INTERVAL = 10
+REFRESH_TOKEN_REUSE_SECONDS = 10
 
 
 class Users:
-    """Reads and writes `auth.users`, `auth.sessions` and `auth.refresh_tokens` as supabase_auth_admin."""
+    """Reads and writes `auth.users`, `auth.sessions` and `auth.refresh_tokens` through the role of `pool`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -33,16 +33,15 @@ class Users:
         user_metadata: Row,
         app_metadata: Row | None = None,
         confirmed: bool = True,
-        user_id: str | None = None,
     ) -> Row:
-        """Insert a user; raises ApiError (422, as hosted) when the address is taken."""
-        identity = user_id or str(uuid.uuid4())
+        """Insert a user and return it; raises ApiError (422, as hosted Auth does) if the address is taken."""
+        user_id = str(uuid.uuid4())
         metadata = {
             **user_metadata,
             "email": email,
             "email_verified": confirmed,
             "phone_verified": False,
-            "sub": identity,
+            "sub": user_id,
         }
         try:
             return await self._one(
@@ -50,7 +49,7 @@ class Users:
                 " raw_app_meta_data, raw_user_meta_data, created_at, updated_at) values (%s, %s, 'authenticated',"
                 " 'authenticated', %s, %s, case when %s then now() end, %s, %s, now(), now()) returning *",
                 uuid.UUID(int=0),
-                identity,
+                user_id,
                 email,
                 password_hash,
                 confirmed,
@@ -61,19 +60,19 @@ class Users:
             raise ApiError(422, "user_already_exists", "User already registered") from error
 
     async def by_email(self, email: str) -> Row | None:
+        """Return the user with a normalized address."""
         return await self._maybe(
             "select * from auth.users where email = %s and is_sso_user = false and deleted_at is null", email
         )
 
     async def by_id(self, user_id: str) -> Row | None:
-        try:
-            identity = uuid.UUID(user_id)
-        except ValueError:
+        """Return a user; None also if `user_id` is not a UUID."""
+        if (id := _parse_uuid(user_id)) is None:
             return None
-        return await self._maybe("select * from auth.users where id = %s and deleted_at is null", identity)
+        return await self._maybe("select * from auth.users where id = %s and deleted_at is null", id)
 
     async def page(self, number: int, size: int) -> tuple[list[Row], int]:
-        """Return one page of all users, oldest first, and how many there are."""
+        """Return page `number` (from 1) of all users, oldest first, and the number of users."""
         async with self._cursor() as cursor:
             await cursor.execute(
                 "select * from auth.users where deleted_at is null order by created_at, id limit %s offset %s",
@@ -94,7 +93,11 @@ class Users:
         app_metadata: Row | None = None,
         banned_until: datetime | None = None,
     ) -> Row:
-        """Change what is given; metadata is merged key by key. Raises ApiError when the new address is taken."""
+        """Change the given fields and merge metadata key by key; return the user.
+
+        Raises:
+            ApiError: the new address is taken (422), or there is no such user (404).
+        """
         try:
             return await self._one(
                 "update auth.users set email = coalesce(%s, email),"
@@ -113,10 +116,15 @@ class Users:
             raise ApiError(422, "email_exists", "A user with this email address has already been registered") from error
 
     async def delete(self, user_id: uuid.UUID) -> None:
+        """Delete a user and, by cascade, its sessions; idempotent."""
         await self._execute("delete from auth.users where id = %s", user_id)
 
     async def open_session(self, user_id: uuid.UUID, *, user_agent: str, ip: str | None) -> tuple[Row, str]:
-        """Start a session; return the user with its new `last_sign_in_at` plus `session_id`, and a refresh token."""
+        """Insert a session; return the user, extended by `session_id`, and a refresh token.
+
+        Raises:
+            ApiError: the user was deleted meanwhile (400).
+        """
         session_id, token = uuid.uuid4(), _new_token()
         async with self._cursor() as cursor, cursor.connection.transaction():
             await cursor.execute(
@@ -135,10 +143,13 @@ class Users:
         return {**user, "session_id": session_id}, token
 
     async def rotate(self, token: str) -> tuple[Row, str]:
-        """Exchange a refresh token for the next; return the user plus `session_id`, and the new token.
+        """Exchange a refresh token; return the user, extended by `session_id`, and the next token.
 
-        A token may be used again for a few seconds (a reload while the first answer is lost); later use means that it
-        was stolen and ends the whole session. Raises ApiError.
+        A token may be reused for `REFRESH_TOKEN_REUSE_SECONDS`, because a client may lose the first response. Later
+        reuse indicates theft and ends the session (RFC 9700, section 4.14.2).
+
+        Raises:
+            ApiError: the token is unknown or was reused, or the user is banned (400).
         """
         digest, new_token, reused = _digest(token), _new_token(), False
         async with self._cursor() as cursor, cursor.connection.transaction():
@@ -146,12 +157,12 @@ class Users:
                 "select t.revoked, t.session_id, t.updated_at > now() - make_interval(secs => %s) as recent, u.*"
                 " from auth.refresh_tokens t join auth.sessions s on s.id = t.session_id"
                 " join auth.users u on u.id = s.user_id where t.token = %s for update of t, s",
-                (REUSE_INTERVAL, digest),
+                (REFRESH_TOKEN_REUSE_SECONDS, digest),
             )
             found = await cursor.fetchone()
             if found is None:
                 raise ApiError(400, "refresh_token_not_found", "Invalid Refresh Token: Refresh Token Not Found")
-            refuse_banned(found)
+            check_not_banned(found)
             if found["revoked"] and not found["recent"]:
                 reused = True
                 await cursor.execute("delete from auth.sessions where id = %s", (found["session_id"],))
@@ -170,14 +181,13 @@ class Users:
         return found, new_token
 
     async def session_exists(self, session_id: str) -> bool:
-        try:
-            identity = uuid.UUID(session_id)
-        except ValueError:
+        """Return whether a session is open; False also if `session_id` is not a UUID."""
+        if (id := _parse_uuid(session_id)) is None:
             return False
-        return await self._maybe("select id from auth.sessions where id = %s", identity) is not None
+        return await self._maybe("select id from auth.sessions where id = %s", id) is not None
 
     async def close_sessions(self, user_id: str, session_id: str, scope: str) -> None:
-        """End this session (`local`), all of the user (`global`) or all but this one (`others`)."""
+        """End sessions of a user; `scope` is `local` (this session), `others` (all but this one) or `global` (all)."""
         conditions = {
             "local": "id = %(session)s",
             "global": "user_id = %(user)s",
@@ -225,13 +235,14 @@ class Users:
             await cursor.execute(query.encode(), values)
 
 
-def refuse_banned(user: Row) -> None:
+def check_not_banned(user: Row) -> None:
+    """Raise ApiError (400) if the user is banned."""
     if user["banned_until"] and user["banned_until"] > datetime.now(UTC):
         raise ApiError(400, "user_banned", "User is banned")
 
 
-def present(user: Row) -> Row:
-    """A user as the Auth server shows it."""
+def user_json(user: Row) -> Row:
+    """Return a user in GoTrue's JSON format."""
     metadata = user["raw_user_meta_data"] or {}
     times = {name: _time(user[name]) for name in ("created_at", "updated_at", "last_sign_in_at")}
     identity = {
@@ -266,6 +277,13 @@ def present(user: Row) -> Row:
 
 def _time(value: datetime | None) -> str | None:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
+
+
+def _parse_uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
 
 
 def _new_token() -> str:

@@ -1,19 +1,22 @@
-"""JSON as it goes over the wire."""
+"""JSON text as it is sent over the wire."""
 
 import json
 
 
 def compact(value: object) -> str:
-    """JSON without spaces."""
+    """Encode as JSON without whitespace."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def is_unicode(text: str, message: object) -> bool:
-    """Whether parsed JSON can be written as UTF-8: an escape may stand for half a character, which databases refuse."""
+def is_encodable(text: str, value: object) -> bool:
+    r"""Return whether `value`, parsed from `text`, can be encoded as UTF-8.
+
+    An escape such as `\ud800` parses to half of a surrogate pair, which UTF-8 and PostgreSQL reject.
+    """
     if "\\ud" not in text and "\\uD" not in text:
         return True
     try:
-        compact(message).encode()
+        compact(value).encode()
     except (UnicodeEncodeError, RecursionError):
         return False
     return True

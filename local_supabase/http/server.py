@@ -1,4 +1,4 @@
-"""Runs the application with uvicorn on a socket that is already bound, leaving signals to us."""
+"""Runs the ASGI application with uvicorn on a bound socket, without installing signal handlers."""
 
 import asyncio
 import contextlib
@@ -9,27 +9,33 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from local_supabase.realtime.protocol.wire import WireProtocol
-
-LARGEST_MESSAGE = 3 * 1024 * 1024
-GRACE = 3
+MAX_MESSAGE_BYTES = 3 * 1024 * 1024
+SHUTDOWN_TIMEOUT_SECONDS = 3
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve on `listener` while the context is open; at its end sockets are closed with 1012, as hosted."""
+async def serving(
+    app: ASGIApp, listener: socket.socket, websocket_protocol: type[asyncio.Protocol]
+) -> AsyncIterator[None]:
+    """Serve while the context is open; on exit close sockets with code 1012, as hosted Realtime does.
+
+    Args:
+        app: the application.
+        listener: a bound, listening socket; stays open.
+        websocket_protocol: uvicorn's protocol class for WebSockets.
+    """
     config = uvicorn.Config(
         app,
-        ws=WireProtocol,
+        ws=websocket_protocol,
         ws_per_message_deflate=False,
-        ws_max_size=LARGEST_MESSAGE,
+        ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=None,
         lifespan="off",
         access_log=False,
         log_config=None,
         log_level="warning",
         server_header=False,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="http")

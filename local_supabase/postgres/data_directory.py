@@ -1,4 +1,4 @@
-"""The data directory: made, checked, and held by one running instance at a time."""
+"""The data directory: created, checked, and locked by one running instance."""
 
 import contextlib
 import os
@@ -10,10 +10,13 @@ from typing import IO, Self
 from local_supabase.errors import AlreadyRunningError, DataDirectoryError
 
 LOCK_NAME = "lock"
+KNOWN_NAMES = {
+    LOCK_NAME, "postgres", "postgres.new", "postgres.log", "postgres.log.old", "secrets.json", "socket", "status.json",
+}  # fmt: skip
 
 
 class DataDirectory:
-    """An exclusive hold on a directory; the lock ends with the process, however it ends."""
+    """Exclusive lock on a directory; the operating system releases it when the process ends."""
 
     def __init__(self, path: Path, lock: IO[str]) -> None:
         self.path = path
@@ -21,14 +24,15 @@ class DataDirectory:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Make the directory (mode 0700) and take its lock.
+        """Create the directory (mode 0700) if necessary and lock it.
 
-        Raises AlreadyRunningError with the pid of the holder, DataDirectoryError when it cannot be written.
+        Raises:
+            AlreadyRunningError: another process holds the lock; names its pid.
+            DataDirectoryError: the directory cannot be written.
         """
-        path = path.expanduser().absolute()
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = open(path / LOCK_NAME, "a+")  # noqa: SIM115 - held for the life of the process
+            lock = open(path / LOCK_NAME, "a+")  # noqa: SIM115 - open until `close`
         except OSError as error:
             raise DataDirectoryError(
                 f"The data directory {path} cannot be written ({error.strerror}): choose another with --data."
@@ -47,15 +51,25 @@ class DataDirectory:
         lock.flush()
         return cls(path, lock)
 
-    def empty(self) -> None:
-        """Remove everything but the lock; only while no PostgreSQL runs over it."""
-        for path in self.path.iterdir():
+    def clear(self) -> None:
+        """Delete everything but the lock; PostgreSQL must not be running.
+
+        Raises:
+            DataDirectoryError: the directory holds files that no local Supabase wrote; nothing is deleted.
+        """
+        contents = list(self.path.iterdir())
+        if {path.name for path in contents} - KNOWN_NAMES:
+            raise DataDirectoryError(
+                f"{self.path} holds files that are not ours: delete them, or choose another with --data."
+            )
+        for path in contents:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             elif path.name != LOCK_NAME:
                 path.unlink()
 
     def close(self) -> None:
+        """Release the lock; idempotent."""
         with contextlib.suppress(OSError, ValueError):
             self._lock.close()
 
@@ -65,6 +79,7 @@ if sys.platform == "win32":
 
     def _try_lock(file: IO[str]) -> bool:
         try:
+            # Beyond the content: Windows denies reading locked bytes, and the pid has to stay readable.
             file.seek(1 << 20)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError:

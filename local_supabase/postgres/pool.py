@@ -1,4 +1,4 @@
-"""A small pool of PostgreSQL connections that opens on demand and drops what broke."""
+"""PostgreSQL connections: `connect`, and a small pool that opens on demand and discards broken connections."""
 
 import asyncio
 import contextlib
@@ -12,48 +12,61 @@ from psycopg import AsyncConnection, pq
 from local_supabase.errors import PostgresError
 
 Connection = AsyncConnection[tuple[Any, ...]]
-ACQUIRE_TIMEOUT = 30.0
-CONNECT_TIMEOUT = 10
+ACQUIRE_TIMEOUT_SECONDS = 30.0
+CONNECT_TIMEOUT_SECONDS = 10
+# A terminating server first sends its reason, then closes: two reads, and one to spare.
+READS_UNTIL_CLOSED = 3
 
 
 class Pool:
-    """At most `size` autocommit connections as one role; owned by the server, closed with `aclose`."""
+    """At most `size` autocommit connections of one role; close it with `aclose`."""
 
     def __init__(self, url: str, *, size: int, name: str, statement_timeout: float = 0) -> None:
-        """`statement_timeout` in seconds, 0 for none."""
+        """Create a pool without connections.
+
+        Args:
+            url: libpq URL.
+            size: maximum number of connections.
+            name: `application_name` of the connections.
+            statement_timeout: in seconds, 0 for none.
+        """
         self.url = url
         self._statement_timeout = statement_timeout
         self._name = name
         self._idle: list[Connection] = []
-        self._free = asyncio.Semaphore(size)
+        self._permits = asyncio.Semaphore(size)
         self._closed = False
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection; it comes back clean: rolled back if a transaction is open, dropped if broken.
+        """Lend a connection; on return an open transaction is rolled back, and a broken connection discarded.
 
-        Raises PostgresError when none gets free in time or the server cannot be reached.
+        Raises:
+            PostgresError: all connections stayed in use for 30 s, or the server is not reachable.
         """
         try:
-            async with asyncio.timeout(ACQUIRE_TIMEOUT):
-                await self._free.acquire()
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):
+                await self._permits.acquire()
         except TimeoutError as error:
-            raise PostgresError(f"No connection of pool '{self._name}' got free in {ACQUIRE_TIMEOUT:.0f} s.") from error
+            raise PostgresError(
+                f"All connections of pool '{self._name}' stayed in use for {ACQUIRE_TIMEOUT_SECONDS:.0f} s."
+            ) from error
         connection: Connection | None = None
         try:
-            connection = await self._take()
+            connection = await self._acquire()
             yield connection
         finally:
             if connection is not None:
-                await self._give_back(connection)
-            self._free.release()
+                await self._release(connection)
+            self._permits.release()
 
     async def aclose(self) -> None:
+        """Close idle connections now, lent ones on their return."""
         self._closed = True
         while self._idle:
             await self._idle.pop().close()
 
-    async def _take(self) -> Connection:
+    async def _acquire(self) -> Connection:
         while self._idle:
             connection = self._idle.pop()
             if _is_alive(connection):
@@ -61,7 +74,7 @@ class Pool:
             await connection.close()
         return await connect(self.url, name=self._name, statement_timeout=self._statement_timeout)
 
-    async def _give_back(self, connection: Connection) -> None:
+    async def _release(self, connection: Connection) -> None:
         status = connection.info.transaction_status
         if status in (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR):
             with contextlib.suppress(psycopg.Error):
@@ -74,21 +87,29 @@ class Pool:
 
 
 async def connect(url: str, *, name: str, statement_timeout: float = 0) -> Connection:
-    """Open one autocommit connection; raises PostgresError."""
+    """Open an autocommit connection.
+
+    Args:
+        url: libpq URL.
+        name: `application_name` of the connection.
+        statement_timeout: in seconds, 0 for none.
+
+    Raises:
+        PostgresError: the server is not reachable or refuses the role.
+    """
     options = f"-c statement_timeout={int(statement_timeout * 1000)}"
     try:
         return await AsyncConnection.connect(
-            url, autocommit=True, application_name=name, options=options, connect_timeout=CONNECT_TIMEOUT
+            url, autocommit=True, application_name=name, options=options, connect_timeout=CONNECT_TIMEOUT_SECONDS
         )
     except psycopg.OperationalError as error:
-        raise PostgresError(f"PostgreSQL cannot be reached: {str(error).strip()}") from error
+        raise PostgresError(f"PostgreSQL is not reachable: {str(error).strip()}") from error
 
 
 def _is_alive(connection: Connection) -> bool:
-    """Whether an idle connection still has a server: reading notices an end that came meanwhile, without waiting."""
+    """Return whether the server still holds an idle connection, by reading without blocking."""
     try:
-        # A server that goes says so first: one read takes its farewell, the next the end.
-        for _ in range(3):
+        for _ in range(READS_UNTIL_CLOSED):
             connection.pgconn.consume_input()
     except psycopg.Error:
         return False

@@ -17,10 +17,11 @@ import psycopg
 import pytest
 
 from local_supabase import secrets_file
+from local_supabase.child import Step
 from local_supabase.errors import StartError
-from local_supabase.process import ROOT, LocalSupabase, Step
+from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
-from local_supabase.tests.tools import MIGRATIONS, owner_of, until, until_async
+from local_supabase.tests.tools import MIGRATIONS, ROOT, owner_of, until, until_async
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")]
 

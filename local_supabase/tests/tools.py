@@ -17,6 +17,7 @@ from local_supabase.auth.keys import Claims, SigningKey, sign
 from local_supabase.process import LocalSupabase
 
 FOLDER = Path(__file__).parent
+ROOT = FOLDER.parents[1]
 MIGRATIONS = FOLDER / "migrations"
 DEADLINE = 10.0
 

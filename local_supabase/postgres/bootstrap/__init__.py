@@ -1,4 +1,4 @@
-"""The parts of a hosted project that migrations take for granted, applied when they are new or have changed."""
+"""Bootstrap SQL: the roles, schemas and functions of a hosted project, applied when new or changed."""
 
 import hashlib
 from pathlib import Path
@@ -12,14 +12,21 @@ FOLDER = Path(__file__).parent
 
 
 async def apply(connection: Connection, passwords: dict[str, str]) -> bool:
-    """Bring the database to this version of the bootstrap; return whether anything had to be done.
+    """Apply the bootstrap in one transaction unless this version is present.
 
-    `connection` is the superuser's, `passwords` belong to the roles that log in. All of it is one transaction.
+    Args:
+        connection: the superuser's connection.
+        passwords: passwords of the login roles, by role.
+
+    Returns:
+        Whether anything was applied.
+
+    Raises:
+        PostgresError: a statement failed.
     """
-    files = sorted(FOLDER.glob("*.sql"))
-    text = "\n".join(file.read_text() for file in files)
+    text = "\n".join(file.read_text() for file in sorted(FOLDER.glob("*.sql")))
     version = hashlib.sha256(text.encode()).hexdigest()[:16]
-    if await _applied(connection) == version:
+    if await _applied_version(connection) == version:
         return False
     try:
         async with connection.transaction():
@@ -31,22 +38,22 @@ async def apply(connection: Connection, passwords: dict[str, str]) -> bool:
             await connection.execute("delete from local_supabase.bootstrap")
             await connection.execute("insert into local_supabase.bootstrap values (%s)", (version,))
     except psycopg.Error as error:
-        raise PostgresError(f"The database could not be prepared: {str(error).strip()}") from error
+        raise PostgresError(f"The bootstrap of the database failed: {str(error).strip()}") from error
     return True
 
 
 async def set_password(connection: Connection, role: str, password: str) -> None:
-    """Let `role` log in with `password`; raises PostgresError when there is no such role."""
+    """Let `role` log in with `password`; raises PostgresError if there is no such role."""
     statement = psycopg.sql.SQL("alter role {} login password {}").format(
         psycopg.sql.Identifier(role), psycopg.sql.Literal(password)
     )
     try:
         await connection.execute(statement)
     except psycopg.errors.UndefinedObject as error:
-        raise PostgresError(f"The role '{role}' does not exist: a migration has to create it.") from error
+        raise PostgresError(f"The role '{role}' does not exist: create it in a migration.") from error
 
 
-async def _applied(connection: Connection) -> str | None:
+async def _applied_version(connection: Connection) -> str | None:
     cursor = await connection.execute("select to_regclass('local_supabase.bootstrap') is not null")
     row = await cursor.fetchone()
     if not row or not row[0]:

@@ -1,4 +1,4 @@
-"""What a client asks of `postgres_changes`: tables, events, filters and columns, with the hosted server's errors."""
+"""Bindings of `postgres_changes`: tables, events, filters and columns, with the hosted server's error messages."""
 
 import zlib
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from local_supabase.http.json_text import compact
 from local_supabase.realtime.changes.pgoutput import Change, Kind
 from local_supabase.realtime.protocol.frames import JsonObject
 
-EVERYTHING = "*"
-LONGEST_LIST = 100
-STATES = {"null": None, "unknown": None, "true": "t", "false": "f"}
-LARGEST_ID = (1 << 27) - 1
+WILDCARD = "*"
+MAX_IN_VALUES = 100
+IS_VALUES = {"null": None, "unknown": None, "true": "t", "false": "f"}
+MAX_BINDING_ID = (1 << 27) - 1
 
 
 class Operator(StrEnum):
-    """How a filter compares a column with a value."""
+    """Comparison of a filter."""
 
     EQ = "eq"
     NEQ = "neq"
@@ -35,11 +35,12 @@ class Operator(StrEnum):
 
     @property
     def sql(self) -> str:
+        """The operator in SQL."""
         return _SQL[self]
 
     @property
     def is_textual(self) -> bool:
-        """Whether it compares texts, whatever the column's type."""
+        """Whether it compares as text, regardless of the column's type."""
         return self in _TEXTUAL
 
 
@@ -53,7 +54,7 @@ _SQL = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """`column=operator.value`, or `column=not.operator.value`; `values` has one entry but for `in`."""
+    """`column=operator.value` or `column=not.operator.value`; `values` has one entry, except for `in`."""
 
     column: str
     operator: Operator
@@ -63,14 +64,14 @@ class Filter:
 
     @property
     def inspected(self) -> str:
-        """As the hosted server shows it in error messages (Elixir's notation of a tuple)."""
+        """Representation in error messages: an Elixir tuple, as the hosted server formats it."""
         parts = ", ".join(_quoted(part) for part in (self.column, self.operator.value, self.text))
         return f"{{{parts}, {'true' if self.negated else 'false'}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """One entry of a join's `postgres_changes`; `kind` None means every event."""
+    """One entry of `postgres_changes` in a join; `kind` is None for all events."""
 
     id: int
     kind: Kind | None
@@ -81,15 +82,16 @@ class Binding:
     event: str
 
     def matches(self, change: Change) -> bool:
-        """Whether table and event fit; filters are another matter."""
+        """Return whether table and event match; does not evaluate filters."""
         return (
             self.kind in (None, change.kind)
-            and self.table in (EVERYTHING, change.relation.table)
-            and self.schema in (EVERYTHING, change.relation.schema)
+            and self.table in (WILDCARD, change.relation.table)
+            and self.schema in (WILDCARD, change.relation.schema)
         )
 
     @property
     def inspected(self) -> str:
+        """Representation in error messages: an Elixir keyword list, as the hosted server formats it."""
         select = "nil" if self.select is None else "[" + ", ".join(_quoted(name) for name in self.select) + "]"
         filters = ", ".join(item.inspected for item in self.filters)
         return (
@@ -97,14 +99,14 @@ class Binding:
         )
 
 
-def numbered(params: JsonObject) -> JsonObject:
-    """A binding's parameters with the id under which its changes will arrive; the same parameters, the same id."""
+def with_id(params: JsonObject) -> JsonObject:
+    """Return the parameters with the id that the binding's changes carry; equal parameters have equal ids."""
     ordered = dict(sorted(params.items()))
-    return {"id": zlib.crc32(compact(ordered).encode()) & LARGEST_ID, **ordered}
+    return {"id": zlib.crc32(compact(ordered).encode()) & MAX_BINDING_ID, **ordered}
 
 
 def parse(params: JsonObject) -> Binding:
-    """Read the parameters of one binding; raises ChangesError with the hosted server's text."""
+    """Parse the parameters of a binding; raises ChangesError with the hosted server's message."""
     schema, table = params.get("schema"), params.get("table")
     if not isinstance(schema, str) and not isinstance(table, str):
         raise ChangesError(
@@ -114,26 +116,26 @@ def parse(params: JsonObject) -> Binding:
     event = params.get("event")
     select = params.get("select")
     return Binding(
-        id=int(numbered(params)["id"]),
+        id=int(with_id(params)["id"]),
         kind=Kind(event) if event in set(Kind) else None,
-        event=event if isinstance(event, str) else EVERYTHING,
+        event=event if isinstance(event, str) else WILDCARD,
         schema=schema if isinstance(schema, str) else "public",
-        table=table if isinstance(table, str) else EVERYTHING,
-        filters=tuple(_filters(params.get("filter"))),
+        table=table if isinstance(table, str) else WILDCARD,
+        filters=tuple(_parse_filters(params.get("filter"))),
         select=tuple(map(str, select)) if isinstance(select, list) else None,
     )
 
 
-def _filters(text: object) -> Iterable[Filter]:
+def _parse_filters(text: object) -> Iterable[Filter]:
     if text is None:
         return
     if not isinstance(text, str):
         raise ChangesError(f"Error parsing `filter` params: {_inspect(text)}")
     for part in _split(text):
-        yield _filter(part)
+        yield _parse_filter(part)
 
 
-def _filter(text: str) -> Filter:
+def _parse_filter(text: str) -> Filter:
     column, equals, rest = text.partition("=")
     if not equals:
         raise ChangesError(f"Error parsing `filter` params: [{_quoted(text)}]")
@@ -148,16 +150,17 @@ def _filter(text: str) -> Filter:
         if not (value.startswith("(") and value.endswith(")")):
             raise ChangesError("Error parsing `filter` params: `in` filter value must be wrapped by parentheses")
         values = tuple(item.strip().strip('"') for item in value[1:-1].split(",")) if value != "()" else ()
-        if len(values) > LONGEST_LIST:
+        if len(values) > MAX_IN_VALUES:
             raise ChangesError(
-                f"Error parsing `filter` params: too many values for `in` filter. Maximum {LONGEST_LIST}"
+                f"Error parsing `filter` params: too many values for `in` filter. Maximum {MAX_IN_VALUES}"
             )
-    if operator is Operator.IS and value not in STATES:
+    if operator is Operator.IS and value not in IS_VALUES:
         raise ChangesError(f"Error parsing `filter` params: [{_quoted(name)}, {_quoted(value)}]")
     return Filter(column=column, operator=operator, values=values, text=value, negated=negated)
 
 
 def _split(text: str) -> list[str]:
+    """Split at commas outside of parentheses."""
     parts: list[str] = []
     depth = start = 0
     for index, character in enumerate(text):

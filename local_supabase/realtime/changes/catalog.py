@@ -1,4 +1,4 @@
-"""Asks PostgreSQL about tables, rights and rows, on behalf of the subscribers to table changes."""
+"""Catalog queries for table changes: tables, column privileges, visible rows and value formatting."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -9,11 +9,11 @@ from psycopg import sql
 
 from local_supabase.errors import ChangesError
 from local_supabase.postgres.pool import Connection
-from local_supabase.realtime.changes.bindings import EVERYTHING, Binding, Operator
+from local_supabase.realtime.changes.bindings import WILDCARD, Binding, Operator
 from local_supabase.realtime.changes.pgoutput import Relation, Row
-from local_supabase.realtime.changes.records import Foreign, TypedColumn
+from local_supabase.realtime.changes.records import ServerValue, TypedColumn
 
-KEPT = 2.0
+CACHE_TTL_SECONDS = 2.0
 
 _DESCRIBE = b"""
 select c.oid::int8, c.relrowsecurity, n.nspname, c.relname,
@@ -25,7 +25,7 @@ select c.oid::int8, c.relrowsecurity, n.nspname, c.relname,
         from pg_attribute a join pg_type t on t.oid = a.atttypid
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
     (select coalesce(json_object_agg(r.rolname, json_build_object(
-            'bypass', r.rolsuper or r.rolbypassrls,
+            'bypass_rls', r.rolsuper or r.rolbypassrls,
             'columns', (select coalesce(json_agg(a.attname), '[]') from pg_attribute a
                 where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
                     and has_column_privilege(r.oid, c.oid, a.attnum, 'select')))), '{}')
@@ -35,62 +35,66 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rights:
-    """What a role may read of a table."""
+class Privileges:
+    """Privileges of a role on a table: readable columns, and exemption from row-level security."""
 
-    bypass: bool
+    bypass_rls: bool
     columns: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table as it is now."""
+    """Current definition of a table; `privileges` by role."""
 
     schema: str
     name: str
-    secured: bool
-    keys: tuple[str, ...]
+    row_security: bool
+    primary_key: tuple[str, ...]
     columns: tuple[TypedColumn, ...]
-    rights: dict[str, Rights]
+    privileges: dict[str, Privileges]
 
-    def readable(self, role: str) -> frozenset[str]:
-        rights = self.rights.get(role)
-        return rights.columns if rights else frozenset()
+    def readable_columns(self, role: str) -> frozenset[str]:
+        """Return the columns that a role may select."""
+        privileges = self.privileges.get(role)
+        return privileges.columns if privileges else frozenset()
 
 
-class Tables:
-    """Descriptions of tables, kept while they hold.
+class TableCatalog:
+    """Cached table definitions.
 
-    PostgreSQL describes a relation anew in the change stream after its columns, keys, policies or grants changed;
-    what it does not announce (a role's attributes, a renamed type) is noticed within seconds.
+    An entry holds until the change stream describes the relation again, as PostgreSQL does after a change of columns,
+    keys, policies or grants. It expires after `CACHE_TTL_SECONDS`, because PostgreSQL does not announce other changes,
+    such as a role's attributes or a renamed type.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._known: dict[int, tuple[Relation, frozenset[str], float, Table | None]] = {}
+        self._cache: dict[int, tuple[Relation, frozenset[str], float, Table | None]] = {}
 
     async def describe(
         self, connection: Connection, relations: Iterable[Relation], roles: frozenset[str]
     ) -> dict[int, Table]:
-        """The tables of relations with the rights of roles; those that no longer exist are missing."""
+        """Return the tables of relations by oid, with the privileges of `roles`; dropped tables are missing."""
         wanted = {relation.oid: relation for relation in relations}
         now = self._clock()
-        stale = [oid for oid, relation in wanted.items() if not self._holds(relation, roles, now)]
+        stale = [oid for oid, relation in wanted.items() if not self._is_fresh(relation, roles, now)]
         if stale:
             query = _DESCRIBE + b" where c.oid = any (%(oids)s::oid[])"
             cursor = await connection.execute(query, {"oids": stale, "roles": list(roles)})
-            found = {row[0]: _table(row) for row in await cursor.fetchall()}
-            self._known |= {oid: (wanted[oid], roles, now, found.get(oid)) for oid in stale}
-        tables = {oid: self._known[oid][3] for oid in wanted}
+            found = {row[0]: _parse_table(row) for row in await cursor.fetchall()}
+            self._cache |= {oid: (wanted[oid], roles, now, found.get(oid)) for oid in stale}
+        tables = {oid: self._cache[oid][3] for oid in wanted}
         return {oid: table for oid, table in tables.items() if table}
 
-    def _holds(self, relation: Relation, roles: frozenset[str], now: float) -> bool:
-        known = self._known.get(relation.oid)
-        return known is not None and known[0] is relation and roles <= known[1] and now - known[2] < KEPT
+    def _is_fresh(self, relation: Relation, roles: frozenset[str], now: float) -> bool:
+        if (cached := self._cache.get(relation.oid)) is None:
+            return False
+        described, known_roles, described_at, _table = cached
+        return described is relation and roles <= known_roles and now - described_at < CACHE_TTL_SECONDS
 
 
-async def published(connection: Connection, binding: Binding, role: str) -> list[Table]:
-    """The tables of the publication that a binding means."""
+async def published_tables(connection: Connection, binding: Binding, role: str) -> list[Table]:
+    """Return the published tables that a binding matches, with the privileges of `role`."""
     cursor = await connection.execute(
         _DESCRIBE
         + b" join pg_publication_tables p on p.schemaname = n.nspname and p.tablename = c.relname"
@@ -98,12 +102,12 @@ async def published(connection: Connection, binding: Binding, role: str) -> list
         + b" and (%(table)s = '*' or c.relname = %(table)s)",
         {"schema": binding.schema, "table": binding.table, "roles": [role]},
     )
-    return [_table(row) for row in await cursor.fetchall()]
+    return [_parse_table(row) for row in await cursor.fetchall()]
 
 
-async def check(connection: Connection, binding: Binding, role: str) -> None:
-    """Raise ChangesError, in the hosted server's words, when a binding cannot be served to a role."""
-    tables = await published(connection, binding, role)
+async def check_binding(connection: Connection, binding: Binding, role: str) -> None:
+    """Raise ChangesError, with the hosted server's message, if a binding is invalid for a role."""
+    tables = await published_tables(connection, binding, role)
     if not tables:
         raise ChangesError(
             "Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given "
@@ -111,41 +115,55 @@ async def check(connection: Connection, binding: Binding, role: str) -> None:
         )
     try:
         await connection.execute("select %s::regrole", (json.dumps(role),))
-        if binding.table != EVERYTHING:
+        if binding.table != WILDCARD:
             for table in tables:
                 await _check_columns(connection, binding, table, role)
     except psycopg.Error as error:
         message = error.diag.message_primary or str(error)
-        raise _refusal(binding, f"{error.sqlstate} ({_condition(error)}) {message}") from error
+        raise _rejection(binding, f"{error.sqlstate} ({_condition(error)}) {message}") from error
 
 
-async def all_visible(connection: Connection, transactions: Iterable[int]) -> bool:
-    """Whether the effects of committed transactions can be seen already.
+async def are_visible(connection: Connection, transactions: Iterable[int]) -> bool:
+    """Return whether a new snapshot includes all these committed transactions.
 
-    The change stream follows the log, which is written a moment before a commit shows to others.
+    The change stream follows the log, which is written a moment before a commit becomes visible to other sessions.
+
+    Args:
+        connection: any connection.
+        transactions: the lower 32 bits of their ids.
     """
     row = await (await connection.execute("select pg_current_snapshot()::text")).fetchone()
     _xmin, upper, running = str(row[0] if row else "0:0:").split(":")
     end = int(upper)
-    open_ones = {int(number) for number in running.split(",") if number}
+    in_progress = {int(number) for number in running.split(",") if number}
     for transaction in transactions:
         full = (end & ~0xFFFFFFFF) | transaction
         if full > end + (1 << 31):
             full -= 1 << 32
-        if full >= end or full in open_ones:
+        if full >= end or full in in_progress:
             return False
     return True
 
 
 async def visible_rows(connection: Connection, table: Table, rows: Sequence[Row], role: str, claims: str) -> set[int]:
-    """Positions of those rows that the policies let a user see now, looked up by primary key as that user."""
+    """Return the indexes of the rows that a user can select, looked up by primary key as that user.
+
+    Args:
+        connection: a superuser's connection without an open transaction.
+        table: a table with a primary key.
+        rows: rows in PostgreSQL's text format.
+        role: the user's role.
+        claims: the user's claims as JSON text.
+    """
     columns = {column.name: column.sql for column in table.columns}
-    keys = [{"#": index, **{name: row.get(name) for name in table.keys}} for index, row in enumerate(rows)]
+    keys = [{"#": index, **{name: row.get(name) for name in table.primary_key}} for index, row in enumerate(rows)]
     definition = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(columns[name])) for name in table.keys
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(columns[name])) for name in table.primary_key
     )
-    condition = sql.SQL(" and ").join(sql.SQL("t.{0} = k.{0}").format(sql.Identifier(name)) for name in table.keys)
-    # All in one message: a round trip costs more than parsing.
+    condition = sql.SQL(" and ").join(
+        sql.SQL("t.{0} = k.{0}").format(sql.Identifier(name)) for name in table.primary_key
+    )
+    # One simple query: a round trip costs more than parsing.
     cursor = await connection.execute(
         sql.SQL(
             "begin; select set_config('request.jwt.claims', {claims}, true), set_config('role', {role}, true);"
@@ -165,20 +183,28 @@ async def visible_rows(connection: Connection, table: Table, rows: Sequence[Row]
     return {row[0] for row in await cursor.fetchall()}
 
 
-async def shown(connection: Connection, values: Iterable[Foreign]) -> dict[Foreign, str]:
-    """Let PostgreSQL show values as JSON."""
-    known: dict[Foreign, str] = {}
+async def format_values(connection: Connection, values: Iterable[ServerValue]) -> dict[ServerValue, str]:
+    """Return the JSON text of values, formatted by PostgreSQL."""
+    formatted: dict[ServerValue, str] = {}
     for value in dict.fromkeys(values):
         query = sql.SQL("select to_jsonb(%s::{})::text").format(sql.SQL(value.sql))
         row = await (await connection.execute(query, (value.text,))).fetchone()
-        known[value] = row[0] if row else "null"
-    return known
+        formatted[value] = row[0] if row else "null"
+    return formatted
 
 
-async def compares(
+async def compare(
     connection: Connection, value: str, type_sql: str, operator: Operator, operands: Sequence[str]
 ) -> bool:
-    """Let PostgreSQL compare a value with the operand of a filter, both cast to the column's type."""
+    """Return whether a filter accepts a value, compared by PostgreSQL.
+
+    Args:
+        connection: any connection.
+        value: the column's value in PostgreSQL's text format.
+        type_sql: the column's type, to cast both sides to unless the operator is textual.
+        operator: the filter's operator.
+        operands: the filter's values.
+    """
     cast = "text" if operator.is_textual else type_sql
     template = "select %s::{0} = any (%s::{0}[])" if operator is Operator.IN else "select %s::{0} {1} %s::{0}"
     query = sql.SQL(template).format(sql.SQL(cast), sql.SQL(operator.sql))
@@ -188,12 +214,12 @@ async def compares(
 
 
 async def _check_columns(connection: Connection, binding: Binding, table: Table, role: str) -> None:
-    types = {column.name: column.sql for column in table.columns if column.name in table.readable(role)}
-    # A role without any right on the table may subscribe: every change then tells it that it is unauthorised.
+    types = {column.name: column.sql for column in table.columns if column.name in table.readable_columns(role)}
+    # A role without privileges may subscribe; each change then carries the error "unauthorized".
     types = types or {column.name: column.sql for column in table.columns}
     for item in binding.filters:
         if item.column not in types:
-            raise _refusal(binding, f"P0001 (raise_exception) invalid column for filter {item.column}")
+            raise _rejection(binding, f"P0001 (raise_exception) invalid column for filter {item.column}")
         cast = "text" if item.operator.is_textual else types[item.column]
         for value in item.values if item.operator is not Operator.IS else ():
             await connection.execute(sql.SQL("select %s::{}").format(sql.SQL(cast)), (value,))
@@ -201,10 +227,10 @@ async def _check_columns(connection: Connection, binding: Binding, table: Table,
             await connection.execute("select '' ~ %s", (item.values[0],))
     for name in binding.select or ():
         if name not in types:
-            raise _refusal(binding, f"P0001 (raise_exception) invalid column for select {name}")
+            raise _rejection(binding, f"P0001 (raise_exception) invalid column for select {name}")
 
 
-def _refusal(binding: Binding, exception: str) -> ChangesError:
+def _rejection(binding: Binding, exception: str) -> ChangesError:
     return ChangesError(
         "Unable to subscribe to changes with given parameters. An exception happened so please check your connect "
         f"parameters: {binding.inspected}. Exception: ERROR {exception}"
@@ -212,23 +238,24 @@ def _refusal(binding: Binding, exception: str) -> ChangesError:
 
 
 def _condition(error: psycopg.Error) -> str:
-    # psycopg names its exceptions after PostgreSQL's conditions: InvalidTextRepresentation.
+    # psycopg's exceptions carry PostgreSQL's condition names in camel case, such as InvalidTextRepresentation.
     name = type(error).__name__
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
-def _table(row: Sequence[object]) -> Table:
-    _oid, secured, schema, name, keys, columns, rights = row
-    assert isinstance(keys, list)
+def _parse_table(row: Sequence[object]) -> Table:
+    _oid, row_security, schema, name, primary_key, columns, privileges = row
+    assert isinstance(primary_key, list)
     assert isinstance(columns, list)
-    assert isinstance(rights, dict)
+    assert isinstance(privileges, dict)
     return Table(
         schema=str(schema),
         name=str(name),
-        secured=bool(secured),
-        keys=tuple(keys),
+        row_security=bool(row_security),
+        primary_key=tuple(primary_key),
         columns=tuple(TypedColumn(**column) for column in columns),
-        rights={
-            role: Rights(bypass=found["bypass"], columns=frozenset(found["columns"])) for role, found in rights.items()
+        privileges={
+            role: Privileges(bypass_rls=found["bypass_rls"], columns=frozenset(found["columns"]))
+            for role, found in privileges.items()
         },
     )

@@ -1,4 +1,7 @@
-"""Reads PostgreSQL's logical replication messages, protocol version 1 (documentation, chapter 54.9)."""
+"""Decodes pgoutput messages: PostgreSQL's logical replication protocol, version 1.
+
+Format: PostgreSQL documentation, "Logical Replication Message Formats".
+"""
 
 import struct
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Kind(StrEnum):
-    """What happened to a row."""
+    """Operation on a row."""
 
     INSERT = "INSERT"
     UPDATE = "UPDATE"
@@ -17,7 +20,7 @@ class Kind(StrEnum):
 
 
 class Unchanged:
-    """Stands for a large value that an update did not touch and PostgreSQL does not repeat."""
+    """Type of `UNCHANGED`: a large (TOASTed) value that an update left alone and PostgreSQL does not send."""
 
     def __repr__(self) -> str:
         return "UNCHANGED"
@@ -30,7 +33,7 @@ Row = dict[str, Value]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """`in_key`: part of the replica identity."""
+    """Column of a relation; `in_key` if it is part of the replica identity."""
 
     name: str
     type_oid: int
@@ -39,7 +42,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """A table as it was when the change was made; `identity` is d(efault), n(othing), f(ull) or i(ndex)."""
+    """Table at the time of a change; `identity` is d(efault), n(othing), f(ull) or i(ndex)."""
 
     oid: int
     schema: str
@@ -50,10 +53,16 @@ class Relation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One row; values are PostgreSQL's text. `old` holds the replica identity where PostgreSQL sent it.
+    """Change of one row.
 
-    `position` grows strictly along the log: the place of the transaction's commit, and the number within it.
-    `transaction` is its id, the lower 32 bits.
+    Attributes:
+        kind: the operation.
+        relation: the table.
+        new: values after the change in PostgreSQL's text format; None for a delete.
+        old: the replica identity before the change, where PostgreSQL sends it.
+        committed_at: time of the commit.
+        position: LSN of the commit and number within the transaction; increases strictly along the log.
+        transaction: lower 32 bits of the transaction id.
     """
 
     kind: Kind
@@ -67,13 +76,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """The end of a transaction; what comes before `end` in the log is complete."""
+    """End of a transaction; `end` is the LSN behind it."""
 
     end: int
 
 
 class Decoder:
-    """Turns the messages of one stream into changes; knows the relations that the stream has described."""
+    """Decodes the messages of one stream; remembers the relations that the stream has described."""
 
     def __init__(self) -> None:
         self._relations: dict[int, Relation] = {}
@@ -83,7 +92,7 @@ class Decoder:
         self.in_transaction = False
 
     def decode(self, data: bytes) -> Change | Commit | None:
-        """Return what a message means for a subscriber, None for the rest (begin, type, origin, truncate)."""
+        """Return the change or commit, None for other messages (begin, relation, type, origin, truncate)."""
         reader = _Reader(data, 1)
         match data[:1]:
             case b"B":

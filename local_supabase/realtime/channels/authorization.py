@@ -1,4 +1,4 @@
-"""Asks the policies on realtime.messages what a user may do on a private topic."""
+"""Authorization of private channels by the row-level security policies on `realtime.messages`."""
 
 import json
 from dataclasses import dataclass
@@ -11,48 +11,55 @@ from local_supabase.postgres.pool import Pool
 
 
 class AuthorizationError(LocalSupabaseError):
-    """The policies could not be asked; the text is fit for the client."""
+    """The policies could not be evaluated; the message may be sent to the client."""
 
 
-class NoDatabaseError(AuthorizationError):
-    """PostgreSQL is away; asking again later helps."""
+class DatabaseUnavailableError(AuthorizationError):
+    """PostgreSQL is not reachable; a later attempt may succeed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """What the policies allow, for one direction (read: select, write: insert)."""
+    """Allowed kinds of messages, for one direction (read: `select`, write: `insert`)."""
 
     broadcast: bool
     presence: bool
 
 
+ALL_ALLOWED = Permissions(broadcast=True, presence=True)
+NONE_ALLOWED = Permissions(broadcast=False, presence=False)
+
+
 class Authorization:
-    """Evaluates row-level security as the token's user, in a transaction that is rolled back."""
+    """Evaluates the policies with a token's role and claims, in a transaction that is rolled back."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def read(self, claims: Claims, topic: str) -> Permissions:
-        return await self._ask(claims, topic, for_write=False)
+        """Return what a user may receive on a topic; raises AuthorizationError."""
+        return await self._evaluate(claims, topic, for_write=False)
 
     async def write(self, claims: Claims, topic: str) -> Permissions:
-        return await self._ask(claims, topic, for_write=True)
-
-    async def _ask(self, claims: Claims, topic: str, *, for_write: bool) -> Permissions:
-        try:
-            try:
-                return await self._evaluate(claims, topic, for_write=for_write)
-            except psycopg.OperationalError:
-                # The connection was closed while it lay idle (PostgreSQL restarted): once more, on a new one.
-                return await self._evaluate(claims, topic, for_write=for_write)
-        except psycopg.errors.InsufficientPrivilege:
-            return Permissions(broadcast=False, presence=False)
-        except (PostgresError, psycopg.OperationalError) as error:
-            raise NoDatabaseError("Realtime was unable to connect to the project database") from error
-        except psycopg.Error as error:
-            raise AuthorizationError(f"The policies could not be checked: {_first_line(error)}") from error
+        """Return what a user may send on a topic; raises AuthorizationError."""
+        return await self._evaluate(claims, topic, for_write=True)
 
     async def _evaluate(self, claims: Claims, topic: str, *, for_write: bool) -> Permissions:
+        try:
+            try:
+                return await self._query(claims, topic, for_write=for_write)
+            except psycopg.OperationalError:
+                # An idle connection may have been closed by a restart of PostgreSQL: retry on a new one.
+                return await self._query(claims, topic, for_write=for_write)
+        except psycopg.errors.InsufficientPrivilege:
+            return NONE_ALLOWED
+        except (PostgresError, psycopg.OperationalError) as error:
+            raise DatabaseUnavailableError("Realtime was unable to connect to the project database") from error
+        except psycopg.Error as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise AuthorizationError(f"The policies could not be checked: {reason}") from error
+
+    async def _query(self, claims: Claims, topic: str, *, for_write: bool) -> Permissions:
         async with self._pool.connection() as connection, connection.transaction(force_rollback=True):
             cursor = await connection.execute(
                 "select broadcast, presence from realtime.permissions(%s, %s, %s, %s)",
@@ -60,7 +67,3 @@ class Authorization:
             )
             row = await cursor.fetchone()
         return Permissions(broadcast=bool(row and row[0]), presence=bool(row and row[1]))
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).strip().partition("\n")[0]

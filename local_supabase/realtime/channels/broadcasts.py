@@ -1,4 +1,4 @@
-"""Broadcasts from the database: rows of realtime.messages, delivered once each, in the order of their commits."""
+"""Broadcasts from the database: delivers each row of `realtime.messages` once, in commit order."""
 
 import asyncio
 import contextlib
@@ -13,16 +13,16 @@ from local_supabase.http.json_text import compact
 from local_supabase.postgres.pool import Connection, Pool, connect
 from local_supabase.realtime.channels.topics import Topics
 from local_supabase.realtime.protocol.frames import Outgoing
+from local_supabase.retry import Backoff
 
 log = structlog.get_logger()
 
-CHANNEL = "realtime_messages"
-CHECKPOINT = "checkpoint:"
-CHECKPOINT_INTERVAL = 10.0
-PRUNE_INTERVAL = 3600.0
-KEPT = "3 days"
-LONGEST_BACKOFF = 5.0
-BATCH = 500
+NOTIFY_CHANNEL = "realtime_messages"
+CHECKPOINT_PREFIX = "checkpoint:"
+CHECKPOINT_INTERVAL_SECONDS = 10.0
+PRUNE_INTERVAL_SECONDS = 3600.0
+RETENTION = "3 days"
+BATCH_SIZE = 500
 
 _COLUMNS = "id::text, topic, event, payload::text, private"
 
@@ -30,9 +30,10 @@ _COLUMNS = "id::text, topic, event, payload::text, private"
 class DatabaseBroadcasts:
     """Listens for notifications of new messages, fetches them by id and publishes them to their topics.
 
-    Never by `id > last`: ids and times are not in the order of commits, notifications are. A checkpoint is a snapshot
-    of the database that came back through the notifications, so everything visible in it has been seen; after a lost
-    connection what is not visible in the last checkpoint and was not published since is published.
+    Ids and timestamps do not follow the commit order, notifications do; a query such as `id > last` would miss
+    messages. After a lost connection, checkpoints identify the missed ones: a checkpoint is a database snapshot that
+    was sent through the notifications, so every message visible in it has been notified. Messages that are not visible
+    in the last checkpoint and were not published since are published then.
     """
 
     def __init__(self, pool: Pool, topics: Topics) -> None:
@@ -45,10 +46,10 @@ class DatabaseBroadcasts:
         self._published_since_mark: set[str] = set()
         self._mark = uuid.uuid4().hex
         self.ready = asyncio.Event()
-        """Set while the connection to the database is established."""
+        """Set while the database connection is established."""
 
     async def run(self) -> None:
-        """Serve until cancelled; reconnects without end."""
+        """Publish until cancelled, reconnecting with backoff."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_listening(), name="realtime-listen")
             tasks.create_task(self._keep_publishing(), name="realtime-publish")
@@ -56,30 +57,28 @@ class DatabaseBroadcasts:
             tasks.create_task(self._keep_pruning(), name="realtime-prune")
 
     async def _keep_listening(self) -> None:
-        backoff = 0.05
+        backoff = Backoff(initial=0.05, maximum=5.0)
         while True:
             try:
                 async with _listening(self._pool.url) as connection:
                     await self._catch_up(connection)
-                    backoff = 0.05
                     self.ready.set()
                     async for notification in connection.notifies():
                         self._receive(notification.payload)
             except (psycopg.Error, PostgresError) as error:
-                log.warning("realtime lost its database connection", error=str(error).strip())
+                log.warning("realtime lost its database connection", error=str(error).strip(), delay=backoff.delay)
             finally:
                 self.ready.clear()
-            await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, LONGEST_BACKOFF)
+            await backoff.sleep()
 
     def _receive(self, payload: str) -> None:
-        if payload.startswith(CHECKPOINT):
-            mark, _, snapshot = payload.removeprefix(CHECKPOINT).partition("/")
+        if payload.startswith(CHECKPOINT_PREFIX):
+            mark, _, snapshot = payload.removeprefix(CHECKPOINT_PREFIX).partition("/")
             if mark == self._mark:
                 self._checkpoint = snapshot
                 self._published = self._published_since_mark
             return
-        # Any role of the database may notify; what is no id did not come from our trigger.
+        # Every role may notify on this channel; only UUIDs come from our trigger.
         with contextlib.suppress(ValueError):
             self._pending.append(str(uuid.UUID(payload)))
             self._wake.set()
@@ -100,21 +99,22 @@ class DatabaseBroadcasts:
         self._wake.set()
 
     async def _keep_publishing(self) -> None:
+        backoff = Backoff(initial=0.1, maximum=1.0)
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
-                batch = self._pending[:BATCH]
+                batch = self._pending[:BATCH_SIZE]
                 try:
                     await self._publish(batch)
                 except (psycopg.Error, PostgresError) as error:
-                    log.warning("realtime could not read messages", error=str(error).strip())
-                    await asyncio.sleep(0.1)
+                    log.warning("realtime could not read messages", error=str(error).strip(), delay=backoff.delay)
+                    await backoff.sleep()
                     continue
                 del self._pending[: len(batch)]
 
     async def _publish(self, batch: list[str]) -> None:
-        new = [uuid.UUID(identity) for identity in dict.fromkeys(batch) if identity not in self._published]
+        new = [uuid.UUID(message_id) for message_id in dict.fromkeys(batch) if message_id not in self._published]
         if not new:
             return
         async with self._pool.connection() as connection:
@@ -122,17 +122,17 @@ class DatabaseBroadcasts:
                 f"select {_COLUMNS} from realtime.messages where id = any(%s)".encode(), (new,)
             )
             rows = {row[0]: row for row in await cursor.fetchall()}
-        for identity in map(str, new):
-            self._published.add(identity)
-            self._published_since_mark.add(identity)
-            if row := rows.get(identity):
-                _identity, topic, event, payload, private = row
-                if self._topics.has(topic, private):
-                    self._topics.publish(topic, private, message_of(identity, topic, event, payload))
+        for message_id in map(str, new):
+            self._published.add(message_id)
+            self._published_since_mark.add(message_id)
+            if row := rows.get(message_id):
+                _id, topic, event, payload, private = row
+                if self._topics.has_listeners(topic, private):
+                    self._topics.publish(topic, private, broadcast_message(message_id, topic, event, payload))
 
     async def _keep_checkpoints(self) -> None:
         while True:
-            await asyncio.sleep(CHECKPOINT_INTERVAL)
+            await asyncio.sleep(CHECKPOINT_INTERVAL_SECONDS)
             if not self._published or not self.ready.is_set():
                 continue
             self._mark = uuid.uuid4().hex
@@ -141,7 +141,7 @@ class DatabaseBroadcasts:
                 async with self._pool.connection() as connection:
                     await connection.execute(
                         "select pg_notify(%s, %s || pg_current_snapshot()::text)",
-                        (CHANNEL, f"{CHECKPOINT}{self._mark}/"),
+                        (NOTIFY_CHANNEL, f"{CHECKPOINT_PREFIX}{self._mark}/"),
                     )
 
     async def _keep_pruning(self) -> None:
@@ -149,16 +149,24 @@ class DatabaseBroadcasts:
             with contextlib.suppress(psycopg.Error, PostgresError):
                 async with self._pool.connection() as connection:
                     await connection.execute(
-                        "delete from realtime.messages where inserted_at < now() - %s::interval", (KEPT,)
+                        "delete from realtime.messages where inserted_at < now() - %s::interval", (RETENTION,)
                     )
-            await asyncio.sleep(PRUNE_INTERVAL)
+            await asyncio.sleep(PRUNE_INTERVAL_SECONDS)
 
 
-def message_of(
-    identity: str, topic: str, event: str | None, payload: str | None, *, replayed: bool = False
+def broadcast_message(
+    message_id: str, topic: str, event: str | None, payload: str | None, *, replayed: bool = False
 ) -> Outgoing:
-    """The frame of a stored message; `payload` is JSON text and passes as it is."""
-    meta = {"id": identity, "replayed": True} if replayed else {"id": identity}
+    """Return the frame of a stored message.
+
+    Args:
+        message_id: the row's UUID.
+        topic: the topic without its prefix.
+        event: the event's name.
+        payload: JSON text, embedded without parsing.
+        replayed: mark the message as replayed.
+    """
+    meta = {"id": message_id, "replayed": True} if replayed else {"id": message_id}
     body = f'{{"event":{compact(event)},"meta":{compact(meta)},"payload":{payload or "{}"},"type":"broadcast"}}'
     return Outgoing(f"realtime:{topic}", "broadcast", body)
 
@@ -167,7 +175,7 @@ def message_of(
 async def _listening(url: str) -> AsyncIterator[Connection]:
     connection = await connect(url, name="realtime_listen")
     try:
-        await connection.execute(f"listen {CHANNEL}".encode())
+        await connection.execute(f"listen {NOTIFY_CHANNEL}".encode())
         yield connection
     finally:
         await connection.close()

@@ -1,28 +1,35 @@
-"""Past broadcasts of a private topic, for a client that joins and wants to catch up."""
+"""Replay: past broadcasts of a private topic, sent after a join."""
 
 import psycopg
 
 from local_supabase.errors import PostgresError
 from local_supabase.postgres.pool import Pool
-from local_supabase.realtime.channels.broadcasts import message_of
+from local_supabase.realtime.channels.broadcasts import broadcast_message
 from local_supabase.realtime.protocol.frames import JsonObject, Outgoing
 
-MOST = 25
+MAX_MESSAGES = 25
 
 
 class ReplayError(Exception):
-    """The wish cannot be fulfilled; the text is the `reason` of the reply."""
+    """The replay is refused; the message is the `reason` of the reply."""
 
 
-async def replay(pool: Pool, topic: str, wish: JsonObject, *, private: bool) -> list[Outgoing]:
-    """Return the newest messages since `since` (milliseconds of the epoch), at most `limit` and 25, oldest first.
+async def replay(pool: Pool, topic: str, params: JsonObject, *, private: bool) -> list[Outgoing]:
+    """Return the newest messages of a topic, oldest first.
 
-    Raises ReplayError.
+    Args:
+        pool: connections with access to `realtime.messages`.
+        topic: the topic without its prefix.
+        params: `since`, in epoch milliseconds, and `limit`, from 1 to 25 (the default).
+        private: whether the channel is private; public topics have no replay.
+
+    Raises:
+        ReplayError: the parameters are invalid, or the database is not reachable.
     """
-    since, limit = wish.get("since"), wish.get("limit", MOST)
+    since, limit = params.get("since"), params.get("limit", MAX_MESSAGES)
     if not private:
         raise ReplayError("UnableToReplayMessages: Replay is not allowed for public channels")
-    if not _is_number(since) or not isinstance(limit, int) or isinstance(limit, bool) or not 0 < limit <= MOST:
+    if not _is_number(since) or not isinstance(limit, int) or isinstance(limit, bool) or not 0 < limit <= MAX_MESSAGES:
         raise ReplayError("UnableToReplayMessages: Replay params are not valid")
     try:
         async with pool.connection() as connection:
@@ -36,7 +43,7 @@ async def replay(pool: Pool, topic: str, wish: JsonObject, *, private: bool) -> 
             rows = await cursor.fetchall()
     except (psycopg.Error, PostgresError) as error:
         raise ReplayError("UnableToReplayMessages: The messages cannot be read") from error
-    return [message_of(row[0], topic, row[1], row[2], replayed=True) for row in reversed(rows)]
+    return [broadcast_message(row[0], topic, row[1], row[2], replayed=True) for row in reversed(rows)]
 
 
 def _is_number(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""One client's connection: its frames in, its channels, its frames out."""
+"""A client's socket: decodes its frames, routes them to its channels, and writes outgoing frames."""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -7,17 +7,19 @@ from typing import Any
 import structlog
 
 from local_supabase.auth.keys import Claims
-from local_supabase.http.json_text import compact
-from local_supabase.realtime.channels.channel import TOPIC_PREFIX, Channel, JoinError, Services
+from local_supabase.realtime.channels.channel import TOPIC_PREFIX, Channel, JoinError
+from local_supabase.realtime.channels.services import RealtimeServices
+from local_supabase.realtime.channels.topics import Listener
 from local_supabase.realtime.protocol.frames import (
     Frame,
     JsonObject,
     MalformedFrameError,
     Outgoing,
     Version,
+    decode,
     decode_binary,
+    reply,
 )
-from local_supabase.realtime.protocol.frames import decode as decode_frame
 from local_supabase.realtime.protocol.wire import WireProtocol
 
 log = structlog.get_logger()
@@ -26,10 +28,17 @@ Receive = Callable[[], Awaitable[Any]]
 
 
 class Socket:
-    """Serves one client until it goes; frames are handled one after the other."""
+    """Serves one client until it disconnects; frames are processed in order."""
 
-    def __init__(self, wire: WireProtocol, version: Version, claims: Claims, services: Services) -> None:
-        """`claims` are the API key's: those of channels that bring no token of their own."""
+    def __init__(self, wire: WireProtocol, version: Version, claims: Claims, services: RealtimeServices) -> None:
+        """Create a socket.
+
+        Args:
+            wire: the connection.
+            version: the protocol version that the client requested.
+            claims: claims of the API key, for channels without a token of their own.
+            services: shared services.
+        """
         self.wire = wire
         self.claims = claims
         self._version = version
@@ -37,13 +46,13 @@ class Socket:
         self._channels: dict[str, Channel] = {}
 
     async def run(self, receive: Receive) -> None:
-        """Handle frames until the client disconnects; then leave all channels."""
+        """Process ASGI messages until the client disconnects; then close its channels."""
         try:
             while True:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     return
-                # A payload so deep that it can be read but not written again is as good as malformed.
+                # JSON can be nested so deeply that it can be decoded but not encoded: ignored like a malformed frame.
                 with contextlib.suppress(RecursionError):
                     await self._receive(message)
         finally:
@@ -53,11 +62,12 @@ class Socket:
             self._services.users.discard(self)
 
     def send(self, message: Outgoing) -> None:
-        """Write without waiting; a client that does not read is cut at the limit of its buffer."""
+        """Write without waiting; disconnects a client whose send buffer exceeds the limit."""
         if frame := message.wire(self._version):
             self.wire.write_frame(frame, self._services.limits.send_buffer)
 
-    def forget(self, channel: Channel) -> None:
+    def detach(self, channel: Listener) -> None:
+        """Remove a channel that has ended; idempotent."""
         if self._channels.get(channel.topic) is channel:
             del self._channels[channel.topic]
             if not self._channels:
@@ -66,7 +76,7 @@ class Socket:
     async def _receive(self, message: Any) -> None:
         try:
             if (text := message.get("text")) is not None:
-                frame = decode_frame(text, self._version)
+                frame = decode(text, self._version)
             else:
                 frame = decode_binary(message.get("bytes") or b"")
         except MalformedFrameError as error:
@@ -87,7 +97,7 @@ class Socket:
             self._refuse(frame, "unmatched topic")
             return
         previous = self._channels.get(frame.topic)
-        if previous is None and (reason := self._over_limit()):
+        if previous is None and (reason := self._exceeded_limit()):
             self._refuse(frame, reason)
             return
         channel = Channel(self, frame, self._services)
@@ -103,9 +113,9 @@ class Socket:
         self._services.users.add(self)
         channel.announce()
 
-    def _over_limit(self) -> str | None:
+    def _exceeded_limit(self) -> str | None:
         limits = self._services.limits
-        if not self._services.join_rate.count():
+        if not self._services.join_rate.acquire():
             return "ClientJoinRateLimitReached: Too many joins per second"
         if len(self._channels) >= limits.channels_per_client:
             return "ChannelRateLimitReached: Too many channels"
@@ -117,5 +127,4 @@ class Socket:
         self._reply(frame, "error", {"reason": reason})
 
     def _reply(self, frame: Frame, status: str, response: JsonObject) -> None:
-        payload = compact({"status": status, "response": response})
-        self.send(Outgoing(frame.topic, "phx_reply", payload, ref=frame.ref, join_ref=frame.join_ref))
+        self.send(reply(frame.topic, status, response, ref=frame.ref, join_ref=frame.join_ref))

@@ -1,4 +1,4 @@
-"""The WebSocket endpoint: checks the API key, then serves sockets; closes those that went silent or stuck."""
+"""The WebSocket endpoint: authenticates clients by API key, serves their sockets and closes unresponsive ones."""
 
 import asyncio
 import json
@@ -7,19 +7,19 @@ from urllib.parse import parse_qs
 
 from local_supabase.auth.keys import Claims
 from local_supabase.errors import TokenError
-from local_supabase.realtime.channels.channel import Services
+from local_supabase.realtime.channels.services import RealtimeServices
 from local_supabase.realtime.channels.socket import Receive, Socket
 from local_supabase.realtime.protocol.frames import Version
 from local_supabase.realtime.protocol.wire import WireProtocol
 
-WATCH_INTERVAL = 2.0
+WATCH_INTERVAL_SECONDS = 2.0
 NORMAL_CLOSURE = 1000
 
 
 class RealtimeEndpoint:
-    """An ASGI application for the scope `websocket`."""
+    """ASGI application for the scope `websocket`."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: RealtimeServices) -> None:
         self._services = services
         self._sockets: set[Socket] = set()
 
@@ -29,11 +29,10 @@ class RealtimeEndpoint:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         key = headers.get(b"x-api-key") or headers.get(b"apikey") or query.get("apikey")
         try:
-            claims = self._claims(key)
+            claims = self._verify(key)
             version = Version(query.get("vsn", Version.V1))
         except TokenError as error:
-            text = "Token has expired" if "expired" in str(error) else str(error)
-            await _reject(send, 401, text)
+            await _reject(send, 401, "Token has expired" if "expired" in str(error) else str(error))
             return
         except ValueError:
             await _reject(send, 403, "The requested protocol version is not supported: use vsn=1.0.0 or 2.0.0")
@@ -48,20 +47,20 @@ class RealtimeEndpoint:
             self._sockets.discard(socket)
 
     async def watch(self) -> None:
-        """Close sockets that sent nothing for too long, cut those that take nothing; runs until cancelled."""
+        """Until cancelled, close sockets that send nothing and disconnect those that read nothing."""
         loop = asyncio.get_running_loop()
         limits = self._services.limits
         while True:
-            await asyncio.sleep(WATCH_INTERVAL)
+            await asyncio.sleep(WATCH_INTERVAL_SECONDS)
             now = loop.time()
             for socket in list(self._sockets):
                 wire = socket.wire
                 if wire.blocked_since is not None and now - wire.blocked_since > limits.send_timeout:
-                    wire.cut()
+                    wire.abort()
                 elif now - wire.last_received > limits.idle_timeout:
                     wire.close_idle(NORMAL_CLOSURE)
 
-    def _claims(self, key: str | None) -> Claims:
+    def _verify(self, key: str | None) -> Claims:
         if not key:
             raise TokenError("MissingAPIKey", "API key is missing")
         return self._services.verifier.verify(key)

@@ -1,4 +1,4 @@
-"""Frames of the Phoenix channel protocol: version 1.0.0 (objects) and 2.0.0 (arrays)."""
+"""Frames of the Phoenix channel protocol, versions 1.0.0 (JSON objects) and 2.0.0 (JSON arrays, binary broadcasts)."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,57 +6,53 @@ from enum import StrEnum
 from typing import Any
 
 from websockets.frames import OP_BINARY, OP_TEXT
-from websockets.frames import Frame as WireFrame
+from websockets.frames import Frame as WebSocketFrame
 
-from local_supabase.http.json_text import compact, is_unicode
+from local_supabase.http.json_text import compact, is_encodable
 
 JsonObject = dict[str, Any]
 
-BROADCAST_PUSH = 3
-BROADCAST = 4
+BROADCAST_PUSH_KIND = 3
+BROADCAST_KIND = 4
 JSON_ENCODING = 1
+BINARY_HEADER_BYTES = 7
 
 
 class MalformedFrameError(ValueError):
-    """What arrived is not a frame of the protocol."""
+    """A message is not a frame of the protocol."""
 
 
 class Version(StrEnum):
-    """The serialisation that a client asks for with `vsn`."""
+    """Serialization that a client requests with `vsn`."""
 
     V1 = "1.0.0"
     V2 = "2.0.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """One message of a client."""
-
-    join_ref: str | None
-    ref: str | None
-    topic: str
-    event: str
-    payload: JsonObject
-    packed: "Packed | None" = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
-    """A broadcast of version 2.0.0 in its binary form, kept as it came; `is_json` tells what `body` holds."""
+class BinaryBroadcast:
+    """Broadcast in the binary form of version 2.0.0, as received; `is_json` is the encoding of `body`."""
 
     event: str
     body: bytes
     is_json: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """A client's message."""
+
+    join_ref: str | None
+    ref: str | None
+    topic: str
+    event: str
+    payload: JsonObject
+    binary: BinaryBroadcast | None = None
+
+
 def decode(text: str, version: Version) -> Frame:
-    """Read a text frame; raises MalformedFrameError."""
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MalformedFrameError("not JSON") from error
-    if not is_unicode(text, message):
-        raise MalformedFrameError("half of a surrogate pair")
+    """Decode a text frame; raises MalformedFrameError."""
+    message = _parse_json(text)
     if version is Version.V1:
         if not isinstance(message, dict):
             raise MalformedFrameError("not an object")
@@ -74,43 +70,34 @@ def decode(text: str, version: Version) -> Frame:
 
 
 def decode_binary(data: bytes) -> Frame:
-    """Read a broadcast in the binary form of version 2.0.0; raises MalformedFrameError.
+    """Decode a binary broadcast of version 2.0.0; raises MalformedFrameError.
 
-    Kind 3, then the lengths of join_ref, ref, topic, event and metadata, the encoding (0 bytes, 1 JSON), then those
-    parts, then the body.
+    Layout: kind (3), five lengths (join_ref, ref, topic, event, metadata), encoding (0 bytes, 1 JSON), one byte each;
+    then the five parts, then the body.
     """
-    if len(data) < 7 or data[0] != BROADCAST_PUSH:
+    if len(data) < BINARY_HEADER_BYTES or data[0] != BROADCAST_PUSH_KIND:
         raise MalformedFrameError("not a binary broadcast")
     parts: list[str] = []
-    position = 7
+    position = BINARY_HEADER_BYTES
     for size in data[1:6]:
-        try:
-            parts.append(data[position : position + size].decode())
-        except UnicodeDecodeError as error:
-            raise MalformedFrameError("not UTF-8") from error
+        parts.append(_decode_utf8(data[position : position + size]))
         position += size
     join_ref, ref, topic, event, _metadata = parts
-    packed = Packed(event=event, body=data[position:], is_json=data[6] == JSON_ENCODING)
+    binary = BinaryBroadcast(event=event, body=data[position:], is_json=data[6] == JSON_ENCODING)
     payload: JsonObject = {"type": "broadcast", "event": event}
-    if packed.is_json:
-        try:
-            text = packed.body.decode()
-            payload["payload"] = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise MalformedFrameError("not JSON") from error
-        if not is_unicode(text, payload):
-            raise MalformedFrameError("half of a surrogate pair")
+    if binary.is_json:
+        payload["payload"] = _parse_json(_decode_utf8(binary.body))
     return Frame(
-        join_ref=join_ref or None, ref=ref or None, topic=topic, event="broadcast", payload=payload, packed=packed
+        join_ref=join_ref or None, ref=ref or None, topic=topic, event="broadcast", payload=payload, binary=binary
     )
 
 
 @dataclass(slots=True, eq=False)
 class Outgoing:
-    """A message to one or many clients; encoded once per protocol version, ready for the wire.
+    """A message to one or many clients, encoded once per protocol version.
 
-    `payload` is JSON text. `ref` and `join_ref` are None for what concerns every listener of the topic. A `packed`
-    broadcast goes to clients of version 2.0.0 in binary form; if it is not JSON, others do not get it.
+    `payload` is JSON text. `ref` and `join_ref` are None unless the message answers one client. Clients of version
+    2.0.0 receive a `binary` broadcast in binary form; others receive it only if its body is JSON.
     """
 
     topic: str
@@ -118,32 +105,57 @@ class Outgoing:
     payload: str
     ref: str | None = None
     join_ref: str | None = None
-    packed: Packed | None = None
+    binary: BinaryBroadcast | None = None
     _wire: dict[Version, bytes] = field(default_factory=dict)
 
     def wire(self, version: Version) -> bytes:
-        """The WebSocket frame as bytes: a server's frames are not masked, so all clients share them."""
-        if (known := self._wire.get(version)) is not None:
-            return known
+        """Return the WebSocket frame, empty if clients of this version do not receive the message."""
+        if (cached := self._wire.get(version)) is not None:
+            return cached
         opcode, data = OP_TEXT, b""
-        if self.packed and version is Version.V2:
-            opcode, data = OP_BINARY, self._pack(self.packed)
-        elif not self.packed or self.packed.is_json:
+        if self.binary and version is Version.V2:
+            opcode, data = OP_BINARY, self._encode_binary(self.binary)
+        elif not self.binary or self.binary.is_json:
             data = self.text(version).encode()
-        wire = bytes(WireFrame(opcode, data).serialize(mask=False)) if data else b""
+        # Servers do not mask frames (RFC 6455, section 5.1), so that all clients can share one.
+        wire = bytes(WebSocketFrame(opcode, data).serialize(mask=False)) if data else b""
         self._wire[version] = wire
         return wire
 
     def text(self, version: Version) -> str:
+        """Return the JSON text of the frame."""
         ref, topic, event = compact(self.ref), compact(self.topic), compact(self.event)
         if version is Version.V1:
             return f'{{"ref":{ref},"event":{event},"payload":{self.payload},"topic":{topic}}}'
         return f"[{compact(self.join_ref)},{ref},{topic},{event},{self.payload}]"
 
-    def _pack(self, packed: Packed) -> bytes:
-        topic, event = self.topic.encode(), packed.event.encode()
-        encoding = JSON_ENCODING if packed.is_json else 0
-        return bytes([BROADCAST, len(topic), len(event), 0, encoding]) + topic + event + packed.body
+    def _encode_binary(self, binary: BinaryBroadcast) -> bytes:
+        topic, event = self.topic.encode(), binary.event.encode()
+        encoding = JSON_ENCODING if binary.is_json else 0
+        return bytes([BROADCAST_KIND, len(topic), len(event), 0, encoding]) + topic + event + binary.body
+
+
+def reply(topic: str, status: str, response: JsonObject, *, ref: str | None, join_ref: str | None) -> Outgoing:
+    """Return the `phx_reply` to the frame with `ref`; `status` is `ok` or `error`."""
+    payload = compact({"status": status, "response": response})
+    return Outgoing(topic, "phx_reply", payload, ref=ref, join_ref=join_ref)
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedFrameError("not JSON") from error
+    if not is_encodable(text, value):
+        raise MalformedFrameError("half of a surrogate pair")
+    return value
+
+
+def _decode_utf8(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedFrameError("not UTF-8") from error
 
 
 def _reference(value: object) -> str | None:

@@ -1,4 +1,4 @@
-"""What a client asks for when it joins a channel."""
+"""The parameters of a `phx_join`."""
 
 import uuid
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from local_supabase.realtime.protocol.frames import JsonObject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinConfig:
-    """The `config` of a join; what is missing or of the wrong type is off."""
+    """The `config` object; absent or mistyped options are off."""
 
     ack: bool
     to_self: bool
@@ -21,7 +21,8 @@ class JoinConfig:
     bindings: list[JsonObject]
 
     @classmethod
-    def of(cls, payload: JsonObject) -> Self:
+    def parse(cls, payload: JsonObject) -> Self:
+        """Read the configuration from the join's payload; never raises."""
         config = as_object(payload.get("config"))
         broadcast, presence = as_object(config.get("broadcast")), as_object(config.get("presence"))
         bindings = config.get("postgres_changes")
@@ -38,5 +39,5 @@ class JoinConfig:
 
 
 def as_object(value: Any) -> JsonObject:
-    """The value if it is an object, else an empty one."""
+    """Return `value` if it is a JSON object, else an empty one."""
     return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""The WebSocket end of a connection: uvicorn's protocol, with bounded writes of ready-made frames."""
+"""The WebSocket transport: uvicorn's protocol class, extended by bounded, non-blocking writes of encoded frames."""
 
 from typing import Any
 
@@ -8,16 +8,18 @@ from websockets.protocol import State
 
 
 class WireProtocol(WebSocketsSansIOProtocol):
-    """Passes itself to the application as `scope["state"]["wire"]`.
+    """WebSocket connection that the application finds in `scope["state"]["wire"]`.
 
-    ASGI sends one message to one client; a broadcast to a thousand would be encoded a thousand times. A frame of a
-    server without compression is the same bytes for every client, so it is written to the transports directly.
+    ASGI sends a message to one client, so it would encode a broadcast once per client. A server's frames are neither
+    masked nor, here, compressed: they are the same bytes for every client and are written to the transport as they are.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.last_received = self.loop.time()
+        """Loop time of the last received data."""
         self.blocked_since: float | None = None
+        """Loop time since when the client reads too slowly, None if it keeps up."""
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -36,18 +38,21 @@ class WireProtocol(WebSocketsSansIOProtocol):
         self.blocked_since = None
         super().resume_writing()
 
-    def write_frame(self, frame: bytes, limit: int) -> bool:
-        """Write without waiting; false when the client is gone or, with more than `limit` unsent, is cut off."""
+    def write_frame(self, frame: bytes, max_unsent: int) -> bool:
+        """Write without waiting; return False if the client is gone.
+
+        Disconnects a client with more than `max_unsent` bytes in its write buffer.
+        """
         if self.conn.state is not State.OPEN or self.transport.is_closing():
             return False
-        if self.transport.get_write_buffer_size() > limit:
-            self.cut()
+        if self.transport.get_write_buffer_size() > max_unsent:
+            self.abort()
             return False
         self.transport.write(frame)
         return True
 
     def close_idle(self, code: int) -> None:
-        """Close in order, for a client that may no longer be there."""
+        """Start the closing handshake; the transport closes even if the client does not answer."""
         if self.conn.state is State.OPEN and not self.close_sent:
             self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": ""})
             self.conn.send_close(code)
@@ -55,6 +60,6 @@ class WireProtocol(WebSocketsSansIOProtocol):
             self.close_sent = True
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
 
-    def cut(self) -> None:
-        """End the connection now; what is unsent is dropped."""
+    def abort(self) -> None:
+        """Drop the connection at once, with its unsent data."""
         self.transport.abort()

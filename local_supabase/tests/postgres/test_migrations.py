@@ -10,7 +10,6 @@ from psycopg import sql
 
 from local_supabase.errors import MigrationError
 from local_supabase.postgres import migrations
-from local_supabase.postgres.sql_statements import split
 from local_supabase.process import LocalSupabase
 from local_supabase.tests.tools import owner_of
 
@@ -61,8 +60,8 @@ async def test_migrations_run_once_in_order_and_are_recorded(
     assert await count(connection, "a") == 2
     cursor = await connection.execute("select * from supabase_migrations.schema_migrations order by version")
     assert await cursor.fetchall() == [
-        ("20260101000000", ["create table a (id int)", "-- the first"], "table"),
-        ("20260102000000", ["insert into a values (1)", "insert into a values (2)"], "rows"),
+        ("20260101000000", ["create table a (id int); -- the first"], "table"),
+        ("20260102000000", ["insert into a values (1);\ninsert into a values (2)"], "rows"),
     ]
 
 
@@ -95,7 +94,7 @@ async def test_a_file_with_another_name_is_refused(folder: Path) -> None:
     (folder / "table.sql").write_text("")
     with pytest.raises(MigrationError, match=r"is not named <timestamp>_name\.sql"):
         migrations.find(folder)
-    with pytest.raises(MigrationError, match="does not exist: give another with --migrations"):
+    with pytest.raises(MigrationError, match="does not exist: choose another with --migrations"):
         migrations.find(folder / "nowhere")
 
 
@@ -121,20 +120,41 @@ async def test_an_anonymous_role_cannot_read_users(owner: psycopg.AsyncConnectio
 
 
 @pytest.mark.parametrize(
-    ("text", "statements"),
+    ("text", "rows"),
     [
-        ("select 1; select 2;", ["select 1", "select 2"]),
-        ("select ';'; select E'\\';'", ["select ';'", "select E'\\';'"]),
-        ('select 1 as ";"', ['select 1 as ";"']),
-        ("do $$ begin; end $$; select 1", ["do $$ begin; end $$", "select 1"]),
-        ("do $a$ select $$;$$; $a$", ["do $a$ select $$;$$; $a$"]),
-        ("/* ; /* ; */ ; */ select 1 -- ;\n; select 2", ["/* ; /* ; */ ; */ select 1 -- ;", "select 2"]),
+        ("insert into a values ('1'); insert into a values ('2');", ["1", "2"]),
+        ("insert into a values (';'); insert into a values (E'\\';');", [";", "';"]),
+        ('insert into a select b.";" from (select \'1\' as ";") b', ["1"]),
+        ("do $$ begin insert into a values ('1'); end $$; insert into a values ('2')", ["1", "2"]),
+        ("do $a$ begin insert into a values ($$;$$); end $a$;", [";"]),
         (
-            "create function f() returns int begin atomic select case when true then 1 end; end; select 2",
-            ["create function f() returns int begin atomic select case when true then 1 end; end", "select 2"],
+            "/* ; /* ; */ ; */ insert into a values ('1') -- ;\n; insert into a values ('2')",
+            ["1", "2"],
+        ),
+        (
+            "create function f() returns int begin atomic select case when true then 1 end; end;"
+            "insert into a values (f())",
+            ["1"],
         ),
         ("  \n", []),
     ],
 )
-def test_sql_is_split_where_statements_end(text: str, statements: list[str]) -> None:
-    assert split(text) == statements
+async def test_postgresql_separates_the_statements_of_a_file(
+    connection: psycopg.AsyncConnection[Any], folder: Path, text: str, rows: list[str]
+) -> None:
+    await connection.execute("create table a (t text)")
+    (folder / "20260101000000_rows.sql").write_text(text)
+    await migrations.apply(connection, folder)
+    assert await (await connection.execute("select t from a")).fetchall() == [(row,) for row in rows]
+    cursor = await connection.execute("select statements from supabase_migrations.schema_migrations")
+    assert await cursor.fetchall() == [([text.strip().removesuffix(";")] if text.strip() else [],)]
+
+
+@pytest.mark.parametrize("statement", ["create index concurrently on a (t)", "vacuum a"])
+async def test_a_statement_that_cannot_run_in_a_transaction_is_a_clear_error(
+    connection: psycopg.AsyncConnection[Any], folder: Path, statement: str
+) -> None:
+    await connection.execute("create table a (t text)")
+    (folder / "20260101000000_outside.sql").write_text(f"{statement};")
+    with pytest.raises(MigrationError, match=r"cannot run inside a transaction block: .* leave this statement out"):
+        await migrations.apply(connection, folder)

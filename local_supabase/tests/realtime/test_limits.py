@@ -12,8 +12,9 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosedOK
 
 from local_supabase.errors import LocalSupabaseError, StartError
+from local_supabase.http.rate_limiter import AverageRateLimiter, RateLimiter
 from local_supabase.process import LocalSupabase
-from local_supabase.realtime.protocol.limits import Rate, Window, limits_of
+from local_supabase.realtime.protocol.limits import limits_from
 from local_supabase.tests.tools import DEADLINE, MIGRATIONS, join_payload, raw_socket, receive, send
 
 pytestmark = pytest.mark.integration
@@ -113,7 +114,7 @@ async def test_guessing_a_password_is_slowed_down_for_that_address_only(small: L
 
 async def test_an_unknown_limit_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(LocalSupabaseError, match=r"There is no limit 'speed': the limits are connections, "):
-        limits_of({"speed": 1})
+        limits_from({"speed": 1})
     with pytest.raises(StartError, match="There is no limit 'speed'"):
         async with LocalSupabase.start(data=tmp_path, migrations=MIGRATIONS, limits={"speed": 1}):
             pass
@@ -121,17 +122,17 @@ async def test_an_unknown_limit_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_a_rate_is_an_average_over_ticks() -> None:
     now = 0.0
-    rate = Rate(100, lambda: now)
-    assert all(rate.count() for _ in range(2000)), "a burst within the first tick passes"
+    rate = AverageRateLimiter(100, lambda: now)
+    assert all(rate.acquire() for _ in range(2000)), "a burst within the first tick passes"
     now = 5.0
-    assert not rate.count(), "2000 in five seconds are more than 100 per second"
+    assert not rate.acquire(), "2000 in five seconds are more than 100 per second"
     now = 60.0
-    assert rate.count(), "averaged over a minute they are not"
+    assert rate.acquire(), "averaged over a minute they are not"
 
 
 def test_a_window_slides() -> None:
     now = 0.0
-    window = Window(2, 10, lambda: now)
-    assert [window.count() for _ in range(3)] == [True, True, False]
+    window = RateLimiter(2, 10, lambda: now)
+    assert [window.acquire() for _ in range(3)] == [True, True, False]
     now = 11.0
-    assert window.count()
+    assert window.acquire()

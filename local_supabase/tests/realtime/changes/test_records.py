@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from local_supabase.realtime.changes.records import Foreign, TypedColumn, as_json, as_object
+from local_supabase.realtime.changes.records import ServerValue, TypedColumn, row_json, value_json
 
 pytestmark = pytest.mark.integration
 
@@ -62,8 +62,8 @@ async def test_a_value_is_shown_as_by_to_jsonb(kind: str, owner: psycopg.AsyncCo
         name = await (await owner.execute("select typname from pg_type where oid = %s", (oid,))).fetchone()
         assert name is not None
         column = TypedColumn(name="v", type=name[0], sql=kind)
-        shown = as_json(text, column)
-        if isinstance(shown, Foreign):
+        shown = value_json(text, column)
+        if isinstance(shown, ServerValue):
             asked = sql.SQL("select to_jsonb(%s::{})::text").format(sql.SQL(shown.sql))
             answer = await (await owner.execute(asked, (shown.text,))).fetchone()
             assert answer is not None
@@ -78,6 +78,6 @@ async def test_a_value_is_shown_as_by_to_jsonb(kind: str, owner: psycopg.AsyncCo
 def test_an_object_has_the_order_and_spacing_of_jsonb() -> None:
     columns = [TypedColumn(name=name, type="int4", sql="integer") for name in ("bb", "a", "ccc", "ab", "gone")]
     assert (
-        as_object({"bb": "1", "a": None, "ccc": "3", "ab": "4"}, columns, {})
+        row_json({"bb": "1", "a": None, "ccc": "3", "ab": "4"}, columns, {})
         == '{"a": null, "ab": 4, "bb": 1, "ccc": 3}'
     )
