@@ -105,7 +105,10 @@ async def _prepare_database(options: Options, postgres: EmbeddedPostgres, secret
                 applied = await migrations.apply(owner, options.migrations)
         if options.app_role:
             await bootstrap.set_password(admin, options.app_role, secrets.app_password)
-    report("migrations", f"{len(applied)} new migrations applied" if applied else "migrations up to date")
+        if applied:
+            report("migrations", f"{len(applied)} new migrations applied")
+        else:
+            report("migrations", "migrations up to date" if options.migrations else "no migrations")
 
 
 @asynccontextmanager

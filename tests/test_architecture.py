@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "examples": {"examples", "livewatch"},
 }
 SEAM = {"components/bindings.py", "components/live.py", "components/window.py", "components/views.py"}
+TOUCHES_LOCAL_SUPABASE = {"services/backend.py", "services/operations/migrations.py"}
 TOP_LEVEL = {
     "main.py",
     "pyproject.toml",
@@ -85,10 +86,15 @@ def test_nothing_in_services_knows_of_a_user_interface() -> None:
 
 def test_the_local_supabase_knows_nothing_of_the_product() -> None:
     for path in modules("local_supabase"):
-        for name in imported(path):
-            assert name.split(".")[0] not in {"main", "pages", "components", "services", "tests", "livewatch"}, (
-                f"{path.relative_to(ROOT)} imports {name}"
-            )
+        ours = {name.split(".")[0] for name in imported(path)} & {*MAY_IMPORT, "livewatch", "tests", "main"}
+        assert not ours, f"{path.relative_to(ROOT)} imports {ours}"
+        assert "livewatch" not in path.read_text().lower(), path.relative_to(ROOT)
+
+
+def test_only_the_backend_and_the_migrations_touch_the_local_supabase() -> None:
+    for path in [ROOT / "main.py", *(path for package in MAY_IMPORT for path in modules(package))]:
+        touches = any(name.split(".")[0] == "local_supabase" for name in imported(path))
+        assert not touches or str(path.relative_to(ROOT)) in TOUCHES_LOCAL_SUPABASE, path.relative_to(ROOT)
 
 
 def test_only_the_seam_touches_both_a_subscription_and_a_window() -> None:
