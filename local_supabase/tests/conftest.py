@@ -1,4 +1,4 @@
-"""One local Supabase for all tests of this folder; tests that break it start their own."""
+"""Fixtures: one local Supabase per session; tests that stop or damage it start their own."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -38,6 +38,6 @@ async def owner(local: LocalSupabase) -> AsyncIterator[psycopg.AsyncConnection[A
 
 @pytest.fixture(scope="session")
 async def superuser(local: LocalSupabase, data: Path) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """A connection that may end the server's own."""
+    """A connection as the superuser, which may terminate the server's connections."""
     async with await psycopg.AsyncConnection.connect(admin_url(local, data), autocommit=True) as connection:
         yield connection

@@ -1,4 +1,4 @@
-"""Starting, stopping, dying and coming back: what the parent of a local Supabase relies on."""
+"""The child process: start, stop, crash, restart, and clear errors."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from local_supabase.child import Step
 from local_supabase.errors import StartError
 from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
-from local_supabase.tests.tools import MIGRATIONS, ROOT, owner_of, until, until_async
+from local_supabase.tests.tools import MIGRATIONS, ROOT, owner_of, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")]
 
@@ -156,14 +156,14 @@ async def test_postgres_comes_back_and_nobody_meets_a_dead_connection(
             except psycopg.OperationalError:
                 return False
 
-        await until_async(connects, 20)
+        await until(connects, 20)
         assert await signs_in(local)
         assert local.pid == local.status.pid, "the server itself did not have to restart"
 
 
 @pytest.fixture
 def parent(tmp_path: Path, one_table: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process of its own that starts a local Supabase, and prints the child's pid."""
+    """A separate process that starts a local Supabase and prints the child's pid."""
     program = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom local_supabase.process import LocalSupabase\n"
         "async def main():\n"

@@ -1,4 +1,4 @@
-"""What the tests of the local Supabase share: tokens, raw sockets, and waiting for a condition."""
+"""Test tools: tokens, raw sockets, database connections and waiting for a condition."""
 
 import asyncio
 import json
@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from local_supabase.auth.keys import Claims, SigningKey, sign
 from local_supabase.process import LocalSupabase
+from local_supabase.retry import poll
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -27,7 +28,7 @@ U2 = "22222222-2222-2222-2222-222222222222"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Signs whatever claims a test needs with the server's own key."""
+    """Signs arbitrary claims with the server's key."""
 
     key: SigningKey
 
@@ -40,12 +41,14 @@ class Tokens:
 
 
 def tokens_of(data: Path) -> Tokens:
+    """Return the signer of a data directory."""
     secrets = json.loads((data / "secrets.json").read_text())
     return Tokens(key=SigningKey.from_pem(secrets["signing_key"]))
 
 
 @asynccontextmanager
 async def raw_socket(api_url: str, apikey: str | None, vsn: str = "1.0.0") -> AsyncIterator[ClientConnection]:
+    """Connect to Realtime without a client library."""
     query = {"vsn": vsn} | ({"apikey": apikey} if apikey is not None else {})
     url = api_url.replace("http", "ws", 1) + "/realtime/v1/websocket?" + urlencode(query)
     async with connect(url, max_size=None, max_queue=None, compression=None) as connection:
@@ -53,36 +56,31 @@ async def raw_socket(api_url: str, apikey: str | None, vsn: str = "1.0.0") -> As
 
 
 async def receive(connection: ClientConnection, seconds: float = DEADLINE) -> Any:
+    """Return the next frame; raises TimeoutError after the deadline."""
     async with asyncio.timeout(seconds):
         return json.loads(await connection.recv())
 
 
 async def send(connection: ClientConnection, topic: str, event: str, payload: Any, ref: str = "1") -> None:
+    """Send a frame of protocol version 1.0.0."""
     frame = {"topic": topic, "event": event, "payload": payload, "ref": ref, "join_ref": "1"}
     await connection.send(json.dumps(frame))
 
 
 def join_payload(*, private: bool = False, token: str | None = None, **config: Any) -> dict[str, Any]:
+    """Return the payload of a `phx_join`; `config` overrides its options."""
     settings = {"broadcast": {"ack": False, "self": False}, "presence": {"key": "", "enabled": False}}
     payload: dict[str, Any] = {"config": {**settings, "private": private, "postgres_changes": [], **config}}
     return payload | ({"access_token": token} if token is not None else {})
 
 
-async def until(condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
-    """Wait until the condition holds; fails after the deadline."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - whatever the test watches
-            await asyncio.sleep(0.01)
-
-
-async def until_async(condition: Callable[[], Awaitable[bool]], seconds: float = DEADLINE) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - whatever the test watches
-            await asyncio.sleep(0.02)
+async def until(condition: Callable[[], bool] | Callable[[], Awaitable[bool]], seconds: float = DEADLINE) -> None:
+    """Wait until the condition holds; raises TimeoutError after the deadline."""
+    await poll(condition, every=0.01, within=seconds)
 
 
 def admin_url(local: LocalSupabase, data: Path) -> str:
-    """The superuser's URL, which the server keeps to itself."""
+    """Return the superuser's URL, which the status does not contain."""
     secrets = json.loads((data / "secrets.json").read_text())
     url = local.status.database_url.get_secret_value()
     return url.replace(f"postgres:{secrets['owner_password']}", f"supabase_admin:{secrets['admin_password']}")
@@ -90,6 +88,7 @@ def admin_url(local: LocalSupabase, data: Path) -> str:
 
 @asynccontextmanager
 async def owner_of(local: LocalSupabase) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """Connect as the owner of the data."""
     url = local.status.database_url.get_secret_value()
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         yield connection

@@ -1,15 +1,15 @@
--- The roles and grants of a hosted project. Run by supabase_admin; harmless to run again.
+-- Roles and grants of a hosted project. Runs as supabase_admin; idempotent.
 
 do $$
 declare
-    wanted text;
+    role_name text;
 begin
-    foreach wanted in array array[
+    foreach role_name in array array[
         'anon', 'authenticated', 'service_role', 'authenticator', 'supabase_auth_admin', 'supabase_realtime_admin',
         'postgres'
     ] loop
-        if not exists (select from pg_catalog.pg_roles where rolname = wanted) then
-            execute format('create role %I', wanted);
+        if not exists (select from pg_catalog.pg_roles where rolname = role_name) then
+            execute format('create role %I', role_name);
         end if;
     end loop;
 end
@@ -21,7 +21,7 @@ alter role service_role nologin noinherit bypassrls;
 alter role authenticator login noinherit;
 alter role supabase_auth_admin login noinherit createrole;
 alter role supabase_realtime_admin nologin noinherit;
--- As on a hosted project the owner of the data is no superuser, so that what fails there fails here.
+-- As on a hosted project, the owner of the data is not a superuser: statements that fail there fail here too.
 alter role postgres login nosuperuser createrole createdb replication bypassrls;
 
 grant anon, authenticated, service_role to authenticator;
@@ -42,15 +42,9 @@ create schema if not exists extensions;
 grant usage on schema extensions to postgres, anon, authenticated, service_role;
 grant all on schema extensions to postgres;
 
-alter default privileges for role postgres in schema public
+alter default privileges for role postgres, supabase_admin in schema public
     grant all on tables to postgres, anon, authenticated, service_role;
-alter default privileges for role postgres in schema public
+alter default privileges for role postgres, supabase_admin in schema public
     grant all on functions to postgres, anon, authenticated, service_role;
-alter default privileges for role postgres in schema public
-    grant all on sequences to postgres, anon, authenticated, service_role;
-alter default privileges for role supabase_admin in schema public
-    grant all on tables to postgres, anon, authenticated, service_role;
-alter default privileges for role supabase_admin in schema public
-    grant all on functions to postgres, anon, authenticated, service_role;
-alter default privileges for role supabase_admin in schema public
+alter default privileges for role postgres, supabase_admin in schema public
     grant all on sequences to postgres, anon, authenticated, service_role;

@@ -1,4 +1,4 @@
--- The schema `auth` as migrations and policies see it on a hosted project. Harmless to run again.
+-- The schema `auth`, with the columns and functions that migrations and policies use on a hosted project. Idempotent.
 
 create schema if not exists auth authorization supabase_auth_admin;
 grant usage on schema auth to anon, authenticated, service_role, postgres;
@@ -50,7 +50,7 @@ create table if not exists auth.sessions (
 );
 create index if not exists sessions_user_id_idx on auth.sessions (user_id);
 
--- `token` and `parent` hold digests: whoever reads the database cannot refresh a session.
+-- `token` and `parent` hold digests, so that read access to the database does not allow refreshing a session.
 create table if not exists auth.refresh_tokens (
     instance_id uuid,
     id bigserial primary key,
@@ -102,18 +102,18 @@ $$;
 
 do $$
 declare
-    thing record;
+    item record;
 begin
-    for thing in select tablename from pg_catalog.pg_tables where schemaname = 'auth' loop
-        execute format('alter table auth.%I owner to supabase_auth_admin', thing.tablename);
-        execute format('grant all on auth.%I to postgres', thing.tablename);
+    for item in select tablename from pg_catalog.pg_tables where schemaname = 'auth' loop
+        execute format('alter table auth.%I owner to supabase_auth_admin', item.tablename);
+        execute format('grant all on auth.%I to postgres', item.tablename);
     end loop;
-    for thing in
+    for item in
         select p.oid::regprocedure as name from pg_catalog.pg_proc p
         where p.pronamespace = 'auth'::regnamespace and p.proname in ('jwt', 'uid', 'role', 'email')
     loop
-        execute format('alter function %s owner to supabase_auth_admin', thing.name);
-        execute format('grant execute on function %s to public', thing.name);
+        execute format('alter function %s owner to supabase_auth_admin', item.name);
+        execute format('grant execute on function %s to public', item.name);
     end loop;
 end
 $$;

@@ -1,4 +1,4 @@
--- The schema `realtime` as migrations and policies see it on a hosted project. Harmless to run again.
+-- The schema `realtime`, with the table and functions that migrations and policies use on a hosted project. Idempotent.
 
 create schema if not exists realtime authorization supabase_admin;
 grant usage on schema realtime to postgres, anon, authenticated, service_role;
@@ -27,9 +27,9 @@ as $$
     select nullif(current_setting('realtime.topic', true), '')
 $$;
 
--- Broadcasts to the listeners of a topic when the caller's transaction commits. As on a hosted project it runs with
--- the caller's rights, names the message in the payload, and turns failure into a warning: a broadcast that cannot be
--- stored never fails the change it tells about.
+-- Broadcasts a message to a topic when the caller's transaction commits. As on a hosted project, it runs with the
+-- caller's privileges, adds the message's id to the payload, and raises a warning instead of an error, so that a failed
+-- broadcast does not abort the change that caused it.
 create or replace function realtime.send(payload jsonb, event text, topic text, private boolean default true)
 returns void
 language plpgsql
@@ -51,7 +51,7 @@ begin
 end
 $$;
 
--- For row triggers: broadcasts the changed row in the shape that subscribers of a hosted project get.
+-- For row triggers: broadcasts the changed row in the format of a hosted project.
 create or replace function realtime.broadcast_changes(
     topic_name text, event_name text, operation text, table_name text, table_schema text,
     new record, old record, level text default 'ROW'
@@ -76,7 +76,7 @@ exception when others then
 end
 $$;
 
--- Hosted Realtime reads the write-ahead log; here a notification tells the server which message to fetch.
+-- Notifies the server of the message to fetch; hosted Realtime reads the write-ahead log instead.
 create or replace function realtime.notify_message() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -89,8 +89,8 @@ revoke execute on function realtime.notify_message() from public;
 create or replace trigger notify_message after insert on realtime.messages
     for each row when (new.extension = 'broadcast') execute function realtime.notify_message();
 
--- What a user may do on a private topic, asked of the policies on realtime.messages under the user's own role and
--- claims. Only for a transaction that is rolled back: it leaves rows and settings behind.
+-- Evaluates the policies on realtime.messages for a private topic with a user's role and claims. Call it in a
+-- transaction that is rolled back, because it inserts rows and changes settings.
 create or replace function realtime.permissions(claims text, user_role text, topic_name text, for_write boolean)
 returns table (broadcast boolean, presence boolean)
 language plpgsql

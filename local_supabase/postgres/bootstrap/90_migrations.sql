@@ -1,4 +1,4 @@
--- The history of migrations, as the Supabase CLI keeps it.
+-- The migration history, in the Supabase CLI's format. Idempotent.
 
 create schema if not exists supabase_migrations authorization postgres;
 create table if not exists supabase_migrations.schema_migrations (

@@ -1,4 +1,4 @@
-"""Auth, through the official client and over plain HTTP."""
+"""The Auth endpoints, used through the official client and over plain HTTP."""
 
 import uuid
 from collections.abc import AsyncIterator

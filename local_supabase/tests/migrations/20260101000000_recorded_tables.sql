@@ -35,7 +35,7 @@ create table public.types_t (
 
 alter publication supabase_realtime add table public.todos, public.todos_full, public.open_notes, public.types_t;
 
--- Who may use which private topic.
+-- Members of private topics.
 create table public.listeners (topic text, user_id uuid, may_write boolean default true);
 alter table public.listeners enable row level security;
 create policy "own" on public.listeners for select to authenticated using ((select auth.uid()) = user_id);
@@ -44,6 +44,6 @@ create policy "listeners read" on realtime.messages for select to authenticated
 create policy "listeners write" on realtime.messages for insert to authenticated
     with check (exists (select from public.listeners l where l.topic = (select realtime.topic()) and l.may_write));
 
--- A role for an app to log in as.
+-- The application's login role.
 create role test_app noinherit nologin;
 grant authenticated to test_app;

@@ -1,4 +1,4 @@
--- What products commonly do on a hosted project: a profile for every new user.
+-- A profile for every new user, by a trigger on auth.users.
 
 create table public.profiles (user_id uuid primary key references auth.users (id) on delete cascade, email text);
 alter table public.profiles enable row level security;

@@ -1,4 +1,4 @@
-"""Migrations: order, history, failures, and the rights they run with."""
+"""Migrations: order, history, failures, and the privileges they run with."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 async def connection(local: LocalSupabase) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """A database of its own with the history tables of a new project."""
+    """A new database with the history tables of a new project."""
     url = local.status.database_url.get_secret_value()
     async with owner_of(local) as owner:
         await owner.execute("create database migrations_test")

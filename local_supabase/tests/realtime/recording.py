@@ -1,4 +1,4 @@
-"""Replays what a real Realtime server was recorded doing, and compares frame by frame."""
+"""Replays recorded scenarios of a real Realtime server and compares the frames."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ PHX_REF = {"phx_ref", "phx_ref_prev"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of the recording."""
+    """A line of the recording."""
 
     conn: str
     dir: str
@@ -31,7 +31,7 @@ class Event:
 
 
 def recorded() -> dict[str, list[Event]]:
-    """All scenarios; where one was recorded twice, its first run."""
+    """Return the events of each scenario; if it was recorded twice, those of the first run."""
     runs: dict[str, list[list[Event]]] = defaultdict(list)
     for line in (FOLDER / "realtime" / "realtime_frames.jsonl").read_text().splitlines():
         entry = json.loads(line)
@@ -47,8 +47,15 @@ def recorded() -> dict[str, list[Event]]:
 class Replay:
     """Plays the client's side of a scenario.
 
-    `before` runs actions before the frame with that number (counting incoming frames from 0); `apikeys` gives the key
-    per connection ("*" for the rest), `tokens` the access tokens in the order in which the recording redacted them.
+    Attributes:
+        api_url: address of the server under test.
+        apikeys: key per connection; "*" for the others.
+        tokens: access tokens, in the order in which the recording redacted them.
+        before: actions by the number of the incoming frame (from 0) to run them before; -1 for the end.
+        vsn: protocol version.
+        limit: number of incoming frames to compare; None for all, and no others may arrive.
+        unordered: ignore the order of incoming frames.
+        unsent: skip frames that contain one of these texts.
     """
 
     api_url: str
@@ -61,7 +68,7 @@ class Replay:
     unsent: tuple[str, ...] = ()
 
     async def run(self, events: list[Event]) -> None:
-        """Fail with both frames when one differs, or when a frame is left over at the end."""
+        """Fail with both frames if they differ, or if a frame is left over at the end."""
         tokens = iter(self.tokens)
         sockets: dict[str, ClientConnection] = {}
         expected: list[Any] = []
@@ -90,7 +97,7 @@ class Replay:
             _compare(sorted(map(_text, Normal()(actual))), sorted(map(_text, Normal()(expected))))
 
     def _played(self, events: list[Event]) -> Iterator[Event]:
-        """The frames to send, and those to come until the limit."""
+        """Yield the frames to send and to receive, up to the limit."""
         incoming = 0
         for event in events:
             if event.dir not in {"in", "out"} or any(part in event.frame for part in self.unsent):
@@ -112,7 +119,7 @@ class Replay:
 
 
 class Normal:
-    """Replaces what differs from run to run (ids, times, references), by the order of appearance."""
+    """Replaces ids, times and references, which differ between runs, by names in order of appearance."""
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, object], str] = {}
@@ -147,7 +154,7 @@ class Normal:
 
 
 def _send(connection: ClientConnection, frames: list[str]) -> None:
-    """Send them in one write: between two, a server would have time for answers that the real one gave later."""
+    """Send frames in one write: between two writes a server could answer earlier than the recorded one did."""
     for frame in frames:
         connection.protocol.send_text(frame.encode())
     connection.transport.write(b"".join(connection.protocol.data_to_send()))

@@ -1,4 +1,4 @@
-"""Whatever a client sends: the server stays up, keeps nothing of it, and disturbs no other client."""
+"""Arbitrary input from a client: the server stays up, leaks no memory, and serves other clients."""
 
 import asyncio
 import contextlib
@@ -93,7 +93,7 @@ def test_decoding_raises_nothing_but_its_own_error(data: bytes) -> None:
 
 @pytest.mark.parametrize("vsn", ["1.0.0", "2.0.0"])
 async def test_random_frames_disturb_nobody(vsn: str, local: LocalSupabase, tokens: Tokens, memory_before: int) -> None:
-    """Sequences are drawn outside the event loop; each runs on a socket of its own, beside one that must not suffer."""
+    """Draw sequences outside the event loop, play each on a new socket, and check another one after each."""
     sequences: list[list[str | bytes]] = []
 
     @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))

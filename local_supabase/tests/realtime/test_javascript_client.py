@@ -1,4 +1,4 @@
-"""The JavaScript client, run by Node where there is one."""
+"""The official JavaScript client; skipped without Node."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The limits of the Realtime server, with its error texts, on an instance whose limits are small."""
+"""The limits of the Realtime server and their error messages, on an instance with small limits."""
 
 import asyncio
 import json
@@ -12,7 +12,6 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosedOK
 
 from local_supabase.errors import LocalSupabaseError, StartError
-from local_supabase.http.rate_limiter import AverageRateLimiter, RateLimiter
 from local_supabase.process import LocalSupabase
 from local_supabase.realtime.protocol.limits import limits_from
 from local_supabase.tests.tools import DEADLINE, MIGRATIONS, join_payload, raw_socket, receive, send
@@ -118,21 +117,3 @@ async def test_an_unknown_limit_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="There is no limit 'speed'"):
         async with LocalSupabase.start(data=tmp_path, migrations=MIGRATIONS, limits={"speed": 1}):
             pass
-
-
-def test_a_rate_is_an_average_over_ticks() -> None:
-    now = 0.0
-    rate = AverageRateLimiter(100, lambda: now)
-    assert all(rate.acquire() for _ in range(2000)), "a burst within the first tick passes"
-    now = 5.0
-    assert not rate.acquire(), "2000 in five seconds are more than 100 per second"
-    now = 60.0
-    assert rate.acquire(), "averaged over a minute they are not"
-
-
-def test_a_window_slides() -> None:
-    now = 0.0
-    window = RateLimiter(2, 10, lambda: now)
-    assert [window.acquire() for _ in range(3)] == [True, True, False]
-    now = 11.0
-    assert window.acquire()

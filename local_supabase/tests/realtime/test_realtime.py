@@ -1,4 +1,4 @@
-"""Realtime, through the official client and raw sockets: rights, presence, replay, changes, limits, survival."""
+"""Realtime through the official client and raw sockets: policies, presence, replay, changes and failures."""
 
 import asyncio
 import json
@@ -49,12 +49,12 @@ async def client_of(local: LocalSupabase, token: str | None = None) -> AsyncIter
 
 
 def hear(messages: Heard) -> Callable[[Any], None]:
-    """A callback that keeps what it is told."""
+    """Return a callback that appends to `messages`."""
     return messages.append
 
 
 async def subscribe(channel: AsyncRealtimeChannel) -> RealtimeSubscribeStates:
-    """Subscribe, wait until the database is attached where that was asked for, and return the state."""
+    """Subscribe, wait for the replication connection if it was requested, and return the state."""
     answered: asyncio.Future[RealtimeSubscribeStates] = asyncio.get_running_loop().create_future()
     ready = asyncio.Event()
     channel.on_system(lambda payload: ready.set())
@@ -74,7 +74,7 @@ async def subscribe(channel: AsyncRealtimeChannel) -> RealtimeSubscribeStates:
 
 @pytest.fixture
 async def topic(owner: Owner) -> AsyncIterator[str]:
-    """A private topic that U1 may read and write, U2 may not use."""
+    """A private topic: U1 may read and write, U2 neither."""
     name = f"room:{uuid.uuid4().hex[:8]}"
     await owner.execute("insert into public.listeners values (%s, %s)", (name, U1))
     yield name

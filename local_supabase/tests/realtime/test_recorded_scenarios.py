@@ -1,4 +1,4 @@
-"""The local Realtime server against the recording of a real one: same frames, or a reason."""
+"""The Realtime server against the recording of a real one: same frames, or a documented difference."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ NOTE = "insert into public.open_notes (body) values ('x')"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """How to play a recording: SQL before an incoming frame (-1: before the end), who connects, with what tokens."""
+    """How to play a recording: SQL before an incoming frame (-1: before the end), users, roles and tokens."""
 
     sql: dict[int, str] = field(default_factory=dict)
     user: str | None = U1
@@ -211,7 +211,7 @@ async def test_a_refused_handshake_has_the_status_and_body_of_the_real_server(
     assert json.loads(caught.value.response.body) == json.loads(rejected["body"])
 
 
-# Recorded as notes, or timed over minutes: other tests show what they show.
+# Recorded as notes, or over minutes: other tests cover them.
 ELSEWHERE = {
     "access_token_changes_rls_identity", "access_token_push_same", "big_record_900k", "broadcast_flood",
     "broadcast_from_database_latency", "broadcast_replay", "foreign_user_topic", "handshake_unknown_tenant",

@@ -1,4 +1,4 @@
-"""Values of table changes look as PostgreSQL's own `to_jsonb` shows them."""
+"""Values of table changes are formatted as PostgreSQL's `to_jsonb` formats them."""
 
 import json
 from decimal import Decimal

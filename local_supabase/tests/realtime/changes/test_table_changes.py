@@ -1,4 +1,4 @@
-"""Changes of tables, as postgres_changes tells them: rights, filters, large rows, and none lost or doubled."""
+"""Table changes: policies, filters, large rows, and no change lost or doubled."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ TERMINATE_STREAM = b"select pg_terminate_backend(active_pid) from pg_replication
 
 @asynccontextmanager
 async def bound(local: LocalSupabase, token: str, binding: dict[str, Any]) -> AsyncIterator[Callable[[], Any]]:
-    """A raw socket bound to table changes; the value reads the next change's `data`."""
+    """Bind a raw socket to table changes; yield a function that reads the next change's `data`."""
     async with raw_socket(local.status.api_url, token) as socket:
         await send(socket, "realtime:b", "phx_join", join_payload(postgres_changes=[binding]))
         await receive(socket)
