@@ -20,8 +20,6 @@ from local_supabase.auth.gateway import with_api_key
 from local_supabase.auth.keys import SigningKey, Verifier
 from local_supabase.auth.users import Users
 from local_supabase.errors import ApiError, PostgresError
-from local_supabase.http.rate_limiter import AverageRateLimiter
-from local_supabase.http.responses import Endpoint, error_response
 from local_supabase.postgres.embedded import EmbeddedPostgres
 from local_supabase.postgres.pool import Pool
 from local_supabase.realtime.changes.replication import Replication
@@ -35,6 +33,8 @@ from local_supabase.realtime.endpoints.broadcast_api import BroadcastApi
 from local_supabase.realtime.endpoints.websocket import RealtimeEndpoint
 from local_supabase.realtime.protocol.limits import Limits
 from local_supabase.retry import Backoff
+from local_supabase.web.rate_limiter import AverageRateLimiter
+from local_supabase.web.responses import Endpoint, error_response
 
 log = structlog.get_logger()
 

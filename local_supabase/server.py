@@ -83,10 +83,6 @@ async def _timed(work: Awaitable[None]) -> float:
 def _import_server_modules() -> None:
     import structlog  # noqa: PLC0415
 
-    import local_supabase.composition  # noqa: PLC0415
-    import local_supabase.http.server  # noqa: PLC0415
-    import local_supabase.postgres.migrations  # noqa: F401, PLC0415
-
     # Standard output is reserved for the steps.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
@@ -123,8 +119,8 @@ async def _running(
 ) -> AsyncIterator[asyncio.Event]:
     """Serve while the context is open; the yielded event is set if a background task ends."""
     from local_supabase.composition import compose  # noqa: PLC0415 - imported while PostgreSQL starts
-    from local_supabase.http.server import serving  # noqa: PLC0415
     from local_supabase.realtime.protocol.wire import WireProtocol  # noqa: PLC0415
+    from local_supabase.web.server import serving  # noqa: PLC0415
 
     api_url = _api_url(*listener.getsockname()[:2])
     async with compose(

@@ -9,7 +9,7 @@ from local_supabase.auth.gateway import bearer_claims
 from local_supabase.auth.keys import Verifier
 from local_supabase.auth.users import Row, user_json
 from local_supabase.errors import ApiError
-from local_supabase.http.bodies import read_json_object
+from local_supabase.web.bodies import read_json_object
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000

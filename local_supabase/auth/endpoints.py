@@ -15,8 +15,8 @@ from local_supabase.auth.gateway import bearer_claims, with_api_key
 from local_supabase.auth.keys import Claims, SigningKey, Verifier, sign
 from local_supabase.auth.users import Row, Users, check_not_banned, user_json
 from local_supabase.errors import ApiError
-from local_supabase.http.bodies import read_json_object
-from local_supabase.http.rate_limiter import RateLimiter
+from local_supabase.web.bodies import read_json_object
+from local_supabase.web.rate_limiter import RateLimiter
 
 NO_STORE = {"cache-control": "no-store"}
 

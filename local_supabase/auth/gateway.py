@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 
 from local_supabase.auth.keys import Claims, Verifier
 from local_supabase.errors import ApiError, TokenError
-from local_supabase.http.responses import Endpoint
+from local_supabase.web.responses import Endpoint
 
 
 def with_api_key(endpoint: Endpoint, verifier: Verifier) -> Endpoint:

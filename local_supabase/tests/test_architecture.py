@@ -17,16 +17,16 @@ MAX_LINES = 310
 
 # What each folder may import, besides itself; the modules beside the folders compose them and may import all.
 ALLOWED = {
-    "http": {"errors"},
+    "web": {"errors"},
     "postgres": {"errors", "retry"},
     "postgres.bootstrap": {"errors", "postgres"},
-    "auth": {"errors", "http", "postgres"},
-    "realtime.protocol": {"errors", "http"},
-    "realtime.changes": {"errors", "retry", "http", "postgres", "auth", "realtime.protocol"},
+    "auth": {"errors", "web", "postgres"},
+    "realtime.protocol": {"errors", "web"},
+    "realtime.changes": {"errors", "retry", "web", "postgres", "auth", "realtime.protocol"},
     "realtime.channels": {
-        "errors", "retry", "http", "postgres", "auth", "realtime.protocol", "realtime.changes",
+        "errors", "retry", "web", "postgres", "auth", "realtime.protocol", "realtime.changes",
     },
-    "realtime.endpoints": {"errors", "http", "auth", "realtime.protocol", "realtime.channels"},
+    "realtime.endpoints": {"errors", "web", "auth", "realtime.protocol", "realtime.channels"},
 }  # fmt: skip
 LEAVES = {"errors", "retry", "child"}
 DISTRIBUTIONS = {
@@ -113,6 +113,11 @@ def test_every_module_and_public_object_has_a_docstring() -> None:
         for node in tree(path).body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name[0] != "_":
                 assert ast.get_docstring(node), f"{path}: {node.name} has no docstring"
+
+
+def test_no_module_shadows_the_standard_library_when_the_package_is_the_current_directory() -> None:
+    own = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not own & sys.stdlib_module_names
 
 
 def test_modules_and_folders_stay_small() -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from local_supabase.errors import ChangesError
-from local_supabase.http.json_text import compact
 from local_supabase.realtime.changes.pgoutput import Change, Kind
 from local_supabase.realtime.protocol.frames import JsonObject
+from local_supabase.web.json_text import compact
 
 WILDCARD = "*"
 MAX_IN_VALUES = 100

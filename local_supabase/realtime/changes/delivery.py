@@ -13,7 +13,6 @@ from typing import Any
 import psycopg
 import structlog
 
-from local_supabase.http.json_text import compact
 from local_supabase.postgres.pool import Connection
 from local_supabase.realtime.changes import catalog
 from local_supabase.realtime.changes.bindings import IS_VALUES, Binding, Filter, Operator
@@ -23,6 +22,7 @@ from local_supabase.realtime.changes.records import ServerValue, TypedColumn, ro
 from local_supabase.realtime.changes.subscription import Subscription
 from local_supabase.realtime.protocol.frames import Outgoing
 from local_supabase.retry import poll
+from local_supabase.web.json_text import compact
 
 log = structlog.get_logger()
 

@@ -9,11 +9,11 @@ import psycopg
 import structlog
 
 from local_supabase.errors import PostgresError
-from local_supabase.http.json_text import compact
 from local_supabase.postgres.pool import Connection, Pool, connect
 from local_supabase.realtime.channels.topics import Topics
 from local_supabase.realtime.protocol.frames import Outgoing
 from local_supabase.retry import Backoff
+from local_supabase.web.json_text import compact
 
 log = structlog.get_logger()
 

@@ -7,8 +7,6 @@ from typing import Any
 
 from local_supabase.auth.keys import Claims
 from local_supabase.errors import ChangesError, TokenError
-from local_supabase.http.json_text import compact
-from local_supabase.http.rate_limiter import RateLimiter
 from local_supabase.realtime.changes.bindings import with_id
 from local_supabase.realtime.changes.subscription import Subscription
 from local_supabase.realtime.channels.authorization import (
@@ -22,6 +20,8 @@ from local_supabase.realtime.channels.replay import ReplayError, replay
 from local_supabase.realtime.channels.services import Client, RealtimeServices
 from local_supabase.realtime.protocol.frames import Frame, JsonObject, Outgoing, reply
 from local_supabase.realtime.protocol.join_config import JoinConfig, as_object
+from local_supabase.web.json_text import compact
+from local_supabase.web.rate_limiter import RateLimiter
 
 TOPIC_PREFIX = "realtime:"
 READY_TIMEOUT_SECONDS = 30.0

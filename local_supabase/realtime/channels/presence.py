@@ -4,9 +4,9 @@ import base64
 import secrets
 from dataclasses import dataclass
 
-from local_supabase.http.json_text import compact
 from local_supabase.realtime.channels.topics import Listener, Topics
 from local_supabase.realtime.protocol.frames import JsonObject, Outgoing
+from local_supabase.web.json_text import compact
 
 
 @dataclass(frozen=True, slots=True)

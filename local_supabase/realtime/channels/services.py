@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from local_supabase.auth.keys import Claims, Verifier
-from local_supabase.http.rate_limiter import AverageRateLimiter
 from local_supabase.postgres.pool import Pool
 from local_supabase.realtime.changes.table_changes import TableChanges
 from local_supabase.realtime.channels.authorization import Authorization
@@ -13,6 +12,7 @@ from local_supabase.realtime.channels.presence import Presence
 from local_supabase.realtime.channels.topics import Listener, Topics
 from local_supabase.realtime.protocol.frames import Outgoing
 from local_supabase.realtime.protocol.limits import Limits
+from local_supabase.web.rate_limiter import AverageRateLimiter
 
 
 class Client(Protocol):

@@ -8,12 +8,12 @@ from starlette.responses import JSONResponse, Response
 from local_supabase.auth.gateway import bearer_token
 from local_supabase.auth.keys import Claims
 from local_supabase.errors import ApiError, TokenError
-from local_supabase.http.bodies import read_json_object
-from local_supabase.http.json_text import compact
 from local_supabase.realtime.channels.authorization import AuthorizationError
 from local_supabase.realtime.channels.channel import TOPIC_PREFIX
 from local_supabase.realtime.channels.services import RealtimeServices
 from local_supabase.realtime.protocol.frames import JsonObject, Outgoing
+from local_supabase.web.bodies import read_json_object
+from local_supabase.web.json_text import compact
 
 
 class BroadcastApi:

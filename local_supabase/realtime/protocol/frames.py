@@ -8,7 +8,7 @@ from typing import Any
 from websockets.frames import OP_BINARY, OP_TEXT
 from websockets.frames import Frame as WebSocketFrame
 
-from local_supabase.http.json_text import compact, is_encodable
+from local_supabase.web.json_text import compact, is_encodable
 
 JsonObject = dict[str, Any]
 

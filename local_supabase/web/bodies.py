@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 
 from local_supabase.errors import ApiError
-from local_supabase.http.json_text import is_encodable
+from local_supabase.web.json_text import is_encodable
 
 MAX_BODY_BYTES = 1024 * 1024
 

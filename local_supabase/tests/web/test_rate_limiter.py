@@ -1,6 +1,6 @@
 """The rate limiters, with a clock of the test's own."""
 
-from local_supabase.http.rate_limiter import MAX_KEYS, AverageRateLimiter, RateLimiter
+from local_supabase.web.rate_limiter import MAX_KEYS, AverageRateLimiter, RateLimiter
 
 
 def test_a_rate_is_an_average_over_ticks() -> None:
