@@ -131,6 +131,12 @@ def test_every_module_says_what_it_owns() -> None:
             assert ast.get_docstring(tree(path)), f"{path.relative_to(ROOT)} has no docstring"
 
 
+def test_the_container_holds_every_package_that_the_app_imports() -> None:
+    copied = {line.split()[1] for line in (ROOT / "docs/deploy/Dockerfile").read_text().splitlines() if "COPY " in line}
+    needed = {name.split(".")[0] for path in [ROOT / "main.py", *modules("services")] for name in imported(path)}
+    assert needed & TOP_LEVEL <= copied
+
+
 def test_the_top_level_holds_what_it_should() -> None:
     answer = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     if answer.returncode:
