@@ -10,7 +10,7 @@ class Backoff:
     """Exponential retry delay: `initial` seconds, doubled after every retry up to `maximum` seconds.
 
     Starts over once `maximum` seconds pass without a retry, so that an isolated failure is retried quickly. There is
-    no jitter: one process retries against its own database, and nobody else competes with it.
+    no jitter: a single process retries against its own database.
     """
 
     def __init__(

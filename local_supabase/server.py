@@ -181,8 +181,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise PortInUseError(
-            f"{host}:{port} cannot be listened on ({error.strerror}): stop what uses it, "
-            "or choose another with --port (0 takes a free one)."
+            f"Cannot listen on {host}:{port} ({error.strerror}): stop the process that uses the port, "
+            "or choose another with --port (0 for a free one)."
         ) from error
     listener.setblocking(False)
     return listener

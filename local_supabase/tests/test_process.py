@@ -74,6 +74,19 @@ async def test_it_starts_in_a_long_path_with_spaces_and_finds_its_data_again(tmp
         assert local.status.database_url == first.database_url
 
 
+async def test_the_files_of_the_current_directory_are_not_imported(
+    tmp_path: Path, one_table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("argparse.py", "local_supabase.py", "psycopg.py"):
+        (tmp_path / name).write_text("raise SystemExit('imported from the current directory')")
+    monkeypatch.chdir(tmp_path)
+    async with LocalSupabase.start(data=Path("data"), migrations=one_table) as local:
+        assert await names(local) == ["seeded"]
+        monkeypatch.chdir("/")
+        await local.restart()
+        assert await names(local) == ["seeded"], "a relative path keeps its meaning"
+
+
 async def test_nothing_is_left_running_after_a_stop(tmp_path: Path, one_table: Path) -> None:
     async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table) as local:
         assert local.pid is not None
@@ -196,9 +209,7 @@ async def test_a_second_instance_on_the_same_data_names_the_first(local: LocalSu
 async def test_a_port_in_use_is_a_clear_error(tmp_path: Path, one_table: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(
-            StartError, match=rf"127\.0\.0\.1:{port} cannot be listened on .* choose another with --port"
-        ):
+        with pytest.raises(StartError, match=rf"Cannot listen on 127\.0\.0\.1:{port} .* choose another with --port"):
             async with LocalSupabase.start(data=tmp_path / "data", migrations=one_table, port=port):
                 pass
 

@@ -245,12 +245,12 @@ async def test_replay_brings_the_newest_messages_of_a_private_topic_oldest_first
         messages = [(await receive(socket))["payload"] for _ in range(25)]
         assert [message["payload"]["n"] for message in messages] == list(range(5, 30))
         assert messages[0]["meta"] == {"id": messages[0]["payload"]["id"], "replayed": True}
-        for wish, private in (
+        for params, private in (
             ({"since": since}, False),
             ({"since": "now"}, True),
             ({"since": since, "limit": 26}, True),
         ):
-            payload = join_payload(private=private, broadcast={"replay": wish})
+            payload = join_payload(private=private, broadcast={"replay": params})
             await send(socket, f"realtime:{topic}", "phx_join", payload, ref="9")
             reply = (await receive(socket))["payload"]
             assert reply["status"] == "error"
