@@ -21,9 +21,9 @@ from benchmarks.leaks import PATHS, leaks
 from benchmarks.loads import loads
 from benchmarks.sdk import sdk
 from benchmarks.stage import EMAIL, enter, first_byte, prepare
+from local_supabase.process import LocalSupabase
+from local_supabase.status import LocalSupabaseStatus
 from services.infra.backend import APP_ROLE, MIGRATIONS
-from services.local_supabase.process import LocalSupabase
-from services.local_supabase.status import LocalSupabaseStatus
 from tests.app_process import launch, project_settings, running
 from tests.browser import ADVICE, FLAGS, find
 

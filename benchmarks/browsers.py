@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page
 from benchmarks.latency import HEAD, measure
 from benchmarks.notify import INSTALL, REMOVE
 from benchmarks.stage import ORG, STREAMS, baseline, memory, sign_in
-from services.local_supabase.status import LocalSupabaseStatus
+from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import project_settings, running
 
 LOADS = ((1, 10), (1, 100), (8, 10), (8, 100))

@@ -9,7 +9,7 @@ import httpx
 from benchmarks.browsers import notifying
 from benchmarks.fan_out import HEAD, Crowd
 from benchmarks.stage import baseline, enter
-from services.local_supabase.status import LocalSupabaseStatus
+from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import project_settings, running
 
 SIZES = (1, 10, 50, 200)

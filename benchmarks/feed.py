@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 import psutil
 import psycopg
 
+from local_supabase.process import LocalSupabase
 from services.auth.client import Auth
 from services.entities import STREAMS
 from services.infra.backend import APP_ROLE, MIGRATIONS
 from services.infra.database import Database
-from services.local_supabase.process import LocalSupabase
 from services.realtime import DatabaseSource, RealtimeService, Subscription, SupabaseBroadcast
 from services.realtime.feed import Feed
 from services.realtime.transports.change import Change, Operation

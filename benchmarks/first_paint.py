@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Page
 
 from benchmarks.loads import so_many_streams
 from benchmarks.stage import sign_in
-from services.local_supabase.status import LocalSupabaseStatus
+from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import project_settings, running
 
 TIMES = 7

@@ -9,7 +9,7 @@ from benchmarks.fan_out import HEAD, Crowd, FanOut
 from benchmarks.loads import so_many_streams
 from benchmarks.plots import Line, plot
 from benchmarks.stage import enter
-from services.local_supabase.status import LocalSupabaseStatus
+from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import project_settings, running
 
 WINDOWS = (1, 2, 5, 10, 20, 50, 100, 200)

@@ -14,7 +14,7 @@ import psycopg
 
 from benchmarks.simulated_window import SimulatedWindow
 from benchmarks.stage import ORG, enter
-from services.local_supabase.status import LocalSupabaseStatus
+from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import project_settings, running
 
 BURST = 5000

@@ -15,10 +15,10 @@ from uuid import uuid4
 import psycopg
 
 from benchmarks.stage import EMAIL, ORG, free_port
+from local_supabase.status import LocalSupabaseStatus
 from services.auth.client import Auth
 from services.infra.database import Database
 from services.ingest.administration import make_key
-from services.local_supabase.status import LocalSupabaseStatus
 from tests.app_process import OURS, ROOT, project_settings, running
 from tests.world import until
 

@@ -13,7 +13,7 @@ import psutil
 import psycopg
 from playwright.async_api import Page
 
-from services.local_supabase.status import LocalSupabaseStatus
+from local_supabase.status import LocalSupabaseStatus
 
 STREAMS = 100
 EMAIL = "bench@livewatch.local"

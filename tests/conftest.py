@@ -7,11 +7,11 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 from pydantic import SecretStr
 
+from local_supabase.process import LocalSupabase
 from services.auth.client import Auth
 from services.feed_kind import FeedKind
 from services.infra.backend import APP_ROLE, DEMO_EMAIL, MIGRATIONS
 from services.infra.database import Database
-from services.local_supabase.process import LocalSupabase
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
 from tests.browser import ADVICE, FLAGS, find
 from tests.proxies import TcpProxy

@@ -18,12 +18,14 @@ MAY_IMPORT = {
     "examples": {"examples", "livewatch"},
 }
 SEAM = {"components/bindings.py", "components/live.py", "components/window.py", "components/views.py"}
+TOUCHES_LOCAL_SUPABASE = {"services/backend.py", "services/operations/migrations.py"}
 TOP_LEVEL = {
     "main.py",
     "pyproject.toml",
     "pages",
     "components",
     "services",
+    "local_supabase",
     "tests",
     "README.md",
     "supabase",
@@ -83,11 +85,16 @@ def test_nothing_in_services_knows_of_a_user_interface() -> None:
 
 
 def test_the_local_supabase_knows_nothing_of_the_product() -> None:
-    for path in modules("services/local_supabase"):
-        for name in imported(path):
-            assert not name.startswith("services") or name.startswith("services.local_supabase"), (
-                f"{path.relative_to(ROOT)} imports {name}"
-            )
+    for path in modules("local_supabase"):
+        ours = {name.split(".")[0] for name in imported(path)} & {*MAY_IMPORT, "livewatch", "tests", "main"}
+        assert not ours, f"{path.relative_to(ROOT)} imports {ours}"
+        assert "livewatch" not in path.read_text().lower(), path.relative_to(ROOT)
+
+
+def test_only_the_backend_and_the_migrations_touch_the_local_supabase() -> None:
+    for path in [ROOT / "main.py", *(path for package in MAY_IMPORT for path in modules(package))]:
+        touches = any(name.split(".")[0] == "local_supabase" for name in imported(path))
+        assert not touches or str(path.relative_to(ROOT)) in TOUCHES_LOCAL_SUPABASE, path.relative_to(ROOT)
 
 
 def test_only_the_seam_touches_both_a_subscription_and_a_window() -> None:
@@ -122,6 +129,12 @@ def test_every_module_says_what_it_owns() -> None:
     for package in (*MAY_IMPORT, "sdk"):
         for path in modules(package):
             assert ast.get_docstring(tree(path)), f"{path.relative_to(ROOT)} has no docstring"
+
+
+def test_the_container_holds_every_package_that_the_app_imports() -> None:
+    copied = {line.split()[1] for line in (ROOT / "docs/deploy/Dockerfile").read_text().splitlines() if "COPY " in line}
+    needed = {name.split(".")[0] for path in [ROOT / "main.py", *modules("services")] for name in imported(path)}
+    assert needed & TOP_LEVEL <= copied
 
 
 def test_the_top_level_holds_what_it_should() -> None:

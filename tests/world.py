@@ -10,13 +10,13 @@ from uuid import UUID, uuid4
 import httpx
 from pydantic import SecretStr
 
+from local_supabase.postgres.pool import Pool
+from local_supabase.process import LocalSupabase
+from local_supabase.status import LocalSupabaseStatus
 from services.auth.client import Auth, Tokens
 from services.auth.identity import Identity
 from services.entities import Row
 from services.infra.database import Database
-from services.local_supabase.database import Pool
-from services.local_supabase.process import LocalSupabase
-from services.local_supabase.status import LocalSupabaseStatus
 from services.people.models import Role
 
 CONNECTIONS = 10

@@ -8,10 +8,11 @@ from pathlib import Path
 import psutil
 from pydantic import SecretStr
 
+from local_supabase.errors import DataDirectoryError, LocalSupabaseError, PostgresError
+from local_supabase.postgres.installation import find_programs
+from local_supabase.process import LocalSupabase
+from local_supabase.status import LocalSupabaseStatus
 from services.errors import ConfigurationError
-from services.local_supabase.errors import DataDirectoryError, LocalSupabaseError
-from services.local_supabase.process import LocalSupabase
-from services.local_supabase.status import LocalSupabaseStatus
 from services.settings import Settings
 
 MIGRATIONS = Path(__file__).parents[2] / "supabase" / "migrations"
@@ -59,6 +60,12 @@ async def open_backend(
         report(f"Using the local Supabase that runs at {running.api_url}")
         yield _backend(running)
         return
+    try:
+        find_programs()
+    except PostgresError as error:
+        raise ConfigurationError(
+            f"{error} Set SUPABASE_URL, SUPABASE_ANON_KEY and DATABASE_URL to use a Supabase project instead."
+        ) from error
     report(f"Starting the local Supabase; its data is in {settings.data.absolute()}")
     try:
         async with LocalSupabase.start(

@@ -6,12 +6,12 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from local_supabase.errors import MigrationError
+from local_supabase.postgres.migrations import apply, find
 from services.auth.identity import Anonymous
 from services.errors import ConfigurationError
 from services.infra.backend import APP_ROLE, MIGRATIONS
 from services.infra.database import Database
-from services.local_supabase.errors import MigrationError
-from services.local_supabase.migrations import apply, find
 
 _APPLIED = text("select private.applied_migrations()")
 # As the Supabase CLI keeps them, so that `supabase db push` and this agree on what is done.

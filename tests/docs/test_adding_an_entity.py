@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from playwright.async_api import Browser, expect
 
-from services.local_supabase.status import LocalSupabaseStatus
+from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import ROOT, running
 
 pytestmark = pytest.mark.e2e

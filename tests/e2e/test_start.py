@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from playwright.async_api import Browser, expect
 
-from services.local_supabase.status import LocalSupabaseStatus
+from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import AppProcess, launch, running
 from tests.e2e.conftest import live
 from tests.world import until

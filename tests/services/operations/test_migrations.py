@@ -6,10 +6,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
+from local_supabase.process import LocalSupabase
 from services.errors import ConfigurationError, DatabaseUnavailable
 from services.infra.backend import APP_ROLE, MIGRATIONS
 from services.infra.database import Database
-from services.local_supabase.process import LocalSupabase
 from services.operations.migrations import migrate, missing_migrations
 from tests.world import World
 

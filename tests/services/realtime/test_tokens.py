@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from local_supabase.process import LocalSupabase
 from services.auth import sessions as sessions_module
 from services.auth.client import Auth
 from services.auth.identity import Identity
@@ -18,7 +19,6 @@ from services.errors import SessionExpired
 from services.feed_kind import FeedKind
 from services.infra.backend import APP_ROLE, MIGRATIONS
 from services.infra.database import Database
-from services.local_supabase.process import LocalSupabase
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, SupabaseBroadcast, Transport
 from services.realtime import supervisor as supervisor_module
 from services.realtime.transports.transport import Link, Sink

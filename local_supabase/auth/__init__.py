@@ -1,0 +1,1 @@
+"""The Auth server: accounts, sessions, keys and the endpoints below `/auth/v1`."""

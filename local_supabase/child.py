@@ -1,0 +1,96 @@
+"""The contract between a parent process and its child: options, command line, environment and reported steps."""
+
+import json
+import os
+import site
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+START_TIMEOUT_SECONDS = 180.0
+STOP_TIMEOUT_SECONDS = 30.0
+DEFAULT_TOKEN_LIFETIME_SECONDS = 3600
+LOOPBACK = "127.0.0.1"
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What to serve and where; paths are made absolute.
+
+    Attributes:
+        data: data directory, created if necessary.
+        migrations: folder with `<timestamp>_name.sql` files; None for none.
+        host: address to listen on.
+        port: port to listen on; 0 chooses a free one.
+        user: e-mail address of a confirmed user to create on the first start.
+        app_role: role of the migrations that gets a password, to log in.
+        reset: delete the database, users and keys first.
+        token_lifetime: lifetime of access tokens in seconds.
+        limits: Realtime limits by name, see `local_supabase.realtime.protocol.limits`.
+    """
+
+    data: Path
+    migrations: Path | None = None
+    host: str = LOOPBACK
+    port: int = 0
+    user: str | None = None
+    app_role: str | None = None
+    reset: bool = False
+    token_lifetime: int = DEFAULT_TOKEN_LIFETIME_SECONDS
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", self.data.expanduser().absolute())
+        if self.migrations:
+            object.__setattr__(self, "migrations", self.migrations.expanduser().absolute())
+
+    def command(self) -> list[str]:
+        """Return the command that serves these options, reports steps as JSON and stops with its parent."""
+        # -P keeps the current directory, whatever it holds, out of the child's module search path.
+        command = [sys.executable, "-P", "-m", "local_supabase", "--data", str(self.data)]
+        command += ["--migrations", str(self.migrations)] if self.migrations else []
+        command += ["--host", self.host, "--port", str(self.port), "--events", "--die-with-parent"]
+        command += ["--user", self.user] if self.user else []
+        command += ["--app-role", self.app_role] if self.app_role else []
+        command += ["--token-lifetime", str(self.token_lifetime)]
+        command += [part for name, value in self.limits.items() for part in ("--limit", f"{name}={value}")]
+        return [*command, "--reset"] if self.reset else command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A finished step of the start: `postgres`, `migrations`, `auth`, `realtime`, `ready`; or `error`."""
+
+    name: str
+    seconds: float
+    """Time since the child started."""
+    text: str
+
+    def to_json(self) -> str:
+        """Return the line that the child prints."""
+        event: dict[str, object] = {"step": self.name, "seconds": round(self.seconds, 3), "text": self.text}
+        if self.name == "ready":
+            event["api_url"] = self.text
+        return json.dumps(event)
+
+    @classmethod
+    def parse(cls, line: bytes) -> Self | None:
+        """Return the step of a line of output, None if the line holds none."""
+        try:
+            event = json.loads(line)
+            return cls(name=str(event["step"]), seconds=float(event["seconds"]), text=str(event["text"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which the child imports the same `local_supabase` as this process."""
+    variables = dict(os.environ)
+    # Not for an installed package: its folder would come before the standard library.
+    if _ROOT not in [Path(folder).resolve() for folder in site.getsitepackages()]:
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), variables.get("PYTHONPATH")]))
+    return variables

@@ -1,0 +1,174 @@
+"""Composition of Auth and Realtime on a running PostgreSQL: connections, background tasks and the application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from local_supabase.auth.accounts import AuthSettings
+from local_supabase.auth.endpoints import Auth
+from local_supabase.auth.gateway import with_api_key
+from local_supabase.auth.keys import SigningKey, Verifier
+from local_supabase.auth.users import Users
+from local_supabase.errors import ApiError, PostgresError
+from local_supabase.postgres.embedded import EmbeddedPostgres
+from local_supabase.postgres.pool import Pool
+from local_supabase.realtime.changes.replication import Replication
+from local_supabase.realtime.changes.table_changes import TableChanges
+from local_supabase.realtime.channels.authorization import Authorization
+from local_supabase.realtime.channels.broadcasts import DatabaseBroadcasts
+from local_supabase.realtime.channels.presence import Presence
+from local_supabase.realtime.channels.services import RealtimeServices
+from local_supabase.realtime.channels.topics import Topics
+from local_supabase.realtime.endpoints.broadcast_api import BroadcastApi
+from local_supabase.realtime.endpoints.websocket import RealtimeEndpoint
+from local_supabase.realtime.protocol.limits import Limits
+from local_supabase.retry import Backoff
+from local_supabase.web.rate_limiter import AverageRateLimiter
+from local_supabase.web.responses import Endpoint, error_response
+
+log = structlog.get_logger()
+
+REALTIME_CONNECTIONS = 6
+AUTH_CONNECTIONS = 3
+POLICY_TIMEOUT_SECONDS = 5.0
+"""Bounds a policy's evaluation, which delays the changes behind it."""
+CORS_MAX_AGE_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The composed application and the parts that the server uses directly."""
+
+    app: Starlette
+    auth: Auth
+    broadcasts: DatabaseBroadcasts
+    failed: asyncio.Event
+    """Set if a background task ended: the process has to stop."""
+
+
+@asynccontextmanager
+async def compose(
+    *,
+    realtime_url: str,
+    auth_url: str,
+    postgres: EmbeddedPostgres,
+    signing_key: str,
+    api_url: str,
+    token_lifetime: int,
+    limits: Limits,
+) -> AsyncIterator[Parts]:
+    """Yield the application; on exit cancel its tasks and close its connections.
+
+    Args:
+        realtime_url: libpq URL of the superuser.
+        auth_url: libpq URL of the Auth server's role.
+        postgres: the running server, restarted here if it exits.
+        signing_key: PEM-encoded key of the project.
+        api_url: address of the API, for the tokens' issuer.
+        token_lifetime: lifetime of access tokens in seconds.
+        limits: limits of Realtime.
+    """
+    key = SigningKey.from_pem(signing_key)
+    verifier = Verifier(key)
+    realtime_pool = Pool(
+        realtime_url, size=REALTIME_CONNECTIONS, name="realtime", statement_timeout=POLICY_TIMEOUT_SECONDS
+    )
+    auth_pool = Pool(auth_url, size=AUTH_CONNECTIONS, name="auth")
+    topics = Topics()
+    broadcasts = DatabaseBroadcasts(realtime_pool, topics)
+    changes = TableChanges(realtime_pool, Replication(realtime_url))
+    clock = asyncio.get_running_loop().time
+    services = RealtimeServices(
+        verifier=verifier,
+        topics=topics,
+        authorization=Authorization(realtime_pool),
+        broadcasts=broadcasts,
+        changes=changes,
+        presence=Presence(topics),
+        pool=realtime_pool,
+        limits=limits,
+        message_rate=AverageRateLimiter(limits.messages_per_second, clock),
+        join_rate=AverageRateLimiter(limits.joins_per_second, clock),
+    )
+    endpoint = RealtimeEndpoint(services)
+    settings = AuthSettings(issuer=f"{api_url}/auth/v1", token_lifetime=token_lifetime)
+    auth = Auth(Users(auth_pool), key, verifier, settings)
+    failed = asyncio.Event()
+    tasks = [
+        asyncio.create_task(broadcasts.run(), name="realtime-broadcasts"),
+        asyncio.create_task(changes.run(), name="realtime-changes"),
+        asyncio.create_task(endpoint.watch(), name="realtime-watch"),
+        asyncio.create_task(_keep_running(postgres), name="postgres-watch"),
+    ]
+
+    def on_done(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error("background task ended", task=task.get_name(), error=repr(task.exception()))
+            failed.set()
+
+    for task in tasks:
+        task.add_done_callback(on_done)
+    app = create_app(auth, endpoint, with_api_key(BroadcastApi(services).broadcast, verifier))
+    try:
+        yield Parts(app=app, auth=auth, broadcasts=broadcasts, failed=failed)
+    finally:
+        for task in reversed(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await auth_pool.aclose()
+        await realtime_pool.aclose()
+
+
+def create_app(auth: Auth, realtime: RealtimeEndpoint, broadcast: Endpoint) -> Starlette:
+    """Return the application below the API URL."""
+    realtime_routes = [
+        WebSocketRoute("/websocket", realtime),
+        Route("/api/broadcast", broadcast, methods=["POST"]),
+    ]
+    # Tokens travel in headers, never in cookies, so every origin is safe to allow, as on a hosted project.
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["x-total-count"],
+        max_age=CORS_MAX_AGE_SECONDS,
+    )
+    handled = (ApiError, PostgresError, psycopg.DataError, psycopg.OperationalError, Exception)
+    return Starlette(
+        routes=[
+            Mount("/auth/v1", routes=auth.routes()),
+            Mount("/realtime/v1", routes=realtime_routes),
+            Route("/{path:path}", _not_served, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        ],
+        middleware=[cors],
+        exception_handlers={kind: error_response for kind in handled},
+    )
+
+
+async def _not_served(request: Request) -> Response:
+    message = (
+        f"The local Supabase serves Auth (/auth/v1) and Realtime (/realtime/v1), not {request.url.path}: "
+        "use the database URL for data."
+    )
+    return JSONResponse({"message": message}, status_code=404)
+
+
+async def _keep_running(postgres: EmbeddedPostgres) -> None:
+    backoff = Backoff(initial=0.2, maximum=5.0)
+    while True:
+        code = await postgres.wait()
+        log.error("postgresql exited, restarting", exit_code=code, delay=backoff.delay)
+        await backoff.sleep()
+        await postgres.stop()
+        await postgres.start()

@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL: installation, process, connection pool, bootstrap and migrations."""

@@ -1,0 +1,145 @@
+-- The schema `realtime`, with the table and functions that migrations and policies use on a hosted project. Idempotent.
+
+create schema if not exists realtime authorization supabase_admin;
+grant usage on schema realtime to postgres, anon, authenticated, service_role;
+grant all on schema realtime to supabase_realtime_admin;
+
+create table if not exists realtime.messages (
+    topic text not null,
+    extension text not null,
+    payload jsonb,
+    event text,
+    private boolean default false,
+    updated_at timestamp not null default now(),
+    inserted_at timestamp not null default now(),
+    id uuid not null default gen_random_uuid(),
+    primary key (id, inserted_at)
+);
+alter table realtime.messages owner to supabase_realtime_admin;
+alter table realtime.messages enable row level security;
+create index if not exists messages_inserted_at_topic_index on realtime.messages (inserted_at desc, topic)
+    where extension = 'broadcast' and private;
+grant select, insert, update on realtime.messages to postgres, anon, authenticated, service_role;
+
+create or replace function realtime.topic() returns text
+language sql stable
+as $$
+    select nullif(current_setting('realtime.topic', true), '')
+$$;
+
+-- Broadcasts a message to a topic when the caller's transaction commits. As on a hosted project, it runs with the
+-- caller's privileges, adds the message's id to the payload, and raises a warning instead of an error, so that a failed
+-- broadcast does not abort the change that caused it.
+create or replace function realtime.send(payload jsonb, event text, topic text, private boolean default true)
+returns void
+language plpgsql
+as $$
+declare
+    message_id uuid := gen_random_uuid();
+begin
+    begin
+        perform set_config('realtime.topic', topic, true);
+        insert into realtime.messages (id, payload, event, topic, private, extension)
+        values (
+            message_id,
+            case when payload ? 'id' then payload else jsonb_set(payload, '{id}', to_jsonb(message_id)) end,
+            event, topic, private, 'broadcast'
+        );
+    exception when others then
+        raise warning 'ErrorSendingBroadcastMessage: %', sqlerrm;
+    end;
+end
+$$;
+
+-- For row triggers: broadcasts the changed row in the format of a hosted project.
+create or replace function realtime.broadcast_changes(
+    topic_name text, event_name text, operation text, table_name text, table_schema text,
+    new record, old record, level text default 'ROW'
+) returns void
+language plpgsql
+as $$
+begin
+    if level = 'STATEMENT' then
+        raise exception 'function can only be triggered for each row, not for each statement';
+    end if;
+    if operation not in ('INSERT', 'UPDATE', 'DELETE') then
+        raise exception 'Unexpected operation type: %', operation;
+    end if;
+    perform realtime.send(
+        jsonb_build_object(
+            'old_record', old, 'record', new, 'operation', operation, 'table', table_name, 'schema', table_schema
+        ),
+        event_name, topic_name
+    );
+exception when others then
+    raise exception 'Failed to process the row: %', sqlerrm;
+end
+$$;
+
+-- Notifies the server of the message to fetch; hosted Realtime reads the write-ahead log instead.
+create or replace function realtime.notify_message() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    perform pg_catalog.pg_notify('realtime_messages', new.id::text);
+    return null;
+end
+$$;
+revoke execute on function realtime.notify_message() from public;
+create or replace trigger notify_message after insert on realtime.messages
+    for each row when (new.extension = 'broadcast') execute function realtime.notify_message();
+
+-- Evaluates the policies on realtime.messages for a private topic with a user's role and claims. Call it in a
+-- transaction that is rolled back, because it inserts rows and changes settings.
+create or replace function realtime.permissions(claims text, user_role text, topic_name text, for_write boolean)
+returns table (broadcast boolean, presence boolean)
+language plpgsql
+as $$
+declare
+    broadcast_id uuid := gen_random_uuid();
+    presence_id uuid := gen_random_uuid();
+begin
+    if not for_write then
+        insert into realtime.messages (id, topic, extension, private)
+        values (broadcast_id, topic_name, 'broadcast', true), (presence_id, topic_name, 'presence', true);
+    end if;
+    perform set_config('realtime.topic', topic_name, true), set_config('request.jwt.claims', claims, true),
+        set_config('request.jwt.claim.sub', coalesce(claims::jsonb ->> 'sub', ''), true),
+        set_config('request.jwt.claim.role', coalesce(claims::jsonb ->> 'role', ''), true);
+    perform set_config('role', user_role, true);
+    if for_write then
+        begin
+            insert into realtime.messages (id, topic, extension, private)
+            values (broadcast_id, topic_name, 'broadcast', true);
+            broadcast := true;
+        exception when insufficient_privilege or check_violation then
+            broadcast := false;
+        end;
+        begin
+            insert into realtime.messages (id, topic, extension, private)
+            values (presence_id, topic_name, 'presence', true);
+            presence := true;
+        exception when insufficient_privilege or check_violation then
+            presence := false;
+        end;
+    else
+        broadcast := exists (select from realtime.messages m where m.id = broadcast_id);
+        presence := exists (select from realtime.messages m where m.id = presence_id);
+    end if;
+    return next;
+end
+$$;
+revoke execute on function realtime.permissions(text, text, text, boolean) from public;
+
+grant execute on function realtime.topic() to public;
+grant execute on function realtime.send(jsonb, text, text, boolean) to public;
+grant execute on function realtime.broadcast_changes(text, text, text, text, text, record, record, text) to public;
+
+do $$
+begin
+    if not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime') then
+        create publication supabase_realtime;
+    end if;
+end
+$$;
+alter publication supabase_realtime owner to postgres;

@@ -1,0 +1,83 @@
+"""Creates the database cluster with `initdb`."""
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from local_supabase.errors import DataDirectoryError, PostgresError
+from local_supabase.postgres.installation import Account
+
+INITDB_TIMEOUT_SECONDS = 120.0
+
+
+async def create_cluster(
+    cluster: Path, *, programs: Path, account: Account | None, superuser: str, password: str
+) -> None:
+    """Create a cluster; complete or absent, even if this process is killed meanwhile.
+
+    Args:
+        cluster: folder to create.
+        programs: folder with `initdb`.
+        account: system user to run as, None for the current one.
+        superuser: name of the database superuser.
+        password: password of the database superuser.
+
+    Raises:
+        DataDirectoryError: the folder cannot be written.
+        PostgresError: `initdb` failed or timed out.
+    """
+    # A killed initdb leaves an incomplete folder, so it works in another one, which is renamed at the end.
+    incomplete = cluster.with_name(f"{cluster.name}.new")
+    password_file = cluster.with_name(".initdb-password")
+    try:
+        if incomplete.exists():
+            await asyncio.to_thread(_remove_tree, incomplete)
+        incomplete.mkdir(mode=0o700)
+        password_file.touch(mode=0o600)
+        password_file.write_text(password)
+        if account:
+            os.chown(incomplete, account.uid, account.gid)
+            os.chown(password_file, account.uid, account.gid)
+        command = _command(programs / "initdb", incomplete, superuser, password_file)
+        result = await asyncio.to_thread(_run, command, account)
+    except OSError as error:
+        raise DataDirectoryError(f"The database cannot be created in {cluster.parent} ({error}).") from error
+    except subprocess.TimeoutExpired as error:
+        raise PostgresError(f"initdb timed out after {INITDB_TIMEOUT_SECONDS:.0f} s in {cluster.parent}.") from error
+    finally:
+        password_file.unlink(missing_ok=True)
+    if result.returncode != 0:
+        lines = (result.stderr or result.stdout).strip().splitlines() or ["no message"]
+        reason = next((line for line in lines if "error:" in line or "FATAL:" in line), lines[-1])
+        raise PostgresError(f"initdb failed in {cluster.parent}: {reason}")
+    incomplete.rename(cluster)
+
+
+def _command(initdb: Path, folder: Path, superuser: str, password_file: Path) -> list[str]:
+    return [
+        str(initdb),
+        f"--pgdata={folder}",
+        f"--username={superuser}",
+        f"--pwfile={password_file}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--no-instructions",
+    ]
+
+
+def _run(command: list[str], account: Account | None) -> subprocess.CompletedProcess[str]:
+    options: dict[str, Any] = account.as_process_user() if account else {}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=INITDB_TIMEOUT_SECONDS, check=False, **options
+    )
+
+
+def _remove_tree(path: Path) -> None:
+    import shutil  # noqa: PLC0415 - only needed after a crash
+
+    shutil.rmtree(path)

@@ -1,0 +1,1 @@
+"""Table changes (`postgres_changes`): replication stream, bindings, catalog and delivery."""

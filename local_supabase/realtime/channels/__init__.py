@@ -1,0 +1,1 @@
+"""Channels: sockets, topics, authorization, broadcasts, presence and replay."""

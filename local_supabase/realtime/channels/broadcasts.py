@@ -1,0 +1,181 @@
+"""Broadcasts from the database: delivers each row of `realtime.messages` once, in commit order."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+
+import psycopg
+import structlog
+
+from local_supabase.errors import PostgresError
+from local_supabase.postgres.pool import Connection, Pool, connect
+from local_supabase.realtime.channels.topics import Topics
+from local_supabase.realtime.protocol.frames import Outgoing
+from local_supabase.retry import Backoff
+from local_supabase.web.json_text import compact
+
+log = structlog.get_logger()
+
+NOTIFY_CHANNEL = "realtime_messages"
+CHECKPOINT_PREFIX = "checkpoint:"
+CHECKPOINT_INTERVAL_SECONDS = 10.0
+PRUNE_INTERVAL_SECONDS = 3600.0
+RETENTION = "3 days"
+BATCH_SIZE = 500
+
+_COLUMNS = "id::text, topic, event, payload::text, private"
+
+
+class DatabaseBroadcasts:
+    """Listens for notifications of new messages, fetches them by id and publishes them to their topics.
+
+    Ids and timestamps do not follow the commit order, notifications do; a query such as `id > last` would miss
+    messages. After a lost connection, checkpoints identify the missed ones: a checkpoint is a database snapshot that
+    was sent through the notifications, so every message visible in it has been notified. Messages that are not visible
+    in the last checkpoint and were not published since are published then.
+    """
+
+    def __init__(self, pool: Pool, topics: Topics) -> None:
+        self._pool = pool
+        self._topics = topics
+        self._pending: list[str] = []
+        self._wake = asyncio.Event()
+        self._checkpoint: str | None = None
+        self._published: set[str] = set()
+        self._published_since_mark: set[str] = set()
+        self._mark = uuid.uuid4().hex
+        self.ready = asyncio.Event()
+        """Set while the database connection is established."""
+
+    async def run(self) -> None:
+        """Publish until cancelled, reconnecting with backoff."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_listening(), name="realtime-listen")
+            tasks.create_task(self._keep_publishing(), name="realtime-publish")
+            tasks.create_task(self._keep_checkpoints(), name="realtime-checkpoint")
+            tasks.create_task(self._keep_pruning(), name="realtime-prune")
+
+    async def _keep_listening(self) -> None:
+        backoff = Backoff(initial=0.05, maximum=5.0)
+        while True:
+            try:
+                async with _listening(self._pool.url) as connection:
+                    await self._catch_up(connection)
+                    self.ready.set()
+                    async for notification in connection.notifies():
+                        self._receive(notification.payload)
+            except (psycopg.Error, PostgresError) as error:
+                log.warning("realtime lost its database connection", error=str(error).strip(), delay=backoff.delay)
+            finally:
+                self.ready.clear()
+            await backoff.sleep()
+
+    def _receive(self, payload: str) -> None:
+        if payload.startswith(CHECKPOINT_PREFIX):
+            mark, _, snapshot = payload.removeprefix(CHECKPOINT_PREFIX).partition("/")
+            if mark == self._mark:
+                self._checkpoint = snapshot
+                self._published = self._published_since_mark
+            return
+        # Every role may notify on this channel; only UUIDs come from our trigger.
+        with contextlib.suppress(ValueError):
+            self._pending.append(str(uuid.UUID(payload)))
+            self._wake.set()
+
+    async def _catch_up(self, connection: Connection) -> None:
+        if self._checkpoint is None:
+            cursor = await connection.execute("select pg_current_snapshot()::text")
+            row = await cursor.fetchone()
+            self._checkpoint = str(row[0]) if row else None
+            return
+        cursor = await connection.execute(
+            "select id::text from realtime.messages where extension = 'broadcast'"
+            " and not pg_visible_in_snapshot(xmin::text::xid8, %s::pg_snapshot) order by inserted_at, id",
+            (self._checkpoint,),
+        )
+        missed = [row[0] for row in await cursor.fetchall()]
+        self._pending.extend(missed)
+        self._wake.set()
+
+    async def _keep_publishing(self) -> None:
+        backoff = Backoff(initial=0.1, maximum=1.0)
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                batch = self._pending[:BATCH_SIZE]
+                try:
+                    await self._publish(batch)
+                except (psycopg.Error, PostgresError) as error:
+                    log.warning("realtime could not read messages", error=str(error).strip(), delay=backoff.delay)
+                    await backoff.sleep()
+                    continue
+                del self._pending[: len(batch)]
+
+    async def _publish(self, batch: list[str]) -> None:
+        new = [uuid.UUID(message_id) for message_id in dict.fromkeys(batch) if message_id not in self._published]
+        if not new:
+            return
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                f"select {_COLUMNS} from realtime.messages where id = any(%s)".encode(), (new,)
+            )
+            rows = {row[0]: row for row in await cursor.fetchall()}
+        for message_id in map(str, new):
+            self._published.add(message_id)
+            self._published_since_mark.add(message_id)
+            if row := rows.get(message_id):
+                _id, topic, event, payload, private = row
+                if self._topics.has_listeners(topic, private):
+                    self._topics.publish(topic, private, broadcast_message(message_id, topic, event, payload))
+
+    async def _keep_checkpoints(self) -> None:
+        while True:
+            await asyncio.sleep(CHECKPOINT_INTERVAL_SECONDS)
+            if not self._published or not self.ready.is_set():
+                continue
+            self._mark = uuid.uuid4().hex
+            self._published_since_mark = set()
+            with contextlib.suppress(psycopg.Error, PostgresError):
+                async with self._pool.connection() as connection:
+                    await connection.execute(
+                        "select pg_notify(%s, %s || pg_current_snapshot()::text)",
+                        (NOTIFY_CHANNEL, f"{CHECKPOINT_PREFIX}{self._mark}/"),
+                    )
+
+    async def _keep_pruning(self) -> None:
+        while True:
+            with contextlib.suppress(psycopg.Error, PostgresError):
+                async with self._pool.connection() as connection:
+                    await connection.execute(
+                        "delete from realtime.messages where inserted_at < now() - %s::interval", (RETENTION,)
+                    )
+            await asyncio.sleep(PRUNE_INTERVAL_SECONDS)
+
+
+def broadcast_message(
+    message_id: str, topic: str, event: str | None, payload: str | None, *, replayed: bool = False
+) -> Outgoing:
+    """Return the frame of a stored message.
+
+    Args:
+        message_id: the row's UUID.
+        topic: the topic without its prefix.
+        event: the event's name.
+        payload: JSON text, embedded without parsing.
+        replayed: mark the message as replayed.
+    """
+    meta = {"id": message_id, "replayed": True} if replayed else {"id": message_id}
+    body = f'{{"event":{compact(event)},"meta":{compact(meta)},"payload":{payload or "{}"},"type":"broadcast"}}'
+    return Outgoing(f"realtime:{topic}", "broadcast", body)
+
+
+@contextlib.asynccontextmanager
+async def _listening(url: str) -> AsyncIterator[Connection]:
+    connection = await connect(url, name="realtime_listen")
+    try:
+        await connection.execute(f"listen {NOTIFY_CHANNEL}".encode())
+        yield connection
+    finally:
+        await connection.close()

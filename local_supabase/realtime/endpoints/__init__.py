@@ -1,0 +1,1 @@
+"""The Realtime endpoints: WebSocket and HTTP broadcast."""

@@ -1,0 +1,1 @@
+"""The wire protocol: frames, join parameters, limits and the WebSocket transport."""

@@ -1,0 +1,65 @@
+"""The WebSocket transport: uvicorn's protocol class, extended by bounded, non-blocking writes of encoded frames."""
+
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+from websockets.protocol import State
+
+
+class WireProtocol(WebSocketsSansIOProtocol):
+    """WebSocket connection that the application finds in `scope["state"]["wire"]`.
+
+    ASGI sends a message to one client, so it would encode a broadcast once per client. A server's frames are neither
+    masked nor, here, compressed: they are the same bytes for every client and are written to the transport as they are.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.last_received = self.loop.time()
+        """Loop time of the last received data."""
+        self.blocked_since: float | None = None
+        """Loop time since when the client reads too slowly, None if it keeps up."""
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            self.scope["state"]["wire"] = self
+
+    def data_received(self, data: bytes) -> None:
+        self.last_received = self.loop.time()
+        super().data_received(data)
+
+    def pause_writing(self) -> None:
+        self.blocked_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self.blocked_since = None
+        super().resume_writing()
+
+    def write_frame(self, frame: bytes, max_unsent: int) -> bool:
+        """Write without waiting; return False if the client is gone.
+
+        Disconnects a client with more than `max_unsent` bytes in its write buffer.
+        """
+        if self.conn.state is not State.OPEN or self.transport.is_closing():
+            return False
+        if self.transport.get_write_buffer_size() > max_unsent:
+            self.abort()
+            return False
+        self.transport.write(frame)
+        return True
+
+    def close_idle(self, code: int) -> None:
+        """Start the closing handshake; the transport closes even if the client does not answer."""
+        if self.conn.state is State.OPEN and not self.close_sent:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": ""})
+            self.conn.send_close(code)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
+
+    def abort(self) -> None:
+        """Drop the connection at once, with its unsent data."""
+        self.transport.abort()

@@ -1,0 +1,193 @@
+"""Starts PostgreSQL, Auth and Realtime in order, serves until told to stop, and stops them in reverse order."""
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+from local_supabase import secrets_file
+from local_supabase.child import LOOPBACK, Options
+from local_supabase.errors import LocalSupabaseError, PortInUseError
+from local_supabase.postgres.data_directory import DataDirectory
+from local_supabase.postgres.embedded import SUPERUSER, EmbeddedPostgres
+from local_supabase.postgres.installation import POSTGRES_VERSION
+from local_supabase.realtime.protocol.limits import Limits, limits_from
+from local_supabase.secrets_file import Secrets
+
+OWNER = "postgres"
+AUTH_ROLE = "supabase_auth_admin"
+LISTEN_BACKLOG = 1024
+REALTIME_TIMEOUT_SECONDS = 30
+
+Report = Callable[[str, str], None]
+"""Receives a step's name and a sentence about its result."""
+
+
+async def serve(options: Options, stop: asyncio.Event, report: Report) -> None:
+    """Serve until `stop` is set, and return once everything has stopped.
+
+    Args:
+        options: what to serve and where.
+        stop: set it to end serving.
+        report: called for each finished step of the start.
+
+    Raises:
+        LocalSupabaseError: a step of the start failed, or a background task ended unexpectedly.
+    """
+    limits = limits_from(options.limits)
+    async with AsyncExitStack() as stack:
+        directory = DataDirectory.open(options.data)
+        stack.callback(directory.close)
+        listener = _listen(options.host, options.port)
+        stack.callback(listener.close)
+        if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+            _print(f"Listening on {options.host}: other machines can connect, and every API key grants access.")
+        if options.reset:
+            await EmbeddedPostgres(directory.path, password="", log=_print).stop_orphan()
+            directory.clear()
+        secrets = secrets_file.load_or_create(directory.path)
+        postgres = EmbeddedPostgres(directory.path, password=secrets.admin_password, log=_print)
+        stack.push_async_callback(postgres.stop)
+        starting = asyncio.create_task(_timed(postgres.start()), name="postgres")
+        try:
+            # The imports take as long as starting PostgreSQL: do both at once.
+            await asyncio.to_thread(_import_server_modules)
+        finally:
+            seconds = await starting
+        report("postgres", f"PostgreSQL {POSTGRES_VERSION} ready in {seconds:.2f} s")
+        await _prepare_database(options, postgres, secrets, report)
+        failed = await stack.enter_async_context(
+            _running(options, postgres, secrets, limits=limits, listener=listener, report=report)
+        )
+        waits = [asyncio.create_task(event.wait()) for event in (stop, failed)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        if failed.is_set():
+            raise LocalSupabaseError("A background task ended unexpectedly: see the log.")
+
+
+async def _timed(work: Awaitable[None]) -> float:
+    began = time.perf_counter()
+    await work
+    return time.perf_counter() - began
+
+
+def _import_server_modules() -> None:
+    import structlog  # noqa: PLC0415
+
+    # Standard output is reserved for the steps.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
+async def _prepare_database(options: Options, postgres: EmbeddedPostgres, secrets: Secrets, report: Report) -> None:
+    from local_supabase.postgres import bootstrap, migrations  # noqa: PLC0415 - imported while PostgreSQL starts
+    from local_supabase.postgres.pool import connect  # noqa: PLC0415
+
+    applied: list[migrations.Migration] = []
+    admin = await connect(postgres.url(SUPERUSER, secrets.admin_password), name="local_supabase")
+    async with admin:
+        await bootstrap.apply(admin, {OWNER: secrets.owner_password, AUTH_ROLE: secrets.auth_password})
+        if options.migrations:
+            owner = await connect(postgres.url(OWNER, secrets.owner_password), name="migrations")
+            async with owner:
+                applied = await migrations.apply(owner, options.migrations)
+        if options.app_role:
+            await bootstrap.set_password(admin, options.app_role, secrets.app_password)
+        if applied:
+            report("migrations", f"{len(applied)} new migrations applied")
+        else:
+            report("migrations", "migrations up to date" if options.migrations else "no migrations")
+
+
+@asynccontextmanager
+async def _running(
+    options: Options,
+    postgres: EmbeddedPostgres,
+    secrets: Secrets,
+    *,
+    limits: Limits,
+    listener: socket.socket,
+    report: Report,
+) -> AsyncIterator[asyncio.Event]:
+    """Serve while the context is open; the yielded event is set if a background task ends."""
+    from local_supabase.composition import compose  # noqa: PLC0415 - imported while PostgreSQL starts
+    from local_supabase.realtime.protocol.wire import WireProtocol  # noqa: PLC0415
+    from local_supabase.web.server import serving  # noqa: PLC0415
+
+    api_url = _api_url(*listener.getsockname()[:2])
+    async with compose(
+        realtime_url=postgres.url(SUPERUSER, secrets.admin_password),
+        auth_url=postgres.url(AUTH_ROLE, secrets.auth_password),
+        postgres=postgres,
+        signing_key=secrets.signing_key,
+        api_url=api_url,
+        token_lifetime=options.token_lifetime,
+        limits=limits,
+    ) as parts:
+        if options.user and not await parts.auth.accounts.exists(options.user):
+            await parts.auth.accounts.create(options.user, secrets.demo_password)
+        report("auth", "Auth ready")
+        async with serving(parts.app, listener, WireProtocol):
+            async with asyncio.timeout(REALTIME_TIMEOUT_SECONDS):
+                await parts.broadcasts.ready.wait()
+            report("realtime", "Realtime ready")
+            _write_status(options, postgres, secrets, api_url)
+            report("ready", api_url)
+            yield parts.failed
+
+
+def _write_status(options: Options, postgres: EmbeddedPostgres, secrets: Secrets, api_url: str) -> None:
+    # A plain dictionary: importing pydantic for the model in status.py would double the start-up time.
+    status = {
+        "api_url": api_url,
+        "jwks_url": f"{api_url}/auth/v1/.well-known/jwks.json",
+        "anon_key": secrets.anon_key,
+        "service_role_key": secrets.service_role_key,
+        "database_url": postgres.url(OWNER, secrets.owner_password),
+        "app_database_url": postgres.url(options.app_role, secrets.app_password) if options.app_role else None,
+        "demo_email": options.user,
+        "demo_password": secrets.demo_password if options.user else None,
+        "pid": os.getpid(),
+        "started_at": datetime.now(UTC).isoformat(),
+    }
+    secrets_file.write_private(postgres.data / secrets_file.STATUS_NAME, json.dumps(status, indent=2) + "\n")
+
+
+def _api_url(host: str, port: int) -> str:
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        # Clients on this machine cannot connect to 0.0.0.0 everywhere, but to loopback.
+        address = ipaddress.ip_address(LOOPBACK if address.version == 4 else "::1")
+    return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio disables Nagle's algorithm, which delays responses by 40 ms, only on sockets that name the protocol.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if sys.platform != "win32":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(LISTEN_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise PortInUseError(
+            f"Cannot listen on {host}:{port} ({error.strerror}): stop the process that uses the port, "
+            "or choose another with --port (0 for a free one)."
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _print(sentence: str) -> None:
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
