@@ -1,5 +1,6 @@
 """The typed environment, read once at start."""
 
+from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
@@ -9,8 +10,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.errors import ConfigurationError
 from services.feed_kind import FeedKind
-from services.infra.logging import LogFormat
 from services.plan import Plan
+
+
+class LogFormat(StrEnum):
+    """The value of LIVEWATCH_LOG; `auto` is console output on a terminal, and JSON elsewhere."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
 
 HOSTED_VARIABLES = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "DATABASE_URL")
 

@@ -1,8 +1,9 @@
-"""The house rules, enforced: which way imports point, and that nothing happens at import."""
+"""The structure of the sources: import directions between folders, rooms per folder, and nothing at import."""
 
 import ast
 import functools
 import gc
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,41 +12,95 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MAY_IMPORT = {
-    "services": {"services"},
-    "components": {"components", "services"},
-    "pages": {"pages", "components", "services"},
-    "examples": {"examples", "livewatch"},
-}
-SEAM = {"components/bindings.py", "components/live.py", "components/window.py", "components/views.py"}
-TOUCHES_LOCAL_SUPABASE = {"services/backend.py", "services/operations/migrations.py"}
+MAX_ROOMS = 12
+LAYERS = (
+    "services.errors",
+    "services.feed_kind",
+    "services.plan",
+    "services.settings",
+    "services.infra",
+    "services.auth",
+    "services.entities.base",
+    "services.entities",
+    "services.people",
+    "services.history",
+    "services.realtime.transports",
+    "services.realtime",
+    "services.ingest",
+    "services.demo",
+    "services.operations",
+    "components.presentation",
+    "components.window",
+    "components.views",
+    "components.elements.figures",
+    "components.elements.connection",
+    "components.elements.charts",
+    "components.elements.connect",
+    "components.elements.lists",
+    "components.elements.logs",
+    "components.shell.theme",
+    "components.shell.attention",
+    "components.shell",
+    "pages.page",
+    "pages.lists",
+    "pages.api",
+    "pages.http",
+    "pages.team",
+    "pages.settings",
+    "pages.inbox",
+    "pages.monitoring",
+    "pages.gallery",
+    "pages.frame",
+    "pages.app",
+)
+"""Every folder, and every module beside folders, from bottom to top: each imports only what stands before it."""
+PACKAGES = ("services", "components", "pages")
+EXAMPLES_IMPORT = {"examples", "livewatch"}
+LOCAL_SUPABASE_USERS = {"services/infra/backend.py", "services/operations/migrations.py"}
 TOP_LEVEL = {
-    "main.py",
-    "pyproject.toml",
-    "pages",
-    "components",
-    "services",
-    "local_supabase",
-    "tests",
-    "README.md",
-    "supabase",
-    "docs",
-    "benchmarks",
-    "examples",
-    "sdk",
     ".ci",
-    "Makefile",
-    "LICENSE",
-    "CHANGELOG.md",
-    "requirements.lock",
-    "requirements-dev.lock",
+    ".editorconfig",
     ".env.example",
+    ".github",
     ".gitignore",
+    ".pre-commit-config.yaml",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "benchmarks",
+    "components",
+    "docs",
+    "examples",
+    "integrations",
+    "local_supabase",
+    "main.py",
+    "package.json",
+    "package-lock.json",
+    "eslint.config.js",
+    "pages",
+    "pyproject.toml",
+    "requirements-dev.lock",
+    "requirements.lock",
+    "sdk",
+    "sdk-js",
+    "services",
+    "supabase",
+    "tests",
 }
 
 
 def modules(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 @functools.cache
@@ -63,45 +118,91 @@ def tree(path: Path) -> ast.Module:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The dotted names of the modules that a file imports, wherever in it."""
+    """The dotted names that a file imports, wherever in it and under TYPE_CHECKING, too."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
-            yield node.module or ""
+            assert node.module
+            for name in node.names:
+                inner = f"{node.module}.{name.name}"
+                yield inner if (ROOT / Path(*inner.split("."))).with_suffix(".py").exists() else node.module
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_imports_point_from_pages_to_components_to_services(package: str) -> None:
+def ours(path: Path) -> set[str]:
+    return {name for name in imported(path) if name.split(".")[0] in PACKAGES}
+
+
+def layer(name: str) -> str:
+    """The layer that a module belongs to."""
+    return max((each for each in LAYERS if name == each or name.startswith(f"{each}.")), key=len, default="")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_module_belongs_to_a_layer_or_holds_only_a_docstring(package: str) -> None:
     for path in modules(package):
-        ours = {name.split(".")[0] for name in imported(path)} & {*MAY_IMPORT, "livewatch", "tests", "main"}
-        assert ours <= MAY_IMPORT[package], f"{path.relative_to(ROOT)} imports {ours - MAY_IMPORT[package]}"
+        assert layer(dotted(path)) or len(tree(path).body) == 1, f"{relative(path)} is in no layer of LAYERS"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_point_from_a_folder_to_those_below_it(package: str) -> None:
+    rank = {name: index for index, name in enumerate(LAYERS)}
+    for path in modules(package):
+        here = layer(dotted(path))
+        for name in ours(path):
+            there = layer(name)
+            assert there, f"{relative(path)} imports {name}, which is in no layer"
+            assert rank[there] <= rank[here], f"{relative(path)} imports {name}, which is above it"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    files = {dotted(path): path for package in PACKAGES for path in modules(package) if path.name != "__init__.py"}
+    graph = {name: ours(path) & files.keys() for name, path in files.items()}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "sdk", "examples", "benchmarks"])
+def test_no_folder_has_more_rooms_than_one_sees_at_a_glance(package: str) -> None:
+    for folder in [ROOT / package, *(path for path in (ROOT / package).rglob("*") if path.is_dir())]:
+        rooms = [
+            path
+            for path in folder.iterdir()
+            if path.suffix in (".py", ".js", ".css", ".sql") and path.name != "__init__.py"
+        ]
+        stems = {path.stem for path in rooms}
+        assert len(stems) <= ROOMS_ALLOWED.get(relative(folder), MAX_ROOMS), f"{relative(folder)}: {sorted(stems)}"
+
+
+ROOMS_ALLOWED = {"sdk/livewatch": 26, "benchmarks": 24}
+
+
+def test_examples_use_the_sdk_alone() -> None:
+    known = {*PACKAGES, "local_supabase", "main", "tests", "examples", "livewatch"}
+    for path in modules("examples"):
+        assert {name.split(".")[0] for name in imported(path)} & known <= EXAMPLES_IMPORT, relative(path)
 
 
 def test_nothing_in_services_knows_of_a_user_interface() -> None:
     for path in [*modules("services"), *modules("examples")]:
-        assert not any(name.split(".")[0] == "nicegui" for name in imported(path)), path.relative_to(ROOT)
-
-
-def test_the_local_supabase_knows_nothing_of_the_product() -> None:
-    for path in modules("local_supabase"):
-        ours = {name.split(".")[0] for name in imported(path)} & {*MAY_IMPORT, "livewatch", "tests", "main"}
-        assert not ours, f"{path.relative_to(ROOT)} imports {ours}"
-        assert "livewatch" not in path.read_text().lower(), path.relative_to(ROOT)
+        assert not any(name.split(".")[0] == "nicegui" for name in imported(path)), relative(path)
 
 
 def test_only_the_backend_and_the_migrations_touch_the_local_supabase() -> None:
-    for path in [ROOT / "main.py", *(path for package in MAY_IMPORT for path in modules(package))]:
-        touches = any(name.split(".")[0] == "local_supabase" for name in imported(path))
-        assert not touches or str(path.relative_to(ROOT)) in TOUCHES_LOCAL_SUPABASE, path.relative_to(ROOT)
+    touching = {
+        relative(path)
+        for package in PACKAGES
+        for path in modules(package)
+        if any(name.split(".")[0] == "local_supabase" for name in imported(path))
+    }
+    assert touching == LOCAL_SUPABASE_USERS
 
 
-def test_only_the_seam_touches_both_a_subscription_and_a_window() -> None:
-    for path in modules("components"):
-        names = set(imported(path))
-        binds = "services.realtime" in names and any(name.split(".")[0] == "nicegui" for name in names)
-        assert not binds or str(path.relative_to(ROOT)) in SEAM, path.relative_to(ROOT)
+def test_views_build_no_elements() -> None:
+    for path in modules("components/views"):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "nicegui":
+                assert [name.name for name in node.names] == ["json"], relative(path)
 
 
 @pytest.mark.parametrize("package", ["components", "pages"])
@@ -116,25 +217,19 @@ def test_no_element_is_made_at_import(package: str) -> None:
                     and isinstance(node.func, ast.Attribute)
                     and isinstance(node.func.value, ast.Name)
                     and node.func.value.id == "ui"
-                ), f"{path.relative_to(ROOT)}:{node.lineno} calls ui at import"
+                ), f"{relative(path)}:{node.lineno} calls ui at import"
 
 
 def test_the_sdk_needs_nothing_but_python() -> None:
     for path in modules("sdk"):
         foreign = {name.split(".")[0] for name in imported(path)} - sys.stdlib_module_names - {"livewatch"}
-        assert foreign <= ({"tqdm"} if path.name == "tqdm.py" else set()), f"{path.relative_to(ROOT)} imports {foreign}"
+        assert foreign <= ({"tqdm"} if path.name == "tqdm.py" else set()), f"{relative(path)} imports {foreign}"
 
 
-def test_every_module_says_what_it_owns() -> None:
-    for package in (*MAY_IMPORT, "sdk"):
+def test_every_module_has_a_docstring() -> None:
+    for package in (*PACKAGES, "examples", "sdk", "benchmarks"):
         for path in modules(package):
-            assert ast.get_docstring(tree(path)), f"{path.relative_to(ROOT)} has no docstring"
-
-
-def test_the_container_holds_every_package_that_the_app_imports() -> None:
-    copied = {line.split()[1] for line in (ROOT / "docs/deploy/Dockerfile").read_text().splitlines() if "COPY " in line}
-    needed = {name.split(".")[0] for path in [ROOT / "main.py", *modules("services")] for name in imported(path)}
-    assert needed & TOP_LEVEL <= copied
+            assert ast.get_docstring(tree(path)), f"{relative(path)} has no docstring"
 
 
 def test_the_top_level_holds_what_it_should() -> None:

@@ -1,9 +1,8 @@
-"""Who a signed-in person is, as the Auth server's access token says."""
+"""The identity of a signed-in person, from the Auth server's access token."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from uuid import UUID
 
 import jwt
@@ -12,32 +11,11 @@ from pydantic import SecretStr
 from services.errors import SessionExpired
 
 
-class Claimant(Protocol):
-    """On whose behalf a transaction runs; PostgreSQL's row-level security decides by the `claims`."""
-
-    @property
-    def name(self) -> str:
-        """What a message calls them."""
-        ...
-
-    @property
-    def claims(self) -> Mapping[str, Any]:
-        """What goes to PostgreSQL as `request.jwt.claims`."""
-        ...
-
-
-class Anonymous:
-    """A Claimant without a user and without a key: no policy shows them a row."""
-
-    name = "nobody"
-    claims: Mapping[str, Any] = {"role": "authenticated"}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """The claims of one access token that the Auth server gave to this app.
+    """The claims of one access token.
 
-    `claims` go to PostgreSQL as `request.jwt.claims`; `access_token` goes to Realtime.
+    `claims` go to PostgreSQL as `request.jwt.claims`, `access_token` goes to Realtime.
     """
 
     user_id: UUID
@@ -53,9 +31,10 @@ class Identity:
 
     @classmethod
     def from_token(cls, access_token: str) -> Self:
-        """Read a token that came from the Auth server or from our signed cookie; its signature is theirs to check.
+        """Read a token without checking its signature; for tokens of the Auth server or of the app's signed cookie.
 
-        Raises SessionExpired for what is not such a token.
+        Raises:
+            SessionExpired: It is not such a token.
         """
         try:
             claims = jwt.decode(access_token, options={"verify_signature": False})

@@ -14,8 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.auth.identity import Claimant
 from services.errors import ConfigurationError, DatabaseUnavailable, PermissionDenied
+from services.infra.claims import Claimant
 
 CONNECT_TIMEOUT = 5
 STATEMENT_TIMEOUT = 10

@@ -4,10 +4,11 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from enum import StrEnum
 from typing import Any
 
 import structlog
+
+from services.settings import LogFormat
 
 HIDDEN = "***"
 # By the name of a field, and by what a secret looks like wherever it stands: a JWT, a key of the ingest API or of the
@@ -23,14 +24,6 @@ SECRET_VALUE = re.compile(
     r"|(?<=[?&])[\w-]*(?:token|key|secret|password)[\w-]*=[^&\s\"']+",
     re.IGNORECASE,
 )
-
-
-class LogFormat(StrEnum):
-    """The value of LIVEWATCH_LOG; `auto` is for people on a terminal, and JSON elsewhere."""
-
-    AUTO = "auto"
-    CONSOLE = "console"
-    JSON = "json"
 
 
 def configure(format: LogFormat = LogFormat.AUTO) -> None:

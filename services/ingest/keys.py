@@ -14,8 +14,8 @@ from uuid import UUID
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from services.auth.identity import Anonymous
 from services.errors import IngestRefused
+from services.infra.claims import Anonymous
 from services.infra.database import Database
 from services.ingest.operations import Code, KeyScope
 

@@ -10,11 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from services.auth.client import Auth, Tokens
-from services.auth.identity import Anonymous, Identity
+from services.auth.identity import Identity
 from services.entities import ENTITIES, NOTIFICATIONS, ConnectionStatus
 from services.errors import AuthError, ConfigurationError, LivewatchError
 from services.feed_kind import FeedKind
 from services.infra.backend import Account, Backend
+from services.infra.claims import Anonymous
 from services.infra.database import Database
 from services.operations.migrations import missing_migrations
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService

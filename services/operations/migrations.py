@@ -8,9 +8,9 @@ from sqlalchemy.exc import ProgrammingError
 
 from local_supabase.errors import MigrationError
 from local_supabase.postgres.migrations import apply, find
-from services.auth.identity import Anonymous
 from services.errors import ConfigurationError
 from services.infra.backend import APP_ROLE, MIGRATIONS
+from services.infra.claims import Anonymous
 from services.infra.database import Database
 
 _APPLIED = text("select private.applied_migrations()")

@@ -6,8 +6,8 @@ from typing import Self
 import structlog
 from sqlalchemy import text
 
-from services.auth.identity import Anonymous
 from services.errors import LivewatchError
+from services.infra.claims import Anonymous
 from services.infra.database import Database
 
 logger = structlog.get_logger(__name__)

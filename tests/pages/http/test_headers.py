@@ -13,7 +13,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from pages.http.headers import HEADERS, PagePolicy, SecurityHeaders
 from pages.http.request_log import RequestLog
-from services.infra.logging import LogFormat, configure
+from services.infra.logging import configure
+from services.settings import LogFormat
 
 PAGE = """<html>
   <head>

@@ -15,9 +15,9 @@ from components.window.frame_scheduler import FrameScheduler
 from components.window.registry import WindowRegistry
 from pages.http.health import health_routes
 from pages.page.services import Services
-from services.auth.identity import Claimant
 from services.errors import IngestRefused
 from services.feed_kind import FeedKind
+from services.infra.claims import Claimant
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate
 from services.ingest import ApiKeyVerifier, Ingest, Limits, Operation, Target, Verb

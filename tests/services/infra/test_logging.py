@@ -8,8 +8,9 @@ import jwt
 import pytest
 import structlog
 
-from services.infra.logging import HIDDEN, LogFormat, configure
+from services.infra.logging import HIDDEN, configure
 from services.ingest.keys import new_key
+from services.settings import LogFormat
 
 TOKEN = jwt.encode({"sub": "ada"}, "a secret of the tests, long enough", "HS256")
 KEY = new_key().token.get_secret_value()
