@@ -1,4 +1,4 @@
-"""The state of one table on one topic: a pure reducer over snapshots and changes."""
+"""The rows of one table on one topic: a pure reducer over snapshots and changes."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -18,20 +18,21 @@ D = TypeVar("D")
 
 
 class Markable(Protocol):
-    """Something computed of rows that is told which of them changed."""
+    """A value computed from rows that must know which of them changed."""
 
-    def mark(self, id: UUID) -> None: ...
+    def mark(self, id: UUID) -> None:
+        """Mark a row dirty."""
 
 
 S = TypeVar("S", bound=Markable)
 
 Quarantine = Callable[[str, str, str], None]
-"""Takes the table, the id (as text, perhaps malformed) and the reason of a row that failed validation."""
+"""Called with the table, the id (as text, possibly malformed) and the reason of a row that failed validation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta(Generic[R]):
-    """What became of one row: `old` is None when it appeared, `new` is None when it went."""
+    """One changed row: `old` is None when it appeared, `new` is None when it was removed."""
 
     id: UUID
     old: R | None
@@ -41,9 +42,9 @@ class Delta(Generic[R]):
 class Rows(Generic[R]):
     """The valid rows of one table by id.
 
-    Whatever the order in which snapshots and changes arrive, doubled, late or replayed, the rows converge to the
-    table: an older version never overwrites a newer one, and a row that ended does not come back by an older event.
-    A row that fails validation is quarantined: it leaves the rows (what it was is no longer true) and the rest goes on.
+    Snapshots and changes may arrive late, twice or out of order; the rows converge to the table. An older version never
+    overwrites a newer one, and a deleted row does not come back with an older event. A row that fails validation is
+    quarantined: it is removed, since its last state is no longer true, and the others stay.
     """
 
     def __init__(self, entity: Entity[R], *, quarantine: Quarantine) -> None:
@@ -63,14 +64,16 @@ class Rows(Generic[R]):
         return iter(self._rows.values())
 
     def get(self, id: UUID) -> R | None:
-        """The row of that id, if there is a valid one."""
+        """The valid row of that id, if there is one."""
         return self._rows.get(id)
 
     def derived(self, id: UUID, function: Callable[[R], D], *, epoch: int = 0) -> D | None:
-        """What `function` makes of the row of that id, None without a row; computed once for everybody who asks.
+        """The result of `function` for the row of that id, computed once for all callers; None without a row.
 
-        It stands until the row changes, or until somebody asks in another `epoch`: for what time alone changes. The
-        function is one that lives as long as the process.
+        Args:
+            id: The row.
+            function: Must live as long as the process.
+            epoch: A result is computed again when the row or this number changes; for results that depend on time.
         """
         known = self._derived.get(id)
         if known is not None and (kept := known.get(function)) is not None and kept[0] == epoch:
@@ -83,25 +86,25 @@ class Rows(Generic[R]):
         return value
 
     def count(self, where: Callable[[R], bool]) -> int:
-        """How many rows satisfy `where`, a function that lives as long as the process; counted once, then kept."""
+        """The number of rows that satisfy `where`, kept up to date; `where` must live as long as the process."""
         if where not in self._counts:
             self._counts[where] = sum(1 for row in self if where(row))
         return self._counts[where]
 
     def shared(self, key: Hashable, make: Callable[["Rows[R]"], S]) -> S:
-        """What `make` makes of these rows for everybody who asks by that key, as long as anybody keeps it."""
+        """The value that `make` returns for these rows, shared by all callers with that key while one of them keeps it."""
         found: S | None = self._shared.get(key)
         if found is None:
             found = self._shared[key] = make(self)
         return found
 
     def apply(self, change: Change) -> Delta[R] | None:
-        """Take in one event; returns what it changed, or None for old news."""
+        """Apply one event; returns the change of the row, or None for an outdated event."""
         old = self._rows.get(change.id)
         if change.record is None:
             if old and 0 < change.version < old.version:
                 return None
-            # A bare key, as postgres_changes sends, may be of a row of somebody else; only a version is remembered.
+            # A key without a version, as postgres_changes sends, may be of a foreign row; only a version is kept.
             if version := max(change.version, old.version if old else 0):
                 self._end(change.id, version)
             return self._remove(change.id)
@@ -116,9 +119,9 @@ class Rows(Generic[R]):
         return Delta(id=change.id, old=old, new=new)
 
     def replace(self, records: Iterable[Mapping[str, Any]]) -> list[Delta[R]]:
-        """Take in a snapshot of the whole table; returns what differs from what was held.
+        """Apply a snapshot of the whole table; returns the changed rows.
 
-        Changes that arrive while it is read must be held back and applied after it.
+        Changes that arrive while it is read must be buffered and applied after it.
         """
         deltas = []
         seen = set()
@@ -139,7 +142,7 @@ class Rows(Generic[R]):
         return deltas
 
     def versions(self) -> dict[UUID, int]:
-        """The version seen of each row, quarantined ones too, for comparing with the table."""
+        """The last seen version of each row, quarantined rows included, to compare with the table."""
         return self._invalid | {id: row.version for id, row in self._rows.items()}
 
     def _put(self, row: R) -> None:
@@ -153,7 +156,7 @@ class Rows(Generic[R]):
         return Delta(id=id, old=old, new=None) if old else None
 
     def _note(self, id: UUID, old: R | None, new: R | None) -> None:
-        """Keep up what is computed of the rows."""
+        """Update what is computed from the rows."""
         self._derived.pop(id, None)
         for where in self._counts:
             self._counts[where] += bool(new and where(new)) - bool(old and where(old))

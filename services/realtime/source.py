@@ -1,4 +1,4 @@
-"""What a feed reads from the database, always as one of the people it serves."""
+"""The database reads behind a feed, each under the claims of one of its subscribers."""
 
 from typing import Any, Protocol
 from uuid import UUID
@@ -13,24 +13,27 @@ from services.infra.database import Database
 
 
 class Source(Protocol):
-    """The reads behind a feed. Each raises PermissionDenied when the user may not listen to the topic (any longer),
-    and DatabaseUnavailable when there is no answer."""
+    """The reads behind a feed.
+
+    Each raises PermissionDenied when the user may not, or no longer, subscribe to the topic, and DatabaseUnavailable
+    when PostgreSQL does not answer.
+    """
 
     async def check(self, identity: Identity, topic: Topic) -> None:
-        """Return if the user may listen to the topic."""
+        """Return if the user may subscribe to the topic."""
 
     async def snapshot(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
-        """The entity's rows on the topic as `to_jsonb` renders them, most wanted first, at most `entity.limit`."""
+        """Read the entity's rows on the topic as `to_jsonb` renders them, in its order, at most `entity.limit`."""
 
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
-        """The same rows' ids and versions."""
+        """Read the ids and versions of the same rows."""
 
     async def probe(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
-        """Have the database send `nonce` to the topic the way changes go."""
+        """Have the database send a probe with `nonce` to the topic, on the path of changes."""
 
 
 class DatabaseSource:
-    """The Source over a Database."""
+    """Reads from a `Database`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,7 +42,7 @@ class DatabaseSource:
         await self._read(identity, topic, "select")
 
     async def snapshot(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
-        # As JSON, so that a row reads the same here and in a broadcast, and one decoder serves both.
+        # As JSON, so that one decoder serves snapshots and broadcasts.
         return [row[0] for row in await self._read(identity, topic, f"select to_jsonb(t) from {_rows_on(entity)}")]
 
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
@@ -57,12 +60,12 @@ class DatabaseSource:
             )
 
     async def _read(self, identity: Identity, topic: Topic, statement: str) -> list[Any]:
-        """Read in one transaction with the check, since row-level security shows a stranger no rows, not an error."""
+        """Read in the same transaction as the check: row-level security shows a stranger no rows instead of an error."""
         async with self._database.as_user(identity) as session:
             connection = await session.connection()
             allowed = await connection.execute(text("select private.can_subscribe(:topic)"), {"topic": str(topic)})
             if not allowed.scalar_one():
-                raise PermissionDenied(f"{identity.email} is not, or no longer, among the people of {topic}.")
+                raise PermissionDenied(f"{identity.email} has no access to {topic}, or no longer.")
             if statement == "select":
                 return []
             return list(await connection.execute(text(statement), {"scope_id": topic.id}))

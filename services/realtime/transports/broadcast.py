@@ -22,7 +22,12 @@ READY = "Replication connection established"
 
 
 class SupabaseBroadcast:
-    """Opens one socket and one private channel a topic. `url` is the project's, `key` its anon (publishable) key."""
+    """Opens one socket with one private channel per topic.
+
+    Args:
+        url: URL of the Supabase project.
+        key: Its anon (publishable) key.
+    """
 
     kind = FeedKind.BROADCAST
 
@@ -51,7 +56,7 @@ def _listen(channel: AsyncRealtimeChannel, sink: Sink) -> None:
 
 
 def _deliver(payload: BroadcastPayload, sink: Sink) -> None:
-    """Never raises: an exception here would silently end the client's listener."""
+    """Hand an event to the sink without raising: an exception would silently end the client's listener."""
     try:
         body: Mapping[str, Any] = payload["payload"]
         if payload["event"] == "probe":
@@ -65,4 +70,4 @@ def _deliver(payload: BroadcastPayload, sink: Sink) -> None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         sink.malformed(payload.get("payload") or {}, str(error))
     except Exception:
-        logger.exception("an event could not be delivered")
+        logger.exception("event not delivered")

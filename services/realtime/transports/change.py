@@ -1,4 +1,4 @@
-"""One decoded event of a monitored table."""
+"""Decoded events of monitored tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 class Operation(StrEnum):
-    """What happened to a row."""
+    """The kind of change."""
 
     INSERT = "INSERT"
     UPDATE = "UPDATE"
@@ -17,9 +17,10 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A row's new state (`record`, as `to_jsonb` renders it), or its end: then `record` is None.
+    """One change of a row.
 
-    `version` is that of the new state, or of the last one before the end (0 where the transport does not say).
+    `record` is the new state as `to_jsonb` renders it, None for a deleted row. `version` is that of the new state, for a
+    deleted row that of its last state; 0 where the transport does not have it.
     """
 
     table: str
@@ -33,7 +34,9 @@ def decode_change(payload: Mapping[str, Any]) -> Change:
     """Decode the payload of `realtime.broadcast_changes`.
 
     Source: https://supabase.com/docs/guides/realtime/broadcast (keys schema, table, operation, record, old_record).
-    Raises ValueError that names what is missing or malformed.
+
+    Raises:
+        ValueError: The payload lacks something, or something is malformed; the message names it.
     """
     try:
         operation = Operation(payload["operation"])
@@ -50,4 +53,4 @@ def decode_change(payload: Mapping[str, Any]) -> Change:
             record=None if gone else row,
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"a change lacks {error}") from error
+        raise ValueError(f"the change lacks {error}") from error

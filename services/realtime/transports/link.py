@@ -1,4 +1,4 @@
-"""One socket with one private channel, by the official client: what both transports over Supabase have in common."""
+"""One socket with one private channel by the official client, shared by both transports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -35,11 +35,18 @@ async def open_link(
     bind: Callable[[AsyncRealtimeChannel], None],
     ready: str,
 ) -> AsyncIterator[Link]:
-    """Join the private channel `topic` of the project at `url`; see `Transport.open`.
+    """Join a private channel; see `Transport.open`.
 
-    `bind` registers what to listen to before the join. Ready is when the server has sent the system message `ready`.
-    The client's own reconnection stays off: it gives up for good after some 15 s; a Feed supervises instead and takes
-    a fresh client for each attempt.
+    The client's own reconnection is off, since it gives up after about 15 s; a supervisor takes a fresh client for each
+    attempt instead.
+
+    Args:
+        url: URL of the Supabase project.
+        key: Its anon (publishable) key.
+        topic: The channel.
+        token: Access token to join with.
+        bind: Registers listeners before the join.
+        ready: The system message by which the server says that no further change is missed.
     """
     client = AsyncRealtimeClient(
         f"{url.rstrip('/')}/realtime/v1",
@@ -69,7 +76,7 @@ async def open_link(
 
 
 async def is_reachable(url: str) -> bool:
-    """Whether the project's host accepts a connection."""
+    """Whether the project's host accepts a TCP connection."""
     address = urlsplit(url)
     port = address.port or (443 if address.scheme == "https" else 80)
     try:
@@ -82,7 +89,7 @@ async def is_reachable(url: str) -> bool:
 
 
 class _Link:
-    """One client with one channel, and the future that tells of its end."""
+    """One client with one channel, and the future of its end."""
 
     def __init__(self, client: AsyncRealtimeClient) -> None:
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -112,7 +119,7 @@ class _Link:
         self._channel = self._client.channel(str(topic), options)
         self._channel.on_system(on_system)
         bind(self._channel)
-        # The client says nothing when its listener ends on an error of its own, so the listener itself is watched.
+        # The client does not report that its listener has ended with an error, so the listener itself is watched.
         self._watch = asyncio.create_task(self._watch_listener(), name=f"realtime listener of {topic}")
         await self._channel.subscribe(on_state)
         ends: set[asyncio.Future[Any]] = {is_ready, self.closed}
@@ -132,7 +139,7 @@ class _Link:
         if self._channel:
             self._channel.rejoin_timer.reset()
             self._channel.join_push.destroy()
-            # A token that was pushed is never acknowledged; the client would wait for that beyond its end.
+            # A pushed token is never acknowledged; the client would wait for that after its end.
             for push in self._channel.messages_waiting_for_ack.values():
                 push.destroy()
         socket = self._client._ws_connection
@@ -140,7 +147,7 @@ class _Link:
             async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await self._client.close()
         except TimeoutError:
-            # A half-open socket never answers the closing handshake, and the client's tasks wait for it.
+            # A half-open socket never answers the closing handshake that the client's tasks wait for.
             if socket:
                 socket.transport.abort()
             for task in (self._client._listen_task, self._client._heartbeat_task):

@@ -1,7 +1,7 @@
-"""The other transport: postgres_changes, for projects that enable tables for Realtime by the dashboard.
+"""The alternative transport: postgres_changes, for projects that enable tables for Realtime in the dashboard.
 
-Slower than broadcasts, silent about what it drops above some 100 changes/s, and its deletes come past row-level
-security with nothing but the key; the reconcile and the reducer make up for that.
+It is slower than broadcasts and silently drops changes above about 100 per second; its deletes bypass row-level security
+and hold only the key. The reconcile and the reducer compensate for that.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ MEMBERS = "org_members"
 
 
 class SupabaseChanges:
-    """Opens one socket and one private channel a topic, bound to the tables of its scope with the scope as filter."""
+    """Opens one socket with one private channel per topic, bound to the tables of its scope and filtered by it."""
 
     kind = FeedKind.POSTGRES_CHANGES
 
@@ -56,7 +56,7 @@ class SupabaseChanges:
                 mine = f"{topic.scope}_id=eq.{topic.id}"
                 listen(RealtimePostgresChangesListenEvent.Insert, table, mine)
                 listen(RealtimePostgresChangesListenEvent.Update, table, mine)
-                # With a filter the server sends no deletes at all: of a deleted row it knows the key alone.
+                # With a filter the server sends no deletes: of a deleted row it knows only the key.
                 listen(RealtimePostgresChangesListenEvent.Delete, table, None)
             listen(RealtimePostgresChangesListenEvent.All, PROBES, f"topic=eq.{topic}")
 
@@ -64,7 +64,7 @@ class SupabaseChanges:
 
 
 def _deliver(payload: PostgresChangesPayload, topic: Topic, sink: Sink) -> None:
-    """Never raises: an exception here would silently end the client's listener."""
+    """Hand an event to the sink without raising: an exception would silently end the client's listener."""
     data = cast(Mapping[str, Any], payload.get("data") or {})
     try:
         table, operation = str(data["table"]), Operation(data["type"])
@@ -77,7 +77,7 @@ def _deliver(payload: PostgresChangesPayload, topic: Topic, sink: Sink) -> None:
             if row.get("user_id") == str(topic.id):
                 sink.membership()
         elif data.get("errors"):
-            # Too large to send, or columns that may not be read: what came is not the row.
+            # The row is too large, or some columns may not be read: the event does not hold the row.
             sink.resync_required(table)
         else:
             version = 0 if gone else int(row["version"])
@@ -93,4 +93,4 @@ def _deliver(payload: PostgresChangesPayload, topic: Topic, sink: Sink) -> None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         sink.malformed(data, str(error))
     except Exception:
-        logger.exception("an event could not be delivered")
+        logger.exception("event not delivered")

@@ -1,4 +1,4 @@
-"""The seam between a Feed and a Realtime server: what a transport must do, whatever its protocol."""
+"""The interface between a feed and a Realtime server."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,22 +14,22 @@ from services.realtime.transports.change import Change
 
 
 class Sink(Protocol):
-    """Takes what arrives on a topic. Its methods are called in the order of arrival and never raise."""
+    """Receives the events of a topic; methods are called in the order of arrival and must not raise."""
 
     def change(self, change: Change) -> None:
-        """A row of a monitored table changed."""
+        """Handle a change of a monitored row."""
 
     def membership(self) -> None:
-        """The user's memberships changed; subscriptions must be checked again."""
+        """Handle a change of the user's memberships."""
 
     def probe(self, nonce: UUID) -> None:
-        """A probe came back."""
+        """Handle a probe that came back."""
 
     def resync_required(self, table: str) -> None:
-        """Something in this table changed that the event does not tell."""
+        """Handle an event that does not contain the changed row: the table must be read again."""
 
     def malformed(self, payload: Mapping[str, Any], reason: str) -> None:
-        """Something arrived that is no change."""
+        """Handle an event that cannot be decoded."""
 
 
 class Link(Protocol):
@@ -37,25 +37,29 @@ class Link(Protocol):
 
     @property
     def closed(self) -> "asyncio.Future[str]":
-        """Done, with the cause as a sentence, once the channel is no longer joined."""
+        """A future whose result is why the channel is no longer joined, as a phrase."""
 
     async def set_auth(self, token: SecretStr) -> None:
-        """Go on under another token, without rejoining."""
+        """Switch to another access token without rejoining."""
 
 
 class Transport(Protocol):
-    """Opens channels. One instance serves every Feed of the process; probes travel as `kind` says."""
+    """Opens channels; one instance serves every feed of the process."""
 
     @property
     def kind(self) -> FeedKind:
-        """How changes, and so probes, arrive."""
+        """How changes and probes arrive."""
 
     async def is_reachable(self) -> bool:
-        """Whether something listens where the server should be; cheap enough to ask every few seconds."""
+        """Whether the server's host accepts connections; cheap enough to ask every few seconds."""
 
     def open(self, topic: Topic, token: SecretStr, sink: Sink) -> AbstractAsyncContextManager[Link]:
         """Join `topic` under `token`.
 
-        Entering returns once every change committed from then on will reach the sink, and raises FeedError with the
-        server's reason when the channel cannot be joined in time. Leaving closes whatever was opened, within seconds.
+        Entering the context returns once every change committed from then on reaches the sink. Leaving it closes socket
+        and channel within seconds.
+
+        Raises:
+            FeedRefused: The server refused the channel; the message has its reason.
+            FeedError: The channel could not be joined in time.
         """
