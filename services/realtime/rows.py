@@ -92,7 +92,7 @@ class Rows(Generic[R]):
         return self._counts[where]
 
     def shared(self, key: Hashable, make: Callable[["Rows[R]"], S]) -> S:
-        """The value that `make` returns for these rows, shared by all callers with that key while one of them keeps it."""
+        """The value of `make` for these rows, shared by all callers with that key while one of them keeps it."""
         found: S | None = self._shared.get(key)
         if found is None:
             found = self._shared[key] = make(self)

@@ -60,7 +60,7 @@ class DatabaseSource:
             )
 
     async def _read(self, identity: Identity, topic: Topic, statement: str) -> list[Any]:
-        """Read in the same transaction as the check: row-level security shows a stranger no rows instead of an error."""
+        """Read in the transaction of the check: row-level security shows a stranger no rows, not an error."""
         async with self._database.as_user(identity) as session:
             connection = await session.connection()
             allowed = await connection.execute(text("select private.can_subscribe(:topic)"), {"topic": str(topic)})

@@ -19,8 +19,8 @@ class Operation(StrEnum):
 class Change:
     """One change of a row.
 
-    `record` is the new state as `to_jsonb` renders it, None for a deleted row. `version` is that of the new state, for a
-    deleted row that of its last state; 0 where the transport does not have it.
+    `record` is the new state as `to_jsonb` renders it, None for a deleted row. `version` is that of the new state, or
+    of the last state of a deleted row; 0 where the transport does not have it.
     """
 
     table: str

@@ -1,7 +1,7 @@
 """The alternative transport: postgres_changes, for projects that enable tables for Realtime in the dashboard.
 
-It is slower than broadcasts and silently drops changes above about 100 per second; its deletes bypass row-level security
-and hold only the key. The reconcile and the reducer compensate for that.
+It is slower than broadcasts and silently drops changes above about 100 per second; its deletes bypass row-level
+security and hold only the key. The reconcile and the reducer compensate for that.
 """
 
 from collections.abc import Mapping
