@@ -1,10 +1,12 @@
 // A list of live rows. Python sends batches; a batch changes the rows it names and re-renders only those.
-import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef } from "vue";
+import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef, watch } from "vue";
 import { clockTime, feedLostAt, lostAt, mayMove, pageLink } from "lw_parts";
 import { KINDS } from "lw_rows";
 
 const TOO_MANY_TO_MOVE = 300;
 const ANSWER_TIME = 5000;
+// A loss of the connection that is shorter greys nothing (ms).
+const SHORT_LOSS = 800;
 // Screens of rows that stand ready above and below what is seen, and rows before more are asked for.
 const AHEAD = 80;
 // More pulses than these are restless, and cost the browser more than all else.
@@ -72,8 +74,8 @@ export default {
       if (waiting.size) keepWaiting();
     }
 
-    // Rows glide to their new places and new ones fade in. Web Animations and not Vue's transitions: these
-    // remove leaving elements by animation frames, which a hidden tab does not have.
+    // Rows glide to their new places and new ones rise into theirs, readable all the way. Web Animations and not Vue's
+    // transitions: these remove leaving elements by animation frames, which a hidden tab does not have.
     let glidedAt = 0;
     async function glide(change) {
       const before = new Map();
@@ -94,7 +96,7 @@ export default {
 
     function animate(child, from, to) {
       if (!mayMove() || to.bottom < 0 || to.top > innerHeight) return;
-      if (!from) return void child.animate({ opacity: [0, 1] }, MOVE);
+      if (!from) return void child.animate({ transform: ["translateY(6px)", "none"] }, MOVE);
       const [x, y] = [from.left - to.left, from.top - to.top];
       if (x || y) moves.set(child, child.animate({ transform: [`translate(${x}px, ${y}px)`, "none"] }, MOVE));
     }
@@ -130,19 +132,13 @@ export default {
       emit("scroll", reported);
     }
 
-    let isLooking = false;
-    function onScroll() {
-      if (isLooking) return;
-      isLooking = true;
-      requestAnimationFrame(() => ((isLooking = false), look()));
-    }
     const resized = new ResizeObserver(() => measure());
 
     function settle() {
       reported = { first: 0, reading: false };
       emit("settle");
       const top = host.value.getBoundingClientRect().top - space.above;
-      if (top < 0) scrollBy({ top: top - 120, behavior: mayMove() ? "smooth" : "instant" });
+      if (top < 0) scrollBy({ top: top - 120, behavior: "instant" });
     }
 
     // A mark waits, shown as pending, until the row comes back as read: through a lost server, which the socket
@@ -186,20 +182,28 @@ export default {
     onMounted(() => {
       emit("live");
       if (!props.pages) return;
-      addEventListener("scroll", onScroll, { passive: true });
+      addEventListener("scroll", look, { passive: true }); // once a frame at most
       resized.observe(root.value);
     });
-    onUnmounted(() => (removeEventListener("scroll", onScroll), resized.disconnect()));
+    onUnmounted(() => (removeEventListener("scroll", look), resized.disconnect(), clearTimeout(greying)));
     const pill = computed(() => {
       const { new: count, moved } = facts.waiting;
       return count ? `${count} new` : moved ? "Sort again" : "";
     });
     const staleAt = computed(() => staleSince.value ?? lostAt.value ?? feedLostAt.value);
+    const isStale = ref(false);
+    let greying = 0;
+    const grey = (lost) => {
+      clearTimeout(greying);
+      if (lost) greying = setTimeout(() => (isStale.value = true), SHORT_LOSS);
+      else isStale.value = false;
+    };
+    watch(() => Boolean(staleAt.value), grey, { immediate: true });
     return {
       apply,
       setStale: (since) => (staleSince.value = since),
       facts,
-      asOf: computed(() => (staleAt.value && order.value ? "as of " + clockTime(staleAt.value) : "")),
+      asOf: computed(() => (isStale.value && staleAt.value && order.value ? "as of " + clockTime(staleAt.value) : "")),
       host,
       kind,
       markRead,

@@ -5,9 +5,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from playwright.async_api import BrowserContext
+from playwright.async_api import Browser, BrowserContext
 from playwright.sync_api import sync_playwright
+
+from tests.speed import ACTION_SECONDS, milliseconds
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
@@ -42,6 +45,13 @@ def install() -> None:
             subprocess.run(["apt-get", *command], env=environment, check=False, stdout=subprocess.DEVNULL)
     else:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+
+
+async def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """A context whose actions and navigations have a deadline of this machine's; the caller closes it."""
+    context = await browser.new_context(**options)
+    context.set_default_timeout(milliseconds(ACTION_SECONDS))
+    return context
 
 
 async def leave(context: BrowserContext) -> None:

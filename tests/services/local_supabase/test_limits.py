@@ -15,6 +15,7 @@ from services.local_supabase.errors import LocalSupabaseError, StartError
 from services.local_supabase.process import LocalSupabase
 from services.local_supabase.realtime.limits import Rate, Window, limits_of
 from tests.services.local_supabase.tools import DEADLINE, MIGRATIONS, join_payload, raw_socket, receive, send
+from tests.speed import deadline
 
 pytestmark = pytest.mark.integration
 
@@ -79,7 +80,7 @@ async def test_a_silent_socket_is_closed_and_one_that_beats_stays(small: LocalSu
                 await asyncio.sleep(0.2)
 
         heart = asyncio.create_task(beat())
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(deadline(DEADLINE)):
             with pytest.raises(ConnectionClosedOK) as caught:
                 await silent.recv()
         assert caught.value.rcvd is not None
@@ -91,7 +92,9 @@ async def test_a_silent_socket_is_closed_and_one_that_beats_stays(small: LocalSu
 
 async def test_guessing_a_password_is_slowed_down_for_that_address_only(small: LocalSupabase) -> None:
     headers = {"apikey": small.status.anon_key.get_secret_value()}
-    async with httpx.AsyncClient(base_url=f"{small.status.api_url}/auth/v1", headers=headers) as http:
+    async with httpx.AsyncClient(
+        base_url=f"{small.status.api_url}/auth/v1", headers=headers, timeout=deadline(10)
+    ) as http:
         for email in ("a@example.com", "b@example.com"):
             answer = await http.post("/signup", json={"email": email, "password": PASSWORD})
             assert answer.json()["expires_in"] == 120

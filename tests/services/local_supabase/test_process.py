@@ -21,6 +21,7 @@ from services.local_supabase.errors import StartError
 from services.local_supabase.process import ROOT, LocalSupabase, Step
 from services.local_supabase.status import LocalSupabaseStatus
 from tests.services.local_supabase.tools import MIGRATIONS, owner_of, until, until_async
+from tests.speed import deadline
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")]
 
@@ -50,7 +51,7 @@ async def signs_in(local: LocalSupabase) -> bool:
     assert status.demo_password is not None
     body = {"email": status.demo_email, "password": status.demo_password.get_secret_value()}
     headers = {"apikey": status.anon_key.get_secret_value()}
-    async with httpx.AsyncClient(base_url=status.api_url, headers=headers) as http:
+    async with httpx.AsyncClient(base_url=status.api_url, headers=headers, timeout=deadline(10)) as http:
         answer = await http.post("/auth/v1/token", params={"grant_type": "password"}, json=body)
     return answer.status_code == 200
 
@@ -108,7 +109,7 @@ async def test_the_status_file_is_private_and_its_urls_work(local: LocalSupabase
             )
         ).fetchone()
     assert row == ("test_app", False)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=deadline(10)) as client:
         assert (await client.get(status.jwks_url)).status_code == 200
 
 

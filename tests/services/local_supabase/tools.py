@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from services.local_supabase.keys import Claims, SigningKey, sign
 from services.local_supabase.process import LocalSupabase
+from tests.speed import deadline
 
 FOLDER = Path(__file__).parent
 MIGRATIONS = FOLDER / "migrations"
@@ -52,7 +53,7 @@ async def raw_socket(api_url: str, apikey: str | None, vsn: str = "1.0.0") -> As
 
 
 async def receive(connection: ClientConnection, seconds: float = DEADLINE) -> Any:
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(deadline(seconds)):
         return json.loads(await connection.recv())
 
 
@@ -69,13 +70,13 @@ def join_payload(*, private: bool = False, token: str | None = None, **config: A
 
 async def until(condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
     """Wait until the condition holds; fails after the deadline."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(deadline(seconds)):
         while not condition():  # noqa: ASYNC110 - whatever the test watches
             await asyncio.sleep(0.01)
 
 
 async def until_async(condition: Callable[[], Awaitable[bool]], seconds: float = DEADLINE) -> None:
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(deadline(seconds)):
         while not await condition():  # noqa: ASYNC110 - whatever the test watches
             await asyncio.sleep(0.02)
 

@@ -11,6 +11,7 @@ from services.entities import STREAMS
 from services.feed_kind import FeedKind
 from services.models import ConnectionStatus, Stream
 from services.realtime import TRANSPORTS, DatabaseSource, Delta, RealtimeService, Subscription
+from tests.speed import deadline
 from tests.world import Person, World, until
 
 CONVERGES = 5.0
@@ -41,7 +42,7 @@ class Watch:
 
     async def converges(self) -> None:
         """Fails unless the lease equals the database and is connected soon after the fault's end, which is now."""
-        async with asyncio.timeout(CONVERGES + 1):
+        async with asyncio.timeout(deadline(CONVERGES + 1)):
             await until(self.equal, within=CONVERGES, what="the lease equals the database")
             await until(lambda: self.lease.status.status is CONNECTED, within=CONVERGES, what="it is connected")
         assert not self.lease.status.cause
