@@ -11,7 +11,7 @@ from tests.components.conftest import Open
 pytestmark = pytest.mark.e2e
 
 
-async def test_a_stat_shows_its_value_and_counts_to_the_next(open_page: Open) -> None:
+async def test_a_stat_shows_its_value_and_then_the_next(open_page: Open) -> None:
     page = await open_page("/list/stream")
     number = page.locator('[data-table="stats"][data-id="active"][data-field="value"]')
     await expect(page.locator(".lw-stat .lw-ghost__line")).to_have_count(1)
