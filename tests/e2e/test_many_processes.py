@@ -19,7 +19,7 @@ from tests.app_process import ROOT, AppProcess, launch, project_settings
 from tests.browser import new_context
 from tests.e2e.conftest import live, sign_in
 from tests.speed import deadline
-from tests.world import World, until
+from tests.world import Person, World, until
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = [
@@ -97,18 +97,7 @@ async def test_windows_of_two_processes_agree_and_outlive_one_of_them(
             apps.append(app)
         await asyncio.gather(*(app.ready() for app in apps))
         url = await stack.enter_async_context(proxy(folder, apps))
-        pages: list[list[Page]] = [[], []]
-        while not all(pages):
-            assert sum(map(len, pages)) < 12, "nginx sends every browser to the same process"
-            before = [await windows_of(app) for app in apps]
-            context = await new_context(browser, base_url=url)
-            stack.push_async_callback(context.close)
-            page = await context.new_page()
-            await sign_in(page, ada, "/monitoring")
-            await page.wait_for_selector('body[data-live="connected"]')
-            after = [await windows_of(app) for app in apps]
-            pages[0 if after[0] > before[0] else 1].append(page)
-
+        pages = await windows_on_both(stack, browser, url, apps, ada)
         seen_by_all = Stream(org_id=org, name="Seen by all")
         await world.insert(seen_by_all, by=ada)
         for page in [*pages[0], *pages[1]]:
@@ -134,6 +123,24 @@ async def test_windows_of_two_processes_agree_and_outlive_one_of_them(
             answer = await http.post("/session", data={"email": ada.email, "password": ada.password})
             assert "Secure" in answer.headers["set-cookie"]
             assert "strict-transport-security" in answer.headers
+
+
+async def windows_on_both(
+    stack: AsyncExitStack, browser: Browser, url: str, apps: list[AppProcess], person: Person
+) -> list[list[Page]]:
+    """Windows of each of the two processes, opened through the proxy until both have some."""
+    pages: list[list[Page]] = [[], []]
+    while not all(pages):
+        assert sum(map(len, pages)) < 12, "nginx sends every browser to the same process"
+        before = [await windows_of(app) for app in apps]
+        context = await new_context(browser, base_url=url)
+        stack.push_async_callback(context.close)
+        page = await context.new_page()
+        await sign_in(page, person, "/monitoring")
+        await page.wait_for_selector('body[data-live="connected"]')
+        after = [await windows_of(app) for app in apps]
+        pages[0 if after[0] > before[0] else 1].append(page)
+    return pages
 
 
 async def has_all(app: AppProcess, pages: list[list[Page]]) -> bool:
