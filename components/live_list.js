@@ -63,6 +63,7 @@ export default {
       if (batch.reset) {
         for (const [id, fields] of Object.entries(batch.reset.rows)) merge(id, fields, true);
         arrange(batch.reset.order);
+        measure();
         nextTick(measure);
         return resume();
       }
@@ -70,7 +71,8 @@ export default {
       for (const [id, fields] of Object.entries(batch.set ?? {})) {
         if (rows.has(id) || batch.order) merge(id, fields, false);
       }
-      if (batch.order) glide(() => arrange(batch.order)).then(measure);
+      // Rows and the room above them change together, or the browser would scroll to where the rows went.
+      if (batch.order) glide(() => (arrange(batch.order), measure())).then(measure);
       if (waiting.size) keepWaiting();
     }
 
@@ -230,11 +232,11 @@ export default {
         <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ facts.filtered ? "Nothing matches. Search for less, or clear the filter, to see more." : emptyText }}</p>
         <a v-if="connects && !facts.filtered" class="lw-button lw-button--link" :href="pageLink('/connect')">Connect your code</a>
       </div>
-      <div v-if="space.above" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
+      <div v-if="space.above" class="lw-list__space" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="[kind.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label">
         <component :is="kind.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="tableName"
                    :looks="looks" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @select="select" />
       </div>
-      <div v-if="space.below" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
+      <div v-if="space.below" class="lw-list__space" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,
 };

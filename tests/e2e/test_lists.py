@@ -96,6 +96,13 @@ async def test_two_thousand_streams_are_read_in_peace(world: World, reader: Pers
     await expect(page.get_by_role("listitem").first).to_contain_text("The newest of all")
 
 
+async def test_who_scrolls_to_the_end_is_at_the_end_when_its_rows_have_come(reader: Person, window: SignedIn) -> None:
+    page = await window(reader, "/monitoring?sort=newest")
+    await expect(page.get_by_role("listitem").first).to_contain_text("Load 1")
+    await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    await expect(page.get_by_text(f"Load {MANY}", exact=True)).to_be_in_viewport()
+
+
 async def test_a_filtered_list_takes_in_what_comes_to_pass_and_lets_go_what_no_longer_does(
     world: World, window: SignedIn
 ) -> None:
