@@ -174,7 +174,7 @@ async def test_ids_of_another_organisation_lead_nowhere(world: World, window: Si
         f"/settings?org={theirs}",
     ):
         await page.goto(path)
-        await page.wait_for_load_state("networkidle")
+        await page.wait_for_selector('body[data-live="connected"]')
         content = await page.content()
         assert "Secret stream" not in content, path
         assert "Secret works" not in content, path

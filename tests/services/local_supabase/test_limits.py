@@ -15,7 +15,7 @@ from services.local_supabase.errors import LocalSupabaseError, StartError
 from services.local_supabase.process import LocalSupabase
 from services.local_supabase.realtime.limits import Rate, Window, limits_of
 from tests.services.local_supabase.tools import DEADLINE, MIGRATIONS, join_payload, raw_socket, receive, send
-from tests.speed import deadline
+from tests.speed import deadline, product_timeout
 
 pytestmark = pytest.mark.integration
 
@@ -24,7 +24,7 @@ PASSWORD = "correct horse"
 
 @pytest.fixture(scope="module")
 async def small(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalSupabase]:
-    limits = {"connections": 3, "channels_per_client": 2, "payload": 1000, "idle_timeout": 1.0}
+    limits = {"connections": 3, "channels_per_client": 2, "payload": 1000, "idle_timeout": product_timeout(1.0)}
     data = tmp_path_factory.mktemp("small")
     async with LocalSupabase.start(data=data, migrations=MIGRATIONS, limits=limits, token_lifetime=120) as running:
         yield running

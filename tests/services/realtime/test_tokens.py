@@ -24,16 +24,17 @@ from services.realtime import supervisor as supervisor_module
 from services.realtime.transport import Link, Sink
 from services.sessions import Ending, Sessions, UserSession
 from tests.services.realtime.watch import CONNECTED, CONNECTING, DISCONNECTED, ERROR, path
+from tests.speed import product_timeout
 from tests.world import Person, World, until
 
 pytestmark = pytest.mark.integration
 each_transport = pytest.mark.parametrize("kind", list(FeedKind))
-LIFETIME = 4
+LIFETIME = max(4, round(product_timeout(2)))
 
 
 @pytest.fixture(scope="module")
 async def brief(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """A world whose access tokens last a few seconds."""
+    """A world whose access tokens last a few seconds: long enough to be renewed on a busy machine."""
     data: Path = tmp_path_factory.mktemp("brief") / "data"
     async with LocalSupabase.start(
         data=data, migrations=MIGRATIONS, app_role=APP_ROLE, token_lifetime=LIFETIME
@@ -50,9 +51,9 @@ async def brief(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Margins that suit such tokens."""
-    monkeypatch.setattr(sessions_module, "MARGIN", timedelta(seconds=2))
+    monkeypatch.setattr(sessions_module, "MARGIN", timedelta(seconds=LIFETIME / 2))
     monkeypatch.setattr(sessions_module, "CHECK_INTERVAL", 0.2)
-    monkeypatch.setattr(supervisor_module, "TOKEN_MARGIN", timedelta(seconds=1))
+    monkeypatch.setattr(supervisor_module, "TOKEN_MARGIN", timedelta(seconds=LIFETIME / 4))
     monkeypatch.setattr(supervisor_module, "TEND_INTERVAL", 0.2)
 
 
