@@ -1,4 +1,4 @@
-"""The feed alone, `python -m benchmarks.feed`: convergence after faults, throughput, cost per change, leaks."""
+"""The feed alone, `python -m benchmarks.feed`: faults noticed and made good, throughput, cost per change, leaks."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ import psycopg
 
 from local_supabase.process import LocalSupabase
 from services.auth.client import Auth
-from services.entities import STREAMS
+from services.entities import STREAMS, ConnectionStatus
 from services.infra.backend import APP_ROLE, MIGRATIONS
 from services.infra.database import Database
 from services.realtime import DatabaseSource, RealtimeService, Subscription, SupabaseBroadcast
@@ -47,6 +47,7 @@ async def main() -> None:
                     STREAM_COUNT,
                 )
                 await convergence(world, org, person)
+                await noticing(world, org, person)
                 await throughput(world, org, person)
                 await cost_and_memory(world, org, person)
                 await leaks(world, org, person)
@@ -96,6 +97,33 @@ async def convergence(world: World, org: UUID, person: Person) -> None:
             await measure(f"server away for {seconds} s", partial(outage, seconds), proxy.restore)
         await measure("half-open for 8 s", frozen, proxy.restore)
         await measure("server process restarted", world.local.restart, nothing)
+    print()
+
+
+async def noticing(world: World, org: UUID, person: Person) -> None:
+    """Seconds from a fault's beginning until the status of a subscription says so."""
+    print("A fault is said after, s")
+
+    async def until_said(name: str, fault: Callable[[TcpProxy], Awaitable[object]]) -> None:
+        async with TcpProxy(world.status.api_url) as proxy, service_at(world, proxy.url) as service:
+            subscription = service.subscribe(STREAMS, org, session=person)
+            await until(lambda: subscription.status.status is ConnectionStatus.CONNECTED)
+            await asyncio.sleep(1)  # the first probe is back
+            began = time.perf_counter()
+            await fault(proxy)
+            await until(lambda: subscription.status.status is not ConnectionStatus.CONNECTED, within=60)
+            print(f"  {name:<34} {time.perf_counter() - began:.2f}")
+
+    async def freeze(proxy: TcpProxy) -> None:
+        proxy.freeze()
+
+    async def remove(_: TcpProxy) -> None:
+        await world.sql("delete from org_members where org_id = %s and user_id = %s", org, person.id)
+
+    await until_said("server away", TcpProxy.cut)
+    await until_said("half-open", freeze)
+    await until_said("member removed", remove)
+    await world.sql("insert into org_members (org_id, user_id, role) values (%s, %s, 'operator')", org, person.id)
     print()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local_supabase.status import LocalSupabaseStatus
+from tests.speed import deadline
 
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT = 60
@@ -38,12 +39,12 @@ class AppProcess:
     async def ready(self) -> None:
         """Wait for the address; fails with the console when the app ends instead."""
         ends: set[asyncio.Future[Any]] = {self._address, self._reading}
-        await asyncio.wait(ends, timeout=START_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(ends, timeout=deadline(START_TIMEOUT), return_when=asyncio.FIRST_COMPLETED)
         assert self._address.done(), "the app did not start:\n" + "\n".join(self.lines)
 
     async def ended(self) -> int:
         """Wait for the end; returns the exit code."""
-        async with asyncio.timeout(STOP_TIMEOUT):
+        async with asyncio.timeout(deadline(STOP_TIMEOUT)):
             await self._reading
             return await self.process.wait()
 

@@ -5,9 +5,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from playwright.async_api import BrowserContext
+from playwright.async_api import Browser, BrowserContext, Locator
 from playwright.sync_api import sync_playwright
+
+from tests.speed import ACTION_SECONDS, milliseconds
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
@@ -18,6 +21,33 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+NO_FRAMES = """
+    window.requestAnimationFrame = window.requestIdleCallback = () => 0;
+    window.ResizeObserver = class { observe() {} unobserve() {} disconnect() {} };
+    HTMLImageElement.prototype.decode = () => new Promise(() => {});
+    const animate = Element.prototype.animate;
+    Element.prototype.animate = function (...how) {
+        const animation = animate.apply(this, how);
+        animation.pause();
+        return animation;
+    };
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(`*, *::before, *::after, *::backdrop {
+        animation-play-state: paused !important;
+        transition-duration: 1000s !important;
+    }`);
+    document.adoptedStyleSheets.push(sheet);
+"""
+"""A script for a page to which nothing comes that browsers do with a frame: every motion stays at its beginning."""
+SEE = """(elements) => elements.map((element) => {
+    let opacity = 1;
+    for (let each = element; each; each = each.parentElement) opacity *= getComputedStyle(each).opacity;
+    const { left, top, width, height } = element.getBoundingClientRect();
+    const isInside = left >= 0 && top >= 0 && left + width <= innerWidth && top + height <= innerHeight;
+    const isThere = width > 0 && height > 0 && getComputedStyle(element).visibility === "visible";
+    return { text: element.innerText.trim(), isSeen: isThere && isInside && opacity === 1 };
+})"""
+"""A function for the page: the text of each element, and whether all of it can be seen as things stand."""
 ADVICE = (
     "No Chromium was found for the browser tests. Install one with your system's package manager "
     "(apt-get install chromium), or with: .venv/bin/python -m playwright install chromium"
@@ -42,6 +72,27 @@ def install() -> None:
             subprocess.run(["apt-get", *command], env=environment, check=False, stdout=subprocess.DEVNULL)
     else:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+
+
+async def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """A context whose actions and navigations have a deadline of this machine's; the caller closes it."""
+    context = await browser.new_context(**options)
+    context.set_default_timeout(milliseconds(ACTION_SECONDS))
+    return context
+
+
+async def without_frames(browser: Browser, url: str) -> BrowserContext:
+    """A context whose pages never get a frame, as in a browser that has no time to paint."""
+    context = await new_context(browser, base_url=url, viewport={"width": 1440, "height": 900})
+    await context.add_init_script(NO_FRAMES)
+    return context
+
+
+async def seen(*locators: Locator) -> list[str]:
+    """The text of each element; fails if one is transparent, hidden or outside of the window."""
+    found = [each for locator in locators for each in await locator.evaluate_all(SEE)]
+    assert all(each["isSeen"] for each in found), found
+    return [each["text"] for each in found]
 
 
 async def leave(context: BrowserContext) -> None:

@@ -1,6 +1,9 @@
 """What tests share: one local Supabase a session, whose people and organisations each test makes anew; a browser."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import functools
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,14 +11,64 @@ from playwright.async_api import Browser, async_playwright
 from pydantic import SecretStr
 
 from local_supabase.process import LocalSupabase
+from services.auth import client
 from services.auth.client import Auth
 from services.feed_kind import FeedKind
+from services.infra import database
 from services.infra.backend import APP_ROLE, DEMO_EMAIL, MIGRATIONS
 from services.infra.database import Database
-from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
+from services.operations import readiness
+from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, supervisor
+from services.realtime.transports import link
 from tests.browser import ADVICE, FLAGS, find
 from tests.proxies import TcpProxy
+from tests.speed import TEST_SECONDS, deadline, product_timeout, relax_assertions
 from tests.world import World
+
+pytest_plugins = ["tests.failures"]
+GRACE_SECONDS = 30
+"""For the fixtures of a test that was ended."""
+PRODUCT_TIMEOUTS = {
+    client: ["TIMEOUT"],
+    database: ["CONNECT_TIMEOUT"],
+    readiness: ["TIMEOUT"],
+    link: ["JOIN_TIMEOUT_SECONDS"],
+    supervisor: ["PROBE_TIMEOUT_SECONDS", "HANDOVER_TIMEOUT_SECONDS"],
+}
+
+
+def pytest_configure() -> None:
+    relax_assertions()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test a timeout. One with an event loop is cancelled in it, so that the loop stays fit for the next."""
+    limit = deadline(TEST_SECONDS)
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(limit + GRACE_SECONDS))
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.obj = _limited(item.obj, limit)
+
+
+def _limited(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def limited(*args: object, **kwargs: object) -> None:
+        async with asyncio.timeout(seconds):
+            await test(*args, **kwargs)
+
+    return limited
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unhurried_product() -> Iterator[None]:
+    """What the product gives up on in this process, it gives up on for a fault and not because the machine is busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, names in PRODUCT_TIMEOUTS.items():
+            for name in names:
+                seconds = getattr(module, name)
+                patch.setattr(module, name, type(seconds)(product_timeout(seconds)))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +76,9 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
     data: Path = tmp_path_factory.mktemp("livewatch") / "data"
     async with (
         LocalSupabase.start(data=data, migrations=MIGRATIONS, user=DEMO_EMAIL, app_role=APP_ROLE) as local,
-        Auth(url=local.status.api_url, key=local.status.anon_key) as auth,
-        Database(_app_url(local)) as database,
-        World(data, local, auth, database) as world,
+        Auth(url=local.status.api_url, key=local.status.anon_key) as front_door,
+        Database(_app_url(local)) as data_access,
+        World(data, local, front_door, data_access) as world,
     ):
         yield world
 

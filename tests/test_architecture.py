@@ -13,13 +13,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MAX_ROOMS = 12
+MAX_TEST_LINES = 50
 LAYERS = (
     "services.errors",
     "services.feed_kind",
     "services.plan",
     "services.settings",
     "services.infra",
-    "services.auth",
+    "services.auth.client",
     "services.entities.base",
     "services.entities",
     "services.people",
@@ -230,6 +231,32 @@ def test_every_module_has_a_docstring() -> None:
     for package in (*PACKAGES, "examples", "sdk", "benchmarks"):
         for path in modules(package):
             assert ast.get_docstring(tree(path)), f"{relative(path)} has no docstring"
+
+
+def test_no_test_is_longer_than_fifty_lines() -> None:
+    for path in modules("tests"):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                assert length <= MAX_TEST_LINES, f"{path.relative_to(ROOT)}: {node.name} has {length} lines"
+
+
+def test_every_wait_of_a_test_has_a_deadline_of_this_machine() -> None:
+    """Times that were right on another machine fail on a busy one: see tests/speed.py."""
+    for path in modules("tests"):
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, ast.Call):
+                continue
+            name = ast.unparse(node.func).rpartition(".")[2]
+            where = f"{path.relative_to(ROOT)}:{node.lineno}"
+            if name == "new_context" and isinstance(node.func, ast.Attribute):
+                assert path == ROOT / "tests" / "browser.py", f"{where} makes a context without a deadline"
+            waits = [each.value for each in node.keywords if each.arg == "timeout"]
+            waits += node.args[:1] if ast.unparse(node.func) == "asyncio.timeout" else []
+            waits += node.args[1:2] if name == "wait_for" else []
+            for each in waits:
+                is_fixed = isinstance(each, ast.Constant) and isinstance(each.value, int | float) and each.value >= 1
+                assert not is_fixed, f"{where} waits for {ast.unparse(each)} s"
 
 
 def test_the_top_level_holds_what_it_should() -> None:

@@ -18,6 +18,7 @@ from services.errors import LivewatchError, PermissionDenied
 from services.infra.rate_limiter import Rate
 from services.ingest.administration import list_keys
 from tests.pages.program import Program, a_program, application, served
+from tests.speed import deadline
 from tests.world import World, until
 
 
@@ -80,7 +81,7 @@ def test_the_packages_of_this_environment_are_found_once_each() -> None:
 async def program(world: World) -> AsyncIterator[Program]:
     """A key of a new organisation; the API is served over a real socket at `program.url`."""
     app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
-    async with served(app) as url, httpx.AsyncClient(base_url=url) as http:
+    async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=deadline(10)) as http:
         yield await a_program(world, http)
 
 
@@ -95,7 +96,7 @@ async def run(*arguments: str, **variables: str) -> tuple[int | None, str]:
         env={**inherited, "LIVEWATCH_SPOOL": "off", **variables},
         stderr=asyncio.subprocess.PIPE,
     )
-    _, error = await asyncio.wait_for(process.communicate(), 30)
+    _, error = await asyncio.wait_for(process.communicate(), deadline(30))
     return process.returncode, error.decode()
 
 

@@ -18,6 +18,7 @@ from services.auth.identity import Identity
 from services.entities import Row
 from services.infra.database import Database
 from services.people.models import Role
+from tests.speed import deadline
 
 CONNECTIONS = 10
 
@@ -48,7 +49,9 @@ class World:
         self.local = local
         self.auth = auth
         self.database = database
-        self._http = httpx.AsyncClient(headers={"apikey": local.status.anon_key.get_secret_value()})
+        self._http = httpx.AsyncClient(
+            headers={"apikey": local.status.anon_key.get_secret_value()}, timeout=deadline(10)
+        )
         self._pool = Pool(local.status.database_url.get_secret_value(), size=CONNECTIONS, name="tests")
 
     async def aclose(self) -> None:
@@ -101,14 +104,17 @@ class World:
 
 
 async def until(condition: Callable[[], object | Awaitable[object]], *, within: float = 5.0, what: str = "") -> None:
-    """Wait until the condition holds; fails with `what` (or the condition's name) when it does not in time."""
-    deadline = asyncio.get_running_loop().time() + within
+    """Wait until the condition holds; fails with `what` (or the condition's name) when it does not by the deadline.
+
+    `within` is in seconds of a quiet machine.
+    """
+    ends_at = asyncio.get_running_loop().time() + deadline(within)
     while True:
         result = condition()
         if isinstance(result, Awaitable):
             result = await result
         if result:
             return
-        if asyncio.get_running_loop().time() > deadline:
-            raise AssertionError(f"not within {within} s: {what or condition}")
+        if asyncio.get_running_loop().time() > ends_at:
+            raise AssertionError(f"not within {deadline(within):.0f} s: {what or condition}")
         await asyncio.sleep(0.01)

@@ -21,6 +21,7 @@ from local_supabase.child import Step
 from local_supabase.errors import StartError
 from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
+from local_supabase.tests.speed import deadline
 from local_supabase.tests.tools import MIGRATIONS, ROOT, owner_of, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")]
@@ -51,7 +52,7 @@ async def signs_in(local: LocalSupabase) -> bool:
     assert status.demo_password is not None
     body = {"email": status.demo_email, "password": status.demo_password.get_secret_value()}
     headers = {"apikey": status.anon_key.get_secret_value()}
-    async with httpx.AsyncClient(base_url=status.api_url, headers=headers) as http:
+    async with httpx.AsyncClient(base_url=status.api_url, headers=headers, timeout=deadline(10)) as http:
         answer = await http.post("/auth/v1/token", params={"grant_type": "password"}, json=body)
     return answer.status_code == 200
 
@@ -122,7 +123,7 @@ async def test_the_status_file_is_private_and_its_urls_work(local: LocalSupabase
             )
         ).fetchone()
     assert row == ("test_app", False)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=deadline(10)) as client:
         assert (await client.get(status.jwks_url)).status_code == 200
 
 

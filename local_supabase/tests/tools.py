@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from local_supabase.auth.keys import Claims, SigningKey, sign
 from local_supabase.process import LocalSupabase
 from local_supabase.retry import poll
+from local_supabase.tests.speed import deadline
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -57,7 +58,7 @@ async def raw_socket(api_url: str, apikey: str | None, vsn: str = "1.0.0") -> As
 
 async def receive(connection: ClientConnection, seconds: float = DEADLINE) -> Any:
     """Return the next frame; raises TimeoutError after the deadline."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(deadline(seconds)):
         return json.loads(await connection.recv())
 
 
@@ -76,7 +77,7 @@ def join_payload(*, private: bool = False, token: str | None = None, **config: A
 
 async def until(condition: Callable[[], bool] | Callable[[], Awaitable[bool]], seconds: float = DEADLINE) -> None:
     """Wait until the condition holds; raises TimeoutError after the deadline."""
-    await poll(condition, every=0.01, within=seconds)
+    await poll(condition, every=0.01, within=deadline(seconds))
 
 
 def admin_url(local: LocalSupabase, data: Path) -> str:

@@ -67,7 +67,7 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lessee:
+class _Subscriber:
     """Who holds the subscription that the probe travels on."""
 
     tokens: Tokens
@@ -243,7 +243,7 @@ async def _probe(backend: Backend, database: Database, feed: FeedKind, account: 
             subscription = realtime.subscribe(
                 NOTIFICATIONS,
                 tokens.identity.user_id,
-                session=_Lessee(tokens),
+                session=_Subscriber(tokens),
                 on_status=lambda status: (
                     ended.set_result(None)
                     if not ended.done() and (status.lag is not None or status.status is ConnectionStatus.ERROR)

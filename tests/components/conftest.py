@@ -13,9 +13,10 @@ from nicegui import Client, core
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, WebError
 
 from services.realtime import DatabaseSource, RealtimeService, SupabaseBroadcast
-from tests.browser import leave
+from tests.browser import leave, new_context
 from tests.components.desk import Desk, answer, close_windows, desk_of
 from tests.proxies import TcpProxy
+from tests.speed import deadline
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +42,7 @@ async def running_gallery() -> AsyncIterator[Gallery]:
         )
         assert process.stdout
         try:
-            url = (await asyncio.wait_for(process.stdout.readline(), START_TIMEOUT)).decode().strip()
+            url = (await asyncio.wait_for(process.stdout.readline(), deadline(START_TIMEOUT))).decode().strip()
             yield Gallery(url.rstrip("/"), process)
         finally:
             if process.returncode is None:
@@ -61,7 +62,7 @@ async def gallery() -> AsyncIterator[Gallery]:
 @pytest.fixture(scope="session")
 async def context(gallery: Gallery, browser: Browser) -> AsyncIterator[BrowserContext]:
     """One for all tests, and its pages with it: to load the app's scripts again is most of what a test costs."""
-    context = await browser.new_context(base_url=gallery.url)
+    context = await new_context(browser, base_url=gallery.url)
     yield context
     await context.close()
 

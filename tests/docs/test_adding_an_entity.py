@@ -15,6 +15,7 @@ from playwright.async_api import Browser, expect
 
 from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import ROOT, running
+from tests.browser import new_context
 
 pytestmark = pytest.mark.e2e
 GUIDE = ROOT / "docs" / "ADDING_AN_ENTITY.md"
@@ -23,7 +24,6 @@ BLOCK = re.compile(
     r"```\w+\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-SECOND = 1000
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ async def test_who_follows_the_guide_sees_the_new_entity_live(copy: Path, tmp_pa
     data = tmp_path / "data"
     environment = {"LIVEWATCH_DATA": str(data), "LIVEWATCH_DEMO_SCAN": "0"}
     async with running(environment, root=copy) as app:
-        page = await browser.new_page(base_url=app.url)
+        page = await (await new_context(browser, base_url=app.url)).new_page()
         await page.goto("/sign-in")
         await page.get_by_test_id("enter-demo").click()
         await page.goto("/monitoring/deployments")
@@ -94,12 +94,12 @@ async def test_who_follows_the_guide_sees_the_new_entity_live(copy: Path, tmp_pa
                 "insert into deployments (org_id, name, environment) select id, 'v2', 'production' from organizations"
             )
             name = page.locator('[data-table="deployments"][data-field="name"]')
-            await expect(name).to_have_text("v2", timeout=2 * SECOND)
+            await expect(name).to_have_text("v2")
             await database.execute("update deployments set status = 'live'")
             status = page.locator('[data-table="deployments"][data-field="status"]')
-            await expect(status).to_have_attribute("data-value", "live", timeout=2 * SECOND)
+            await expect(status).to_have_attribute("data-value", "live")
         await page.goto("/monitoring/deployments?status=queued")
         await expect(name).to_have_count(0)
         answer = await page.request.get("/export/deployments.csv")
         assert "production" in await answer.text()
-        await page.close()
+        await page.context.close()

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Locator, Page, ViewportSize
 
 from tests.app_process import AppProcess, project_settings, running
-from tests.browser import leave
+from tests.browser import leave, new_context
 from tests.world import Person, World
 
 SignedIn = Callable[..., Awaitable[Page]]
@@ -40,7 +40,7 @@ async def window(app: AppProcess, browser: Browser, contexts: list[BrowserContex
     async def open_window(person: Person, path: str = "/monitoring") -> Page:
         context = taken.get(person.id)
         if context is None:
-            context = contexts.pop() if contexts else await browser.new_context(base_url=app.url, viewport=VIEWPORT)
+            context = contexts.pop() if contexts else await new_context(browser, base_url=app.url, viewport=VIEWPORT)
             taken[person.id] = context
             spare[person.id] = list(context.pages)
             await enter(context, person)

@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 from services.people.models import Role
 from tests.app_process import AppProcess
 from tests.e2e.conftest import SignedIn
+from tests.speed import deadline
 from tests.world import World, until
 
 pytestmark = pytest.mark.e2e
@@ -38,10 +39,12 @@ async def test_who_copies_a_line_of_the_page_sees_it_turn_green(
     curl = await code(page, "curl")
     assert f"{app.url}/api/v1/streams/hello" in curl
     assert f"Bearer {token}'" in curl
-    async with httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {token}"}) as http:
+    async with httpx.AsyncClient(
+        base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=deadline(10)
+    ) as http:
         answer = await http.put("/api/v1/streams/hello", json={"name": "Hello", "total": 10, "advance": 1})
     assert answer.status_code == 201
-    await expect(first).to_have_attribute("data-value", "true", timeout=2000)
+    await expect(first).to_have_attribute("data-value", "true")
     await expect(first).to_contain_text("First report received: Hello")
     await first.get_by_role("link", name="Hello").click()
     await expect(page).to_have_url(f"{app.url}/streams/{answer.json()['id']}")
@@ -74,7 +77,9 @@ async def test_a_key_is_shown_once_used_and_revoked(world: World, window: Signed
     await expect(row).to_contain_text("Nightly jobs")
     await expect(row).to_contain_text("runs, alerts")
     await expect(row).to_contain_text("Never used")
-    async with httpx.AsyncClient(base_url=app.url, headers={"Authorization": f"Bearer {token}"}) as http:
+    async with httpx.AsyncClient(
+        base_url=app.url, headers={"Authorization": f"Bearer {token}"}, timeout=deadline(10)
+    ) as http:
         me = (await http.get("/api/v1/me")).json()
         assert (me["key"]["name"], me["scopes"]) == ("Nightly jobs", ["alerts", "runs"])
         await page.reload()
@@ -131,7 +136,9 @@ async def test_the_page_is_led_to_and_tells_of_no_other_organisations_reports(
     page = await window(eve, "/monitoring")
     await page.locator(".lw-list, .lw-main").get_by_role("link", name="Connect your code").first.click()
     await expect(page.get_by_role("heading", name="Connect your code")).to_be_visible()
-    async with httpx.AsyncClient(base_url=app.url, headers={"Authorization": f"Bearer {token}"}) as http:
+    async with httpx.AsyncClient(
+        base_url=app.url, headers={"Authorization": f"Bearer {token}"}, timeout=deadline(10)
+    ) as http:
         await http.put("/api/v1/streams/secret")
     await expect(other.get_by_test_id("first-report")).to_have_attribute("data-value", "true")
     await expect(page.get_by_test_id("first-report")).to_have_attribute("data-value", "false")

@@ -1,6 +1,6 @@
 """The dashboard and a stream's page: what was, what presses, and what is to come."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from playwright.async_api import expect
@@ -12,11 +12,9 @@ from tests.world import World
 pytestmark = pytest.mark.e2e
 
 
-async def test_a_streams_page_shows_its_past_its_pace_and_its_runs_as_they_go(world: World, window: SignedIn) -> None:
-    org = await world.organization()
-    ada = await world.person(org)
+async def an_import_under_way(world: World, org: UUID) -> UUID:
+    """A stream with half an hour of work, before anybody looked."""
     stream = uuid4()
-    # Half an hour of work, before anybody looked.
     await world.sql(
         "insert into streams (id, org_id, name, goal_status, completed, total, created_at) "
         "values (%s, %s, 'Import', 'on_track', 0, 1000, now() - interval '30 min')",
@@ -35,6 +33,13 @@ async def test_a_streams_page_shows_its_past_its_pace_and_its_runs_as_they_go(wo
         "update streams set last_progress_at = now() - interval '1 s', rate = 0.5, rate_window = 60 where id = %s",
         stream,
     )
+    return stream
+
+
+async def test_a_streams_page_shows_its_past_its_pace_and_its_runs_as_they_go(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    stream = await an_import_under_way(world, org)
     page = await window(ada, f"/streams/{stream}")
     line = page.get_by_test_id("history-line")
     await expect(line).to_be_visible()

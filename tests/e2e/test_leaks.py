@@ -8,6 +8,7 @@ import pytest
 from benchmarks.leaks import PATHS, counts_of, open_and_close
 from benchmarks.simulated_window import SimulatedWindow
 from tests.app_process import project_settings, running
+from tests.speed import deadline
 from tests.world import World, until
 
 pytestmark = pytest.mark.integration
@@ -20,7 +21,7 @@ async def test_windows_that_close_and_pages_that_are_left_leave_nothing_behind(w
     environment = project_settings(world.status, tmp_path)
     async with (
         running(environment, command=("-m", "benchmarks.counted_app")) as app,
-        httpx.AsyncClient(base_url=app.url) as http,
+        httpx.AsyncClient(base_url=app.url, timeout=deadline(10)) as http,
     ):
         await http.post("/session", data={"email": person.email, "password": person.password})
         async with SimulatedWindow(http, PATHS[0]) as window:

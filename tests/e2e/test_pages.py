@@ -10,18 +10,19 @@ from pages.settings.retention import KINDS
 from services.entities import AgentExecution, AgentStatus, Notification, SignalAlert, Stream
 from services.people.models import Role
 from tests.app_process import AppProcess
+from tests.browser import new_context
 from tests.e2e.conftest import SignedIn, live
+from tests.speed import deadline
 from tests.world import World
 
 pytestmark = pytest.mark.e2e
-SECOND = 1000
 
 
 async def test_a_wrong_password_is_said_and_nothing_else_is_told(
     app: AppProcess, browser: Browser, world: World
 ) -> None:
     person = await world.person()
-    context = await browser.new_context(base_url=app.url)
+    context = await new_context(browser, base_url=app.url)
     page = await context.new_page()
     await page.goto("/monitoring")
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -118,15 +119,15 @@ async def test_an_alert_read_in_one_window_is_read_in_the_other_and_the_counters
     for alert in alerts:
         await world.insert(alert, by=ada)
     for page in (first, second):
-        await expect(live(page, "inbox", "alerts", "unread")).to_have_text("2", timeout=SECOND)
-    await expect(live(second, "stats", "unread_alerts", "value")).to_have_text("2", timeout=SECOND)
+        await expect(live(page, "inbox", "alerts", "unread")).to_have_text("2")
+    await expect(live(second, "stats", "unread_alerts", "value")).to_have_text("2")
     row = first.locator(".lw-line", has_text="Target 0")
     await row.get_by_role("button").click()
     for page in (first, second):
-        await expect(live(page, "inbox", "alerts", "unread")).to_have_text("1", timeout=SECOND)
+        await expect(live(page, "inbox", "alerts", "unread")).to_have_text("1")
     await first.get_by_role("button", name="Mark all as read").click()
     for page in (first, second):
-        await expect(live(page, "inbox", "alerts", "unread")).to_have_attribute("data-value", "0", timeout=SECOND)
+        await expect(live(page, "inbox", "alerts", "unread")).to_have_attribute("data-value", "0")
     assert await world.sql("select count(*) from signal_alerts where user_id = %s and read_at is null", ada.id) == [
         (0,)
     ]
@@ -138,8 +139,8 @@ async def test_a_notification_reaches_the_bell(world: World, window: SignedIn) -
     page, others = await window(ada, "/notifications"), await window(bob, "/notifications")
     note = Notification(org_id=org, user_id=ada.id, title="Import finished", message="All good.")
     await world.insert(note, by=bob)
-    await expect(live(page, "notifications", note.id, "title")).to_have_text("Import finished", timeout=SECOND)
-    await expect(live(page, "inbox", "notifications", "unread").first).to_have_text("1", timeout=SECOND)
+    await expect(live(page, "notifications", note.id, "title")).to_have_text("Import finished")
+    await expect(live(page, "inbox", "notifications", "unread").first).to_have_text("1")
     assert "Import finished" not in await others.content()
 
 
@@ -153,7 +154,7 @@ async def test_a_row_that_fails_validation_is_named_in_the_system_tab_and_the_re
     await world.sql("alter table streams drop constraint streams_goal_status_check")
     try:
         await world.sql("insert into streams (id, org_id, name, goal_status) values (%s, %s, 'x', 'odd')", bad, org)
-        await expect(live(page, "quarantine", bad, "table")).to_have_text("streams", timeout=10 * SECOND)
+        await expect(live(page, "quarantine", bad, "table")).to_have_text("streams")
         await expect(live(page, "quarantine", bad, "reason")).to_contain_text("goal_status")
         await expect(live(page, "stats", "quarantined", "value")).to_have_text("1")
     finally:
@@ -165,7 +166,7 @@ async def test_a_row_that_fails_validation_is_named_in_the_system_tab_and_the_re
     await page.goto("/monitoring")
     good = Stream(org_id=org, name="Fine")
     await world.insert(good, by=ada)
-    await expect(live(page, "streams", good.id, "name")).to_have_text("Fine", timeout=SECOND)
+    await expect(live(page, "streams", good.id, "name")).to_have_text("Fine")
 
 
 async def test_text_from_a_producer_is_shown_and_never_run(world: World, window: SignedIn) -> None:
@@ -175,13 +176,13 @@ async def test_text_from_a_producer_is_shown_and_never_run(world: World, window:
     attack = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     stream = Stream(org_id=org, name=attack, description=attack, target_metrics={"quality": attack})
     await world.insert(stream, by=ada)
-    await expect(live(page, "streams", stream.id, "name")).to_have_text(attack, timeout=SECOND)
+    await expect(live(page, "streams", stream.id, "name")).to_have_text(attack)
     assert await page.title() != "owned"
 
 
 async def test_a_person_without_an_organisation_can_make_one(world: World, app: AppProcess, browser: Browser) -> None:
     person = await world.person()
-    context = await browser.new_context(base_url=app.url)
+    context = await new_context(browser, base_url=app.url)
     page = await context.new_page()
     await page.goto("/")
     await page.get_by_label("E-mail").fill(person.email)
@@ -229,7 +230,7 @@ async def test_signing_out_in_one_window_sends_the_other_to_sign_in(world: World
 
 
 async def test_health_is_open_and_tells_nothing(app: AppProcess) -> None:
-    async with httpx.AsyncClient(base_url=app.url) as http:
+    async with httpx.AsyncClient(base_url=app.url, timeout=deadline(10)) as http:
         answer = await http.get("/healthz")
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
         assert (await http.get("/monitoring")).status_code == 303

@@ -14,7 +14,9 @@ from playwright.async_api import Browser, expect
 
 from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import AppProcess, launch, running
+from tests.browser import new_context
 from tests.e2e.conftest import live
+from tests.speed import deadline
 from tests.world import until
 
 pytestmark = pytest.mark.e2e
@@ -48,7 +50,7 @@ async def test_one_command_and_a_person_watches_real_work(data: Path, browser: B
         assert (data / "status.json").stat().st_mode & 0o777 == 0o600
         assert (data / "cookie_secret").stat().st_mode & 0o777 == 0o600
 
-        context = await browser.new_context(base_url=app.url)
+        context = await new_context(browser, base_url=app.url)
         page = await context.new_page()
         await page.goto("/")
         await expect(page.get_by_text("this server listens on this machine alone")).to_be_visible()
@@ -56,9 +58,9 @@ async def test_one_command_and_a_person_watches_real_work(data: Path, browser: B
         await page.get_by_test_id("enter-demo").click()
         await page.wait_for_selector('body[data-live="connected"]')
         completed = page.locator('[data-table="streams"][data-field="completed"]').first
-        await expect(completed).not_to_have_text("0", timeout=30_000)
+        await expect(completed).not_to_have_text("0")
         await expect(page.get_by_text("Package health").first).to_be_visible()
-        await expect(live(page, "stats", "running_agents", "value")).not_to_have_text("0", timeout=15_000)
+        await expect(live(page, "stats", "running_agents", "value")).not_to_have_text("0")
         await context.close()
     assert app.lines[-1].endswith("Stopped")
 
@@ -79,7 +81,7 @@ async def test_ctrl_c_stops_everything_and_a_second_start_finds_the_data_again(d
 
 
 async def enter_demo(app: AppProcess) -> None:
-    async with httpx.AsyncClient(base_url=app.url) as http:
+    async with httpx.AsyncClient(base_url=app.url, timeout=deadline(10)) as http:
         assert (await http.post("/session/demo")).status_code == 303
 
 
@@ -166,15 +168,15 @@ async def test_the_owner_of_the_database_is_refused_as_the_apps_role(data: Path)
 
 async def test_when_the_local_supabase_is_killed_the_page_says_so_and_comes_back(data: Path, browser: Browser) -> None:
     async with running({"LIVEWATCH_DATA": str(data), "LIVEWATCH_DEMO_SCAN": "0"}) as app:
-        context = await browser.new_context(base_url=app.url)
+        context = await new_context(browser, base_url=app.url)
         page = await context.new_page()
         await page.goto("/")
         await page.get_by_test_id("enter-demo").click()
         await page.wait_for_selector('body[data-live="connected"]')
         os.kill(LocalSupabaseStatus.read(data).pid, signal.SIGKILL)
-        await page.wait_for_selector('body:not([data-live="connected"])', timeout=10_000)
+        await page.wait_for_selector('body:not([data-live="connected"])')
         await page.wait_for_selector(".lw-list--stale", state="attached")
-        await page.wait_for_selector('body[data-live="connected"]', timeout=30_000)
+        await page.wait_for_selector('body[data-live="connected"]')
         await page.wait_for_selector(".lw-list--stale", state="detached")
         await context.close()
     assert_calm(app)

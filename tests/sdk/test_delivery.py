@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,7 @@ from livewatch.settings import SettingsError, read_settings
 from livewatch.spool import Spool
 
 from tests.sdk.api_server import KEY, ApiServer, Fault, serving
-
-
-def until(condition: Callable[[], object], *, within: float = 5.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.01)
+from tests.speed import deadline, wait_until
 
 
 def told(server: ApiServer) -> list[str]:
@@ -51,7 +45,7 @@ def test_after_a_fault_the_same_is_sent_again_and_carried_out_once(reporting: Ap
     reporting.faults = list(faults)
     for n in range(20):
         livewatch.alert(f"{n}")
-    until(livewatch.flush)
+    wait_until(livewatch.flush)
     assert told(reporting) == ["before", *(f"{n}" for n in range(20))]
     keys = [[each["idempotency_key"] for each in request["operations"]] for request in reporting.requests]
     assert len(keys) == len(faults) + 1
@@ -62,7 +56,7 @@ def test_a_server_that_asks_for_a_pause_gets_it(reporting: ApiServer) -> None:
     reporting.faults = [Fault.RATE]
     livewatch.alert("x")
     began = time.monotonic()
-    until(livewatch.flush)
+    wait_until(livewatch.flush)
     assert time.monotonic() - began >= 0.95
     assert len(reporting.requests) == 2
     assert told(reporting) == ["x"]
@@ -75,10 +69,10 @@ def test_a_server_that_hangs_holds_up_neither_the_job_nor_its_end(reporting: Api
         livewatch.alert(f"{n}")
     with livewatch.run("x") as run:
         run.advance()
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < deadline(0.3)
     assert not livewatch.flush(0.3)
     PROCESS.close(0.3)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < deadline(1.5)
 
 
 def test_updates_wait_for_a_server_that_is_away(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +84,7 @@ def test_updates_wait_for_a_server_that_is_away(environment: dict[str, str], mon
         livewatch.alert(f"{n}")
     assert not livewatch.flush()
     with serving(server, port=port):
-        until(lambda: len(told(server)) == 30)
+        wait_until(lambda: len(told(server)) == 30)
         assert told(server) == [f"{n}" for n in range(30)]
         PROCESS.close()
 
@@ -103,8 +97,9 @@ def test_a_run_is_told_of_twice_a_second_at_most_with_its_newest_values(reportin
             run.describe(time.monotonic())
         counted = run._completed
     livewatch.flush()
+    most = 2 * (time.monotonic() - began) + 2
     updates = [each for each in reporting.of("/streams/fast") if each.method == "PUT"]
-    assert 3 <= len(updates) <= 5, "the first, two a second, and the last"
+    assert 3 <= len(updates) <= most, "the first, two a second, and the last"
     assert updates[-1].body["completed"] == counted
 
 
@@ -115,7 +110,7 @@ def test_a_run_that_lasts_sends_heartbeats_from_its_beginning_until_its_end(repo
     PROCESS._reporter = reporter
     began = time.monotonic()
     with livewatch.run("Long", slug="long"):
-        until(lambda: len(reporting.beats) >= 4)
+        wait_until(lambda: len(reporting.beats) >= 4)
         assert time.monotonic() - began >= 3 * 0.2, "the first at once, then one in each interval"
     livewatch.flush()
     count = len(reporting.beats)
@@ -139,7 +134,7 @@ def test_an_update_that_breaks_the_server_is_given_up_and_holds_up_no_other(repo
         livewatch.alert(name)
     livewatch.flush()
     assert told(reporting) == ["first", "last"]
-    until(lambda: len(reporting.requests) == 3)
+    wait_until(lambda: len(reporting.requests) == 3)
     assert livewatch.flush()
     assert told(reporting) == ["first", "last"]
 
@@ -171,7 +166,7 @@ def test_an_old_value_never_overtakes_a_newer_one(reporting: ApiServer) -> None:
     livewatch.alert("go")
     livewatch.flush()
     reporting.refuse = lambda _, __: None
-    until(lambda: not spool.waiting())
+    wait_until(lambda: not spool.waiting())
     spool.close()
     assert [each.body.get("completed") for each in reporting.of(path)] == [1, 3]
 

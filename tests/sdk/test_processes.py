@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,14 @@ from livewatch.spool import Spool
 
 from tests.sdk.api_server import ApiServer, Fault
 from tests.sdk.conftest import Start
+from tests.speed import deadline, wait_until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills and forks")
 
 
-def until(condition: Callable[[], object], *, within: float = 15.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.01)
-
-
 def ended(process: subprocess.Popen[str]) -> str:
     """Wait for a good end; returns what it complained of."""
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=deadline(20))
     assert process.returncode == 0, errors
     return errors
 
@@ -66,7 +59,7 @@ async def main():
             raise ValueError("row 37")
 asyncio.run(main())
 """)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=deadline(20))
     assert process.returncode == 1
     assert "ValueError: row 37" in errors.splitlines()[-1], "the traceback is printed as ever"
     for slug in ("loop", "open"):
@@ -80,7 +73,7 @@ def test_a_server_that_hangs_delays_the_end_by_seconds_and_the_next_process_deli
     server.faults = [Fault.HANG]
     began = time.monotonic()
     ended(start('import livewatch\nwith livewatch.run("x", slug="x"): pass'))
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < deadline(6)
     assert server.writes == []
     ended(start('import livewatch; livewatch.notify("next")'))
     assert [(each.method, each.path) for each in server.writes] == [
@@ -106,11 +99,11 @@ def test_what_a_killed_process_left_is_delivered_once_and_in_order_by_the_next(
 
     server.after_request = kill
     process = start('import livewatch, time\nlivewatch.alert("mine")\ntime.sleep(60)')
-    assert process.wait(20) == -signal.SIGKILL
+    assert process.wait(deadline(20)) == -signal.SIGKILL
     assert len(server.writes) == 3_500
     began = time.monotonic()
     ended(start('import livewatch\nlivewatch.alert("next")\nlivewatch.flush(30)'))
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < deadline(15)
     names = [each.body["target_name"] for each in server.of("/alerts")]
     assert names == [*(f"{n}" for n in range(10_000)), "mine", "next"]
     assert len(server.requests) == 7 + 15, "the batch that was cut short was sent again, and carried out once"
@@ -146,7 +139,7 @@ livewatch.process.PROCESS.reporter().courier._beat = 0.2
 with livewatch.run("long", slug="long"):
     time.sleep(60)
 """)
-    until(lambda: len(server.beats) >= 3)
+    wait_until(lambda: len(server.beats) >= 3)
     process.kill()
     process.wait()
     count = len(server.beats)
@@ -213,7 +206,7 @@ if __name__ == "__main__":
 """)
     )
     assert "Traceback" not in errors
-    until(lambda: all("end" in server.state(f"/streams/w{n}") for n in range(20)))
+    wait_until(lambda: all("end" in server.state(f"/streams/w{n}") for n in range(20)))
     assert {server.state(f"/streams/w{n}")["completed"] for n in range(20)} == set(range(20))
 
 
@@ -249,14 +242,14 @@ def test_a_spool_that_another_program_holds_does_not_hold_up_the_job(
     spool.close()
     holder = sqlite3.connect(Path(environment["LIVEWATCH_SPOOL"]), isolation_level=None)
     holder.execute("begin exclusive")
-    process = start("""
+    process = start(f"""
 import livewatch, time
 began = time.monotonic()
 with livewatch.run("x", slug="x") as run:
     for _ in range(1000):
         run.advance()
         livewatch.notify("x")
-assert time.monotonic() - began < 0.5
+assert time.monotonic() - began < {deadline(0.3)}
 time.sleep(2.5)
 print("held", flush=True)
 time.sleep(2)

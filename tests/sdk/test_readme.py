@@ -8,6 +8,7 @@ import pytest
 
 from tests.sdk.api_server import KEY, ApiServer
 from tests.sdk.conftest import Start
+from tests.speed import deadline
 
 README = (Path(__file__).parents[2] / "sdk" / "README.md").read_text()
 SNIPPETS = re.findall(r"^## (.+?)$|```python\n(.*?)```", f"## The first\n{README}", re.DOTALL | re.MULTILINE)
@@ -24,7 +25,7 @@ def snippets() -> list[tuple[str, str]]:
 
 
 def finished(process: subprocess.Popen[str]) -> None:
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=deadline(20))
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
 
@@ -51,13 +52,13 @@ def test_every_feature_has_a_snippet() -> None:
 def test_the_commands_are_those_that_there_are(start: Start) -> None:
     shown = set(re.findall(r"^livewatch (\w+)", README, re.MULTILINE))
     process = start("-m", "livewatch", "--help")
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=deadline(20))
     known = set(re.findall(r"^    (\w+) {2,}", output, re.MULTILINE))
     assert shown == known == {"run", "progress", "alert", "notify", "tail", "check"}
 
 
 def test_no_key_is_shown_by_any_snippet(server: ApiServer, start: Start) -> None:
     process = start("import livewatch\nwith livewatch.run('x') as run: run.log('" + KEY + "')")
-    output, errors = process.communicate(timeout=20)
+    output, errors = process.communicate(timeout=deadline(20))
     assert KEY not in output + errors
     assert [line["message"] for write in server.of("/logs") for line in write.body["lines"]] == ["[key]"]

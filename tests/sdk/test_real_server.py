@@ -18,6 +18,7 @@ from services.infra.rate_limiter import Rate
 from services.ingest.administration import revoke_key
 from tests.pages.program import Program, a_program, application, served
 from tests.sdk.conftest import OURS, SDK
+from tests.speed import deadline
 from tests.world import World, until
 
 pytestmark = pytest.mark.integration
@@ -50,7 +51,7 @@ class Place:
 
     async def said(self, *command: str) -> tuple[int | None, str, str]:
         process = await self.start(*command)
-        output, errors = await asyncio.wait_for(process.communicate(), 30)
+        output, errors = await asyncio.wait_for(process.communicate(), deadline(30))
         assert self.program.token not in (output + errors).decode()
         return process.returncode, output.decode(), errors.decode()
 
@@ -61,7 +62,7 @@ class Place:
 @pytest.fixture
 async def place(world: World, tmp_path: Path) -> AsyncIterator[Place]:
     app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
-    async with served(app) as url, httpx.AsyncClient(base_url=url) as http:
+    async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=deadline(10)) as http:
         program = await a_program(world, http)
         environment = {
             "LIVEWATCH_URL": url,
@@ -142,11 +143,11 @@ async def test_the_command_reports_and_checks_and_follows(place: Place) -> None:
         "[3/4] copied",
         "no space left",
     }
-    while b"Backup" not in (line := await asyncio.wait_for(tail.stdout.readline(), 10)):
+    while b"Backup" not in (line := await asyncio.wait_for(tail.stdout.readline(), deadline(10))):
         assert b"probe" in line
     assert b"blocked" in line
     await revoke_key(place.world.database, place.program.admin.identity, place.program.key)
-    _, complaint = await asyncio.wait_for(tail.communicate(), 10)
+    _, complaint = await asyncio.wait_for(tail.communicate(), deadline(10))
     assert tail.returncode == 1
     assert b"This key is not known, or was revoked." in complaint
     assert (await place.said("-m", "livewatch", "check"))[0] == 1
@@ -154,7 +155,7 @@ async def test_the_command_reports_and_checks_and_follows(place: Place) -> None:
 
 async def test_updates_of_an_outage_arrive_once_and_in_order_also_after_kill_9(world: World, tmp_path: Path) -> None:
     app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
-    async with served(app) as url, httpx.AsyncClient(base_url=url) as http:
+    async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=deadline(10)) as http:
         program = await a_program(world, http)
     port = int(url.rpartition(":")[2])
     spool = str(tmp_path / "spool.sqlite")

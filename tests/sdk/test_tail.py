@@ -7,8 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from livewatch.tail import line_of
 
 from tests.sdk.api_server import ApiServer, serving
 from tests.sdk.conftest import Start
+from tests.speed import deadline, wait_until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and terminals")
 
@@ -35,13 +34,6 @@ def tell(server: ApiServer, **change: Any) -> None:
         server.feed.put(line)
 
 
-def until(condition: Callable[[], object], *, within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.01)
-
-
 def test_a_change_is_a_line_and_ctrl_c_ends_it_quietly(server: ApiServer, start: Start) -> None:
     process = start("-m", "livewatch", "tail", TZ="UTC")
     tell(server)
@@ -52,7 +44,7 @@ def test_a_change_is_a_line_and_ctrl_c_ends_it_quietly(server: ApiServer, start:
         "03:04:05  agent   Writer                            failed                no more tokens\n"
     )
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=10) == ("", "")
+    assert process.communicate(timeout=deadline(10)) == ("", "")
     assert process.returncode == 0
 
 
@@ -62,11 +54,11 @@ def test_a_connection_that_is_lost_is_made_anew(server: ApiServer, start: Start)
     assert process.stdout
     assert "first" in process.stdout.readline()
     server.feed.put(None)
-    until(lambda: server.requests.count({"feed": True}) >= 2)
+    wait_until(lambda: server.requests.count({"feed": True}) >= 2)
     tell(server, name="second")
     assert "second" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=deadline(10))
     assert "livewatch: the stream ended; trying again.\n" in errors
 
 
@@ -86,14 +78,14 @@ def test_a_server_that_is_not_there_yet_is_waited_for(start: Start) -> None:
 
 def test_a_key_that_is_refused_ends_it_with_the_servers_words(server: ApiServer, start: Start) -> None:
     process = start("-m", "livewatch", "tail")
-    until(lambda: {"feed": True} in server.requests)
+    wait_until(lambda: {"feed": True} in server.requests)
     server.key = "lw_another"
     server.feed.put(None)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=deadline(10))
     assert process.returncode == 1
     assert errors.splitlines()[-1] == "livewatch: The key is unknown or revoked."
     process = start("-m", "livewatch", "tail", LIVEWATCH_KEY="", LIVEWATCH_URL="")
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=deadline(10))
     assert process.returncode == 2
     assert "an admin makes a key under Settings" in errors
 
@@ -106,7 +98,7 @@ def test_who_reads_no_further_ends_it(server: ApiServer, start: Start) -> None:
     process.stdout.close()
     for _ in range(3):
         tell(server)
-    assert process.wait(10) == 0
+    assert process.wait(deadline(10)) == 0
     assert process.stderr
     assert process.stderr.read() == ""
 
@@ -124,7 +116,7 @@ def test_colour_is_for_terminals_and_no_name_moves_the_cursor(server: ApiServer,
     while b"\n" not in drawn:
         drawn += os.read(master, 4096)
     process.terminate()
-    process.wait(10)
+    process.wait(deadline(10))
     os.close(master)
     assert b"\x1b[31mfailed     \x1b[0m" in drawn
     assert drawn.count(b"\x1b") == 2

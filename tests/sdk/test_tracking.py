@@ -10,15 +10,18 @@ import pytest
 from livewatch.tqdm import tqdm, trange
 
 from tests.sdk.api_server import ApiServer
+from tests.speed import wait_until
 
 
-def settle(server: ApiServer, path: str, *, within: float = 4.0) -> dict[str, object]:
+def settle(server: ApiServer, path: str) -> dict[str, object]:
     """How the stream ended, once it has."""
-    deadline = time.monotonic() + within
-    while not (end := server.state(path).get("end")):
-        assert time.monotonic() < deadline, server.state(path)
+
+    def has_ended() -> object:
         livewatch.flush()
-        time.sleep(0.05)
+        return server.state(path).get("end")
+
+    wait_until(has_ended, what=f"the end of {path}")
+    end = server.state(path)["end"]
     assert isinstance(end, dict)
     return end
 

@@ -27,8 +27,9 @@ export default {
       if (set.facts) facts.value = set.facts;
     }
 
-    const sizes = new ResizeObserver(([entry]) => (width.value = Math.max(200, entry.contentRect.width)));
-    onMounted(() => (sizes.observe(host.value), emit("live")));
+    const fit = (pixels) => (width.value = Math.max(200, pixels));
+    const sizes = new ResizeObserver(([entry]) => fit(entry.contentRect.width)); // with the next frame only
+    onMounted(() => (fit(host.value.clientWidth), sizes.observe(host.value), emit("live")));
     onUnmounted(() => sizes.disconnect());
 
     const frame = computed(() => {

@@ -1,36 +1,19 @@
-// Stat cards whose numbers count to their new values.
+// Stat cards whose numbers light up when they change.
 import { computed, onMounted, onUnmounted, ref, shallowReactive, watch } from "vue";
 import { fieldAttributes, mayMove, pageLink } from "shared";
 
-const COUNT_MS = 300;
+const LIGHT_UP = { duration: 300, easing: "ease-out" };
 
+// The text is the value at once, whenever the browser next paints; the motion only colours it.
 const Counter = {
   props: { value: [Number, String] },
   setup(props) {
-    const shown = ref(props.value);
-    let frame = 0;
-    watch(
-      () => props.value,
-      (to, from) => {
-        cancelAnimationFrame(frame);
-        if (!mayMove() || !Number.isFinite(to) || !Number.isFinite(from)) return void (shown.value = to);
-        const begin = performance.now();
-        const start = Number(shown.value);
-        const decimals = Number.isInteger(to) ? 0 : 1;
-        const step = (time) => {
-          const share = Math.min(1, Math.max(0, (time - begin) / COUNT_MS));
-          const eased = 1 - (1 - share) ** 3;
-          shown.value = share === 1 ? to : Number((start + (to - start) * eased).toFixed(decimals));
-          if (share < 1) frame = requestAnimationFrame(step);
-        };
-        frame = requestAnimationFrame(step);
-        // A page that goes into hiding has no more frames, and must still say what is true.
-        setTimeout(() => document.hidden && (shown.value = props.value), COUNT_MS + 50);
-      },
-    );
-    return { shown };
+    const host = ref(null);
+    const lightUp = () => mayMove() && host.value?.animate({ color: [getComputedStyle(host.value).getPropertyValue("--lw-accent"), "currentColor"] }, LIGHT_UP);
+    watch(() => props.value, lightUp, { flush: "post" });
+    return { host };
   },
-  template: `<span class="lw-number">{{ shown }}</span>`,
+  template: `<span ref="host" class="lw-number">{{ value }}</span>`,
 };
 
 // The last hour, a number a minute; the scale begins at none.

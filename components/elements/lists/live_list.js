@@ -1,10 +1,12 @@
 // A list of live rows. Python sends batches; a batch changes the rows it names and re-renders only those.
-import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef } from "vue";
+import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef, watch } from "vue";
 import { clockTime, feedLostAt, lostAt, mayMove, pageLink } from "shared";
 import { templateOf } from "row_templates";
 
 const TOO_MANY_TO_MOVE = 300;
 const ANSWER_TIME = 5000;
+// A loss of the connection that is shorter greys nothing (ms).
+const SHORT_LOSS = 800;
 // Screens of rows that stand ready above and below what is seen, and rows before more are asked for.
 const AHEAD = 80;
 // More pulses than these are restless, and cost the browser more than all else.
@@ -62,6 +64,7 @@ export default {
       if (batch.reset) {
         for (const [id, fields] of Object.entries(batch.reset.rows)) merge(id, fields, true);
         arrange(batch.reset.order);
+        measure();
         nextTick(measure);
         return resume();
       }
@@ -69,12 +72,13 @@ export default {
       for (const [id, fields] of Object.entries(batch.set ?? {})) {
         if (rows.has(id) || batch.order) merge(id, fields, false);
       }
-      if (batch.order) glide(() => arrange(batch.order)).then(measure);
+      // Rows and the room above them change together, or the browser would scroll to where the rows went.
+      if (batch.order) glide(() => (arrange(batch.order), measure())).then(measure);
       if (waiting.size) keepWaiting();
     }
 
-    // Rows glide to their new places and new ones fade in. Web Animations and not Vue's transitions: these
-    // remove leaving elements by animation frames, which a hidden tab does not have.
+    // Rows glide to their new places and new ones rise into theirs, readable all the way. Web Animations and not Vue's
+    // transitions: these remove leaving elements by animation frames, which a hidden tab does not have.
     let glidedAt = 0;
     async function glide(change) {
       const before = new Map();
@@ -95,7 +99,7 @@ export default {
 
     function animate(child, from, to) {
       if (!mayMove() || to.bottom < 0 || to.top > innerHeight) return;
-      if (!from) return void child.animate({ opacity: [0, 1] }, MOVE);
+      if (!from) return void child.animate({ transform: ["translateY(6px)", "none"] }, MOVE);
       const [x, y] = [from.left - to.left, from.top - to.top];
       if (x || y) moves.set(child, child.animate({ transform: [`translate(${x}px, ${y}px)`, "none"] }, MOVE));
     }
@@ -131,19 +135,13 @@ export default {
       emit("scroll", reported);
     }
 
-    let isChecking = false;
-    function onScroll() {
-      if (isChecking) return;
-      isChecking = true;
-      requestAnimationFrame(() => ((isChecking = false), checkScroll()));
-    }
     const resized = new ResizeObserver(() => measure());
 
     function settle() {
       reported = { first: 0, reading: false };
       emit("settle");
       const top = host.value.getBoundingClientRect().top - space.above;
-      if (top < 0) scrollBy({ top: top - 120, behavior: mayMove() ? "smooth" : "instant" });
+      if (top < 0) scrollBy({ top: top - 120, behavior: "instant" });
     }
 
     // A mark waits, shown as pending, until the row comes back as read: through a lost server, which the socket
@@ -187,20 +185,28 @@ export default {
     onMounted(() => {
       emit("live");
       if (!props.pages) return;
-      addEventListener("scroll", onScroll, { passive: true });
+      addEventListener("scroll", look, { passive: true }); // once a frame at most
       resized.observe(root.value);
     });
-    onUnmounted(() => (removeEventListener("scroll", onScroll), resized.disconnect()));
+    onUnmounted(() => (removeEventListener("scroll", look), resized.disconnect(), clearTimeout(greying)));
     const pill = computed(() => {
       const { new: count, moved } = facts.waiting;
       return count ? `${count} new` : moved ? "Sort again" : "";
     });
     const staleAt = computed(() => staleSince.value ?? lostAt.value ?? feedLostAt.value);
+    const isStale = ref(false);
+    let greying = 0;
+    const grey = (lost) => {
+      clearTimeout(greying);
+      if (lost) greying = setTimeout(() => (isStale.value = true), SHORT_LOSS);
+      else isStale.value = false;
+    };
+    watch(() => Boolean(staleAt.value), grey, { immediate: true });
     return {
       apply,
       setStale: (since) => (staleSince.value = since),
       facts,
-      asOf: computed(() => (staleAt.value && order.value ? "as of " + clockTime(staleAt.value) : "")),
+      asOf: computed(() => (isStale.value && staleAt.value && order.value ? "as of " + clockTime(staleAt.value) : "")),
       host,
       rowTemplate: template,
       markRead,
@@ -226,11 +232,11 @@ export default {
         <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ facts.filtered ? "No matches. Clear the filters." : emptyText }}</p>
         <a v-if="offersConnect && !facts.filtered" class="lw-button lw-button--link" :href="pageLink('/connect')">Connect your code</a>
       </div>
-      <div v-if="space.above" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
+      <div v-if="space.above" class="lw-list__space" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="[rowTemplate.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label">
         <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :tab="tab"
                    :status-styles="statusStyles" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @select="select" />
       </div>
-      <div v-if="space.below" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
+      <div v-if="space.below" class="lw-list__space" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,
 };

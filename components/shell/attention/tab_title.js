@@ -24,8 +24,10 @@ export function showInTab(place, count) {
 async function draw() {
   const image = new Image();
   image.crossOrigin = "anonymous";
+  // Not `decode`, which waits for a frame. An icon that cannot be read gets a dot all the same.
+  const read = new Promise((done) => (image.onload = image.onerror = done));
   image.src = plain;
-  await image.decode().catch(() => {}); // an icon that cannot be read gets a dot all the same
+  await read;
   const canvas = Object.assign(document.createElement("canvas"), { width: SIZE, height: SIZE });
   const pen = canvas.getContext("2d");
   if (image.naturalWidth) pen.drawImage(image, 0, 0, SIZE, SIZE);

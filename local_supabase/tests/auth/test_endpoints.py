@@ -10,6 +10,7 @@ import pytest
 from supabase_auth.errors import AuthApiError, AuthWeakPasswordError
 
 from local_supabase.process import LocalSupabase
+from local_supabase.tests.speed import deadline
 from local_supabase.tests.tools import Tokens
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
@@ -21,20 +22,22 @@ PASSWORD = "correct horse"
 @pytest.fixture
 async def http(local: LocalSupabase) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"apikey": local.status.anon_key.get_secret_value()}
-    async with httpx.AsyncClient(base_url=f"{local.status.api_url}/auth/v1", headers=headers) as client:
+    async with httpx.AsyncClient(
+        base_url=f"{local.status.api_url}/auth/v1", headers=headers, timeout=deadline(10)
+    ) as client:
         yield client
 
 
 @pytest.fixture
 async def supabase(local: LocalSupabase) -> AsyncIterator[AsyncClient]:
-    async with httpx.AsyncClient() as http_client:
+    async with httpx.AsyncClient(timeout=deadline(10)) as http_client:
         options = AsyncClientOptions(httpx_client=http_client, auto_refresh_token=False)
         yield await acreate_client(local.status.api_url, local.status.anon_key.get_secret_value(), options)
 
 
 @pytest.fixture
 async def admin(local: LocalSupabase) -> AsyncIterator[AsyncClient]:
-    async with httpx.AsyncClient() as http_client:
+    async with httpx.AsyncClient(timeout=deadline(10)) as http_client:
         options = AsyncClientOptions(httpx_client=http_client, auto_refresh_token=False)
         yield await acreate_client(local.status.api_url, local.status.service_role_key.get_secret_value(), options)
 
@@ -77,7 +80,7 @@ async def test_an_access_token_carries_the_claims_of_a_hosted_one_and_verifies_w
     answer = await supabase.auth.sign_up({"email": new_address(), "password": PASSWORD})
     assert answer.session is not None
     token = answer.session.access_token
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=deadline(10)) as client:
         keys = (await client.get(local.status.jwks_url)).json()["keys"]
     assert jwt.get_unverified_header(token)["kid"] == keys[0]["kid"]
     claims = jwt.decode(token, jwt.PyJWK(keys[0]), algorithms=["ES256"], audience="authenticated")
@@ -219,7 +222,7 @@ async def test_nobody_else_manages_users(supabase: AsyncClient) -> None:
 
 
 async def test_every_endpoint_but_the_public_keys_needs_an_api_key(local: LocalSupabase) -> None:
-    async with httpx.AsyncClient(base_url=f"{local.status.api_url}/auth/v1") as client:
+    async with httpx.AsyncClient(base_url=f"{local.status.api_url}/auth/v1", timeout=deadline(10)) as client:
         missing = await client.get("/health")
         assert missing.status_code == 401
         assert missing.json()["message"] == "No API key found in request"

@@ -13,6 +13,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 
+from local_supabase.tests.speed import deadline
 from local_supabase.tests.tools import DEADLINE, FOLDER, raw_socket
 
 Action = Callable[[], Awaitable[object]]
@@ -84,7 +85,7 @@ class Replay:
                 for event in together:
                     if action := self.before.get(len(actual)):
                         await action()
-                    async with asyncio.timeout(DEADLINE):
+                    async with asyncio.timeout(deadline(DEADLINE)):
                         actual.append([conn, json.loads(await sockets[conn].recv())])
                     expected.append([conn, json.loads(event.frame)])
                     if not self.unordered:
@@ -112,7 +113,7 @@ class Replay:
         mark = uuid.uuid4().hex
         beat: Any = {"topic": "phoenix", "event": "heartbeat", "payload": {}, "ref": mark, "join_ref": None}
         await socket.send(json.dumps(beat if self.vsn == "1.0.0" else [None, mark, "phoenix", "heartbeat", {}]))
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(deadline(DEADLINE)):
             answer = json.loads(await socket.recv())
         reference = answer["ref"] if isinstance(answer, dict) else answer[1]
         assert reference == mark, f"{name} received a frame that the real server did not send: {answer}"

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from local_supabase.process import LocalSupabase
 from local_supabase.realtime.protocol.frames import MalformedFrameError, Version, decode, decode_binary
+from local_supabase.tests.speed import deadline
 from local_supabase.tests.tools import Tokens, join_payload, raw_socket, receive, send
 
 pytestmark = pytest.mark.integration
@@ -110,7 +111,7 @@ async def test_random_frames_disturb_nobody(vsn: str, local: LocalSupabase, toke
         for frames in sequences:
             await _play(url, token, vsn, frames)
             await send(witness, "phoenix", "heartbeat", {}, ref="alive")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(deadline(10)):
                 while (await receive(witness))["ref"] != "alive":
                     pass
     assert local.pid == pid
@@ -126,7 +127,7 @@ async def _play(url: str, token: str, vsn: str, frames: list[str | bytes]) -> No
         with contextlib.suppress(ConnectionClosed):
             for frame in [*frames, last]:
                 await socket.send(frame)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(deadline(20)):
                 while mark not in str(await socket.recv()):
                     pass
     assert socket.close_code in (1000, 1003, 1007, 1009), "closed in order, not by a crash"

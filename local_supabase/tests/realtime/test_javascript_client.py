@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from local_supabase.process import LocalSupabase
+from local_supabase.tests.speed import deadline
 
 pytestmark = pytest.mark.integration
 
@@ -59,7 +60,7 @@ async def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         npm, "install", "--no-audit", "--no-fund", "--silent", *PACKAGES, cwd=folder,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(deadline(120)):
         if await install.wait():
             pytest.skip("npm could not install @supabase/supabase-js: the JavaScript client is not tested")
     (folder / "client.js").write_text(PROGRAM)
@@ -88,7 +89,7 @@ async def test_the_javascript_client_signs_in_and_hears_broadcasts_presence_and_
     assert process.stdout is not None
     said: dict[str, list[Any]] = {}
     try:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(deadline(40)):
             while "bound" not in said or len(said.get("presence", [])) < 1:
                 await _hear(process.stdout, said)
             await owner.execute("select realtime.send('{\"n\": 2}', 'news', %s)", (topic,))

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosedOK
 from local_supabase.errors import LocalSupabaseError, StartError
 from local_supabase.process import LocalSupabase
 from local_supabase.realtime.protocol.limits import limits_from
+from local_supabase.tests.speed import deadline, product_timeout
 from local_supabase.tests.tools import DEADLINE, MIGRATIONS, join_payload, raw_socket, receive, send
 
 pytestmark = pytest.mark.integration
@@ -23,7 +24,7 @@ PASSWORD = "correct horse"
 
 @pytest.fixture(scope="module")
 async def small(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalSupabase]:
-    limits = {"connections": 3, "channels_per_client": 2, "payload": 1000, "idle_timeout": 1.0}
+    limits = {"connections": 3, "channels_per_client": 2, "payload": 1000, "idle_timeout": product_timeout(1.0)}
     data = tmp_path_factory.mktemp("small")
     async with LocalSupabase.start(data=data, migrations=MIGRATIONS, limits=limits, token_lifetime=120) as running:
         yield running
@@ -79,7 +80,7 @@ async def test_a_silent_socket_is_closed_and_one_that_beats_stays(small: LocalSu
                 await asyncio.sleep(0.2)
 
         heart = asyncio.create_task(beat())
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(deadline(DEADLINE)):
             with pytest.raises(ConnectionClosedOK) as caught:
                 await silent.recv()
         assert caught.value.rcvd is not None
@@ -91,7 +92,9 @@ async def test_a_silent_socket_is_closed_and_one_that_beats_stays(small: LocalSu
 
 async def test_guessing_a_password_is_slowed_down_for_that_address_only(small: LocalSupabase) -> None:
     headers = {"apikey": small.status.anon_key.get_secret_value()}
-    async with httpx.AsyncClient(base_url=f"{small.status.api_url}/auth/v1", headers=headers) as http:
+    async with httpx.AsyncClient(
+        base_url=f"{small.status.api_url}/auth/v1", headers=headers, timeout=deadline(10)
+    ) as http:
         for email in ("a@example.com", "b@example.com"):
             answer = await http.post("/signup", json={"email": email, "password": PASSWORD})
             assert answer.json()["expires_in"] == 120

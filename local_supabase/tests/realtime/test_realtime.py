@@ -21,6 +21,7 @@ from realtime import (
 from websockets.exceptions import ConnectionClosed
 
 from local_supabase.process import LocalSupabase
+from local_supabase.tests.speed import deadline
 from local_supabase.tests.tools import U1, U2, Tokens, join_payload, raw_socket, receive, send, until
 
 pytestmark = pytest.mark.integration
@@ -64,7 +65,7 @@ async def subscribe(channel: AsyncRealtimeChannel) -> RealtimeSubscribeStates:
             answered.set_result(state)
 
     await channel.subscribe(heard)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(deadline(10)):
         state = await answered
         broadcast: Any = channel.params["config"]["broadcast"]
         if state is RealtimeSubscribeStates.SUBSCRIBED and broadcast and broadcast.get("replication_ready"):
@@ -262,7 +263,10 @@ async def test_messages_sent_over_http_arrive_where_the_sender_may_write(
 ) -> None:
     url = f"{local.status.api_url}/realtime/v1/api/broadcast"
     key = local.status.anon_key.get_secret_value()
-    async with client_of(local, tokens.of(U1)) as client, httpx.AsyncClient(headers={"apikey": key}) as http:
+    async with (
+        client_of(local, tokens.of(U1)) as client,
+        httpx.AsyncClient(headers={"apikey": key}, timeout=deadline(10)) as http,
+    ):
         heard: Heard = []
         await subscribe(client.channel(topic, PRIVATE).on_broadcast("*", hear(heard)))
         message = {"topic": topic, "event": "e", "payload": {"n": 1}, "private": True}
@@ -289,7 +293,7 @@ async def test_the_official_client_receives_table_changes_of_its_own_rows(
         ready = asyncio.Event()
         channel.on_system(lambda payload: ready.set())
         await subscribe(channel)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(deadline(10)):
             await ready.wait()
         await owner.execute("insert into public.todos (user_id, title) values (%s, 'mine'), (%s, 'foreign')", (U1, U2))
         await until(lambda: len(changes) == 1)
@@ -346,5 +350,5 @@ async def test_a_client_that_does_not_read_is_cut_and_disturbs_nobody(
                 await stuck.recv()
 
         with pytest.raises(ConnectionClosed):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(deadline(20)):
                 await read_to_the_end()

@@ -9,6 +9,7 @@ from components.window.hooks import use_all_streams_progress, use_connection_hea
 from services.entities import STREAMS, Topic
 from tests.components.desk import FRAME, KINDS, Desk, SlowFrames
 from tests.proxies import TcpProxy
+from tests.speed import deadline, product_timeout
 from tests.world import until
 
 pytestmark = pytest.mark.integration
@@ -20,7 +21,7 @@ TIMEOUT = "services.realtime.supervisor.PROBE_TIMEOUT_SECONDS"
 def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several a second, and soon missed."""
     monkeypatch.setattr(INTERVAL, 0.1)
-    monkeypatch.setattr(TIMEOUT, 1.0)
+    monkeypatch.setattr(TIMEOUT, product_timeout(1.0))
 
 
 async def test_a_heartbeat_calls_once_a_frame_and_only_when_a_status_changed(
@@ -63,13 +64,13 @@ async def test_the_heartbeat_tells_the_round_trip_the_last_event_and_the_missed_
         alerts = use_signal_alerts(window, desk.world.database)
     await until(lambda: heartbeat.is_connected and streams.is_loaded and alerts.is_loaded)
     assert set(heartbeat.data) == {Topic(STREAMS.scope, desk.org), alerts._subscription.topic}
-    await until(lambda: _between(heartbeat.round_trip, 0, 0.3))
+    await until(lambda: _between(heartbeat.round_trip, 0, deadline(0.3)))
     assert heartbeat.last_event_age is None, "a probe is no event"
     monkeypatch.setattr(INTERVAL, 60.0)
     await desk.insert(KINDS["stream"])
     await until(lambda: len(streams.data) == 2)
-    assert _between(heartbeat.last_event_age, 0, 1), "told at once, not with the next probe"
-    await until(lambda: _between(heartbeat.last_event_age, 0.2, 5), what="it grows older by itself")
+    assert _between(heartbeat.last_event_age, 0, deadline(1)), "told at once, not with the next probe"
+    await until(lambda: _between(heartbeat.last_event_age, 0.2, deadline(5)), what="it grows older by itself")
 
 
 async def test_the_heartbeat_tells_how_slow_the_way_is_and_what_did_not_come_back(
@@ -81,7 +82,7 @@ async def test_the_heartbeat_tells_how_slow_the_way_is_and_what_did_not_come_bac
         use_all_streams_progress(window)
     await until(lambda: heartbeat.is_connected and heartbeat.round_trip is not None)
     proxy.delay = 0.3
-    await until(lambda: _between(heartbeat.round_trip, 0.3, 1.0))
+    await until(lambda: _between(heartbeat.round_trip, 0.3, deadline(1.0)))
     proxy.delay = 0.0
     proxy.freeze()
     await until(lambda: heartbeat.missed_probes == 1)

@@ -16,6 +16,7 @@ from services.ingest import KeyScope
 from services.ingest.administration import revoke_key
 from services.ingest.event_stream import MAX_TAILS
 from tests.pages.program import Program, a_program, application, served
+from tests.speed import deadline
 from tests.world import World, until
 
 pytestmark = pytest.mark.integration
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.integration
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """The API over a real socket, since answers that go on need one."""
     app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
-    async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=10) as http:
+    async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=deadline(10)) as http:
         yield http
 
 
@@ -107,13 +108,13 @@ async def test_what_was_before_and_what_nobody_can_see_is_not_told(
         assert we.told("slug", "completed") == [("new", 1), ("new", 2)]
 
 
-async def test_a_revoked_key_hears_no_more_within_seconds(world: World, http: httpx.AsyncClient) -> None:
+async def test_a_revoked_key_hears_no_more(world: World, http: httpx.AsyncClient) -> None:
     ours = await a_program(world, http)
     async with following(http, ours.token) as we:
         await revoke_key(world.database, ours.admin.identity, ours.key)
         revoked = time.monotonic()
         await until(lambda: we.has_ended)
-        assert time.monotonic() - revoked < 5
+        assert time.monotonic() - revoked < deadline(5)
         await world.sql("insert into streams (org_id, name, slug) values (%s, 'late', 'late')", ours.org)
     assert we.changes == []
     await until(lambda: asyncio.all_tasks() and not reading(ours))
@@ -149,7 +150,7 @@ async def test_who_may_not_follow_is_told_why(world: World, http: httpx.AsyncCli
 async def test_a_key_has_so_many_followers_and_no_more(world: World) -> None:
     app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
     limits = httpx.Limits(max_connections=MAX_TAILS + 2)
-    async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=10, limits=limits) as http:
+    async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=deadline(10), limits=limits) as http:
         ours = await a_program(world, http)
         async with AsyncFollowers(http, ours.token, MAX_TAILS):
             answer = await ours.send("GET", "/feed")

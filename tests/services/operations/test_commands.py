@@ -11,6 +11,7 @@ import pytest
 
 from main import arguments_of
 from tests.app_process import OURS, ROOT, project_settings
+from tests.speed import deadline
 from tests.world import Person, World, until
 
 pytestmark = pytest.mark.integration
@@ -32,7 +33,7 @@ async def start(environment: Mapping[str, str], *command: str) -> asyncio.subpro
 
 async def said(environment: Mapping[str, str], *command: str) -> tuple[int | None, str]:
     process = await start(environment, *command)
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), deadline(60))
     return process.returncode, output.decode()
 
 
@@ -90,10 +91,10 @@ async def test_a_synthetic_load_keeps_its_rate_is_labelled_and_leaves_nothing_be
         assert process.stdout is not None
         line = ""
         while not (match := re.search(r"changes, (\d+) a second", line)):
-            line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+            line = (await asyncio.wait_for(process.stdout.readline(), deadline(20))).decode()
         assert 100 < int(match[1]) < 400
         process.send_signal(signal.SIGINT)
-        output, _ = await asyncio.wait_for(process.communicate(), 20)
+        output, _ = await asyncio.wait_for(process.communicate(), deadline(20))
     finally:
         if process.returncode is None:
             process.kill()

@@ -11,6 +11,7 @@ from services.errors import PermissionDenied
 from services.operations.retention import Retention, forget_old
 from services.people.models import Role
 from services.realtime import RealtimeService
+from tests.speed import deadline
 from tests.world import World, until
 
 pytestmark = pytest.mark.integration
@@ -148,6 +149,6 @@ async def gone(world: World, id: UUID) -> bool:
 
 
 async def forget_everything(world: World) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(deadline(30)):
         while any((await forget_old(world.database)).values()):
             pass

@@ -166,9 +166,7 @@ async def test_where_narrows_what_is_told_and_a_row_that_leaves_it_is_told_as_go
     assert [(bool(delta.old), bool(delta.new)) for delta in told] == [(False, True), (True, False)]
 
 
-async def test_a_removed_member_stops_within_seconds_and_the_others_go_on(
-    world: World, realtime: RealtimeService
-) -> None:
+async def test_a_removed_member_stops_and_the_others_go_on(world: World, realtime: RealtimeService) -> None:
     org = await world.organization()
     ada, bob = await world.person(org), await world.person(org)
     for_bob = realtime.subscribe(STREAMS, org, session=bob)

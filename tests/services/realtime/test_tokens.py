@@ -23,16 +23,17 @@ from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, Supab
 from services.realtime import supervisor as supervisor_module
 from services.realtime.transports.transport import Link, Sink
 from tests.services.realtime.watch import CONNECTED, CONNECTING, DISCONNECTED, ERROR, path
+from tests.speed import product_timeout
 from tests.world import Person, World, until
 
 pytestmark = pytest.mark.integration
 each_transport = pytest.mark.parametrize("kind", list(FeedKind))
-LIFETIME = 4
+LIFETIME = max(4, round(product_timeout(2)))
 
 
 @pytest.fixture(scope="module")
 async def brief(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """A world whose access tokens last a few seconds."""
+    """A world whose access tokens last a few seconds: long enough to be renewed on a busy machine."""
     data: Path = tmp_path_factory.mktemp("brief") / "data"
     async with LocalSupabase.start(
         data=data, migrations=MIGRATIONS, app_role=APP_ROLE, token_lifetime=LIFETIME
@@ -49,9 +50,9 @@ async def brief(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Margins that suit such tokens."""
-    monkeypatch.setattr(sessions_module, "MARGIN", timedelta(seconds=2))
+    monkeypatch.setattr(sessions_module, "MARGIN", timedelta(seconds=LIFETIME / 2))
     monkeypatch.setattr(sessions_module, "CHECK_INTERVAL", 0.2)
-    monkeypatch.setattr(supervisor_module, "TOKEN_MARGIN", timedelta(seconds=1))
+    monkeypatch.setattr(supervisor_module, "TOKEN_MARGIN", timedelta(seconds=LIFETIME / 4))
     monkeypatch.setattr(supervisor_module, "MAINTENANCE_INTERVAL_SECONDS", 0.2)
 
 
@@ -111,7 +112,7 @@ async def test_tokens_are_renewed_before_they_end_and_the_channel_goes_on_withou
         leave()
 
 
-async def test_a_session_that_cannot_renew_is_said_within_ten_seconds_and_heals_with_a_new_one(brief: World) -> None:
+async def test_a_session_that_cannot_renew_is_said_and_heals_with_a_new_one(brief: World) -> None:
     org = await brief.organization()
     person = await brief.person(org)
     expiring = await fresh_session(brief, person)
@@ -164,7 +165,7 @@ async def test_before_the_lenders_token_ends_the_channel_goes_over_to_another_me
         leave()
 
 
-async def test_a_revoked_session_takes_its_leases_away_within_ten_seconds(world: World) -> None:
+async def test_a_revoked_session_takes_its_leases_away(world: World) -> None:
     org = await world.organization()
     person = await world.person(org)
     session = await fresh_session(world, person)

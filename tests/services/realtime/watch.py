@@ -10,6 +10,7 @@ from uuid import UUID
 from services.entities import STREAMS, ConnectionStatus, Stream
 from services.feed_kind import FeedKind
 from services.realtime import TRANSPORTS, DatabaseSource, Delta, RealtimeService, Subscription
+from tests.speed import deadline
 from tests.world import Person, World, until
 
 CONVERGES = 5.0
@@ -40,7 +41,7 @@ class Watch:
 
     async def converges(self) -> None:
         """Fail unless the subscription is connected and equals the database soon after the fault has ended."""
-        async with asyncio.timeout(CONVERGES + 1):
+        async with asyncio.timeout(deadline(CONVERGES + 1)):
             await until(self.equal, within=CONVERGES, what="the subscription equals the database")
             await until(lambda: self.subscription.status.status is CONNECTED, within=CONVERGES, what="it is connected")
         assert not self.subscription.status.cause
