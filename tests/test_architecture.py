@@ -20,7 +20,7 @@ LAYERS = (
     "services.plan",
     "services.settings",
     "services.infra",
-    "services.auth.client",
+    "services.auth",
     "services.entities.base",
     "services.entities",
     "services.people",

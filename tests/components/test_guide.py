@@ -46,6 +46,7 @@ SHOWS = {
     "show_heartbeat": r"\d+ ms, 0 missed",
     "refresh": "1 streams",
     "use_all_streams_progress": "1 streams",
+    "use_rows": "1 streams",
 }
 
 

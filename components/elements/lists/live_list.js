@@ -185,10 +185,10 @@ export default {
     onMounted(() => {
       emit("live");
       if (!props.pages) return;
-      addEventListener("scroll", look, { passive: true }); // once a frame at most
+      addEventListener("scroll", checkScroll, { passive: true }); // once a frame at most
       resized.observe(root.value);
     });
-    onUnmounted(() => (removeEventListener("scroll", look), resized.disconnect(), clearTimeout(greying)));
+    onUnmounted(() => (removeEventListener("scroll", checkScroll), resized.disconnect(), clearTimeout(greying)));
     const pill = computed(() => {
       const { new: count, moved } = facts.waiting;
       return count ? `${count} new` : moved ? "Sort again" : "";
