@@ -6,7 +6,7 @@ from nicegui import core, ui
 
 from components.shell.theme.theme import serve_styles
 from pages.api.app import create_api
-from pages.api.endpoints import PREFIX
+from pages.api.errors import PREFIX
 from pages.frame import register_frame
 from pages.http.auth_middleware import AuthMiddleware
 from pages.http.export import export_routes

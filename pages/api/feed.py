@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from pages.api.endpoints import RUN_PAGES
+from pages.api.operations import RUN_PAGES
 from services.ingest import EventStreamHub, IngestKey, RunChange
 
 # A proxy closes what is silent, and a program takes silence for a connection that was lost.

@@ -4,7 +4,16 @@ import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    WithJsonSchema,
+    model_validator,
+)
 
 from services.entities import AgentStatus, GoalStatus, NotificationType, Priority, ScanStatus
 from services.entities.alerts import priority_of
@@ -245,10 +254,10 @@ class Batch(Body):
             ]
         }
     )
-    operations: list[Any] = Field(
+    operations: list[Annotated[Any, WithJsonSchema(BatchOperation.model_json_schema())]] = Field(
         min_length=1,
         max_length=MAX_OPERATIONS,
-        description="At most 500. One that does not fit is refused by itself.",
+        description="At most 500. An invalid operation is refused by itself.",
     )
 
 

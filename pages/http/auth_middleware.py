@@ -5,14 +5,14 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from components.shell.theme.theme import STYLES_BELOW
-from pages.api.endpoints import PREFIX
+from pages.api.errors import PREFIX
 from pages.http.downloads import Downloads
+from pages.page.bodies import limit_body
 from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions, UserSession
 from services.errors import AuthUnavailable, SessionExpired
@@ -50,7 +50,7 @@ class AuthMiddleware:
             # Programs come with a key. No session is looked for, so that a cookie can never authorise there.
             await self._app(scope, receive, send)
         else:
-            await self._serve_person(scope, at_most(MAX_BYTES, receive), send)
+            await self._serve_person(scope, limit_body(MAX_BYTES, receive), send)
 
     async def _serve_person(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = HTTPConnection(scope)
@@ -103,21 +103,6 @@ async def _refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1008})
         return
     await PlainTextResponse("This socket was not opened by a page of this app.", status_code=403)(scope, receive, send)
-
-
-def at_most(size: int, receive: Receive) -> Receive:
-    """`receive`, but a body of more than `size` bytes is refused with 413, whatever length was announced."""
-    taken = 0
-
-    async def receive_some() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > size:
-            raise HTTPException(413, f"The body is larger than {size} bytes.")
-        return message
-
-    return receive_some
 
 
 def session_of(connection: HTTPConnection) -> UserSession | None:

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from pages.api.app import create_api
-from pages.api.endpoints import PREFIX
+from pages.api.errors import PREFIX
 from pages.http.auth_middleware import AuthMiddleware
 from pages.http.session_routes import session_routes
 from pages.page.services import Services

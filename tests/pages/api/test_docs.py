@@ -6,7 +6,8 @@ import httpx
 import pytest
 from fastapi.openapi.models import OpenAPI
 
-from pages.api.endpoints import ENDPOINTS, PREFIX
+from pages.api.errors import PREFIX
+from pages.api.operations import OPERATIONS
 
 pytestmark = pytest.mark.integration
 
@@ -17,7 +18,7 @@ async def test_the_openapi_document_is_valid_whole_and_names_every_request(api: 
     OpenAPI.model_validate(document)
     asked = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert asked == {
-        *((each.method, each.path) for each in ENDPOINTS),
+        *((each.method, each.path) for each in OPERATIONS),
         ("POST", "/batch"),
         ("GET", "/me"),
         ("GET", "/feed"),
@@ -26,7 +27,7 @@ async def test_the_openapi_document_is_valid_whole_and_names_every_request(api: 
         found: Any = document
         for part in reference.removeprefix("#/").split("/"):
             found = found[part]
-    for endpoint in ENDPOINTS:
+    for endpoint in OPERATIONS:
         schema = document["components"]["schemas"][endpoint.body.__name__]
         for name, field in schema["properties"].items():
             assert field.get("description") or "$ref" in field or "anyOf" in field, f"{endpoint.path}: {name}"
@@ -43,7 +44,7 @@ def references(value: Any) -> list[str]:
 
 async def test_the_documentation_needs_nothing_from_elsewhere(api: httpx.AsyncClient) -> None:
     page = (await api.get(f"{PREFIX}/docs")).text
-    for endpoint in ENDPOINTS:
+    for endpoint in OPERATIONS:
         assert f"{endpoint.method} {endpoint.path}" in page
     assert "http://app.test/api/v1" in page
     assert "<script" not in page

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pages.api.endpoints import PREFIX
+from pages.api.errors import PREFIX
 from services.infra.rate_limiter import Rate
 from services.ingest import KeyScope
 from services.ingest.administration import revoke_key

@@ -7,7 +7,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from pages.api.endpoints import ENDPOINTS, PREFIX
+from pages.api.errors import PREFIX
+from pages.api.operations import OPERATIONS
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate
 from services.ingest import KeyScope
@@ -110,7 +111,7 @@ async def test_what_was_never_reported_is_not_found(program: Program) -> None:
 )
 async def test_without_a_good_key_nothing_is_done(api: httpx.AsyncClient, header: str) -> None:
     for method, path in [
-        *((each.method, each.path.format(slug="x")) for each in ENDPOINTS),
+        *((each.method, each.path.format(slug="x")) for each in OPERATIONS),
         ("POST", "/batch"),
         ("GET", "/me"),
     ]:

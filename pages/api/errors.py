@@ -1,0 +1,136 @@
+"""Failures of the API: which status each code has, how validation errors read, and the answers to them."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+
+from pages.api import models
+from services.errors import IngestRefused
+from services.ingest import Code
+
+PREFIX = "/api/v1"
+STATUSES = {
+    Code.MALFORMED: 400,
+    Code.BAD_KEY: 401,
+    Code.SCOPE: 403,
+    Code.NOT_FOUND: 404,
+    Code.FINISHED: 409,
+    Code.IDEMPOTENCY_CONFLICT: 409,
+    Code.TOO_LARGE: 413,
+    Code.INVALID: 422,
+    Code.RATE: 429,
+    Code.UNAVAILABLE: 503,
+}
+MEANINGS = {
+    400: "`malformed`: the body is not JSON",
+    401: "`bad_key`: the key is unknown or was revoked",
+    403: "`scope`: the key lacks the scope for this",
+    404: "`not_found`: there is no such run or endpoint",
+    409: "`finished`: a finished run is not rewritten; or `idempotency_conflict`: the same key with another body",
+    413: "`too_large`: the body is larger than 1 MiB",
+    422: "`invalid`: `field` names the invalid field",
+    429: "`rate`: too many requests; `Retry-After` says when to try again",
+    503: "`unavailable`: the database does not answer; `Retry-After` says when to try again",
+}
+FAILURES: dict[int | str, dict[str, Any]] = {
+    status: {"model": models.Failure, "description": meaning} for status, meaning in MEANINGS.items()
+}
+"""The failure responses of every endpoint, for OpenAPI."""
+MAX_SHOWN = 80
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def add_error_handlers(api: FastAPI) -> None:
+    """Answer refusals, invalid requests and unknown endpoints in the API's own format."""
+    api.add_exception_handler(IngestRefused, _on_refusal)
+    api.add_exception_handler(RequestValidationError, _on_invalid_request)
+    api.add_exception_handler(HTTPException, _on_http_error)
+
+
+def failure_of(refusal: IngestRefused) -> tuple[int, dict[str, Any]]:
+    """The status and the body that a program gets for a refusal."""
+    error = {"code": refusal.code, "message": str(refusal)}
+    if refusal.field:
+        error["field"] = refusal.field
+    return STATUSES[Code(refusal.code)], {"error": error}
+
+
+def validated(model: type[M], value: Any) -> M:
+    """Validate a value; raises IngestRefused that names the first invalid field and its value."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False)[0]) from error
+
+
+def no_such_endpoint(method: str, path: str) -> IngestRefused:
+    """The refusal of a request to an unknown endpoint."""
+    return IngestRefused(
+        Code.NOT_FOUND, f"There is no {method} {path[:200]}; {PREFIX}/docs lists the endpoints.", field=None
+    )
+
+
+def invalid(problem: Any) -> IngestRefused:
+    """The refusal for one of pydantic's error details; its `loc` is relative to the body."""
+    path = [str(part) for part in problem["loc"] if not str(part).startswith(("function-", "constrained-"))]
+    message = problem["msg"].removeprefix("Value error, ")
+    name = ".".join(path)
+    if not path and problem["type"] == "value_error":
+        name, _, message = message.partition(": ")
+        return IngestRefused(Code.INVALID, f"{name}: {message}.", field=name)
+    if not path:
+        return IngestRefused(Code.INVALID, f"The body must be a JSON object, not {_shown(problem['input'])}.")
+    if problem["type"] == "missing":
+        return IngestRefused(Code.INVALID, f"{name} is missing.", field=name)
+    reason = _reason(problem["type"], path, message)
+    return IngestRefused(Code.INVALID, f"{name} is {_shown(problem['input'])}: {reason}.", field=name)
+
+
+def _reason(kind: str, path: Sequence[str], message: str) -> str:
+    match kind:
+        case "extra_forbidden":
+            return "there is no such field; see the documentation for the fields"
+        case "string_pattern_mismatch" if path[-1] in ("slug", "stream"):
+            return "a slug has 1 to 120 characters out of A-Z a-z 0-9 . _ : -"
+        case "string_pattern_mismatch" if path[0] in ("run", "runs"):
+            return 'the path of a run is "streams/<slug>", "scans/<slug>" or "agents/<slug>"'
+        case "string_pattern_mismatch":
+            return "it must begin with /, http:// or https://"
+        case _:
+            return message[:1].lower() + message[1:]
+
+
+def _shown(value: Any) -> str:
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    return shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"
+
+
+async def _on_refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, IngestRefused)
+    status, body = failure_of(error)
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if error.code == Code.BAD_KEY:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body, status, headers)
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problem = error.errors()[0]
+    # The first part of the location is "body", "path" or "header".
+    return await _on_refusal(request, invalid({**problem, "loc": problem["loc"][1:]}))
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return await _on_refusal(request, no_such_endpoint(request.method, request.url.path.removeprefix(PREFIX)))

@@ -1,0 +1,144 @@
+"""The operations of the API: what each writes, where people see it, and what a program is answered."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from pages.api import models
+from pages.api.errors import no_such_endpoint, validated
+from services.ingest import Answer, Operation, Target, Verb
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOperation:
+    """One endpoint that writes.
+
+    Args:
+        method: Its HTTP method.
+        path: Its path, with `{slug}` for a run.
+        target: What it writes.
+        verb: Whether it reports or finishes.
+        body: Model of the request body.
+        page: Path of the page that shows what was written, with `{id}`.
+    """
+
+    method: str
+    path: str
+    target: Target
+    verb: Verb
+    body: type[models.Body]
+    page: str
+
+    @property
+    def has_slug(self) -> bool:
+        """Whether its path names a run."""
+        return "{slug}" in self.path
+
+
+RUN_PAGES = {
+    "streams": "/streams/{id}",
+    "scans": "/monitoring/scans?selected={id}",
+    "agents": "/monitoring/agents?selected={id}",
+}
+
+
+def _report(target: Target, body: type[models.Body]) -> ApiOperation:
+    return ApiOperation(
+        method="PUT",
+        path=f"/{target}/{{slug}}",
+        target=target,
+        verb=Verb.REPORT,
+        body=body,
+        page=RUN_PAGES[target],
+    )
+
+
+def _finish(target: Target, body: type[models.Body]) -> ApiOperation:
+    return ApiOperation(
+        method="POST",
+        path=f"/{target}/{{slug}}/finish",
+        target=target,
+        verb=Verb.FINISH,
+        body=body,
+        page=RUN_PAGES[target],
+    )
+
+
+def _post(target: Target, body: type[models.Body], page: str = "") -> ApiOperation:
+    return ApiOperation(method="POST", path=f"/{target}", target=target, verb=Verb.REPORT, body=body, page=page)
+
+
+REPORT_STREAM = _report(Target.STREAMS, models.StreamReport)
+FINISH_STREAM = _finish(Target.STREAMS, models.StreamFinish)
+REPORT_SCAN = _report(Target.SCANS, models.ScanReport)
+FINISH_SCAN = _finish(Target.SCANS, models.ScanFinish)
+REPORT_AGENT = _report(Target.AGENTS, models.AgentReport)
+FINISH_AGENT = _finish(Target.AGENTS, models.AgentFinish)
+SEND_ALERT = _post(Target.ALERTS, models.AlertReport, "/alerts")
+SEND_NOTIFICATION = _post(Target.NOTIFICATIONS, models.NotificationReport, "/notifications")
+ADD_LOG_LINES = _post(Target.LOGS, models.LogReport)
+SEND_HEARTBEATS = _post(Target.HEARTBEATS, models.HeartbeatReport)
+OPERATIONS = (
+    REPORT_STREAM,
+    FINISH_STREAM,
+    REPORT_SCAN,
+    FINISH_SCAN,
+    REPORT_AGENT,
+    FINISH_AGENT,
+    SEND_ALERT,
+    SEND_NOTIFICATION,
+    ADD_LOG_LINES,
+    SEND_HEARTBEATS,
+)
+"""Every operation that a batch may contain."""
+
+
+class _SlugPath(models.Body):
+    slug: models.Slug
+
+
+def planned_operation(asked: Any) -> tuple[ApiOperation, Operation]:
+    """Validate one operation of a batch; raises IngestRefused that names the field and its value."""
+    each = validated(models.BatchOperation, asked)
+    operation, slug = find_operation(each.method, each.path.split("?")[0])
+    if slug is not None:
+        validated(_SlugPath, {"slug": slug})
+    body = validated(operation.body, {} if each.body is None else each.body)
+    return operation, operation_of(operation, slug, body, each.idempotency_key)
+
+
+def find_operation(method: str, path: str) -> tuple[ApiOperation, str | None]:
+    """Find the operation of a method and a path, with the slug; raises IngestRefused when there is none."""
+    parts = path.removeprefix("/").split("/")
+    for operation in OPERATIONS:
+        wanted = operation.path.removeprefix("/").split("/")
+        if operation.has_slug and len(parts) > 1:
+            wanted[1] = parts[1]
+        if operation.method == method and wanted == parts:
+            return operation, parts[1] if operation.has_slug else None
+    raise no_such_endpoint(method, path)
+
+
+def operation_of(operation: ApiOperation, slug: str | None, body: BaseModel, idempotency_key: str | None) -> Operation:
+    """The operation for `Ingest`, with only the fields that the program sent."""
+    return Operation(
+        target=operation.target,
+        verb=operation.verb,
+        slug=slug,
+        body=body.model_dump(mode="json", exclude_none=True),
+        idempotency_key=idempotency_key,
+    )
+
+
+def answer_of(operation: ApiOperation, asked: Operation, answer: Answer) -> tuple[int, dict[str, Any]]:
+    """The status and the body that a program gets."""
+    status = 201 if answer.is_new else 200
+    if asked.target is Target.HEARTBEATS:
+        return status, answer.more
+    page, slug = operation.page, asked.slug
+    if asked.target is Target.LOGS:
+        run, _, slug = asked.body["run"].partition("/")
+        page = RUN_PAGES[run]
+    id = str(answer.id) if answer.id else None
+    return status, {"id": id, "slug": slug, "created": answer.is_new, "url": page.format(id=answer.id), **answer.more}

@@ -1,0 +1,138 @@
+"""Requests of the API: authenticated before their body is read, with a capped and strictly parsed body."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+from pydantic_core import from_json
+from starlette.types import Receive, Scope
+
+from pages.api.operations import ApiOperation, answer_of, operation_of
+from pages.page.bodies import read_at_most
+from services.errors import IngestRefused
+from services.ingest import Code, Ingest, IngestKey
+
+MAX_BODY_BYTES = 2**20
+MAX_IDEMPOTENCY_KEY = 200
+JSON_TYPE = (b"content-type", b"application/json")
+
+
+class ApiRequest(Request):
+    """A request with a body that was read and parsed before."""
+
+    def __init__(self, scope: Scope, receive: Receive, raw: bytes, parsed: Any) -> None:
+        # The body is JSON, whatever its content type says: `curl -d` sends that of a form.
+        headers = [*(pair for pair in scope["headers"] if pair[0] != b"content-type"), JSON_TYPE]
+        super().__init__({**scope, "headers": headers}, receive)
+        self._raw = raw
+        self._parsed = parsed
+
+    async def body(self) -> bytes:
+        return self._raw
+
+    async def json(self) -> Any:
+        return self._parsed
+
+
+class ApiRoute(APIRoute):
+    """A route that authenticates a request before it reads the body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def authenticated(request: Request) -> Response:
+            ingest: Ingest = request.app.state.ingest
+            request.state.key = await ingest.authenticate(bearer_token(request))
+            if self.body_field is None:
+                return await handle(request)
+            raw = await read_at_most(MAX_BODY_BYTES, request, _too_large)
+            parsed = parse_json(raw)
+            if parsed is None:
+                raw, parsed = b"{}", {}
+            return await handle(ApiRequest(request.scope, request.receive, raw, parsed))
+
+        return authenticated
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=MAX_IDEMPOTENCY_KEY,
+        description="1 to 200 characters; the request is applied once within a day.",
+    ),
+]
+_scheme = HTTPBearer(auto_error=False, scheme_name="key", description="A key of an organisation: `lw_<id>_<secret>`")
+Documented = Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)]
+"""Declares the security scheme in OpenAPI; `ApiRoute` has authenticated the request before."""
+
+
+class ApiCall:
+    """One authenticated request: its key, and what it may do with it."""
+
+    def __init__(
+        self,
+        request: Request,
+        _credentials: Documented,
+        idempotency_key: IdempotencyKey = None,
+    ) -> None:
+        self.ingest: Ingest = request.app.state.ingest
+        self.key: IngestKey = request.state.key
+        self.idempotency_key = idempotency_key
+
+    async def write(self, operation: ApiOperation, body: BaseModel, slug: str | None = None) -> Response:
+        """Apply one operation, and answer with what was written."""
+        asked = operation_of(operation, slug, body, self.idempotency_key)
+        (outcome,) = await self.ingest.apply(self.key, [asked])
+        if isinstance(outcome, IngestRefused):
+            raise outcome
+        status, answer = answer_of(operation, asked, outcome)
+        return JSONResponse(answer, status)
+
+
+Call = Annotated[ApiCall, Depends()]
+
+
+def authenticated_key(request: Request, _credentials: Documented) -> IngestKey:
+    """The key that `ApiRoute` authenticated."""
+    key: IngestKey = request.state.key
+    return key
+
+
+Key = Annotated[IngestKey, Depends(authenticated_key)]
+
+
+def bearer_token(request: Request) -> str:
+    """The token of the header `Authorization`; an empty string without one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def parse_json(raw: bytes) -> Any:
+    """Parse a body, None for an empty one; raises IngestRefused for what is not JSON or cannot be stored."""
+    if not raw.strip():
+        return None
+    try:
+        value = from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise IngestRefused(Code.MALFORMED, f"The body is not JSON: {error}.") from error
+    if b"\\u0000" in raw and _has_nul(value):
+        raise IngestRefused(Code.INVALID, "A text of the body contains the character NUL, which cannot be stored.")
+    return value
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_has_nul(each) for pair in value.items() for each in pair)
+    return isinstance(value, list) and any(map(_has_nul, value))
+
+
+def _too_large() -> IngestRefused:
+    return IngestRefused(Code.TOO_LARGE, "The body is larger than 1 MiB: send it in several requests.")

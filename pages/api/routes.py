@@ -1,0 +1,126 @@
+"""The endpoints of the API, typed: request and response models, and failures, for validation and for OpenAPI."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from pages.api import models, operations
+from pages.api.errors import FAILURES, failure_of
+from pages.api.feed import Change, feed_response
+from pages.api.operations import ApiOperation, answer_of, planned_operation
+from pages.api.requests import ApiRoute, Call, Key
+from pages.page.public_url import public_url
+from services.errors import IngestRefused
+from services.ingest import EventStreamHub, Ingest, Operation
+
+Slug = Annotated[
+    str, Path(pattern=models.SLUG, description="The run's name in its organisation.", examples=["nightly-import"])
+]
+CREATED: dict[int | str, dict[str, Any]] = {201: {"model": models.Written, "description": "Written, and new."}}
+SENT: dict[int | str, dict[str, Any]] = {201: {"model": models.Sent, "description": "Sent."}}
+
+router = APIRouter(route_class=ApiRoute, responses=FAILURES)
+
+
+@router.put("/streams/{slug}", response_model=models.Written, responses=CREATED, summary="Report a stream")
+async def report_stream(slug: Slug, report: models.StreamReport, call: Call) -> Response:
+    return await call.write(operations.REPORT_STREAM, report, slug)
+
+
+@router.post("/streams/{slug}/finish", response_model=models.Written, responses=CREATED, summary="Finish a stream")
+async def finish_stream(slug: Slug, finish: models.StreamFinish, call: Call) -> Response:
+    return await call.write(operations.FINISH_STREAM, finish, slug)
+
+
+@router.put("/scans/{slug}", response_model=models.Written, responses=CREATED, summary="Report a scan")
+async def report_scan(slug: Slug, report: models.ScanReport, call: Call) -> Response:
+    return await call.write(operations.REPORT_SCAN, report, slug)
+
+
+@router.post("/scans/{slug}/finish", response_model=models.Written, responses=CREATED, summary="Finish a scan")
+async def finish_scan(slug: Slug, finish: models.ScanFinish, call: Call) -> Response:
+    return await call.write(operations.FINISH_SCAN, finish, slug)
+
+
+@router.put("/agents/{slug}", response_model=models.Written, responses=CREATED, summary="Report an agent execution")
+async def report_agent(slug: Slug, report: models.AgentReport, call: Call) -> Response:
+    return await call.write(operations.REPORT_AGENT, report, slug)
+
+
+@router.post(
+    "/agents/{slug}/finish", response_model=models.Written, responses=CREATED, summary="Finish an agent execution"
+)
+async def finish_agent(slug: Slug, finish: models.AgentFinish, call: Call) -> Response:
+    return await call.write(operations.FINISH_AGENT, finish, slug)
+
+
+@router.post("/alerts", response_model=models.Sent, responses=SENT, summary="Send an alert")
+async def send_alert(report: models.AlertReport, call: Call) -> Response:
+    return await call.write(operations.SEND_ALERT, report)
+
+
+@router.post("/notifications", response_model=models.Sent, responses=SENT, summary="Send a notification")
+async def send_notification(report: models.NotificationReport, call: Call) -> Response:
+    return await call.write(operations.SEND_NOTIFICATION, report)
+
+
+@router.post("/logs", response_model=models.Logged, responses=CREATED, summary="Add lines to a run's log")
+async def add_log_lines(report: models.LogReport, call: Call) -> Response:
+    return await call.write(operations.ADD_LOG_LINES, report)
+
+
+@router.post("/heartbeats", response_model=models.Beaten, summary="Send heartbeats of runs")
+async def send_heartbeats(report: models.HeartbeatReport, call: Call) -> Response:
+    return await call.write(operations.SEND_HEARTBEATS, report)
+
+
+@router.post("/batch", response_model=models.BatchAnswer, summary="Apply several operations")
+async def apply_batch(batch: models.Batch, key: Key, request: Request) -> Response:
+    """Apply the operations in order in one transaction; an invalid one is refused by itself."""
+    ingest: Ingest = request.app.state.ingest
+    planned = [_planned(each) for each in batch.operations]
+    wanted = [each[1] for each in planned if not isinstance(each, IngestRefused)]
+    outcomes = iter(await ingest.apply(key, wanted) if wanted else [])
+    results = []
+    for each in planned:
+        outcome = each if isinstance(each, IngestRefused) else next(outcomes)
+        if isinstance(outcome, IngestRefused):
+            status, body = failure_of(outcome)
+        else:
+            assert not isinstance(each, IngestRefused)
+            status, body = answer_of(*each, outcome)
+        results.append({"status": status, "body": body})
+    return JSONResponse({"results": results})
+
+
+@router.get("/me", response_model=models.Me, summary="Check a key")
+async def me(key: Key, request: Request) -> models.Me:
+    ingest: Ingest = request.app.state.ingest
+    await ingest.touch(key)
+    return models.Me(
+        organization=models.Named(id=key.org_id, name=key.org_name),
+        key=models.Named(id=key.id, name=key.label),
+        scopes=sorted(key.scopes),
+        url=public_url(request),
+    )
+
+
+@router.get(
+    "/feed",
+    response_class=StreamingResponse,
+    responses={200: {"model": Change, "description": "Events `change`; comments keep the connection alive."}},
+    summary="Follow runs as server-sent events",
+)
+async def feed(key: Key, request: Request) -> Response:
+    ingest: Ingest = request.app.state.ingest
+    event_streams: EventStreamHub = request.app.state.event_streams
+    await ingest.touch(key)
+    return feed_response(event_streams, key)
+
+
+def _planned(asked: object) -> tuple[ApiOperation, Operation] | IngestRefused:
+    try:
+        return planned_operation(asked)
+    except IngestRefused as refusal:
+        return refusal
