@@ -3,7 +3,8 @@ import { computed, onMounted, onUnmounted, ref } from "vue";
 import { pageLink } from "shared";
 
 const PATIENCE = 1500; // ms between g and the letter
-const FIELDS = 'input, textarea, select, [contenteditable=""], [contenteditable="true"], [role="menu"], [role="listbox"]';
+const FIELDS =
+  'input, textarea, select, [contenteditable=""], [contenteditable="true"], [role="menu"], [role="listbox"]';
 const MODALS = 'dialog[open], [aria-modal="true"]';
 
 export default {

@@ -103,10 +103,13 @@ export const exactTime = (ms) => dateTime.format(ms);
 export const clockTime = (ms) => clock.format(ms);
 
 const UNKNOWN = { tone: "neutral", icon: "help_outline", pulse: false };
-export const statusStyleOf = (statusStyles, status) => statusStyles?.[status] ?? { ...UNKNOWN, label: String(status ?? "Unknown") };
+export const statusStyleOf = (statusStyles, status) =>
+  statusStyles?.[status] ?? { ...UNKNOWN, label: String(status ?? "Unknown") };
 
 // Ticks at round numbers and round times.
-const SPANS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000];
+const SPANS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000,
+];
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 

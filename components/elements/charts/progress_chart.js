@@ -52,7 +52,9 @@ export default {
       return facts.value.running ? path + `H${x(to)}` : path;
     });
     const area = computed(() => `${line.value}V${frame.value.bottom}H${frame.value.x(frame.value.from)}Z`);
-    const xTicks = computed(() => axis.times(frame.value.from, frame.value.to, Math.max(2, Math.floor(width.value / 140))));
+    const xTicks = computed(() =>
+      axis.times(frame.value.from, frame.value.to, Math.max(2, Math.floor(width.value / 140))),
+    );
     const yTicks = computed(() => axis.steps(frame.value.top, 4));
 
     function hover(event) {
@@ -65,14 +67,38 @@ export default {
       if (!hovered.value || !frame.value) return null;
       const [ms, done, whole] = hovered.value;
       const left = frame.value.x(ms);
-      return { left, top: frame.value.y(done), flips: left > width.value / 2, text: `${number.format(done)}${props.unit} of ${number.format(whole)}${props.unit}`, time: exactTime(ms) };
+      return {
+        left,
+        top: frame.value.y(done),
+        flips: left > width.value / 2,
+        text: `${number.format(done)}${props.unit} of ${number.format(whole)}${props.unit}`,
+        time: exactTime(ms),
+      };
     });
     const summary = computed(() => {
       if (!frame.value) return props.label;
       const [, done, whole] = frame.value.all.at(-1);
       return `${props.label}: ${number.format(done)}${props.unit} of ${number.format(whole)}${props.unit} since ${exactTime(frame.value.from)}`;
     });
-    return { apply, area, clockTime, frame, HEIGHT, host, hover, hovered, line, MARGIN, number, points, summary, tip, width, xTicks, yTicks };
+    return {
+      apply,
+      area,
+      clockTime,
+      frame,
+      HEIGHT,
+      host,
+      hover,
+      hovered,
+      line,
+      MARGIN,
+      number,
+      points,
+      summary,
+      tip,
+      width,
+      xTicks,
+      yTicks,
+    };
   },
   template: `
     <div ref="host" class="lw-chart" :style="{ height: HEIGHT + 'px' }">

@@ -39,7 +39,13 @@ export default {
           row,
           from: row.started_at,
           isRunning: row.status === "running",
-          to: row.completed_at ?? (row.duration_ms != null ? row.started_at + row.duration_ms : row.status === "running" ? null : row.started_at),
+          to:
+            row.completed_at ??
+            (row.duration_ms != null
+              ? row.started_at + row.duration_ms
+              : row.status === "running"
+                ? null
+                : row.started_at),
         }))
         .sort((a, b) => a.from - b.from),
     );
@@ -59,9 +65,23 @@ export default {
         ends[lane] = left + size + 1;
         const statusStyle = statusStyleOf(props.statusStyles, run.row.status);
         const ms = run.row.duration_ms ?? (run.to ?? to) - run.from;
-        return { ...run, left, lane, statusStyle, size, title: `${run.row.agent_name}\n${statusStyle.label}, ${duration(ms)}\n${exactTime(run.from)}` };
+        return {
+          ...run,
+          left,
+          lane,
+          statusStyle,
+          size,
+          title: `${run.row.agent_name}\n${statusStyle.label}, ${duration(ms)}\n${exactTime(run.from)}`,
+        };
       });
-      return { bars, from, to, x, lanes: ends.length, ticks: axis.times(from, to, Math.max(2, Math.floor(width.value / 140))) };
+      return {
+        bars,
+        from,
+        to,
+        x,
+        lanes: ends.length,
+        ticks: axis.times(from, to, Math.max(2, Math.floor(width.value / 140))),
+      };
     });
     return { apply, frame, host, LANE, rows, width };
   },

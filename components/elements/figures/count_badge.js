@@ -12,7 +12,8 @@ export default {
       at: fieldAttributes("inbox", props.counts.join("+"), "unread"),
       value: computed(() => props.counts.reduce((sum, key) => sum + (values[key] ?? 0), 0)),
       apply(batch) {
-        for (const [key, fields] of Object.entries(batch.reset?.rows ?? batch.set ?? {})) values[key] = fields.value ?? values[key];
+        for (const [key, fields] of Object.entries(batch.reset?.rows ?? batch.set ?? {}))
+          values[key] = fields.value ?? values[key];
       },
     };
   },

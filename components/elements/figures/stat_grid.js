@@ -9,7 +9,12 @@ const Counter = {
   props: { value: [Number, String] },
   setup(props) {
     const host = ref(null);
-    const lightUp = () => mayMove() && host.value?.animate({ color: [getComputedStyle(host.value).getPropertyValue("--lw-accent"), "currentColor"] }, LIGHT_UP);
+    const lightUp = () =>
+      mayMove() &&
+      host.value?.animate(
+        { color: [getComputedStyle(host.value).getPropertyValue("--lw-accent"), "currentColor"] },
+        LIGHT_UP,
+      );
     watch(() => props.value, lightUp, { flush: "post" });
     return { host };
   },
@@ -23,9 +28,15 @@ const Sparkline = {
     const path = computed(() => {
       const top = Math.max(1, ...props.values);
       const step = 100 / (props.values.length - 1);
-      return props.values.map((value, index) => `${index ? "L" : "M"}${(index * step).toFixed(2)},${(23 - (value / top) * 21).toFixed(2)}`).join("");
+      return props.values
+        .map(
+          (value, index) => `${index ? "L" : "M"}${(index * step).toFixed(2)},${(23 - (value / top) * 21).toFixed(2)}`,
+        )
+        .join("");
     });
-    const text = computed(() => `${props.label}, last hour: ${Math.min(...props.values)} to ${Math.max(...props.values)}`);
+    const text = computed(
+      () => `${props.label}, last hour: ${Math.min(...props.values)} to ${Math.max(...props.values)}`,
+    );
     return { path, text };
   },
   template: `

@@ -1,6 +1,19 @@
 // Everything about one row, beside its list.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowRef } from "vue";
-import { Elapsed, fieldAttributes, LiveDot, statusStyleOf, Pace, pageLink, percent, ProgressBar, StatusBadge, TimeAgo, duration, exactTime } from "shared";
+import {
+  Elapsed,
+  fieldAttributes,
+  LiveDot,
+  statusStyleOf,
+  Pace,
+  pageLink,
+  percent,
+  ProgressBar,
+  StatusBadge,
+  TimeAgo,
+  duration,
+  exactTime,
+} from "shared";
 
 export default {
   components: { Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
@@ -25,7 +38,13 @@ export default {
       if (before?.isConnected) before.focus({ preventScroll: true });
     });
     return {
-      duration, exactTime, head, isGone, pageLink, percent, row,
+      duration,
+      exactTime,
+      head,
+      isGone,
+      pageLink,
+      percent,
+      row,
       at: (key) => fieldAttributes(props.table + "-details", "row", key),
       statusStyle: computed(() => statusStyleOf(props.statusStyles, row.value?.status)),
       stateOf(index) {

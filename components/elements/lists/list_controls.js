@@ -53,7 +53,23 @@ export default {
     const isFiltered = () => state.q.trim() || Object.values(state.chosen).some((values) => values.length);
 
     onMounted(() => emit("live"));
-    return { apply, change, choose, clear, counts, exportQuery, input, isFiltered, isOn, options, pageLink, search, state, summary, toggle };
+    return {
+      apply,
+      change,
+      choose,
+      clear,
+      counts,
+      exportQuery,
+      input,
+      isFiltered,
+      isOn,
+      options,
+      pageLink,
+      search,
+      state,
+      summary,
+      toggle,
+    };
   },
   template: `
     <div class="lw-controls" role="search" :aria-label="'Filter ' + noun">

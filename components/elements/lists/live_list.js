@@ -94,7 +94,7 @@ export default {
       const children = [...(host.value?.children ?? [])];
       for (const child of children) moves.get(child)?.cancel();
       const after = children.map((child) => child.getBoundingClientRect());
-      children.forEach((child, index) => animate(child, before.get(child), after[index]));
+      for (const [index, child] of children.entries()) animate(child, before.get(child), after[index]);
     }
 
     function animate(child, from, to) {
@@ -117,7 +117,10 @@ export default {
       if (!props.pages || !host.value?.firstElementChild) return void Object.assign(space, { above: 0, below: 0 });
       const { columns, line } = grid();
       const after = Math.max(0, facts.total - facts.first - order.value.length);
-      Object.assign(space, { above: Math.ceil(facts.first / columns) * line, below: Math.ceil(after / columns) * line });
+      Object.assign(space, {
+        above: Math.ceil(facts.first / columns) * line,
+        below: Math.ceil(after / columns) * line,
+      });
     }
 
     function checkScroll() {

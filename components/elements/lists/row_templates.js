@@ -23,7 +23,13 @@ function rowComponent(statusField, template, more = () => ({})) {
     emits: ["markRead", "select"],
     setup(props) {
       const at = (field) => fieldAttributes(props.table, props.id, field);
-      return { at, statusStyle: computed(() => statusStyleOf(props.statusStyles, props.row[statusField])), pageLink, percent, ...more(props) };
+      return {
+        at,
+        statusStyle: computed(() => statusStyleOf(props.statusStyles, props.row[statusField])),
+        pageLink,
+        percent,
+        ...more(props),
+      };
     },
     template,
   };
@@ -161,12 +167,19 @@ const ActivityRow = rowComponent(
 
 const FIGURES = {
   streams: { status: "goal_status", share: "percentage", done: "completed", all: "total" },
-  acquisition_scans: { status: "status", share: "progress_percentage", done: "targets_analyzed", all: "targets_identified" },
+  acquisition_scans: {
+    status: "status",
+    share: "progress_percentage",
+    done: "targets_analyzed",
+    all: "targets_identified",
+  },
 };
 
 const figuresOf = (template) => (props) => ({
   names: FIGURES[template],
-  part: computed(() => Object.fromEntries(Object.entries(FIGURES[template]).map(([part, name]) => [part, props.row[name]]))),
+  part: computed(() =>
+    Object.fromEntries(Object.entries(FIGURES[template]).map(([part, name]) => [part, props.row[name]])),
+  ),
 });
 
 const fullProgress = (template) =>
@@ -226,7 +239,10 @@ const TEMPLATES = {
   "streams-full": { component: fullProgress("streams"), layout: "lw-progresses" },
   "streams-compact": { component: compactProgress("streams"), layout: "lw-progresses lw-progresses--compact" },
   "acquisition_scans-full": { component: fullProgress("acquisition_scans"), layout: "lw-progresses" },
-  "acquisition_scans-compact": { component: compactProgress("acquisition_scans"), layout: "lw-progresses lw-progresses--compact" },
+  "acquisition_scans-compact": {
+    component: compactProgress("acquisition_scans"),
+    layout: "lw-progresses lw-progresses--compact",
+  },
 };
 
 export const templateOf = (name) => TEMPLATES[name] ?? { component: DefaultRow, layout: "lw-lines" };

@@ -59,7 +59,20 @@ export default {
     }
     onMounted(() => emit("live"));
     return {
-      apply, clear, clockTime, events, exactTime, found, isPaused, missed, save, table, tables, text, toggle, waiting,
+      apply,
+      clear,
+      clockTime,
+      events,
+      exactTime,
+      found,
+      isPaused,
+      missed,
+      save,
+      table,
+      tables,
+      text,
+      toggle,
+      waiting,
       shown: computed(() => found.value.slice(0, SHOWN)),
       kind: (event) => KINDS[event.event],
       lag: (ms) => (ms == null ? "–" : ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`),

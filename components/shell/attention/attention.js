@@ -74,7 +74,11 @@ export default {
       if (!rows.length) return;
       if (props.sound) ringFor(rows.map((row) => row.id));
       if (!props.toasts) return;
-      for (const table of new Set(rows.map((row) => row.table))) show(table, rows.filter((row) => row.table === table));
+      for (const table of new Set(rows.map((row) => row.table)))
+        show(
+          table,
+          rows.filter((row) => row.table === table),
+        );
       while (shown.value.length > MOST) {
         const most = (table) => shown.value.filter((toast) => toast.table === table).length;
         unite(shown.value.map((toast) => toast.table).sort((a, b) => most(b) - most(a))[0]);
@@ -97,7 +101,13 @@ export default {
 
     function say(rows) {
       const top = Math.max(...rows.map((row) => row.rank));
-      const text = rows.length === 1 ? `${rows[0].title}: ${rows[0].message}` : `${rows.length} new: ${rows.slice(0, NAMED).map((row) => row.title).join(", ")}`;
+      const text =
+        rows.length === 1
+          ? `${rows[0].title}: ${rows[0].message}`
+          : `${rows.length} new: ${rows
+              .slice(0, NAMED)
+              .map((row) => row.title)
+              .join(", ")}`;
       said[top >= URGENT ? "alert" : "status"] = text;
     }
 
@@ -116,7 +126,8 @@ export default {
     // An urgent one stays until it is dismissed or read; the others' time runs while somebody can see them.
     function age() {
       if (document.hidden) return;
-      for (const toast of shown.value) if (toast.key !== held && !toast.rows.some((row) => row.rank >= URGENT)) toast.left -= 1;
+      for (const toast of shown.value)
+        if (toast.key !== held && !toast.rows.some((row) => row.rank >= URGENT)) toast.left -= 1;
       shown.value = shown.value.filter((toast) => toast.left > 0);
     }
     let clock = null;

@@ -31,7 +31,10 @@ async function draw() {
   const canvas = Object.assign(document.createElement("canvas"), { width: SIZE, height: SIZE });
   const pen = canvas.getContext("2d");
   if (image.naturalWidth) pen.drawImage(image, 0, 0, SIZE, SIZE);
-  for (const [radius, colour] of [[20, "#fff"], [15, "#d63b31"]]) {
+  for (const [radius, colour] of [
+    [20, "#fff"],
+    [15, "#d63b31"],
+  ]) {
     pen.beginPath();
     pen.arc(SIZE - 20, 20, radius, 0, 2 * Math.PI);
     pen.fillStyle = colour;

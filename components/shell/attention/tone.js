@@ -2,7 +2,10 @@
 const RUNG = "lw-rung";
 const KEPT = 50;
 const PAUSE = 3000; // between two tones
-const NOTES = [[660, 0], [880, 0.12]]; // Hz, seconds from now
+const NOTES = [
+  [660, 0],
+  [880, 0.12],
+]; // Hz, seconds from now
 const LENGTH = 0.22;
 let context = null;
 let resting = 0;
