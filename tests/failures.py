@@ -44,7 +44,7 @@ def trimmed_traceback(report: pytest.TestReport | pytest.CollectReport) -> Excep
     if len(lines) > TRACE_LINES:
         end = min(len(lines), _cause(lines) + CAUSE_LINES)
         start = max(HEAD_LINES, end - (TRACE_LINES - HEAD_LINES - 2))
-        left_out = f"… {start - HEAD_LINES} lines and {len(lines) - end} at the end are left out …"
+        left_out = f"… {start - HEAD_LINES} lines here and {len(lines) - end} at the end are left out …"
         lines = [*lines[:HEAD_LINES], left_out, *lines[start:end]]
     trace = ReprTraceback([ReprEntryNative(["\n".join(lines) + "\n"])], None, style="native")
     return ExceptionChainRepr([(trace, _crash(report, lines), None)])
