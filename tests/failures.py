@@ -32,10 +32,13 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 def trim(report: pytest.TestReport | pytest.CollectReport) -> None:
     """Cut a failed report's traceback to 20 lines, and its output to the last 30 of the phase that failed."""
-    if not report.failed:
-        return
-    report.longrepr = trimmed_traceback(report)
-    report.sections = list(last_lines(report.sections, report.when or "collect"))
+    if report.failed:
+        report.longrepr = trimmed_traceback(report)
+        phase = report.when if isinstance(report, pytest.TestReport) else ""
+        report.sections = list(last_lines(report.sections, phase))
+    elif report.when == "teardown":
+        # It would be printed with the failure that came before.
+        report.sections = []
 
 
 def trimmed_traceback(report: pytest.TestReport | pytest.CollectReport) -> ExceptionChainRepr:
