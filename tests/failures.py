@@ -32,10 +32,13 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 def trim(report: pytest.TestReport | pytest.CollectReport) -> None:
     """Cut a failed report's traceback to 20 lines, and its output to the last 30 of the phase that failed."""
-    if not report.failed:
-        return
-    report.longrepr = trimmed_traceback(report)
-    report.sections = list(last_lines(report.sections, report.when or "collect"))
+    if report.failed:
+        report.longrepr = trimmed_traceback(report)
+        phase = report.when if isinstance(report, pytest.TestReport) else ""
+        report.sections = list(last_lines(report.sections, phase))
+    elif report.when == "teardown":
+        # It would be printed with the failure that came before.
+        report.sections = []
 
 
 def trimmed_traceback(report: pytest.TestReport | pytest.CollectReport) -> ExceptionChainRepr:
@@ -44,7 +47,7 @@ def trimmed_traceback(report: pytest.TestReport | pytest.CollectReport) -> Excep
     if len(lines) > TRACE_LINES:
         end = min(len(lines), _cause(lines) + CAUSE_LINES)
         start = max(HEAD_LINES, end - (TRACE_LINES - HEAD_LINES - 2))
-        left_out = f"… {start - HEAD_LINES} lines and {len(lines) - end} at the end are left out …"
+        left_out = f"… {start - HEAD_LINES} lines here and {len(lines) - end} at the end are left out …"
         lines = [*lines[:HEAD_LINES], left_out, *lines[start:end]]
     trace = ReprTraceback([ReprEntryNative(["\n".join(lines) + "\n"])], None, style="native")
     return ExceptionChainRepr([(trace, _crash(report, lines), None)])

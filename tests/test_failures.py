@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PLUGIN = 'pytest_plugins = ["tests.failures"]\n'
 LOUD = """
-import logging
+import logging, pytest
 
 def below(left):
     if left:
@@ -23,7 +23,13 @@ def test_before():
     for n in range(1_000):
         logging.getLogger("app").warning("of another test %s", n)
 
-def test_loud():
+@pytest.fixture
+def loud_end():
+    yield
+    for n in range(1_000):
+        logging.getLogger("app").warning("of the end %s", n)
+
+def test_loud(loud_end):
     local = ["a local"] * 1_000
     below(50)
 """

@@ -6,9 +6,9 @@ import time
 QUIET_SAMPLE_SECONDS = 0.002
 """Wall time of one sample on a quiet core."""
 SAMPLES = 25
-HEADROOM = 5.0
+HEADROOM = 4.0
 """The load grows after the measurement: the other workers start their browsers and databases then."""
-MAX_SLOWDOWN = 8.0
+MAX_SLOWDOWN = 6.0
 PRODUCT_HEADROOM = 2.0
 
 

@@ -99,7 +99,12 @@ async def test_a_list_that_lost_its_server_says_as_of_when_it_is_true(frameless:
     page = await frameless("/list/agent_executions")
     await applied(page, ".lw-list", {"reset": rows_of(AGENTS)}, ".lw-list")
     await page.wait_for_function("window.socket?.connected", polling=50)
-    await page.evaluate("socket.disconnect()")
+    lose = """async () => {
+        socket.disconnect();
+        await Vue.nextTick();
+        return document.querySelectorAll(".lw-list--stale").length;
+    }"""
+    assert await page.evaluate(lose) == 0, "a short loss greys nothing"
     as_of = page.locator(".lw-list__asof span")
     await expect(as_of).to_contain_text("as of")
     assert (await seen(as_of))[0].startswith("as of")

@@ -30,6 +30,7 @@ from services.entities import (
 from services.feed_kind import FeedKind
 from services.realtime import TRANSPORTS, DatabaseSource, Delta, RealtimeService
 from tests.app_process import ROOT
+from tests.components.desk import answer
 from tests.world import World, until
 
 pytestmark = pytest.mark.integration
@@ -53,7 +54,7 @@ SHOWS = {
 @pytest.fixture
 async def page(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, Any]]:
     """The names that a page's code has at hand, over an organisation with one row of each kind."""
-    monkeypatch.setattr("components.window.window.send_frame", lambda *_, **__: 0)
+    monkeypatch.setattr("components.window.window.send_frame", answer)
     monkeypatch.setattr(core, "loop", asyncio.get_running_loop())
     org = await world.organization()
     ada = await world.person(org)

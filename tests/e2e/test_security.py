@@ -167,15 +167,17 @@ async def test_ids_of_another_organisation_lead_nowhere(world: World, window: Si
     await world.insert(stream, by=bob)
     eve = await world.person(await world.organization(), role=Role.ADMIN)
     page = await window(eve)
-    for path in (
-        f"/streams/{stream.id}",
-        f"/monitoring?selected={stream.id}",
-        f"/monitoring?org={theirs}",
-        f"/?org={theirs}",
-        f"/settings?org={theirs}",
+    live_page = page.locator('body[data-live="connected"]')
+    refusal = page.get_by_role("heading", name="This organisation is not yours to see")
+    for path, shown in (
+        (f"/streams/{stream.id}", live_page),
+        (f"/monitoring?selected={stream.id}", live_page),
+        (f"/monitoring?org={theirs}", refusal),
+        (f"/?org={theirs}", refusal),
+        (f"/settings?org={theirs}", refusal),
     ):
         await page.goto(path)
-        await page.wait_for_selector('body[data-live="connected"]')
+        await expect(shown).to_be_visible()
         content = await page.content()
         assert "Secret stream" not in content, path
         assert "Secret works" not in content, path

@@ -263,8 +263,9 @@ async def test_rows_that_fail_validation_are_left_out_until_they_are_mended(watc
     try:
         bad = await sql("update streams set name = '' where org_id = %s returning id", watch.org)
         await watch.changes()
+        topic, ids = STREAMS.topic(watch.org), {str(id) for (id,) in bad}
+        await until(lambda: {each.id for each in watch.service.quarantined(topic)} == ids, what="they are quarantined")
         await until(lambda: watch.subscription.rows() and all(row.name for row in watch.subscription.rows()))
-        assert {each.id for each in watch.service.quarantined(STREAMS.topic(watch.org))} == {str(id) for (id,) in bad}
         assert watch.subscription.status.status is CONNECTED
         await sql("update streams set name = 'mended' where name = ''")
         await watch.converges()

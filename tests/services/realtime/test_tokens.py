@@ -28,7 +28,7 @@ from tests.world import Person, World, until
 
 pytestmark = pytest.mark.integration
 each_transport = pytest.mark.parametrize("kind", list(FeedKind))
-LIFETIME = max(4, round(product_timeout(2)))
+LIFETIME = max(4, round(product_timeout(1)))
 
 
 @pytest.fixture(scope="module")
