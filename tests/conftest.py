@@ -27,7 +27,8 @@ from tests.world import World
 
 pytest_plugins = ["tests.failures"]
 GRACE_SECONDS = 30
-"""For the fixtures of a test that was ended."""
+"""Time for the fixtures of a test that was cancelled."""
+MAX_TEST_SECONDS = 420
 PRODUCT_TIMEOUTS = {
     client: ["TIMEOUT"],
     database: ["CONNECT_TIMEOUT"],
@@ -43,7 +44,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give every test a timeout. One with an event loop is cancelled in it, so that the loop stays fit for the next."""
-    limit = deadline(TEST_SECONDS)
+    limit = min(deadline(TEST_SECONDS), MAX_TEST_SECONDS)
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(limit + GRACE_SECONDS))
