@@ -49,12 +49,12 @@ def connect_page(page: PageContext) -> None:
             return made is not None and row.ingest_key == made.id
         return row.heartbeat_at is not None and row.heartbeat_at >= opened_at
 
-    with section("1. Make a key"), ui.element("div").classes("lw-panel lw-stack"):
+    with section("1. Create key"), ui.element("div").classes("lw-panel lw-stack"):
         _key(page, use)
     with section("2. Report"), ui.element("div").classes("lw-panel lw-stack"):
         snippets = CodeTabs(snippets_for(address, NO_KEY), label="Ways to report")
         with ui.element("p").classes("lw-muted"):
-            ui.link("Every request of the HTTP API", "/api/v1/docs", new_tab=True)
+            ui.link("HTTP API reference", "/api/v1/docs", new_tab=True)
     with section("3. See it"), ui.element("div").classes("lw-panel"):
         status = FirstReport(is_ready=not page.membership.is_admin)
         _listen(page, status, is_awaited)
@@ -72,7 +72,7 @@ def _key(page: PageContext, use: Callable[[MadeKey], None]) -> None:
             told.text = f"The key is in the snippets below. {ONCE}"
 
     told = text("p", "A key lets programs report for this organisation. It is put into the snippets below.")
-    button = ui.button("Make a key", icon="vpn_key", on_click=create).props("unelevated no-caps")
+    button = ui.button("Create key", icon="vpn_key", on_click=create).props("unelevated no-caps")
     button.classes("lw-button lw-button--primary")
 
 

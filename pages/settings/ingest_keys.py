@@ -42,9 +42,9 @@ def ingest_keys(page: PageContext) -> None:
             return
         with ui.dialog() as dialog, ui.element("div").classes("lw-dialog"):
             text("h2", f"Revoke {key.name}?")
-            text("p", "Programs that report with it are refused from now on. This cannot be taken back.")
+            text("p", "Programs that report with it are refused from now on. This cannot be undone.")
             with ui.element("div").classes("lw-dialog__actions"):
-                ui.button("Keep it", on_click=lambda: dialog.submit(False)).props("flat no-caps").classes("lw-button")
+                ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps").classes("lw-button")
                 ui.button("Revoke", on_click=lambda: dialog.submit(True)).props("unelevated no-caps").classes(
                     "lw-button lw-button--critical"
                 )
@@ -66,7 +66,7 @@ def ingest_keys(page: PageContext) -> None:
 
 
 async def make(page: PageContext, name: str, scopes: list[KeyScope]) -> MadeKey | None:
-    """Make a key; None when the database refuses, which the person is told."""
+    """Create key; None when the database refuses, which the person is told."""
     try:
         return await make_key(
             page.services.database, page.session.identity, page.membership.org_id, name=name, scopes=scopes
@@ -109,8 +109,6 @@ async def _new_key(page: PageContext, load: object) -> None:
             boxes = {scope: ui.checkbox(label, value=True).props("dense") for scope, label in SCOPES.items()}
         with ui.element("div").classes("lw-dialog__actions"):
             ui.button("Cancel", on_click=dialog.close).props("flat no-caps").classes("lw-button")
-            ui.button("Make the key", on_click=create).props("unelevated no-caps").classes(
-                "lw-button lw-button--primary"
-            )
+            ui.button("Create key", on_click=create).props("unelevated no-caps").classes("lw-button lw-button--primary")
     dialog.on("hide", dialog.delete)
     dialog.open()

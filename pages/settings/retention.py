@@ -13,7 +13,7 @@ from services.operations.retention_choice import RetentionChoice, choose_retenti
 PERIODS = {1: "1 day", 7: "1 week", 30: "30 days", 90: "90 days", 365: "1 year", 0: "For ever"}
 KINDS = {
     "runs_days": ("Runs", "Streams, scans and agents that have ended, with their history."),
-    "alerts_days": ("Alerts and notifications", "By when they came, read or not."),
+    "alerts_days": ("Alerts and notifications", "Counted from arrival."),
     "events_days": ("Activity and logs", "What happened, and lines of logs."),
 }
 

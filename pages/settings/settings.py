@@ -36,10 +36,10 @@ def settings_page(page: PageContext) -> None:
     with section("Ingest keys"), ui.element("div").classes("lw-panel lw-settings"):
         ingest_keys(page)
     if page.membership.is_admin:
-        with section("Keep for"), ui.element("div").classes("lw-panel lw-settings"):
+        with section("Data retention"), ui.element("div").classes("lw-panel lw-settings"):
             retention_settings(page)
     with section("Keyboard"), ui.element("div").classes("lw-panel lw-settings"):
-        _switch(page, "shortcuts", "Shortcuts", "Single keys lead around; ? lists them.")
+        _switch(page, "shortcuts", "Shortcuts", "Press ? for the list.")
 
 
 def _profile(page: PageContext) -> None:
@@ -58,7 +58,7 @@ def _profile(page: PageContext) -> None:
             return
         await page.act(rename(page.services.database, page.session.identity, chosen), done="Saved.")
 
-    with setting("Display name", "How your fellow members see you."):
+    with setting("Display name", "Shown to other members."):
         name = ui.input().props(f'outlined dense maxlength={MAX_NAME} aria-label="Display name"')
         name.disable()  # what is typed before the present one is known would be overwritten
         name.on("keydown.enter", save)

@@ -71,7 +71,7 @@ async def list_keys(database: Database, identity: Identity, org_id: UUID) -> lis
 async def make_key(
     database: Database, identity: Identity, org_id: UUID, *, name: str, scopes: Collection[KeyScope] = tuple(KeyScope)
 ) -> MadeKey:
-    """Make a key that may report what `scopes` say; raises PermissionDenied for who is not an admin."""
+    """Create key that may report what `scopes` say; raises PermissionDenied for who is not an admin."""
     key = new_key()
     values = {
         "org": org_id,

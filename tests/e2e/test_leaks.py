@@ -12,7 +12,7 @@ from tests.speed import deadline
 from tests.world import World, until
 
 pytestmark = pytest.mark.integration
-OURS = ("clients", "windows", "lives", "subscriptions", "elements")
+OURS = ("clients", "windows", "livebindings", "subscriptions", "elements")
 
 
 async def test_windows_that_close_and_pages_that_are_left_leave_nothing_behind(world: World, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ async def test_a_filtered_list_takes_in_what_comes_to_pass_and_lets_go_what_no_l
     first, second = await window(ada, "/monitoring?status=blocked"), await window(ada)
     await shown(first, 0)
     await shown(second, 3)
-    await expect(first.get_by_text("Nothing matches.")).to_be_visible()
+    await expect(first.get_by_text("No matches.")).to_be_visible()
     await world.sql("update streams set goal_status = 'blocked' where id = %s", streams[1].id)
     await expect(live(first, "streams", streams[1].id, "name")).to_be_visible()
     blocked = second.get_by_role("button", name="Blocked")

@@ -52,7 +52,7 @@ async def test_an_address_of_somebody_elses_organisation_is_refused(world: World
     page = await window(eve)
     for path in ("/monitoring", "/", "/streams/00000000-0000-4000-8000-000000000000"):
         await page.goto(f"{path}?org={secret}")
-        await expect(page.get_by_role("heading", name="This organisation is not yours to see")).to_be_visible()
+        await expect(page.get_by_role("heading", name="You have no access to this organisation")).to_be_visible()
         assert "Secret works" not in await page.content()
     answer = await page.request.get(f"/export/streams.csv?org={secret}")
     assert answer.status == 403

@@ -62,7 +62,7 @@ async def test_every_tab_has_an_address_that_brings_it_back(world: World, window
 
 async def test_an_unknown_address_gets_a_page_that_says_so(world: World, window: SignedIn, app: AppProcess) -> None:
     page = await window(await world.person(await world.organization()), "/no/such/page")
-    await expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
     await page.get_by_role("link", name="To the dashboard").click()
     await expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
 
@@ -189,7 +189,7 @@ async def test_a_person_without_an_organisation_can_make_one(world: World, app: 
     await page.get_by_label("Password").fill(person.password)
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_label("Name of the organisation").fill("Fresh")
-    await page.get_by_role("button", name="Make the organisation").click()
+    await page.get_by_role("button", name="Create organisation").click()
     await expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
     await expect(page.locator(".lw-crumbs")).to_contain_text("Fresh")
     await context.close()

@@ -168,7 +168,7 @@ async def test_ids_of_another_organisation_lead_nowhere(world: World, window: Si
     eve = await world.person(await world.organization(), role=Role.ADMIN)
     page = await window(eve)
     live_page = page.locator('body[data-live="connected"]')
-    refusal = page.get_by_role("heading", name="This organisation is not yours to see")
+    refusal = page.get_by_role("heading", name="You have no access to this organisation")
     for path, shown in (
         (f"/streams/{stream.id}", live_page),
         (f"/monitoring?selected={stream.id}", live_page),

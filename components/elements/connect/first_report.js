@@ -12,7 +12,7 @@ export default {
     <div class="lw-first" role="status" :data-tone="(report ? THERE : WAITING).tone" data-testid="first-report" :data-value="String(!!report)">
       <live-dot v-if="ready" :status-style="report ? THERE : WAITING" />
       <span v-if="report">First report received: <a :href="pageLink(report.path)">{{ report.name }}</a>, <time-ago :at="report.at" /></span>
-      <span v-else-if="!ready" class="lw-muted">With a key of this page, the first report shows here.</span>
-      <span v-else>Waiting for the first report. Run one of the lines above; this turns green at once.</span>
+      <span v-else-if="!ready" class="lw-muted">Your first report appears here</span>
+      <span v-else>Waiting for the first report. Run one of the snippets above; this turns green at once.</span>
     </div>`,
 };

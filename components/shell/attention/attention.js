@@ -161,7 +161,7 @@ export default {
     return { apply, close, hold: (toast, is) => (held = is ? toast.key : null), said, shown };
   },
   template: `
-    <section class="lw-toasts" aria-label="What has just arrived">
+    <section class="lw-toasts" aria-label="New arrivals">
       <toast v-for="toast in shown" :key="toast.key" :toast="toast" :status-styles="statusStyles" :inboxes="inboxes"
              @close="close(toast)" @hold="hold(toast, $event)" />
       <span class="lw-sr-only" role="status">{{ said.status }}</span><span class="lw-sr-only" role="alert">{{ said.alert }}</span>
