@@ -19,6 +19,8 @@ starts its own instance. The data directory is temporary.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,13 +41,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def local_supabase_options(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Options:
+def local_supabase_folder() -> Iterator[Path]:
+    """A temporary folder beside pytest's own, which every pytest session of root closes to other users.
+
+    PostgreSQL refuses to run as root, so its user must be able to reach the data meanwhile.
+    """
+    with TemporaryDirectory(prefix="local-supabase-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def local_supabase_options(pytestconfig: pytest.Config, local_supabase_folder: Path) -> Options:
     """Options of the session's instance: a temporary data directory and the configured migrations."""
     folder = str(pytestconfig.getini(MIGRATIONS_OPTION))
     base = pytestconfig.inipath.parent if pytestconfig.inipath else pytestconfig.rootpath
-    return Options(
-        data=tmp_path_factory.mktemp("local-supabase") / "data", migrations=base / folder if folder else None
-    )
+    return Options(data=local_supabase_folder / "data", migrations=base / folder if folder else None)
 
 
 @pytest.fixture(scope="session")

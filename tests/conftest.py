@@ -5,6 +5,7 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from playwright.async_api import Browser, async_playwright
@@ -73,8 +74,10 @@ def unhurried_product() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    data: Path = tmp_path_factory.mktemp("livewatch") / "data"
+async def world() -> AsyncIterator[World]:
+    # Beside pytest's own folder, which every pytest session of root closes to the user of PostgreSQL.
+    folder = TemporaryDirectory(prefix="livewatch-", ignore_cleanup_errors=True)
+    data = Path(folder.name) / "data"
     async with (
         LocalSupabase.start(data=data, migrations=MIGRATIONS, user=DEMO_EMAIL, app_role=APP_ROLE) as local,
         Auth(url=local.status.api_url, key=local.status.anon_key) as front_door,
@@ -82,6 +85,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         World(data, local, front_door, data_access) as world,
     ):
         yield world
+    folder.cleanup()
 
 
 @pytest.fixture(params=list(FeedKind))

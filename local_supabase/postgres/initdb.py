@@ -50,7 +50,7 @@ async def create_cluster(
         password_file.unlink(missing_ok=True)
     if result.returncode != 0:
         lines = (result.stderr or result.stdout).strip().splitlines() or ["no message"]
-        reason = next((line for line in lines if "error:" in line or "FATAL:" in line), lines[-1])
+        reason = next((line for line in lines if "error:" in line or "FATAL:" in line), "; ".join(lines[-3:]))
         raise PostgresError(f"initdb failed in {cluster.parent}: {reason}")
     incomplete.rename(cluster)
 

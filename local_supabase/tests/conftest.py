@@ -1,7 +1,8 @@
 """Fixtures: one local Supabase per session; tests that stop or damage it start their own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -12,8 +13,10 @@ from local_supabase.tests.tools import MIGRATIONS, Tokens, admin_url, owner_of, 
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("local") / "a data directory"
+def data() -> Iterator[Path]:
+    """Beside pytest's own folder, which every pytest session of root closes to the user of PostgreSQL."""
+    with TemporaryDirectory(prefix="local-supabase-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "a data directory"
 
 
 @pytest.fixture(scope="session")
