@@ -1,42 +1,68 @@
 # Two commands: `make run` starts Livewatch, `make test` checks everything. Both set up what they need.
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+BIOME := npx --yes @biomejs/biome@2.6.8
 
 NOT_INSTALLED = { echo "The dependencies could not be installed; the lines above name the reason. Without a network, try again \
 with one. Where a package has no build for this platform (musl, an old system), use glibc Linux, macOS or Windows."; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit format bench lock clean
+.PHONY: help run test check check-js coverage mutants test-versions audit format bench lock release clean
 
 help:
 	@echo "make run      start Livewatch on http://localhost:8080, with a demo and real work to watch"
 	@echo "make test     lint, types and every test; finds or installs a browser"
+	@echo "make coverage run the tests with coverage, and fail below the floor in pyproject.toml"
+	@echo "make mutants  MODULE=services/realtime/rows.py: change a module, and list the changes that no test notices"
+	@echo "make test-versions  run the tests with each of Python 3.11 to 3.14 that is installed"
 	@echo "make bench    measure, and print the figures of docs/BENCHMARKS.md"
 	@echo "make audit    compare the locked dependencies with known vulnerabilities (needs a network)"
 	@echo "make format   format the sources"
 	@echo "make lock     bring the lock files up to date with pyproject.toml (needs uv)"
+	@echo "make release  VERSION=0.2.0: check, build and try the wheels, and tag"
 
-run: .venv/run.stamp
+run: $(VENV)/run.stamp
 	@exec $(BIN)/python main.py
 
 test: check
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
-check: .venv/dev.stamp
+check: $(VENV)/dev.stamp check-js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-audit: .venv/dev.stamp
+check-js:
+	@if ! command -v npx >/dev/null; then echo "Node is not installed: the JavaScript is not checked."; \
+	elif ! $(BIOME) --version >/dev/null 2>&1; then echo "Biome cannot be downloaded: the JavaScript is not checked."; \
+	else $(BIOME) check --error-on-warnings; fi
+
+coverage: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.browser
+	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term
+
+mutants: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.mutation $(MODULE) $(TESTS)
+
+test-versions:
+	@for version in 3.11 3.12 3.13 3.14; do \
+		if command -v python$$version >/dev/null; then \
+			echo "Python $$version"; $(MAKE) test PYTHON=python$$version VENV=.venv-$$version || exit 1; \
+		else echo "Python $$version is not installed"; fi; \
+	done
+
+audit: $(VENV)/dev.stamp
 	$(BIN)/python -m pip_audit --disable-pip --requirement requirements.lock
 
-format: .venv/dev.stamp
+format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	@if command -v npx >/dev/null; then $(BIOME) check --write; fi
 
-bench: .venv/dev.stamp
+bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m benchmarks
 
@@ -46,21 +72,24 @@ lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make lock" --quiet --output-file requirements-dev.lock
 
-clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+release: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.release $(VERSION)
 
-.venv/python.stamp:
+clean:
+	rm -rf .venv .venv-* .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Livewatch needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another one: make run PYTHON=python3.12")'
 	@echo "Making the virtual environment"
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-.venv/run.stamp: requirements.lock .venv/python.stamp
+$(VENV)/run.stamp: requirements.lock $(VENV)/python.stamp
 	@echo "Installing the locked dependencies"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || $(NOT_INSTALLED)
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.lock .venv/python.stamp
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/python.stamp
 	@echo "Installing the locked dependencies for development"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock || $(NOT_INSTALLED)
-	@touch $@ .venv/run.stamp
+	@touch $@ $(VENV)/run.stamp
