@@ -106,7 +106,11 @@ def app_url(status: LocalSupabaseStatus) -> str:
 async def test_the_new_entity_passes_the_tests_that_every_entity_has(copy: Path) -> None:
     await succeeds(copy, "ruff", "check", "services/entities")
     await succeeds(copy, "ruff", "format", "--check", "services/entities")
-    checks = ("tests/services/entities/test_entities.py", "tests/components/presentation/test_statuses.py")
+    checks = (
+        "tests/services/entities/test_entities.py",
+        "tests/components/presentation/test_statuses.py",
+        "tests/components/elements/test_live_list.py",
+    )
     await succeeds(copy, "pytest", "-p", "no:xdist", *checks, "-k", "deployment or Deployment")
 
 
