@@ -22,24 +22,30 @@ begin
 end
 $$;
 
--- Broadcasts a committed change on the topic `<scope>:<value of the scope's column>`; the trigger's arguments are scope
--- and column. An update carries the new row only: subscribers hold the old one, and messages stay half the size.
+-- Broadcasts a committed change on the topic of its readers: `org:<org_id>` or `user:<user_id>`, by the trigger's
+-- argument. An update carries the new row only: subscribers hold the old one, and messages stay half the size.
 create function private.broadcast_row() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 declare
-    scope text := tg_argv[0];
-    scope_column text := tg_argv[1];
+    changed record;
+    topic text;
     nothing record;
 begin
     if tg_op = 'DELETE' then
-        perform realtime.broadcast_changes(
-            scope || ':' || (to_jsonb(old) ->> scope_column),
-            tg_op, tg_op, tg_table_name, tg_table_schema, nothing, old);
+        changed := old;
     else
-        perform realtime.broadcast_changes(
-            scope || ':' || (to_jsonb(new) ->> scope_column),
-            tg_op, tg_op, tg_table_name, tg_table_schema, new, nothing);
+        changed := new;
+    end if;
+    if tg_argv[0] = 'org' then
+        topic := 'org:' || changed.org_id;
+    else
+        topic := 'user:' || changed.user_id;
+    end if;
+    if tg_op = 'DELETE' then
+        perform realtime.broadcast_changes(topic, tg_op, tg_op, tg_table_name, tg_table_schema, nothing, old);
+    else
+        perform realtime.broadcast_changes(topic, tg_op, tg_op, tg_table_name, tg_table_schema, new, nothing);
     end if;
     return null;
 end
@@ -160,7 +166,7 @@ begin
              for each row execute function private.stamp_row()', table_name);
     execute format(
         'create trigger broadcast_row after insert or update or delete on public.%I
-             for each row execute function private.broadcast_row(%L, %L)', table_name, scope, scope || '_id');
+             for each row execute function private.broadcast_row(%L)', table_name, scope);
     execute format('alter table public.%I enable row level security', table_name);
     execute format('revoke all on public.%I from anon, authenticated', table_name);
     execute format('grant select on public.%I to authenticated', table_name);
@@ -231,7 +237,7 @@ $$;
 
 -- Members learn of their own joining and leaving. The table has no versions, so it is not a monitored one.
 create trigger broadcast_row after insert or update or delete on public.org_members
-    for each row execute function private.broadcast_row('user', 'user_id');
+    for each row execute function private.broadcast_row('user');
 alter publication supabase_realtime add table public.org_members, public.livewatch_probes;
 
 revoke execute on function public.livewatch_probe(text, uuid, text) from public, anon;

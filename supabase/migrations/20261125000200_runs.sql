@@ -120,7 +120,10 @@ declare
     fixed constant text[] := array[
         'status', 'started_at', 'completed_at', 'duration_ms', 'progress_percentage', 'current_step'];
 begin
-    if old.is_finished and exists (
+    if not old.is_finished then
+        return new;
+    end if;
+    if exists (
         select from unnest(fixed) as field (name)
         where to_jsonb(old) -> field.name is distinct from to_jsonb(new) -> field.name
     ) then

@@ -147,11 +147,19 @@ create function private.unstamp_heartbeat() returns trigger
 language plpgsql set search_path = ''
 as $$
 declare
-    -- Set by a heartbeat, then by stamp_row; generated columns are computed after this trigger.
-    passing constant text[] := array[
-        'heartbeat_at', 'heartbeat_interval', 'ingest_key', 'version', 'updated_at', 'percentage', 'is_finished'];
+    touched record := old;
 begin
-    if to_jsonb(new) - passing = to_jsonb(old) - passing then
+    -- What a heartbeat sets, then stamp_row; the generated columns of `new` are computed after this trigger.
+    touched.heartbeat_at := new.heartbeat_at;
+    touched.heartbeat_interval := new.heartbeat_interval;
+    touched.ingest_key := new.ingest_key;
+    touched.version := new.version;
+    touched.updated_at := new.updated_at;
+    touched.is_finished := new.is_finished;
+    if tg_table_name = 'streams' then
+        touched.percentage := new.percentage;
+    end if;
+    if new is not distinct from touched then
         new.updated_at := old.updated_at;
     end if;
     return new;

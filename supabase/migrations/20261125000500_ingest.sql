@@ -399,7 +399,7 @@ declare
     body constant jsonb := operation -> 'body';
     key constant text := operation ->> 'idempotency_key';
     hash constant text := operation ->> 'hash';
-    reporter constant uuid := private.claimed_ingest_key();
+    reporter constant uuid := case when key is not null then private.claimed_ingest_key() end;
     earlier_hash text;
     result jsonb;
 begin

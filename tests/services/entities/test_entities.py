@@ -52,7 +52,7 @@ async def test_changes_are_broadcast_on_the_topic_of_those_who_may_see_them(worl
     )
     ((definition,),) = triggers
     assert "AFTER INSERT OR DELETE OR UPDATE" in definition
-    assert f"broadcast_row('{entity.scope}', '{entity.scope}_id')" in definition
+    assert f"broadcast_row('{entity.scope}')" in definition
 
 
 @each_entity
