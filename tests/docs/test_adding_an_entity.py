@@ -32,7 +32,6 @@ BLOCK = re.compile(
     r"```\w+\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-SECOND = 1000
 PATH = "/monitoring/deployments"
 
 
@@ -127,10 +126,10 @@ async def test_who_follows_the_guide_sees_the_new_entity_live(
         ((id,),) = await copied_world.sql(
             "insert into deployments (org_id, name, environment) values (%s, 'v2', 'production') returning id", ours
         )
-        await expect(live(page, "deployments", id, "title")).to_have_text("v2", timeout=2 * SECOND)
+        await expect(live(page, "deployments", id, "title")).to_have_text("v2")
         await copied_world.sql("update deployments set status = 'live' where id = %s", id)
         status = live(page, "deployments", id, "status")
-        await expect(status).to_have_attribute("data-value", "live", timeout=2 * SECOND)
+        await expect(status).to_have_attribute("data-value", "live")
         await expect(status).to_have_text("Live")
 
         await page.get_by_role("button", name="Queued").click()
@@ -144,7 +143,7 @@ async def test_who_follows_the_guide_sees_the_new_entity_live(
         await expect(details.get_by_role("heading", name="v2")).to_be_visible()
         await expect(details.get_by_text("production")).to_be_visible()
         await copied_world.sql("update deployments set environment = 'staging' where id = %s", id)
-        await expect(details.get_by_text("staging")).to_be_visible(timeout=2 * SECOND)
+        await expect(details.get_by_text("staging")).to_be_visible()
 
         answer = await page.request.get("/export/deployments.csv?status=live")
         header, row = csv.reader(io.StringIO((await answer.text()).removeprefix("\ufeff")))
@@ -154,7 +153,7 @@ async def test_who_follows_the_guide_sees_the_new_entity_live(
         ((own,),) = await copied_world.sql(
             "insert into deployments (org_id, name, environment) values (%s, 'v9', 'production') returning id", theirs
         )
-        await expect(live(other, "deployments", own, "title")).to_have_text("v9", timeout=2 * SECOND)
+        await expect(live(other, "deployments", own, "title")).to_have_text("v9")
         await expect(other.locator('[data-table="deployments"][data-field="title"]')).to_have_count(1)
         exported = await (await other.request.get("/export/deployments.csv")).text()
         assert ("v9" in exported, "v2" in exported) == (True, False)
