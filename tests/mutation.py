@@ -63,30 +63,30 @@ class Mutator(ast.NodeTransformer):
         self.mutants.append(Mutant(number=len(self.mutants), line=node.lineno, what=what))
         return self._target == self.mutants[-1].number
 
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:  # noqa: N802  # named by ast
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:  # named by ast
         before = ast.unparse(node)
         for position, operator in enumerate(node.ops):
             if (swap := SWAPS.get(type(operator))) and self._is_target(node, f"{swap.__name__} in {before}"):
                 node.ops[position] = swap()  # type: ignore[call-overload]  # a comparison swaps for a comparison
         return self.generic_visit(node)
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:  # noqa: N802
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         swap = SWAPS[type(node.op)]
         if self._is_target(node, f"{swap.__name__} in {ast.unparse(node)}"):
             node.op = swap()  # type: ignore[assignment]
         return self.generic_visit(node)
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:  # noqa: N802
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         if (swap := SWAPS.get(type(node.op))) and self._is_target(node, f"{swap.__name__} in {ast.unparse(node)}"):
             node.op = swap()  # type: ignore[assignment]
         return self.generic_visit(node)
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:  # noqa: N802
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         if isinstance(node.op, ast.Not) and self._is_target(node, f"without not: {ast.unparse(node)}"):
             return self.generic_visit(node.operand) if not isinstance(node.operand, ast.Name) else node.operand
         return self.generic_visit(node)
 
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:  # noqa: N802
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
         if isinstance(node.value, bool):
             if self._is_target(node, f"{not node.value} for {node.value}"):
                 return ast.copy_location(ast.Constant(not node.value), node)
@@ -94,26 +94,26 @@ class Mutator(ast.NodeTransformer):
             return ast.copy_location(ast.Constant(node.value + 1), node)
         return node
 
-    def visit_If(self, node: ast.If) -> ast.AST:  # noqa: N802
+    def visit_If(self, node: ast.If) -> ast.AST:
         for value in (True, False):
             if self._is_target(node, f"if {value}: for if {ast.unparse(node.test)}:"):
                 node.test = ast.copy_location(ast.Constant(value), node.test)
                 return node
         return self.generic_visit(node)
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
         is_call = isinstance(node.value, ast.Call | ast.Await)
         if is_call and self._is_target(node, f"without {ast.unparse(node)}"):
             return ast.copy_location(ast.Pass(), node)
         return self.generic_visit(node)
 
-    def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AST:  # noqa: N802
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AST:
         without = f"without async with {ast.unparse(node.items[0])}"
         if node.items[0].optional_vars is None and self._is_target(node, without):
             return ast.copy_location(ast.If(test=ast.Constant(True), body=node.body, orelse=[]), node)
         return self.generic_visit(node)
 
-    def visit_Return(self, node: ast.Return) -> ast.AST:  # noqa: N802
+    def visit_Return(self, node: ast.Return) -> ast.AST:
         has_value = node.value is not None and not isinstance(node.value, ast.Constant)
         if has_value and self._is_target(node, f"return None for {ast.unparse(node)}"):
             node.value = ast.copy_location(ast.Constant(None), node)
@@ -133,7 +133,7 @@ class MutantFinder(MetaPathFinder, Loader):
         return spec_from_file_location(fullname, self._path, loader=self) if fullname == self._name else None
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self._tree, str(self._path), "exec"), module.__dict__)  # noqa: S102  # this is what it is for
+        exec(compile(self._tree, str(self._path), "exec"), module.__dict__)  # this is what it is for
 
 
 def mutants_of(module: Path) -> list[Mutant]:
@@ -147,7 +147,7 @@ def survives(module: Path, mutant: Mutant, tests: list[str]) -> bool:
     """Run the tests against a mutant; returns whether all of them pass. A mutant that never ends does not survive."""
     command = [sys.executable, "-m", "tests.mutation", "--run", str(mutant.number), str(module), *tests]
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=TIMEOUT_SECONDS).returncode == 0  # noqa: S603
+        return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=TIMEOUT_SECONDS).returncode == 0
     except subprocess.TimeoutExpired:
         return False
 
@@ -175,7 +175,7 @@ def main(arguments: list[str]) -> int:
     if missing := [each for each in [str(module), *tests] if not (ROOT / each).exists()]:
         print(f"{', '.join(missing)} does not exist.")
         return 2
-    plain = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", *tests], cwd=ROOT, capture_output=True)  # noqa: S603
+    plain = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", *tests], cwd=ROOT, capture_output=True)
     if plain.returncode:
         print(f"The tests fail without a mutant: {plain.stdout.decode()[-500:]}")
         return 2

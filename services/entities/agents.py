@@ -1,8 +1,11 @@
 """Agent executions: runs of AI agents that belong to a stream."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, model_validator
+from sqlalchemy import Boolean
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
@@ -18,7 +21,7 @@ from services.entities.base.listing import (
     status_facet,
 )
 from services.entities.base.reported import Reported
-from services.entities.base.row import Row, status_field, timestamp_field
+from services.entities.base.row import Row, generated_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
 
 
@@ -32,6 +35,9 @@ class AgentStatus(StyledStatus):
     CANCELLED = "cancelled", "neutral", "cancel", "Cancelled"
 
 
+FINISHED_AGENTS = (AgentStatus.COMPLETED, AgentStatus.FAILED, AgentStatus.CANCELLED)
+
+
 class AgentExecution(Row, Reported, table=True):
     """One run of one agent; `duration_ms` is set when it ends."""
 
@@ -41,6 +47,7 @@ class AgentExecution(Row, Reported, table=True):
     agent_id: str = Field(min_length=1, max_length=200)
     agent_name: str = Field(min_length=1, max_length=200)
     status: AgentStatus = status_field(AgentStatus.PENDING)
+    is_finished: bool | None = generated_field("is_finished", Boolean())
     started_at: AwareDatetime | None = timestamp_field()
     completed_at: AwareDatetime | None = timestamp_field()
     duration_ms: int | None = Field(default=None, ge=0)
@@ -57,18 +64,25 @@ class AgentExecution(Row, Reported, table=True):
         """The most telling of its texts: error, output, input."""
         return self.error or self.output_summary or self.input_summary
 
+    @model_validator(mode="before")
+    @classmethod
+    def _compute_is_finished(cls, record: Any) -> Any:
+        """Compute the table's generated column, which logical decoding leaves out."""
+        if not isinstance(record, Mapping) or "is_finished" in record:
+            return record
+        return {**record, "is_finished": record.get("status") in FINISHED_AGENTS}
+
 
 def running_first(row: AgentExecution) -> tuple[bool, float]:
     """Sort key: running and pending executions before finished ones, each by creation, latest first."""
-    is_finished = row.status not in (AgentStatus.RUNNING, AgentStatus.PENDING)
-    return (is_finished, newest_first(row))
+    return (bool(row.is_finished), newest_first(row))
 
 
 AGENTS = Entity(
     table="agent_executions",
     model=AgentExecution,
     scope=Scope.ORG,
-    order="completed_at is null desc, created_at desc",
+    order="is_finished, created_at desc",
     limit=2000,
     label="Agents",
     noun="run",

@@ -1,9 +1,11 @@
 """Acquisition scans: multi-step searches for targets."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, model_validator
+from sqlalchemy import Boolean
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
@@ -22,7 +24,7 @@ from services.entities.base.listing import (
 )
 from services.entities.base.progress import Progress
 from services.entities.base.reported import Reported
-from services.entities.base.row import Row, json_field, status_field, timestamp_field
+from services.entities.base.row import Row, generated_field, json_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
 
 
@@ -38,6 +40,7 @@ class ScanStatus(StyledStatus):
 
 
 ACTIVE_SCANS = frozenset({ScanStatus.SCANNING, ScanStatus.ANALYZING})
+FINISHED_SCANS = (ScanStatus.COMPLETED, ScanStatus.FAILED)
 
 
 class AcquisitionScan(Row, Progress, Reported, table=True):
@@ -48,6 +51,7 @@ class AcquisitionScan(Row, Progress, Reported, table=True):
     stream_id: UUID | None = None
     name: str = Field(min_length=1, max_length=200)
     status: ScanStatus = status_field(ScanStatus.CONFIGURING)
+    is_finished: bool | None = generated_field("is_finished", Boolean())
     current_step: str | None = None
     steps: list[Any] = json_field(list)
     progress_percentage: float = Field(default=0, ge=0, le=100)
@@ -69,12 +73,20 @@ class AcquisitionScan(Row, Progress, Reported, table=True):
     def is_expected(self) -> bool:
         return self.status in ACTIVE_SCANS
 
+    @model_validator(mode="before")
+    @classmethod
+    def _compute_is_finished(cls, record: Any) -> Any:
+        """Compute the table's generated column, which logical decoding leaves out."""
+        if not isinstance(record, Mapping) or "is_finished" in record:
+            return record
+        return {**record, "is_finished": record.get("status") in FINISHED_SCANS}
+
 
 SCANS = Entity(
     table="acquisition_scans",
     model=AcquisitionScan,
     scope=Scope.ORG,
-    order="completed_at is null desc, updated_at desc",
+    order="is_finished, updated_at desc",
     limit=1000,
     label="Scans",
     noun="scan",

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, model_validator
-from sqlalchemy import Float
+from sqlalchemy import Boolean, Float
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
@@ -63,6 +63,7 @@ class Stream(Row, Progress, Reported, table=True):
     details: dict[str, Any] = json_field(dict, column="metadata")
     error: str | None = None
     finished_at: AwareDatetime | None = timestamp_field()
+    is_finished: bool | None = generated_field("is_finished", Boolean())
     created_by: UUID | None = None
 
     @property
@@ -75,16 +76,20 @@ class Stream(Row, Progress, Reported, table=True):
 
     @property
     def is_expected(self) -> bool:
-        return self.goal_status in ACTIVE_GOALS and self.finished_at is None
+        return self.goal_status in ACTIVE_GOALS and not self.is_finished
 
     @model_validator(mode="before")
     @classmethod
-    def _compute_percentage(cls, record: Any) -> Any:
-        """Compute the table's generated column, which logical decoding leaves out."""
+    def _compute_generated_columns(cls, record: Any) -> Any:
+        """Compute the table's generated columns, which logical decoding leaves out."""
         if not isinstance(record, Mapping) or "percentage" in record:
             return record
         completed, total = record.get("completed") or 0, record.get("total") or 0
-        return {**record, "percentage": min(100.0, 1000 * completed // total / 10) if total else 0.0}
+        return {
+            **record,
+            "percentage": min(100.0, 1000 * completed // total / 10) if total else 0.0,
+            "is_finished": record.get("finished_at") is not None,
+        }
 
 
 STREAMS = Entity(

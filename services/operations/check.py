@@ -193,7 +193,7 @@ async def _database(database: Database, feed: FeedKind) -> AsyncIterator[CheckRe
         yield _bad(
             "Realtime policies",
             "The policies on realtime.messages that let members listen are gone.",
-            "Run the statements of supabase/migrations/20261101000300_realtime.sql that make them.",
+            "Run the `create policy … on realtime.messages` statements of supabase/migrations.",
         )
     else:
         yield _good("Realtime policies", "Members may listen to their topics, and nobody else.")

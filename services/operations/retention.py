@@ -16,7 +16,7 @@ INTERVAL = 600.0
 PAUSE = 0.5
 """Between two parts, so that a windfall of old rows does not crowd out what people watch."""
 
-_FORGET = text("select private.forget_old(:most)")
+_FORGET = text("select private.delete_expired(:most)")
 
 
 async def forget_old(database: Database, *, most: int = 500) -> dict[str, int]:

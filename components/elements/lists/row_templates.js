@@ -216,7 +216,7 @@ const compactProgress = (template) =>
 // The template of an entity without one of its own, by the layout that it declares.
 const DefaultRow = rowComponent(
   "status",
-  `<div class="lw-line" role="listitem" :data-table="table" :data-id="id">
+  `<div class="lw-line lw-line--default" role="listitem" :data-table="table" :data-id="id">
     <live-dot :status-style="statusStyle" />
     <div class="lw-line__main">
       <a class="lw-line__title lw-card__link lw-clip" :href="pageLink(tab + '?selected=' + id)" :title="row.title" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>

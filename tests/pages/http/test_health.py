@@ -13,10 +13,12 @@ from pydantic import SecretStr
 
 from components.window.frame_scheduler import FrameScheduler
 from components.window.registry import WindowRegistry
+from local_supabase.postgres.migrations import find
 from pages.http.health import health_routes
 from pages.page.services import Services
 from services.errors import IngestRefused
 from services.feed_kind import FeedKind
+from services.infra.backend import MIGRATIONS
 from services.infra.claims import Claimant
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate
@@ -86,15 +88,16 @@ async def test_what_is_away_is_named_and_the_process_lives_on(world: World) -> N
 
 
 async def test_a_database_without_the_last_migration_is_not_ready(world: World) -> None:
-    rename = "update supabase_migrations.schema_migrations set version = %s where name = 'work'"
-    await world.sql(rename, "none")
+    last = find(MIGRATIONS)[-1]
+    rename = "update supabase_migrations.schema_migrations set version = %s where name = %s"
+    await world.sql(rename, "none", last.name)
     try:
         async with operated(world) as (http, _):
             answer = await http.get("/readyz")
     finally:
-        await world.sql(rename, "20261101000100")
+        await world.sql(rename, last.version, last.name)
     assert answer.status_code == 503
-    assert answer.json()["checks"]["migrations"] == "1 are not applied: 20261101000100_work.sql."
+    assert answer.json()["checks"]["migrations"] == f"1 are not applied: {last.path.name}."
 
 
 async def test_however_often_it_is_asked_the_database_is_asked_rarely(world: World) -> None:

@@ -11,7 +11,21 @@ from pydantic import ValidationError
 from sqlalchemy import Enum
 from sqlmodel import SQLModel
 
-from services.entities import ACTIVITIES, ENTITIES, Entity, Priority, Scope, Stream
+from services.entities import (
+    ACTIVITIES,
+    ENTITIES,
+    AcquisitionScan,
+    AgentExecution,
+    AgentStatus,
+    Entity,
+    GoalStatus,
+    Priority,
+    Row,
+    ScanStatus,
+    Scope,
+    Stream,
+    StyledStatus,
+)
 from services.entities.alerts import priority_of
 from services.people.models import Role
 from tests.app_process import ROOT
@@ -38,7 +52,7 @@ async def test_changes_are_broadcast_on_the_topic_of_those_who_may_see_them(worl
     )
     ((definition,),) = triggers
     assert "AFTER INSERT OR DELETE OR UPDATE" in definition
-    assert f"broadcast_row('{entity.scope}', '{entity.scope}_id')" in definition
+    assert f"broadcast_row('{entity.scope}')" in definition
 
 
 @each_entity
@@ -149,6 +163,36 @@ async def test_a_percentage_is_the_same_computed_here_and_there(world: World, co
     )
     percentage = row.pop("percentage")
     assert Stream.model_validate(row).percentage == percentage
+
+
+@pytest.mark.parametrize(
+    ("model", "columns", "status"),
+    [
+        *((AcquisitionScan, "name", status) for status in ScanStatus),
+        *((AgentExecution, "agent_id, agent_name, stream_id", status) for status in AgentStatus),
+        *((Stream, "name", status) for status in GoalStatus),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else value,
+)
+async def test_whether_a_run_is_finished_is_the_same_computed_here_and_there(
+    world: World, model: type[Row], columns: str, status: StyledStatus
+) -> None:
+    org = await world.organization()
+    ((stream,),) = await world.sql("insert into streams (org_id, name) values (%s, 's') returning id", org)
+    values = {"name": "s", "agent_id": "a", "agent_name": "a", "stream_id": stream}
+    names = columns.split(", ")
+    table, column = model.__tablename__, "goal_status" if model is Stream else "status"
+    ((row,),) = await world.sql(
+        f"insert into {table} (org_id, {column}, {columns}) values (%s, %s{', %s' * len(names)}) "
+        f"returning to_jsonb({table})",
+        org,
+        status.value,
+        *(values[name] for name in names),
+    )
+    is_finished = row.pop("is_finished")
+    row.pop("percentage", None)
+    assert is_finished == (status in ("completed", "failed", "cancelled"))
+    assert model.read(row).model_dump()["is_finished"] is is_finished
 
 
 def test_rows_can_be_read_where_none_was_ever_made() -> None:

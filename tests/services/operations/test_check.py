@@ -128,9 +128,9 @@ async def broken(world: World, break_it: str, mend_it: str) -> AsyncIterator[Non
         ),
         (
             "Migrations",
-            "20261101000100_work.sql",
-            "update supabase_migrations.schema_migrations set version = 'was ' || version where name = 'work'",
-            "update supabase_migrations.schema_migrations set version = substr(version, 5) where name = 'work'",
+            "20261125000200_runs.sql",
+            "update supabase_migrations.schema_migrations set version = 'was ' || version where name = 'runs'",
+            "update supabase_migrations.schema_migrations set version = substr(version, 5) where name = 'runs'",
         ),
         (
             "Realtime policies",

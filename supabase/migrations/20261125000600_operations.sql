@@ -1,6 +1,7 @@
--- What keeping the app running needs of the database: which migrations it has, and forgetting what is old.
+-- Operations: the applied migrations, and retention.
 
--- For `python main.py check` and the readiness probe. No secret: the versions are the names of files in the sources.
+-- Returns the versions of the applied migrations, for `python main.py check` and the readiness probe. They are part of
+-- the names of source files, so they are no secret.
 create function private.applied_migrations() returns setof text
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -11,7 +12,7 @@ exception when undefined_table then
 end
 $$;
 
--- How many days an organisation keeps what has ended; null keeps it for ever. Without a row the defaults count.
+-- Days that an organisation keeps what has ended; null keeps it for ever, no row means the defaults.
 create table public.retention (
     org_id uuid primary key references public.organizations (id) on delete cascade,
     runs_days integer default 90 check (runs_days between 1 and 36500),
@@ -29,16 +30,15 @@ create policy "admins choose" on public.retention
 create policy "admins change" on public.retention
     for update to authenticated using (org_id in (select private.my_administered_orgs()));
 
--- Forgets at most `most` rows of each table and tells how many of each: whoever calls it goes on while there are more.
--- Only what has ended goes: a run that is under way stays, whatever its age, and a stream waits for the last of its runs.
--- Several callers do not get in each other's way: one works, the others are told of nothing.
-create function private.forget_old(most integer default 500) returns jsonb
+-- Deletes at most `max_rows` expired rows of each table; returns the number of each, empty while another caller works.
+-- Only what has ended expires: an unfinished run stays at any age, and a stream until the last of its runs is gone.
+create function private.delete_expired(max_rows integer default 500) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
     kind record;
     counts jsonb := '{}';
-    forgotten integer;
+    deleted integer;
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('livewatch retention', 0)) then
         return counts;
@@ -53,31 +53,24 @@ begin
         ('notifications', 'created_at', 'alerts_days', 90, 'true'),
         ('activities', 'created_at', 'events_days', 30, 'true'),
         ('log_lines', 'at', 'events_days', 30, 'true')
-    ) as kinds (name, ended, days, default_days, further) loop
+    ) as kinds (name, ended_at, days, default_days, condition) loop
         execute format(
-            'with old as (
-                 select one.id from public.%1$I as one left join public.retention as kept using (org_id)
+            'with expired as (
+                 select one.id from public.%1$I as one left join public.retention as chosen using (org_id)
                  where one.%2$I < now() - make_interval(
-                         days => case when kept.org_id is null then %4$s else kept.%3$I end)
+                         days => case when chosen.org_id is null then %4$s else chosen.%3$I end)
                      and %5$s
                  limit %6$s
              )
-             delete from public.%1$I as one using old where one.id = old.id',
-            kind.name, kind.ended, kind.days, kind.default_days, kind.further, most);
-        get diagnostics forgotten = row_count;
-        counts := counts || jsonb_build_object(kind.name, forgotten);
+             delete from public.%1$I as one using expired where one.id = expired.id',
+            kind.name, kind.ended_at, kind.days, kind.default_days, kind.condition, max_rows);
+        get diagnostics deleted = row_count;
+        counts := counts || jsonb_build_object(kind.name, deleted);
     end loop;
     return counts;
 end
 $$;
 
-create index agent_executions_completed_at_idx on public.agent_executions (completed_at);
-create index acquisition_scans_completed_at_idx on public.acquisition_scans (completed_at);
-create index streams_finished_at_idx on public.streams (finished_at);
-create index signal_alerts_detected_at_idx on public.signal_alerts (detected_at);
-create index notifications_created_at_idx on public.notifications (created_at);
-create index activities_created_at_idx on public.activities (created_at);
-create index log_lines_at_idx on public.log_lines (at);
-
-revoke execute on function private.applied_migrations(), private.forget_old(integer) from public;
-grant execute on function private.applied_migrations(), private.forget_old(integer) to authenticated, service_role;
+revoke execute on all functions in schema private from public;
+grant execute on function private.applied_migrations(), private.delete_expired(integer)
+    to authenticated, service_role;

@@ -1,4 +1,4 @@
--- What reaches one person: signal alerts and notifications. Only the recipient sees them.
+-- The inbox of a person: signal alerts and notifications.
 
 create table public.signal_alerts (
     id uuid primary key default gen_random_uuid(),
@@ -31,6 +31,8 @@ create table public.signal_alerts (
 create index signal_alerts_user_id_idx on public.signal_alerts (user_id, detected_at desc);
 create index signal_alerts_org_id_user_id_idx on public.signal_alerts (org_id, user_id);
 create index signal_alerts_stream_id_idx on public.signal_alerts (stream_id);
+create index signal_alerts_detected_at_idx on public.signal_alerts (detected_at);
+select private.watch_table('signal_alerts', scope => 'user', markable => array['status', 'read_at']);
 
 create table public.notifications (
     id uuid primary key default gen_random_uuid(),
@@ -49,36 +51,5 @@ create table public.notifications (
 );
 create index notifications_user_id_idx on public.notifications (user_id, created_at desc);
 create index notifications_org_id_user_id_idx on public.notifications (org_id, user_id);
-
--- A member who may write raises alerts and notifications for any member of the organisation, without being able to
--- read them back; the recipient reads, marks and deletes them.
-do $$
-declare
-    personal text;
-begin
-    foreach personal in array array['signal_alerts', 'notifications'] loop
-        execute format(
-            'create trigger stamp_row before insert or update on public.%I
-                 for each row execute function private.stamp_row()', personal);
-        execute format('alter table public.%I enable row level security', personal);
-        execute format('revoke all on public.%I from anon, authenticated', personal);
-        execute format('grant select, insert, delete on public.%I to authenticated', personal);
-        execute format('grant all on public.%I to service_role', personal);
-        execute format(
-            'create policy "recipients see" on public.%I for select to authenticated
-                 using (user_id = (select auth.uid()) and org_id in (select private.my_orgs()))', personal);
-        execute format(
-            'create policy "operators and admins send to members" on public.%I for insert to authenticated
-                 with check (org_id in (select private.my_writable_orgs())
-                             and private.is_member(user_id, org_id))', personal);
-        execute format(
-            'create policy "recipients mark" on public.%I for update to authenticated
-                 using (user_id = (select auth.uid()) and org_id in (select private.my_orgs()))', personal);
-        execute format(
-            'create policy "recipients delete" on public.%I for delete to authenticated
-                 using (user_id = (select auth.uid()) and org_id in (select private.my_orgs()))', personal);
-    end loop;
-end
-$$;
-grant update (status, read_at) on public.signal_alerts to authenticated;
-grant update (read_at) on public.notifications to authenticated;
+create index notifications_created_at_idx on public.notifications (created_at);
+select private.watch_table('notifications', scope => 'user', markable => array['read_at']);

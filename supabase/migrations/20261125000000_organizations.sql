@@ -1,29 +1,8 @@
--- Who may see what: organisations, their members with a role each, and profiles.
+-- Organisations, their members with one role each, and profiles.
 
 create schema if not exists private;
 revoke all on schema private from public;
 grant usage on schema private to authenticated, service_role;
-
--- One sequence numbers every write of every monitored row. A version taken under the row's lock only grows, also for
--- a row that is deleted and inserted again under the same id, so a reader can always tell the newer of two states.
-create sequence private.row_version;
-
-create function private.stamp_row() returns trigger
-language plpgsql security definer set search_path = ''
-as $$
-begin
-    if tg_op = 'INSERT' then
-        new.created_at := coalesce(new.created_at, now());
-    else
-        new.id := old.id;
-        new.org_id := old.org_id;
-        new.created_at := old.created_at;
-    end if;
-    new.version := nextval('private.row_version');
-    new.updated_at := clock_timestamp();
-    return new;
-end
-$$;
 
 create table public.organizations (
     id uuid primary key default gen_random_uuid(),
@@ -50,8 +29,8 @@ create table public.profiles (
     updated_at timestamptz not null default now()
 );
 
--- The reads behind every policy. Security definer, so that a policy on org_members does not call itself;
--- the user id is a sub-select, so that the planner evaluates it once and not once a row.
+-- Membership lookups for the policies. They are security definer, because a policy on org_members that reads
+-- org_members would call itself. The user id is a sub-select, so that the planner evaluates it once per statement.
 
 create function private.my_orgs() returns setof uuid
 language sql stable security definer set search_path = ''
@@ -81,7 +60,7 @@ create function private.is_member(member uuid, org uuid) returns boolean
 language sql stable security definer set search_path = ''
 as $$ select exists (select from public.org_members where user_id = member and org_id = org) $$;
 
--- A signed-in person makes an organisation and becomes its first admin, in one step.
+-- Creates an organisation with the signed-in user as its first admin; returns its id.
 create function public.create_organization(name text) returns uuid
 language plpgsql security definer set search_path = ''
 as $$
@@ -89,17 +68,15 @@ declare
     org uuid;
 begin
     if (select auth.uid()) is null then
-        raise exception 'sign in to create an organisation' using errcode = '42501';
+        raise exception 'The organisation % was not created: sign in first.', to_json(name) using errcode = '42501';
     end if;
     insert into public.organizations (name) values (btrim(create_organization.name)) returning id into org;
     insert into public.org_members (org_id, user_id, role) values (org, (select auth.uid()), 'admin');
     return org;
 end
 $$;
-revoke execute on function public.create_organization (text) from public, anon;
-grant execute on function public.create_organization (text) to authenticated, service_role;
 
--- Every new user gets a profile, named by what they signed up with.
+-- Creates the profile of a new user, named by the sign-up form or the e-mail address.
 create function private.create_profile() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -153,5 +130,8 @@ create policy "people see themselves and their fellow members" on public.profile
 create policy "people change their own profile" on public.profiles
     for update to authenticated using (user_id = (select auth.uid()));
 
-grant execute on all functions in schema private to authenticated, service_role;
-revoke execute on function private.stamp_row(), private.create_profile() from public, authenticated;
+revoke execute on function public.create_organization(text) from public, anon;
+grant execute on function public.create_organization(text) to authenticated, service_role;
+revoke execute on all functions in schema private from public;
+grant execute on function private.my_orgs(), private.my_writable_orgs(), private.my_administered_orgs(),
+    private.my_fellows(), private.is_member(uuid, uuid) to authenticated, service_role;

@@ -1,5 +1,5 @@
--- The role that the app logs in as. It holds no privilege of its own: each transaction takes the signed-in user's
--- role and claims, and row-level security decides. Give it a password on a hosted project with
+-- The role that the app logs in as. It holds no privilege of its own: each transaction takes the signed-in user's role
+-- and claims, and row-level security decides. Give it a password on a hosted project with
 --   alter role livewatch_app login password '…';
 do $$
 begin
