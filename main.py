@@ -137,8 +137,8 @@ async def compose(
     from services.demo.demo import Demo  # noqa: PLC0415
     from services.demo.example_scan import ExampleScan  # noqa: PLC0415
     from services.infra.database import Database  # noqa: PLC0415
-    from services.infra.rate_limiter import Rate  # noqa: PLC0415
-    from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest, Limits  # noqa: PLC0415
+    from services.infra.rate_limiter import Rate, RateLimiter  # noqa: PLC0415
+    from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
 
@@ -164,7 +164,7 @@ async def compose(
             ingest=Ingest(
                 database,
                 ApiKeyVerifier(database),
-                Limits(Rate(per_second=settings.ingest_rate, burst=settings.ingest_burst)),
+                RateLimiter(Rate(per_second=settings.ingest_rate, burst=settings.ingest_burst)),
             ),
             metrics_token=settings.metrics_token,
             scheduler=FrameScheduler(),

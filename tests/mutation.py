@@ -63,6 +63,10 @@ class Mutator(ast.NodeTransformer):
         self.mutants.append(Mutant(number=len(self.mutants), line=node.lineno, what=what))
         return self._target == self.mutants[-1].number
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:  # named by ast
+        node.body = [self.visit(statement) for statement in node.body]
+        return node
+
     def visit_Compare(self, node: ast.Compare) -> ast.AST:  # named by ast
         before = ast.unparse(node)
         for position, operator in enumerate(node.ops):
@@ -147,9 +151,10 @@ def survives(module: Path, mutant: Mutant, tests: list[str]) -> bool:
     """Run the tests against a mutant; returns whether all of them pass. A mutant that never ends does not survive."""
     command = [sys.executable, "-m", "tests.mutation", "--run", str(mutant.number), str(module), *tests]
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=TIMEOUT_SECONDS).returncode == 0
+        run = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         return False
+    return run.returncode == 0
 
 
 def survivors(module: Path, tests: list[str]) -> Iterator[Mutant]:
@@ -167,15 +172,16 @@ def main(arguments: list[str]) -> int:
         print('Name a module: make mutants MODULE=services/realtime/rows.py TESTS="tests/services/realtime"')
         return 2
     if arguments[0] == "--run":
-        number, module, *tests = arguments[1:]
-        sys.meta_path.insert(0, MutantFinder(Path(module), int(number)))
+        number, mutated, *tests = arguments[1:]
+        sys.meta_path.insert(0, MutantFinder(Path(mutated), int(number)))
         return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--disable-warnings", *tests]))
     module = Path(arguments[0])
     tests = arguments[1:] or [str(Path("tests") / module.parent / f"test_{module.name}")]
     if missing := [each for each in [str(module), *tests] if not (ROOT / each).exists()]:
         print(f"{', '.join(missing)} does not exist.")
         return 2
-    plain = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", *tests], cwd=ROOT, capture_output=True)
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *tests]
+    plain = subprocess.run(command, check=False, cwd=ROOT, capture_output=True)
     if plain.returncode:
         print(f"The tests fail without a mutant: {plain.stdout.decode()[-500:]}")
         return 2

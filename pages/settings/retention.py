@@ -21,7 +21,7 @@ KINDS = {
 def retention_settings(page: PageContext) -> None:
     """A choice for each kind; what is older is forgotten within minutes, and cannot be had back."""
     choice = RetentionChoice()
-    controls: dict[str, ui.select] = {}
+    places: dict[str, ui.element] = {}
 
     async def load() -> None:
         nonlocal choice
@@ -30,12 +30,13 @@ def retention_settings(page: PageContext) -> None:
         except LivewatchError as error:
             ui.notify(str(error), type="negative")
             return
-        for name, control in controls.items():
+        for name, place in places.items():
             days = getattr(choice, name) or 0
-            # A choice of another length was made in the database.
-            control.set_options(PERIODS | {days: PERIODS.get(days, f"{days} days")}, value=days)
-            control.enable()
-            control.on_value_change(lambda event, name=name: choose(name, event.value))
+            with place:
+                # An admin may have chosen another length in the database.
+                options = PERIODS | {days: PERIODS.get(days, f"{days} days")}
+                control = ui.select(options, value=days, on_change=lambda event, name=name: choose(name, event.value))
+                control.props(f'outlined dense options-dense aria-label="{KINDS[name][0]}"')
 
     async def choose(name: str, days: int) -> None:
         nonlocal choice
@@ -47,6 +48,5 @@ def retention_settings(page: PageContext) -> None:
 
     for name, (label, about) in KINDS.items():
         with setting(label, about):
-            controls[name] = ui.select(PERIODS).props(f'outlined dense options-dense aria-label="{label}"')
-            controls[name].disable()  # until the present one is known
+            places[name] = ui.element()  # empty until the present choice is known
     ui.timer(0, load, once=True)

@@ -1,4 +1,4 @@
-"""Token buckets: how often something may be done, for each who does it, in this process."""
+"""Rate limits per key, as token buckets in this process."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -7,43 +7,54 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-# RateLimiter that were full long ago are as good as new ones.
-MAX_BUCKETS = 10_000
+MAX_KEYS = 10_000
+"""Keys that are remembered before those with a full bucket are forgotten; a new bucket is full, so nothing is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """Times a second that go on for ever, and those that may come at once after quiet."""
+    """A sustained rate and the burst that is allowed after a quiet period."""
 
     per_second: float
     burst: int
 
 
 class RateLimiter(Generic[K]):
-    """A bucket for each key. Several app processes have theirs each, so that the rate is one of a process."""
+    """Limits how often each key may act. Every app process counts for itself.
+
+    Args:
+        rate: The limit of one key.
+        clock: Returns seconds.
+    """
 
     def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
+        self.rate = rate
         self._clock = clock
         self._buckets: dict[K, tuple[float, float]] = {}
+        """Per key: its tokens, and the time at which it had them."""
 
     def acquire(self, key: K) -> float:
-        """Count one for the key; returns 0, or not counting it the seconds to wait until there may be one."""
+        """Take a token of the key; returns 0, or, taking none, the seconds until there will be one."""
         now = self._clock()
-        tokens, since = self._buckets.get(key, (float(self._rate.burst), now))
-        tokens = min(self._rate.burst, tokens + (now - since) * self._rate.per_second)
+        tokens = self._tokens(key, now)
         if tokens < 1:
-            return (1 - tokens) / self._rate.per_second
-        if key not in self._buckets and len(self._buckets) >= MAX_BUCKETS:
+            return (1 - tokens) / self.rate.per_second
+        if key not in self._buckets and len(self._buckets) >= MAX_KEYS:
             self._forget_full(now)
         self._buckets[key] = (tokens - 1, now)
         return 0.0
 
     def refund(self, key: K) -> None:
-        """Count one less: it was of the kind that may be done as often as one likes."""
-        if held := self._buckets.get(key):
-            self._buckets[key] = (min(self._rate.burst, held[0] + 1), held[1])
+        """Give a token back: the act turned out to be one that is not limited."""
+        if key in self._buckets:
+            now = self._clock()
+            self._buckets[key] = (min(self.rate.burst, self._tokens(key, now) + 1), now)
+
+    def _tokens(self, key: K, now: float) -> float:
+        tokens, since = self._buckets.get(key, (self.rate.burst, now))
+        return min(self.rate.burst, tokens + (now - since) * self.rate.per_second)
 
     def _forget_full(self, now: float) -> None:
-        refill = self._rate.burst / self._rate.per_second
-        self._buckets = {key: each for key, each in self._buckets.items() if now - each[1] < refill}
+        self._buckets = {
+            key: bucket for key, bucket in self._buckets.items() if self._tokens(key, now) < self.rate.burst
+        }

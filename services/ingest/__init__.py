@@ -2,7 +2,6 @@
 
 from services.ingest.event_stream import EventStream, EventStreamHub, RunChange
 from services.ingest.keys import ApiKeyVerifier, IngestKey
-from services.ingest.limits import Limits
 from services.ingest.operations import Code, KeyScope, Operation, Target, Verb
 from services.ingest.reports import Answer, Ingest, Outcome
 
@@ -15,7 +14,6 @@ __all__ = [
     "Ingest",
     "IngestKey",
     "KeyScope",
-    "Limits",
     "Operation",
     "Outcome",
     "RunChange",

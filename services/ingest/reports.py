@@ -1,6 +1,7 @@
 """Takes what programs report: as their key, under row-level security, a request in one statement."""
 
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,8 +15,8 @@ from sqlalchemy import text
 
 from services.errors import DatabaseUnavailable, IngestRefused, PermissionDenied
 from services.infra.database import Database
+from services.infra.rate_limiter import Rate, RateLimiter
 from services.ingest.keys import ApiKeyVerifier, IngestKey
-from services.ingest.limits import Limits
 from services.ingest.operations import Code, Operation, Target
 
 logger = structlog.get_logger(__name__)
@@ -50,11 +51,16 @@ class Ingest:
     """The reports of all keys; needs no closing. `authenticate` each request, then `apply` what it asks for."""
 
     def __init__(
-        self, database: Database, keys: ApiKeyVerifier, limits: Limits, *, clock: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        keys: ApiKeyVerifier,
+        rate_limiter: RateLimiter[UUID],
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._keys = keys
-        self._limits = limits
+        self._rate_limiter = rate_limiter
         self._clock = clock
         self._used: dict[UUID, float] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -64,7 +70,8 @@ class Ingest:
         """The key of a request, which is counted; raises IngestRefused for a bad key and for too many requests."""
         try:
             key = await self._keys.verify(token)
-            self._limits.acquire(key.id)
+            if wait := self._rate_limiter.acquire(key.id):
+                raise _too_many(self._rate_limiter.rate, wait)
         except DatabaseUnavailable as error:
             raise _unavailable() from error
         except IngestRefused as refusal:
@@ -154,6 +161,15 @@ def _out_of_scope(operation: Operation) -> IngestRefused:
         Code.SCOPE,
         f"This key may not report {operation.target}: it lacks the scope {operation.scope.value!r}. An admin makes a "
         "key that has it under Settings.",
+    )
+
+
+def _too_many(rate: Rate, wait: float) -> IngestRefused:
+    return IngestRefused(
+        Code.RATE,
+        f"This key makes more than {rate.per_second:g} requests a second. Send again in "
+        f"{max(1, math.ceil(wait))} s, or put many operations into one request to /batch.",
+        retry_after=wait,
     )
 
 

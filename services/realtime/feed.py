@@ -59,13 +59,13 @@ class Feed:
         table = self._tables.get(subscription.entity.table)
         if table is None:
             table = self._tables[subscription.entity.table] = Table(subscription.entity, self._quarantine)
-            self.on_wake()
         # Pending deltas are included in the rows that the new subscription gets.
         table.batcher.flush()
         table.subscriptions.add(subscription)
         if table.is_loaded:
             subscription.deliver([Delta(id=row.id, old=None, new=row) for row in table.rows])
         subscription.deliver_status(self.status)
+        self.on_wake()
 
     def discard(self, subscription: Subscription[Any]) -> None:
         """Stop serving a subscription; idempotent."""

@@ -20,8 +20,8 @@ from pages.page.services import Services
 from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions
 from services.infra.database import Database
-from services.infra.rate_limiter import Rate
-from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest, KeyScope, Limits
+from services.infra.rate_limiter import Rate, RateLimiter
+from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest, KeyScope
 from services.ingest.administration import make_key
 from services.people.models import Role
 from tests.world import Person, World, until
@@ -62,7 +62,7 @@ def application(world: World, database: Database, rate: Rate, clock: Callable[[]
     keys = ApiKeyVerifier(database, clock=clock) if clock else ApiKeyVerifier(database)
     app = FastAPI()
     app.include_router(session_routes(context))
-    app.mount(PREFIX, create_api(Ingest(database, keys, Limits(rate)), EventStreamHub(database, interval=0.05)))
+    app.mount(PREFIX, create_api(Ingest(database, keys, RateLimiter(rate)), EventStreamHub(database, interval=0.05)))
     app.add_middleware(AuthMiddleware, cookie=cookie, sessions=sessions)
     return app
 

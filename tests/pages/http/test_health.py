@@ -21,8 +21,8 @@ from services.feed_kind import FeedKind
 from services.infra.backend import MIGRATIONS
 from services.infra.claims import Claimant
 from services.infra.database import Database
-from services.infra.rate_limiter import Rate
-from services.ingest import ApiKeyVerifier, Ingest, Limits, Operation, Target, Verb
+from services.infra.rate_limiter import Rate, RateLimiter
+from services.ingest import ApiKeyVerifier, Ingest, Operation, Target, Verb
 from services.people.models import Role
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
 from tests.pages.program import Program, client
@@ -44,7 +44,7 @@ async def operated(
             realtime=realtime,
             scheduler=FrameScheduler(),
             windows=WindowRegistry(),
-            ingest=Ingest(database, ApiKeyVerifier(database), Limits(Rate(per_second=10, burst=10))),
+            ingest=Ingest(database, ApiKeyVerifier(database), RateLimiter(Rate(per_second=10, burst=10))),
             metrics_token=SecretStr(token) if token else None,
         )
         app = FastAPI()
