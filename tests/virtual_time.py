@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]  # the platform's selector
+class _JumpingSelector(selectors.DefaultSelector):
     """Polls, and adds the time that it would have waited to `elapsed`."""
 
     elapsed = 0.0

@@ -149,3 +149,148 @@ def test_any_interleaving_of_snapshots_and_late_doubled_changes_ends_equal_to_th
         rows.apply(change)
     assert rows.versions() == table
     assert rows.replace([record(id, held) for id, held in table.items()]) == []
+
+
+def name_of(row: Stream) -> str:
+    return row.name
+
+
+def is_even(row: Stream) -> bool:
+    return row.version % 2 == 0
+
+
+class Marks:
+    """A shared value that remembers which rows were marked."""
+
+    def __init__(self, rows: Rows[Stream]) -> None:
+        self.ids = [row.id for row in rows]
+
+    def mark(self, id: UUID) -> None:
+        self.ids.append(id)
+
+
+def test_a_derived_value_is_computed_once_for_each_row_version_and_epoch(rows: Rows[Stream]) -> None:
+    id, calls = uuid4(), []
+
+    def derive(row: Stream) -> int:
+        calls.append(row.version)
+        return row.version * 10
+
+    assert rows.derived(id, derive) is None
+    rows.apply(upsert(id, 1))
+    assert [rows.derived(id, derive) for _ in range(3)] == [10, 10, 10]
+    assert calls == [1]
+    assert rows.derived(id, derive, epoch=1) == 10
+    assert calls == [1, 1]
+    rows.apply(upsert(id, 2))
+    assert rows.derived(id, derive, epoch=1) == 20
+    assert rows.derived(id, name_of) == "v2"
+    assert rows.derived(id, derive, epoch=1) == 20
+    assert calls == [1, 1, 2]
+    rows.apply(delete(id, 3))
+    assert rows.derived(id, derive, epoch=1) is None
+
+
+def test_a_count_follows_every_change(rows: Rows[Stream]) -> None:
+    first, second = uuid4(), uuid4()
+    rows.apply(upsert(first, 2))
+    assert rows.count(is_even) == 1
+    rows.apply(upsert(second, 4))
+    assert (rows.count(is_even), len(rows)) == (2, 2)
+    rows.apply(upsert(first, 5))
+    assert (rows.count(is_even), len(rows)) == (1, 2)
+    rows.apply(delete(second, 6))
+    assert (rows.count(is_even), len(rows)) == (0, 1)
+    rows.replace([record(second, 8), record(first, 8)])
+    assert (rows.count(is_even), len(rows)) == (2, 2)
+
+
+def test_a_count_is_not_computed_again(rows: Rows[Stream]) -> None:
+    calls = []
+
+    def counted(row: Stream) -> bool:
+        calls.append(row.version)
+        return True
+
+    rows.apply(upsert(uuid4(), 1))
+    assert [rows.count(counted), rows.count(counted)] == [1, 1]
+    assert calls == [1]
+
+
+def test_a_shared_value_is_made_once_while_it_is_held_and_marked_for_each_change(rows: Rows[Stream]) -> None:
+    first, second = uuid4(), uuid4()
+    rows.apply(upsert(first, 1))
+    held = rows.shared("marks", Marks)
+    assert held is rows.shared("marks", Marks)
+    assert held is not rows.shared("others", Marks)
+    rows.apply(upsert(second, 1))
+    rows.apply(delete(first, 2))
+    rows.apply(delete(first, 2))
+    assert held.ids == [first, second, first]
+    del held
+    assert rows.shared("marks", Marks).ids == [second]
+
+
+def test_a_deleted_row_stays_deleted_until_a_newer_version(rows: Rows[Stream]) -> None:
+    id = uuid4()
+    rows.apply(upsert(id, 3))
+    rows.apply(delete(id, 4))
+    assert rows.apply(upsert(id, 4)) is None
+    assert rows.replace([record(id, 4)]) == []
+    assert rows.apply(upsert(id, 5))
+    assert rows.apply(delete(id, 4)) is None, "an older deletion says nothing about a newer row"
+    assert rows.get(id)
+
+
+def test_a_deletion_without_a_version_removes_the_row_as_it_was(rows: Rows[Stream]) -> None:
+    id, foreign = uuid4(), uuid4()
+    rows.apply(upsert(id, 3))
+    assert rows.apply(delete(id, 0))
+    assert rows.apply(upsert(id, 3)) is None
+    assert rows.apply(delete(foreign, 0)) is None
+    assert rows.apply(upsert(foreign, 0)), "nothing is remembered of a key that never was here"
+    assert rows.apply(delete(foreign, 0)), "version 0 says that it is not known"
+
+
+def test_a_row_of_the_same_version_is_no_change(rows: Rows[Stream]) -> None:
+    id = uuid4()
+    rows.replace([record(id, 3)])
+    assert rows.apply(upsert(id, 3, name="other")) is None
+    assert rows.replace([record(id, 3, name="other")]) == []
+    assert rows.apply(delete(id, 3)), "a deletion may have the version of the row that it deleted"
+
+
+def test_only_the_latest_deletions_are_remembered(rows: Rows[Stream], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.realtime.rows.MAX_TOMBSTONES", 2)
+    first, second, third = uuid4(), uuid4(), uuid4()
+    rows.apply(delete(first, 5))
+    rows.apply(delete(second, 5))
+    rows.apply(delete(first, 6))
+    rows.apply(delete(first, 4))
+    rows.apply(delete(third, 5))
+    assert rows.apply(upsert(first, 6)) is None
+    assert rows.apply(upsert(third, 5)) is None
+    assert rows.apply(upsert(second, 5)), "the oldest deletion is forgotten"
+
+
+def test_a_quarantined_row_that_is_deleted_or_gone_from_the_table_is_forgotten(rows: Rows[Stream]) -> None:
+    deleted, gone, mended = uuid4(), uuid4(), uuid4()
+    for id in (deleted, gone, mended):
+        rows.apply(upsert(id, 2, completed=-1))
+    rows.apply(delete(deleted, 3))
+    assert rows.versions() == {gone: 2, mended: 2}
+    rows.replace([record(mended, 1, completed=-1)])
+    assert rows.versions() == {mended: 1}
+    rows.apply(upsert(mended, 4))
+    rows.apply(delete(mended, 5))
+    assert rows.versions() == {}
+
+
+def test_a_row_without_a_readable_id_is_quarantined_without_an_error(
+    rows: Rows[Stream], quarantine: Quarantine
+) -> None:
+    assert rows.replace([{"id": "no uuid", "version": 1}, {"name": "x"}, {"id": str(uuid4()), "version": "x"}]) == []
+    assert [id for _, id, _ in quarantine][:2] == ["no uuid", "None"]
+    assert "Field required" in quarantine[1][2]
+    assert "http" not in quarantine[0][2]
+    assert rows.versions() == {}
