@@ -10,6 +10,7 @@ import ast
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TIMEOUT_SECONDS = 120
+MIN_TIMEOUT_SECONDS = 20
+SLOWDOWN = 5
+"""Times that a mutant may take longer than the module before it counts as one that never ends."""
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -147,21 +150,22 @@ def mutants_of(module: Path) -> list[Mutant]:
     return mutator.mutants
 
 
-def survives(module: Path, mutant: Mutant, tests: list[str]) -> bool:
+def survives(module: Path, mutant: Mutant, tests: list[str], *, timeout: float) -> bool:
     """Run the tests against a mutant; returns whether all of them pass. A mutant that never ends does not survive."""
     command = [sys.executable, "-m", "tests.mutation", "--run", str(mutant.number), str(module), *tests]
     try:
-        run = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, timeout=TIMEOUT_SECONDS)
+        run = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, timeout=timeout)
     except subprocess.TimeoutExpired:
         return False
     return run.returncode == 0
 
 
-def survivors(module: Path, tests: list[str]) -> Iterator[Mutant]:
+def survivors(module: Path, tests: list[str], *, timeout: float) -> Iterator[Mutant]:
     """The mutants of a module that survive the tests, as they are found."""
     mutants = mutants_of(module)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for mutant, alive in zip(mutants, pool.map(lambda each: survives(module, each, tests), mutants), strict=True):
+        results = pool.map(lambda each: survives(module, each, tests, timeout=timeout), mutants)
+        for mutant, alive in zip(mutants, results, strict=True):
             if alive:
                 yield mutant
 
@@ -181,12 +185,14 @@ def main(arguments: list[str]) -> int:
         print(f"{', '.join(missing)} does not exist.")
         return 2
     command = [sys.executable, "-m", "pytest", "-x", "-q", *tests]
+    started = time.monotonic()
     plain = subprocess.run(command, check=False, cwd=ROOT, capture_output=True)
     if plain.returncode:
         print(f"The tests fail without a mutant: {plain.stdout.decode()[-500:]}")
         return 2
     count = 0
-    for mutant in survivors(module, tests):
+    timeout = max(MIN_TIMEOUT_SECONDS, SLOWDOWN * (time.monotonic() - started))
+    for mutant in survivors(module, tests, timeout=timeout):
         count += 1
         print(f"{module}:{mutant.line}: {mutant.what}", flush=True)
     print(f"{count} of {len(mutants_of(module))} mutants of {module} survive.")

@@ -85,7 +85,7 @@ def test_rows_are_known_from_the_snapshot_on() -> None:
 
 def test_an_empty_snapshot_is_told_by_a_status() -> None:
     async def work(scene: Scene) -> None:
-        told: Deltas = []
+        told: list[Deltas] = []
         statuses: list[FeedStatus] = []
         subscription = scene.subscribe(told.append, on_status=statuses.append)
         scene.load()
