@@ -2,7 +2,7 @@
 import { computed, onMounted, onUnmounted, ref } from "vue";
 import { pageLink } from "shared";
 
-const PATIENCE = 1500; // ms between g and the letter
+const SEQUENCE_TIMEOUT_MS = 1500; // between g and the letter
 const FIELDS =
   'input, textarea, select, [contenteditable=""], [contenteditable="true"], [role="menu"], [role="listbox"]';
 const MODALS = 'dialog[open], [aria-modal="true"]';
@@ -42,7 +42,7 @@ export default {
       else if (event.key === "?") (isDone = true), open();
       else if (event.key === "g") {
         isDone = isGoing = true;
-        forgetting = setTimeout(() => (isGoing = false), PATIENCE);
+        forgetting = setTimeout(() => (isGoing = false), SEQUENCE_TIMEOUT_MS);
       }
       if (isDone) event.preventDefault();
     }

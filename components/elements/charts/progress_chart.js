@@ -3,7 +3,7 @@ import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
 import { axis, clockTime, exactTime, useNow } from "shared";
 
 const HEIGHT = 200;
-const MARGIN = { top: 12, right: 12, bottom: 24, left: 52 };
+const MARGINS = { top: 12, right: 12, bottom: 24, left: 52 };
 const number = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export default {
@@ -39,10 +39,10 @@ export default {
       const last = all.at(-1)[0];
       const to = Math.max(facts.value.running ? now.value : last, last, from + 1000);
       const top = Math.max(all.at(-1)[2], ...all.map((point) => point[1]), 1);
-      const [w, h] = [width.value - MARGIN.left - MARGIN.right, HEIGHT - MARGIN.top - MARGIN.bottom];
-      const x = (ms) => MARGIN.left + ((ms - from) / (to - from)) * w;
-      const y = (done) => MARGIN.top + h - (done / top) * h;
-      return { all, from, to, top, x, y, goal: all.at(-1)[2], bottom: MARGIN.top + h, right: MARGIN.left + w };
+      const [w, h] = [width.value - MARGINS.left - MARGINS.right, HEIGHT - MARGINS.top - MARGINS.bottom];
+      const x = (ms) => MARGINS.left + ((ms - from) / (to - from)) * w;
+      const y = (done) => MARGINS.top + h - (done / top) * h;
+      return { all, from, to, top, x, y, goal: all.at(-1)[2], bottom: MARGINS.top + h, right: MARGINS.left + w };
     });
     // Between two points it stood still, then stepped.
     const line = computed(() => {
@@ -59,7 +59,7 @@ export default {
 
     function hover(event) {
       const { all, from, to } = frame.value;
-      const share = (event.offsetX - MARGIN.left) / (width.value - MARGIN.left - MARGIN.right);
+      const share = (event.offsetX - MARGINS.left) / (width.value - MARGINS.left - MARGINS.right);
       const ms = from + share * (to - from);
       hovered.value = all.findLast((point) => point[0] <= ms) ?? all[0];
     }
@@ -90,7 +90,7 @@ export default {
       hover,
       hovered,
       line,
-      MARGIN,
+      MARGINS,
       number,
       points,
       summary,
@@ -108,12 +108,12 @@ export default {
         <svg :width="width" :height="HEIGHT" role="img" :aria-label="summary" @pointermove="hover" @pointerleave="hovered = null">
           <g class="lw-chart__grid">
             <template v-for="tick in yTicks" :key="tick">
-              <line :x1="MARGIN.left" :x2="frame.right" :y1="frame.y(tick)" :y2="frame.y(tick)" />
-              <text :x="MARGIN.left - 8" :y="frame.y(tick) + 4" text-anchor="end">{{ number.format(tick) }}{{ unit }}</text>
+              <line :x1="MARGINS.left" :x2="frame.right" :y1="frame.y(tick)" :y2="frame.y(tick)" />
+              <text :x="MARGINS.left - 8" :y="frame.y(tick) + 4" text-anchor="end">{{ number.format(tick) }}{{ unit }}</text>
             </template>
             <text v-for="tick in xTicks" :key="tick.ms" :x="frame.x(tick.ms)" :y="HEIGHT - 6" text-anchor="middle">{{ tick.text }}</text>
           </g>
-          <line v-if="frame.goal" class="lw-chart__goal" :x1="MARGIN.left" :x2="frame.right" :y1="frame.y(frame.goal)" :y2="frame.y(frame.goal)"><title>The goal: {{ frame.goal }}{{ unit }}</title></line>
+          <line v-if="frame.goal" class="lw-chart__goal" :x1="MARGINS.left" :x2="frame.right" :y1="frame.y(frame.goal)" :y2="frame.y(frame.goal)"><title>The goal: {{ frame.goal }}{{ unit }}</title></line>
           <path class="lw-chart__area" :d="area" />
           <path class="lw-chart__line" :d="line" data-testid="history-line" :data-points="frame.all.length" />
           <circle v-if="tip" class="lw-chart__dot" :cx="tip.left" :cy="tip.top" r="4" />

@@ -14,7 +14,7 @@ import {
   TimeAgo,
 } from "shared";
 
-const MOST_STEPS = 10; // that fit beside each other
+const MAX_STEPS = 10; // that fit beside each other
 
 function rowComponent(statusField, template, more = () => ({})) {
   return {
@@ -71,7 +71,7 @@ const ScanCard = rowComponent(
       <span><b v-bind="at('targets_analyzed')">{{ row.targets_analyzed }}</b> of <span v-bind="at('targets_identified')">{{ row.targets_identified }}</span> analyzed</span>
     </div>
     <progress-bar :value="row.progress_percentage" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
-    <ol v-if="row.steps.length <= MOST_STEPS" class="lw-steps" :data-tone="statusStyle.tone">
+    <ol v-if="row.steps.length <= MAX_STEPS" class="lw-steps" :data-tone="statusStyle.tone">
       <li v-for="(step, index) in row.steps" :key="index" :title="step" :data-state="stateOf(index)"
           :aria-current="stateOf(index) === 'current' ? 'step' : undefined">
         <i v-if="stateOf(index) === 'done'" class="lw-icon notranslate" aria-hidden="true">check</i>
@@ -84,13 +84,13 @@ const ScanCard = rowComponent(
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
       <pace v-else-if="row.rate || row.stalls_at || row.unreachable_at" :row="row" :table="table" :id="id" unit=" %" />
-      <span v-else-if="row.step != null" class="lw-clip"><template v-if="row.steps.length > MOST_STEPS"><span v-bind="at('current_step')">{{ row.current_step }}</span>, s</template><template v-else>S</template>tep <span class="lw-number">{{ row.step + 1 }}</span> of {{ row.steps.length }}</span>
+      <span v-else-if="row.step != null" class="lw-clip"><template v-if="row.steps.length > MAX_STEPS"><span v-bind="at('current_step')">{{ row.current_step }}</span>, s</template><template v-else>S</template>tep <span class="lw-number">{{ row.step + 1 }}</span> of {{ row.steps.length }}</span>
       <span v-else-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
   </div>`,
   (props) => ({
-    MOST_STEPS,
+    MAX_STEPS,
     stateOf(index) {
       if (props.row.status === "completed") return "done";
       if (props.row.step == null || index > props.row.step) return "open";

@@ -2,7 +2,7 @@
 import { computed, onMounted, ref, shallowRef } from "vue";
 import { clockTime, exactTime } from "shared";
 
-const KEPT = 1000;
+const MAX_EVENTS = 1000;
 const SHOWN = 200;
 const KINDS = { INSERT: "positive", UPDATE: "active", DELETE: "critical" };
 
@@ -23,14 +23,14 @@ export default {
       else {
         const fresh = (all ?? more).filter((event) => event.n > last()).reverse();
         const into = isPaused.value ? waiting : events;
-        into.value = [...fresh, ...into.value].slice(0, KEPT);
+        into.value = [...fresh, ...into.value].slice(0, MAX_EVENTS);
       }
       missed.value += lost ?? 0;
     }
     function toggle() {
       isPaused.value = !isPaused.value;
       if (isPaused.value) return;
-      events.value = [...waiting.value, ...events.value].slice(0, KEPT);
+      events.value = [...waiting.value, ...events.value].slice(0, MAX_EVENTS);
       waiting.value = [];
     }
     function clear() {
@@ -45,8 +45,8 @@ export default {
       const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
       return (events.value ?? []).filter((event) => {
         if (event.n <= cleared || (table.value && event.table !== table.value)) return false;
-        const whole = [event.table, event.event, event.id, event.name, ...event.changed.flat()].join(" ").toLowerCase();
-        return words.every((word) => whole.includes(word));
+        const searched = [event.table, event.event, event.id, event.name, ...event.changed.flat()].join(" ").toLowerCase();
+        return words.every((word) => searched.includes(word));
       });
     });
     function save() {

@@ -1,6 +1,6 @@
 // A short tone. Browsers let a page sound only after its reader has touched it; of several windows one rings.
 const RUNG = "lw-rung";
-const KEPT = 50;
+const MAX_IDS = 50;
 const PAUSE = 3000; // between two tones
 const NOTES = [
   [660, 0],
@@ -43,7 +43,7 @@ export async function ringFor(ids) {
   const ring = async () => {
     const rung = recall();
     if (ids.every((id) => rung.ids.includes(id))) return;
-    keep({ at: Date.now(), ids: [...ids, ...rung.ids].slice(0, KEPT) });
+    keep({ at: Date.now(), ids: [...ids, ...rung.ids].slice(0, MAX_IDS) });
     if (Date.now() - rung.at > PAUSE) await playTone();
   };
   // Locks need a secure address; without them two windows may now and then ring both.
