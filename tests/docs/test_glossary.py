@@ -56,7 +56,7 @@ def other_names(source: str) -> set[str]:
 @pytest.fixture(scope="module")
 def names() -> dict[str, str]:
     """Each identifier of the project, with one file that has it."""
-    found = {}
+    found: dict[str, str] = {}
     for path in sources(".py", ".sql", ".js", ".ts", ".mjs"):
         source = path.read_text()
         of_file = python_names(source) if path.suffix == ".py" else other_names(source)

@@ -45,7 +45,9 @@ export default {
       const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
       return (events.value ?? []).filter((event) => {
         if (event.n <= cleared || (table.value && event.table !== table.value)) return false;
-        const searched = [event.table, event.event, event.id, event.name, ...event.changed.flat()].join(" ").toLowerCase();
+        const searched = [event.table, event.event, event.id, event.name, ...event.changed.flat()]
+          .join(" ")
+          .toLowerCase();
         return words.every((word) => searched.includes(word));
       });
     });
