@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = {"livewatch": ROOT / "sdk", "local-supabase": ROOT / "local_supabase"}
 TRIALS = {
     "livewatch": "import livewatch; livewatch.track",
-    "local-supabase": "import local_supabase.pytest_plugin, local_supabase.server",
+    "local-supabase": "import local_supabase.server",
 }
 
 

@@ -113,8 +113,6 @@ class Rows(Generic[R]):
         new = self._validate(change.record)
         if new is None:
             return self._remove(change.id)
-        self._invalid.pop(change.id, None)
-        self._ended.pop(change.id, None)
         self._put(new)
         return Delta(id=change.id, old=old, new=new)
 
