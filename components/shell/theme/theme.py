@@ -15,14 +15,13 @@ from services.people.preferences import Density, ThemeName
 STYLES_BELOW = "/styles/"
 FOR_EVER = "public, max-age=31536000, immutable"
 COMPONENTS = Path(__file__).parents[2]
-STYLESHEETS = (
+SHELL_STYLES = (
     "shell/theme/theme.css",
-    "shell/theme/live.css",
+    "elements/shared.css",
     "shell/shell.css",
     "shell/theme/content.css",
     "shell/attention/attention.css",
     "shell/theme/preferences.css",
-    "elements/connect/connect.css",
 )
 
 
@@ -79,4 +78,6 @@ def _prefix() -> str:
 
 @cache
 def _styles() -> str:
-    return "\n".join((COMPONENTS / name).read_text(encoding="utf-8") for name in STYLESHEETS)
+    """The tokens and the shell's styles, then those that stand beside each element."""
+    paths = [*(COMPONENTS / name for name in SHELL_STYLES), *sorted(COMPONENTS.glob("elements/*/*.css"))]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
