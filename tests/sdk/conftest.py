@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from livewatch.process import PROCESS
+from livewatch.reporting.process import PROCESS
 
 from tests.sdk.api_server import KEY, ApiServer, serving
 

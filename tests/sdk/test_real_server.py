@@ -120,7 +120,10 @@ raise SystemExit(livewatch.flush(10) is not True)
 
 async def test_the_command_reports_and_checks_and_follows(place: Place) -> None:
     code, output, _ = await place.said("-m", "livewatch", "check")
-    assert (code, output) == (0, f"{place.url} takes this key: it reports alerts, notifications, runs to Ours.\n")
+    assert (code, output) == (
+        0,
+        f"{place.url} accepts this key. Organisation: Ours. Scopes: alerts, notifications, runs.\n",
+    )
     tail = await place.start("-m", "livewatch", "tail")
     wrapped = "print('[3/4] copied'); import sys; sys.exit('no space left')"
     command = ["-m", "livewatch", "run", "--name", "Backup", "--slug", "backup", "--", sys.executable, "-c", wrapped]

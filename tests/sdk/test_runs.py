@@ -7,7 +7,7 @@ import threading
 
 import livewatch
 import pytest
-from livewatch.activities import innermost
+from livewatch.reporting.activities import current_activity
 
 from tests.sdk.api_server import ApiServer
 
@@ -254,5 +254,5 @@ def test_without_settings_nothing_happens_and_everything_works() -> None:
         livewatch.notify("x")
     assert livewatch.watch(lambda: 5)() == 5
     assert livewatch.flush()
-    assert innermost() is None
+    assert current_activity() is None
     assert threading.active_count() == threads
