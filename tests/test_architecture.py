@@ -246,6 +246,7 @@ def test_the_folders_of_the_sdk_import_one_way_and_no_modules_in_a_circle() -> N
     graph = {name: {each for each in imported(path) if each in files} for name, path in files.items()}
     assert graph["livewatch.reporting.reporter"] >= {"livewatch.delivery.disk_queue", "livewatch.settings"}
     for name, imports in graph.items():
+        assert layer(name, SDK_LAYERS) != "livewatch" or name == "livewatch", f"{name} is in no layer of SDK_LAYERS"
         for each in imports:
             assert rank[layer(each, SDK_LAYERS)] <= rank[layer(name, SDK_LAYERS)], f"{name} imports {each}, above it"
     graphlib.TopologicalSorter(graph).prepare()

@@ -69,9 +69,9 @@ class Rejection:
 class DiskQueue:
     """Queues operations for one destination in a file that all processes of a user share.
 
-    Every call is one short transaction, thread-safe, and never raises: an unusable file is replaced by memory, a
-    corrupt one is renamed to `*.damaged`. Entries survive the end of the process, but not always a power failure,
-    since nothing is synced.
+    Every call is one short transaction and thread-safe. None raises because of the file: an unusable one is replaced by
+    memory, a corrupt one is renamed to `*.damaged`. Entries survive the end of the process, but not always a power
+    failure, since nothing is synced.
 
     Args:
         file: The SQLite file; None to queue in memory.
@@ -262,8 +262,8 @@ class DiskQueue:
     def _recover(self, error: Exception) -> None:
         """Rename a corrupt file; where there can be no file, continue in memory."""
         self.close()
-        is_corrupt = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
-        if is_corrupt and self._file is not None:
+        # The class itself, which stands for a corrupt file; its subclasses are other errors.
+        if type(error) is sqlite3.DatabaseError and self._file is not None:
             with suppress(OSError):
                 self._file.replace(self._file.with_name(f"{self._file.name}.damaged"))
                 return
