@@ -94,6 +94,26 @@ class Activity:
         """Return the reporter unless the activity has ended."""
         return None if self.ended else self._reporter
 
+    def _close(self) -> Reporter | None:
+        """Sample a last time and accept no further reports.
+
+        Returns:
+            The reporter, to report the end to; None if there is none or the activity has ended before.
+        """
+        reporter = self._open_reporter()
+        if reporter is None:
+            return None
+        with self._lock:
+            if self.ended:
+                return None
+            try:
+                self.sample()
+            except Exception:
+                logger.debug("sampling a run failed", exc_info=True)
+            self.ended = True
+        reporter.remove_source(self)
+        return reporter
+
     def _end(self, is_success: bool, error: str | None) -> None:
         raise NotImplementedError
 

@@ -49,14 +49,9 @@ class Agent(Activity):
         self._finish("completed" if is_success else "failed", error)
 
     def _finish(self, status: str, error: str | None) -> None:
-        reporter = self._open_reporter()
+        reporter = self._close()
         if reporter is None:
             return
-        with self._lock:
-            if self.ended:
-                return
-            self.ended = True
-        reporter.remove_source(self)
         output = None if self.output is None else text(self.output)
         fields = {"status": status, "output_summary": output, "error": error}
         reporter.post(f"{self.path}/finish", without_none(fields))

@@ -168,14 +168,18 @@ class Run(Activity):
                 reporter.put(self.path, without_none(fields), coalescable=True)
             if self._steps:
                 self._report_scan(reporter, done, total)
-        if self._abandoned_at is not None and time.monotonic() >= self._abandoned_at + BREAK_GRACE_SECONDS:
-            self.on_exit()
+        abandoned_at = self._abandoned_at
+        if abandoned_at is not None and time.monotonic() >= abandoned_at + BREAK_GRACE_SECONDS:
+            self._end_abandoned()
 
     def on_exit(self) -> None:
         """End because the process exits, or because its loop was left early."""
         if self._abandoned_at is None:
             super().on_exit()
-            return
+        else:
+            self._end_abandoned()
+
+    def _end_abandoned(self) -> None:
         done, total = self._counts()
         self._end(False, f"Stopped at {done:,} of {total:,}." if total is not None else f"Stopped after {done:,}.")
 
@@ -219,19 +223,11 @@ class Run(Activity):
         self._sent_to_scan = progress, position
 
     def _end(self, is_success: bool, error: str | None) -> None:
-        reporter = self._open_reporter()
+        # Before the last sample, which otherwise may end the run itself.
+        self._abandoned_at = None
+        reporter = self._close()
         if reporter is None:
             return
-        with self._lock:
-            if self.ended:
-                return
-            self._abandoned_at = None
-            try:
-                self.sample()
-            except Exception:
-                logger.debug("sampling a run failed", exc_info=True)
-            self.ended = True
-        reporter.remove_source(self)
         if self._sent_to_scan is not None:
             status = "completed" if is_success else "failed"
             reporter.post(f"/scans/{self.slug}/finish", without_none({"status": status, "error": error}))
