@@ -11,8 +11,8 @@ from livewatch.cli.exit_codes import ExitCode
 from livewatch.reporting.messages import STRENGTHS, TYPES
 
 DESCRIPTION = """\
-Report long-running work to Livewatch. Configure the server with LIVEWATCH_URL and the ingest key with LIVEWATCH_KEY; \
-an admin creates a key under Settings.
+Report long-running work to Livewatch. LIVEWATCH_URL is the server, LIVEWATCH_KEY the
+ingest key; an admin creates one under Settings.
 """
 
 

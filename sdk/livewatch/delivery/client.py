@@ -196,7 +196,9 @@ def _cause(error: Exception) -> str:
         case ssl.SSLCertVerificationError():
             return f"TLS certificate verification failed: {error.verify_message}; set SSL_CERT_FILE for a private CA"
         case ssl.SSLError():
-            return f"TLS handshake failed: {error.reason or 'connection closed'}; does the server speak plain http?"
+            # Errors raised by Python code lack the attribute.
+            reason = getattr(error, "reason", None) or "connection closed"
+            return f"TLS handshake failed: {reason}; does the server speak plain http?"
         case socket.gaierror():
             return "DNS lookup failed; check the host name and the network"
         case ConnectionRefusedError():
