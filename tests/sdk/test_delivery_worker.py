@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -422,6 +423,31 @@ def test_a_flush_respects_only_a_wait_that_the_server_requested(bench: Bench) ->
 
 def real_worker(transport: FakeTransport, queue: DiskQueue, runs: Sequence[str] = ()) -> DeliveryWorker:
     return DeliveryWorker(transport, queue, FakeLock(), lambda: list(runs), heartbeat_seconds=0.05)
+
+
+def test_a_flush_wakes_an_idle_worker_which_is_idle_again_afterwards() -> None:
+    rounds: list[bool] = []
+
+    def active_runs() -> list[str]:
+        rounds.append(True)
+        return []
+
+    transport, queue = FakeTransport(), DiskQueue(None, "d")
+    worker = DeliveryWorker(transport, queue, FakeLock(), active_runs)
+    for n in range(3):
+        queue.append([Operation("POST", f"/x/{n}", "{}", f"{n}")])
+        assert worker.flush(deadline(5))
+    assert transport.paths == [["/x/0"], ["/x/1"], ["/x/2"]]
+    count = len(rounds)
+    time.sleep(0.2)
+    assert len(rounds) == count, "nothing to do, nothing done"
+    worker.close(deadline(1))
+
+
+def test_by_default_heartbeats_are_declared_every_15_seconds(bench: Bench) -> None:
+    worker = DeliveryWorker(bench.transport, bench.queue, bench.lock, lambda: ["streams/a"])
+    worker.deliver()
+    assert bench.transport.batches[0][0]["body"] == {"runs": ["streams/a"], "interval": 15.0}
 
 
 def test_a_flush_during_a_round_that_fails_gets_a_round_of_its_own() -> None:

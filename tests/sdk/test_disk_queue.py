@@ -131,7 +131,7 @@ def test_an_acknowledgement_removes_what_was_delivered_or_rejected_and_counts_wh
     queue = DiskQueue(tmp_path / "s.sqlite", "d", clock=lambda: now)
     queue.append([operation("/a"), operation("/b"), operation("/c"), operation("/d")])
     a, b, c, d = queue.peek(10, 10**6)
-    queue.acknowledge(delivered=[a], rejected=[(b, "bad")], failed=[c])
+    queue.acknowledge(delivered=iter([a]), rejected=iter([(b, "bad")]), failed=iter([c]))
     assert [(entry.operation.path, entry.attempts) for entry in queue.peek(10, 10**6)] == [("/c", 1), ("/d", 0)]
     (rejection,) = queue.rejections()
     assert (rejection.idempotency_key, rejection.path, rejection.reason, rejection.at) == (
