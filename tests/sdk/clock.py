@@ -1,11 +1,11 @@
-"""A clock that moves only when told to."""
+"""A manual clock."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Clock:
-    """Seconds; call it for the time, set `now` to move it."""
+    """Returns `now`, in seconds, when called; assign `now` to move it."""
 
     now: float = 1_000_000.0
 

@@ -1,4 +1,4 @@
-"""The backoff: full jitter under a ceiling that doubles, by an injected clock and injected randomness."""
+"""The backoff: full jitter under a doubling ceiling, with injected clock and randomness."""
 
 import pytest
 from livewatch.delivery.backoff import Backoff

@@ -1,4 +1,4 @@
-"""The HTTP client: what it says of each way in which a server cannot be reached, and when it asks again."""
+"""The HTTP client: error messages, keep-alive and retries."""
 
 import http.client
 import socket
@@ -69,5 +69,5 @@ def test_a_connection_is_kept_and_made_anew_where_the_server_has_closed_it(serve
         (None, "the server answered with status 418"),
     ],
 )
-def test_an_error_response_is_told_in_the_servers_words(body: object, sentence: str) -> None:
+def test_an_error_response_quotes_the_servers_message(body: object, sentence: str) -> None:
     assert Response(418, body).error == sentence

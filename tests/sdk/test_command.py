@@ -1,4 +1,4 @@
-"""The command `livewatch`, as somebody types it: what it passes on, what it reports, and what it answers."""
+"""The command line: output and signals passed through, reports, messages and exit codes."""
 
 import os
 import re
@@ -160,7 +160,7 @@ def test_a_server_that_hangs_delays_neither_the_command_nor_by_more_than_seconds
 
 @posix
 def test_bytes_pass_unchanged_and_as_fast_as_they_come(server: ApiServer, start: Start) -> None:
-    """20 MB of any bytes, with a command that writes to both outputs."""
+    """20 MB of all byte values."""
     code = "import os, sys; data = bytes(range(256)) * 4096\nfor _ in range(20): sys.stdout.buffer.write(data)"
     process = subprocess.Popen(
         [sys.executable, "-m", "livewatch", "run", *python(code)],
@@ -177,7 +177,7 @@ def test_bytes_pass_unchanged_and_as_fast_as_they_come(server: ApiServer, start:
 def test_on_a_terminal_the_command_has_a_terminal(
     server: ApiServer, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Of the same size; standard error goes to a file here, and stays apart; what is drawn is passed on as it is."""
+    """Of the same size, with standard error redirected separately and output unprocessed."""
     import pty  # noqa: PLC0415
     import termios  # noqa: PLC0415
 
@@ -218,7 +218,7 @@ print("oops", file=sys.stderr)
 @posix
 @pytest.mark.parametrize("by", ["Ctrl-C", "kill"])
 def test_a_ctrl_c_reaches_the_command_once(server: ApiServer, environment: dict[str, str], by: str) -> None:
-    """Typed at the terminal it goes to both; from elsewhere, to a command in the background, through us."""
+    """Typed, it reaches the whole foreground group; sent to `livewatch` alone, it is forwarded."""
     import pty  # noqa: PLC0415
 
     code = """

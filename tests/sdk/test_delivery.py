@@ -1,4 +1,4 @@
-"""What reaches the server, whatever the way there does: once, in order, coalesced, and never by a leak of the key."""
+"""Delivery end to end: exactly once, in order and coalesced under faults, without leaking the key."""
 
 import logging
 import re
@@ -148,7 +148,7 @@ def test_a_batch_that_is_refused_as_such_is_taken_apart(reporting: ApiServer) ->
 
 
 def test_an_old_value_never_overtakes_a_newer_one(reporting: ApiServer) -> None:
-    """The server fails an update of a run and takes the next one: the first must not be repeated."""
+    """If the server fails an update and accepts the next of the same run, the first must not be retried."""
     settings = read_settings()
     assert settings is not None
     queue = DiskQueue(settings.queue_file, settings.destination)

@@ -1,4 +1,4 @@
-"""The delivery worker, round by round: what it sends, how it takes the answers, and when it tries again."""
+"""The delivery worker, round by round: batches, heartbeats, acknowledgements, retries and shutdown."""
 
 import json
 import logging
@@ -13,8 +13,9 @@ import pytest
 from livewatch.delivery.backoff import Backoff
 from livewatch.delivery.client import Response, UnreachableError
 from livewatch.delivery.delivery_lock import DeliveryLock
-from livewatch.delivery.delivery_worker import DeliveryWorker, MisconfiguredError
+from livewatch.delivery.delivery_worker import DeliveryWorker
 from livewatch.delivery.disk_queue import DiskQueue
+from livewatch.delivery.errors import MisconfiguredError
 from livewatch.delivery.operations import Operation, new_idempotency_key
 
 from tests.sdk.clock import Clock
@@ -30,7 +31,7 @@ def accept(batch: Batch) -> Response:
 
 
 def answering(**statuses: int) -> Callable[[Batch], Response]:
-    """Answers each operation with the status for its path's last word; 200 for others."""
+    """Answer each operation with the status given for the last segment of its path, else 200."""
 
     def answer(batch: Batch) -> Response:
         found = [statuses.get(each["path"].rpartition("/")[2], 200) for each in batch]
@@ -45,7 +46,7 @@ def refusal(message: str) -> dict[str, Any]:
 
 @dataclass
 class FakeTransport:
-    """Answers batches by `answer`, which may raise; notes what was sent and let go of."""
+    """Answer batches by `answer`, which may raise; record batches and calls of `close` and `abandon`."""
 
     answer: Callable[[Batch], Response] = accept
     batches: list[Batch] = field(default_factory=list)
@@ -87,7 +88,7 @@ class FakeLock(DeliveryLock):
 
 @dataclass
 class Bench:
-    """A worker with everything around it in the test's hands."""
+    """A worker with a fake transport, lock and clock and a queue in memory."""
 
     transport: FakeTransport
     queue: DiskQueue
@@ -451,7 +452,7 @@ def test_by_default_heartbeats_are_declared_every_15_seconds(bench: Bench) -> No
 
 
 def test_a_flush_during_a_round_that_fails_gets_a_round_of_its_own() -> None:
-    """Not the one before it, and not after the minute that a rejected key waits."""
+    """The failed round does not answer it, nor does it wait for the minute after a rejected key."""
     sent, may_answer = threading.Event(), threading.Event()
 
     def slow_rejection(_: Batch) -> Response:

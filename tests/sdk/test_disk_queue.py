@@ -1,4 +1,4 @@
-"""The disk queue: what it keeps, in which order, what gives way, and how it survives bad files."""
+"""The disk queue: order, bounds, acknowledgements, and recovery from locked, corrupt and missing files."""
 
 import sqlite3
 import threading

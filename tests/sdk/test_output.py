@@ -1,4 +1,4 @@
-"""What is read from a command's output: progress where it can be nothing else, and lines."""
+"""Parsing of command output: unambiguous progress, and log lines."""
 
 import pytest
 from livewatch.cli.output import Output, Progress, ProgressTracker, progress_in
@@ -23,7 +23,7 @@ from livewatch.cli.output import Output, Progress, ProgressTracker, progress_in
         ("Working... ━━━━━━━╸━━━━━━━  45% 0:00:12", 45, None),
         ("Progress: [ 45%]", 45, None),
         ("45% complete", 45, None),
-        # None of these is progress for sure.
+        # Ambiguous.
         ("accuracy 93%", None, None),
         ("93% of the rows are new", None, None),
         ("/dev/sda1  97% full, / 12% full", None, None),

@@ -1,4 +1,4 @@
-"""Processes that end, crash, are killed, fork, and share a queue."""
+"""Process lifecycles: exit, crash, kill, fork, and a queue shared by processes."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills and forks")
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    """Wait for a good end; returns what it complained of."""
+    """Wait for exit code 0; return standard error."""
     _, errors = process.communicate(timeout=deadline(20))
     assert process.returncode == 0, errors
     return errors
@@ -89,7 +89,7 @@ def test_a_server_that_hangs_delays_the_end_by_seconds_and_the_next_process_deli
 def test_what_a_killed_process_left_is_delivered_once_and_in_order_by_the_next(
     server: ApiServer, start: Start, environment: dict[str, str]
 ) -> None:
-    """10,000 updates; the first process is killed between the server's doing and its answer."""
+    """10,000 updates; the first process is killed after the server carried out a batch, before its answer."""
     queue = queue_of(environment)
     queue.append(
         [Operation("POST", "/alerts", encode({"target_name": f"{n}"}), new_idempotency_key()) for n in range(10_000)]
@@ -117,7 +117,7 @@ def test_what_a_killed_process_left_is_delivered_once_and_in_order_by_the_next(
 
 
 def test_of_two_processes_one_delivers_at_a_time(server: ApiServer, start: Start, environment: dict[str, str]) -> None:
-    """Each update is sent by one of them only, and of each process in its order."""
+    """Each update is sent by one process only, and each process's updates in their order."""
     code = """
 import livewatch, sys, time
 for n in range(60):

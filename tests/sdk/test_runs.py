@@ -1,4 +1,4 @@
-"""Runs, agents, steps, watched functions, alerts and log lines, as the server sees them."""
+"""Runs, steps, agents, watched functions, messages and logs as the server receives them."""
 
 import asyncio
 import contextvars
@@ -215,7 +215,7 @@ def test_of_a_flood_of_lines_the_newest_are_kept_and_the_others_counted(reportin
 
 
 class Awkward:
-    """A value that cannot even be written."""
+    """A value whose conversion to text raises."""
 
     def __str__(self) -> str:
         raise RuntimeError("no")

@@ -1,4 +1,4 @@
-"""`livewatch tail`: a line for each change, whatever happens to the connection."""
+"""`livewatch tail`: one line per change, reconnection, colours and exit codes."""
 
 import json
 import os

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from livewatch.cli.exit_codes import ExitCode
-from livewatch.delivery.delivery_worker import MisconfiguredError
+from livewatch.delivery.errors import MisconfiguredError
 from livewatch.delivery.operations import MAX_ERROR_CHARACTERS, MAX_NAME_CHARACTERS, checked_slug, text
 from livewatch.reporting.messages import alert, notify
 from livewatch.reporting.process import PROCESS

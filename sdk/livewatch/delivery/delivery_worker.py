@@ -1,6 +1,5 @@
 """The delivery worker: a thread that sends the queue in order and heartbeats for active runs."""
 
-import json
 import logging
 import math
 import threading
@@ -12,7 +11,8 @@ from livewatch.delivery.backoff import Backoff
 from livewatch.delivery.client import Response, UnreachableError
 from livewatch.delivery.delivery_lock import DeliveryLock
 from livewatch.delivery.disk_queue import DiskQueue, Entry
-from livewatch.delivery.operations import Operation, encode, new_idempotency_key
+from livewatch.delivery.errors import DeliveryError, LockedError, MisconfiguredError
+from livewatch.delivery.operations import Operation, encode, encode_batch, new_idempotency_key
 
 MAX_BATCH_OPERATIONS = 500
 MAX_BATCH_BYTES = 600 * 1024
@@ -21,42 +21,11 @@ MAX_ATTEMPTS = 3
 # After an operation that the server postpones without saying for how long.
 POSTPONED_RETRY_SECONDS = 1.0
 UNEXPECTED_RETRY_SECONDS = 30.0
-MISCONFIGURED_RETRY_SECONDS = 60.0
 # While another process delivers, which may end at any time.
 LOCKED_RETRY_SECONDS = 0.2
 HEARTBEAT_SECONDS = 15.0
 
 logger = logging.getLogger("livewatch")
-
-
-class DeliveryError(Exception):
-    """A delivery round failed; queued operations are kept.
-
-    Attributes:
-        retry_after: Seconds until the next round; None to back off.
-        is_requested: Whether the server requested the wait, which `flush` then respects.
-    """
-
-    def __init__(self, reason: str, *, retry_after: float | None = None, is_requested: bool = False) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
-        self.is_requested = is_requested
-
-    @property
-    def reason(self) -> str:
-        """What failed and how to fix it, without a full stop."""
-        return str(self).rstrip(".")
-
-
-class MisconfiguredError(DeliveryError):
-    """Only a person can fix it: the key is rejected, or no Livewatch answers at the URL."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, retry_after=MISCONFIGURED_RETRY_SECONDS)
-
-
-class LockedError(DeliveryError):
-    """Another process is delivering."""
 
 
 class Transport(Protocol):
@@ -250,7 +219,7 @@ class DeliveryWorker:
         operations = [*(entry.operation for entry in entries), *heartbeats]
         if not operations:
             return
-        response = self._transport.request("POST", "/batch", batch_of(operations))
+        response = self._transport.request("POST", "/batch", encode_batch(operations))
         results = response.body.get("results") if isinstance(response.body, dict) else None
         if response.status == 200 and isinstance(results, list) and len(results) == len(operations):
             self._acknowledge(entries, [_result(each) for each in results])
@@ -333,16 +302,6 @@ class DeliveryWorker:
         if not self._has_warned:
             self._has_warned = True
             logger.warning("Livewatch delivery failed; updates stay queued. %s.", error.reason)
-
-
-def batch_of(operations: Sequence[Operation]) -> str:
-    """Encode the body of a batch request."""
-    return '{"operations":[' + ",".join(_encoded(each) for each in operations) + "]}"
-
-
-def _encoded(operation: Operation) -> str:
-    method, path, key = (json.dumps(each) for each in (operation.method, operation.path, operation.idempotency_key))
-    return f'{{"method":{method},"path":{path},"body":{operation.body},"idempotency_key":{key}}}'
 
 
 def _result(result: object) -> Response:

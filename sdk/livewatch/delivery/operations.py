@@ -4,7 +4,7 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,16 @@ def new_idempotency_key() -> str:
 def encode(body: Mapping[str, Any]) -> str:
     """Encode as compact JSON without NaN, NUL or lone surrogates; values that JSON lacks become text."""
     return json.dumps(plain(body), allow_nan=False, separators=(",", ":"))
+
+
+def encode_batch(operations: Sequence[Operation]) -> str:
+    """Encode the body of a batch request; the bodies of the operations are JSON already."""
+    return '{"operations":[' + ",".join(_encoded(each) for each in operations) + "]}"
+
+
+def _encoded(operation: Operation) -> str:
+    method, path, key = (json.dumps(each) for each in (operation.method, operation.path, operation.idempotency_key))
+    return f'{{"method":{method},"path":{path},"body":{operation.body},"idempotency_key":{key}}}'
 
 
 def plain(value: Any, depth: int = MAX_JSON_DEPTH) -> Any:
