@@ -77,6 +77,7 @@ class FakeLock(DeliveryLock):
         super().__init__(None, "0000000")
         self.is_held_elsewhere = False
         self.is_held = False
+        self.is_closed = False
 
     def acquire(self) -> bool:
         self.is_held = not self.is_held_elsewhere
@@ -84,6 +85,9 @@ class FakeLock(DeliveryLock):
 
     def release(self) -> None:
         self.is_held = False
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 @dataclass
@@ -405,6 +409,37 @@ def test_while_another_process_delivers_heartbeats_are_sent_all_the_same(bench: 
     assert bench.worker.last_error is None
 
 
+def test_a_flush_is_done_when_only_others_updates_are_left(tmp_path: Path) -> None:
+    other, queue = (DiskQueue(tmp_path / "s.sqlite", "d") for _ in range(2))
+    other.append([Operation("POST", "/x/a", "{}", "k")])
+    lock = FakeLock()
+    lock.is_held_elsewhere = True
+    worker = DeliveryWorker(FakeTransport(), queue, lock, list)
+    assert worker.flush(deadline(5))
+    assert queue.pending_count() == 1
+    worker.close(deadline(1))
+    other.close()
+
+
+def test_the_worker_waits_for_the_backoff_to_the_end(bench: Bench) -> None:
+    """By the clock, which stands still until the test moves it."""
+
+    def fail(_: Batch) -> Response:
+        raise UnreachableError("cannot reach it")
+
+    bench.transport.answer = fail
+    bench.add("a")
+    bench.worker.wake()
+    wait_until(lambda: bench.backoff.failures == 1)
+    bench.clock.now += 0.4
+    bench.worker.wake()
+    time.sleep(0.1)
+    assert len(bench.transport.batches) == 1
+    bench.clock.now += 0.1
+    bench.worker.wake()
+    wait_until(lambda: len(bench.transport.batches) == 2)
+
+
 def test_a_flush_respects_only_a_wait_that_the_server_requested(bench: Bench) -> None:
     bench.transport.answer = lambda _: Response(429, None, retry_after=7.0)
     bench.add("a")
@@ -493,9 +528,11 @@ def test_it_beats_by_itself_until_it_is_closed_and_lets_go_of_everything() -> No
 
 
 def test_a_worker_that_never_started_is_closed_at_once() -> None:
-    transport = FakeTransport()
-    real_worker(transport, DiskQueue(None, "d")).close()
+    transport, lock = FakeTransport(), FakeLock()
+    worker = DeliveryWorker(transport, DiskQueue(None, "d"), lock, list)
+    worker.close()
     assert transport.ended == ["close"]
+    assert lock.is_closed
 
 
 def test_where_no_thread_can_start_a_flush_delivers_by_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -511,6 +548,7 @@ def test_where_no_thread_can_start_a_flush_delivers_by_itself(bench: Bench, monk
 def test_a_forked_child_lets_go_of_the_parents_connection_and_starts_no_thread(bench: Bench) -> None:
     bench.worker.abandon()
     assert bench.transport.ended == ["abandon"]
+    assert bench.lock.is_closed
     bench.worker.wake()
     assert bench.worker._thread is None
 

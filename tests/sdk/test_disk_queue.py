@@ -169,9 +169,10 @@ def test_the_numbers_of_removed_entries_do_not_count(queue: DiskQueue) -> None:
     for _ in range(3):
         queue.append([operation() for _ in range(90)])
         queue.acknowledge(delivered=queue.peek(1_000, 10**9)[1:])
-    queue.append([operation(body="last")])
+    assert queue.append([operation(body="last")])
     assert bodies(queue) == ["first", "last"]
-    assert queue.dropped_count == 0
+    queue.append([operation() for _ in range(98)])
+    assert (queue.pending_count(), queue.dropped_count) == (100, 0)
 
 
 def test_if_superseded_values_make_room_nothing_else_is_dropped(queue: DiskQueue) -> None:
@@ -226,6 +227,34 @@ def test_a_failed_append_leaves_nothing_behind(queue: DiskQueue) -> None:
         queue.append([operation(body="1"), broken])
     assert queue.append([operation(body="2")])
     assert bodies(queue) == ["2"]
+    assert queue.file is not None, "nor is the file given up"
+
+
+def test_a_file_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "s.sqlite"
+    foreign = sqlite3.connect(file)
+    foreign.execute("create table entries (seq integer, name text)")
+    foreign.commit()
+    before = file.read_bytes()
+    queue = DiskQueue(file, "d")
+    assert queue.append([operation()])
+    assert (queue.pending_count(), queue.file) == (1, None)
+    queue.close()
+    assert [row[0] for row in foreign.execute("select name from sqlite_master")] == ["entries"]
+    foreign.close()
+    assert file.read_bytes() == before
+
+
+def test_missing_folders_are_made_and_a_closed_queue_holds_no_file_open(tmp_path: Path) -> None:
+    file = tmp_path / "cache" / "livewatch" / "s.sqlite"
+    queue = DiskQueue(file, "d")
+    assert queue.append([operation()])
+    assert queue.file == file
+    connection = queue._connection
+    assert connection is not None
+    queue.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("select 1")
 
 
 def test_a_queue_in_memory_has_no_files_and_survives_a_fork(tmp_path: Path) -> None:
