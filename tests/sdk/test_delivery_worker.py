@@ -416,6 +416,7 @@ def test_a_flush_is_done_when_only_others_updates_are_left(tmp_path: Path) -> No
     lock.is_held_elsewhere = True
     worker = DeliveryWorker(FakeTransport(), queue, lock, list)
     assert worker.flush(deadline(5))
+    assert worker.last_error is None
     assert queue.pending_count() == 1
     worker.close(deadline(1))
     other.close()
@@ -436,8 +437,22 @@ def test_the_worker_waits_for_the_backoff_to_the_end(bench: Bench) -> None:
     time.sleep(0.1)
     assert len(bench.transport.batches) == 1
     bench.clock.now += 0.1
-    bench.worker.wake()
     wait_until(lambda: len(bench.transport.batches) == 2)
+
+
+def test_after_a_failure_the_worker_tries_again_by_itself() -> None:
+    def fail_once(_: Batch) -> Response:
+        transport.answer = accept
+        raise UnreachableError("cannot reach it")
+
+    transport, queue = FakeTransport(fail_once), DiskQueue(None, "d")
+    backoff = Backoff(uniform=lambda low, _: low)
+    worker = DeliveryWorker(transport, queue, FakeLock(), list, backoff=backoff)
+    queue.append([Operation("POST", "/x/a", "{}", "k")])
+    worker.wake()
+    wait_until(lambda: not queue.pending_count())
+    assert transport.paths == [["/x/a"], ["/x/a"]]
+    worker.close(deadline(1))
 
 
 def test_a_flush_respects_only_a_wait_that_the_server_requested(bench: Bench) -> None:
@@ -519,6 +534,7 @@ def test_it_beats_by_itself_until_it_is_closed_and_lets_go_of_everything() -> No
     wait_until(lambda: len(transport.batches) >= 3)
     worker.close(deadline(5))
     assert transport.ended == ["close"]
+    assert queue._connection is None
     count = len(transport.batches)
     queue.append([Operation("POST", "/x/a", "{}", "k")])
     worker.wake()
