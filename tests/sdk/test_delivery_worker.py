@@ -485,6 +485,9 @@ def test_a_flush_wakes_an_idle_worker_which_is_idle_again_afterwards() -> None:
 
     transport, queue = FakeTransport(), DiskQueue(None, "d")
     worker = DeliveryWorker(transport, queue, FakeLock(), active_runs)
+    worker.wake()
+    wait_until(lambda: rounds)
+    assert [each.daemon for each in threading.enumerate() if each.name == "livewatch delivery"] == [True]
     for n in range(3):
         queue.append([Operation("POST", f"/x/{n}", "{}", f"{n}")])
         assert worker.flush(deadline(5))
