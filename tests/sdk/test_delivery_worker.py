@@ -253,6 +253,7 @@ def test_a_server_that_is_busy_or_broken_gets_the_wait_that_it_asks_for(
             Response(200, None),
             f"{URL} is not a Livewatch API, or an older version: the server answered with status 200",
         ),
+        (Response(499, refusal("odd")), f"{URL} is not a Livewatch API, or an older version: odd"),
         (Response(200, {"results": []}), f"{URL} is not a Livewatch API, or an older version"),
         (Response(200, {"results": {"0": 1}}), f"{URL} is not a Livewatch API, or an older version"),
         (Response(201, {"results": [{"status": 200}]}), f"{URL} is not a Livewatch API, or an older version"),
@@ -315,6 +316,13 @@ def test_an_operation_that_is_rejected_is_dropped_at_once_and_delays_no_other(be
     bench.worker.deliver()
     assert (bench.queued(), bench.worker.last_error) == ([], None)
     assert [each.path for each in bench.queue.rejections()] == ["/x/bad"]
+
+
+def test_every_status_below_300_is_a_success(bench: Bench) -> None:
+    bench.transport.answer = answering(a=201, b=299)
+    bench.add("a", "b")
+    bench.worker.deliver()
+    assert (bench.queued(), bench.queue.rejections()) == ([], [])
 
 
 def in_turn(*statuses: int) -> Callable[[Batch], Response]:
