@@ -1,4 +1,4 @@
-"""Producers that do real work and report it with the SDK: the one of this repository, where none is installed."""
+"""Example producers: real work reported with the SDK; falls back to the SDK of this checkout if none is installed."""
 
 import sys
 from importlib.util import find_spec

@@ -6,7 +6,7 @@ import gc
 import graphlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -56,6 +56,17 @@ LAYERS = (
 )
 """Every folder, and every module beside folders, from bottom to top: each imports only what stands before it."""
 PACKAGES = ("services", "components", "pages")
+SDK = ROOT / "sdk"
+SDK_LAYERS = (
+    "livewatch.settings",
+    "livewatch.delivery",
+    "livewatch.reporting",
+    "livewatch.tqdm",
+    "livewatch.cli",
+    "livewatch.__main__",
+    "livewatch",
+)
+"""The same of the SDK, whose root module is its public interface."""
 EXAMPLES_IMPORT = {"examples", "livewatch"}
 LOCAL_SUPABASE_USERS = {"services/infra/backend.py", "services/operations/migrations.py"}
 TOP_LEVEL = {
@@ -98,8 +109,8 @@ def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def dotted(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+def dotted(path: Path, root: Path = ROOT) -> str:
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
 
 @functools.cache
@@ -126,16 +137,17 @@ def imported(path: Path) -> Iterator[str]:
             assert node.module
             for name in node.names:
                 inner = f"{node.module}.{name.name}"
-                yield inner if (ROOT / Path(*inner.split("."))).with_suffix(".py").exists() else node.module
+                is_module = any((root / Path(*inner.split("."))).with_suffix(".py").exists() for root in (ROOT, SDK))
+                yield inner if is_module else node.module
 
 
 def ours(path: Path) -> set[str]:
     return {name for name in imported(path) if name.split(".")[0] in PACKAGES}
 
 
-def layer(name: str) -> str:
+def layer(name: str, layers: Sequence[str] = LAYERS) -> str:
     """The layer that a module belongs to."""
-    return max((each for each in LAYERS if name == each or name.startswith(f"{each}.")), key=len, default="")
+    return max((each for each in layers if name == each or name.startswith(f"{each}.")), key=len, default="")
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -173,7 +185,7 @@ def test_no_folder_has_more_rooms_than_one_sees_at_a_glance(package: str) -> Non
         assert len(stems) <= ROOMS_ALLOWED.get(relative(folder), MAX_ROOMS), f"{relative(folder)}: {sorted(stems)}"
 
 
-ROOMS_ALLOWED = {"sdk/livewatch": 26, "benchmarks": 24}
+ROOMS_ALLOWED = {"benchmarks": 24}
 
 
 def test_examples_use_the_sdk_alone() -> None:
@@ -223,6 +235,19 @@ def test_the_sdk_needs_nothing_but_python() -> None:
     for path in modules("sdk"):
         foreign = {name.split(".")[0] for name in imported(path)} - sys.stdlib_module_names - {"livewatch"}
         assert foreign <= ({"tqdm"} if path.name == "tqdm.py" else set()), f"{relative(path)} imports {foreign}"
+
+
+def test_the_folders_of_the_sdk_import_one_way_and_no_modules_in_a_circle() -> None:
+    """Type-checking imports included. The root module is imported by programs only: it is above all others."""
+    files = {dotted(path, SDK): path for path in modules("sdk")}
+    rank = {name: index for index, name in enumerate(SDK_LAYERS)}
+    graph = {name: {each for each in imported(path) if each in files} for name, path in files.items()}
+    assert graph["livewatch.reporting.reporter"] >= {"livewatch.delivery.disk_queue", "livewatch.settings"}
+    for name, imports in graph.items():
+        assert layer(name, SDK_LAYERS) != "livewatch" or name == "livewatch", f"{name} is in no layer of SDK_LAYERS"
+        for each in imports:
+            assert rank[layer(each, SDK_LAYERS)] <= rank[layer(name, SDK_LAYERS)], f"{name} imports {each}, above it"
+    graphlib.TopologicalSorter(graph).prepare()
 
 
 def test_every_module_has_a_docstring() -> None:

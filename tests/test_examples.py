@@ -166,5 +166,5 @@ async def test_who_may_make_no_key_can_start_no_scan(world: World, program: Prog
 async def test_from_a_terminal_it_says_what_is_missing() -> None:
     code, error = await run()
     assert code == 1
-    assert "set LIVEWATCH_URL to the address of Livewatch" in error
-    assert "LIVEWATCH_KEY to a key, which an admin makes under Settings" in error
+    assert "set LIVEWATCH_URL to the URL of Livewatch" in error
+    assert "LIVEWATCH_KEY to an ingest key, which an admin creates under Settings" in error

@@ -1,7 +1,7 @@
-"""Report long-running work to Livewatch from your own code.
+"""Report long-running work to Livewatch: loops, runs, agents, alerts and logs.
 
-LIVEWATCH_URL and LIVEWATCH_KEY say where to and as whom; without them everything here does nothing. Nothing here
-raises into a program or waits for the network, except `flush`.
+LIVEWATCH_URL and LIVEWATCH_KEY configure it; without them every call is a no-op. No call raises into the program, and
+only `flush` waits for the network.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import logging as _logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from livewatch.agents import Agent
-from livewatch.logs import LogHandler
-from livewatch.messages import alert, notify
-from livewatch.process import PROCESS as _PROCESS
-from livewatch.runs import Run, current_run
-from livewatch.tracking import Track, track
-from livewatch.watching import watch
+from livewatch.reporting.agents import Agent
+from livewatch.reporting.logs import LogHandler
+from livewatch.reporting.messages import alert, notify
+from livewatch.reporting.process import PROCESS as _PROCESS
+from livewatch.reporting.runs import Run, current_run
+from livewatch.reporting.tracking import Track, track
+from livewatch.reporting.watching import watch
 
 __all__ = [
     "Agent",
@@ -45,23 +45,46 @@ def run(
     metadata: Mapping[str, Any] | None = None,
     type: str | None = None,
 ) -> Run:
-    """Begin a run: a stream, and with its first step a scan too; `with` ends it as the block ends.
+    """Start a run; used as a context manager, it ends with its block.
 
-    `type` is a word or two by which streams of one kind are found together.
+    Args:
+        name: Title of the run, up to 200 characters.
+        total: Number of units to do.
+        steps: Names of its steps, in order; with steps, the run is also shown as a scan.
+        slug: Name of the run in URLs; usable once. Generated from `name` if omitted.
+        description: What the run does or is doing, up to 2,000 characters.
+        metadata: JSON values to show with the run.
+        type: One or two words by which to find runs of the same kind.
+
+    Returns:
+        The started run.
     """
     return Run(name, total=total, steps=steps, slug=slug, description=description, metadata=metadata, type=type)
 
 
 def agent(name: object, *, input: object = None, slug: str | None = None) -> Agent:
-    """Begin an execution of an agent in the run around it; `with` ends it as the block ends."""
+    """Start an agent execution within the current run; used as a context manager, it ends with its block.
+
+    Args:
+        name: Name of the agent, up to 200 characters.
+        input: What it was given; sent as text, up to 2,000 characters.
+        slug: Name of the execution in URLs; usable once. Generated from `name` if omitted.
+
+    Returns:
+        The started execution; set its `output` before it ends.
+    """
     return Agent(name, input=input, slug=slug)
 
 
 def flush(timeout: float = 5.0) -> bool:
-    """Wait until all is delivered, so many seconds at most; False when it is not, and is kept for later."""
+    """Deliver all pending updates, waiting at most `timeout` seconds.
+
+    Returns:
+        Whether everything was delivered; if not, the updates stay queued for later.
+    """
     try:
-        reporter = _PROCESS.existing()
+        reporter = _PROCESS.existing_reporter()
         return reporter.flush(timeout) if reporter is not None else True
     except Exception:
-        _logging.getLogger("livewatch").debug("flushing failed", exc_info=True)
+        _logging.getLogger("livewatch").debug("flush failed", exc_info=True)
         return False

@@ -1,7 +1,7 @@
-"""`python -m livewatch` is `livewatch`."""
+"""Run the command line as `python -m livewatch`."""
 
 import sys
 
-from livewatch.command import main
+from livewatch.cli.command import main
 
 sys.exit(main())

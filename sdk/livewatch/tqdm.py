@@ -1,4 +1,4 @@
-"""A drop-in for `from tqdm import tqdm` whose bars are seen in Livewatch too; needs the extra `livewatch[tqdm]`."""
+"""A drop-in replacement for `from tqdm import tqdm` that also reports its bars; needs the extra `livewatch[tqdm]`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from livewatch.process import PROCESS
-from livewatch.runs import Run
-from livewatch.tracking import enter, is_nested, script_name
+from livewatch.reporting.process import PROCESS
+from livewatch.reporting.runs import Run
+from livewatch.reporting.tracking import enter_loop, is_nested, script_name
 
 try:
     from tqdm import std
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 else:
 
     class _Bar(std.tqdm, Generic[T]):
-        """The real bar, which can be written with the type of its items."""
+        """The real bar, generic over the type of its items."""
 
 
-# After so many seconds a bar whose steps have become slow is asked to count them singly again.
-IMPATIENCE = 1.0
+# After this long without a redraw, a bar whose steps became slow counts them singly again.
+MAX_REDRAW_SECONDS = 1.0
 
 __all__ = ["tqdm", "trange"]
 
 
 class tqdm(_Bar[T]):
-    """The real tqdm, reported as a stream; the reporter's thread reads the bar twice a second, so no step costs more.
+    """The real tqdm, also reported as a run; the reporter samples the bar twice a second, so steps cost no more.
 
-    A disabled bar is not reported, except one that disabled itself (`disable=None`) for want of a terminal. Of nested
-    bars only the outermost is, unless they are given a slug.
+    A disabled bar is not reported, except one that disabled itself (`disable=None`) for lack of a terminal. Of nested
+    bars only the outermost is reported, unless an inner one has a `slug`, the name of its run in URLs.
     """
 
     _run: Run | None = None
@@ -55,22 +55,23 @@ class tqdm(_Bar[T]):
         ) -> None: ...
 
     def __init__(self, *args: Any, slug: str | None = None, **kwargs: Any) -> None:
-        reported = PROCESS.reporter() is not None
-        if reported and "disable" in kwargs and kwargs["disable"] is None and not _is_terminal(kwargs.get("file")):
-            kwargs |= {"disable": False, "file": _Nowhere()}
+        is_reported = PROCESS.reporter() is not None
+        if is_reported and "disable" in kwargs and kwargs["disable"] is None and not _is_terminal(kwargs.get("file")):
+            kwargs |= {"disable": False, "file": _NullFile()}
         super().__init__(*args, **kwargs)
-        if reported and not self.disable and (slug is not None or not is_nested()):
-            self._run = Run(_title(self.desc) or script_name(), total=self.total, slug=slug, look=_look(self))
-            enter(self._run)
+        if is_reported and not self.disable and (slug is not None or not is_nested()):
+            name = _title(self.desc) or script_name()
+            self._run = Run(name, total=self.total, slug=slug, progress_source=_progress_source(self))
+            enter_loop(self._run)
 
     def close(self) -> None:
-        """Close the bar; one that is short of its total was left early."""
+        """Close the bar; one short of its total counts as left early."""
         super().close()
         if self._run is not None:
             if self.total is None or self.n >= self.total:
                 self._run.finish()
             else:
-                self._run.left()
+                self._run.abandoned_early()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -81,39 +82,39 @@ class tqdm(_Bar[T]):
 
 
 def trange(*args: int, **kwargs: Any) -> tqdm[int]:
-    """`tqdm(range(*args), **kwargs)`."""
+    """Return `tqdm(range(*args), **kwargs)`."""
     return tqdm(range(*args), **kwargs)
 
 
-class _Nowhere:
-    """Where a bar is drawn that nobody sees."""
+class _NullFile:
+    """Discards what a bar draws."""
 
     def write(self, _: str) -> None: ...
 
     def flush(self) -> None: ...
 
 
-def _look(bar: tqdm[Any]) -> Callable[[], tuple[float, float | None]]:
-    # The bar closes itself when the program lets go of it, which the reporter must not prevent.
+def _progress_source(bar: tqdm[Any]) -> Callable[[], tuple[float, float | None]]:
+    # Weak: the bar closes when the program drops it, which the reporter must not prevent.
     reference = weakref.ref(bar)
     last: tuple[float, float | None] = (bar.n, bar.total)
     title = _title(bar.desc)
 
-    def look() -> tuple[float, float | None]:
+    def progress() -> tuple[float, float | None]:
         nonlocal last
         bar = reference()
         if bar is None:
             return last
         last = bar.n, bar.total
-        # As tqdm's own monitor does, only sooner: else a bar of fast steps that become slow stands still.
-        if bar.dynamic_miniters and (bar.miniters or 0) > 1 and time.time() - bar.last_print_t > IMPATIENCE:
+        # As tqdm's monitor does, only sooner: otherwise a bar of fast steps that become slow stands still.
+        if bar.dynamic_miniters and (bar.miniters or 0) > 1 and time.time() - bar.last_print_t > MAX_REDRAW_SECONDS:
             bar.miniters = 1
-        said = ", ".join(each for each in (_title(bar.desc), str(bar.postfix or "")) if each)
-        if bar._run is not None and said != title:
-            bar._run.describe(said)
+        description = ", ".join(each for each in (_title(bar.desc), str(bar.postfix or "")) if each)
+        if bar._run is not None and description != title:
+            bar._run.describe(description)
         return last
 
-    return look
+    return progress
 
 
 def _title(description: str | None) -> str:

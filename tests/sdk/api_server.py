@@ -1,4 +1,4 @@
-"""A server that speaks the contract of the ingest API in memory, and fails as it is told to."""
+"""A fake ingest API that keeps writes in memory and fails on request."""
 
 import json
 import queue
@@ -16,7 +16,7 @@ API = "/api/v1"
 
 
 class Fault(Enum):
-    """What goes wrong with the next request."""
+    """A failure of the next request."""
 
     RATE = auto()
     BROKEN = auto()
@@ -28,7 +28,7 @@ class Fault(Enum):
 
 @dataclass(frozen=True)
 class Write:
-    """A write that was carried out."""
+    """A write that the server carried out."""
 
     method: str
     path: str
@@ -39,9 +39,9 @@ class Write:
 
 @dataclass(eq=False)
 class ApiServer:
-    """`writes` are what was carried out, in order; `requests` the bodies of all requests, carried out or not.
+    """`writes` are the writes carried out, in order; `requests` the bodies of all requests, failed ones included.
 
-    Of each write the key is remembered, as the contract says: the same again gives the first answer.
+    Repeated idempotency keys get the first answer, as the API specifies.
     """
 
     url: str = ""
@@ -49,7 +49,7 @@ class ApiServer:
     requests: list[dict[str, Any]] = field(default_factory=list)
     beats: list[tuple[float, list[str]]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    # What to answer to an operation instead of carrying it out.
+    # Status for an operation that is rejected.
     refuse: Callable[[str, dict[str, Any]], int | None] = lambda path, body: None
     refuse_batch: Callable[[list[dict[str, Any]]], int | None] = lambda operations: None
     after_request: Callable[[], None] = lambda: None
@@ -69,7 +69,7 @@ class ApiServer:
         return [write for write in self.writes if write.path == path]
 
     def state(self, path: str) -> dict[str, Any]:
-        """Everything that was said of it, the newest last, and `end`, the body that finished it."""
+        """Merge all writes to a run, the newest last, with the body that finished it as `end`."""
         merged: dict[str, Any] = {}
         for write in self.of(path):
             merged |= write.body
@@ -78,12 +78,12 @@ class ApiServer:
         return merged
 
     def only(self, kind: str) -> dict[str, Any]:
-        """The state of the only one of its kind."""
+        """Return the state of the only run of a kind."""
         (path,) = {write.path for write in self.writes if write.path.startswith(f"/{kind}/") and write.method == "PUT"}
         return self.state(path) | {"slug": path.rpartition("/")[2]}
 
     def ask(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Carry a request out."""
+        """Carry out a request; return status and body."""
         if (method, path) == ("GET", "/me"):
             return 200, {"organization": {"id": "o1", "name": "Ada's"}, "scopes": ["runs"], "url": self.url}
         if (method, path) != ("POST", "/batch"):
@@ -143,7 +143,7 @@ def error(code: str, message: str) -> dict[str, Any]:
 
 @contextmanager
 def serving(server: ApiServer, *, port: int = 0) -> Iterator[ApiServer]:
-    """Serve on a port of its own, or again on the one that it had."""
+    """Serve on a free port, or on a given one."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,4 +1,4 @@
-"""What the tests of the SDK share: a server in this process, and an environment that names it."""
+"""Fixtures of the SDK's tests: a fake server in this process and an environment that points to it."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from livewatch.process import PROCESS
+from livewatch.reporting.process import PROCESS
 
 from tests.sdk.api_server import KEY, ApiServer, serving
 
@@ -19,7 +19,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture(autouse=True, scope="session")
 def heeded_signals() -> None:
-    """Where tests run in the background, the shell has them ignore Ctrl-C, and what they start inherits that."""
+    """Restore SIGINT, which shells make background jobs, and so their children, ignore."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -39,7 +39,7 @@ def environment(server: ApiServer, tmp_path: Path) -> dict[str, str]:
 def reporting(
     server: ApiServer, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ApiServer]:
-    """This process reports to the server."""
+    """Make this process report to the server."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     yield server
@@ -49,14 +49,14 @@ def reporting(
 
 @pytest.fixture
 def off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is configured."""
+    """Unset all settings."""
     for name in OURS:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def start(environment: Mapping[str, str]) -> Iterator[Start]:
-    """Starts `python -c CODE` or `python ARGUMENTS`, which reports to the server; what runs at the end is killed."""
+    """Start `python -c CODE` or `python ARGUMENTS` reporting to the server; kill what still runs at the end."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*command: str, **variables: str) -> subprocess.Popen[str]:

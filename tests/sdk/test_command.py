@@ -1,4 +1,4 @@
-"""The command `livewatch`, as somebody types it: what it passes on, what it reports, and what it answers."""
+"""The command line: output and signals passed through, reports, messages and exit codes."""
 
 import os
 import re
@@ -102,7 +102,7 @@ def test_a_command_that_is_not_there_is_said_and_reported(server: ApiServer, sta
     code, _, errors = said(start("-m", "livewatch", "run", "--slug", "n1", "--", "no-such-command"))
     assert (code, errors) == (
         127,
-        "livewatch: no-such-command: no such command; look at its spelling and at PATH.\n",
+        "livewatch: no-such-command: command not found; check its spelling and PATH.\n",
     )
     assert server.state("/streams/n1")["end"]["status"] == "blocked"
     plain = tmp_path / "plain.txt"
@@ -115,10 +115,13 @@ def test_without_settings_the_command_runs_all_the_same(server: ApiServer, start
     command = ["-m", "livewatch", "run", "--name", "x", *python("import sys; print('done'); sys.exit(3)")]
     code, output, errors = said(start(*command, **UNSET))
     assert (code, output) == (3, "done\n")
-    assert errors == ("livewatch: this run is reported nowhere. Set LIVEWATCH_URL and LIVEWATCH_KEY to report it.\n")
+    assert errors == (
+        "livewatch: this run is not reported. LIVEWATCH_URL and LIVEWATCH_KEY are not set: "
+        "an admin creates a key under Settings.\n"
+    )
     code, output, errors = said(start(*command, LIVEWATCH_URL="ftp://nowhere"))
     assert (code, output) == (3, "done\n")
-    assert "LIVEWATCH_URL is not an address" in errors
+    assert "LIVEWATCH_URL is not a valid URL" in errors
     assert server.requests == []
 
 
@@ -157,7 +160,7 @@ def test_a_server_that_hangs_delays_neither_the_command_nor_by_more_than_seconds
 
 @posix
 def test_bytes_pass_unchanged_and_as_fast_as_they_come(server: ApiServer, start: Start) -> None:
-    """20 MB of any bytes, with a command that writes to both outputs."""
+    """20 MB of all byte values."""
     code = "import os, sys; data = bytes(range(256)) * 4096\nfor _ in range(20): sys.stdout.buffer.write(data)"
     process = subprocess.Popen(
         [sys.executable, "-m", "livewatch", "run", *python(code)],
@@ -174,7 +177,7 @@ def test_bytes_pass_unchanged_and_as_fast_as_they_come(server: ApiServer, start:
 def test_on_a_terminal_the_command_has_a_terminal(
     server: ApiServer, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Of the same size; standard error goes to a file here, and stays apart; what is drawn is passed on as it is."""
+    """Of the same size, with standard error redirected separately and output unprocessed."""
     import pty  # noqa: PLC0415
     import termios  # noqa: PLC0415
 
@@ -215,7 +218,7 @@ print("oops", file=sys.stderr)
 @posix
 @pytest.mark.parametrize("by", ["Ctrl-C", "kill"])
 def test_a_ctrl_c_reaches_the_command_once(server: ApiServer, environment: dict[str, str], by: str) -> None:
-    """Typed at the terminal it goes to both; from elsewhere, to a command in the background, through us."""
+    """Typed, it reaches the whole foreground group; sent to `livewatch` alone, it is forwarded."""
     import pty  # noqa: PLC0415
 
     code = """
@@ -298,20 +301,22 @@ def test_progress_alerts_and_notifications_are_one_line_each(server: ApiServer, 
 
 def test_what_is_refused_is_said_with_the_servers_words(server: ApiServer, start: Start) -> None:
     server.refuse = lambda path, body: 422 if path == "/alerts" else None
-    assert said(start("-m", "livewatch", "alert", "x")) == (1, "", "livewatch: /alerts was refused: it is refused\n")
+    assert said(start("-m", "livewatch", "alert", "x")) == (1, "", "livewatch: /alerts was rejected: it is refused\n")
     said(start("-m", "livewatch", "progress", "backup", "--done"))
     code, _, errors = said(start("-m", "livewatch", "progress", "backup", "40"))
-    assert (code, errors) == (1, "livewatch: /streams/backup was refused: use a new slug\n")
+    assert (code, errors) == (1, "livewatch: /streams/backup was rejected: use a new slug\n")
     server.key = "lw_another"
     code, _, errors = said(start("-m", "livewatch", "notify", "x"))
     assert code == 1
-    assert "refuses LIVEWATCH_KEY: The key is unknown or revoked." in errors
+    assert "rejected LIVEWATCH_KEY: The key is unknown or revoked." in errors
 
 
 def test_while_the_server_is_away_a_report_is_kept_for_the_next(server: ApiServer, start: Start) -> None:
     code, _, errors = said(start("-m", "livewatch", "notify", "first", LIVEWATCH_URL="http://127.0.0.1:9"))
     assert code == 3
-    assert errors.startswith("livewatch: not sent yet, and kept for the next report: http://127.0.0.1:9 refuses")
+    assert errors.startswith(
+        "livewatch: delivery failed; the report stays queued: cannot reach http://127.0.0.1:9: connection refused"
+    )
     assert len(errors.splitlines()) == 1
     server.faults = [Fault.BROKEN] * 100
     assert said(start("-m", "livewatch", "notify", "second"))[0] == 3
@@ -323,15 +328,15 @@ def test_while_the_server_is_away_a_report_is_kept_for_the_next(server: ApiServe
 def test_a_check_says_whose_key_it_is_or_what_to_do(server: ApiServer, start: Start) -> None:
     assert said(start("-m", "livewatch", "check")) == (
         0,
-        f"{server.url} takes this key: it reports runs to Ada's.\n",
+        f"{server.url} accepts this key. Organisation: Ada's. Scopes: runs.\n",
         "",
     )
     for variables, code, sentence in (
         ({"LIVEWATCH_KEY": "lw_another_key_of_nobody"}, 1, "The key is unknown or revoked."),
-        ({"LIVEWATCH_KEY": "secret"}, 2, "LIVEWATCH_KEY is not a key of Livewatch"),
-        (UNSET, 2, "LIVEWATCH_URL and LIVEWATCH_KEY are not set; an admin makes a key under Settings."),
-        ({"LIVEWATCH_URL": "http://127.0.0.1:9"}, 3, "refuses the connection; is Livewatch running there"),
-        ({"LIVEWATCH_URL": f"{server.url}/elsewhere"}, 1, "is no Livewatch, or an older one"),
+        ({"LIVEWATCH_KEY": "secret"}, 2, "LIVEWATCH_KEY is not a valid ingest key"),
+        (UNSET, 2, "LIVEWATCH_URL and LIVEWATCH_KEY are not set: an admin creates a key under Settings."),
+        ({"LIVEWATCH_URL": "http://127.0.0.1:9"}, 3, "connection refused; check that Livewatch is running"),
+        ({"LIVEWATCH_URL": f"{server.url}/elsewhere"}, 1, "is not a Livewatch API, or an older version"),
     ):
         answer, output, errors = said(start("-m", "livewatch", "check", **variables))
         assert (answer, output) == (code, ""), errors
@@ -342,9 +347,9 @@ def test_a_check_says_whose_key_it_is_or_what_to_do(server: ApiServer, start: St
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["run", "--name", "x"], "name a command after --"),
-        (["progress", "backup"], "say how far it is"),
-        (["progress", "backup", "120"], "120 is more than 100 per cent; give --total."),
+        (["run", "--name", "x"], "missing command after --"),
+        (["progress", "backup"], "missing progress"),
+        (["progress", "backup", "120"], "120 is more than 100 per cent; pass --total."),
         (["alert", "x", "--priority", "huge"], "invalid choice: 'huge'"),
         (["alert", "x", "--strength", "101"], "101 is not between 0 and 100"),
         ([], "COMMAND"),
@@ -359,5 +364,5 @@ def test_wrong_usage_is_2_and_says_what_is_wrong(start: Start, words: list[str],
 def test_help_documents_the_exit_codes(start: Start) -> None:
     code, output, _ = said(start("-m", "livewatch", "--help"))
     assert code == 0
-    assert re.search(r"127 when there is no such\s+command", output)
+    assert re.search(r"127 if the command\s+was not found", output)
     assert said(start("-m", "livewatch", "run", "--help"))[0] == 0

@@ -1,23 +1,19 @@
-"""What reaches the server, whatever the way there does: once, in order, coalesced, and never by a leak of the key."""
+"""Delivery end to end: exactly once, in order and coalesced under faults, without leaking the key."""
 
 import logging
 import re
-import sqlite3
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import livewatch
 import pytest
-from livewatch.client import Client
-from livewatch.operations import Operation, encode, new_key
-from livewatch.process import PROCESS
-from livewatch.reporter import Reporter
+from livewatch.delivery.client import Client
+from livewatch.delivery.disk_queue import DiskQueue
+from livewatch.delivery.operations import Operation, encode, new_idempotency_key
+from livewatch.reporting.process import PROCESS
+from livewatch.reporting.reporter import Reporter
 from livewatch.settings import SettingsError, read_settings
-from livewatch.spool import Spool
 
 from tests.sdk.api_server import KEY, ApiServer, Fault, serving
 from tests.speed import deadline, wait_until
@@ -106,7 +102,7 @@ def test_a_run_is_told_of_twice_a_second_at_most_with_its_newest_values(reportin
 def test_a_run_that_lasts_sends_heartbeats_from_its_beginning_until_its_end(reporting: ApiServer) -> None:
     settings = read_settings()
     assert settings is not None
-    reporter = Reporter(settings, tick=0.05, beat=0.2)
+    reporter = Reporter(settings, tick_seconds=0.05, heartbeat_seconds=0.2)
     PROCESS._reporter = reporter
     began = time.monotonic()
     with livewatch.run("Long", slug="long"):
@@ -125,7 +121,7 @@ def test_an_update_that_is_refused_holds_up_no_other(reporting: ApiServer, caplo
         livewatch.alert(name)
     assert livewatch.flush()
     assert told(reporting) == ["first", "last"]
-    assert "refused /alerts: it is refused" in caplog.text
+    assert "rejected /alerts: it is refused" in caplog.text
 
 
 def test_an_update_that_breaks_the_server_is_given_up_and_holds_up_no_other(reporting: ApiServer) -> None:
@@ -152,22 +148,22 @@ def test_a_batch_that_is_refused_as_such_is_taken_apart(reporting: ApiServer) ->
 
 
 def test_an_old_value_never_overtakes_a_newer_one(reporting: ApiServer) -> None:
-    """The server fails an update of a run and takes the next one: the first must not be repeated."""
+    """If the server fails an update and accepts the next of the same run, the first must not be retried."""
     settings = read_settings()
     assert settings is not None
-    spool = Spool(settings.spool, settings.destination)
+    queue = DiskQueue(settings.queue_file, settings.destination)
     path = "/streams/r"
-    spool.append(
-        [Operation("PUT", path, encode({"completed": n}), new_key(), passing=True) for n in (1, 2, 3)]
-        + [Operation("POST", f"{path}/finish", "{}", new_key())]
+    queue.append(
+        [Operation("PUT", path, encode({"completed": n}), new_idempotency_key(), coalescable=True) for n in (1, 2, 3)]
+        + [Operation("POST", f"{path}/finish", "{}", new_idempotency_key())]
     )
-    spool.close()
+    queue.close()
     reporting.refuse = lambda _, body: 503 if body.get("completed") == 2 else None
     livewatch.alert("go")
     livewatch.flush()
     reporting.refuse = lambda _, __: None
-    wait_until(lambda: not spool.waiting())
-    spool.close()
+    wait_until(lambda: not queue.pending_count())
+    queue.close()
     assert [each.body.get("completed") for each in reporting.of(path)] == [1, 3]
 
 
@@ -178,7 +174,7 @@ def test_a_key_that_is_refused_is_complained_of_once_and_the_updates_are_kept(
     for n in range(3):
         livewatch.alert(f"{n}")
         assert not livewatch.flush()
-    assert caplog.text.count("refuses LIVEWATCH_KEY") == 1
+    assert caplog.text.count("rejected LIVEWATCH_KEY") == 1
     reporting.key = KEY
     assert livewatch.flush()
     assert told(reporting) == ["0", "1", "2"]
@@ -200,8 +196,8 @@ def test_the_key_is_in_no_log_repr_exception_nor_in_what_is_sent(
     seen = [caplog.text, repr(settings), str(settings), f"{settings.key}", repr(Client(settings).__dict__)]
     assert "[key]" in str(reporting.requests)
     assert KEY not in "".join([*seen, str(reporting.requests)])
-    assert settings.spool is not None
-    assert KEY.encode() not in settings.spool.read_bytes()
+    assert settings.queue_file is not None
+    assert KEY.encode() not in settings.queue_file.read_bytes()
     for broken in (f"{KEY}\r\nX: y", f" {KEY} x", "sk-123"):
         with pytest.raises(SettingsError) as raised:
             read_settings({"LIVEWATCH_URL": "http://x", "LIVEWATCH_KEY": broken})
@@ -213,9 +209,9 @@ def test_the_key_is_in_no_log_repr_exception_nor_in_what_is_sent(
     [
         ({"LIVEWATCH_URL": "http://x"}, "LIVEWATCH_KEY is not"),
         ({"LIVEWATCH_KEY": KEY}, "LIVEWATCH_URL is not"),
-        ({"LIVEWATCH_URL": "x:8080", "LIVEWATCH_KEY": KEY}, "not an address"),
-        ({"LIVEWATCH_URL": "http://u:p@x", "LIVEWATCH_KEY": KEY}, "not an address"),
-        ({"LIVEWATCH_URL": "http://x:99999", "LIVEWATCH_KEY": KEY}, "not an address"),
+        ({"LIVEWATCH_URL": "x:8080", "LIVEWATCH_KEY": KEY}, "not a valid URL"),
+        ({"LIVEWATCH_URL": "http://u:p@x", "LIVEWATCH_KEY": KEY}, "not a valid URL"),
+        ({"LIVEWATCH_URL": "http://x:99999", "LIVEWATCH_KEY": KEY}, "not a valid URL"),
     ],
 )
 def test_settings_of_no_use_are_complained_of_once_and_raise_nothing(
@@ -227,7 +223,7 @@ def test_settings_of_no_use_are_complained_of_once_and_raise_nothing(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(PROCESS, "_complained", False)
+    monkeypatch.setattr(PROCESS, "_has_warned", False)
     for _ in range(3):
         with livewatch.run("x") as run:
             run.advance()
@@ -257,78 +253,6 @@ def test_threads_lose_no_step(reporting: ApiServer) -> None:
     assert reporting.state("/streams/t")["completed"] == 160_000
 
 
-@pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    spool = Spool(tmp_path / "s.sqlite", "d", entries=100)
-    yield spool
-    spool.close()
-
-
-def updates(path: str, count: int) -> list[Operation]:
-    return [Operation("PUT", path, encode({"completed": n}), new_key(), passing=True) for n in range(count)]
-
-
-def test_a_full_spool_gives_up_what_is_overtaken_first(spool: Spool) -> None:
-    spool.append([Operation("PUT", f"/streams/{n}", "{}", new_key()) for n in range(40)])
-    for n in range(40):
-        spool.append(updates(f"/streams/{n}", 3))
-    kept = Counter(entry.operation.path for entry in spool.head(1_000, 10**9))
-    assert sum(kept.values()) <= 100
-    assert len(kept) == 40, "of every run, where it began and where it is"
-    newest = {entry.operation.path: entry.operation.body for entry in spool.head(1_000, 10**9)}
-    assert all(body == '{"completed":2}' for body in newest.values())
-    spool.append([Operation("POST", "/alerts", "{}", new_key()) for _ in range(150)])
-    entries = spool.head(1_000, 10**9)
-    assert 80 <= len(entries) <= 100
-    assert {entry.operation.path for entry in entries} == {"/alerts"}
-    assert spool.dropped
-
-
-def test_a_spool_that_is_damaged_is_put_aside(tmp_path: Path) -> None:
-    file = tmp_path / "s.sqlite"
-    file.write_bytes(b"this is no database, though it is long enough to be one" * 100)
-    spool = Spool(file, "d")
-    assert spool.append(updates("/streams/a", 3))
-    assert spool.waiting() == 3
-    assert file.with_name("s.sqlite.damaged").exists()
-    spool.close()
-    again = Spool(file, "d")
-    assert again.waiting() == 3
-    again.close()
-
-
-def test_where_no_file_can_be_had_updates_are_kept_in_memory(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    spool = Spool(tmp_path / "file" / "s.sqlite", "d")
-    assert spool.append(updates("/streams/a", 3))
-    assert spool.waiting() == 3
-    spool.close()
-
-
-def test_updates_for_one_destination_are_not_delivered_to_another(tmp_path: Path) -> None:
-    first, second = (Spool(tmp_path / "s.sqlite", name) for name in ("first", "second"))
-    first.append(updates("/streams/a", 2))
-    second.append(updates("/streams/b", 3))
-    assert (first.waiting(), second.waiting()) == (2, 3)
-    assert {entry.operation.path for entry in second.head(10, 10**6)} == {"/streams/b"}
-    first.close()
-    second.close()
-
-
-def test_the_spool_is_for_its_user_only_and_forgets_what_is_a_week_old(tmp_path: Path) -> None:
-    file = tmp_path / "cache" / "s.sqlite"
-    spool = Spool(file, "d")
-    spool.append(updates("/streams/a", 2))
-    spool.close()
-    assert file.stat().st_mode & 0o077 == 0
-    assert file.parent.stat().st_mode & 0o077 == 0
-    with sqlite3.connect(file) as connection:
-        connection.execute("update entries set made_at = made_at - 8 * 86400 where seq = 1")
-    connection.close()
-    assert spool.waiting() == 1
-    spool.close()
-
-
 def test_keys_are_what_the_contract_takes() -> None:
-    assert len({new_key() for _ in range(100)}) == 100
-    assert re.fullmatch(r"[a-z0-9]{32}", new_key())
+    assert len({new_idempotency_key() for _ in range(100)}) == 100
+    assert re.fullmatch(r"[a-z0-9]{32}", new_idempotency_key())

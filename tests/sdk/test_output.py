@@ -1,7 +1,7 @@
-"""What is read from a command's output: progress where it can be nothing else, and lines."""
+"""Parsing of command output: unambiguous progress, and log lines."""
 
 import pytest
-from livewatch.output import Output, Progress, ProgressWatch, progress_in
+from livewatch.cli.output import Output, Progress, ProgressTracker, progress_in
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from livewatch.output import Output, Progress, ProgressWatch, progress_in
         ("Working... ━━━━━━━╸━━━━━━━  45% 0:00:12", 45, None),
         ("Progress: [ 45%]", 45, None),
         ("45% complete", 45, None),
-        # None of these is progress for sure.
+        # Ambiguous.
         ("accuracy 93%", None, None),
         ("93% of the rows are new", None, None),
         ("/dev/sda1  97% full, / 12% full", None, None),
@@ -43,47 +43,47 @@ def test_a_line_tells_progress_only_where_it_can_mean_nothing_else(
 
 def test_of_nested_bars_the_outer_is_followed_and_of_several_one_after_another_each() -> None:
     now = 0.0
-    watch = ProgressWatch(clock=lambda: now)
+    tracker = ProgressTracker(clock=lambda: now)
     for line in (
         "outer: 10%|# | 1/10 [",
         "inner: 50%|# | 50/100 [",
         "outer: 20%|# | 2/10 [",
         "inner: 51%|# | 51/100 [",
     ):
-        watch.see(line)
-    assert watch.progress == Progress(2, 10)
-    watch.see("100%|##| 10/10 [")
-    watch.see("1%| | 1/100 [")
-    assert watch.progress == Progress(1, 100)
+        tracker.feed(line)
+    assert tracker.progress == Progress(2, 10)
+    tracker.feed("100%|##| 10/10 [")
+    tracker.feed("1%| | 1/100 [")
+    assert tracker.progress == Progress(1, 100)
     now = 61.0
-    watch.see("5%| | 1/20 [")
-    assert watch.progress == Progress(1, 20), "the bar before was left and is drawn no more"
+    tracker.feed("5%| | 1/20 [")
+    assert tracker.progress == Progress(1, 20), "the bar before was left and is drawn no more"
 
 
 def test_output_in_any_pieces_gives_the_same_lines_and_the_newest_progress() -> None:
     said = "starting\r\n\x1b[32mgrün\x1b[0m\n  1%|  | 1/100 [\r 50%|# | 50/100 [\r\n\nlast".encode()
     for size in (1, 3, 7, len(said)):
-        watch = ProgressWatch()
-        output = Output(watch)
+        tracker = ProgressTracker()
+        output = Output(tracker)
         for start in range(0, len(said), size):
             output.feed(said[start : start + size])
-        assert watch.progress == Progress(50, 100)
+        assert tracker.progress == Progress(50, 100)
         output.end()
         assert output.take() == (["starting", "grün", " 50%|# | 50/100 [", "last"], 0)
         assert output.take() == ([], 0)
 
 
 def test_progress_is_seen_before_its_line_is_ended() -> None:
-    watch = ProgressWatch()
-    Output(watch).feed(b"\r 50%|#####     | 50/100 [00:01<00:01]")
-    assert watch.progress == Progress(50, 100)
+    tracker = ProgressTracker()
+    Output(tracker).feed(b"\r 50%|#####     | 50/100 [00:01<00:01]")
+    assert tracker.progress == Progress(50, 100)
 
 
 def test_of_a_flood_the_newest_lines_are_kept_and_the_rest_counted() -> None:
-    output = Output(ProgressWatch())
+    output = Output(ProgressTracker())
     for start in range(0, 100_000, 10_000):
         output.feed(b"".join(b"line %d\n" % n for n in range(start, start + 10_000)))
     lines, left_out = output.take()
     assert lines == [f"line {n}" for n in range(99_900, 100_000)]
     assert left_out == 99_900
-    assert list(output.last)[-1] == "line 99999"
+    assert list(output.last_lines)[-1] == "line 99999"

@@ -1,4 +1,4 @@
-"""Processes that end, crash, are killed, fork, and share a spool."""
+"""Process lifecycles: exit, crash, kill, fork, and a queue shared by processes."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from livewatch.operations import Operation, encode, new_key
+from livewatch.delivery.disk_queue import DiskQueue
+from livewatch.delivery.operations import Operation, encode, new_idempotency_key
 from livewatch.settings import read_settings
-from livewatch.spool import Spool
 
 from tests.sdk.api_server import ApiServer, Fault
 from tests.sdk.conftest import Start
@@ -20,16 +20,16 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills and forks")
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    """Wait for a good end; returns what it complained of."""
+    """Wait for exit code 0; return standard error."""
     _, errors = process.communicate(timeout=deadline(20))
     assert process.returncode == 0, errors
     return errors
 
 
-def spool_of(environment: dict[str, str]) -> Spool:
+def queue_of(environment: dict[str, str]) -> DiskQueue:
     settings = read_settings(environment)
     assert settings is not None
-    return Spool(settings.spool, settings.destination)
+    return DiskQueue(settings.queue_file, settings.destination)
 
 
 def test_a_program_that_ends_at_once_has_told_everything(server: ApiServer, start: Start) -> None:
@@ -45,7 +45,10 @@ livewatch.notify("done")
     assert errors == ""
     assert server.state("/streams/i")["completed"] == 1000
     assert server.state("/streams/i")["end"] == {"status": "completed"}
-    assert server.state("/streams/f")["end"] == {"status": "blocked", "error": "The process ended before it did."}
+    assert server.state("/streams/f")["end"] == {
+        "status": "blocked",
+        "error": "The process exited before the run ended.",
+    }
     assert [each.body["title"] for each in server.of("/notifications")] == ["done"]
 
 
@@ -86,10 +89,12 @@ def test_a_server_that_hangs_delays_the_end_by_seconds_and_the_next_process_deli
 def test_what_a_killed_process_left_is_delivered_once_and_in_order_by_the_next(
     server: ApiServer, start: Start, environment: dict[str, str]
 ) -> None:
-    """10,000 updates; the first process is killed between the server's doing and its answer."""
-    spool = spool_of(environment)
-    spool.append([Operation("POST", "/alerts", encode({"target_name": f"{n}"}), new_key()) for n in range(10_000)])
-    spool.close()
+    """10,000 updates; the first process is killed after the server carried out a batch, before its answer."""
+    queue = queue_of(environment)
+    queue.append(
+        [Operation("POST", "/alerts", encode({"target_name": f"{n}"}), new_idempotency_key()) for n in range(10_000)]
+    )
+    queue.close()
     killed: list[int] = []
 
     def kill() -> None:
@@ -107,12 +112,12 @@ def test_what_a_killed_process_left_is_delivered_once_and_in_order_by_the_next(
     names = [each.body["target_name"] for each in server.of("/alerts")]
     assert names == [*(f"{n}" for n in range(10_000)), "mine", "next"]
     assert len(server.requests) == 7 + 15, "the batch that was cut short was sent again, and carried out once"
-    assert spool.waiting() == 0
-    spool.close()
+    assert queue.pending_count() == 0
+    queue.close()
 
 
 def test_of_two_processes_one_delivers_at_a_time(server: ApiServer, start: Start, environment: dict[str, str]) -> None:
-    """Each update is sent by one of them only, and of each process in its order."""
+    """Each update is sent by one process only, and each process's updates in their order."""
     code = """
 import livewatch, sys, time
 for n in range(60):
@@ -133,9 +138,9 @@ livewatch.flush(20)
 
 def test_a_killed_process_falls_silent_and_a_living_one_beats(server: ApiServer, start: Start) -> None:
     process = start("""
-import livewatch, livewatch.courier, time
-livewatch.courier.Courier.__init__.__kwdefaults__["beat"] = 0.2
-livewatch.process.PROCESS.reporter().courier._beat = 0.2
+import livewatch, time
+from livewatch.reporting.process import PROCESS
+PROCESS.reporter().worker._heartbeat_seconds = 0.2
 with livewatch.run("long", slug="long"):
     time.sleep(60)
 """)
@@ -234,12 +239,12 @@ def test_a_read_only_home_is_no_hindrance(server: ApiServer, start: Start) -> No
     assert [each.body["title"] for each in server.of("/notifications")] == ["x"]
 
 
-def test_a_spool_that_another_program_holds_does_not_hold_up_the_job(
+def test_a_queue_that_another_program_holds_does_not_hold_up_the_job(
     server: ApiServer, start: Start, environment: dict[str, str]
 ) -> None:
-    spool = spool_of(environment)
-    spool.waiting()
-    spool.close()
+    queue = queue_of(environment)
+    queue.pending_count()
+    queue.close()
     holder = sqlite3.connect(Path(environment["LIVEWATCH_SPOOL"]), isolation_level=None)
     holder.execute("begin exclusive")
     process = start(f"""

@@ -1,4 +1,4 @@
-"""The snippets of the README run as they stand, and report what the text beside them says."""
+"""The README's snippets run unchanged and report without errors."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ SNIPPETS = re.findall(r"^## (.+?)$|```python\n(.*?)```", f"## The first\n{README
 
 
 def snippets() -> list[tuple[str, str]]:
-    """Each with the section that it is in."""
+    """Return the snippets with their section titles."""
     found, section = [], ""
     for title, code in SNIPPETS:
         section = title or section

@@ -1,4 +1,4 @@
-"""The SDK and the command against the real API over a real socket: what processes report is in PostgreSQL."""
+"""The SDK and the command line against the real API over a socket: reports become rows in PostgreSQL."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ UPDATES = 2_000
 
 @dataclass
 class Place:
-    """A served API, and the settings of a program of a new organisation."""
+    """A served API and the environment of a producer in a new organisation."""
 
     world: World
     app: FastAPI
@@ -120,11 +120,14 @@ raise SystemExit(livewatch.flush(10) is not True)
 
 async def test_the_command_reports_and_checks_and_follows(place: Place) -> None:
     code, output, _ = await place.said("-m", "livewatch", "check")
-    assert (code, output) == (0, f"{place.url} takes this key: it reports alerts, notifications, runs to Ours.\n")
+    assert (code, output) == (
+        0,
+        f"{place.url} accepts this key. Organisation: Ours. Scopes: alerts, notifications, runs.\n",
+    )
     tail = await place.start("-m", "livewatch", "tail")
     wrapped = "print('[3/4] copied'); import sys; sys.exit('no space left')"
     command = ["-m", "livewatch", "run", "--name", "Backup", "--slug", "backup", "--", sys.executable, "-c", wrapped]
-    # The tail says when it hears: until then the same is reported under other names.
+    # The feed is followed only once it is connected: report under new names until a line arrives.
     assert tail.stdout
     reading = asyncio.create_task(tail.stdout.readline())
     for n in range(100):

@@ -1,4 +1,4 @@
-"""Runs, agents, steps, watched functions, alerts and log lines, as the server sees them."""
+"""Runs, steps, agents, watched functions, messages and logs as the server receives them."""
 
 import asyncio
 import contextvars
@@ -7,7 +7,7 @@ import threading
 
 import livewatch
 import pytest
-from livewatch.activities import innermost
+from livewatch.reporting.activities import current_activity
 
 from tests.sdk.api_server import ApiServer
 
@@ -215,7 +215,7 @@ def test_of_a_flood_of_lines_the_newest_are_kept_and_the_others_counted(reportin
 
 
 class Awkward:
-    """A value that cannot even be written."""
+    """A value whose conversion to text raises."""
 
     def __str__(self) -> str:
         raise RuntimeError("no")
@@ -254,5 +254,5 @@ def test_without_settings_nothing_happens_and_everything_works() -> None:
         livewatch.notify("x")
     assert livewatch.watch(lambda: 5)() == 5
     assert livewatch.flush()
-    assert innermost() is None
+    assert current_activity() is None
     assert threading.active_count() == threads

@@ -1,4 +1,4 @@
-"""`livewatch tail`: a line for each change, whatever happens to the connection."""
+"""`livewatch tail`: one line per change, reconnection, colours and exit codes."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from livewatch.tail import line_of
+from livewatch.cli.tail import format_change
 
 from tests.sdk.api_server import ApiServer, serving
 from tests.sdk.conftest import Start
@@ -59,7 +59,7 @@ def test_a_connection_that_is_lost_is_made_anew(server: ApiServer, start: Start)
     assert "second" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=deadline(10))
-    assert "livewatch: the stream ended; trying again.\n" in errors
+    assert "livewatch: the server closed the stream; reconnecting.\n" in errors
 
 
 def test_a_server_that_is_not_there_yet_is_waited_for(start: Start) -> None:
@@ -67,7 +67,7 @@ def test_a_server_that_is_not_there_yet_is_waited_for(start: Start) -> None:
         port = int(early.url.rpartition(":")[2])
     process = start("-m", "livewatch", "tail", LIVEWATCH_URL=f"http://127.0.0.1:{port}")
     assert process.stderr
-    assert re.search(r"refuses the connection.*; trying again\.$", process.stderr.readline())
+    assert re.search(r"connection refused;.*; reconnecting\.$", process.stderr.readline())
     with serving(ApiServer(), port=port) as late:
         tell(late, name="late")
         assert process.stdout
@@ -87,7 +87,7 @@ def test_a_key_that_is_refused_ends_it_with_the_servers_words(server: ApiServer,
     process = start("-m", "livewatch", "tail", LIVEWATCH_KEY="", LIVEWATCH_URL="")
     _, errors = process.communicate(timeout=deadline(10))
     assert process.returncode == 2
-    assert "an admin makes a key under Settings" in errors
+    assert "an admin creates a key under Settings" in errors
 
 
 def test_who_reads_no_further_ends_it(server: ApiServer, start: Start) -> None:
@@ -127,10 +127,10 @@ def test_colour_is_for_terminals_and_no_name_moves_the_cursor(server: ApiServer,
     ("percent", "shown"), [(0, "0.0"), (29.0, "29.0"), (48.75, "48.7"), (57.99999999999999, "58.0"), (99.97, "99.9")]
 )
 def test_a_percentage_is_in_whole_tenths_that_are_reached(percent: float, shown: str) -> None:
-    line = line_of({"kind": "scan", "name": "x", "percent": percent}, is_coloured=False)
+    line = format_change({"kind": "scan", "name": "x", "percent": percent}, is_coloured=False)
     assert line.split() == ["scan", "x", shown, "%"]
 
 
 def test_what_is_not_known_is_left_blank() -> None:
-    assert line_of({"kind": "scan", "name": "x", "percent": "high"}, is_coloured=False).split() == ["scan", "x"]
-    assert line_of({}, is_coloured=False) == ""
+    assert format_change({"kind": "scan", "name": "x", "percent": "high"}, is_coloured=False).split() == ["scan", "x"]
+    assert format_change({}, is_coloured=False) == ""

@@ -1,4 +1,4 @@
-"""Watched loops: `track()` and the drop-in for tqdm."""
+"""Tracked loops: `track()` and the drop-in for tqdm."""
 
 import io
 import threading
@@ -13,8 +13,8 @@ from tests.sdk.api_server import ApiServer
 from tests.speed import wait_until
 
 
-def settle(server: ApiServer, path: str) -> dict[str, object]:
-    """How the stream ended, once it has."""
+def wait_for_end(server: ApiServer, path: str) -> dict[str, object]:
+    """Wait for the end of a stream and return it."""
 
     def has_ended() -> object:
         livewatch.flush()
@@ -61,7 +61,7 @@ def test_a_list_that_grows_and_shrinks_in_its_loop_is_counted_as_it_is(reporting
             items.pop()
             livewatch.flush()
             assert reporting.state("/streams/t")["completed"] == 8
-    assert settle(reporting, "/streams/t") == {"status": "completed"}
+    assert wait_for_end(reporting, "/streams/t") == {"status": "completed"}
     assert reporting.state("/streams/t")["completed"] == 9
 
 
@@ -95,7 +95,7 @@ def test_a_loop_left_early_is_not_told_to_be_complete(reporting: ApiServer) -> N
     for n in livewatch.track(range(1_000), slug="t"):
         if n == 37:
             break
-    assert settle(reporting, "/streams/t") == {"status": "blocked", "error": "Stopped at 37 of 1,000."}
+    assert wait_for_end(reporting, "/streams/t") == {"status": "blocked", "error": "Stopped at 37 of 1,000."}
 
 
 def test_a_loop_left_early_on_purpose_is_complete_when_that_is_said(reporting: ApiServer) -> None:
@@ -106,8 +106,8 @@ def test_a_loop_left_early_on_purpose_is_complete_when_that_is_said(reporting: A
     for _ in loop:
         loop.finish()
         break
-    assert settle(reporting, "/streams/with") == {"status": "completed"}
-    assert settle(reporting, "/streams/said") == {"status": "completed"}
+    assert wait_for_end(reporting, "/streams/with") == {"status": "completed"}
+    assert wait_for_end(reporting, "/streams/said") == {"status": "completed"}
 
 
 def test_as_a_context_manager_it_tells_the_exception(reporting: ApiServer) -> None:
@@ -118,7 +118,10 @@ def test_as_a_context_manager_it_tells_the_exception(reporting: ApiServer) -> No
 
     with pytest.raises(ZeroDivisionError):
         work()
-    assert settle(reporting, "/streams/t") == {"status": "blocked", "error": "ZeroDivisionError: division by zero"}
+    assert wait_for_end(reporting, "/streams/t") == {
+        "status": "blocked",
+        "error": "ZeroDivisionError: division by zero",
+    }
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -132,7 +135,7 @@ def test_an_exception_that_ends_a_thread_is_told_of_its_loop_and_of_no_other(rep
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert settle(reporting, "/streams/crashing") == {"status": "blocked", "error": "OSError: disk full"}
+    assert wait_for_end(reporting, "/streams/crashing") == {"status": "blocked", "error": "OSError: disk full"}
     assert "end" not in reporting.state("/streams/other")
     outer.finish()
 
@@ -200,7 +203,7 @@ def test_a_bar_that_is_left_by_an_exception_tells_it(reporting: ApiServer) -> No
 
     with pytest.raises(KeyError):
         work()
-    assert settle(reporting, "/streams/bar") == {"status": "blocked", "error": "KeyError: 'x'"}
+    assert wait_for_end(reporting, "/streams/bar") == {"status": "blocked", "error": "KeyError: 'x'"}
 
 
 def test_a_disabled_bar_is_not_reported_but_one_without_a_terminal_is(reporting: ApiServer) -> None:
@@ -215,7 +218,7 @@ def test_a_disabled_bar_is_not_reported_but_one_without_a_terminal_is(reporting:
 
 
 def test_a_fast_bar_that_becomes_slow_is_seen_to_move(reporting: ApiServer) -> None:
-    """tqdm itself looks at its count only every so many steps, as many as it did in a tenth of a second."""
+    """tqdm checks its count only every `miniters` steps, which it adapts to the fast phase."""
     seen: list[int] = []
     for n in tqdm(range(2_000_000), file=io.StringIO(), slug="bar"):
         if n < 200_000:

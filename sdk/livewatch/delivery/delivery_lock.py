@@ -1,4 +1,4 @@
-"""The delivery lock: of all processes with one spool, one at a time delivers."""
+"""The delivery lock: lets one of the processes that share a queue deliver at a time."""
 
 import os
 import sys
@@ -14,9 +14,13 @@ FIRST_BYTE = 1
 
 
 class DeliveryLock:
-    """One byte of a lock file for each destination; the kernel lets go of it when the process ends, however it ends.
+    """Locks one byte of a file per destination; the kernel releases it when the process ends, even by SIGKILL.
 
-    It belongs to the process, so neither a forked child nor a second lock in the same process is kept out by it.
+    The lock belongs to the process: it excludes neither a forked child nor a second lock in the same process.
+
+    Args:
+        file: The lock file; None if the queue is not shared, which makes every `acquire` succeed.
+        destination: Hex digits that identify server and key.
     """
 
     def __init__(self, file: Path | None, destination: str) -> None:
@@ -25,7 +29,7 @@ class DeliveryLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Take it, unless another process has it. Where there are no locks, everybody has it."""
+        """Acquire without waiting; False only if another process holds it, True where locks are unavailable."""
         if self._file is None:
             return True
         try:
@@ -46,6 +50,7 @@ class DeliveryLock:
         return True
 
     def release(self) -> None:
+        """Release the lock and keep the file open. Idempotent."""
         if self._descriptor is None:
             return
         with suppress(OSError):
@@ -56,7 +61,7 @@ class DeliveryLock:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, self._byte)
 
     def close(self) -> None:
-        """Let go of it and of the file; idempotent."""
+        """Release the lock and close the file. Idempotent."""
         self.release()
         if self._descriptor is not None:
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""A command as a child process, whose output is passed on unchanged and seen on its way."""
+"""A command as a child process whose output passes through unchanged while it is observed."""
 
 from __future__ import annotations
 
@@ -16,59 +16,72 @@ if sys.platform != "win32":
     import fcntl
     import termios
 
-PIECE = 64 * 1024
-# For output that the command's own children still write after its end; they are not waited for longer.
-LAST_WORDS = 1.0
+READ_BYTES = 64 * 1024
+# For output that the command's own children write after its end.
+MAX_TRAILING_OUTPUT_SECONDS = 1.0
 STDOUT, STDERR = 1, 2
 
-See = Callable[[bytes], None]
+Observer = Callable[[bytes], None]
 logger = logging.getLogger("livewatch")
 
 
 class Child:
-    """Made, it runs; `wait` for it. Where this process has a terminal, so has the command.
+    """A child process, started by its construction; call `wait` once.
 
-    Raises OSError when the command cannot be started. SIGTERM, SIGHUP and SIGINT are its from then on.
+    Where this process has a terminal, so has the command. SIGINT, SIGTERM and SIGHUP are forwarded to it until its end.
+
+    Args:
+        command: Program and arguments.
+        environment: Environment variables of the command.
+        observers: Called with each piece of output, by file descriptor (STDOUT, STDERR).
+
+    Raises:
+        OSError: The command cannot be started.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], see: Mapping[int, See]) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], observers: Mapping[int, Observer]
+    ) -> None:
         self._terminal: int | None = None
-        self._waiting: list[int] = []
+        self._early_signals: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._readers: list[threading.Thread] = []
-        self._handlers = {number: signal.getsignal(number) for number in self._signals()}
+        self._handlers = {number: signal.getsignal(number) for number in self._forwarded_signals()}
         for number in self._handlers:
             signal.signal(number, self._forward)
         try:
-            self._process = self._start(command, environment, see)
+            self._process = self._start(command, environment, observers)
         except BaseException:
             self._restore()
             raise
-        for number in self._waiting:
+        for number in self._early_signals:
             self._process.send_signal(number)
 
     @property
     def pid(self) -> int:
+        """Process identifier."""
         assert self._process is not None
         return self._process.pid
 
     def wait(self) -> int:
-        """Its exit code, negative for a signal; its output has been passed on."""
+        """Wait until it has ended and its output is written; return its exit code, negative for a signal."""
         assert self._process is not None
         code = self._process.wait()
         for reader in self._readers:
-            reader.join(LAST_WORDS)
+            reader.join(MAX_TRAILING_OUTPUT_SECONDS)
         self._restore()
         return code
 
     def _start(
-        self, command: Sequence[str], environment: Mapping[str, str], see: Mapping[int, See]
+        self, command: Sequence[str], environment: Mapping[str, str], observers: Mapping[int, Observer]
     ) -> subprocess.Popen[bytes]:
-        own = {number: _is_terminal(number) for number in (STDOUT, STDERR)}
-        master, slave = _open_terminal(STDOUT if own[STDOUT] else STDERR) if any(own.values()) else (None, None)
+        has_terminal = {number: _is_terminal(number) for number in (STDOUT, STDERR)}
+        master, slave = (
+            _open_terminal(STDOUT if has_terminal[STDOUT] else STDERR) if any(has_terminal.values()) else (None, None)
+        )
         self._terminal = master
         try:
-            out, err = (slave if own[number] else subprocess.PIPE for number in (STDOUT, STDERR))
+            out, err = (slave if has_terminal[number] else subprocess.PIPE for number in (STDOUT, STDERR))
             process = subprocess.Popen(command, env=dict(environment), stdout=out, stderr=err)
         except BaseException:
             if master is not None:
@@ -78,23 +91,25 @@ class Child:
             if slave is not None:
                 os.close(slave)
         if master is not None:
-            target = STDOUT if own[STDOUT] else STDERR
-            self._read(master, target, see[target])
+            target = STDOUT if has_terminal[STDOUT] else STDERR
+            self._read(master, target, observers[target])
         for number, pipe in ((STDOUT, process.stdout), (STDERR, process.stderr)):
             if pipe is not None:
-                self._read(os.dup(pipe.fileno()), number, see[number])
+                self._read(os.dup(pipe.fileno()), number, observers[number])
                 pipe.close()
         return process
 
-    def _read(self, source: int, target: int, see: See) -> None:
-        reader = threading.Thread(target=_pass_on, args=(source, target, see), name="livewatch output", daemon=True)
+    def _read(self, source: int, target: int, observer: Observer) -> None:
+        reader = threading.Thread(
+            target=_copy_output, args=(source, target, observer), name="livewatch output", daemon=True
+        )
         reader.start()
         self._readers.append(reader)
 
-    def _signals(self) -> Iterator[int]:
+    def _forwarded_signals(self) -> Iterator[int]:
         names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH")
         for number in (getattr(signal, name, None) for name in names):
-            # What is ignored here, as below `nohup`, is ignored there too.
+            # A signal ignored here, as under `nohup`, stays ignored in the command.
             if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
                 yield number
 
@@ -104,10 +119,10 @@ class Child:
                 with suppress(OSError):
                     _copy_size(STDOUT if _is_terminal(STDOUT) else STDERR, self._terminal)
         elif number != signal.SIGTERM and _is_in_foreground():
-            # The terminal has told the command itself; it must not hear of one Ctrl-C twice.
+            # The terminal signals the whole foreground group: one Ctrl-C must not arrive twice.
             return
         if self._process is None:
-            self._waiting.append(number)
+            self._early_signals.append(number)
             return
         with suppress(OSError):
             self._process.send_signal(number)
@@ -117,13 +132,13 @@ class Child:
             signal.signal(number, handler)
 
 
-def exit_code(code: int) -> int:
-    """As a shell tells it: 128 and the signal for what a signal ended."""
+def shell_exit_code(code: int) -> int:
+    """Convert to the exit code of a shell: 128 + n for signal n."""
     return 128 - code if code < 0 else code
 
 
 def signal_name(code: int) -> str | None:
-    """The signal that ended it, for a negative exit code."""
+    """Name the signal of a negative exit code; None for other codes."""
     if code >= 0:
         return None
     try:
@@ -132,33 +147,37 @@ def signal_name(code: int) -> str | None:
         return f"signal {-code}"
 
 
-def replace_by(command: Sequence[str]) -> int:
-    """Become this command, where the system can; else run it. Raises OSError when it cannot be started."""
+def exec_command(command: Sequence[str]) -> int:
+    """Replace this process by the command; on Windows, run it and return its exit code.
+
+    Raises:
+        OSError: The command cannot be started.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     if sys.platform == "win32":
         return subprocess.call(command)
-    # Python ignores them, and what is ignored stays so.
+    # Python ignores these, and ignored signals stay ignored across exec.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     os.execvp(command[0], list(command))
 
 
-def _pass_on(source: int, target: int, see: See) -> None:
+def _copy_output(source: int, target: int, observer: Observer) -> None:
     with _closing(source):
         while True:
             try:
-                piece = os.read(source, PIECE)
+                piece = os.read(source, READ_BYTES)
                 if not piece:
                     return
                 _write(target, piece)
             except OSError:
-                # So a terminal ends; and where nobody reads on, the command is to learn of it.
+                # A closed terminal ends so. If the reader is gone, closing the source signals the command.
                 return
             try:
-                see(piece)
+                observer(piece)
             except Exception:
-                logger.debug("output could not be read", exc_info=True)
+                logger.debug("observing output failed", exc_info=True)
 
 
 def _write(target: int, piece: bytes) -> None:
@@ -183,7 +202,7 @@ def _is_terminal(descriptor: int) -> bool:
 
 
 def _open_terminal(like: int) -> tuple[int | None, int | None]:
-    """A terminal of the same size and ways, which changes nothing of what is written to it."""
+    """Open a pseudo-terminal with the size and attributes of `like`, without output processing."""
     if sys.platform == "win32":
         return None, None
     master, slave = os.openpty()
@@ -202,7 +221,7 @@ def _copy_size(source: int, target: int) -> None:
 
 
 def _is_in_foreground() -> bool:
-    """Whether what is typed at a terminal goes to this process, and so to its children too."""
+    """Return whether this process is in the foreground group of its terminal, and so its children too."""
     if sys.platform == "win32":
         return True
     try:

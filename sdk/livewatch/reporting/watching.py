@@ -1,4 +1,4 @@
-"""`@watch`: each call of a function as a run."""
+"""Function watching: `@watch` reports each call of a function as a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from livewatch.runs import Run
+from livewatch.reporting.runs import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,9 +23,14 @@ def watch(
     function: str | None = None, *, total: float | None = None, description: str | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def watch(function: Any = None, *, total: float | None = None, description: str | None = None) -> Any:
-    """Report each call of a function, synchronous or not, as a run; bare, or `@watch("Nightly import", total=900)`.
+    """Report each call of a function or coroutine function as a run: `@watch` or `@watch("Nightly import", total=900)`.
 
-    In the function, `current_run()` is that run. A generator's function is left as it is: `track` what it yields.
+    Within the call, `current_run()` returns the run. Generator functions are returned unchanged: `track` their items.
+
+    Args:
+        function: The function, or the name of its runs; the function's name if omitted.
+        total: Number of units to do.
+        description: What the function does.
     """
     if callable(function):
         return _watched(function, None, total, description)
@@ -37,7 +42,7 @@ def _watched(
 ) -> Callable[P, R]:
     title = name or getattr(function, "__qualname__", "function").rpartition("<locals>.")[2]
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        logger.warning("@watch does not report generators: use livewatch.track on what %s yields.", title)
+        logger.warning("@watch does not report generators: use livewatch.track on the items of %s.", title)
         return cast("Callable[P, R]", function)
 
     if inspect.iscoroutinefunction(function):

@@ -1,0 +1,1 @@
+"""The command line: `livewatch run`, `progress`, `alert`, `notify`, `check` and `tail`."""

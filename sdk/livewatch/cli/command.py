@@ -1,0 +1,142 @@
+"""The command `livewatch`: parses arguments and dispatches to the subcommands."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+from livewatch.cli import exit_codes
+from livewatch.cli.exit_codes import ExitCode
+from livewatch.reporting.messages import STRENGTHS, TYPES
+
+DESCRIPTION = """\
+Report long-running work to Livewatch. LIVEWATCH_URL is the server, LIVEWATCH_KEY the
+ingest key; an admin creates one under Settings.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; return the exit code."""
+    arguments = _parse(argv)
+    logging.basicConfig(format="livewatch: %(message)s", level=logging.WARNING)
+    try:
+        return _dispatch(arguments)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+
+
+def _dispatch(arguments: argparse.Namespace) -> int:
+    # Imported late: a command that a job waits for must start fast.
+    match arguments.command:
+        case "run":
+            from livewatch.cli.wrapped import run_command  # noqa: PLC0415
+
+            return run_command(arguments.words, name=arguments.name, slug=arguments.slug, total=arguments.total)
+        case "tail":
+            from livewatch.cli.tail import tail  # noqa: PLC0415
+
+            return tail()
+        case "check":
+            from livewatch.cli.key_check import check  # noqa: PLC0415
+
+            return check()
+    from livewatch.cli import shell_reports  # noqa: PLC0415
+
+    return {
+        "progress": shell_reports.report_progress,
+        "alert": shell_reports.send_alert,
+        "notify": shell_reports.send_notification,
+    }[arguments.command](arguments)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="livewatch",
+        description=DESCRIPTION,
+        epilog=exit_codes.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_run_arguments(_add_command(commands, "run", "run and report a command: livewatch run --name nightly -- ./job"))
+    _add_progress_arguments(_add_command(commands, "progress", "report progress: livewatch progress nightly 40"))
+    _add_message_arguments(commands)
+    _add_command(commands, "check", "verify the server URL and the ingest key")
+    _add_command(commands, "tail", "print changes of runs as they happen, until Ctrl-C")
+    arguments = parser.parse_args(argv)
+    if arguments.command == "run":
+        arguments.words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
+        if not arguments.words:
+            parser.error("run: missing command after --, as in: livewatch run --name nightly -- ./job.sh")
+    if arguments.command == "progress" and arguments.done is None and not (arguments.is_done or arguments.fail):
+        parser.error("progress: missing progress: pass a number, --done or --fail REASON")
+    return arguments
+
+
+def _add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=help,
+        description=help[0].upper() + help[1:] + ".",
+        epilog=exit_codes.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "livewatch run [--name NAME] [--slug SLUG] [--total N] -- COMMAND [ARGUMENT ...]"
+    parser.add_argument("--name", help="title of the run (default: name of the script or program)")
+    parser.add_argument("--slug", help="name of the run in URLs; usable once (default: generated from the title)")
+    parser.add_argument("--total", type=_count, metavar="N", help="number of units to do")
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="command and its arguments")
+
+
+def _add_progress_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("slug", help="name of the run in URLs; its first report creates the run")
+    parser.add_argument("done", nargs="?", type=_amount, help="per cent done; with --total, units done")
+    parser.add_argument("--total", type=_count, metavar="N", help="number of units to do")
+    parser.add_argument("--name", help="title of the run (default: the slug)")
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument("--done", dest="is_done", action="store_true", help="mark the run as completed")
+    end.add_argument("--fail", metavar="REASON", help="mark the run as failed")
+
+
+def _add_message_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    alert = _add_command(commands, "alert", 'send an alert: livewatch alert "Disk full" --priority high')
+    alert.add_argument("text", help="subject of the alert")
+    alert.add_argument("--priority", choices=list(STRENGTHS), default="medium", help="(default: medium)")
+    alert.add_argument("--type", default="alert", metavar="T", help="kind of signal (default: alert)")
+    alert.add_argument("--strength", type=_strength, metavar="N", help="0 to 100; overrides --priority")
+    alert.add_argument("--company", help="company concerned")
+    notify = _add_command(commands, "notify", 'send a notification: livewatch notify "Backup done"')
+    notify.add_argument("title")
+    notify.add_argument("message", nargs="?", default="")
+    notify.add_argument("--type", choices=TYPES, default="info", help="(default: info)")
+    notify.add_argument("--url", help="link target: a path of Livewatch or a URL")
+    for each in (alert, notify):
+        each.add_argument(
+            "--to", action="append", default=[], metavar="EMAIL", help="only this member; may be repeated"
+        )
+
+
+def _count(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive integer")
+    return number
+
+
+def _amount(value: str) -> float:
+    number = float(value.removesuffix("%"))
+    if not 0 <= number < 2**53:
+        raise argparse.ArgumentTypeError(f"{value} is not a non-negative number")
+    return number
+
+
+def _strength(value: str) -> int:
+    number = int(value)
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 100")
+    return number

@@ -1,0 +1,93 @@
+"""`livewatch progress`, `alert` and `notify`: one report each, delivered before the command returns."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from livewatch.cli.exit_codes import ExitCode
+from livewatch.delivery.errors import MisconfiguredError
+from livewatch.delivery.operations import MAX_ERROR_CHARACTERS, MAX_NAME_CHARACTERS, checked_slug, text
+from livewatch.reporting.messages import alert, notify
+from livewatch.reporting.process import PROCESS
+from livewatch.reporting.reporter import Reporter
+from livewatch.settings import SettingsError, require_settings
+
+DELIVERY_TIMEOUT_SECONDS = 10.0
+
+
+def report_progress(arguments: argparse.Namespace) -> int:
+    """Report the progress of a run, or its end; return the exit code."""
+    path = f"/streams/{checked_slug(arguments.slug)}"
+    fields: dict[str, Any] = {}
+    if arguments.name:
+        fields["name"] = text(arguments.name, MAX_NAME_CHARACTERS)
+    if arguments.done is not None:
+        if arguments.total is None and arguments.done > 100:
+            print(f"livewatch: {arguments.done:g} is more than 100 per cent; pass --total.", file=sys.stderr)
+            return ExitCode.MISCONFIGURED
+        fields |= {"completed": int(arguments.done), "total": arguments.total or 100, "status": "in_progress"}
+    elif arguments.total:
+        fields["total"] = arguments.total
+
+    def report(reporter: Reporter) -> None:
+        # Also before an end: it creates a run that was not reported yet.
+        reporter.put(path, fields)
+        if arguments.is_done:
+            reporter.post(f"{path}/finish", {"status": "completed"})
+        elif arguments.fail:
+            reporter.post(f"{path}/finish", {"status": "blocked", "error": text(arguments.fail, MAX_ERROR_CHARACTERS)})
+
+    return _deliver(report)
+
+
+def send_alert(arguments: argparse.Namespace) -> int:
+    """Send an alert, linked to the stream of the `livewatch run` around it; return the exit code."""
+    return _deliver(
+        lambda _: alert(
+            arguments.text,
+            signal=arguments.type,
+            priority=arguments.priority,
+            strength=arguments.strength,
+            company=arguments.company,
+            to=arguments.to,
+        )
+    )
+
+
+def send_notification(arguments: argparse.Namespace) -> int:
+    """Send a notification; return the exit code."""
+    return _deliver(
+        lambda _: notify(arguments.title, arguments.message, type=arguments.type, url=arguments.url, to=arguments.to)
+    )
+
+
+def _deliver(report: Callable[[Reporter], None]) -> int:
+    """Report, wait for the server's answer and print an error, if any; return the exit code."""
+    try:
+        require_settings()
+    except SettingsError as error:
+        print(f"livewatch: {error}", file=sys.stderr)
+        return ExitCode.MISCONFIGURED
+    # The errors are printed here, once.
+    logging.getLogger("livewatch").setLevel(logging.CRITICAL)
+    reporter = PROCESS.reporter()
+    assert reporter is not None
+    started_at = time.time()
+    report(reporter)
+    is_delivered = reporter.flush(DELIVERY_TIMEOUT_SECONDS)
+    rejections = reporter.queue.rejections(since=started_at)
+    for rejection in reversed(rejections):
+        print(f"livewatch: {rejection.path} was rejected: {rejection.reason}", file=sys.stderr)
+    if rejections:
+        return ExitCode.REJECTED
+    if is_delivered:
+        return ExitCode.DONE
+    failure = reporter.worker.last_error
+    reason = failure.reason if failure else "request timed out"
+    print(f"livewatch: delivery failed; the report stays queued: {reason}.", file=sys.stderr)
+    return ExitCode.REJECTED if isinstance(failure, MisconfiguredError) else ExitCode.UNREACHABLE

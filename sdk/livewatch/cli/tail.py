@@ -1,0 +1,140 @@
+"""`livewatch tail`: prints the live feed, one line per change of a run."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, TextIO
+
+from livewatch.cli.exit_codes import ExitCode
+from livewatch.delivery.backoff import Backoff
+from livewatch.delivery.client import Client, ResponseError, UnreachableError
+from livewatch.settings import SettingsError, require_settings
+
+# The server sends a keep-alive comment every few seconds.
+MAX_SILENCE_SECONDS = 20.0
+STATUS_COLOURS = {
+    "completed": "32",
+    "on_track": "32",
+    "blocked": "31",
+    "failed": "31",
+    "cancelled": "90",
+    "at_risk": "33",
+    "paused": "33",
+}
+RUNNING_COLOUR = "36"
+# A name must not move the cursor or colour what follows it.
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def tail(out: TextIO | None = None) -> int:
+    """Print changes until Ctrl-C, reconnecting as needed.
+
+    Args:
+        out: Standard output if omitted.
+
+    Returns:
+        The exit code.
+    """
+    out = out or sys.stdout
+    try:
+        settings = require_settings()
+    except SettingsError as error:
+        print(f"livewatch: {error}", file=sys.stderr)
+        return ExitCode.MISCONFIGURED
+    try:
+        return _follow(Client(settings), out, Backoff())
+    except KeyboardInterrupt:
+        return ExitCode.DONE
+    except BrokenPipeError:
+        # The reader is gone. Redirect, so that the interpreter does not fail to flush at exit.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        return ExitCode.DONE
+
+
+def format_change(change: Mapping[str, Any], *, is_coloured: bool) -> str:
+    """Format a change as a line of time, kind, name, status, per cent, and step or error.
+
+    Args:
+        change: A change as the feed sends it; unknown and missing fields are allowed.
+        is_coloured: Whether to colour the status by ANSI escapes.
+    """
+    fields = {name: CONTROL_CHARACTERS.sub(" ", str(value)) for name, value in change.items() if value is not None}
+    status = f"{fields.get('status', ''):<11}"
+    if is_coloured:
+        status = f"\x1b[{STATUS_COLOURS.get(status.strip(), RUNNING_COLOUR)}m{status}\x1b[0m"
+    percent = change.get("percent")
+    # Rounded down, as on the page: unfinished work never shows 100 %.
+    reached = f"{math.floor(percent * 10 + 1e-6) / 10:5.1f} %" if isinstance(percent, int | float) else " " * 7
+    columns = [
+        _time(fields),
+        f"{fields.get('kind', ''):<6}",
+        f"{fields.get('name', ''):<32}",
+        status,
+        reached,
+        *(fields[name] for name in ("step", "error") if name in fields),
+    ]
+    return "  ".join(columns).rstrip()
+
+
+def _follow(client: Client, out: TextIO, backoff: Backoff, sleep: Callable[[float], None] = time.sleep) -> int:
+    is_coloured = out.isatty() and not os.environ.get("NO_COLOR")
+    while True:
+        reason = "the server closed the stream"
+        try:
+            for change in _changes(client, on_data=backoff.reset):
+                _print(format_change(change, is_coloured=is_coloured), out)
+        except ResponseError as error:
+            status = error.response.status
+            if status != 429 and status < 500:
+                print(f"livewatch: {error}", file=sys.stderr)
+                return ExitCode.REJECTED
+            reason = str(error)
+        except UnreachableError as error:
+            reason = str(error)
+        if backoff.failures == 0:
+            print(f"livewatch: {reason.rstrip('.')}; reconnecting.", file=sys.stderr)
+        sleep(backoff.record_failure())
+
+
+def _changes(client: Client, on_data: Callable[[], None]) -> Iterator[dict[str, Any]]:
+    """Yield the changes of one connection: the `change` events of a server-sent event stream.
+
+    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
+    """
+    event = ""
+    for line in client.listen("/feed", timeout=MAX_SILENCE_SECONDS):
+        on_data()
+        name, _, value = line.partition(": ")
+        if name == "event":
+            event = value
+        elif name == "data" and event == "change":
+            with suppress(ValueError):
+                change = json.loads(value)
+                if isinstance(change, dict):
+                    yield change
+        elif not line:
+            event = ""
+
+
+def _print(line: str, out: TextIO) -> None:
+    # Replace characters that the terminal's encoding lacks.
+    encoding = out.encoding or "utf-8"
+    out.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+    out.flush()
+
+
+def _time(fields: Mapping[str, str]) -> str:
+    try:
+        at = datetime.fromisoformat(fields.get("at", "").replace("Z", "+00:00"))
+    except ValueError:
+        return " " * 8
+    return f"{at.astimezone():%H:%M:%S}"

@@ -1,0 +1,138 @@
+"""`livewatch run`: runs a command unchanged and reports it as a stream."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from livewatch.cli.child import STDERR, STDOUT, Child, exec_command, shell_exit_code, signal_name
+from livewatch.cli.exit_codes import ExitCode
+from livewatch.cli.output import Output, ProgressTracker
+from livewatch.delivery.operations import MAX_ERROR_CHARACTERS, checked_slug, slug_of, text
+from livewatch.reporting.activities import RUN_VARIABLE
+from livewatch.reporting.pending_updates import omitted_lines
+from livewatch.reporting.process import PROCESS
+from livewatch.reporting.runs import Run
+from livewatch.settings import SettingsError, require_settings
+
+
+def run_command(command: Sequence[str], *, name: str | None, slug: str | None, total: int | None) -> int:
+    """Run and report a command; without valid settings, print a warning and only run it.
+
+    Args:
+        command: Program and arguments.
+        name: Title of the run; the name of the script or program if None.
+        slug: Name of the run in URLs; generated if None.
+        total: Number of units to do, to which progress in per cent is scaled.
+
+    Returns:
+        The command's exit code as a shell reports it.
+    """
+    try:
+        require_settings()
+    except SettingsError as error:
+        print(f"livewatch: this run is not reported. {error}", file=sys.stderr)
+    else:
+        return WrappedCommand(command, name=name, slug=slug, total=total).run()
+    try:
+        return shell_exit_code(exec_command(command))
+    except OSError as error:
+        return _print_start_error(command, error)
+
+
+class WrappedCommand:
+    """A command that is run and reported once. For the arguments see `run_command`."""
+
+    def __init__(self, command: Sequence[str], *, name: str | None, slug: str | None, total: int | None) -> None:
+        self._command = command
+        self._name = name or _title(command)
+        self._slug = checked_slug(slug) if slug else slug_of(self._name)
+        self._total = total
+        self._progress = ProgressTracker()
+        self._outputs = {STDOUT: Output(self._progress), STDERR: Output(self._progress)}
+        self._run: Run | None = None
+
+    def run(self) -> int:
+        """Run the command to its end; return its exit code as a shell reports it."""
+        started_at = time.monotonic()
+        environment = {**os.environ, RUN_VARIABLE: self._slug}
+        observers = {number: output.feed for number, output in self._outputs.items()}
+        child = None
+        try:
+            child = Child(self._command, environment, observers)
+        except OSError as error:
+            code, reason = _print_start_error(self._command, error), f"{self._command[0]}: {error.strerror}"
+        # Only now: the command does not wait for the report.
+        self._run = run = Run(self._name, total=self._total, slug=self._slug, progress_source=self._sample)
+        metadata: dict[str, Any] = {"command": Path(self._command[0]).name, "host": platform.node()}
+        if child is not None:
+            run.annotate({**metadata, "pid": child.pid})
+            return_code = child.wait()
+            code, reason = shell_exit_code(return_code), signal_name(return_code) or f"Exit code {return_code}"
+        seconds = time.monotonic() - started_at
+        for output in self._outputs.values():
+            output.end()
+        summary = f"{reason} after {_duration(seconds)}."
+        run.annotate({**metadata, "exit_code": int(code), "seconds": round(seconds, 3)})
+        run.describe(summary)
+        if code == 0:
+            run.finish()
+        else:
+            run.fail(self._error(summary))
+        PROCESS.close()
+        return code
+
+    def _sample(self) -> tuple[float, float | None]:
+        """Log new lines and return the progress; called twice a second and at the end."""
+        if self._run is not None:
+            for output in self._outputs.values():
+                lines, omitted = output.take()
+                if omitted:
+                    self._run.log(omitted_lines(omitted))
+                for line in lines:
+                    self._run.log(line)
+        progress = self._progress.progress
+        if progress is None:
+            return 0, self._total
+        if self._total is None:
+            return progress.done, progress.total or 100
+        return progress.done if progress.total is not None else self._total * progress.done / 100, self._total
+
+    def _error(self, summary: str) -> str:
+        """Append the last lines of standard error, or of standard output if that is empty."""
+        kept: list[str] = []
+        remaining = MAX_ERROR_CHARACTERS - len(summary)
+        for line in reversed(self._outputs[STDERR].last_lines or self._outputs[STDOUT].last_lines):
+            remaining -= len(line) + 1
+            if remaining < 0:
+                kept = kept or [text(line, MAX_ERROR_CHARACTERS - len(summary) - 1)]
+                break
+            kept.append(line)
+        return "\n".join([summary, *reversed(kept)])
+
+
+def _print_start_error(command: Sequence[str], error: OSError) -> int:
+    """Print why a command did not start; return the exit code of a shell."""
+    if isinstance(error, FileNotFoundError):
+        print(f"livewatch: {command[0]}: command not found; check its spelling and PATH.", file=sys.stderr)
+        return ExitCode.NOT_FOUND
+    print(f"livewatch: {command[0]}: not executable: {error.strerror}.", file=sys.stderr)
+    return ExitCode.NOT_EXECUTABLE
+
+
+def _title(command: Sequence[str]) -> str:
+    """Name the script that an interpreter runs, else the program; never arguments, which may be secrets."""
+    script = next((each for each in command[1:2] if Path(each).is_file()), command[0])
+    return Path(script).name
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, hours = divmod(round(seconds), 3600)[1] // 60, round(seconds) // 3600
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {round(seconds) % 60} s"

@@ -1,0 +1,1 @@
+"""Delivery: the durable queue of API operations and the thread that sends it."""

@@ -1,0 +1,231 @@
+"""The HTTP client: one keep-alive connection to the API, and responses as values."""
+
+import http.client
+import json
+import os
+import socket
+import ssl
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from livewatch.settings import API_PATH, Settings
+
+REQUEST_TIMEOUT_SECONDS = 10.0
+MAX_RESPONSE_BYTES = 16 * 2**20
+MAX_LINE_BYTES = 2**16
+MAX_RETRY_AFTER_SECONDS = 300.0
+
+# A server may close an idle connection while a request is on its way.
+CLOSED_WHILE_IDLE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+
+
+class ClientError(Exception):
+    """Base of the client's errors."""
+
+
+class UnreachableError(ClientError):
+    """No response arrived; the message names the cause and the fix. The server may have carried the request out."""
+
+
+class ResponseError(ClientError):
+    """The server answered with an error status."""
+
+    def __init__(self, response: "Response") -> None:
+        super().__init__(response.error)
+        self.response = response
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response.
+
+    Attributes:
+        status: HTTP status.
+        body: Decoded JSON; None if the body is not JSON.
+        retry_after: Seconds of the Retry-After header, at most 300.
+        location: Target of a redirect.
+    """
+
+    status: int
+    body: Any
+    retry_after: float | None = None
+    location: str | None = None
+
+    @property
+    def error(self) -> str:
+        """The server's error message, or the status if it sent none."""
+        error = self.body.get("error") if isinstance(self.body, dict) else None
+        if isinstance(error, dict) and error.get("message"):
+            field = f" ({error['field']})" if error.get("field") else ""
+            return f"{error['message']}{field}"
+        return f"the server answered with status {self.status}"
+
+
+class Client:
+    """Sends requests to one server with one key, through the environment's proxies. Not thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._parts = urlsplit(settings.url)
+        self._connection: http.client.HTTPConnection | None = None
+        self._prefix = ""
+
+    @property
+    def url(self) -> str:
+        """Root URL of the app."""
+        return self._settings.url
+
+    def request(
+        self, method: str, path: str, body: str | None = None, *, timeout: float = REQUEST_TIMEOUT_SECONDS
+    ) -> Response:
+        """Send a request, once more if the kept-alive connection turns out to be closed.
+
+        Args:
+            method: HTTP method.
+            path: Relative to /api/v1.
+            body: JSON text.
+            timeout: Seconds that each network wait may take.
+
+        Returns:
+            The response, whatever its status.
+
+        Raises:
+            UnreachableError: No response arrived.
+        """
+        was_kept_alive = self._connection is not None
+        try:
+            return self._send(method, path, body, timeout)
+        except UnreachableError as error:
+            # Writes carry idempotency keys, so a repeated one is carried out once.
+            if not was_kept_alive or not isinstance(error.__cause__, CLOSED_WHILE_IDLE):
+                raise
+        return self._send(method, path, body, timeout)
+
+    def listen(self, path: str, *, timeout: float) -> Iterator[str]:
+        """Yield the lines of a streaming response, over a connection of its own, until the server ends it.
+
+        Args:
+            path: Relative to /api/v1.
+            timeout: Seconds without data after which the stream counts as lost.
+
+        Raises:
+            ResponseError: The status is not 200.
+            UnreachableError: The connection failed, or nothing arrived for `timeout` seconds.
+        """
+        connection = self._connect(timeout)
+        try:
+            connection.request("GET", self._target(path), headers=self._headers("text/event-stream"))
+            response = connection.getresponse()
+            if response.status != 200:
+                raise ResponseError(_decode(response))
+            while line := response.readline(MAX_LINE_BYTES):
+                yield line.decode("utf-8", "replace").rstrip("\r\n")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._unreachable(error) from error
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another. Idempotent."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def abandon(self) -> None:
+        """Drop the connection inherited by a forked child without touching its buffered objects.
+
+        Closing those takes a lock that a thread of the parent may have held at the fork and that nothing releases here.
+        """
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            with suppress(OSError):
+                os.close(connection.sock.detach())
+
+    def _send(self, method: str, path: str, body: str | None, timeout: float) -> Response:
+        try:
+            connection = self._connection or self._connect(timeout)
+            self._connection = connection
+            connection.timeout = timeout
+            if connection.sock is not None:
+                connection.sock.settimeout(timeout)
+            headers = self._headers("application/json")
+            if body is not None:
+                headers["Content-Type"] = "application/json"
+            connection.request(method, self._target(path), None if body is None else body.encode(), headers)
+            return _decode(connection.getresponse())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            raise self._unreachable(error) from error
+
+    def _headers(self, accept: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._settings.key.reveal()}", "Accept": accept}
+
+    def _target(self, path: str) -> str:
+        return f"{self._prefix}{self._parts.path}{API_PATH}{path}"
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        scheme, host = self._parts.scheme, self._parts.hostname or ""
+        is_secure = scheme == "https"
+        proxy_url = urllib.request.getproxies().get(scheme)
+        self._prefix = ""
+        if not proxy_url or urllib.request.proxy_bypass(host):
+            if is_secure:
+                return http.client.HTTPSConnection(host, self._parts.port, timeout=timeout)
+            return http.client.HTTPConnection(host, self._parts.port, timeout=timeout)
+        proxy = urlsplit(proxy_url if "//" in proxy_url else f"//{proxy_url}")
+        proxy_address = proxy.hostname or "", proxy.port or 8080
+        if is_secure:
+            tunnel = http.client.HTTPSConnection(*proxy_address, timeout=timeout)
+            tunnel.set_tunnel(host, self._parts.port or 443)
+            return tunnel
+        self._prefix = f"http://{self._parts.netloc}"
+        return http.client.HTTPConnection(*proxy_address, timeout=timeout)
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        origin = f"{self._parts.scheme}://{self._parts.netloc}"
+        return UnreachableError(f"cannot reach {origin}: {_cause(error)}")
+
+
+def _cause(error: Exception) -> str:
+    """Name what failed and how to fix it."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"TLS certificate verification failed: {error.verify_message}; set SSL_CERT_FILE for a private CA"
+        case ssl.SSLError():
+            # Errors raised by Python code lack the attribute.
+            reason = getattr(error, "reason", None) or "connection closed"
+            return f"TLS handshake failed: {reason}; does the server speak plain http?"
+        case socket.gaierror():
+            return "DNS lookup failed; check the host name and the network"
+        case ConnectionRefusedError():
+            return "connection refused; check that Livewatch is running and that the port is right"
+        case TimeoutError():
+            return "request timed out; check for a firewall in between"
+    return f"connection failed: {type(error).__name__}"
+
+
+def _decode(response: http.client.HTTPResponse) -> Response:
+    raw = response.read(MAX_RESPONSE_BYTES + 1)
+    if not response.isclosed():
+        raise http.client.HTTPException(f"response larger than {MAX_RESPONSE_BYTES} bytes")
+    try:
+        parsed = json.loads(raw)
+    except ValueError:
+        parsed = None
+    return Response(
+        status=response.status,
+        body=parsed,
+        retry_after=_seconds(response.getheader("Retry-After")),
+        location=response.getheader("Location"),
+    )
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return min(MAX_RETRY_AFTER_SECONDS, max(0.0, float(header))) if header else None
+    except ValueError:
+        return None

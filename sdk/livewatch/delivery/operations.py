@@ -1,0 +1,109 @@
+"""API operations: single writes with idempotency keys, and the conversion of any value to what the API accepts."""
+
+import json
+import math
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MAX_NAME_CHARACTERS = 200
+MAX_TEXT_CHARACTERS = 2_000
+MAX_ERROR_CHARACTERS = 500
+# Beyond this, JSON readers that use doubles round.
+MAX_INTEGER = 2**53
+MAX_JSON_DEPTH = 20
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One write to the API.
+
+    Attributes:
+        method: PUT or POST.
+        path: Relative to /api/v1.
+        body: JSON text.
+        idempotency_key: Unchanged across retries; the server carries the operation out once per key.
+        coalescable: Whether a later coalescable operation of the same path supersedes it.
+    """
+
+    method: str
+    path: str
+    body: str
+    idempotency_key: str
+    coalescable: bool = False
+
+
+def new_idempotency_key() -> str:
+    """Return 32 random hex digits."""
+    return uuid.uuid4().hex
+
+
+def encode(body: Mapping[str, Any]) -> str:
+    """Encode as compact JSON without NaN, NUL or lone surrogates; values that JSON lacks become text."""
+    return json.dumps(plain(body), allow_nan=False, separators=(",", ":"))
+
+
+def encode_batch(operations: Sequence[Operation]) -> str:
+    """Encode the body of a batch request; the bodies of the operations are JSON already."""
+    return '{"operations":[' + ",".join(_encoded(each) for each in operations) + "]}"
+
+
+def _encoded(operation: Operation) -> str:
+    method, path, key = (json.dumps(each) for each in (operation.method, operation.path, operation.idempotency_key))
+    return f'{{"method":{method},"path":{path},"body":{operation.body},"idempotency_key":{key}}}'
+
+
+def plain(value: Any, depth: int = MAX_JSON_DEPTH) -> Any:
+    """Copy a value as JSON types; what is nested deeper than `depth`, as a cycle is, becomes text."""
+    if isinstance(value, Mapping) and depth:
+        return {text(name): plain(each, depth - 1) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset) and depth:
+        return [plain(each, depth - 1) for each in value]
+    if isinstance(value, int) and abs(value) <= MAX_INTEGER:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return None if value is None else text(value)
+
+
+def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy the fields whose value is not None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def text(value: object, max_characters: int = MAX_TEXT_CHARACTERS) -> str:
+    """Convert to text that PostgreSQL stores, truncated with an ellipsis. Never raises."""
+    try:
+        whole = str(value)
+    except Exception:
+        whole = type(value).__name__
+    whole = whole.replace("\x00", "").encode("utf-8", "replace").decode()
+    return whole if len(whole) <= max_characters else whole[: max_characters - 1] + "…"
+
+
+def count_of(value: Any) -> int | None:
+    """Convert to a count between 0 and 2**53; None if it is not a finite number."""
+    try:
+        return max(0, min(int(value), MAX_INTEGER))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def slug_of(name: str, *, unique: bool = True) -> str:
+    """Make a slug from a name: `nightly-import-3f2a9c01d4e5` if unique, else `nightly-import`."""
+    stem = re.sub(r"[^A-Za-z0-9._:-]+", "-", name).strip("-")[:80].lower() or "run"
+    return f"{stem}-{uuid.uuid4().hex[:12]}" if unique else stem
+
+
+def checked_slug(slug: object) -> str:
+    """Return the slug if the API accepts it, else the closest one that it accepts."""
+    requested = text(slug)
+    return requested if re.fullmatch(r"[A-Za-z0-9._:-]{1,120}", requested) else slug_of(requested, unique=False)
+
+
+def summary_of(error: BaseException) -> str:
+    """Summarise an exception as `Type: message` on one truncated line, without its variables."""
+    name, message = type(error).__qualname__, " ".join(text(error).split())
+    return text(f"{name}: {message}" if message else name, MAX_ERROR_CHARACTERS)

@@ -1,0 +1,174 @@
+"""Activities: the common base of runs and agents, and the current activity of a thread or task."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextlib import suppress
+from contextvars import ContextVar, Token
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from livewatch.delivery.operations import MAX_NAME_CHARACTERS, checked_slug, slug_of, summary_of, text
+
+if TYPE_CHECKING:
+    from livewatch.reporting.reporter import Reporter
+
+# Set by `livewatch run` to the slug of the stream that it reports for the command.
+RUN_VARIABLE = "LIVEWATCH_RUN"
+
+logger = logging.getLogger("livewatch")
+Self = TypeVar("Self", bound="Activity")
+
+
+class Activity:
+    """Base of runs and agents: a context manager with a log that ends once. Thread-safe; no method raises."""
+
+    kind = ""
+    """Collection of the API that it belongs to."""
+
+    def __init__(self, name: object, slug: str | None, reporter: Reporter | None) -> None:
+        self.name = text(name, MAX_NAME_CHARACTERS) or "run"
+        self.slug = checked_slug(slug) if slug else slug_of(self.name)
+        self.thread = threading.get_ident()
+        self._reporter = reporter
+        self._lock = threading.RLock()
+        self._tokens: list[Token[Activity | None]] = []
+        self.ended = reporter is None
+        self.parent = _current.get()
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it belongs to the parent of this forked process, which reports it."""
+        return self._reporter is not None and self._reporter.is_inherited
+
+    @property
+    def reference(self) -> str:
+        """Kind and slug, as `streams/nightly`."""
+        return f"{self.kind}/{self.slug}"
+
+    @property
+    def path(self) -> str:
+        """Path of its resource, relative to /api/v1."""
+        return f"/{self.reference}"
+
+    @property
+    def stream(self) -> str | None:
+        """Slug of the stream that it belongs to."""
+        raise NotImplementedError
+
+    def log(self, message: object, level: str = "info") -> None:
+        """Add one or more lines to its log.
+
+        Args:
+            message: Text; empty lines are skipped.
+            level: debug, info, warning, error or critical.
+        """
+        reporter = self._open_reporter()
+        if reporter is None:
+            return
+        try:
+            log_lines(reporter, self.reference, level, str(message), datetime.now(timezone.utc))
+        except Exception:
+            logger.debug("logging a line failed", exc_info=True)
+
+    def sample(self) -> None:
+        """Report what changed since the last sample; by default, changes are reported as they happen."""
+
+    def on_crash(self, error: BaseException) -> None:
+        """End with the exception that ended its thread."""
+        self.end_with(error)
+
+    def on_exit(self) -> None:
+        """End because the process exits."""
+        self._end(False, "The process exited before the run ended.")
+
+    def end_with(self, error: BaseException | None) -> None:
+        """End successfully, or with an exception; SystemExit without a code is a success. Idempotent."""
+        is_success = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
+        self._end(is_success, None if error is None or is_success else summary_of(error))
+
+    def _open_reporter(self) -> Reporter | None:
+        """Return the reporter unless the activity has ended."""
+        return None if self.ended else self._reporter
+
+    def _close(self) -> Reporter | None:
+        """Sample a last time and accept no further reports.
+
+        Returns:
+            The reporter, to report the end to; None if there is none or the activity has ended before.
+        """
+        reporter = self._open_reporter()
+        if reporter is None:
+            return None
+        with self._lock:
+            if self.ended:
+                return None
+            try:
+                self.sample()
+            except Exception:
+                logger.debug("sampling a run failed", exc_info=True)
+            self.ended = True
+        reporter.remove_source(self)
+        return reporter
+
+    def _end(self, is_success: bool, error: str | None) -> None:
+        raise NotImplementedError
+
+    def _enter(self) -> None:
+        self._tokens.append(_current.set(self))
+
+    def _exit(self, error: BaseException | None) -> None:
+        # It may have been entered in another task or thread.
+        with suppress(ValueError, IndexError, RuntimeError):
+            _current.reset(self._tokens.pop())
+        self.end_with(error)
+
+    def __enter__(self: Self) -> Self:
+        self._enter()
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        self._exit(error)
+
+    async def __aenter__(self: Self) -> Self:
+        self._enter()
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self._exit(error)
+
+
+def current_activity() -> Activity | None:
+    """Return the innermost activity entered in this thread or task; it may have ended."""
+    return _current.get()
+
+
+def current_stream() -> str | None:
+    """Return the slug of the current stream, also if `livewatch run` reports it; None if there is none."""
+    activity = _current.get()
+    if activity is not None and (not activity.ended or activity.is_inherited):
+        return activity.stream
+    return os.environ.get(RUN_VARIABLE) or None
+
+
+def log_lines(reporter: Reporter, reference: str, level: str, message: str, at: datetime) -> None:
+    """Add the non-empty lines of a message to the log of an activity.
+
+    Args:
+        reporter: Sends the lines.
+        reference: Kind and slug of the activity.
+        level: Name of the level.
+        message: Text of any number of lines.
+        at: Time with zone.
+    """
+    for line in message.splitlines():
+        if line.strip():
+            reporter.log(reference, level, text(line), at.isoformat())
+
+
+_current: ContextVar[Activity | None] = ContextVar("livewatch_activity", default=None)

@@ -1,0 +1,106 @@
+"""Pending updates: what was reported since the last tick, coalesced in memory and bounded."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from livewatch.delivery.operations import Operation, encode, new_idempotency_key
+
+MAX_PENDING_UPDATES = 20_000
+MAX_PENDING_LINES = 1_000
+MAX_LINES_PER_REQUEST = 200
+
+
+@dataclass
+class PendingUpdate:
+    """An operation that may still change; its idempotency key dates from its first value."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+    coalescable: bool = False
+    idempotency_key: str = field(default_factory=new_idempotency_key)
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it ends its run; the server accepts nothing of the run afterwards."""
+        return self.path.endswith("/finish")
+
+
+class PendingUpdates:
+    """Coalesces updates until they are taken. Not thread-safe: the reporter locks.
+
+    Args:
+        secret: Text to redact; a program may print its environment.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+        self._updates: dict[str, PendingUpdate] = {}
+        self._lines: dict[str, deque[dict[str, str]]] = {}
+        self._omitted_lines: dict[str, int] = {}
+
+    def put(self, path: str, fields: Mapping[str, Any], *, coalescable: bool) -> bool:
+        """Set fields of the resource at `path`; newer values replace older ones.
+
+        Returns:
+            Whether an older update was dropped to make room.
+        """
+        update = self._updates.get(path)
+        if update is None:
+            return self._add(path, PendingUpdate("PUT", path, dict(fields), coalescable))
+        update.body.update(fields)
+        update.coalescable = update.coalescable and coalescable
+        return False
+
+    def post(self, path: str, body: Mapping[str, Any]) -> bool:
+        """Add an event; return whether an older update was dropped to make room."""
+        update = PendingUpdate("POST", path, dict(body))
+        return self._add(update.idempotency_key, update)
+
+    def log(self, run: str, level: str, message: str, at: str) -> None:
+        """Add a log line; of more than 1,000 lines of a run the newest are kept and the others counted.
+
+        Args:
+            run: Reference of the run, as `streams/<slug>`.
+            level: Name of the level.
+            message: A single line.
+            at: ISO 8601 time with zone.
+        """
+        lines = self._lines.setdefault(run, deque(maxlen=MAX_PENDING_LINES))
+        if len(lines) == MAX_PENDING_LINES:
+            self._omitted_lines[run] = self._omitted_lines.get(run, 0) + 1
+        lines.append({"level": level, "message": message, "at": at})
+
+    def operations(self) -> list[Operation]:
+        """Encode in order of first report, the log lines of each run before its end."""
+        others = [update for update in self._updates.values() if not update.is_end]
+        ends = [update for update in self._updates.values() if update.is_end]
+        return [self._operation(update) for update in (*others, *self._log_posts(), *ends)]
+
+    def _add(self, name: str, update: PendingUpdate) -> bool:
+        is_full = len(self._updates) >= MAX_PENDING_UPDATES
+        if is_full:
+            self._updates.pop(next(iter(self._updates)))
+        self._updates[name] = update
+        return is_full
+
+    def _log_posts(self) -> list[PendingUpdate]:
+        posts = []
+        for run, lines in self._lines.items():
+            rows = list(lines)
+            if omitted := self._omitted_lines.get(run):
+                rows.insert(0, {**rows[0], "level": "info", "message": omitted_lines(omitted)})
+            for n in range(0, len(rows), MAX_LINES_PER_REQUEST):
+                posts.append(PendingUpdate("POST", "/logs", {"run": run, "lines": rows[n : n + MAX_LINES_PER_REQUEST]}))
+        return posts
+
+    def _operation(self, update: PendingUpdate) -> Operation:
+        body = encode(update.body).replace(self._secret, "[key]")
+        return Operation(update.method, update.path, body, update.idempotency_key, update.coalescable)
+
+
+def omitted_lines(count: int) -> str:
+    """The log line that stands for `count` omitted ones."""
+    return f"… {count} lines omitted"
