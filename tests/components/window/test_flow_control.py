@@ -87,6 +87,7 @@ def test_the_slower_the_answer_the_fewer_the_frames(
 def test_a_window_that_does_not_answer_is_poor_before_it_does(flow: FlowControl, clock: Clock) -> None:
     assert flow.quality is None
     flow.request_ack()
+    assert flow.quality is None
     clock.now += 5.0
     assert flow.quality is Quality.POOR
 
