@@ -55,6 +55,12 @@ class Scene:
         self.feed.add(subscription)
         return subscription
 
+    def make_deliveries_wait(self) -> None:
+        """Have the batcher of `streams` behave as after a delivery that has just taken a second."""
+        coalescer = self.feed._tables["streams"].batcher._coalescer
+        coalescer.last_cost = 1.0
+        coalescer._started_at = asyncio.get_running_loop().time()
+
     def load(self, *records: dict[str, Any]) -> int:
         return sum(self.feed.take_snapshot(table, list(records)) for table in self.feed.unloaded())
 
@@ -112,6 +118,31 @@ def test_a_later_subscription_gets_the_rows_at_once_and_each_change_once() -> No
         await asyncio.sleep(1)
         assert later[-1].new is None
         assert earlier[-1] == later[-1]
+
+    in_loop(work)
+
+
+def test_deltas_that_wait_go_out_before_a_new_subscription_and_before_a_snapshot() -> None:
+    async def work(scene: Scene) -> None:
+        id = uuid4()
+        earlier: Deltas = []
+        later: Deltas = []
+        scene.subscribe(earlier.extend)
+        scene.load(record(id, 1))
+        for version in (2, 3):
+            scene.make_deliveries_wait()
+            scene.feed.change(upsert(id, version))
+        assert len(earlier) == 1, "the changes wait"
+        scene.subscribe(later.extend)
+        assert [delta.new and delta.new.version for delta in earlier] == [1, 2, 3]
+        await asyncio.sleep(60)
+        assert [delta.new and delta.new.version for delta in later] == [3]
+        scene.make_deliveries_wait()
+        scene.feed.change(upsert(id, 4))
+        scene.feed.buffer_changes()
+        scene.load(record(id, 5))
+        await asyncio.sleep(60)
+        assert [delta.new and delta.new.version for delta in later] == [3, 4, 5]
 
     in_loop(work)
 
@@ -221,6 +252,7 @@ def test_every_subscription_wakes_the_supervisor() -> None:
         scene.load()
         scene.feed.resync_required("streams")
         assert scene.wakes == 3
+        assert scene.feed.meter.events == 1
         assert [table.entity for table in scene.feed.unloaded()] == [STREAMS]
         scene.feed.resync_required("agents")
         assert scene.wakes == 3
