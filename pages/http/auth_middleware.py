@@ -64,7 +64,7 @@ class AuthMiddleware:
         session: UserSession | None = None
         if tokens := self._cookie.read(connection):
             try:
-                session = self._sessions.take(tokens)
+                session = self._sessions.get_or_create(tokens)
                 await session.renew(margin=RENEW_MARGIN)
                 await session.check()
                 session.identity  # noqa: B018  # raises when the check ended it

@@ -25,7 +25,7 @@ def session_routes(services: Services) -> APIRouter:
     by_address: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 10, burst=50))
 
     def opened(request: Request, tokens: Tokens, target: str) -> Response:
-        services.sessions.take(tokens)
+        services.sessions.get_or_create(tokens)
         response = RedirectResponse(_from_root(request, local_path(target)), status_code=303)
         services.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
         return response
