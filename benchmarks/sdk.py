@@ -18,7 +18,7 @@ from benchmarks.stage import EMAIL, ORG, free_port
 from local_supabase.status import LocalSupabaseStatus
 from services.auth.client import Auth
 from services.infra.database import Database
-from services.ingest.administration import make_key
+from services.ingest.administration import create_key
 from tests.app_process import OURS, ROOT, project_settings, running
 from tests.world import until
 
@@ -51,7 +51,7 @@ async def a_key(status: LocalSupabaseStatus) -> str:
         Database(status.app_database_url) as database,
     ):
         identity = (await auth.sign_in(EMAIL, status.demo_password)).identity
-        return (await make_key(database, identity, ORG, name="Bench")).token.get_secret_value()
+        return (await create_key(database, identity, ORG, name="Bench")).token.get_secret_value()
 
 
 async def overhead(variables: Mapping[str, str], *, rounds: int) -> None:

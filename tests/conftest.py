@@ -31,9 +31,9 @@ GRACE_SECONDS = 30
 """Time for the fixtures of a test that was cancelled."""
 MAX_TEST_SECONDS = 420
 PRODUCT_TIMEOUTS = {
-    client: ["TIMEOUT"],
-    database: ["CONNECT_TIMEOUT"],
-    readiness: ["TIMEOUT"],
+    client: ["REQUEST_TIMEOUT_SECONDS"],
+    database: ["CONNECT_TIMEOUT_SECONDS"],
+    readiness: ["CHECK_TIMEOUT_SECONDS"],
     link: ["JOIN_TIMEOUT_SECONDS"],
     supervisor: ["PROBE_TIMEOUT_SECONDS", "HANDOVER_TIMEOUT_SECONDS"],
 }

@@ -97,7 +97,7 @@ async def apply_batch(batch: models.Batch, key: Key, request: Request) -> Respon
 @router.get("/me", response_model=models.Me, summary="Check a key")
 async def me(key: Key, request: Request) -> models.Me:
     ingest: Ingest = request.app.state.ingest
-    await ingest.touch(key)
+    await ingest.record_use(key)
     return models.Me(
         organization=models.Named(id=key.org_id, name=key.org_name),
         key=models.Named(id=key.id, name=key.label),
@@ -115,7 +115,7 @@ async def me(key: Key, request: Request) -> models.Me:
 async def feed(key: Key, request: Request) -> Response:
     ingest: Ingest = request.app.state.ingest
     event_streams: EventStreamHub = request.app.state.event_streams
-    await ingest.touch(key)
+    await ingest.record_use(key)
     return feed_response(event_streams, key)
 
 

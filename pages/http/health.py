@@ -27,8 +27,8 @@ def health_routes(services: Services) -> APIRouter:
 
     @router.get("/readyz")
     async def readyz() -> JSONResponse:
-        checks = await readiness.look()
-        is_ready = all(told == GOOD for told in checks.values())
+        checks = await readiness.check()
+        is_ready = all(result == GOOD for result in checks.values())
         return JSONResponse(
             {"status": "ready" if is_ready else "not ready", "checks": checks}, 200 if is_ready else 503
         )

@@ -15,7 +15,7 @@ from pages.page.public_url import public_url
 from pages.settings.ingest_keys import ONCE, make
 from services.entities import AGENTS, SCANS, STREAMS, AcquisitionScan, AgentExecution, Reported, Stream
 from services.ingest import KeyScope
-from services.ingest.administration import MadeKey
+from services.ingest.administration import CreatedKey
 from services.realtime import Delta
 
 NO_KEY = "lw_…"
@@ -33,10 +33,10 @@ def connect_page(page: PageContext) -> None:
     page_head("Connect your code")
     text("p", "Your scripts, jobs and agents show up here, live, from any language.").classes("lw-lead")
     snippets: CodeTabs | None = None
-    made: MadeKey | None = None
+    made: CreatedKey | None = None
     opened_at = datetime.now(UTC)
 
-    def use(key: MadeKey) -> None:
+    def use(key: CreatedKey) -> None:
         nonlocal made
         made = key
         status.wait()
@@ -60,7 +60,7 @@ def connect_page(page: PageContext) -> None:
         _listen(page, status, is_awaited)
 
 
-def _key(page: PageContext, use: Callable[[MadeKey], None]) -> None:
+def _key(page: PageContext, use: Callable[[CreatedKey], None]) -> None:
     if not page.membership.is_admin:
         text("p", "An admin of the organisation makes keys. Ask one of them, and put the key where lw_… stands below.")
         return

@@ -10,7 +10,7 @@ from components.presentation.text import text
 from pages.page.context import PageContext
 from services.errors import LivewatchError
 from services.ingest import KeyScope
-from services.ingest.administration import KeyEntry, MadeKey, list_keys, make_key, revoke_key
+from services.ingest.administration import CreatedKey, KeyEntry, create_key, list_keys, revoke_key
 
 MAX_NAME = 120
 ONCE = "Copy it now: it is not shown again. Whoever has it can report for this organisation, and nothing else."
@@ -65,10 +65,10 @@ def ingest_keys(page: PageContext) -> None:
     ui.timer(0, load, once=True)
 
 
-async def make(page: PageContext, name: str, scopes: list[KeyScope]) -> MadeKey | None:
+async def make(page: PageContext, name: str, scopes: list[KeyScope]) -> CreatedKey | None:
     """Create key; None when the database refuses, which the person is told."""
     try:
-        return await make_key(
+        return await create_key(
             page.services.database, page.session.identity, page.membership.org_id, name=name, scopes=scopes
         )
     except LivewatchError as error:

@@ -7,7 +7,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from services.entities import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, ScanStatus, Stream
-from services.ingest.administration import make_key
+from services.ingest.administration import create_key
 from services.people.models import Role
 from tests.app_process import AppProcess
 from tests.browser import new_context
@@ -85,7 +85,7 @@ async def an_organisation_at_work(world: World) -> tuple[Person, dict[str, str]]
             org, ada.id, kind, f"Title {kind}", LONG,
         )  # fmt: skip
     for name in ("Nightly jobs", LONG[:100]):
-        await make_key(world.database, ada.identity, org, name=name)
+        await create_key(world.database, ada.identity, org, name=name)
     return ada, {"stream": str(streams[0].id), "scan": str(scans[0].id), "run": str(runs[0].id)}
 
 

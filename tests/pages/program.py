@@ -22,7 +22,7 @@ from services.auth.sessions import Sessions
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate
 from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest, KeyScope, Limits
-from services.ingest.administration import make_key
+from services.ingest.administration import create_key
 from services.people.models import Role
 from tests.world import Person, World, until
 
@@ -100,7 +100,7 @@ async def a_program(
     """A key of a new organisation, made by its admin."""
     org = await world.organization("Ours")
     admin = await world.person(org, role=Role.ADMIN)
-    made = await make_key(world.database, admin.identity, org, name="nightly jobs", scopes=scopes)
+    made = await create_key(world.database, admin.identity, org, name="nightly jobs", scopes=scopes)
     return Program(http, made.token.get_secret_value(), org=org, key=made.id, admin=admin)
 
 

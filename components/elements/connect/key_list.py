@@ -25,7 +25,7 @@ class KeyList(Element, component="key_list.js", dependencies=[SHARED_JS]):
                 "name": key.name,
                 "public_id": key.public_id,
                 "scopes": [scope.value for scope in key.scopes],
-                "made_by": key.made_by,
+                "created_by": key.created_by,
                 "created_at": epoch_ms(key.created_at),
                 "last_used_at": epoch_ms(key.last_used_at),
                 "revoked_at": epoch_ms(key.revoked_at),

@@ -14,7 +14,7 @@ from pages.api.errors import PREFIX
 from services.infra.rate_limiter import Rate
 from services.ingest import KeyScope
 from services.ingest.administration import revoke_key
-from services.ingest.event_stream import MAX_TAILS
+from services.ingest.event_stream import MAX_STREAMS_PER_KEY
 from tests.pages.program import Program, a_program, application, served
 from tests.speed import deadline
 from tests.world import World, until
@@ -149,10 +149,10 @@ async def test_who_may_not_follow_is_told_why(world: World, http: httpx.AsyncCli
 
 async def test_a_key_has_so_many_followers_and_no_more(world: World) -> None:
     app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
-    limits = httpx.Limits(max_connections=MAX_TAILS + 2)
+    limits = httpx.Limits(max_connections=MAX_STREAMS_PER_KEY + 2)
     async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=deadline(10), limits=limits) as http:
         ours = await a_program(world, http)
-        async with AsyncFollowers(http, ours.token, MAX_TAILS):
+        async with AsyncFollowers(http, ours.token, MAX_STREAMS_PER_KEY):
             answer = await ours.send("GET", "/feed")
             assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate")
             assert answer.headers["retry-after"] == "10"

@@ -81,9 +81,9 @@ async def test_what_is_away_is_named_and_the_process_lives_on(world: World) -> N
         assert (await http.get("/healthz")).status_code == 200
     assert answer.status_code == 503
     assert answer.json()["checks"] == {
-        "database": "PostgreSQL does not answer.",
-        "migrations": "not known",
-        "realtime": "Realtime cannot be reached.",
+        "database": "PostgreSQL does not respond.",
+        "migrations": "unknown",
+        "realtime": "Realtime is unreachable.",
     }
 
 
@@ -97,7 +97,7 @@ async def test_a_database_without_the_last_migration_is_not_ready(world: World) 
     finally:
         await world.sql(rename, last.version, last.name)
     assert answer.status_code == 503
-    assert answer.json()["checks"]["migrations"] == f"1 are not applied: {last.path.name}."
+    assert answer.json()["checks"]["migrations"] == f"1 not applied: {last.path.name}."
 
 
 async def test_however_often_it_is_asked_the_database_is_asked_rarely(world: World) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.errors import PermissionDenied
-from services.operations.retention import Retention, forget_old
+from services.operations.retention import Retention, delete_expired
 from services.people.models import Role
 from services.realtime import RealtimeService
 from tests.speed import deadline
@@ -105,7 +105,7 @@ async def test_it_goes_in_parts(world: World) -> None:
     for _ in range(5):
         await a_run(world, org, days=1000)
     before = (await left(world, org))["agent_executions"]
-    counts = await forget_old(world.database, most=2)
+    counts = await delete_expired(world.database, limit=2)
     assert max(counts.values()) == 2
     assert (await left(world, org))["agent_executions"] >= before - 2
 
@@ -150,5 +150,5 @@ async def gone(world: World, id: UUID) -> bool:
 
 async def forget_everything(world: World) -> None:
     async with asyncio.timeout(deadline(30)):
-        while any((await forget_old(world.database)).values()):
+        while any((await delete_expired(world.database)).values()):
             pass
