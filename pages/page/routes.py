@@ -1,4 +1,4 @@
-"""Content that follows the path of the URL, within the frame or within a page."""
+"""Routing of the URL's path to content, inside the frame or inside a page."""
 
 import structlog
 from nicegui import ui
@@ -16,4 +16,4 @@ class Routes(ui.sub_pages):
 
     def _render_error(self, error: Exception) -> None:
         logger.error("page failed", path=self._router.current_path, exc_info=error)
-        error_panel("This page failed", "The app's log has the reason. Reload to try again.")
+        error_panel("This page failed", "The cause is in the app's log. Reload to try again.")
