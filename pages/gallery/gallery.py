@@ -76,9 +76,7 @@ def main() -> None:
     `/list/<table>` serves one list without rows, for tests that call its methods from the browser.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--port", type=int, default=8090, help="port; 0 selects a free one (default: 8090)"
-    )
+    parser.add_argument("--port", type=int, default=8090, help="port; 0 selects a free one (default: 8090)")
     port = parser.parse_args().port
     app = FastAPI()
 
@@ -185,12 +183,12 @@ def _controls() -> None:
 
 def _charts() -> None:
     points = [[ago(seconds=(60 - n) * 60), n * n / 36, 100.0] for n in range(0, 50, 2)]
-    facts = {"running": True, "done_at": ago(seconds=-900)}
+    outlook = {"running": True, "done_at": ago(seconds=-900)}
     with section("Progress over time"), Element("div").classes("lw-panel lw-column"):
-        _shown(ProgressChart(label="Progress over time"), {"set": {"points": {"all": points}, "facts": facts}})
+        _shown(ProgressChart(label="Progress over time"), {"set": {"points": {"all": points}, "outlook": outlook}})
         _shown(
             ProgressChart(label="No progress yet"),
-            {"set": {"points": {"all": []}, "facts": {"running": False, "done_at": None}}},
+            {"set": {"points": {"all": []}, "outlook": {"running": False, "done_at": None}}},
         )
     with section("Timeline"), Element("div").classes("lw-panel lw-column"):
         _shown(RunTimeline(), {"reset": rows_of(AGENTS)})
