@@ -1,4 +1,4 @@
-"""Producers that do real work and report it with the SDK: the one of this repository, where none is installed."""
+"""Example programs that report real work with the SDK; without an installed one they use that of this repository."""
 
 import sys
 from importlib.util import find_spec

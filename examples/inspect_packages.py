@@ -1,4 +1,4 @@
-"""Looks at an installed Python distribution: licence, size, dependencies, integrity, whether its sources compile."""
+"""Inspection of an installed Python distribution: licence, size, dependencies, integrity, and compilation."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ MANY_DEPENDENCIES = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """Something worth telling about a package; `strength` is 0 to 100."""
+    """Problem of a package that is worth an alert; `strength` is from 0 to 100."""
 
     signal_type: str
     strength: int
@@ -23,7 +23,7 @@ class Signal:
 
 @dataclass(slots=True, kw_only=True)
 class Findings:
-    """What was found out about one package. Sizes in bytes."""
+    """Results of inspecting one package; sizes are in bytes."""
 
     name: str
     version: str
@@ -37,13 +37,13 @@ class Findings:
 
 
 def installed() -> list[Distribution]:
-    """The distributions of this environment, one a name, by name."""
+    """Return the distributions of this environment, one per name, sorted by name."""
     found = {distribution.name.lower(): distribution for distribution in distributions() if distribution.name}
     return [found[name] for name in sorted(found)]
 
 
 def read_metadata(distribution: Distribution) -> Findings:
-    """Name, version, licence and the dependencies that are not optional."""
+    """Read the name, version, licence and required dependencies."""
     metadata = distribution.metadata
     classifiers = [line for line in metadata.get_all("Classifier") or [] if line.startswith("License ::")]
     licence = _first(metadata.get_all("License-Expression")) or _first(metadata.get_all("License"))
@@ -63,7 +63,7 @@ def measure(distribution: Distribution, findings: Findings) -> None:
 
 
 def verify(distribution: Distribution, findings: Findings) -> None:
-    """Compare every file with the hash that the installer recorded; note those that differ or are missing.
+    """Compare each file with the hash that the installer recorded, and record files that differ or are missing.
 
     Source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
     """
@@ -77,7 +77,7 @@ def verify(distribution: Distribution, findings: Findings) -> None:
 
 
 def compile_sources(distribution: Distribution, findings: Findings) -> None:
-    """Compile every source file without running or writing anything; note those that do not compile."""
+    """Compile each source file in memory, without running it, and record those that do not compile."""
     for path in _paths(distribution):
         if path.suffix != ".py":
             continue
@@ -91,7 +91,7 @@ def compile_sources(distribution: Distribution, findings: Findings) -> None:
 
 
 def signals(findings: Findings) -> list[Signal]:
-    """What of the findings deserves an alert."""
+    """Return the findings that are worth an alert."""
     found = []
     if findings.licence is None:
         found.append(Signal(signal_type="no licence", strength=60, details={"version": findings.version}))
@@ -125,12 +125,12 @@ def signals(findings: Findings) -> list[Signal]:
 
 
 def _paths(distribution: Distribution) -> list[Path]:
-    """The files that the distribution's record names and that exist."""
+    """Return the existing files in the distribution's record."""
     paths = (Path(str(distribution.locate_file(file))) for file in distribution.files or [])
     return [path for path in paths if path.is_file()]
 
 
 def _first(licences: list[str] | None) -> str | None:
-    """The whole text of a licence stands in some metadata; its first line names it."""
+    """Return the first line of a licence field, which may contain the licence's full text; None without a licence."""
     lines = (licences or [""])[0].strip().splitlines()
     return lines[0][:80] if lines and lines[0].upper() != "UNKNOWN" else None

@@ -1,6 +1,6 @@
-"""A scan over the Python packages of this environment: real work that any machine has, offline, reported with the SDK.
+"""Scan of this environment's Python packages, offline, reported with the SDK.
 
-LIVEWATCH_URL and LIVEWATCH_KEY say where to report and as whom.
+LIVEWATCH_URL is the URL of Livewatch, and LIVEWATCH_KEY the ingest key.
 """
 
 import argparse
@@ -18,16 +18,16 @@ import livewatch
 from examples.inspect_packages import Findings, compile_sources, installed, measure, read_metadata, signals, verify
 
 STEPS = ["Identify packages", "Read metadata", "Inspect packages", "Report"]
-SERIOUS = 75
+MIN_SERIOUS_STRENGTH = 75
 
 
 def scan(limit: int | None = None) -> None:
-    """Inspect the first `limit` packages, or all; a failure or an interruption is reported before it is raised on."""
+    """Inspect the first `limit` packages, or all; reports a failure or interruption before re-raising it."""
     with livewatch.run(
         f"Packages {datetime.now():%d %b %H:%M:%S}",
         steps=STEPS,
         type="package health",
-        description=f"Licences, sizes, dependencies and sources of what Python {platform.python_version()} has.",
+        description=f"Licences, sizes, dependencies and sources of the packages of Python {platform.python_version()}.",
     ) as run:
         try:
             inspect_all(run, limit)
@@ -37,7 +37,7 @@ def scan(limit: int | None = None) -> None:
 
 
 def inspect_all(run: livewatch.Run, limit: int | None) -> None:
-    """The steps, one after another."""
+    """Run the steps of the scan in order."""
     run.step(STEPS[0])
     packages = installed()[:limit]
     run.set(total=len(packages))
@@ -51,7 +51,7 @@ def inspect_all(run: livewatch.Run, limit: int | None) -> None:
         inspect(package, found)
         for each in signals(found):
             raised += 1
-            serious += each.strength >= SERIOUS
+            serious += each.strength >= MIN_SERIOUS_STRENGTH
             livewatch.alert(
                 f"{found.name} {found.version}",
                 signal=each.signal_type,
@@ -70,14 +70,14 @@ def inspect_all(run: livewatch.Run, limit: int | None) -> None:
 
 
 def inspect(package: Distribution, found: Findings) -> None:
-    """One package, as an agent would; one whose files cannot be read is a failure of that agent alone."""
+    """Inspect one package as an agent's run; unreadable files fail only this run."""
     agent = livewatch.agent(f"Inspect {found.name}", input=f"{found.name} {found.version}")
     try:
         with agent:
             for inspection in (measure, verify, compile_sources):
                 began = time.perf_counter()
                 inspection(package, found)
-                # Rest as long as it worked: the machine has other things to do, the dashboard among them.
+                # Sleep as long as the inspection took, to leave CPU for other processes such as the app.
                 time.sleep(time.perf_counter() - began)
             agent.output = summary(found)
     except OSError as error:
@@ -85,7 +85,7 @@ def inspect(package: Distribution, found: Findings) -> None:
 
 
 def summary(found: Findings) -> str:
-    """What came of it, in a line."""
+    """Summarize the findings in one line."""
     return (
         f"{found.files} files, {found.size / 2**20:.1f} MiB, {found.sources} sources, "
         f"{len(found.altered)} altered, {len(found.broken)} do not compile, licence {found.licence or 'none'}"
@@ -93,15 +93,19 @@ def summary(found: Findings) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Scan; returns the exit code."""
+    """Run the scan; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m examples.scan_packages", description=__doc__)
     parser.add_argument("--limit", type=int, help="inspect only the first LIMIT packages")
-    parser.add_argument("--until-stdin-ends", action="store_true", help="stop when whoever started it is gone")
+    parser.add_argument(
+        "--until-stdin-ends",
+        action="store_true",
+        help="stop when standard input is closed, for example because the parent process has ended",
+    )
     arguments = parser.parse_args(argv)
     if not (os.environ.get("LIVEWATCH_URL") and os.environ.get("LIVEWATCH_KEY")):
         print(
-            "The scan did not run: set LIVEWATCH_URL to the address of Livewatch, as http://localhost:8080, and "
-            "LIVEWATCH_KEY to a key, which an admin makes under Settings.",
+            "The scan did not run. Set LIVEWATCH_URL to the URL of Livewatch, for example http://localhost:8080, and "
+            "LIVEWATCH_KEY to an ingest key, which an admin creates under Settings.",
             file=sys.stderr,
         )
         return 1
@@ -118,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def end_with_parent() -> None:
-    """However the parent goes, the kernel closes its end of the pipe."""
+    """Terminate this process when standard input ends; the kernel closes it even if the parent is killed."""
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
 
