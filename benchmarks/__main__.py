@@ -85,7 +85,7 @@ async def with_chromium(status: LocalSupabaseStatus, streams: list[UUID], second
 
 
 async def start_up(data: Path) -> None:
-    """Print the seconds from the start of main.py to the first byte of the sign-in page, for a new and a used database."""
+    """Print the seconds from starting main.py to the first byte of the sign-in page, with a new and a used database."""
     print("Start-up, s")
     for name in ("cold", "warm", "warm"):
         began = time.perf_counter()

@@ -63,7 +63,7 @@ async def leaks(app: AppProcess, http: httpx.AsyncClient, paths: Sequence[str], 
 
 
 async def open_and_close(http: httpx.AsyncClient, paths: Sequence[str], windows: int) -> None:
-    """Open windows and close them when live, after navigating, before being live, or by a dropped connection, in turn."""
+    """Open windows and close them when live, after navigating, before being live, or by a dropped connection."""
     numbers = iter(range(windows))
 
     async def one_after_another() -> None:

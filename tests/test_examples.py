@@ -1,4 +1,4 @@
-"""The example scan does what it says: real findings, reported as any program reports."""
+"""The example scan reports real findings, like any program."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from tests.world import World, until
 
 @pytest.fixture
 def package(tmp_path: Path) -> Distribution:
-    """A distribution on disk: no licence, one source that does not compile, one file altered since its installation."""
+    """Create a distribution without a licence, with a broken source and a file altered after installation."""
     (tmp_path / "good.py").write_text("x = 1\n")
     (tmp_path / "bad.py").write_text("def broken(:\n")
     info = tmp_path / "sample-1.0.dist-info"
@@ -79,7 +79,7 @@ def test_the_packages_of_this_environment_are_found_once_each() -> None:
 
 @pytest.fixture
 async def program(world: World) -> AsyncIterator[Program]:
-    """A key of a new organisation; the API is served over a real socket at `program.url`."""
+    """Create a key of a new organisation; the API is served over a real socket at `program.url`."""
     app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
     async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=deadline(10)) as http:
         yield await a_program(world, http)
@@ -158,7 +158,7 @@ async def test_the_app_runs_it_with_a_key_of_its_own_and_its_end_is_told(world: 
 async def test_who_may_make_no_key_can_start_no_scan(world: World, program: Program) -> None:
     operator = await world.person(program.org)
     scan = ExampleScan(world.database, url=program.url)
-    with pytest.raises(PermissionDenied, match="an admin of the organisation can change the role"):
+    with pytest.raises(PermissionDenied, match="An admin of the organisation can change the role"):
         await scan.start(operator.identity, program.org)
     await scan.aclose()
 
@@ -166,5 +166,5 @@ async def test_who_may_make_no_key_can_start_no_scan(world: World, program: Prog
 async def test_from_a_terminal_it_says_what_is_missing() -> None:
     code, error = await run()
     assert code == 1
-    assert "set LIVEWATCH_URL to the address of Livewatch" in error
-    assert "LIVEWATCH_KEY to a key, which an admin makes under Settings" in error
+    assert "Set LIVEWATCH_URL to the URL of Livewatch" in error
+    assert "LIVEWATCH_KEY to an ingest key, which an admin creates under Settings" in error

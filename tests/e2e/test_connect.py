@@ -1,4 +1,4 @@
-"""From a click to a program's first report: the key, the snippets, and what turns green."""
+"""Connecting code: from creating a key to the first report."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Every page in both themes and at every width: nothing that axe calls serious, nothing that sticks out, no error."""
+"""Every page in both themes and at every width: no serious axe finding, no overflow, no error."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -90,7 +90,7 @@ async def an_organisation_at_work(world: World) -> tuple[Person, dict[str, str]]
 
 
 async def quiet(page: Page) -> None:
-    """Wait until the page shows what it has and nothing moves."""
+    """Wait until the page has loaded and nothing moves."""
     await expect(page.locator(".lw-ghost:visible")).to_have_count(0)
     await page.wait_for_function(
         "document.getAnimations().every((each) => each.playState !== 'running'"
@@ -99,7 +99,7 @@ async def quiet(page: Page) -> None:
 
 
 async def serious(page: Page) -> list[str]:
-    """What axe finds that keeps somebody out."""
+    """Return the serious findings of axe."""
     found = await Axe().run(page)
     return [
         f"{violation['id']}: {node['html'][:200]} {[check['message'] for check in node['any'][:1]]}"

@@ -1,4 +1,4 @@
-"""What programs report shows: that one has gone silent, that it is back, what it logged and why it failed."""
+"""Reported runs: unreachable programs and their return, logs and errors."""
 
 from uuid import UUID, uuid4
 

@@ -1,4 +1,4 @@
-"""Attacks on the running app: smuggled scripts, sockets of other sites, ids of others, large bodies, guessing."""
+"""Attacks on the running app: injected scripts, cross-site sockets, foreign ids, large bodies, guessing."""
 
 import json
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ ATTACK = "<img src=x onerror=\"window.owned='img'\"><script>window.owned='script
 
 
 async def hostile_rows(world: World, org: UUID, person: Person) -> tuple[UUID, UUID, UUID]:
-    """A row in each table, the attack in every text that a producer chooses; ids of a stream, a scan and a run."""
+    """Insert a row into each table with the attack in every text; returns the ids of a stream, a scan and a run."""
     stream, scan, run = uuid4(), uuid4(), uuid4()
     facts = json.dumps({ATTACK: ATTACK, "quality_target": ATTACK})
     await world.sql(

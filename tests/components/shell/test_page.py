@@ -1,4 +1,4 @@
-"""What a person sees of stats, chips, the shell and the sign-in card, in a browser."""
+"""Stats, chips, the shell and the sign-in card in a browser."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""The feed of changes as programs read it: over a real socket, as server-sent events."""
+"""The feed of changes as server-sent events over a real socket."""
 
 import asyncio
 import json
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """The API over a real socket, since answers that go on need one."""
+    """Serve the API over a real socket, which streaming responses require."""
     app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
     async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=deadline(10)) as http:
         yield http
 
 
 class Follower:
-    """A program that reads the feed; `changes` are its events, `has_ended` whether the server ended it."""
+    """Client of the feed; `changes` are its events, `has_ended` whether the server ended it."""
 
     def __init__(self) -> None:
         self.changes: list[dict[str, Any]] = []
@@ -100,7 +100,7 @@ async def test_what_was_before_and_what_nobody_can_see_is_not_told(
     async with following(http, ours.token) as we:
         await ours.put("/streams/new", completed=1)
         await until(lambda: we.changes)
-        # Lives, and is as it was.
+        # A heartbeat, which changes nothing visible.
         await ours.post("/heartbeats", runs=["streams/new"])
         await world.sql("update streams set description = 'x' where org_id = %s and slug is null", ours.org)
         await ours.put("/streams/new", completed=2)
@@ -159,7 +159,7 @@ async def test_a_key_has_so_many_followers_and_no_more(world: World) -> None:
 
 
 class AsyncFollowers:
-    """So many followers at once."""
+    """Concurrent followers of the feed, `count` in number."""
 
     def __init__(self, http: httpx.AsyncClient, token: str, count: int) -> None:
         self._all = [following(http, token) for _ in range(count)]

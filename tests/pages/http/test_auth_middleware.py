@@ -1,4 +1,4 @@
-"""The gate and the session routes, over HTTP as a browser speaks it, without a user interface."""
+"""AuthMiddleware and the session routes over HTTP, without a user interface."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What charts are drawn from, as the person who looks."""
+"""Time series for charts, read as the signed-in user."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4

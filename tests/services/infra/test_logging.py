@@ -1,4 +1,4 @@
-"""The app's log holds no secrets, whoever wrote the line and wherever in it they stand."""
+"""The app's log contains no secrets, regardless of the logger and the position in the event."""
 
 import json
 import logging

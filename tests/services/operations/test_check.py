@@ -1,4 +1,4 @@
-"""`check` finds each thing that can be wrong with a project, and says what to do."""
+"""`check` detects each problem of a project and prints a fix."""
 
 import socket
 import threading
@@ -37,7 +37,7 @@ async def findings(
 
 
 def failed(found: dict[str, CheckResult]) -> CheckResult:
-    """The one thing that is wrong, which says what to do."""
+    """Return the single failed check, which has a hint."""
     (bad,) = [finding for finding in found.values() if finding.status is CheckStatus.BAD]
     assert bad.hint
     return bad
@@ -164,7 +164,7 @@ def test_a_token_of_the_legacy_secret_says_who_somebody_is() -> None:
 
 
 class ProjectOfOld(BaseHTTPRequestHandler):
-    """The Auth routes of a project that signs with a shared secret."""
+    """Auth routes of a project that signs with a shared secret."""
 
     def do_GET(self) -> None:
         body = b'{"keys": []}' if self.path.endswith("jwks.json") else b"{}"
@@ -174,7 +174,7 @@ class ProjectOfOld(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Suppress the log."""
 
 
 @contextmanager

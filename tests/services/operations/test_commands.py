@@ -1,4 +1,4 @@
-"""The commands beside the app, as somebody types them."""
+"""The commands of main.py, run as processes."""
 
 import asyncio
 import os

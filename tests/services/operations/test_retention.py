@@ -1,4 +1,4 @@
-"""What has ended and is old is forgotten: as long as the organisation said, in parts, and never what is under way."""
+"""Retention: expired rows are deleted after their organisation's period, in batches, and active runs never."""
 
 import asyncio
 import json
@@ -18,10 +18,10 @@ pytestmark = pytest.mark.integration
 
 
 async def a_run(world: World, org: UUID, *, days: int, status: str = "completed") -> UUID:
-    """A stream with a run of an agent, both of which ended so many days ago; or the stream only began."""
+    """Create a stream with a run of an agent, both of which ended that many days ago or are active."""
     stream, run = uuid4(), uuid4()
     ended = f"now() - interval '{days} days'"
-    # One statement, since the job that forgets may run meanwhile.
+    # One statement, because the deletion may run concurrently.
     await world.sql(
         "with stream as (insert into streams (id, org_id, name, goal_status, finished_at) "
         f"values (%s, %s, 's', %s, {ended})) "
