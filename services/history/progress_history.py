@@ -10,7 +10,7 @@ from services.auth.identity import Identity
 from services.infra.database import Database
 
 MAX_POINTS = 400
-MINUTES = 60
+HISTORY_MINUTES = 60
 
 # The last point of each of `limit` equal time spans, which includes the latest point. Window functions read the table
 # once; a join with its own bounds becomes one scan per point when the planner underestimates the number of points.
@@ -110,6 +110,6 @@ async def last_hour(database: Database, identity: Identity, org_id: UUID) -> Las
     """Read the last hour of an organisation and of the user's inbox in it; zeros for what the user may not see."""
     async with database.as_user(identity) as session:
         connection = await session.connection()
-        rows = await connection.execute(_LAST_HOUR, {"org": org_id, "user": identity.user_id, "minutes": MINUTES})
+        rows = await connection.execute(_LAST_HOUR, {"org": org_id, "user": identity.user_id, "minutes": HISTORY_MINUTES})
         streams, scans, agents, alerts = (list(column) for column in zip(*rows, strict=True))
     return LastHour(active_streams=streams, running_scans=scans, running_agents=agents, unread_alerts=alerts)

@@ -53,7 +53,7 @@ async def test_one_command_and_a_person_watches_real_work(data: Path, browser: B
         context = await new_context(browser, base_url=app.url)
         page = await context.new_page()
         await page.goto("/")
-        await expect(page.get_by_text("this server listens on this machine alone")).to_be_visible()
+        await expect(page.get_by_text("the server listens on a loopback address")).to_be_visible()
         assert await scans(data) == [], "the example scan waits for somebody to watch it"
         await page.get_by_test_id("enter-demo").click()
         await page.wait_for_selector('body[data-live="connected"]')
