@@ -107,7 +107,7 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         stack.callback(report, "Stopped")
         listener = stack.enter_context(listen(settings))
-        # Importing the user interface takes long, so that it runs while the local Supabase starts.
+        # Importing the user interface is slow and runs while the local Supabase starts.
         importing = loop.run_in_executor(None, importlib.import_module, "pages.app")
         try:
             backend = await stack.enter_async_context(open_backend(settings, report=report))

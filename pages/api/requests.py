@@ -25,7 +25,7 @@ class ApiRequest(Request):
     """A request whose body was already read and parsed."""
 
     def __init__(self, scope: Scope, receive: Receive, raw: bytes, parsed: Any) -> None:
-        # The body is JSON regardless of its content type: `curl -d` sends the one of a form.
+        # The body is JSON regardless of its content type: `curl -d` sends a form's content type.
         headers = [*(pair for pair in scope["headers"] if pair[0] != b"content-type"), JSON_TYPE]
         super().__init__({**scope, "headers": headers}, receive)
         self._raw = raw

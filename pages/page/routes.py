@@ -9,7 +9,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Routes(ui.sub_pages):
-    """A `ui.sub_pages` with the app's own panels for an unknown path and a page that failed."""
+    """`ui.sub_pages` with the app's own panels for unknown paths and failed pages."""
 
     def _render_404(self) -> None:
         not_found_panel("Page not found", f"There is no page at {self._router.current_path}.")

@@ -110,6 +110,8 @@ async def last_hour(database: Database, identity: Identity, org_id: UUID) -> Las
     """Read the last hour of an organisation and of the user's inbox in it; zeros for what the user may not see."""
     async with database.as_user(identity) as session:
         connection = await session.connection()
-        rows = await connection.execute(_LAST_HOUR, {"org": org_id, "user": identity.user_id, "minutes": HISTORY_MINUTES})
+        rows = await connection.execute(
+            _LAST_HOUR, {"org": org_id, "user": identity.user_id, "minutes": HISTORY_MINUTES}
+        )
         streams, scans, agents, alerts = (list(column) for column in zip(*rows, strict=True))
     return LastHour(active_streams=streams, running_scans=scans, running_agents=agents, unread_alerts=alerts)

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.history.progress_history import MAX_POINTS, HISTORY_MINUTES, last_hour, progress_history
+from services.history.progress_history import HISTORY_MINUTES, MAX_POINTS, last_hour, progress_history
 from tests.world import World
 
 pytestmark = pytest.mark.integration
