@@ -1,83 +1,87 @@
-"""Starts Livewatch: settings, a Supabase (its own or a given one), the services, the pages, the web server.
+"""Entry point of Livewatch: settings, Supabase backend, services, pages and web server.
 
-`check`, `migrate` and `demo` are commands beside it.
+Without a command it serves the app; `check`, `migrate` and `demo` are further commands.
 """
 
 import argparse
 import asyncio
 import importlib
-import ipaddress
 import secrets
 import signal
-import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvicorn
 from pydantic import SecretStr
 
 from services.errors import ConfigurationError, LivewatchError
 from services.infra.backend import Backend, open_backend
 from services.infra.logging import configure
+from services.infra.web_server import browser_url, is_loopback, listen, local_url, serve_http
 from services.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 START_TIME = time.perf_counter()
-SHUTDOWN_TIMEOUT_SECONDS = 3
-# For the last words to reach the windows, before their sockets are closed.
-SHUTDOWN_NOTICE_SECONDS = 0.2
-# What a window sends are short events.
-MAX_SOCKET_BYTES = 2**20
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until Ctrl-C or SIGTERM, or do what the command says; the exit code is 1 when that could not be done."""
+    """Serve until Ctrl-C or SIGTERM, or run the command; returns the exit code, 1 on failure."""
     arguments = arguments_of(argv)
     try:
         settings = read_settings()
         configure(settings.log_format)
         return asyncio.run(run(arguments, settings))
     except LivewatchError as error:
-        done = {"serve": "did not start", "check": "was not checked"}.get(arguments.command, "did not do it")
-        print(f"Livewatch {done}. {error}", file=sys.stderr)
+        failure = "Livewatch could not start" if arguments.command == "serve" else "The command failed"
+        print(f"{failure}: {error}", file=sys.stderr)
         return 1
 
 
 def arguments_of(argv: list[str] | None) -> argparse.Namespace:
-    """What the command line says; without a command it is to serve."""
-    parser = argparse.ArgumentParser(prog="python main.py", description="Livewatch: watch long-running work live.")
+    """Parse the command line; the default command is `serve`."""
+    parser = argparse.ArgumentParser(
+        prog="python main.py", description="Livewatch: live monitoring of long-running work."
+    )
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="serve the app (the default)")
-    commands.add_parser("check", help="look whether the Supabase project has all that the app needs")
-    commands.add_parser("migrate", help="bring the project's database up to date (MIGRATE_DATABASE_URL)")
-    demo = commands.add_parser("demo", help="move synthetic streams, for evaluation; Ctrl-C ends it and deletes them")
-    demo.add_argument("--load", type=positive, default=50.0, metavar="N", help="changes a second (default: 50)")
-    demo.add_argument("--streams", type=int, choices=range(1, 5001), default=50, metavar="N", help="1 to 5000 (50)")
+    commands.add_parser("check", help="verify the Supabase project and print a fix for each problem")
+    commands.add_parser("migrate", help="apply missing migrations to the database at MIGRATE_DATABASE_URL")
+    demo = commands.add_parser("demo", help="write a synthetic load until Ctrl-C, which deletes it")
+    demo.add_argument(
+        "--load", type=positive, default=50.0, metavar="N", help="changes per second, at most 10,000 (default: 50)"
+    )
+    demo.add_argument(
+        "--streams",
+        type=int,
+        choices=range(1, 5001),
+        default=50,
+        metavar="N",
+        help="number of streams, 1 to 5000 (default: 50)",
+    )
     arguments = parser.parse_args(argv)
     arguments.command = arguments.command or "serve"
     return arguments
 
 
 def positive(value: str) -> float:
-    """A number above 0, for argparse."""
+    """Parse a number above 0 and up to 10,000, for argparse."""
     number = float(value)
     if not 0 < number <= 10_000:
-        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 10,000")
+        raise argparse.ArgumentTypeError(f"{value} is not above 0 and at most 10,000")
     return number
 
 
 async def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Do what the command line says; returns the exit code."""
+    """Run the command; returns the exit code."""
     if arguments.command == "serve":
         await serve(settings)
         return 0
-    # The app itself has no need of them.
+    # Imported here, because serving does not need them.
     from services.operations import commands  # noqa: PLC0415
     from services.operations.synthetic_load import Load  # noqa: PLC0415
 
@@ -92,29 +96,29 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 async def serve(settings: Settings) -> None:
-    """Run everything until a signal; what was started is stopped in reverse order."""
+    """Run the app until SIGINT or SIGTERM, then stop everything in reverse order."""
     report(f"Livewatch starts on Python {sys.version.split()[0]}")
-    me = asyncio.current_task()
-    assert me is not None
+    task = asyncio.current_task()
+    assert task is not None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):
-            loop.add_signal_handler(number, me.cancel)
+            loop.add_signal_handler(number, task.cancel)
     async with AsyncExitStack() as stack:
         stack.callback(report, "Stopped")
         listener = stack.enter_context(listen(settings))
-        # The user interface takes long to import; the local Supabase starts meanwhile.
+        # Importing the user interface is slow and runs while the local Supabase starts.
         importing = loop.run_in_executor(None, importlib.import_module, "pages.app")
         try:
             backend = await stack.enter_async_context(open_backend(settings, report=report))
             await importing
-            app, announce_end = await compose(settings, backend, own_address(listener), stack)
+            app, announce_shutdown = await compose(settings, backend, local_url(listener), stack)
             await serve_http(
                 app,
                 listener,
                 proxies=settings.proxies,
-                on_stop=announce_end,
-                on_ready=lambda: report(f"Ready: open {address(settings, listener)}"),
+                on_stop=announce_shutdown,
+                on_ready=lambda: report(f"Ready: open {browser_url(settings, listener)}"),
             )
         except asyncio.CancelledError:
             report("Stopping")
@@ -123,9 +127,16 @@ async def serve(settings: Settings) -> None:
 async def compose(
     settings: Settings, backend: Backend, own_url: str, stack: AsyncExitStack
 ) -> "tuple[FastAPI, Callable[[], Awaitable[None]]]":
-    """Build the services and the pages over a backend; the stack closes them.
+    """Build the services and the pages; the stack closes them.
 
-    Returns the app, and what tells its windows that it goes, and ends what reports to it at `own_url`.
+    Args:
+        settings: The settings of the app.
+        backend: The Supabase backend.
+        own_url: URL at which processes on this machine reach the app.
+        stack: Stack that owns the services.
+
+    Returns:
+        The app, and a function to await before shutdown, which notifies windows and clients and stops the example scan.
     """
     from components.window.frame_scheduler import FrameScheduler  # noqa: PLC0415
     from components.window.registry import WindowRegistry  # noqa: PLC0415
@@ -177,110 +188,18 @@ async def compose(
         )
     )
 
-    async def announce_end() -> None:
+    async def announce_shutdown() -> None:
         event_streams.end()
         windows.announce_shutdown()
         if scan:
-            # While there is still somebody to whom it can tell its end.
+            # Stop the scan while the API still accepts its final report.
             await scan.aclose()
 
-    return app, announce_end
-
-
-async def serve_http(
-    app: "FastAPI",
-    listener: socket.socket,
-    *,
-    proxies: list[str],
-    on_ready: Callable[[], None],
-    on_stop: Callable[[], Awaitable[None]],
-) -> None:
-    """Serve until cancelled; then browsers get a few seconds to take their last messages."""
-    config = uvicorn.Config(
-        app,
-        ws="websockets-sansio",
-        ws_max_size=MAX_SOCKET_BYTES,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=proxies,
-        log_config=None,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
-    )
-    server = _Server(config, on_ready, on_stop)
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="web server")
-    try:
-        await asyncio.shield(serving)
-    finally:
-        server.should_exit = True
-        await serving
-
-
-class _Server(uvicorn.Server):
-    """Says when it is ready and when it goes; leaves the signals to `serve`, which has more to stop than it."""
-
-    def __init__(
-        self, config: uvicorn.Config, on_ready: Callable[[], None], on_stop: Callable[[], Awaitable[None]]
-    ) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-        self._on_stop = on_stop
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._on_stop()
-        await asyncio.sleep(SHUTDOWN_NOTICE_SECONDS)
-        await super().shutdown(sockets)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def listen(settings: Settings) -> socket.socket:
-    """Take the port before anything else is started; raises ConfigurationError that says how to go on."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # With its protocol named: else asyncio leaves Nagle's algorithm on, which holds answers back for 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        raise ConfigurationError(
-            f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}. Stop what listens there, or "
-            f"choose another port: LIVEWATCH_PORT={settings.port + 1} make run"
-        ) from error
-    return listener
-
-
-def address(settings: Settings, listener: socket.socket) -> str:
-    """What to type into a browser on this machine."""
-    host = "localhost" if is_loopback(settings.host) or settings.host in ("0.0.0.0", "::") else settings.host
-    return f"http://{host}:{listener.getsockname()[1]}"
-
-
-def own_address(listener: socket.socket) -> str:
-    """Where a process on this machine reaches this app."""
-    host, port = listener.getsockname()[:2]
-    if ipaddress.ip_address(host).is_unspecified:
-        host = "::1" if listener.family == socket.AF_INET6 else "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach a server on that host."""
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
+    return app, announce_shutdown
 
 
 def cookie_secret(data: Path) -> SecretStr:
-    """The secret that signs session cookies, made on the first start; mode 0600."""
+    """Return the secret that signs session cookies; the first start creates it, in a file of mode 0600."""
     path = data / "cookie_secret"
     with suppress(FileNotFoundError):
         if secret := path.read_text().strip():
@@ -291,13 +210,13 @@ def cookie_secret(data: Path) -> SecretStr:
         path.write_text(secret := secrets.token_urlsafe(48))
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror}. Set LIVEWATCH_DATA to a directory that you may write."
+            f"{path} cannot be written: {error.strerror}. Set LIVEWATCH_DATA to a writable directory."
         ) from error
     return SecretStr(secret)
 
 
 def report(step: str) -> None:
-    """Tell the person at the console what is done, and when since the start."""
+    """Print a startup step to the console, with the seconds since the start."""
     print(f"{time.perf_counter() - START_TIME:7.2f} s  {step}", flush=True)
 
 

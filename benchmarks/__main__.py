@@ -1,4 +1,4 @@
-"""Runs the measurements on this machine and prints the figures: `python -m benchmarks [--quick] [--only PART]`."""
+"""Command line of the benchmarks: `python -m benchmarks [--quick] [--only PART]` runs them and prints the figures."""
 
 import argparse
 import asyncio
@@ -32,9 +32,11 @@ PARTS = ("start", "sdk", "browsers", "crowds", "paint", "loads", "growth", "leak
 
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few seconds each, to see that it works")
-    parser.add_argument("--only", action="append", choices=PARTS, help="one part, or several")
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="write plots of the growth there")
+    parser.add_argument("--quick", action="store_true", help="run each part for a few seconds only, as a smoke test")
+    parser.add_argument("--only", action="append", choices=PARTS, help="part to run; may be repeated (default: all)")
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER", help="folder for plots of the part growth (default: none)"
+    )
     arguments = parser.parse_args()
     parts = arguments.only or PARTS
     seconds = 3.0 if arguments.quick else 15.0
@@ -64,7 +66,7 @@ async def main() -> None:
 
 
 async def painted(status: LocalSupabaseStatus, folder: Path) -> None:
-    """First paint, in a browser."""
+    """Measure the first paint in a browser."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find() or sys.exit(ADVICE), args=FLAGS)
         await first_paint(status, browser, folder)
@@ -72,7 +74,7 @@ async def painted(status: LocalSupabaseStatus, folder: Path) -> None:
 
 
 async def with_chromium(status: LocalSupabaseStatus, streams: list[UUID], seconds: float, folder: Path) -> None:
-    """What needs real browsers."""
+    """Run the parts that need a browser."""
     path = find()
     if path is None:
         sys.exit(ADVICE)
@@ -83,7 +85,7 @@ async def with_chromium(status: LocalSupabaseStatus, streams: list[UUID], second
 
 
 async def start_up(data: Path) -> None:
-    """Seconds from `python main.py` to the first byte of the sign-in page: on an empty data directory, and again."""
+    """Print the seconds from starting main.py to the first byte of the sign-in page, with a new and a used database."""
     print("Start-up, s")
     for name in ("cold", "warm", "warm"):
         began = time.perf_counter()
@@ -98,7 +100,7 @@ async def start_up(data: Path) -> None:
 
 
 async def opened_and_closed(status: LocalSupabaseStatus, streams: list[UUID], folder: Path, windows: int) -> None:
-    """What pages that were opened and closed leave behind in the app."""
+    """Print the resources of the app before and after many windows were opened and closed."""
     paths = [*PATHS, f"/streams/{streams[0]}"]
     environment = project_settings(status, folder / "counted")
     async with (
@@ -112,7 +114,7 @@ async def opened_and_closed(status: LocalSupabaseStatus, streams: list[UUID], fo
     for name, value in result.before.items():
         digits = 1 if name == "memory" else 0
         print(f"  {name:<14} {value:>8.{digits}f} {result.after[name]:>8.{digits}f}")
-    print(f"  left behind: {', '.join(result.left) or 'nothing'}\n")
+    print(f"  leaked: {', '.join(result.leaked) or 'nothing'}\n")
 
 
 if __name__ == "__main__":

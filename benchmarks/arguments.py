@@ -1,10 +1,10 @@
-"""What a baseline is told when it is started."""
+"""Command-line arguments of the baselines."""
 
 import argparse
 
 
 def baseline_arguments() -> argparse.Namespace:
-    """`port`, `database_url` and `org`."""
+    """Parse `port`, `database_url` and `org`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--database-url", required=True)

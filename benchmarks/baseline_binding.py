@@ -1,4 +1,4 @@
-"""A baseline: the same cards in plain NiceGUI, bound to one shared object a stream, which a listener changes."""
+"""Baseline in plain NiceGUI: the same cards, bound to one shared object per stream that a listener updates."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from benchmarks.notify import changes, streams_of
 
 @binding.bindable_dataclass
 class Card:
-    """What a card shows of a stream."""
+    """Values of a stream's card."""
 
     id: str
     name: str
@@ -19,7 +19,7 @@ class Card:
 
 
 def build(database_url: str, org_id: str) -> None:
-    """Cards with a name, a progress bar and figures, as the monitoring page has."""
+    """Build cards with a name, a progress bar and figures, like the monitoring page."""
     cards: dict[str, Card] = {}
 
     async def follow() -> None:

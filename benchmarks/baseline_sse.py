@@ -1,4 +1,4 @@
-"""The floor: PostgreSQL NOTIFY, a server-sent event, `textContent`; nothing in between, and nothing for a person."""
+"""Lower bound of the latency: PostgreSQL NOTIFY, a server-sent event and `textContent`, without features."""
 
 import asyncio
 import html
@@ -28,7 +28,7 @@ events.onopen = () => (document.body.dataset.live = "connected");
 
 
 def build(database_url: str, org_id: str) -> Starlette:
-    """The page and its events."""
+    """Build the app with the page and its event stream."""
     listeners: set[asyncio.Queue[dict[str, Any]]] = set()
 
     async def tell() -> None:
@@ -68,7 +68,7 @@ def build(database_url: str, org_id: str) -> Starlette:
 
 
 def main() -> None:
-    """Serve the floor on a loopback port."""
+    """Serve the baseline on a loopback port."""
     arguments = baseline_arguments()
     uvicorn.run(
         build(arguments.database_url, arguments.org),

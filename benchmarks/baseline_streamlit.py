@@ -1,4 +1,4 @@
-"""A baseline: the same cards in Streamlit, in a fragment that runs every second. `streamlit run` starts it."""
+"""Baseline in Streamlit: the same cards in a fragment that runs every second; started by `streamlit run`."""
 
 import os
 
@@ -8,13 +8,13 @@ import streamlit as st
 
 @st.cache_resource
 def connection() -> psycopg.Connection[tuple[str, str, int, float]]:
-    """One connection for every session."""
+    """Return the connection that all sessions share."""
     return psycopg.connect(os.environ["BENCH_DATABASE_URL"], autocommit=True)
 
 
 @st.fragment(run_every=1.0)
 def cards() -> None:
-    """Cards with a name, a progress bar and figures, as the monitoring page has."""
+    """Build cards with a name, a progress bar and figures, like the monitoring page."""
     cursor = connection().execute(
         "select id::text, name, completed, percentage from streams where org_id = %s order by created_at, id",
         (os.environ["BENCH_ORG"],),

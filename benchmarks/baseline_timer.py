@@ -1,4 +1,4 @@
-"""The baseline: the same cards in plain NiceGUI, each window asking the database every second with `ui.timer(1.0)`."""
+"""Baseline in plain NiceGUI: the same cards; each window polls the database every second with `ui.timer(1.0)`."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from benchmarks.arguments import baseline_arguments
 
 
 def build(database_url: str, org_id: str) -> None:
-    """Cards with a name, a progress bar and figures, as the monitoring page has."""
+    """Build cards with a name, a progress bar and figures, like the monitoring page."""
 
     @ui.page("/")
     async def page() -> None:

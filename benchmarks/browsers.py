@@ -1,4 +1,4 @@
-"""Commit → DOM in Chromium windows: the app, and every other way that somebody could have built it."""
+"""Latency from commit to DOM in Chromium windows, of the app and of alternative implementations."""
 
 import importlib.util
 import os
@@ -19,7 +19,7 @@ from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import project_settings, running
 
 LOADS = ((1, 10), (1, 100), (8, 10), (8, 100))
-"""Windows, and changes a second."""
+"""Pairs of a number of windows and changes per second."""
 NOTIFIED = {
     "baseline_sse": "The floor: NOTIFY → server-sent event → textContent",
     "baseline_binding": "Plain NiceGUI, bindable_dataclass",
@@ -30,7 +30,7 @@ STREAMLIT_OPTIONS = ("--server.address=127.0.0.1", "--browser.gatherUsageStats=f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screens:
-    """Chromium, and the work that its windows show for `seconds` a load."""
+    """Browser and streams of the measurements; each load lasts `seconds`."""
 
     status: LocalSupabaseStatus
     browser: Browser
@@ -39,7 +39,7 @@ class Screens:
 
 
 async def in_browsers(screens: Screens, folder: Path) -> None:
-    """The app, then the baselines on the same work."""
+    """Measure the app, then the baselines with the same streams."""
     status = screens.status
     await product(screens, folder)
     async with notifying(status):
@@ -56,7 +56,7 @@ async def in_browsers(screens: Screens, folder: Path) -> None:
 
 
 async def product(screens: Screens, folder: Path) -> None:
-    """Latency and memory of the app itself."""
+    """Print the latency and the memory of the app."""
     async with running(project_settings(screens.status, folder / "app")) as app, AsyncExitStack() as stack:
         process = psutil.Process(app.pid)
         context = await screens.browser.new_context(base_url=app.url, viewport={"width": 1440, "height": 900})
@@ -84,11 +84,11 @@ async def product(screens: Screens, folder: Path) -> None:
 
 
 async def other(screens: Screens, name: str, title: str, *, command: tuple[str, ...] = ()) -> None:
-    """Latency of the same cards, built otherwise."""
+    """Print the latency of the baselines."""
     async with baseline(name, screens.status, command) as (url, _), AsyncExitStack() as stack:
 
         async def open_window() -> Page:
-            # A context each: a browser opens only six connections to one server, which event streams would use up.
+            # One context per window: a browser opens at most six connections per host, which event streams exhaust.
             context = await screens.browser.new_context(base_url=url, viewport={"width": 1440, "height": 900})
             stack.push_async_callback(context.close)
             page = await context.new_page()
@@ -101,7 +101,7 @@ async def other(screens: Screens, name: str, title: str, *, command: tuple[str, 
 
 @asynccontextmanager
 async def notifying(status: LocalSupabaseStatus) -> AsyncIterator[None]:
-    """Have the database notify of changes, too."""
+    """Install the trigger that notifies of changes, until the context exits."""
     url = status.database_url.get_secret_value()
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await connection.execute(INSTALL)
@@ -112,7 +112,7 @@ async def notifying(status: LocalSupabaseStatus) -> AsyncIterator[None]:
 
 
 async def latencies(screens: Screens, title: str, open_window: Callable[[], Awaitable[Page]]) -> None:
-    """One line for each load; a window is opened when it is needed and not before."""
+    """Print a line per load; windows are opened when a load needs them."""
     print(f"{title}: commit → DOM over {STREAMS} streams, ms")
     print(HEAD)
     pages: list[Page] = []

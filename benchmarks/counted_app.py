@@ -1,4 +1,4 @@
-"""The app with its insides counted: `main.py`, and a loopback port that answers with what there is of everything."""
+"""The app with a loopback port that reports the resources of its process."""
 
 import asyncio
 import gc
@@ -16,13 +16,13 @@ from components.window.window import Window
 from services.realtime import Feed, Subscription
 from services.settings import read_settings
 
-RECONNECT_TIMEOUT = 0.5
-"""Seconds until a window that went is given up; two minutes in the app, which nobody wants to wait for here."""
+RECONNECT_TIMEOUT_SECONDS = 0.5
+"""Time until a disconnected window is deleted; 120 s in the app, too long for a benchmark."""
 COUNTED = (Client, Window, LiveBinding, Feed, Subscription)
 
 
 def count() -> dict[str, float]:
-    """Objects, those of the app by kind, tasks, sockets and open files of this process, and its memory in MiB."""
+    """Return the numbers of objects, tasks, sockets and open files of this process, and its memory in MiB."""
     gc.collect()
     objects = gc.get_objects()
     kinds = Counter(type(each) for each in objects)
@@ -40,15 +40,15 @@ def count() -> dict[str, float]:
 
 
 async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send the counts to whoever connects. Of tasks and sockets, those of the question itself are among them."""
+    """Send the counts to a client; they include the task and the socket of this connection."""
     writer.write(json.dumps(count()).encode())
     await writer.drain()
     writer.close()
 
 
 async def serve() -> None:
-    """Run the app beside the port, whose number is printed first."""
-    pages.app.RECONNECT_TIMEOUT_SECONDS = RECONNECT_TIMEOUT
+    """Print the number of the port and run the app."""
+    pages.app.RECONNECT_TIMEOUT_SECONDS = RECONNECT_TIMEOUT_SECONDS
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         print(f"counts on {server.sockets[0].getsockname()[1]}", flush=True)
         await main.serve(read_settings())

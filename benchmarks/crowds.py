@@ -1,4 +1,4 @@
-"""What many windows cost the server: the app beside NiceGUI's binding, on the same work."""
+"""Server cost of many windows, of the app and of NiceGUI's bindings with the same streams."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,14 +20,14 @@ BINDING_SIZES = (10, 50)
 
 
 async def crowds(status: LocalSupabaseStatus, streams: list[UUID], seconds: float, folder: Path) -> None:
-    """How the cost grows with windows, and with the rate."""
+    """Print the cost by the number of windows and by the rate."""
     url = status.database_url.get_secret_value()
     async with running(project_settings(status, folder / "crowd")) as app, AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=app.url, timeout=60))
         await enter(http, status)
         crowd = Crowd(http, "/monitoring", app.pid)
         stack.push_async_callback(crowd.close)
-        print(f"Livewatch: CPU of the server for each change and window\n{HEAD}")
+        print(f"Livewatch: server CPU per change and window\n{HEAD}")
         for size in SIZES:
             await crowd.grow(size)
             print((await crowd.measure(url, streams, rate=RATE, seconds=seconds)).row(), flush=True)

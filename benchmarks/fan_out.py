@@ -1,4 +1,4 @@
-"""What it costs the server to tell many windows: CPU for each change and window, with windows that need no browser."""
+"""Server cost of delivery to many windows: CPU per change and window, measured with simulated windows."""
 
 import asyncio
 import time
@@ -13,13 +13,22 @@ import psycopg
 
 from benchmarks.simulated_window import SimulatedWindow
 
-REST = 3.0
-"""Seconds that are watched before, for what the process does anyway, and waited after."""
+IDLE_SECONDS = 3.0
+"""Time to wait before a measurement, and then to measure the idle CPU use of the process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FanOut:
-    """`cpu` in microseconds for each change and window; `frames` a second and window; `share` of one core."""
+    """Result of one measurement.
+
+    Args:
+        windows: Number of windows.
+        rate: Changes per second.
+        cpu: Microseconds of CPU per change and window.
+        frames: Frames per second and window.
+        share: CPU use as a fraction of one core.
+        memory: Memory of the server in MiB.
+    """
 
     windows: int
     rate: int
@@ -39,7 +48,7 @@ HEAD = f"{'windows':>7} {'changes':>11} {'µs each':>12} {'of a core':>11} {'fra
 
 
 class Crowd:
-    """Windows on one page of a server, opened as they are needed; `process` is the server's."""
+    """Simulated windows of one page; `pid` is the process id of the server."""
 
     def __init__(self, http: httpx.AsyncClient, path: str, pid: int, *, waits: bool = True) -> None:
         self._http = http
@@ -49,7 +58,7 @@ class Crowd:
         self._windows: list[SimulatedWindow] = []
 
     async def grow(self, windows: int) -> None:
-        """Open windows until there are so many."""
+        """Open windows until their number is `windows`."""
         while len(self._windows) < windows:
             window = SimulatedWindow(self._http, self._path)
             await window.open()
@@ -58,15 +67,15 @@ class Crowd:
             self._windows.append(window)
 
     async def close(self) -> None:
-        """Close them all."""
+        """Close all windows."""
         for window in self._windows:
             await window.close()
 
     async def measure(self, database_url: str, streams: Sequence[UUID], *, rate: int, seconds: float) -> FanOut:
-        """Commit `rate` changes a second over the streams, in turn."""
-        await asyncio.sleep(REST)
+        """Commit `rate` changes per second, round-robin over the streams, and measure the server."""
+        await asyncio.sleep(IDLE_SECONDS)
         rest_at, rest_cpu = time.perf_counter(), self._cpu()
-        await asyncio.sleep(REST)
+        await asyncio.sleep(IDLE_SECONDS)
         idle = (self._cpu() - rest_cpu) / (time.perf_counter() - rest_at)
         frames, cpu = self._frames(), self._cpu()
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
@@ -77,7 +86,7 @@ class Crowd:
                     "update streams set completed = completed + 1 where id = %s", (streams[index % len(streams)],)
                 )
             writing = time.perf_counter() - began
-            await asyncio.sleep(REST / 3)
+            await asyncio.sleep(IDLE_SECONDS / 3)
         lasted = time.perf_counter() - began
         used = max(0.0, self._cpu() - cpu - idle * lasted)
         windows = len(self._windows)

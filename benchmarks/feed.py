@@ -1,4 +1,4 @@
-"""The feed alone, `python -m benchmarks.feed`: faults noticed and made good, throughput, cost per change, leaks."""
+"""Benchmarks of a feed, `python -m benchmarks.feed`: fault detection, recovery, throughput, cost per change, leaks."""
 
 import asyncio
 import gc
@@ -28,7 +28,7 @@ STREAM_COUNT = 100
 
 
 async def main() -> None:
-    """Print each figure as it is taken."""
+    """Run the measurements and print each figure."""
     with tempfile.TemporaryDirectory(prefix="livewatch-bench-") as folder:
         data = Path(folder) / "data"
         async with LocalSupabase.start(data=data, migrations=MIGRATIONS, app_role=APP_ROLE) as local:
@@ -59,8 +59,8 @@ def service_at(world: World, url: str) -> RealtimeService:
 
 
 async def convergence(world: World, org: UUID, person: Person) -> None:
-    """Seconds from a fault's end until a subscription equals the database again, with changes made meanwhile."""
-    print("Convergence after a fault's end, s")
+    """Print the seconds from the end of a fault until a subscription equals the database, which changed meanwhile."""
+    print("Recovery after the end of a fault, s")
     async with TcpProxy(world.status.api_url) as proxy, service_at(world, proxy.url) as service:
         subscription = service.subscribe(STREAMS, org, session=person)
         await until(lambda: subscription.is_loaded)
@@ -101,10 +101,10 @@ async def convergence(world: World, org: UUID, person: Person) -> None:
 
 
 async def noticing(world: World, org: UUID, person: Person) -> None:
-    """Seconds from a fault's beginning until the status of a subscription says so."""
-    print("A fault is said after, s")
+    """Print the seconds from the start of a fault until a subscription's status reports it."""
+    print("Detection of a fault, s")
 
-    async def until_said(name: str, fault: Callable[[TcpProxy], Awaitable[object]]) -> None:
+    async def until_detected(name: str, fault: Callable[[TcpProxy], Awaitable[object]]) -> None:
         async with TcpProxy(world.status.api_url) as proxy, service_at(world, proxy.url) as service:
             subscription = service.subscribe(STREAMS, org, session=person)
             await until(lambda: subscription.status.status is ConnectionStatus.CONNECTED)
@@ -120,15 +120,15 @@ async def noticing(world: World, org: UUID, person: Person) -> None:
     async def remove(_: TcpProxy) -> None:
         await world.sql("delete from org_members where org_id = %s and user_id = %s", org, person.id)
 
-    await until_said("server away", TcpProxy.cut)
-    await until_said("half-open", freeze)
-    await until_said("member removed", remove)
+    await until_detected("server away", TcpProxy.cut)
+    await until_detected("half-open", freeze)
+    await until_detected("member removed", remove)
     await world.sql("insert into org_members (org_id, user_id, role) values (%s, %s, 'operator')", org, person.id)
     print()
 
 
 async def throughput(world: World, org: UUID, person: Person) -> None:
-    """Committed one by one at growing rates: how far the feed lags behind the last commit."""
+    """Print the lag of the feed after the last of many commits, at increasing rates."""
     print(f"One feed, {STREAM_COUNT} streams: lag after the last of 5 s of commits")
     async with service_at(world, world.status.api_url) as service:
         subscription = service.subscribe(STREAMS, org, session=person)
@@ -155,7 +155,7 @@ async def throughput(world: World, org: UUID, person: Person) -> None:
 
 
 async def cost_and_memory(world: World, org: UUID, person: Person) -> None:
-    """CPU of taking in one change (decode to callbacks), and the size of a subscription."""
+    """Print the CPU time per change, from decoding to callbacks, and the memory of a subscription."""
     print("CPU per change, µs, and memory per subscription, KiB")
     process = psutil.Process()
     async with service_at(world, world.status.api_url) as service:
@@ -200,7 +200,7 @@ def _cost(feed: Feed) -> float:
 
 
 async def leaks(world: World, org: UUID, person: Person) -> None:
-    """2,000 views opened and closed: what is left of tasks, sockets, feeds and memory."""
+    """Print tasks, sockets, feeds and memory before and after 2,000 subscriptions."""
     process = psutil.Process()
     async with service_at(world, world.status.api_url) as service:
 

@@ -1,4 +1,4 @@
-"""How long until somebody sees something: the shell, the first cards, thousands of streams ready to be searched."""
+"""Time to first paint: the shell, the first cards, and the search over thousands of streams."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from statistics import median
 
 from playwright.async_api import Browser, Page
 
-from benchmarks.loads import so_many_streams
+from benchmarks.loads import resize_streams
 from benchmarks.stage import sign_in
 from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import project_settings, running
@@ -14,7 +14,7 @@ from tests.app_process import project_settings, running
 TIMES = 7
 CARDS = 100
 MANY = 2000
-# Runs before anything of the page: notes when the socket is there, when so many cards are, and when the search is.
+# Runs before the page's own scripts and records when the socket, the cards and the search are available.
 CLOCK = """
 (() => {
   const times = (window.paintTimes = {});
@@ -33,7 +33,7 @@ NAMES = {"shell": "the page's frame", "socket": "the socket", "cards": f"{CARDS}
 
 
 async def first_paint(status: LocalSupabaseStatus, browser: Browser, folder: Path) -> None:
-    """Loads of the monitoring page with a warm browser cache, as on every visit but the first."""
+    """Measure loads of the monitoring page with a warm browser cache."""
     async with running(project_settings(status, folder / "paint")) as app:
         context = await browser.new_context(base_url=app.url, viewport={"width": 1440, "height": 900})
         await context.add_init_script(CLOCK)
@@ -41,14 +41,14 @@ async def first_paint(status: LocalSupabaseStatus, browser: Browser, folder: Pat
         await page.goto("/sign-in")
         await sign_in(page, status)
         for streams in (CARDS, MANY):
-            await so_many_streams(status, streams)
+            await resize_streams(status, streams)
             loads = [await load(page) for _ in range(TIMES)]
             tell(streams, loads[1:])
         await context.close()
 
 
 async def load(page: Page) -> dict[str, float]:
-    """One load; milliseconds since the navigation began, by what was there."""
+    """Load the page once; returns milliseconds since the start of the navigation, by milestone."""
     await page.goto("/monitoring")
     await page.wait_for_function("window.paintTimes?.cards && window.paintTimes?.search")
     times: dict[str, float] = await page.evaluate(

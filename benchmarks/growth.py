@@ -1,4 +1,4 @@
-"""How the cost of the server grows: with windows, with rows, with the rate; as lines and as plots."""
+"""Growth of the server cost with windows, rows and rate, as figures and plots."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.fan_out import HEAD, Crowd, FanOut
-from benchmarks.loads import so_many_streams
+from benchmarks.loads import resize_streams
 from benchmarks.plots import Line, plot
 from benchmarks.stage import enter
 from local_supabase.status import LocalSupabaseStatus
@@ -20,7 +20,7 @@ RATE = 100
 
 
 async def growth(status: LocalSupabaseStatus, seconds: float, folder: Path, images: Path | None) -> None:
-    """Measure; with `images` write a plot of each there."""
+    """Measure and print the growth; with `images` also write the plots to that folder."""
     by_windows, by_rate, by_rows = [], [], []
     url = status.database_url.get_secret_value()
     async with running(project_settings(status, folder / "growth")) as app, AsyncExitStack() as stack:
@@ -28,14 +28,14 @@ async def growth(status: LocalSupabaseStatus, seconds: float, folder: Path, imag
         await enter(http, status)
         crowd = Crowd(http, "/monitoring", app.pid)
         stack.push_async_callback(crowd.close)
-        streams = await so_many_streams(status, 100)
-        print(f"More windows, {RATE} changes/s; at {MANY} windows more changes, too\n{HEAD}")
+        streams = await resize_streams(status, 100)
+        print(f"Windows at {RATE} changes/s, and rates at {MANY} windows\n{HEAD}")
         for size in WINDOWS:
             await crowd.grow(size)
-            by_windows.append(told(await crowd.measure(url, streams, rate=RATE, seconds=seconds)))
+            by_windows.append(printed(await crowd.measure(url, streams, rate=RATE, seconds=seconds)))
             if size == MANY:
                 for rate in RATES:
-                    by_rate.append(told(await crowd.measure(url, streams, rate=rate, seconds=seconds)))
+                    by_rate.append(printed(await crowd.measure(url, streams, rate=rate, seconds=seconds)))
         print()
     async with running(project_settings(status, folder / "rows")) as app, AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=app.url, timeout=60))
@@ -43,24 +43,24 @@ async def growth(status: LocalSupabaseStatus, seconds: float, folder: Path, imag
         crowd = Crowd(http, "/monitoring", app.pid)
         stack.push_async_callback(crowd.close)
         await crowd.grow(FEW)
-        print(f"More rows, {RATE} changes/s over all of them, {FEW} windows\n{HEAD}")
+        print(f"Rows at {RATE} changes/s and {FEW} windows\n{HEAD}")
         for rows in ROWS:
-            streams = await so_many_streams(status, rows)
+            streams = await resize_streams(status, rows)
             print(f"{rows:,} rows")
-            by_rows.append((rows, told(await crowd.measure(url, streams, rate=RATE, seconds=seconds))))
+            by_rows.append((rows, printed(await crowd.measure(url, streams, rate=RATE, seconds=seconds))))
         print()
     if images:
         draw(images, by_windows, by_rate, by_rows)
 
 
-def told(result: FanOut) -> FanOut:
-    """Print a line as soon as it is known."""
+def printed(result: FanOut) -> FanOut:
+    """Print a result and return it."""
     print(result.row(), flush=True)
     return result
 
 
 def draw(images: Path, by_windows: list[FanOut], by_rate: list[FanOut], by_rows: list[tuple[int, FanOut]]) -> None:
-    """CPU of the server in percent of a core, for each of the three."""
+    """Write the plots of the server's CPU use in percent of a core."""
     plots = {
         "windows": (
             f"More windows at {RATE} changes/s",

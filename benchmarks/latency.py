@@ -1,4 +1,4 @@
-"""Commit → DOM: how long after a commit the new value stands in the page."""
+"""Latency from commit to DOM: time until a committed value is in the page."""
 
 import asyncio
 import bisect
@@ -14,7 +14,7 @@ from playwright.async_api import Page
 
 from tests.world import until
 
-# Notes when a counter's text changes, on the wall clock of the machine that also writes.
+# Records when a counter's text changes, by the wall clock of the machine, which also commits.
 OBSERVER = """
 () => {
   window.seen = [];
@@ -46,7 +46,7 @@ HEAD = f"{'windows':>7} {'changes':>11} {'committed':>9} {'p50':>9} {'p95':>9} {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Milliseconds from commit to DOM over all windows; `lost` counts changes that no window came to show."""
+    """Percentiles over all windows in milliseconds; `lost` counts changes that a window never showed."""
 
     windows: int
     rate: int
@@ -66,7 +66,7 @@ class Latency:
 async def measure(
     pages: Sequence[Page], database_url: str, streams: Sequence[UUID], *, rate: int, seconds: float
 ) -> Latency:
-    """Commit `rate` changes a second over the streams, in turn, and find each in every page."""
+    """Commit `rate` changes per second, round-robin over the streams, and find each one in every page."""
     for page in pages:
         await page.evaluate(OBSERVER)
     commits: list[tuple[str, int, float]] = []
@@ -91,7 +91,7 @@ async def measure(
         for id, value, at in await page.evaluate("() => window.seen"):
             seen[id].append((value, at))
         for id, value, at in commits:
-            # A frame shows the newest of several values, so the first that is at least this one is it.
+            # A frame contains only the newest value, so that the first value not below this one counts.
             later = bisect.bisect_left(seen[id], (value, 0.0))
             if later < len(seen[id]):
                 latencies.append(max(0.0, seen[id][later][1] - at))

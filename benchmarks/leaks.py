@@ -1,4 +1,4 @@
-"""Pages opened and closed by the thousand: what is left of them in the app."""
+"""Leak check: resources of the app before and after thousands of windows were opened and closed."""
 
 import asyncio
 import json
@@ -22,15 +22,15 @@ PATHS = (
     "/notifications",
     "/settings",
 )
-AT_ONCE = 10
-SETTLED = 60.0
-GROWTH = {"memory": 0.10, "objects": 0.01}
-"""The share by which these may grow without being called a leak: the allocator keeps what it had, caches fill."""
+CONCURRENT_WINDOWS = 10
+SETTLE_TIMEOUT_SECONDS = 60.0
+ALLOWED_GROWTH = {"memory": 0.10, "objects": 0.01}
+"""Relative growth that is not a leak, because the allocator keeps freed memory and caches fill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaks:
-    """What there was before and after `windows` were opened and closed, in `seconds`."""
+    """Resources before and after `windows` windows were opened and closed within `seconds`."""
 
     windows: int
     seconds: float
@@ -38,16 +38,21 @@ class Leaks:
     after: dict[str, float]
 
     @property
-    def left(self) -> dict[str, float]:
-        """What there is more of than before and than may be."""
-        allowed = {name: value * (1 + GROWTH.get(name, 0)) for name, value in self.before.items()}
+    def leaked(self) -> dict[str, float]:
+        """Growth beyond the allowed one, by resource."""
+        allowed = {name: value * (1 + ALLOWED_GROWTH.get(name, 0)) for name, value in self.before.items()}
         return {name: value - allowed[name] for name, value in self.after.items() if value > allowed[name]}
 
 
 async def leaks(app: AppProcess, http: httpx.AsyncClient, paths: Sequence[str], *, warm_up: int, windows: int) -> Leaks:
-    """Open and close `windows` over `paths` in turn, ten at a time, after `warm_up` others that fill every cache.
+    """Open and close windows, ten at a time, and compare the resources before and after.
 
-    `http` has a session's cookie; `app` runs `benchmarks.counted_app`.
+    Args:
+        app: Process of `benchmarks.counted_app`.
+        http: Client with a session cookie.
+        paths: Pages to open, in turn.
+        warm_up: Number of windows to open and close first, which fills the caches.
+        windows: Number of windows to measure.
     """
     await open_and_close(http, paths, warm_up)
     before = await settled(app)
@@ -58,12 +63,11 @@ async def leaks(app: AppProcess, http: httpx.AsyncClient, paths: Sequence[str], 
 
 
 async def open_and_close(http: httpx.AsyncClient, paths: Sequence[str], windows: int) -> None:
-    """Of four windows one is closed once it is live, one after it went on to another page, one before it is live, and
-    one breaks off without a word."""
-    left = iter(range(windows))
+    """Open windows and close them when live, after navigating, before being live, or by a dropped connection."""
+    numbers = iter(range(windows))
 
     async def one_after_another() -> None:
-        for number in left:
+        for number in numbers:
             async with SimulatedWindow(http, paths[number % len(paths)]) as window:
                 if number % 4 != 2:
                     await window.until_live()
@@ -72,14 +76,13 @@ async def open_and_close(http: httpx.AsyncClient, paths: Sequence[str], windows:
                 await window.close(torn=number % 4 == 3)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
+        for _ in range(CONCURRENT_WINDOWS):
             group.create_task(one_after_another())
 
 
 async def settled(app: AppProcess) -> dict[str, float]:
-    """The counts once every window is given up, its tab forgotten and every feed released; else those of a minute
-    later."""
-    deadline = time.monotonic() + SETTLED
+    """Return the counts when no windows, tab storages and feeds remain, or after `SETTLE_TIMEOUT_SECONDS`."""
+    deadline = time.monotonic() + SETTLE_TIMEOUT_SECONDS
     while True:
         counts = await counts_of(app)
         if not any(counts[name] for name in ("clients", "feeds", "tab storages")) or time.monotonic() > deadline:
@@ -88,7 +91,7 @@ async def settled(app: AppProcess) -> dict[str, float]:
 
 
 async def counts_of(app: AppProcess) -> dict[str, float]:
-    """What `counted_app` tells."""
+    """Read the counts that `counted_app` reports."""
     (line,) = [line for line in app.lines if line.startswith("counts on ")]
     reader, writer = await asyncio.open_connection("127.0.0.1", int(line.rpartition(" ")[2]))
     text = await reader.read()

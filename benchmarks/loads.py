@@ -1,4 +1,4 @@
-"""Heavy work: a burst of changes at once, thousands of streams for minutes; in the end windows equal the database."""
+"""Heavy loads: a burst of changes, and minutes of a steady rate; afterwards the windows must equal the database."""
 
 import asyncio
 import time
@@ -21,12 +21,12 @@ BURST = 5000
 STREAMS = 2000
 RATE = 100
 WINDOWS = 5
-SAMPLE = 10.0
-PATIENCE = 60.0
+SAMPLE_INTERVAL_SECONDS = 10.0
+SETTLE_TIMEOUT_SECONDS = 60.0
 
 
 class Shown:
-    """What the lists of a window show, by element and row, as its batches say (see `components/batch.py`)."""
+    """Rows that a window shows, by element and id, according to its batches (see `components/window/batch.py`)."""
 
     def __init__(self) -> None:
         self._lists: dict[int, dict[str, dict[str, Any]]] = {}
@@ -45,7 +45,7 @@ class Shown:
                     del rows[gone]
 
     def completed(self) -> dict[str, int]:
-        """What of each stream stands in the window."""
+        """Return the completed units that the window shows, by stream."""
         return {
             id: fields["completed"]
             for rows in self._lists.values()
@@ -54,8 +54,8 @@ class Shown:
         }
 
 
-async def so_many_streams(status: LocalSupabaseStatus, wanted: int) -> list[UUID]:
-    """Bring the organisation to so many streams, the oldest; returns the ids of all in their order."""
+async def resize_streams(status: LocalSupabaseStatus, wanted: int) -> list[UUID]:
+    """Create or delete streams until there are `wanted`; returns their ids, oldest first."""
     async with await psycopg.AsyncConnection.connect(
         status.database_url.get_secret_value(), autocommit=True
     ) as connection:
@@ -75,8 +75,8 @@ async def so_many_streams(status: LocalSupabaseStatus, wanted: int) -> list[UUID
 
 
 async def loads(status: LocalSupabaseStatus, folder: Path, *, minutes: float) -> None:
-    """A burst, then minutes of a steady rate over thousands of streams."""
-    streams = await so_many_streams(status, STREAMS)
+    """Run a burst, then minutes of a steady rate, over thousands of streams."""
+    streams = await resize_streams(status, STREAMS)
     async with running(project_settings(status, folder / "loads")) as app, AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=app.url, timeout=60))
         await enter(http, status)
@@ -97,7 +97,7 @@ async def loads(status: LocalSupabaseStatus, folder: Path, *, minutes: float) ->
 async def burst(
     status: LocalSupabaseStatus, streams: Sequence[UUID], windows: Sequence[SimulatedWindow], shown: Sequence[Shown]
 ) -> None:
-    """Commit 5,000 changes as fast as one writer can, and wait until every window equals the database."""
+    """Commit 5,000 changes as fast as one writer can, and wait until all windows equal the database."""
     frames = sum(window.frames for window in windows)
     began = time.perf_counter()
     await commit(status, streams, BURST, rate=None)
@@ -118,12 +118,12 @@ async def endure(
     shown: Sequence[Shown],
     minutes: float,
 ) -> None:
-    """A steady rate for minutes; the app's memory and CPU every ten seconds."""
+    """Commit at a steady rate for minutes, and sample the app's memory and CPU every ten seconds."""
     writing = asyncio.create_task(commit(status, streams, int(RATE * minutes * 60), rate=RATE))
     samples = []
     process.cpu_percent()
     while not writing.done():
-        await asyncio.wait({writing}, timeout=SAMPLE)
+        await asyncio.wait({writing}, timeout=SAMPLE_INTERVAL_SECONDS)
         samples.append((process.memory_info().rss / 2**20, process.cpu_percent()))
     await writing
     await settled(status, shown)
@@ -138,7 +138,7 @@ async def endure(
 
 
 async def commit(status: LocalSupabaseStatus, streams: Sequence[UUID], changes: int, *, rate: int | None) -> None:
-    """One change a transaction, over the streams in turn; at a rate, or as fast as it goes."""
+    """Commit one change per transaction, round-robin over the streams, at `rate` per second or at full speed."""
     async with await psycopg.AsyncConnection.connect(
         status.database_url.get_secret_value(), autocommit=True
     ) as connection:
@@ -152,15 +152,15 @@ async def commit(status: LocalSupabaseStatus, streams: Sequence[UUID], changes: 
 
 
 async def settled(status: LocalSupabaseStatus, shown: Sequence[Shown]) -> None:
-    """Wait until what each window shows equals the database; raises TimeoutError."""
+    """Wait until all windows equal the database; raises TimeoutError after `SETTLE_TIMEOUT_SECONDS`."""
     async with (
         await psycopg.AsyncConnection.connect(status.database_url.get_secret_value(), autocommit=True) as connection,
-        asyncio.timeout(PATIENCE),
+        asyncio.timeout(SETTLE_TIMEOUT_SECONDS),
     ):
         cursor = await connection.execute("select id::text, completed from streams where org_id = %s", (ORG,))
-        true: dict[str, int] = dict(await cursor.fetchall())
+        expected: dict[str, int] = dict(await cursor.fetchall())
         while True:
-            stand = [window.completed() for window in shown]
-            if all(rows and all(true[id] == value for id, value in rows.items()) for rows in stand):
+            values = [window.completed() for window in shown]
+            if all(rows and all(expected[id] == value for id, value in rows.items()) for rows in values):
                 return
             await asyncio.sleep(0.02)

@@ -1,6 +1,6 @@
-"""Figures of the local Supabase: start-up, latency, fan-out, cost of the policies, memory.
+"""Benchmarks of the local Supabase: start-up, latency, fan-out, cost of the policies, memory.
 
-Run `python -m benchmarks.local_supabase`; it takes some minutes and prints one table.
+`python -m benchmarks.local_supabase` takes several minutes and prints one table.
 """
 
 import argparse
@@ -40,7 +40,7 @@ LIMITS = {"connections": 5000, "joins_per_second": 100_000}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """A running local Supabase and what is needed to act as any user of it."""
+    """Running local Supabase, with the keys to act as any user."""
 
     local: LocalSupabase
     key: SigningKey
@@ -54,7 +54,7 @@ class Bench:
         return self.local.status.database_url.get_secret_value()
 
     def cpu(self) -> float:
-        """CPU seconds of the server and its PostgreSQL so far."""
+        """Return the CPU seconds that the server and its PostgreSQL have used."""
         process = import_module("psutil").Process(self.local.pid)
         times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
         return float(sum(one.user + one.system for one in times))
@@ -64,9 +64,9 @@ class Bench:
 
 
 async def main() -> None:
-    """Measure everything, print a line per figure as it is known."""
+    """Run all measurements and print a line per figure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10.0, help="per latency measurement")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds per latency measurement (default: 10)")
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -137,7 +137,7 @@ async def _table_changes(bench: Bench, user: uuid.UUID, heard: Callable[[int], N
 
 
 async def _latency(bench: Bench, way: Way, rate: int, seconds: float) -> tuple[str, str]:
-    """From the producer's commit to the official client's callback, at a steady rate; the producer has its thread."""
+    """Measure the latency from a commit to the official client's callback, at a steady rate from a separate thread."""
     committed: dict[int, float] = {}
     arrived: dict[int, float] = {}
     count = int(rate * seconds)
@@ -170,7 +170,7 @@ def _produce(url: str, statement: str, count: int, rate: int, committed: dict[in
 
 
 async def _fan_out(bench: Bench, sockets: int) -> tuple[str, str]:
-    """One message to many sockets: until the last has it, and what that costs the server."""
+    """Measure the time until one message reaches all of many sockets, and the server's CPU time for it."""
     rounds = 20
     async with (
         AsyncExitStack() as stack,
@@ -194,7 +194,7 @@ async def _fan_out(bench: Bench, sockets: int) -> tuple[str, str]:
 
 
 async def _policies(bench: Bench, users: int) -> tuple[str, str]:
-    """What it costs to ask the policies, for every change and every subscribed user."""
+    """Measure the cost of evaluating the policies for each change and subscribed user."""
     changes = 200
     identities = [uuid.uuid4() for _ in range(users)]
     async with (
@@ -257,7 +257,7 @@ async def _join(connection: ClientConnection, *, private: bool = False, **config
     await connection.send(json.dumps(frame))
     reply = json.loads(await asyncio.wait_for(connection.recv(), 30))
     if reply["payload"]["status"] != "ok":
-        raise RuntimeError(f"The join was refused: {reply['payload']}")
+        raise RuntimeError(f"The join was rejected: {reply['payload']}")
 
 
 def _line(name: str, value: str) -> None:

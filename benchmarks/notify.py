@@ -1,4 +1,4 @@
-"""The shortest way from a commit to a process: a trigger that notifies, for the baselines."""
+"""PostgreSQL NOTIFY by a trigger, the shortest path from a commit to a process, for the baselines."""
 
 import json
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ REMOVE = "drop trigger bench_notify on public.streams; drop function public.benc
 
 
 async def changes(database_url: str) -> AsyncIterator[dict[str, Any]]:
-    """Each update of a stream: id, completed and percentage."""
+    """Yield the id, completed units and percentage at each update of a stream."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         await connection.execute(f"listen {CHANNEL}")
         async for notification in connection.notifies():
@@ -29,7 +29,7 @@ async def changes(database_url: str) -> AsyncIterator[dict[str, Any]]:
 
 
 async def streams_of(database_url: str, org_id: str) -> list[dict[str, Any]]:
-    """Id, name, completed and percentage of an organisation's streams, oldest first."""
+    """Return the id, name, completed units and percentage of an organisation's streams, oldest first."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         cursor = await connection.execute(
             "select id::text, name, completed, percentage from streams where org_id = %s order by created_at, id",

@@ -1,4 +1,4 @@
-"""How a figure grows, as an SVG that a page can show: both axes logarithmic, light and dark."""
+"""Line plots with logarithmic axes as SVG, with light and dark colours."""
 
 import math
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ STYLE = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One series of points, all above 0."""
+    """Series of points with positive coordinates."""
 
     name: str
     points: Sequence[tuple[float, float]]
 
 
 def plot(path: Path, *, title: str, x: str, y: str, lines: Sequence[Line]) -> None:
-    """Write the plot; `x` and `y` are what the axes are called, with their units."""
+    """Write a plot to a file; `x` and `y` are the labels of the axes, with units."""
     across = _Axis([point[0] for line in lines for point in line.points], LEFT, WIDTH - RIGHT)
     upwards = _Axis([point[1] for line in lines for point in line.points], HEIGHT - BOTTOM, TOP)
     parts = [
@@ -55,7 +55,7 @@ def plot(path: Path, *, title: str, x: str, y: str, lines: Sequence[Line]) -> No
 
 
 class _Axis:
-    """Values on a logarithmic axis from one place to another, with a tick at each power of ten around them."""
+    """Logarithmic axis from pixel `start` to `end`, with a tick at each power of ten."""
 
     def __init__(self, values: Sequence[float], start: float, end: float) -> None:
         lowest, highest = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))

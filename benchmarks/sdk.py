@@ -1,4 +1,4 @@
-"""The SDK and the ingest API: what a watched loop costs, how many requests are held, what an outage leaves."""
+"""Benchmarks of the SDK and the ingest API: overhead of a tracked loop, throughput, recovery after an outage."""
 
 import asyncio
 import json
@@ -18,20 +18,20 @@ from benchmarks.stage import EMAIL, ORG, free_port
 from local_supabase.status import LocalSupabaseStatus
 from services.auth.client import Auth
 from services.infra.database import Database
-from services.ingest.administration import make_key
+from services.ingest.administration import create_key
 from tests.app_process import OURS, ROOT, project_settings, running
 from tests.world import until
 
 CONNECTIONS = 8
 BATCH = 100
 UPDATES = 10_000
-# So that it is not the limit that is measured.
+# Rate limits high enough not to be measured.
 UNLIMITED = {"LIVEWATCH_INGEST_RATE": "100000", "LIVEWATCH_INGEST_BURST": "100000"}
 
 
 async def sdk(status: LocalSupabaseStatus, seconds: float, folder: Path, *, quick: bool) -> None:
-    """All of it, against the app in a process of its own."""
-    token = await a_key(status)
+    """Run all measurements against the app in a separate process."""
+    token = await ingest_key(status)
     environment = {**project_settings(status, folder / "sdk"), **UNLIMITED}
     async with running(environment) as app:
         variables = {"LIVEWATCH_URL": app.url, "LIVEWATCH_KEY": token, "LIVEWATCH_SPOOL": str(folder / "loops.sqlite")}
@@ -42,8 +42,8 @@ async def sdk(status: LocalSupabaseStatus, seconds: float, folder: Path, *, quic
     print()
 
 
-async def a_key(status: LocalSupabaseStatus) -> str:
-    """An ingest key that the bench user makes."""
+async def ingest_key(status: LocalSupabaseStatus) -> str:
+    """Create an ingest key as the benchmark user; returns its token."""
     assert status.app_database_url
     assert status.demo_password
     async with (
@@ -51,13 +51,13 @@ async def a_key(status: LocalSupabaseStatus) -> str:
         Database(status.app_database_url) as database,
     ):
         identity = (await auth.sign_in(EMAIL, status.demo_password)).identity
-        return (await make_key(database, identity, ORG, name="Bench")).token.get_secret_value()
+        return (await create_key(database, identity, ORG, name="Bench")).token.get_secret_value()
 
 
 async def overhead(variables: Mapping[str, str], *, rounds: int) -> None:
-    """A loop of a million steps, in four ways; each round is compared with its own bare loop.
+    """Print the overhead of a loop of a million steps in four variants, each round relative to its own bare loop.
 
-    The fastest rounds are compared too: where the machine is noisy, they are what it disturbed least.
+    The fastest rounds are compared too, because a noisy machine affects them least.
     """
     output = await python(variables, "-m", "benchmarks.sdk_loops", "--steps", "1000000", "--rounds", str(rounds))
     times: dict[str, list[float]] = json.loads(output)
@@ -74,26 +74,26 @@ async def overhead(variables: Mapping[str, str], *, rounds: int) -> None:
 
 
 async def throughput(url: str, token: str, seconds: float) -> None:
-    """How much the ingest API takes from several programs that each wait for an answer."""
-    print(f"The ingest API with {CONNECTIONS} connections that wait for their answers, for {seconds:.0f} s each")
-    single = await asyncio.gather(*(asker(url, token, seconds, n, batch=None) for n in range(CONNECTIONS)))
-    told("single requests", [each for times in single for each in times], seconds, 1)
-    batches = await asyncio.gather(*(asker(url, token, seconds, n, batch=BATCH) for n in range(CONNECTIONS)))
-    told(f"batches of {BATCH}", [each for times in batches for each in times], seconds, BATCH)
+    """Print the throughput of the ingest API with several clients that each wait for the response."""
+    print(f"Ingest API with {CONNECTIONS} connections that wait for each response, {seconds:.0f} s per line")
+    single = await asyncio.gather(*(send_requests(url, token, seconds, n, batch=None) for n in range(CONNECTIONS)))
+    print_throughput("single requests", [each for times in single for each in times], seconds, 1)
+    batches = await asyncio.gather(*(send_requests(url, token, seconds, n, batch=BATCH) for n in range(CONNECTIONS)))
+    print_throughput(f"batches of {BATCH}", [each for times in batches for each in times], seconds, BATCH)
     print()
 
 
-def told(name: str, times: list[float], seconds: float, each: int) -> None:
-    """A line of throughput and waiting."""
+def print_throughput(name: str, times: list[float], seconds: float, each: int) -> None:
+    """Print a line with throughput and latency."""
     p50, p95 = statistics.median(times) * 1000, statistics.quantiles(times, n=20)[-1] * 1000
     rate = len(times) / seconds
     print(f"  {name:<16} {rate:7.0f} requests/s  {rate * each:7.0f} operations/s  p50 {p50:6.1f} ms  p95 {p95:6.1f} ms")
 
 
-async def asker(url: str, token: str, seconds: float, number: int, *, batch: int | None) -> list[float]:
-    """One connection that advances a stream of its own; the seconds that each answer took.
+async def send_requests(url: str, token: str, seconds: float, number: int, *, batch: int | None) -> list[float]:
+    """Advance a stream over one connection; returns the seconds of each request.
 
-    Bare HTTP: a client that costs as much as the server would be measured with it.
+    Uses plain sockets, because an HTTP client would use as much CPU as the server.
     """
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
@@ -129,7 +129,10 @@ async def asker(url: str, token: str, seconds: float, number: int, *, batch: int
 async def outage(
     status: LocalSupabaseStatus, environment: Mapping[str, str], token: str, folder: Path, *, is_killed: bool
 ) -> None:
-    """Updates that a program made while the app was away, delivered by the next, or by two with a kill -9."""
+    """Measure the delivery of updates that a program queued while the app was down.
+
+    The next process with the same queue delivers them; with `is_killed` it is killed halfway, and another continues.
+    """
     port = free_port()
     signal_type = "killed" if is_killed else "outage"
     variables = {
@@ -165,9 +168,9 @@ async def outage(
         await python(variables, "-c", deliver)
         taken = time.perf_counter() - began
         names = await arrived()
-    verdict = "once and in order" if names == [f"{n}" for n in range(UPDATES)] else f"NOT AS SENT: {len(names)} rows"
+    result = "once and in order" if names == [f"{n}" for n in range(UPDATES)] else f"NOT AS SENT: {len(names)} rows"
     way = f"an outage and a kill -9 after {before:,}" if is_killed else "an outage"
-    print(f"{UPDATES:,} updates after {way}: {verdict}, within {taken:.1f} s ({UPDATES / taken:,.0f}/s)")
+    print(f"{UPDATES:,} updates after {way}: {result}, within {taken:.1f} s ({UPDATES / taken:,.0f}/s)")
 
 
 async def start(variables: Mapping[str, str], *arguments: str) -> asyncio.subprocess.Process:
@@ -178,15 +181,15 @@ async def start(variables: Mapping[str, str], *arguments: str) -> asyncio.subpro
         cwd=ROOT,
         env={**inherited, "PYTHONPATH": str(ROOT / "sdk"), **variables},
         stdout=asyncio.subprocess.PIPE,
-        # That the app is away is what is wanted.
+        # Discards the warnings about the app being down, which is intended.
         stderr=asyncio.subprocess.DEVNULL,
     )
 
 
 async def python(variables: Mapping[str, str], *arguments: str) -> bytes:
-    """What a Python process with the SDK prints."""
+    """Run a Python process with the SDK; returns its output."""
     process = await start(variables, *arguments)
     output, _ = await process.communicate()
     if process.returncode:
-        raise RuntimeError(f"{arguments[:2]} ended with {process.returncode}")
+        raise RuntimeError(f"{arguments[:2]} exited with status {process.returncode}")
     return output

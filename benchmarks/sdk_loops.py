@@ -1,4 +1,4 @@
-"""What a loop costs, watched and not: a process of its own that reports to the app and prints its times as JSON."""
+"""CPU time of tracked and bare loops, measured in a separate process that prints the times as JSON."""
 
 import argparse
 import json
@@ -16,9 +16,9 @@ TEXT = b"livewatch" * 70
 
 
 def loop(items: Iterable[int]) -> float:
-    """Seconds of CPU, of all threads, for a body that is trivial, but not empty: about a microsecond.
+    """Run a loop with a body of about a microsecond; returns the CPU seconds of all threads.
 
-    Not by the clock: what else runs on the machine would be measured with it.
+    CPU time, unlike wall time, excludes other processes.
     """
     began = time.process_time()
     for _ in items:
@@ -33,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
     times: dict[str, list[float]] = {"bare": [], "track": [], "livewatch.tqdm": [], "tqdm": []}
     with open(os.devnull, "w") as nowhere:
-        # Narrow, since tqdm asks the terminal for its width otherwise.
+        # A fixed width, because tqdm otherwise queries the terminal.
         ways: dict[str, Callable[[Iterable[int]], Iterable[int]]] = {
             "bare": iter,
             "track": partial(livewatch.track, name="Overhead"),
@@ -44,7 +44,7 @@ def main() -> None:
             loop(way(range(arguments.steps // 10)))
         order = list(ways)
         for n in range(arguments.rounds):
-            # Each way at each place in turn: the machine is not the same from second to second.
+            # Rotates the order of the variants, because the speed of the machine varies over time.
             for name in order[n % len(order) :] + order[: n % len(order)]:
                 times[name].append(loop(ways[name](range(arguments.steps))))
     print(json.dumps(times))

@@ -1,4 +1,4 @@
-"""A browser window without a browser: takes a page, speaks NiceGUI's protocol, and does what the elements would do."""
+"""Simulated browser window: loads a page, speaks NiceGUI's protocol and behaves like Livewatch's elements."""
 
 import ast
 import asyncio
@@ -17,8 +17,8 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-ACK_INTERVAL = 3.0
-TIMEOUT = 30.0
+ACK_INTERVAL_SECONDS = 3.0
+TIMEOUT_SECONDS = 30.0
 ELEMENTS = re.compile(r"parseElements\(String\.raw`(.*?)`\)", re.DOTALL)
 QUERY = re.compile(r"^\s*query: (\{.*\}),$", re.MULTILINE)
 
@@ -26,12 +26,17 @@ OnApply = Callable[[list[Any], str | None], None]
 
 
 class SimulatedWindow:
-    """One page in one window, seen by somebody, until `close`.
+    """One visible page in one window, until `close`.
 
-    It follows NiceGUI 3.18 (templates/index.html, static/nicegui.js): the client id and the query come from the page,
-    the handshake is implied by the socket's query, messages are counted and acknowledged every 3 s. Of Livewatch's
-    elements it does what the server waits for: each reports `live` once it is there, the window reports `seen`, and
-    answers the probes of its frames. `on_apply` gets the batches and the status of each frame.
+    Follows NiceGUI 3.18 (templates/index.html, static/nicegui.js): the client id and the query come from the page, the
+    socket's query implies the handshake, and messages are counted and acknowledged every 3 s. Of Livewatch's elements
+    it implements what the server waits for: each element emits `live` when mounted, and the window emits `seen` and
+    answers the probes in its frames.
+
+    Args:
+        http: Client with a session cookie.
+        path: Path of the page.
+        on_apply: Called with the batches and the status of each frame.
     """
 
     def __init__(self, http: httpx.AsyncClient, path: str, *, on_apply: OnApply | None = None) -> None:
@@ -61,10 +66,10 @@ class SimulatedWindow:
         await self.close()
 
     async def open(self) -> None:
-        """Get the page, connect, and be seen; raises RuntimeError when the server does not take the handshake."""
+        """Load the page and connect; raises RuntimeError if the server rejects the page or the handshake."""
         answer = await self._http.get(self._path)
         if answer.status_code != httpx.codes.OK:
-            raise RuntimeError(f"{self._path} answers {answer.status_code}; is the session still good?")
+            raise RuntimeError(f"{self._path} returned status {answer.status_code}; is the session still valid?")
         query, self._elements = read_page(answer.text)
         self._client_id, self._next_message_id = query["client_id"], query["next_message_id"]
         tab = {"document_id": str(uuid4()), "tab_id": str(uuid4()), "old_tab_id": "null"}
@@ -84,25 +89,25 @@ class SimulatedWindow:
         await self._mount(self._elements)
 
     async def until_live(self, status: str = "connected") -> None:
-        """Wait until the page says that its rows are there and live; raises TimeoutError."""
-        async with asyncio.timeout(TIMEOUT):
+        """Wait until the page reports `status`, by default that its rows are live; raises TimeoutError."""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while self.status != status:
                 self._changed.clear()
                 await self._changed.wait()
 
     async def go(self, path: str) -> None:
-        """Follow a link within the page; returns once the new content has begun to arrive; raises TimeoutError."""
+        """Follow a link and wait for the first new content; raises TimeoutError."""
         listener = self._listener(0, "sub_pages_navigate")
         assert listener
         updates = self.updates
         await self._fire(0, listener, path)
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while self.updates == updates:
                 self._changed.clear()
                 await self._changed.wait()
 
     async def close(self, *, torn: bool = False) -> None:
-        """Close as a tab that is closed does, or without a word as a cable that is pulled; idempotent."""
+        """Close the window; `torn` drops the connection without a close handshake. Idempotent."""
         if self._reading:
             self._reading.cancel()
             with suppress(asyncio.CancelledError):
@@ -119,13 +124,13 @@ class SimulatedWindow:
     # Socket.IO 5 over Engine.IO 4: https://socket.io/docs/v4/socket-io-protocol
 
     async def _shake_hands(self, socket: ClientConnection) -> None:
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             if not str(await socket.recv()).startswith("0"):
                 raise RuntimeError("The server did not open an Engine.IO session.")
             await socket.send("40")
             answer = str(await socket.recv())
         if not answer.startswith("40"):
-            raise RuntimeError(f"The server refused the handshake: {answer[:200]}")
+            raise RuntimeError(f"The server rejected the handshake: {answer[:200]}")
 
     async def _read(self, socket: ClientConnection) -> None:
         acknowledged_at = time.monotonic()
@@ -141,7 +146,7 @@ class SimulatedWindow:
                         await self._show(*arguments[0])
                     else:
                         await self._take(event, arguments[0] if arguments else {})
-                if time.monotonic() - acknowledged_at > ACK_INTERVAL:
+                if time.monotonic() - acknowledged_at > ACK_INTERVAL_SECONDS:
                     acknowledged_at = time.monotonic()
                     await self._acknowledge()
 
@@ -154,7 +159,7 @@ class SimulatedWindow:
             self._acknowledged = self._next_message_id
             await self._emit("ack", {"next_message_id": self._next_message_id})
 
-    # What the page's script does
+    # Behaviour of the page's script
 
     async def _take(self, event: str, message: dict[str, Any]) -> None:
         id = message.get("_id")
@@ -183,12 +188,12 @@ class SimulatedWindow:
                     await self._fire(id, listener["listener_id"], {"visible": True})
 
     async def _fire(self, id: int, listener: str, *arguments: Any) -> None:
-        # The page stringifies each argument by itself, and Socket.IO the whole.
+        # The page serializes each argument, and Socket.IO the whole message again.
         texts = [json.dumps(argument) for argument in arguments]
         await self._emit("event", {"id": id, "listener_id": listener, "args": texts})
 
     async def _show(self, batches: list[Any], status: str | None, ack_id: int | None) -> None:
-        """What the window's root element does with a frame."""
+        """Handle a frame like the window's root element."""
         self.frames += 1
         self.patches += len(batches)
         if status:
@@ -206,9 +211,9 @@ class SimulatedWindow:
 
 
 def read_page(text: str) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
-    """The socket's query and the elements by id of a NiceGUI page; raises RuntimeError when it is none."""
+    """Parse a NiceGUI page; returns the socket's query and the elements by id. Raises RuntimeError for other pages."""
     elements, query = ELEMENTS.search(text), QUERY.search(text)
     if elements is None or query is None:
-        raise RuntimeError("That is no page of NiceGUI.")
+        raise RuntimeError("The response is not a NiceGUI page.")
     parsed = json.loads(html.unescape(elements[1]))
     return ast.literal_eval(query[1]), {int(id): element for id, element in parsed.items()}

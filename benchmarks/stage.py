@@ -1,4 +1,4 @@
-"""Where every measurement takes place: a local Supabase with an organisation at work, the app, and the baselines."""
+"""Environment of the benchmarks: an organisation with streams, sign-in, and the baselines' processes."""
 
 import asyncio
 import socket
@@ -21,7 +21,7 @@ ORG = UUID("00000000-0000-4000-8000-00000000bece")
 
 
 async def prepare(status: LocalSupabaseStatus) -> list[UUID]:
-    """An organisation of the bench user with streams that have far to go; returns the streams' ids."""
+    """Create an organisation of the benchmark user with streams; returns the streams' ids."""
     async with await psycopg.AsyncConnection.connect(
         status.database_url.get_secret_value(), autocommit=True
     ) as connection:
@@ -39,7 +39,7 @@ async def prepare(status: LocalSupabaseStatus) -> list[UUID]:
 
 
 async def sign_in(page: Page, status: LocalSupabaseStatus) -> None:
-    """Through the form, as a person does."""
+    """Sign in through the form in a browser."""
     assert status.demo_email
     assert status.demo_password
     await page.get_by_label("E-mail").fill(status.demo_email)
@@ -49,7 +49,7 @@ async def sign_in(page: Page, status: LocalSupabaseStatus) -> None:
 
 
 async def enter(http: httpx.AsyncClient, status: LocalSupabaseStatus) -> None:
-    """Sign in without a browser; the client keeps the cookie."""
+    """Sign in without a browser; the client stores the cookie."""
     assert status.demo_email
     assert status.demo_password
     form = {"email": status.demo_email, "password": status.demo_password.get_secret_value()}
@@ -60,7 +60,7 @@ async def enter(http: httpx.AsyncClient, status: LocalSupabaseStatus) -> None:
 async def baseline(
     name: str, status: LocalSupabaseStatus, command: Sequence[str] = ()
 ) -> AsyncIterator[tuple[str, int]]:
-    """Serve `benchmarks.<name>`, or what `command` starts, on a free port; gives its URL and process id."""
+    """Run `benchmarks.<name>`, or `command`, on a free port; yields its URL and process id."""
     port = free_port()
     url = status.database_url.get_secret_value()
     arguments = command or ("-m", f"benchmarks.{name}", "--org", str(ORG), "--database-url", url, "--port")
@@ -74,12 +74,12 @@ async def baseline(
 
 
 def memory(process: psutil.Process) -> float:
-    """Unique memory of the app's process, MiB."""
+    """Return the unique memory (USS) of a process in MiB."""
     return float(process.memory_full_info().uss) / 2**20
 
 
 def first_byte(url: str) -> None:
-    """Wait until a server answers; raises OSError when it does not within half a minute."""
+    """Wait until a server responds; raises OSError after 30 s."""
     deadline = time.perf_counter() + 30
     host, port = url.removeprefix("http://").split(":")
     while True:
@@ -95,7 +95,7 @@ def first_byte(url: str) -> None:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody has."""
+    """Return an unused port of the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

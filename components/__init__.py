@@ -1,1 +1,1 @@
-"""What a page is made of: elements, their looks, and the seam between a subscription and a browser window."""
+"""Components of pages: elements, their presentation, and the connection of subscriptions to browser windows."""

@@ -1,1 +1,1 @@
-"""The routes of the app, one module each."""
+"""Pages and HTTP routes of the app."""

@@ -43,7 +43,7 @@ def create_app(services: Services) -> FastAPI:
         dark=None,
         language="en-US",
         reconnect_timeout=RECONNECT_TIMEOUT_SECONDS,
-        # No values are bound: rows reach elements by message. The styles are the app's own.
+        # Rows reach elements by message instead of bindings, and the styles are the app's own.
         binding_refresh_interval=None,
         tailwind=False,
         show_welcome_message=False,

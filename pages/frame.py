@@ -1,4 +1,4 @@
-"""The frame around every page: one NiceGUI page whose content follows the URL, so that shell and feeds stay."""
+"""Frame of all pages: one NiceGUI page whose content follows the URL, so that shell and feeds persist."""
 
 from collections.abc import Callable
 from functools import partial
@@ -39,11 +39,11 @@ PAGES: dict[str, Callable[..., None]] = {
     "/streams/{id}": stream_page,
 }
 RESPONSE_TIMEOUT_SECONDS = 30.0
-"""Longest time until a page responds: reading the person's profile may wait for PostgreSQL's own timeouts."""
+"""Timeout for building a page; it exceeds PostgreSQL's timeouts, because reading the profile may wait for those."""
 
 
 def register_frame(services: Services) -> None:
-    """Serve every path that nothing else serves."""
+    """Register the frame for all paths without a route of their own."""
 
     async def frame(request: Request) -> None:
         theme = apply_theme()
@@ -62,7 +62,7 @@ def register_frame(services: Services) -> None:
             no_permission_panel("You have no access to this organisation", str(error))
             return
         except LivewatchError as error:
-            error_panel("This page cannot be shown now", str(error), retry_after=5)
+            error_panel("This page cannot be shown", str(error), retry_after=5)
             return
         if membership is None:
             new_organization_page(services, session, profile.name)

@@ -1,1 +1,1 @@
-"""What the app knows and does, without a user interface: nothing here imports nicegui."""
+"""Services of the app, without a user interface; no module imports nicegui."""

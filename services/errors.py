@@ -1,24 +1,24 @@
-"""The errors of the app's services, drawn as one tree.
+"""Error hierarchy of the app's services.
 
     LivewatchError
     ├── ConfigurationError      a setting is missing, malformed or unsafe
-    ├── AuthError               who somebody is
+    ├── AuthError               authentication failed
     │   ├── WrongCredentials    e-mail and password do not match
-    │   ├── SessionExpired      sign in again
-    │   └── AuthUnavailable     the Auth server did not answer
-    ├── PermissionDenied        the database's row-level security said no
-    ├── NotFound                no such row, or none that this user may see
-    ├── DatabaseUnavailable     PostgreSQL did not answer in time
-    ├── IngestRefused           a program's report was not taken, with the reason as a code
+    │   ├── SessionExpired      the session has ended or was revoked
+    │   └── AuthUnavailable     the Auth server did not respond
+    ├── PermissionDenied        row-level security rejected a statement or a subscription
+    ├── NotFound                no such row, or none that the user may see
+    ├── DatabaseUnavailable     PostgreSQL did not respond in time
+    ├── IngestRefused           an ingest API request was rejected, with an error code
     └── FeedError               a Realtime channel could not be opened or was lost
-        └── FeedRefused         the server answered, and said no
+        └── FeedRefused         Realtime rejected the join
 
-Each message is a sentence that names what failed, the offending value and the next step, and never holds a secret.
+Each message names what failed, the offending value and the next step. Messages never contain secrets.
 """
 
 
 class LivewatchError(Exception):
-    """Base of every error that the app's services raise on purpose."""
+    """Base class of all errors that the app's services raise."""
 
 
 class ConfigurationError(LivewatchError):
@@ -26,37 +26,41 @@ class ConfigurationError(LivewatchError):
 
 
 class AuthError(LivewatchError):
-    """Something about who a person is."""
+    """Authentication failed."""
 
 
 class WrongCredentials(AuthError):
-    """E-mail and password do not match; which of the two is never told."""
+    """E-mail and password do not match; the message does not reveal which one is wrong."""
 
 
 class SessionExpired(AuthError):
-    """The session has ended or was revoked; signing in again helps."""
+    """The session has ended or was revoked; the user must sign in again."""
 
 
 class AuthUnavailable(AuthError):
-    """The Auth server did not answer; trying again later helps."""
+    """The Auth server did not respond; the call may be retried."""
 
 
 class PermissionDenied(LivewatchError):
-    """Row-level security refused a write, or a subscription on a topic."""
+    """Row-level security rejected a statement, or a subscription to a topic."""
 
 
 class NotFound(LivewatchError):
-    """There is no such row, or none that this user may see."""
+    """No such row exists, or none that the user may see."""
 
 
 class DatabaseUnavailable(LivewatchError):
-    """PostgreSQL did not answer in time."""
+    """PostgreSQL did not respond in time."""
 
 
 class IngestRefused(LivewatchError):
-    """A report over the ingest API was not taken; `code` is one of `services.ingest.Code`.
+    """An ingest API request was rejected.
 
-    `field` names what of the report is wrong, where it is one; `retry_after` is in seconds.
+    Args:
+        code: One of `services.ingest.Code`.
+        message: Sentence for the client.
+        field: Name of the invalid field, if the failure is about one.
+        retry_after: Seconds after which the client may retry; None if a retry cannot succeed.
     """
 
     def __init__(self, code: str, message: str, *, field: str | None = None, retry_after: float | None = None) -> None:
@@ -71,4 +75,4 @@ class FeedError(LivewatchError):
 
 
 class FeedRefused(FeedError):
-    """Realtime answered the join with an error; its reason is in the message."""
+    """Realtime rejected the join; the message contains its reason."""

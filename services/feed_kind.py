@@ -1,10 +1,10 @@
-"""By what Realtime tells of changes."""
+"""Realtime's delivery mechanism for changes."""
 
 from enum import StrEnum
 
 
 class FeedKind(StrEnum):
-    """The value of LIVEWATCH_FEED."""
+    """Delivery mechanism that LIVEWATCH_FEED selects."""
 
     BROADCAST = "broadcast"
     POSTGRES_CHANGES = "postgres_changes"

@@ -1,11 +1,11 @@
-"""What the Realtime plans of hosted Supabase allow."""
+"""Realtime limits of the hosted Supabase plans."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Plan(StrEnum):
-    """A plan by its name; a local Supabase keeps to the limits of the free one."""
+    """A Supabase plan; the local Supabase applies the limits of the free plan."""
 
     FREE = "free"
     PRO = "pro"
@@ -16,9 +16,12 @@ class Plan(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanLimits:
-    """Connections and channels at a time; messages (each delivery is one) a second, averaged.
+    """Limits of a plan. Source: https://supabase.com/docs/guides/realtime/limits
 
-    Source: https://supabase.com/docs/guides/realtime/limits
+    Args:
+        connections: Maximum concurrent connections.
+        messages_per_second: Maximum average rate; each delivery to a client counts as one message.
+        channels_per_connection: Maximum concurrent channels of one connection.
     """
 
     connections: int

@@ -1,4 +1,4 @@
-"""The typed environment, read once at start."""
+"""Typed settings from the environment, read once at startup."""
 
 from enum import StrEnum
 from ipaddress import ip_network
@@ -14,7 +14,7 @@ from services.plan import Plan
 
 
 class LogFormat(StrEnum):
-    """The value of LIVEWATCH_LOG; `auto` is console output on a terminal, and JSON elsewhere."""
+    """Log format of LIVEWATCH_LOG; `auto` selects console output on a terminal and JSON elsewhere."""
 
     AUTO = "auto"
     CONSOLE = "console"
@@ -25,10 +25,10 @@ HOSTED_VARIABLES = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "DATABASE_URL")
 
 
 class Settings(BaseSettings):
-    """What the environment (or a `.env` beside main.py) says.
+    """Settings from environment variables, or from a `.env` file next to main.py.
 
-    With none of SUPABASE_URL, SUPABASE_ANON_KEY and DATABASE_URL the app starts its own local Supabase under
-    `data`; with all three it uses that project. DATABASE_URL must log in as the `livewatch_app` role.
+    Without SUPABASE_URL, SUPABASE_ANON_KEY and DATABASE_URL the app starts a local Supabase whose data is in `data`.
+    With all three it uses that project. DATABASE_URL must log in as the role `livewatch_app`.
     """
 
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
@@ -68,22 +68,24 @@ class Settings(BaseSettings):
             try:
                 ip_network(each, strict=False)
             except ValueError as error:
-                raise ValueError(f"LIVEWATCH_TRUSTED_PROXIES names {each!r}, which is no address or network") from error
+                raise ValueError(
+                    f"LIVEWATCH_TRUSTED_PROXIES contains {each!r}, which is not an IP address or CIDR network"
+                ) from error
         return self
 
     @property
     def proxies(self) -> list[str]:
-        """The addresses and networks of proxies whose word on who calls, and by TLS or not, is taken."""
+        """Trusted reverse proxies (IPs or CIDRs) for `X-Forwarded-*`."""
         return [each.strip() for each in self.trusted_proxies.split(",") if each.strip()]
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the app brings its own Supabase."""
+        """Whether the app starts its own local Supabase."""
         return self.supabase_url is None
 
 
 def read_settings() -> Settings:
-    """Read the environment; raises ConfigurationError with one sentence a problem."""
+    """Read the settings from the environment; raises ConfigurationError that lists every problem."""
     try:
         return Settings()
     except ValidationError as error:
@@ -91,4 +93,4 @@ def read_settings() -> Settings:
         for problem in error.errors(include_input=False, include_url=False):
             name = ".".join(str(part) for part in problem["loc"])
             problems.append(f"{name}: {problem['msg']}" if name else problem["msg"])
-        raise ConfigurationError("The settings do not fit. " + "; ".join(problems) + ".") from error
+        raise ConfigurationError("Invalid settings: " + "; ".join(problems) + ".") from error

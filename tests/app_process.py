@@ -1,4 +1,4 @@
-"""The app as a user starts it: `main.py` in a process of its own, its console read line by line."""
+"""App process for tests: runs `main.py` and reads its console line by line."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ OURS = ("LIVEWATCH_", "SUPABASE_", "DATABASE_URL")
 
 
 class AppProcess:
-    """A running app; `url` is where it serves, `lines` what it printed. Its console is read until it ends."""
+    """Running app; `url` is its address, `lines` its console output, which is read until the process ends."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -37,20 +37,20 @@ class AppProcess:
         return self._address.result()
 
     async def ready(self) -> None:
-        """Wait for the address; fails with the console when the app ends instead."""
+        """Wait for the address; fails with the console output if the app exits instead."""
         ends: set[asyncio.Future[Any]] = {self._address, self._reading}
         await asyncio.wait(ends, timeout=deadline(START_TIMEOUT), return_when=asyncio.FIRST_COMPLETED)
         assert self._address.done(), "the app did not start:\n" + "\n".join(self.lines)
 
     async def ended(self) -> int:
-        """Wait for the end; returns the exit code."""
+        """Wait for the exit of the process; returns the exit code."""
         async with asyncio.timeout(deadline(STOP_TIMEOUT)):
             await self._reading
             return await self.process.wait()
 
     async def stop(self) -> int:
-        """Ctrl-C; returns the exit code."""
-        # Not `send_signal`, which would reap the process behind asyncio's back.
+        """Send SIGINT and wait for the exit; returns the exit code."""
+        # `send_signal` would reap the process without asyncio noticing.
         if self.process.returncode is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGINT)
@@ -65,7 +65,7 @@ class AppProcess:
 
 
 def project_settings(status: LocalSupabaseStatus, data: Path) -> dict[str, str]:
-    """The settings that point an app at a Supabase, as at any project."""
+    """Return the environment that points an app at a Supabase project."""
     assert status.app_database_url
     return {
         "SUPABASE_URL": status.api_url,
@@ -78,7 +78,7 @@ def project_settings(status: LocalSupabaseStatus, data: Path) -> dict[str, str]:
 async def launch(
     environment: Mapping[str, str], *, root: Path = ROOT, command: Sequence[str] = ("main.py",)
 ) -> AppProcess:
-    """Start `main.py`, or another way in, with these settings and none of the caller's; it is the caller's to stop."""
+    """Start `main.py`, or `command`, with exactly these settings; the caller must stop it."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -97,7 +97,7 @@ async def launch(
 async def running(
     environment: Mapping[str, str], *, root: Path = ROOT, command: Sequence[str] = ("main.py",)
 ) -> AsyncIterator[AppProcess]:
-    """An app that is ready, and stopped at the end."""
+    """Start an app, wait until it is ready, and stop it at the end."""
     app = await launch(environment, root=root, command=command)
     try:
         await app.ready()

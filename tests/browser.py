@@ -1,4 +1,4 @@
-"""Finds a Chromium for the tests: the system's, else Playwright's; as a module it installs one if need be."""
+"""Chromium for the tests: the system's, else Playwright's; as a module it installs one if necessary."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ NO_FRAMES = """
     }`);
     document.adoptedStyleSheets.push(sheet);
 """
-"""A script for a page to which nothing comes that browsers do with a frame: every motion stays at its beginning."""
+"""Init script for a browser that never paints: no animation frames, and motion stays at its start."""
 SEE = """(elements) => elements.map((element) => {
     let opacity = 1;
     for (let each = element; each; each = each.parentElement) opacity *= getComputedStyle(each).opacity;
@@ -47,7 +47,7 @@ SEE = """(elements) => elements.map((element) => {
     const isThere = width > 0 && height > 0 && getComputedStyle(element).visibility === "visible";
     return { text: element.innerText.trim(), isSeen: isThere && isInside && opacity === 1 };
 })"""
-"""A function for the page: the text of each element, and whether all of it can be seen as things stand."""
+"""Page function: returns the text of each element, and whether it is fully visible."""
 ADVICE = (
     "No Chromium was found for the browser tests. Install one with your system's package manager "
     "(apt-get install chromium), or with: .venv/bin/python -m playwright install chromium"
@@ -55,7 +55,7 @@ ADVICE = (
 
 
 def find() -> str | None:
-    """The path of a Chromium, or None."""
+    """Return the path of a Chromium, or None."""
     for name in NAMES:
         if path := shutil.which(name):
             return path
@@ -65,7 +65,7 @@ def find() -> str | None:
 
 
 def install() -> None:
-    """Install one: by apt where that is possible without asking, else by Playwright."""
+    """Install Chromium: by apt where that works without a prompt, else by Playwright."""
     if shutil.which("apt-get") and os.geteuid() == 0:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (["update", "-qq"], ["install", "-y", "-qq", "chromium"]):
@@ -75,28 +75,28 @@ def install() -> None:
 
 
 async def new_context(browser: Browser, **options: Any) -> BrowserContext:
-    """A context whose actions and navigations have a deadline of this machine's; the caller closes it."""
+    """Open a context whose actions and navigations use this machine's deadline; the caller closes it."""
     context = await browser.new_context(**options)
     context.set_default_timeout(milliseconds(ACTION_SECONDS))
     return context
 
 
 async def without_frames(browser: Browser, url: str) -> BrowserContext:
-    """A context whose pages never get a frame, as in a browser that has no time to paint."""
+    """Open a context whose pages never get an animation frame, as in a browser that has no time to paint."""
     context = await new_context(browser, base_url=url, viewport={"width": 1440, "height": 900})
     await context.add_init_script(NO_FRAMES)
     return context
 
 
 async def seen(*locators: Locator) -> list[str]:
-    """The text of each element; fails if one is transparent, hidden or outside of the window."""
+    """Return the text of each element; fails if one is transparent, hidden or outside the window."""
     found = [each for locator in locators for each in await locator.evaluate_all(SEE)]
     assert all(each["isSeen"] for each in found), found
     return [each["text"] for each in found]
 
 
 async def leave(context: BrowserContext) -> None:
-    """Make a context as new for the next test, but for its pages and what they loaded."""
+    """Reset a context for the next test, but keep its pages and their loaded scripts."""
     for page in context.pages:
         await page.unroute_all()
         if page.url.startswith("http"):
@@ -106,7 +106,7 @@ async def leave(context: BrowserContext) -> None:
 
 
 def main() -> int:
-    """Make sure that there is one; the exit code is 1 when there is not."""
+    """Ensure that a Chromium is installed; returns exit code 1 if it is not."""
     if find() is None:
         print("Installing Chromium for the browser tests", flush=True)
         install()

@@ -1,4 +1,4 @@
-"""What tests share: one local Supabase a session, whose people and organisations each test makes anew; a browser."""
+"""Shared fixtures: one local Supabase per session, in which each test creates users and organisations; a browser."""
 
 import asyncio
 import functools
@@ -28,12 +28,12 @@ from tests.world import World
 
 pytest_plugins = ["tests.failures"]
 GRACE_SECONDS = 30
-"""Time for the fixtures of a test that was cancelled."""
+"""Additional time for the fixtures of a cancelled test."""
 MAX_TEST_SECONDS = 420
 PRODUCT_TIMEOUTS = {
-    client: ["TIMEOUT"],
-    database: ["CONNECT_TIMEOUT"],
-    readiness: ["TIMEOUT"],
+    client: ["REQUEST_TIMEOUT_SECONDS"],
+    database: ["CONNECT_TIMEOUT_SECONDS"],
+    readiness: ["CHECK_TIMEOUT_SECONDS"],
     link: ["JOIN_TIMEOUT_SECONDS"],
     supervisor: ["PROBE_TIMEOUT_SECONDS", "HANDOVER_TIMEOUT_SECONDS"],
 }
@@ -44,7 +44,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test a timeout. One with an event loop is cancelled in it, so that the loop stays fit for the next."""
+    """Add a timeout to every test; an async test is cancelled inside its event loop, which later tests reuse."""
     limit = min(deadline(TEST_SECONDS), MAX_TEST_SECONDS)
     for item in items:
         if item.get_closest_marker("timeout") is None:
@@ -64,7 +64,7 @@ def _limited(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[.
 
 @pytest.fixture(scope="session", autouse=True)
 def unhurried_product() -> Iterator[None]:
-    """What the product gives up on in this process, it gives up on for a fault and not because the machine is busy."""
+    """Extend the product's timeouts in this process, so that they expire for faults and not on a busy machine."""
     with pytest.MonkeyPatch.context() as patch:
         for module, names in PRODUCT_TIMEOUTS.items():
             for name in names:
@@ -75,7 +75,7 @@ def unhurried_product() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 async def world() -> AsyncIterator[World]:
-    # Beside pytest's own folder, which every pytest session of root closes to the user of PostgreSQL.
+    # Outside pytest's own folder, which is not accessible to PostgreSQL's user if pytest runs as root.
     folder = TemporaryDirectory(prefix="livewatch-", ignore_cleanup_errors=True)
     data = Path(folder.name) / "data"
     async with (
@@ -90,7 +90,7 @@ async def world() -> AsyncIterator[World]:
 
 @pytest.fixture(params=list(FeedKind))
 async def realtime(world: World, request: pytest.FixtureRequest) -> AsyncIterator[RealtimeService]:
-    """A service of the test's own over the shared world; each test runs on every transport."""
+    """Yield a service over the shared world for one test; each test runs with every transport."""
     transport = TRANSPORTS[request.param](url=world.status.api_url, key=world.status.anon_key)
     async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.2) as service:
         yield service
@@ -98,7 +98,7 @@ async def realtime(world: World, request: pytest.FixtureRequest) -> AsyncIterato
 
 @pytest.fixture
 async def proxy(world: World) -> AsyncIterator[TcpProxy]:
-    """A line to the world's API host that a test may cut, freeze and slow."""
+    """Yield a proxy to the world's API that a test may cut, freeze and slow down."""
     async with TcpProxy(world.status.api_url) as proxy:
         yield proxy
 

@@ -1,4 +1,4 @@
-"""Failures that can be read: a pytest plugin that trims each to its cause and its last lines, 60 in all at most."""
+"""Pytest plugin that shortens each failure to its cause and last lines, 60 lines at most."""
 
 from collections.abc import Generator, Iterable
 
@@ -11,12 +11,12 @@ CAUSE_LINES = 8
 OUTPUT_LINES = 30
 MAX_LINE_LENGTH = 300
 OUTPUTS = ("Captured log", "Captured stderr", "Captured stdout")
-"""Which output comes first when there is more than fits."""
+"""Order of the output sections when not all of them fit."""
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Trim the report of each phase of a test, in the process that ran it."""
+    """Shorten the report of each phase of a test, in the process that ran it."""
     report = yield
     trim(report)
     return report
@@ -24,7 +24,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Trim the report of a module that cannot be imported."""
+    """Shorten the report of a module that cannot be imported."""
     report = yield
     trim(report)
     return report
@@ -37,12 +37,12 @@ def trim(report: pytest.TestReport | pytest.CollectReport) -> None:
         phase = report.when if isinstance(report, pytest.TestReport) else ""
         report.sections = list(last_lines(report.sections, phase))
     elif report.when == "teardown":
-        # It would be printed with the failure that came before.
+        # Otherwise it would be printed with the previous failure.
         report.sections = []
 
 
 def trimmed_traceback(report: pytest.TestReport | pytest.CollectReport) -> ExceptionChainRepr:
-    """The first lines, and those around the beginning of the cause; as a representation that xdist can pass on."""
+    """Return the first lines and those around the cause, in a form that xdist can serialize."""
     lines = [line[:MAX_LINE_LENGTH] for line in report.longreprtext.splitlines()]
     if len(lines) > TRACE_LINES:
         end = min(len(lines), _cause(lines) + CAUSE_LINES)
@@ -54,13 +54,13 @@ def trimmed_traceback(report: pytest.TestReport | pytest.CollectReport) -> Excep
 
 
 def _cause(lines: list[str]) -> int:
-    """Where the message of the last exception begins: its lines are marked by an E."""
+    """Return the index of the last exception's message, whose lines are marked by an E."""
     marked = {index for index, line in enumerate(lines) if line.startswith("E ")}
     return max((index for index in marked if index - 1 not in marked), default=len(lines))
 
 
 def last_lines(sections: Iterable[tuple[str, str]], phase: str) -> Iterable[tuple[str, str]]:
-    """The last lines of what was logged and printed in one phase; the logs first where not all fits."""
+    """Return the last lines of the logs and the output of one phase; logs first if not all fit."""
     left = OUTPUT_LINES
     mine = [(title, text) for title, text in sections if title.endswith(phase)]
     for kind in OUTPUTS:
@@ -72,7 +72,7 @@ def last_lines(sections: Iterable[tuple[str, str]], phase: str) -> Iterable[tupl
 
 
 def _crash(report: pytest.TestReport | pytest.CollectReport, lines: list[str]) -> ReprFileLocation:
-    """Where it failed, with one line for the summary at the end."""
+    """Location of the failure, with one line for the final summary."""
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None:
         return ReprFileLocation(path=report.nodeid, lineno=0, message=lines[-1] if lines else "")

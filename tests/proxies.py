@@ -1,4 +1,4 @@
-"""Faults on the way to a server: a TCP proxy that cuts, freezes and slows; a WebSocket proxy that rewrites frames."""
+"""Network faults: a TCP proxy that cuts, freezes and slows down, and a WebSocket proxy that rewrites frames."""
 
 import asyncio
 import struct
@@ -16,7 +16,7 @@ CHUNK = 16 * 1024
 
 
 class TcpProxy:
-    """Forwards bytes to a server, until told to fail. `delay` in seconds and `rate` in bytes a second, each way."""
+    """Forwards bytes to a server until told to fail; `delay` is in seconds, `rate` in bytes per second, each way."""
 
     def __init__(self, url: str) -> None:
         target = urlsplit(url)
@@ -38,7 +38,7 @@ class TcpProxy:
 
     @property
     def connections(self) -> int:
-        """Open connections, both sides counted."""
+        """Number of open connections, counting both sides."""
         return len(self._writers)
 
     async def __aenter__(self) -> Self:
@@ -67,7 +67,7 @@ class TcpProxy:
             self._port = self._server.sockets[0].getsockname()[1]
 
     def reset(self) -> None:
-        """Reset every connection (RST, no farewell); new ones are accepted."""
+        """Reset every connection by RST, without a close handshake; new ones are accepted."""
         for writer in list(self._writers):
             if socket := writer.get_extra_info("socket"):
                 with suppress(OSError):
@@ -75,11 +75,11 @@ class TcpProxy:
             writer.transport.abort()
 
     def freeze(self) -> None:
-        """Half-open: connections stay and nothing passes any more, without a word."""
+        """Stop forwarding silently; connections stay half-open."""
         self._flowing.clear()
 
     def thaw(self) -> None:
-        """Let pass again what was held."""
+        """Forward again, including the bytes received while frozen."""
         self._flowing.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -104,7 +104,7 @@ class TcpProxy:
                     each.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forward until the end. What arrives while something is under way is under way too: a delay is no dam."""
+        """Forward until the end; bytes are read while others are delayed, so that a delay does not limit the rate."""
         clock = asyncio.get_running_loop().time
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=64)
 
@@ -126,11 +126,11 @@ class TcpProxy:
 
 
 Rewrite = Callable[[str], list[str]]
-"""Takes a frame from the server, returns what the client gets instead."""
+"""Receives a frame from the server and returns the frame for the client."""
 
 
 class FrameProxy:
-    """Passes WebSocket frames between a Realtime client and server; `rewrite` may change those from the server."""
+    """Forwards WebSocket frames between a Realtime client and server; `rewrite` may change those from the server."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -143,11 +143,11 @@ class FrameProxy:
 
     @property
     def connections(self) -> int:
-        """Open connections of clients."""
+        """Number of open client connections."""
         return len(self._clients)
 
     async def inject(self, frame: str) -> None:
-        """Send a frame to every client as if the server had."""
+        """Send a frame to every client, as if from the server."""
         for client in self._clients:
             await client.send(frame)
 
@@ -159,7 +159,7 @@ class FrameProxy:
     @classmethod
     @asynccontextmanager
     async def to(cls, url: str) -> AsyncIterator[Self]:
-        """A proxy to the Realtime server at `url`."""
+        """Run a proxy to the Realtime server at `url`."""
         proxy = cls()
 
         async def handle(client: ServerConnection) -> None:
@@ -167,7 +167,7 @@ class FrameProxy:
             proxy._clients.add(client)
             upstream_url = url.replace("http", "ws", 1) + client.request.path
             try:
-                # What waits unread must not stop the reading: a close would not be heard, and waited for 10 s.
+                # A full buffer must not stop the reader, which would miss a close and wait 10 s for it.
                 async with (
                     connect(upstream_url, max_size=None, max_queue=None) as upstream,
                     asyncio.TaskGroup() as group,

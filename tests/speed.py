@@ -1,4 +1,4 @@
-"""Deadlines of the app's tests, scaled by the speed of the machine and the load on it."""
+"""Deadlines of the app's tests, scaled by the speed of the machine and its load."""
 
 import time
 from collections.abc import Callable
@@ -15,17 +15,17 @@ TEST_SECONDS = 90.0
 
 
 def milliseconds(seconds: float) -> float:
-    """A deadline as Playwright takes it."""
+    """Return a deadline in milliseconds, for Playwright."""
     return deadline(seconds) * 1000
 
 
 def relax_assertions() -> None:
-    """Give Playwright's `expect` a deadline of this machine's."""
+    """Set this machine's deadline as the timeout of Playwright's `expect`."""
     expect.set_options(timeout=milliseconds(ASSERTION_SECONDS))
 
 
 def wait_until(condition: Callable[[], object], *, within: float = 10.0, what: str = "") -> None:
-    """Block until the condition holds; fails with `what` (or the condition) when it does not by the deadline.
+    """Block until the condition holds; fails with `what` (or the condition) at the deadline.
 
     For tests without an event loop; others await `tests.world.until`.
     """

@@ -1,4 +1,4 @@
-"""The structure of the sources: import directions between folders, rooms per folder, and nothing at import."""
+"""Structure of the sources: import directions between folders, modules per folder, and no side effects at import."""
 
 import ast
 import functools
@@ -54,7 +54,7 @@ LAYERS = (
     "pages.frame",
     "pages.app",
 )
-"""Every folder, and every module beside folders, from bottom to top: each imports only what stands before it."""
+"""Folders and top-level modules from bottom to top; each imports only those before it."""
 PACKAGES = ("services", "components", "pages")
 SDK = ROOT / "sdk"
 SDK_LAYERS = (
@@ -115,10 +115,10 @@ def dotted(path: Path, root: Path = ROOT) -> str:
 
 @functools.cache
 def tree(path: Path) -> ast.Module:
-    """The syntax of a file.
+    """Parse a file.
 
-    Python 3.11 cannot parse within a parse, and the collection of another test's lost task does: its traceback is
-    logged, and for its carets the line is parsed. So no garbage is collected meanwhile.
+    Garbage collection is disabled, because Python 3.11 cannot parse recursively: collecting a lost task of another test
+    logs its traceback, which parses source lines.
     """
     gc.disable()
     try:
@@ -128,7 +128,7 @@ def tree(path: Path) -> ast.Module:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The dotted names that a file imports, wherever in it and under TYPE_CHECKING, too."""
+    """Return the dotted names that a file imports, at any level and under TYPE_CHECKING."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -146,7 +146,7 @@ def ours(path: Path) -> set[str]:
 
 
 def layer(name: str, layers: Sequence[str] = LAYERS) -> str:
-    """The layer that a module belongs to."""
+    """Return the layer of a module."""
     return max((each for each in layers if name == each or name.startswith(f"{each}.")), key=len, default="")
 
 
@@ -265,7 +265,7 @@ def test_no_test_is_longer_than_fifty_lines() -> None:
 
 
 def test_every_wait_of_a_test_has_a_deadline_of_this_machine() -> None:
-    """Times that were right on another machine fail on a busy one: see tests/speed.py."""
+    """Fixed times fail on a busy machine; see tests/speed.py."""
     for path in modules("tests"):
         for node in ast.walk(tree(path)):
             if not isinstance(node, ast.Call):

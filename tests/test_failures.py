@@ -1,4 +1,4 @@
-"""How a failing test of this suite prints."""
+"""Printed failures of this test suite."""
 
 import subprocess
 import sys
@@ -46,7 +46,7 @@ async def test_after():
 
 
 def printed(tmp_path: Path, code: str, *options: str) -> list[str]:
-    """What pytest prints with this suite's configuration and plugin."""
+    """Run pytest with this suite's configuration and plugin; returns its output."""
     (tmp_path / "conftest.py").write_text(PLUGIN)
     (tmp_path / "test_it.py").write_text(code)
     config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path)]

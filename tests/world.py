@@ -1,4 +1,4 @@
-"""A world to test in: a real local Supabase with organisations and people, made through the front door."""
+"""Test world: a real local Supabase with organisations and users, created through its public APIs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ CONNECTIONS = 10
 
 @dataclass(eq=False, kw_only=True)
 class Person:
-    """A signed-in user; also a Subscriber."""
+    """Signed-in user, who is also a Subscriber."""
 
     email: str
     password: str
@@ -41,7 +41,7 @@ class Person:
 
 
 class World:
-    """Makes organisations and people, and writes as the database's owner, as a job outside of the app would."""
+    """Creates organisations and users, and writes as the database's owner, like a job outside the app."""
 
     def __init__(self, data: Path, local: LocalSupabase, auth: Auth, database: Database) -> None:
         """Close with `aclose`."""
@@ -75,7 +75,7 @@ class World:
 
     async def person(self, *orgs: UUID, role: Role = Role.OPERATOR) -> Person:
         email, password = f"{uuid4().hex[:12]}@example.org", uuid4().hex
-        # Signing up opens a session too, and hashes the password once where an admin and a sign-in do so twice.
+        # Signing up also opens a session, and hashes the password once instead of twice.
         answer = await self._http.post(
             f"{self.status.api_url}/auth/v1/signup", json={"email": email, "password": password}
         )
@@ -92,21 +92,21 @@ class World:
         return person
 
     async def sql(self, statement: str, *values: Any) -> list[Any]:
-        """Run a statement as the owner; returns the rows if there are any."""
+        """Run a statement as the owner; returns the rows, if any."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(statement.encode(), values)
             return await cursor.fetchall() if cursor.description else []
 
     async def insert(self, row: Row, *, by: Person) -> None:
-        """Insert as a person, under row-level security."""
+        """Insert as a user, under row-level security."""
         async with self.database.as_user(by.identity) as session:
             session.add(row)
 
 
 async def until(condition: Callable[[], object | Awaitable[object]], *, within: float = 5.0, what: str = "") -> None:
-    """Wait until the condition holds; fails with `what` (or the condition's name) when it does not by the deadline.
+    """Wait until the condition holds; fails with `what` (or the condition's name) at the deadline.
 
-    `within` is in seconds of a quiet machine.
+    `within` is in seconds on an idle machine.
     """
     ends_at = asyncio.get_running_loop().time() + deadline(within)
     while True:

@@ -1,1 +1,1 @@
-"""The custom elements: each a Python class with its browser code and styles beside it."""
+"""Custom elements: each a Python class with its JavaScript and styles next to it."""

@@ -1,1 +1,1 @@
-"""What a row, a status and a time become on the page: JSON values and text."""
+"""Presentation of rows, statuses and times as JSON values and text."""

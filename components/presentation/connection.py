@@ -1,4 +1,4 @@
-"""The status of a feed as the fields of a connection chip."""
+"""Presentation of a feed's status as the fields of a connection chip."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from services.realtime.status import FeedStatus
 
 
 def present_connection(status: FeedStatus) -> dict[str, Any]:
-    """The fields of a chip: times in epoch milliseconds, `lag_ms` in milliseconds."""
+    """Return the fields of a chip; times are in epoch milliseconds, `lag_ms` is in milliseconds."""
     return {
         "status": status.status.value,
         "cause": status.cause,

@@ -1,4 +1,4 @@
-"""One row in full, as the fields of the details beside a list."""
+"""Presentation of a row as the fields of a `Details` element."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -10,34 +10,34 @@ from components.presentation.rows import Fields, present_pace, present_reachabil
 from components.presentation.time import epoch_ms
 from services.entities import AGENTS, SCANS, AcquisitionScan, AgentExecution, Entity, R
 
-FactKind = Literal["text", "time", "duration", "number", "percent", "code"]
+FieldKind = Literal["text", "time", "duration", "number", "percent", "code"]
 HIDDEN_FIELDS = {"org_id", "version", "status", "ingest_key", "heartbeat_interval", "rate_window", "progress_interval"}
-"""Fields that the details derived from a model leave out."""
+"""Model fields that default details omit."""
 
 
-class Fact(TypedDict):
-    """One labelled value: times in epoch milliseconds, durations in milliseconds; None is shown as a dash."""
+class DetailField(TypedDict):
+    """Labelled value; times are in epoch milliseconds, durations in milliseconds, and None is shown as a dash."""
 
     key: str
     label: str
-    kind: FactKind
+    kind: FieldKind
     value: Any
 
 
 def present_agent_details(row: AgentExecution) -> Fields:
-    """An agent execution in full."""
+    """Return the details of an agent execution."""
     return {
         "title": row.agent_name,
         "status": row.status.value,
         "stream_id": str(row.stream_id),
         "running_since": epoch_ms(row.started_at) if row.completed_at is None else None,
-        "facts": [
-            _fact("agent_id", "Agent", "code", row.agent_id),
-            _fact("id", "Run", "code", str(row.id)),
-            _fact("created_at", "Created", "time", epoch_ms(row.created_at)),
-            _fact("started_at", "Started", "time", epoch_ms(row.started_at)),
-            _fact("completed_at", "Ended", "time", epoch_ms(row.completed_at)),
-            _fact("duration_ms", "Duration", "duration", row.duration_ms),
+        "fields": [
+            _field("agent_id", "Agent", "code", row.agent_id),
+            _field("id", "Run", "code", str(row.id)),
+            _field("created_at", "Created", "time", epoch_ms(row.created_at)),
+            _field("started_at", "Started", "time", epoch_ms(row.started_at)),
+            _field("completed_at", "Ended", "time", epoch_ms(row.completed_at)),
+            _field("duration_ms", "Duration", "duration", row.duration_ms),
         ],
         "texts": _texts(("Error", row.error), ("Output", row.output_summary), ("Input", row.input_summary)),
         "steps": [],
@@ -46,7 +46,7 @@ def present_agent_details(row: AgentExecution) -> Fields:
 
 
 def present_scan_details(row: AcquisitionScan) -> Fields:
-    """A scan in full."""
+    """Return the details of a scan."""
     steps = [step_name(step) for step in row.steps]
     return {
         "title": row.name,
@@ -54,13 +54,13 @@ def present_scan_details(row: AcquisitionScan) -> Fields:
         "stream_id": str(row.stream_id) if row.stream_id else None,
         "running_since": epoch_ms(row.started_at) if row.completed_at is None else None,
         "percentage": row.progress_percentage,
-        "facts": [
-            _fact("id", "Scan", "code", str(row.id)),
-            _fact("targets_identified", "Targets identified", "number", row.targets_identified),
-            _fact("targets_analyzed", "Targets analyzed", "number", row.targets_analyzed),
-            _fact("started_at", "Started", "time", epoch_ms(row.started_at)),
-            _fact("completed_at", "Ended", "time", epoch_ms(row.completed_at)),
-            _fact("last_progress_at", "Last progress", "time", epoch_ms(row.last_progress_at)),
+        "fields": [
+            _field("id", "Scan", "code", str(row.id)),
+            _field("targets_identified", "Targets identified", "number", row.targets_identified),
+            _field("targets_analyzed", "Targets analyzed", "number", row.targets_analyzed),
+            _field("started_at", "Started", "time", epoch_ms(row.started_at)),
+            _field("completed_at", "Ended", "time", epoch_ms(row.completed_at)),
+            _field("last_progress_at", "Last progress", "time", epoch_ms(row.last_progress_at)),
         ],
         "texts": _texts(("Error", row.error)),
         "steps": steps,
@@ -75,17 +75,17 @@ DETAIL_PRESENTERS: Mapping[str, Callable[[Any], Fields]] = {
     AGENTS.table: present_agent_details,
     SCANS.table: present_scan_details,
 }
-"""By table: the entities whose details are composed by hand."""
+"""Presenters by table, for entities with custom details."""
 
 
 def detail_presenter(entity: Entity[R]) -> Callable[[R], Fields]:
-    """The function that makes the details of an entity's rows; the same object at each call."""
+    """Return the function that presents the details of an entity's rows; the same object on each call."""
     return DETAIL_PRESENTERS.get(entity.table) or _model_presenter(entity)
 
 
 @cache
 def _model_presenter(entity: Entity[Any]) -> Callable[[Any], Fields]:
-    """Make details from the entity's layout and the fields of its model."""
+    """Return a presenter of default details, from the entity's layout and model fields."""
     layout = entity.layout
     names = [name for name in entity.model.model_fields if name not in HIDDEN_FIELDS]
 
@@ -97,7 +97,7 @@ def _model_presenter(entity: Entity[Any]) -> Callable[[Any], Fields]:
             "stream_id": None,
             "running_since": None,
             "percentage": layout.progress(row),
-            "facts": [_fact_of(name, getattr(row, name)) for name in names],
+            "fields": [_field_of(name, getattr(row, name)) for name in names],
             "texts": [],
             "steps": [],
         }
@@ -105,19 +105,19 @@ def _model_presenter(entity: Entity[Any]) -> Callable[[Any], Fields]:
     return present
 
 
-def _fact_of(name: str, value: Any) -> Fact:
+def _field_of(name: str, value: Any) -> DetailField:
     label = name.replace("_", " ").capitalize()
     if isinstance(value, datetime):
-        return _fact(name, label, "time", epoch_ms(value))
+        return _field(name, label, "time", epoch_ms(value))
     if isinstance(value, Enum):
-        return _fact(name, label, "text", value.value)
+        return _field(name, label, "text", value.value)
     if isinstance(value, int | float | None) and not isinstance(value, bool):
-        return _fact(name, label, "number", value)
-    return _fact(name, label, "code" if name == "id" else "text", str(value))
+        return _field(name, label, "number", value)
+    return _field(name, label, "code" if name == "id" else "text", str(value))
 
 
-def _fact(key: str, label: str, kind: FactKind, value: Any) -> Fact:
-    return Fact(key=key, label=label, kind=kind, value=value)
+def _field(key: str, label: str, kind: FieldKind, value: Any) -> DetailField:
+    return DetailField(key=key, label=label, kind=kind, value=value)
 
 
 def _texts(*labelled: tuple[str, str | None]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Rows as the fields of live lists: plain JSON values, times in epoch milliseconds."""
+"""Presentation of rows as the fields of live lists: JSON values, with times in epoch milliseconds."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ WEB_URL = re.compile(r"https?://[^\s\\]+", re.IGNORECASE)
 
 
 def present_stream(row: Stream) -> Fields:
-    """The fields of a stream card."""
+    """Return the fields of a stream card."""
     return {
         "name": row.name,
         "description": row.description,
@@ -50,7 +50,7 @@ def present_stream(row: Stream) -> Fields:
 
 
 def present_scan(row: AcquisitionScan) -> Fields:
-    """The fields of a scan card; `step` is the index of the current step, None when it is not among the steps."""
+    """Return the fields of a scan card; `step` is the index of the current step, None if it is not in the steps."""
     steps = [step_name(step) for step in row.steps]
     return {
         "name": row.name,
@@ -72,7 +72,7 @@ def present_scan(row: AcquisitionScan) -> Fields:
 
 
 def present_agent(row: AgentExecution) -> Fields:
-    """The fields of an agent execution."""
+    """Return the fields of an agent execution."""
     return {
         "agent_name": row.agent_name,
         "agent_id": row.agent_id,
@@ -87,7 +87,7 @@ def present_agent(row: AgentExecution) -> Fields:
 
 
 def present_alert(row: SignalAlert) -> Fields:
-    """The fields of an alert."""
+    """Return the fields of an alert."""
     return {
         "target_name": row.target_name,
         "company_name": row.company_name,
@@ -102,7 +102,7 @@ def present_alert(row: SignalAlert) -> Fields:
 
 
 def present_notification(row: Notification) -> Fields:
-    """The fields of a notification; an `action_url` that is no path or web URL is left out."""
+    """Return the fields of a notification; an unsafe `action_url` becomes None."""
     return {
         "type": row.type.value,
         "title": row.title,
@@ -114,7 +114,7 @@ def present_notification(row: Notification) -> Fields:
 
 
 def present_activity(row: Activity) -> Fields:
-    """The fields of an activity; `status_style` names the status within the statuses of its kind of subject."""
+    """Return the fields of an activity; `status_style` is `<subject table>/<status>`."""
     return {
         "status_style": f"{row.subject_table}/{row.status}",
         "subject": row.subject_table.value,
@@ -134,17 +134,17 @@ PRESENTERS: Mapping[str, Callable[[Any], Fields]] = {
     NOTIFICATIONS.table: present_notification,
     ACTIVITIES.table: present_activity,
 }
-"""By table: the entities whose rows have a template of their own in `row_templates.js`."""
+"""Presenters by table, for entities with their own template in `row_templates.js`."""
 
 
 def presenter(entity: Entity[R]) -> Callable[[R], Fields]:
-    """The function that makes the fields of an entity's rows; the same object at each call."""
+    """Return the function that presents an entity's rows; the same object on each call."""
     return PRESENTERS.get(entity.table) or _layout_presenter(entity)
 
 
 @cache
 def _layout_presenter(entity: Entity[Any]) -> Callable[[Any], Fields]:
-    """Make the fields of the default row template from the entity's layout."""
+    """Return a presenter for the default row template, from the entity's layout."""
     layout = entity.layout
 
     def present(row: Any) -> Fields:
@@ -161,7 +161,7 @@ def _layout_presenter(entity: Entity[Any]) -> Callable[[Any], Fields]:
 
 
 def present_reachability(row: Reported) -> Fields:
-    """Unreachable deadline and last heartbeat; None for a run without a deadline."""
+    """Return the unreachable deadline and the last heartbeat; None for a run without a deadline."""
     deadline = row.unreachable_at
     return {
         "unreachable_at": epoch_ms_of_second(deadline),
@@ -170,7 +170,7 @@ def present_reachability(row: Reported) -> Fields:
 
 
 def present_pace(row: Progress) -> Fields:
-    """Rate in units per second to three digits, estimated completion, and the time from which it is stalled."""
+    """Return the rate in units per second (three digits), the estimated completion, and the time of stalling."""
     return {
         "rate": None if row.speed is None or not row.is_active else float(f"{row.speed:.3g}"),
         "done_at": epoch_ms_of_second(row.done_at),
@@ -179,7 +179,7 @@ def present_pace(row: Progress) -> Fields:
 
 
 def quality_target(metrics: Mapping[str, Any]) -> str | None:
-    """The quality target of a stream, from `quality_target` or `quality`; a number up to 1 is a share."""
+    """Return the quality target in `quality_target` or `quality`; a number up to 1 is a fraction."""
     target = metrics.get("quality_target", metrics.get("quality"))
     if isinstance(target, bool) or not isinstance(target, int | float | str) or target == "":
         return None
@@ -189,12 +189,12 @@ def quality_target(metrics: Mapping[str, Any]) -> str | None:
 
 
 def step_name(step: Any) -> str:
-    """The name of a step, which is a string or an object with a `name`."""
+    """Return the name of a step, which is a string or an object with a `name`."""
     return str(step.get("name", "") if isinstance(step, Mapping) else step)
 
 
 def safe_url(url: str | None) -> str | None:
-    """The URL if it is a path of this app or a web URL; None for anything else, such as `javascript:` or `//host`."""
+    """Return a URL that is a path of this app or an http(s) URL; None for others, such as `javascript:` or `//host`."""
     if url and (LOCAL_PATH.fullmatch(url) or WEB_URL.fullmatch(url)):
         return url
     return None

@@ -1,13 +1,13 @@
-"""Times as the browser takes them: milliseconds since 1970 in UTC."""
+"""Times in the browser's format: epoch milliseconds."""
 
 from datetime import datetime
 
 
 def epoch_ms(time: datetime | None) -> int | None:
-    """Milliseconds since 1970 in UTC."""
+    """Return a time in epoch milliseconds."""
     return None if time is None else round(time.timestamp() * 1000)
 
 
 def epoch_ms_of_second(time: datetime | None) -> int | None:
-    """Like `epoch_ms`, rounded to a second, so that an estimate does not change with every step."""
+    """Return a time in epoch milliseconds, rounded to a second, so that estimates change less often."""
     return None if time is None else round(time.timestamp()) * 1000

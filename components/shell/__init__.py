@@ -1,1 +1,1 @@
-"""The shell around every page: header, sidebar, drawer, theme, shortcuts, toasts."""
+"""Shell of every page: header, sidebar, drawer, theme, shortcuts, toasts."""

@@ -1,4 +1,4 @@
-"""What stands where content cannot: nothing yet, not found, failed, still loading."""
+"""Panels in place of content: empty, not found, no permission, failed, loading."""
 
 from nicegui import ui
 from nicegui.element import Element
@@ -7,7 +7,7 @@ from components.presentation.text import icon, text
 
 
 def empty_state(icon_name: str, sentence: str) -> Element:
-    """Nothing is there: an icon and one sentence that says what to do. Build a button `with` it if there is one."""
+    """Build an empty state with an icon and a sentence; elements built `with` it are placed below."""
     with Element("div").classes("lw-empty") as state:
         icon(icon_name)
         text("p", sentence)
@@ -15,35 +15,35 @@ def empty_state(icon_name: str, sentence: str) -> Element:
 
 
 def not_found_panel(title: str, message: str = "There is no page at this address.") -> Element:
-    """What was asked for does not exist, or not for this person."""
+    """Build a panel for a page or row that does not exist, or is not visible to the user."""
     with _panel("search_off", title, message) as panel:
         ui.link("To the dashboard", "/").classes("lw-button lw-button--link")
     return panel
 
 
 def no_permission_panel(title: str, message: str) -> Element:
-    """What was asked for is of others."""
+    """Build a panel for a page that the user may not see."""
     with _panel("lock", title, message) as panel:
-        ui.link("To what is yours", "/").classes("lw-button lw-button--link")
+        ui.link("To your organisation", "/").classes("lw-button lw-button--link")
     return panel
 
 
 def error_panel(title: str, message: str, *, retry_after: float | None = None) -> Element:
-    """Something failed; with `retry_after` the page loads again by itself after so many seconds."""
+    """Build a panel for a failure; with `retry_after` the page reloads automatically after that many seconds."""
     with _panel("error_outline", title, message) as panel:
         panel.props["role"] = "alert"
         with Element("button").classes("lw-button lw-button--link").props("type=button") as button:
             button.on("click", js_handler="() => location.reload()")
             text("span", "Try again")
         if retry_after is not None:
-            text("p", f"This page tries again every {retry_after:g} seconds.").classes("lw-muted")
-            # The browser's own timer: it also fires when the server that built this page is gone.
+            text("p", f"This page retries every {retry_after:g} seconds.").classes("lw-muted")
+            # A timer of the browser also fires if the server that built this page has stopped.
             ui.run_javascript(f"setTimeout(() => location.reload(), {retry_after * 1000:.0f})")
     return panel
 
 
 def skeleton_lines(count: int = 3) -> Element:
-    """Lines that stand for a text that is being loaded."""
+    """Build placeholder lines for a text that is loading."""
     with Element("div").classes("lw-ghost").props("aria-hidden=true") as ghost:
         for _ in range(count):
             Element("i")

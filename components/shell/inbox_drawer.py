@@ -1,4 +1,4 @@
-"""The inbox drawer at the side of the window."""
+"""Inbox drawer at the side of the window."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ class InboxTab:
     """One tab of the drawer.
 
     Args:
-        key: Identifies it.
-        label: Its name.
-        path: The page that lists all of its messages.
-        build: Builds its list.
-        bind: Binds the badge with its unread count.
-        mark_all: Marks all of its messages as read.
+        key: Id of the tab.
+        label: Label of the tab.
+        path: Path of the page that lists all messages of the tab.
+        build: Builds the list of messages.
+        bind: Binds the badge with the unread count.
+        mark_all: Marks all messages of the tab as read.
     """
 
     key: str
@@ -32,9 +32,9 @@ class InboxTab:
 
 
 class InboxDrawer:
-    """Opens over any page; a list is subscribed to only while its tab is open.
+    """Drawer that opens over any page; a list holds its subscription only while its tab is open.
 
-    Escape closes it and returns the focus.
+    Escape closes the drawer and restores the focus.
     """
 
     def __init__(self, tabs: Sequence[InboxTab]) -> None:
@@ -60,7 +60,7 @@ class InboxDrawer:
         self._dialog.open()
 
     def close(self) -> None:
-        """Close it; idempotent."""
+        """Close the drawer; idempotent."""
         self._dialog.close()
 
     def _head(self, key: str) -> None:

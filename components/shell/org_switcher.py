@@ -1,4 +1,4 @@
-"""Which organisation a window looks at, in the header, and the way to another one."""
+"""Organisation switcher in the header."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from nicegui.element import Element
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """An organisation that the person may look at; `note` says what they are there."""
+    """Organisation of the user; `note` is the user's role in it."""
 
     id: str
     name: str
@@ -16,10 +16,10 @@ class Choice:
 
 
 class OrgSwitcher(Element, component="org_switcher.js"):
-    """A menu of organisations; choosing one opens `/` or `/monitoring` for it, in this window only.
+    """Menu of organisations; choosing one opens its `/` or `/monitoring`, in this window only.
 
-    Keeps the organisation in the address (parameter `parameter`) of every page, and in the cookie `cookie` for the
-    next window. Other windows of the browser are told of a switch and offer to follow.
+    The organisation is kept in the URL parameter `parameter` of every page, and in the cookie `cookie` for new windows.
+    Other windows of the browser are notified of a switch and offer to follow it.
     """
 
     def __init__(self, choices: Sequence[Choice], *, current: str, parameter: str, cookie: str) -> None:

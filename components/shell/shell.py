@@ -1,4 +1,4 @@
-"""The shell around every page: sidebar, header, page heads and sections."""
+"""Shell of every page: sidebar, header, page heads and sections."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,12 +20,12 @@ class Place:
     """One entry of the sidebar.
 
     Args:
-        path: Its page.
-        label: Its name.
-        icon: A Material icon, or "activity".
-        key: The shortcut is g and this letter.
-        is_premium: Whether it carries the premium badge.
-        count: Key of the unread counter beside the label; None for no counter.
+        path: Path of the page.
+        label: Label of the entry.
+        icon: Name of a Material icon, or "activity".
+        key: Letter of the shortcut, which follows g.
+        is_premium: Whether the entry has the premium badge.
+        count: Key of the unread counter next to the label; None for no counter.
     """
 
     path: str
@@ -44,13 +44,13 @@ NAVIGATION = (
     Place(path="/connect", label="Connect your code", icon="cable", key="c"),
     Place(path="/settings", label="Settings", icon="settings", key="s"),
 )
-# The sidebar entry of paths that it does not list.
+# Sidebar entries of paths without an entry of their own.
 PARENT_PATHS = {"/streams": "/monitoring"}
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The live parts of the shell, for the page to bind."""
+    """Live elements of the shell, which the page binds."""
 
     connection: ConnectionStatus
     badges: list[CountBadge]
@@ -71,11 +71,11 @@ def shell(
     """Build the shell; elements built inside are the page. The sidebar follows the path of `ui.sub_pages`.
 
     Args:
-        user_name: Shown in the account menu.
-        org_name: Shown in the header.
-        switcher: Builds the organisation menu in place of the name; None for a person with one organisation.
+        user_name: Name in the account menu.
+        org_name: Name of the organisation in the header.
+        switcher: Builds an organisation menu in place of the name; None for a user with one organisation.
         sign_out: Path that the sign-out form posts to.
-        navigation: The entries of the sidebar.
+        navigation: Entries of the sidebar.
     """
     badges: list[CountBadge] = []
     links: dict[str, ui.link] = {}
@@ -106,7 +106,7 @@ def shell(
             shortcuts = Shortcuts([Shortcut(key=place.key, path=place.path, label=place.label) for place in navigation])
             _user_menu(user_name, org_name, sign_out, shortcuts)
         attention = Attention()
-        # Quasar's page around it is the main landmark already.
+        # No main landmark, because Quasar's page around it already is one.
         with Element("div").classes("lw-main").props("id=content tabindex=-1"):
             yield Frame(connection, badges, bell, attention, shortcuts)
 
@@ -203,7 +203,7 @@ def _initials(name: str) -> str:
 
 
 def _place_of(path: str, places: Iterable[str]) -> str | None:
-    """The sidebar entry of a path; the dashboard matches only itself."""
+    """Return the sidebar entry of a path; the dashboard matches only its own path."""
     path = urlsplit(path).path.rstrip("/") or "/"
     for start, place in PARENT_PATHS.items():
         if path.startswith(start + "/"):

@@ -1,4 +1,4 @@
-"""The keys that work on every page, and the help that lists them."""
+"""Keyboard shortcuts of every page, and the dialog that lists them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ from components.window.live_element import SHARED_JS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortcut:
-    """g and then `key` leads to `path`."""
+    """Shortcut that opens `path` when g and then `key` are pressed."""
 
     key: str
     path: str
@@ -18,7 +18,7 @@ class Shortcut:
 
 
 class Shortcuts(Element, component="shortcuts.js", dependencies=[SHARED_JS]):
-    """Listens to the keyboard of its page: g and a letter, / for the search, ? for the help."""
+    """Keyboard handler of the page: g and a letter, / for the search, ? for the list of shortcuts."""
 
     def __init__(self, places: Sequence[Shortcut]) -> None:
         super().__init__()
@@ -26,10 +26,10 @@ class Shortcuts(Element, component="shortcuts.js", dependencies=[SHARED_JS]):
         self.prefer(shortcuts=True)
 
     def prefer(self, *, shortcuts: bool) -> None:
-        """Whether single keys do something; the help opens from the menu all the same."""
+        """Enable or disable the shortcuts; the list of shortcuts stays available in the menu."""
         self.props["enabled"] = shortcuts
 
     @property
     def opener(self) -> str:
-        """A handler for the browser that opens the help."""
+        """JavaScript handler that opens the list of shortcuts."""
         return f"() => getElement({self.id}).open()"

@@ -1,19 +1,24 @@
-"""The sign-in card: plain HTML forms, so that browsers can fill them in and a response can set the cookie."""
+"""Sign-in card of plain HTML forms, so that browsers can autofill them and a response can set the cookie."""
 
 from nicegui.element import Element
 
 from components.presentation.text import icon, text
 
-# Marks the form on the element itself: Vue knows nothing of it and leaves it alone.
+# Sets the state on the DOM element, where Vue does not overwrite it.
 BUSY = "(event) => { event.target.dataset.busy = 'true'; }"
 
 
 def sign_in_card(
     *, action: str = "/session", target: str = "/", error: str = "", notice: str = "", demo_action: str | None = None
 ) -> None:
-    """Build the whole page: the form posts `email`, `password` and `next`, which is `target`, to `action`.
+    """Build the sign-in page, whose form posts `email`, `password` and `next`.
 
-    `error` is announced as an alert, `notice` quietly. With `demo_action` there is a button that posts there.
+    Args:
+        action: Path that the form posts to.
+        target: Value of `next`, the path to open after sign-in.
+        error: Error message, announced to screen readers as an alert.
+        notice: Message without an alert; hidden by an error.
+        demo_action: Path that the demo button posts to; None for no button.
     """
     with Element("div").classes("lw-lonely"), Element("div").classes("lw-sign-in"):
         with Element("div").classes("lw-sign-in__brand"):
@@ -41,7 +46,7 @@ def _demo(action: str) -> None:
         _submit("Enter the demo").props["data-testid"] = "enter-demo"
         text(
             "p",
-            "One click, no password: this button exists only because this server listens on this machine alone.",
+            "One click, no password. This button is available only because the server listens on a loopback address.",
         ).classes("lw-muted")
 
 

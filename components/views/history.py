@@ -28,14 +28,14 @@ class HistoryView:
             return None
         self._append_step()
         self._sent = len(self._points)
-        return {"set": {"points": {"all": self._points}, "facts": self._outlook()}}
+        return {"set": {"points": {"all": self._points}, "outlook": self._outlook()}}
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
         if self._points is None:
             return None
         self._append_step()
         new_points, self._sent = self._points[self._sent :], len(self._points)
-        return {"set": {"more": {"points": new_points}, "facts": self._outlook()}}
+        return {"set": {"more": {"points": new_points}, "outlook": self._outlook()}}
 
     def _append_step(self) -> None:
         """Append the progress of the live row, if it has changed."""

@@ -1,4 +1,4 @@
-"""The API under /api/v1, as an application of its own: programs report over HTTP with a key of their organisation."""
+"""HTTP API under /api/v1, a separate application for programs that report with an ingest key."""
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -11,7 +11,7 @@ from services.ingest import EventStreamHub, Ingest
 
 
 def create_api(ingest: Ingest, event_streams: EventStreamHub) -> FastAPI:
-    """Build the API, to be mounted at `PREFIX`; cookies mean nothing to it."""
+    """Build the API, to be mounted at `PREFIX`; it ignores cookies."""
     api = FastAPI(
         title="Livewatch ingest API",
         version="1",

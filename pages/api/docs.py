@@ -86,7 +86,7 @@ def _kind(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     kind = {"integer": "whole number", "number": "number", "string": "text", "object": "object"}.get(
         schema.get("type", ""), "anything"
     )
-    return f"{kind}, {bounds[0]} to {bounds[1]}" if len(bounds) == 2 and bounds[1] < models.MOST else kind
+    return f"{kind}, {bounds[0]} to {bounds[1]}" if len(bounds) == 2 and bounds[1] < models.MAX_COUNT else kind
 
 
 def _prose(text: str) -> str:

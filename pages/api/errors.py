@@ -1,4 +1,4 @@
-"""Failures of the API: which status each code has, how validation errors read, and the answers to them."""
+"""Failures of the API: status codes, messages of validation errors, and error responses."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from pages.api import models
+from pages.api import responses
 from services.errors import IngestRefused
 from services.ingest import Code
 
@@ -37,13 +37,13 @@ MEANINGS = {
     413: "`too_large`: the body is larger than 1 MiB",
     422: "`invalid`: `field` names the invalid field",
     429: "`rate`: too many requests; `Retry-After` says when to try again",
-    503: "`unavailable`: the database does not answer; `Retry-After` says when to try again",
+    503: "`unavailable`: the database does not respond; `Retry-After` says when to try again",
 }
 FAILURES: dict[int | str, dict[str, Any]] = {
-    status: {"model": models.Failure, "description": meaning} for status, meaning in MEANINGS.items()
+    status: {"model": responses.Failure, "description": meaning} for status, meaning in MEANINGS.items()
 }
 """The failure responses of every endpoint, for OpenAPI."""
-MAX_SHOWN = 80
+MAX_VALUE_CHARACTERS = 80
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -56,7 +56,7 @@ def add_error_handlers(api: FastAPI) -> None:
 
 
 def failure_of(refusal: IngestRefused) -> tuple[int, dict[str, Any]]:
-    """The status and the body that a program gets for a refusal."""
+    """Return the status code and the response body of a refusal."""
     error = {"code": refusal.code, "message": str(refusal)}
     if refusal.field:
         error["field"] = refusal.field
@@ -72,14 +72,14 @@ def validated(model: type[M], value: Any) -> M:
 
 
 def no_such_endpoint(method: str, path: str) -> IngestRefused:
-    """The refusal of a request to an unknown endpoint."""
+    """Return the refusal of a request to an unknown endpoint."""
     return IngestRefused(
         Code.NOT_FOUND, f"There is no {method} {path[:200]}; {PREFIX}/docs lists the endpoints.", field=None
     )
 
 
 def invalid(problem: Any) -> IngestRefused:
-    """The refusal for one of pydantic's error details; its `loc` is relative to the body."""
+    """Return the refusal for one of pydantic's error details, whose `loc` is relative to the body."""
     path = [str(part) for part in problem["loc"] if not str(part).startswith(("function-", "constrained-"))]
     message = problem["msg"].removeprefix("Value error, ")
     name = ".".join(path)
@@ -110,7 +110,7 @@ def _reason(kind: str, path: Sequence[str], message: str) -> str:
 
 def _shown(value: Any) -> str:
     shown = json.dumps(value, ensure_ascii=False, default=str)
-    return shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"
+    return shown if len(shown) <= MAX_VALUE_CHARACTERS else f"{shown[: MAX_VALUE_CHARACTERS - 1]}…"
 
 
 async def _on_refusal(_request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""GET /feed of the ingest API: changes of runs as server-sent events, to follow them from a terminal or a program."""
+"""GET /feed of the ingest API: changes of runs as server-sent events, for a terminal or a program."""
 
 from collections.abc import AsyncIterator
 
@@ -8,16 +8,16 @@ from pydantic import BaseModel, Field
 from pages.api.operations import RUN_PAGES
 from services.ingest import EventStreamHub, IngestKey, RunChange
 
-# A proxy closes what is silent, and a program takes silence for a connection that was lost.
-BEAT = 5.0
+# Proxies close idle connections, and clients treat a silent connection as lost.
+KEEPALIVE_INTERVAL_SECONDS = 5.0
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 PAGES = {"stream": RUN_PAGES["streams"], "scan": RUN_PAGES["scans"], "agent": RUN_PAGES["agents"]}
 
 
 class Change(BaseModel):
-    """A run as it is now: the `data` of an event `change`. What is not known is left out."""
+    """Current state of a run: the `data` of an event `change`. Unknown values are omitted."""
 
-    at: str = Field(description="When it changed, in ISO 8601.")
+    at: str = Field(description="Time of the change, in ISO 8601.")
     kind: str = Field(description="stream, scan or agent")
     slug: str
     name: str
@@ -27,21 +27,24 @@ class Change(BaseModel):
     total: int | None = None
     step: str | None = None
     error: str | None = None
-    url: str = Field(description="Its page, relative to the public address.")
+    url: str = Field(description="Path of its page, relative to the public address.")
 
 
-def feed_response(tails: EventStreamHub, key: IngestKey) -> StreamingResponse:
-    """The events, until the program goes, the key is revoked or the server stops; raises IngestRefused before."""
-    tails.authenticate(key)
-    return StreamingResponse(_events(tails, key), media_type="text/event-stream", headers=HEADERS)
+def feed_response(event_streams: EventStreamHub, key: IngestKey) -> StreamingResponse:
+    """Stream events until the client disconnects, the key is revoked or the server shuts down.
+
+    Raises IngestRefused if the key may not open a stream.
+    """
+    event_streams.authorize(key)
+    return StreamingResponse(_events(event_streams, key), media_type="text/event-stream", headers=HEADERS)
 
 
-async def _events(tails: EventStreamHub, key: IngestKey) -> AsyncIterator[str]:
-    with tails.follow(key) as tail:
-        await tail.listening()
+async def _events(event_streams: EventStreamHub, key: IngestKey) -> AsyncIterator[str]:
+    with event_streams.follow(key) as stream:
+        await stream.wait_ready()
         yield ": connected\n\n"
-        while not tail.has_ended:
-            changes = await tail.next(within=BEAT)
+        while not stream.has_ended:
+            changes = await stream.next(timeout_seconds=KEEPALIVE_INTERVAL_SECONDS)
             yield "".join(map(_event, changes)) or ": beat\n\n"
 
 
@@ -59,5 +62,5 @@ def _event(change: RunChange) -> str:
         error=change.error,
         url=PAGES[change.kind].format(id=change.id),
     )
-    # JSON has no line breaks of its own.
+    # Serialized JSON contains no line breaks, which would end the event.
     return f"event: change\ndata: {data.model_dump_json(exclude_none=True)}\n\n"

@@ -1,4 +1,4 @@
-"""The operations of the API: what each writes, where people see it, and what a program is answered."""
+"""Operations of the API: their targets, the pages that show the result, and their responses."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +15,12 @@ class ApiOperation:
     """One endpoint that writes.
 
     Args:
-        method: Its HTTP method.
-        path: Its path, with `{slug}` for a run.
-        target: What it writes.
-        verb: Whether it reports or finishes.
+        method: HTTP method.
+        path: Path, with `{slug}` for a run.
+        target: Target of the write.
+        verb: Action on the target.
         body: Model of the request body.
-        page: Path of the page that shows what was written, with `{id}`.
+        page: Path of the page that shows the written row, with `{id}`.
     """
 
     method: str
@@ -121,7 +121,7 @@ def find_operation(method: str, path: str) -> tuple[ApiOperation, str | None]:
 
 
 def operation_of(operation: ApiOperation, slug: str | None, body: BaseModel, idempotency_key: str | None) -> Operation:
-    """The operation for `Ingest`, with only the fields that the program sent."""
+    """Return the operation for `Ingest`, with only the fields that the client sent."""
     return Operation(
         target=operation.target,
         verb=operation.verb,
@@ -132,7 +132,7 @@ def operation_of(operation: ApiOperation, slug: str | None, body: BaseModel, ide
 
 
 def answer_of(operation: ApiOperation, asked: Operation, answer: Answer) -> tuple[int, dict[str, Any]]:
-    """The status and the body that a program gets."""
+    """Return the status code and the response body of an outcome."""
     status = 201 if answer.is_new else 200
     if asked.target is Target.HEARTBEATS:
         return status, answer.more

@@ -1,4 +1,4 @@
-"""Requests of the API: authenticated before their body is read, with a capped and strictly parsed body."""
+"""API requests: authentication before the body is read, and a size-limited, strictly parsed body."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -17,15 +17,15 @@ from services.errors import IngestRefused
 from services.ingest import Code, Ingest, IngestKey
 
 MAX_BODY_BYTES = 2**20
-MAX_IDEMPOTENCY_KEY = 200
+MAX_IDEMPOTENCY_KEY_CHARACTERS = 200
 JSON_TYPE = (b"content-type", b"application/json")
 
 
 class ApiRequest(Request):
-    """A request with a body that was read and parsed before."""
+    """A request whose body was already read and parsed."""
 
     def __init__(self, scope: Scope, receive: Receive, raw: bytes, parsed: Any) -> None:
-        # The body is JSON, whatever its content type says: `curl -d` sends that of a form.
+        # The body is JSON regardless of its content type: `curl -d` sends a form's content type.
         headers = [*(pair for pair in scope["headers"] if pair[0] != b"content-type"), JSON_TYPE]
         super().__init__({**scope, "headers": headers}, receive)
         self._raw = raw
@@ -39,7 +39,7 @@ class ApiRequest(Request):
 
 
 class ApiRoute(APIRoute):
-    """A route that authenticates a request before it reads the body."""
+    """Route that authenticates a request before it reads the body."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -63,17 +63,17 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         min_length=1,
-        max_length=MAX_IDEMPOTENCY_KEY,
+        max_length=MAX_IDEMPOTENCY_KEY_CHARACTERS,
         description="1 to 200 characters; the request is applied once within a day.",
     ),
 ]
 _scheme = HTTPBearer(auto_error=False, scheme_name="key", description="A key of an organisation: `lw_<id>_<secret>`")
 Documented = Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)]
-"""Declares the security scheme in OpenAPI; `ApiRoute` has authenticated the request before."""
+"""Declares the security scheme in OpenAPI; `ApiRoute` has already authenticated the request."""
 
 
 class ApiCall:
-    """One authenticated request: its key, and what it may do with it."""
+    """One authenticated request, with its key."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class ApiCall:
         self.idempotency_key = idempotency_key
 
     async def write(self, operation: ApiOperation, body: BaseModel, slug: str | None = None) -> Response:
-        """Apply one operation, and answer with what was written."""
+        """Apply one operation and return the response; raises IngestRefused if it was rejected."""
         asked = operation_of(operation, slug, body, self.idempotency_key)
         (outcome,) = await self.ingest.apply(self.key, [asked])
         if isinstance(outcome, IngestRefused):
@@ -99,7 +99,7 @@ Call = Annotated[ApiCall, Depends()]
 
 
 def authenticated_key(request: Request, _credentials: Documented) -> IngestKey:
-    """The key that `ApiRoute` authenticated."""
+    """Return the key that `ApiRoute` authenticated."""
     key: IngestKey = request.state.key
     return key
 
@@ -108,13 +108,13 @@ Key = Annotated[IngestKey, Depends(authenticated_key)]
 
 
 def bearer_token(request: Request) -> str:
-    """The token of the header `Authorization`; an empty string without one."""
+    """Return the bearer token of the header `Authorization`, or an empty string without one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def parse_json(raw: bytes) -> Any:
-    """Parse a body, None for an empty one; raises IngestRefused for what is not JSON or cannot be stored."""
+    """Parse a body, None if it is empty; raises IngestRefused for invalid JSON and for values that cannot be stored."""
     if not raw.strip():
         return None
     try:
@@ -122,7 +122,7 @@ def parse_json(raw: bytes) -> Any:
     except ValueError as error:
         raise IngestRefused(Code.MALFORMED, f"The body is not JSON: {error}.") from error
     if b"\\u0000" in raw and _has_nul(value):
-        raise IngestRefused(Code.INVALID, "A text of the body contains the character NUL, which cannot be stored.")
+        raise IngestRefused(Code.INVALID, "The body contains a NUL character, which cannot be stored. Remove it.")
     return value
 
 
@@ -135,4 +135,4 @@ def _has_nul(value: Any) -> bool:
 
 
 def _too_large() -> IngestRefused:
-    return IngestRefused(Code.TOO_LARGE, "The body is larger than 1 MiB: send it in several requests.")
+    return IngestRefused(Code.TOO_LARGE, "The body is larger than 1 MiB. Split it into several requests.")

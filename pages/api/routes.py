@@ -1,11 +1,11 @@
-"""The endpoints of the API, typed: request and response models, and failures, for validation and for OpenAPI."""
+"""Endpoints of the API, with their request, response and error models."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from pages.api import models, operations
+from pages.api import models, operations, responses
 from pages.api.errors import FAILURES, failure_of
 from pages.api.feed import Change, feed_response
 from pages.api.operations import ApiOperation, answer_of, planned_operation
@@ -15,69 +15,76 @@ from services.errors import IngestRefused
 from services.ingest import EventStreamHub, Ingest, Operation
 
 Slug = Annotated[
-    str, Path(pattern=models.SLUG, description="The run's name in its organisation.", examples=["nightly-import"])
+    str, Path(pattern=models.SLUG, description="Slug of the run in its organisation.", examples=["nightly-import"])
 ]
-CREATED: dict[int | str, dict[str, Any]] = {201: {"model": models.Written, "description": "Written, and new."}}
-SENT: dict[int | str, dict[str, Any]] = {201: {"model": models.Sent, "description": "Sent."}}
+CREATED: dict[int | str, dict[str, Any]] = {201: {"model": responses.WriteResult, "description": "Created."}}
+SENT: dict[int | str, dict[str, Any]] = {201: {"model": responses.SendResult, "description": "Sent."}}
 
 router = APIRouter(route_class=ApiRoute, responses=FAILURES)
 
 
-@router.put("/streams/{slug}", response_model=models.Written, responses=CREATED, summary="Report a stream")
+@router.put("/streams/{slug}", response_model=responses.WriteResult, responses=CREATED, summary="Report a stream")
 async def report_stream(slug: Slug, report: models.StreamReport, call: Call) -> Response:
     return await call.write(operations.REPORT_STREAM, report, slug)
 
 
-@router.post("/streams/{slug}/finish", response_model=models.Written, responses=CREATED, summary="Finish a stream")
+@router.post(
+    "/streams/{slug}/finish", response_model=responses.WriteResult, responses=CREATED, summary="Finish a stream"
+)
 async def finish_stream(slug: Slug, finish: models.StreamFinish, call: Call) -> Response:
     return await call.write(operations.FINISH_STREAM, finish, slug)
 
 
-@router.put("/scans/{slug}", response_model=models.Written, responses=CREATED, summary="Report a scan")
+@router.put("/scans/{slug}", response_model=responses.WriteResult, responses=CREATED, summary="Report a scan")
 async def report_scan(slug: Slug, report: models.ScanReport, call: Call) -> Response:
     return await call.write(operations.REPORT_SCAN, report, slug)
 
 
-@router.post("/scans/{slug}/finish", response_model=models.Written, responses=CREATED, summary="Finish a scan")
+@router.post("/scans/{slug}/finish", response_model=responses.WriteResult, responses=CREATED, summary="Finish a scan")
 async def finish_scan(slug: Slug, finish: models.ScanFinish, call: Call) -> Response:
     return await call.write(operations.FINISH_SCAN, finish, slug)
 
 
-@router.put("/agents/{slug}", response_model=models.Written, responses=CREATED, summary="Report an agent execution")
+@router.put(
+    "/agents/{slug}", response_model=responses.WriteResult, responses=CREATED, summary="Report an agent execution"
+)
 async def report_agent(slug: Slug, report: models.AgentReport, call: Call) -> Response:
     return await call.write(operations.REPORT_AGENT, report, slug)
 
 
 @router.post(
-    "/agents/{slug}/finish", response_model=models.Written, responses=CREATED, summary="Finish an agent execution"
+    "/agents/{slug}/finish",
+    response_model=responses.WriteResult,
+    responses=CREATED,
+    summary="Finish an agent execution",
 )
 async def finish_agent(slug: Slug, finish: models.AgentFinish, call: Call) -> Response:
     return await call.write(operations.FINISH_AGENT, finish, slug)
 
 
-@router.post("/alerts", response_model=models.Sent, responses=SENT, summary="Send an alert")
+@router.post("/alerts", response_model=responses.SendResult, responses=SENT, summary="Send an alert")
 async def send_alert(report: models.AlertReport, call: Call) -> Response:
     return await call.write(operations.SEND_ALERT, report)
 
 
-@router.post("/notifications", response_model=models.Sent, responses=SENT, summary="Send a notification")
+@router.post("/notifications", response_model=responses.SendResult, responses=SENT, summary="Send a notification")
 async def send_notification(report: models.NotificationReport, call: Call) -> Response:
     return await call.write(operations.SEND_NOTIFICATION, report)
 
 
-@router.post("/logs", response_model=models.Logged, responses=CREATED, summary="Add lines to a run's log")
+@router.post("/logs", response_model=responses.LogResult, responses=CREATED, summary="Add lines to a run's log")
 async def add_log_lines(report: models.LogReport, call: Call) -> Response:
     return await call.write(operations.ADD_LOG_LINES, report)
 
 
-@router.post("/heartbeats", response_model=models.Beaten, summary="Send heartbeats of runs")
+@router.post("/heartbeats", response_model=responses.HeartbeatResult, summary="Send heartbeats of runs")
 async def send_heartbeats(report: models.HeartbeatReport, call: Call) -> Response:
     return await call.write(operations.SEND_HEARTBEATS, report)
 
 
-@router.post("/batch", response_model=models.BatchAnswer, summary="Apply several operations")
+@router.post("/batch", response_model=responses.BatchAnswer, summary="Apply several operations")
 async def apply_batch(batch: models.Batch, key: Key, request: Request) -> Response:
-    """Apply the operations in order in one transaction; an invalid one is refused by itself."""
+    """Apply the operations in order, in one transaction; only invalid operations are rejected."""
     ingest: Ingest = request.app.state.ingest
     planned = [_planned(each) for each in batch.operations]
     wanted = [each[1] for each in planned if not isinstance(each, IngestRefused)]
@@ -94,13 +101,13 @@ async def apply_batch(batch: models.Batch, key: Key, request: Request) -> Respon
     return JSONResponse({"results": results})
 
 
-@router.get("/me", response_model=models.Me, summary="Check a key")
-async def me(key: Key, request: Request) -> models.Me:
+@router.get("/me", response_model=responses.Me, summary="Check a key")
+async def me(key: Key, request: Request) -> responses.Me:
     ingest: Ingest = request.app.state.ingest
-    await ingest.touch(key)
-    return models.Me(
-        organization=models.Named(id=key.org_id, name=key.org_name),
-        key=models.Named(id=key.id, name=key.label),
+    await ingest.record_use(key)
+    return responses.Me(
+        organization=responses.Named(id=key.org_id, name=key.org_name),
+        key=responses.Named(id=key.id, name=key.label),
         scopes=sorted(key.scopes),
         url=public_url(request),
     )
@@ -115,7 +122,7 @@ async def me(key: Key, request: Request) -> models.Me:
 async def feed(key: Key, request: Request) -> Response:
     ingest: Ingest = request.app.state.ingest
     event_streams: EventStreamHub = request.app.state.event_streams
-    await ingest.touch(key)
+    await ingest.record_use(key)
     return feed_response(event_streams, key)
 
 

@@ -1,1 +1,1 @@
-"""Every component in every state, for development."""
+"""Gallery of all components in all states, for development."""

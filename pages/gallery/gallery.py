@@ -1,4 +1,4 @@
-"""Every component in every state, for looking at while developing: `python -m pages.gallery --port 8090`."""
+"""Gallery of all components in all states, for development: `python -m pages.gallery --port 8090`."""
 
 import argparse
 import socket
@@ -40,7 +40,7 @@ from services.realtime.status import FeedStatus
 
 
 def gallery(theme: ThemeName | None = None) -> None:
-    """Build the whole gallery into the page."""
+    """Build the gallery."""
     apply_theme(theme)
     with shell(user_name="Ada Lovelace", org_name="Analytical Engines", switcher=_switcher) as frame:
         for badge in frame.badges:
@@ -71,12 +71,12 @@ def gallery(theme: ThemeName | None = None) -> None:
 
 
 def main() -> None:
-    """Serve the gallery alone, on this machine only; `/?theme=dark` chooses the theme.
+    """Serve the gallery on a loopback address; `/?theme=dark` selects the theme.
 
-    `/list/streams` and the like hold one list without rows, to be driven from the browser.
+    `/list/<table>` serves one list without rows, for tests that call its methods from the browser.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=8090, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=8090, help="port; 0 selects a free one (default: 8090)")
     port = parser.parse_args().port
     app = FastAPI()
 
@@ -107,7 +107,7 @@ def main() -> None:
         apply_theme(theme)
         with shell(user_name="Ada Lovelace", org_name="Analytical Engines"):
             not_found_panel("/streams/what", "There is no such stream, or it belongs to another organisation.")
-            error_panel("This page cannot be shown now", "The database does not answer. It is tried again.")
+            error_panel("This page cannot be shown", "The database does not respond. The page retries automatically.")
             empty_state("inbox", "Nothing here yet. Start a job that reports its progress.")
             skeleton_lines()
 
@@ -183,12 +183,12 @@ def _controls() -> None:
 
 def _charts() -> None:
     points = [[ago(seconds=(60 - n) * 60), n * n / 36, 100.0] for n in range(0, 50, 2)]
-    facts = {"running": True, "done_at": ago(seconds=-900)}
+    outlook = {"running": True, "done_at": ago(seconds=-900)}
     with section("Progress over time"), Element("div").classes("lw-panel lw-column"):
-        _shown(ProgressChart(label="Progress over time"), {"set": {"points": {"all": points}, "facts": facts}})
+        _shown(ProgressChart(label="Progress over time"), {"set": {"points": {"all": points}, "outlook": outlook}})
         _shown(
             ProgressChart(label="No progress yet"),
-            {"set": {"points": {"all": []}, "facts": {"running": False, "done_at": None}}},
+            {"set": {"points": {"all": []}, "outlook": {"running": False, "done_at": None}}},
         )
     with section("Timeline"), Element("div").classes("lw-panel lw-column"):
         _shown(RunTimeline(), {"reset": rows_of(AGENTS)})
@@ -232,7 +232,7 @@ def _details() -> None:
     resets: tuple[dict[str, Any], ...] = ({"order": ["row"], "rows": {"row": fields}}, {"order": [], "rows": {}})
     for reset in resets:
         with Element("div").classes("lw-panel"):
-            gone = "It was deleted, or is another organisation's."
+            gone = "It was deleted, or belongs to another organisation."
             _shown(Details(AGENTS, gone_text=gone), {"reset": reset})
 
 

@@ -1,4 +1,4 @@
-"""Rows in every status, for the gallery and for tests of the elements that show them."""
+"""Sample rows in every status, for the gallery and for tests of elements."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ LONG = "A name so long that it has to be cut somewhere, and better at its end th
 
 
 def rows_of(entity: Entity[Any]) -> dict[str, Any]:
-    """The content of a reset: one row in each status."""
+    """Return the content of a reset with one row per status."""
     make = _ROWS.get(entity.table)
     fields = make() if make else _default_rows(entity)
     rows = {f"{entity.table}-{index}": row for index, row in enumerate(fields)}
@@ -129,7 +129,7 @@ def _activities() -> list[dict[str, Any]]:
 
 
 def _default_rows(entity: Entity[Any]) -> list[dict[str, Any]]:
-    """Rows of the template that follows from an entity's layout."""
+    """Return rows for the default template, which derives from an entity's layout."""
     return [
         {
             "title": LONG if index == 1 else f"{entity.noun.capitalize()} {index + 1}",
@@ -153,10 +153,10 @@ _ROWS = {
 
 
 def _silent() -> dict[str, Any]:
-    """Whose program reported last an hour ago."""
+    """Return the fields of a run whose last heartbeat was an hour ago."""
     return {"reported_at": ago(seconds=3600) // 1000, "unreachable_at": ago(seconds=3540) // 1000}
 
 
 def ago(*, seconds: float) -> int:
-    """Epoch milliseconds, that long ago."""
+    """Return the time that many seconds ago, in epoch milliseconds."""
     return round((datetime.now(UTC).timestamp() - seconds) * 1000)

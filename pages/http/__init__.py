@@ -1,1 +1,1 @@
-"""Plain HTTP: middleware, session and sign-in routes, headers, downloads, health."""
+"""HTTP: middleware, session and sign-in routes, headers, downloads, health."""

@@ -1,4 +1,4 @@
-"""Who may pass: every page but sign-in needs a session, and every form must come from our own pages."""
+"""Authentication of requests: pages require a session, and forms must originate from the app's own pages."""
 
 from datetime import timedelta
 from urllib.parse import quote, urlsplit
@@ -21,15 +21,15 @@ SESSION = "livewatch.session"
 OPEN = ("/sign-in", "/session", "/session/demo", "/healthz", "/readyz", "/metrics")
 SOCKET = "/_nicegui_ws/"
 OPEN_BELOW = ("/_nicegui/", SOCKET, "/favicon.ico", STYLES_BELOW)
-# Forms are all that is sent here; programs report elsewhere, and windows over their socket.
-MAX_BYTES = 64 * 1024
-RENEW_MARGIN = timedelta(minutes=2)
+# Only forms are posted here; programs use the API, and windows their socket.
+MAX_BODY_BYTES = 64 * 1024
+RENEWAL_MARGIN = timedelta(minutes=2)
 
 
 class AuthMiddleware:
-    """ASGI middleware. Puts the UserSession of a request into its scope, or sends the browser to sign in.
+    """ASGI middleware that stores a request's UserSession in its scope, or redirects the browser to sign in.
 
-    A session whose tokens are about to end is refreshed on the way, and the new tokens leave as a cookie.
+    A session whose tokens expire within `RENEWAL_MARGIN` is refreshed, and the response sets the new cookie.
     """
 
     def __init__(self, app: ASGIApp, *, cookie: SessionCookie, sessions: Sessions) -> None:
@@ -41,20 +41,20 @@ class AuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-        elif scope["path"].startswith(SOCKET) and not _is_from_here(HTTPConnection(scope)):
-            # Browsers let every site open a socket anywhere, and send the cookies along.
+        elif scope["path"].startswith(SOCKET) and not _is_same_origin(HTTPConnection(scope)):
+            # The same-origin policy does not cover WebSockets, and browsers send the cookies along.
             await _refuse_socket(scope, receive, send)
         elif scope["type"] == "websocket" or scope["path"].startswith(OPEN_BELOW):
             await self._downloads(scope, receive, send)
         elif scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/"):
-            # Programs come with a key. No session is looked for, so that a cookie can never authorise there.
+            # Programs authenticate with a key. Sessions are ignored, so that a cookie never authorizes an API request.
             await self._app(scope, receive, send)
         else:
-            await self._serve_person(scope, limit_body(MAX_BYTES, receive), send)
+            await self._serve_user(scope, limit_body(MAX_BODY_BYTES, receive), send)
 
-    async def _serve_person(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_user(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = HTTPConnection(scope)
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _is_from_here(connection):
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _is_same_origin(connection):
             refusal: Response = PlainTextResponse("This form was not sent from a page of this app.", status_code=403)
             await refusal(scope, receive, send)
             return
@@ -64,10 +64,10 @@ class AuthMiddleware:
         session: UserSession | None = None
         if tokens := self._cookie.read(connection):
             try:
-                session = self._sessions.take(tokens)
-                await session.renew(margin=RENEW_MARGIN)
+                session = self._sessions.get_or_create(tokens)
+                await session.renew(margin=RENEWAL_MARGIN)
                 await session.check()
-                session.identity  # noqa: B018  # raises when the check ended it
+                session.identity  # noqa: B018  # raises if the check ended the session
                 renewed = session.tokens != tokens
             except SessionExpired:
                 session, reason = None, "expired"
@@ -106,19 +106,19 @@ async def _refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def session_of(connection: HTTPConnection) -> UserSession | None:
-    """The session that the gate found for this request."""
+    """Return the session that `AuthMiddleware` found for the request."""
     session: UserSession | None = connection.scope.get(SESSION)
     return session
 
 
 def local_path(target: str | None) -> str:
-    """`target` if it is a path of this app, else the dashboard: a sign-in must not lead elsewhere."""
+    """Return `target` if it is a path of this app, else `/`, so that a sign-in cannot redirect to another site."""
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or urlsplit(target).netloc:
         return "/"
     return target
 
 
-def _is_from_here(connection: HTTPConnection) -> bool:
-    """Browsers send `Origin` with every form and script; what sends none is no browser and rides on no cookie."""
+def _is_same_origin(connection: HTTPConnection) -> bool:
+    """Return whether `Origin` names this host; browsers send it with forms and scripts, other clients need not."""
     origin = connection.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == connection.headers.get("host")

@@ -1,25 +1,25 @@
-"""Keeps the downloads that a browser breaks off out of the log of errors."""
+"""Suppression of errors from downloads that the browser aborted."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Downloads:
-    """ASGI middleware. A browser that moves on breaks them off, which Starlette's own middleware takes for an error."""
+    """ASGI middleware that ignores aborted downloads, for which Starlette's own middleware raises a RuntimeError."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_gone = False
+        is_disconnected = False
 
-        async def receive_and_note() -> Message:
-            nonlocal is_gone
+        async def receive_and_watch() -> Message:
+            nonlocal is_disconnected
             message = await receive()
-            is_gone = is_gone or message["type"] == "http.disconnect"
+            is_disconnected = is_disconnected or message["type"] == "http.disconnect"
             return message
 
         try:
-            await self._app(scope, receive_and_note, send)
+            await self._app(scope, receive_and_watch, send)
         except RuntimeError:
-            if not is_gone:
+            if not is_disconnected:
                 raise

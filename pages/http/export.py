@@ -1,4 +1,4 @@
-"""/export/<table>.csv: any list as it is filtered, for a spreadsheet."""
+"""/export/<table>.csv: the rows of a filtered list as CSV."""
 
 import csv
 import io
@@ -19,13 +19,21 @@ from services.entities import ENTITIES, Entity, Row, Scope
 from services.errors import LivewatchError, PermissionDenied
 from services.realtime import DatabaseSource
 
-HIDDEN = {"org_id", "version", "metadata_", "rate_window", "progress_interval", "ingest_key", "heartbeat_interval"}
-# A spreadsheet takes a cell that begins so for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+OMITTED_FIELDS = {
+    "org_id",
+    "version",
+    "metadata_",
+    "rate_window",
+    "progress_interval",
+    "ingest_key",
+    "heartbeat_interval",
+}
+# Spreadsheets evaluate a cell that begins with one of these as a formula.
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export_routes(services: Services) -> APIRouter:
-    """A file for each list; parameters are those of the list's address."""
+    """Return the export routes of all lists; they accept the parameters of the list's URL."""
     router = APIRouter(prefix="/export", include_in_schema=False)
     entities = {entity.table: entity for entity in ENTITIES}
     source = DatabaseSource(services.database)
@@ -34,7 +42,7 @@ def export_routes(services: Services) -> APIRouter:
     async def export(request: Request, name: str) -> Response:
         session, entity = session_of(request), entities.get(name)
         if session is None or entity is None:
-            return PlainTextResponse(f"There is no list {name!r}. There are: {', '.join(entities)}.", status_code=404)
+            return PlainTextResponse(f"There is no list {name!r}. Lists: {', '.join(entities)}.", status_code=404)
         try:
             identity = session.identity
             membership, _ = await chosen_membership(services.database, identity, request)
@@ -59,22 +67,22 @@ def export_routes(services: Services) -> APIRouter:
 
 
 def matching_rows(entity: Entity[Any], records: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> list[Row]:
-    """The valid rows that match the parameters, in their order."""
+    """Return the valid rows that match the parameters, in the order that these select."""
     query = ListQuery.parse(entity.listing, params)
     rows = []
     for record in records:
         try:
             row = entity.model.read(record)
         except ValidationError:
-            continue  # the System tab names it
+            continue  # the System tab lists quarantined rows
         if query.matches(row):
             rows.append(row)
     return sorted(rows, key=query.sort.key)
 
 
 def to_csv(entity: Entity[Any], rows: Sequence[Row]) -> str:
-    """A header and a line for each row; times in ISO 8601, UTC."""
-    names = [name for name in entity.model.model_fields if name not in HIDDEN]
+    """Return a CSV header and one line per row; times are in ISO 8601, UTC."""
+    names = [name for name in entity.model.model_fields if name not in OMITTED_FIELDS]
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(names)
@@ -92,4 +100,4 @@ def _cell(value: Any) -> str | int | float:
     if isinstance(value, int | float):
         return value
     text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text

@@ -1,4 +1,4 @@
-"""What every response tells the browser about what it may do: a content security policy and its companions."""
+"""Security headers of all responses, including the content security policy."""
 
 import re
 import secrets
@@ -16,25 +16,25 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-# A year; only where the browser came by TLS, since on a plain port the header means nothing.
+# One year; sent over TLS only, since browsers ignore the header over plain HTTP.
 STRICT_TRANSPORT = "max-age=31536000"
-# Vue compiles templates in the browser, hence 'unsafe-eval'; Vue and Quasar set styles, hence their 'unsafe-inline'.
-# A script of a page runs by its nonce only, so that what somebody smuggles into a page does not run.
-POLICY = (
+# Vue compiles templates in the browser, hence 'unsafe-eval'; Vue and Quasar set styles, hence 'unsafe-inline'.
+# Scripts of a page run only with its nonce, so that injected ones do not.
+PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
-# For everything that is not a page: no script of it runs, whoever opens it by itself.
-BARE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; sandbox"
-# The template has each of its scripts at the beginning of a line; no text of a row can stand there.
+# For all responses except pages: no script runs if a browser opens one directly.
+RESOURCE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; sandbox"
+# The page template starts a line with each script tag; text from rows never starts a line.
 SCRIPT_TAG = re.compile(rb"^([ \t]*<script)(?=[ >])", re.MULTILINE)
-# Scripts, styles, fonts and images that pages are made of; a policy of their own means nothing to them.
+# Scripts, styles, fonts and images of pages, to which a policy of their own does not apply.
 ASSETS = ("/_nicegui/", "/favicon.ico", STYLES_BELOW)
 
 
 class SecurityHeaders:
-    """ASGI middleware, outermost: the headers that every response has."""
+    """Outermost ASGI middleware, which sets the headers of every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -52,14 +52,14 @@ class SecurityHeaders:
                 if scope["scheme"] == "https":
                     headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
                 if not scope["path"].startswith(ASSETS):
-                    headers.setdefault("Content-Security-Policy", BARE_POLICY)
+                    headers.setdefault("Content-Security-Policy", RESOURCE_POLICY)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
 
 class PagePolicy:
-    """ASGI middleware within NiceGUI, before it compresses: each page's policy, and its nonce in the page's scripts."""
+    """ASGI middleware inside NiceGUI, before compression: sets each page's policy and adds its nonce to the scripts."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -83,10 +83,10 @@ class PagePolicy:
                     return
                 nonce = secrets.token_urlsafe(16)
                 page = SCRIPT_TAG.sub(rb'\1 nonce="%b"' % nonce.encode(), body)
-                # The window keeps its request, and that keeps this function.
+                # Frees the page: the window holds its request, and the request holds this closure.
                 body = b""
                 headers = MutableHeaders(scope=start)
-                headers["Content-Security-Policy"] = POLICY.format(nonce=nonce)
+                headers["Content-Security-Policy"] = PAGE_POLICY.format(nonce=nonce)
                 headers["Content-Length"] = str(len(page))
                 await send(start)
                 message = {**message, "body": page}

@@ -1,4 +1,4 @@
-"""For those who operate the app: /healthz, /readyz and /metrics."""
+"""Health endpoints: /healthz, /readyz and /metrics."""
 
 import ipaddress
 from contextlib import suppress
@@ -15,20 +15,20 @@ from services.operations.readiness import GOOD, Readiness
 
 
 def health_routes(services: Services) -> APIRouter:
-    """Open to everybody but the metrics, which are for this machine alone or for who has the token of the settings."""
+    """Return the health routes; /metrics requires the metrics token, or without one a request from this machine."""
     router = APIRouter(include_in_schema=False)
     metrics = Metrics(services.realtime, services.windows, services.ingest)
     readiness = Readiness(services.database, services.realtime)
 
     @router.get("/healthz")
     async def healthz() -> JSONResponse:
-        """The process runs and its event loop turns. Nobody shall restart it for another's fault."""
+        """Report liveness of the process only: a restart cannot fix its dependencies."""
         return JSONResponse({"status": "ok"})
 
     @router.get("/readyz")
     async def readyz() -> JSONResponse:
-        checks = await readiness.look()
-        is_ready = all(told == GOOD for told in checks.values())
+        checks = await readiness.check()
+        is_ready = all(result == GOOD for result in checks.values())
         return JSONResponse(
             {"status": "ready" if is_ready else "not ready", "checks": checks}, 200 if is_ready else 503
         )
@@ -37,7 +37,7 @@ def health_routes(services: Services) -> APIRouter:
     async def read_metrics(request: Request) -> Response:
         if not _may_read(request, services.metrics_token):
             return PlainTextResponse(
-                "Metrics are for this machine alone, or with LIVEWATCH_METRICS_TOKEN as a bearer token.", 403
+                "Metrics require LIVEWATCH_METRICS_TOKEN as a bearer token, or a request from the same machine.", 403
             )
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
@@ -48,7 +48,7 @@ def _may_read(request: Request, token: SecretStr | None) -> bool:
     if token is not None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and compare_digest(given.strip().encode(), token.get_secret_value().encode())
-    # A proxy on this machine that is not trusted speaks for others, who must not pass for this machine.
+    # An untrusted proxy on this machine forwards requests of others, which must not count as local.
     if "x-forwarded-for" in request.headers:
         return False
     with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""A name for each request, which its log lines and its answer carry, and one line for each that was answered."""
+"""Request log: an id for each request, in its log events and its response, and one event per response."""
 
 import re
 import time
@@ -13,13 +13,13 @@ from components.shell.theme.theme import STYLES_BELOW
 logger = structlog.get_logger(__name__)
 
 HEADER = "X-Request-ID"
-GOOD_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-# Neither what pages are made of nor what asks every few seconds whether we live is worth a line.
-QUIET = ("/_nicegui", STYLES_BELOW, "/favicon.ico", "/healthz", "/readyz", "/metrics")
+VALID_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# Assets of pages and frequent health checks are not logged.
+UNLOGGED_PATHS = ("/_nicegui", STYLES_BELOW, "/favicon.ico", "/healthz", "/readyz", "/metrics")
 
 
 class RequestLog:
-    """ASGI middleware. Takes the name that a proxy gave, or makes one; logs path and status, no query and no body."""
+    """ASGI middleware that keeps a proxy's request id or creates one, and logs path and status, not query or body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -29,7 +29,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if GOOD_ID.fullmatch(given) else token_hex(8)
+        request_id = given if VALID_ID.fullmatch(given) else token_hex(8)
         began = time.perf_counter()
         status = 0
 
@@ -42,7 +42,7 @@ class RequestLog:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._app(scope, receive, send_with_id)
-            if not scope["path"].startswith(QUIET):
+            if not scope["path"].startswith(UNLOGGED_PATHS):
                 milliseconds = round((time.perf_counter() - began) * 1000, 1)
                 logger.info(
                     "request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds

@@ -1,4 +1,4 @@
-"""The routes that open, renew and end a session; plain HTTP, since only a response can set a cookie."""
+"""Routes that open, renew and end a session; HTTP, because only a response can set a cookie."""
 
 from typing import Annotated
 from urllib.parse import quote
@@ -18,14 +18,14 @@ logger = structlog.get_logger(__name__)
 
 
 def session_routes(services: Services) -> APIRouter:
-    """Under /session: sign in (POST), `demo` enters the demo, `renew` writes the cookie anew, `end` signs out."""
+    """Return the routes below /session: sign in (POST), enter the demo, renew the cookie, and end the session."""
     router = APIRouter(prefix="/session", include_in_schema=False)
-    # Failures only: guessing is slowed down, for one account and for one guesser. The Auth server has its own limits.
+    # Failed sign-ins only, per account and per client address, to slow down guessing. Auth has limits of its own.
     by_account: RateLimiter[tuple[str, str]] = RateLimiter(Rate(per_second=1 / 30, burst=10))
     by_address: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 10, burst=50))
 
     def opened(request: Request, tokens: Tokens, target: str) -> Response:
-        services.sessions.take(tokens)
+        services.sessions.get_or_create(tokens)
         response = RedirectResponse(_from_root(request, local_path(target)), status_code=303)
         services.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
         return response
@@ -44,7 +44,7 @@ def session_routes(services: Services) -> APIRouter:
         address = request.client.host if request.client else ""
         account = (email.strip().lower(), address)
         if by_address.acquire(address) or by_account.acquire(account):
-            logger.warning("sign-in is slowed down", address=address)
+            logger.warning("sign-in rate limited", address=address)
             return refused(request, "slow", next)
         try:
             tokens = await services.auth.sign_in(email.strip(), SecretStr(password))
@@ -61,7 +61,7 @@ def session_routes(services: Services) -> APIRouter:
     @router.post("/demo")
     async def enter_demo(request: Request, next: Annotated[str, Form(max_length=2000)] = "/monitoring") -> Response:
         if services.enter_demo is None:
-            return PlainTextResponse("There is no demo here.", status_code=404)
+            return PlainTextResponse("The demo is not available. Sign in at /sign-in.", status_code=404)
         try:
             return opened(request, await services.enter_demo(), next)
         except AuthError:

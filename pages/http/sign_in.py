@@ -1,4 +1,4 @@
-"""/sign-in: the only page for people without a session."""
+"""/sign-in: the only page that needs no session."""
 
 from nicegui import ui
 from starlette.requests import Request
@@ -11,9 +11,9 @@ from pages.page.services import Services
 
 ERRORS = {
     "wrong": "E-mail and password do not match.",
-    "unavailable": "The sign-in service does not answer. Try again in a moment.",
+    "unavailable": "The sign-in service does not respond. Try again in a moment.",
     "slow": "Too many attempts. Wait a minute, then try again.",
-    "refused": "The sign-in service refused. Has the e-mail address been confirmed?",
+    "refused": "The sign-in service rejected the request. Has the e-mail address been confirmed?",
 }
 NOTICES = {
     "expired": "Your session has ended. Sign in again.",
@@ -22,7 +22,7 @@ NOTICES = {
 
 
 def register_sign_in(services: Services) -> None:
-    """Serve the page; its forms post to the session routes."""
+    """Register the page; its forms post to the session routes."""
 
     @ui.page("/sign-in", title="Sign in · Livewatch")
     def page(request: Request, reason: str = "", next: str = "/") -> Response | None:

@@ -1,1 +1,1 @@
-"""Alerts and notifications: their pages, the drawer, and what asks for attention."""
+"""Alerts and notifications: pages, drawer, and announcements."""

@@ -1,4 +1,4 @@
-"""What asks for attention around every page: arrivals, the unread counts, and the inbox behind the bell."""
+"""Attention signals of the frame: announcements, unread counts, and the inbox that the bell opens."""
 
 from components.shell.shell import Frame
 from components.shell.theme.theme import Theme
@@ -9,7 +9,7 @@ from services.people.preferences import Preferences
 
 
 def attend(page: PageContext, frame: Frame, theme: Theme) -> None:
-    """Bind the frame: it follows the person's preferences, announces arrivals, and the bell opens the inbox."""
+    """Bind the frame to the user's preferences and inbox, and open the inbox with the bell."""
 
     def show(preferences: Preferences) -> None:
         theme.prefer(theme=preferences.theme, density=preferences.density)
@@ -27,6 +27,6 @@ def attend(page: PageContext, frame: Frame, theme: Theme) -> None:
 
 
 def first_unread(view: AttentionView) -> str:
-    """The inbox tab to open first: alerts, unless only notifications are unread."""
+    """Return the key of the tab to open: alerts, unless only notifications are unread."""
     unread = [kind.key for kind in (ALERT_KIND, NOTIFICATION_KIND) if view.unread.get(kind.entity.table)]
     return unread[0] if unread else ALERT_KIND.key

@@ -1,4 +1,4 @@
-"""A person's alerts and notifications: /alerts, /notifications, the tab of Live Monitoring, the bell's drawer."""
+"""The user's alerts and notifications: /alerts, /notifications, the tab of Live Monitoring, and the drawer."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ MAX_IN_DRAWER = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxKind:
-    """One kind of message; `key` names its counter and its page."""
+    """Kind of message; `key` is the name of its counter and of its page."""
 
     key: str
     entity: Entity[Any]
@@ -27,11 +27,11 @@ class InboxKind:
 
     @property
     def path(self) -> str:
-        """The page that lists all of them."""
+        """Path of the page that lists all messages of the kind."""
         return f"/{self.key}"
 
     def unread_first(self, row: Any) -> tuple[bool, Any]:
-        """Sort key: unread rows before the others, each latest first."""
+        """Return the sort key of a row: unread rows first, then latest first."""
         return (not self.inbox.is_unread(row), self.entity.listing.sorts[0].key(row))
 
 
@@ -40,17 +40,17 @@ NOTIFICATION_KIND = InboxKind(key="notifications", entity=NOTIFICATIONS, inbox=N
 
 
 def alerts_page(page: PageContext) -> None:
-    """Every alert, as the URL filters and sorts them."""
+    """Build the list of all alerts, with the query of the URL."""
     _inbox_page(page, ALERT_KIND)
 
 
 def notifications_page(page: PageContext) -> None:
-    """Every notification, as the URL filters and sorts them."""
+    """Build the list of all notifications, with the query of the URL."""
     _inbox_page(page, NOTIFICATION_KIND)
 
 
 def alerts_tab(page: PageContext) -> None:
-    """The alerts below the counters of Live Monitoring."""
+    """Build the tab with alerts of Live Monitoring."""
     with ui.element("div").classes("lw-head lw-head--bare"):
         ui.element("span").classes("lw-push")
         _mark_all_button(page, ALERT_KIND)
@@ -58,7 +58,7 @@ def alerts_tab(page: PageContext) -> None:
 
 
 def inbox_drawer(page: PageContext) -> InboxDrawer:
-    """Build the window's drawer with one tab per kind; open it with the key of a kind."""
+    """Build the window's drawer, with one tab per kind; its `open` takes the key of a kind."""
     return InboxDrawer([_drawer_tab(page, kind) for kind in (ALERT_KIND, NOTIFICATION_KIND)])
 
 

@@ -1,1 +1,1 @@
-"""Lists with controls, details of one row, and the counters above them."""
+"""Lists with controls, details of a row, and counters."""

@@ -1,4 +1,4 @@
-"""The counters of the dashboard, the monitoring page and the badges."""
+"""Counters of the dashboard, the monitoring page and the badges."""
 
 from components.elements.figures.stat_grid import Stat
 from components.views.counts import Counter

@@ -1,4 +1,4 @@
-"""The panel beside a list: the row that the URL selects, in full."""
+"""Panel next to a list, with the details of the row that the URL selects."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -17,7 +17,7 @@ SELECTED_PARAMETER = "selected"
 
 
 class DetailPanel:
-    """Shows the row that the URL's `selected` names, and writes there what a person selects in `rows`."""
+    """Shows the row in the URL's parameter `selected`, and writes the selection in `rows` to the URL."""
 
     def __init__(self, page: PageContext, rows: LiveList) -> None:
         self._page = page
@@ -30,13 +30,13 @@ class DetailPanel:
         self.follow(page.url.params)
 
     def select(self, id: str | None) -> None:
-        """Show a row, or none; the id comes from the browser and may be anything."""
+        """Select a row, or none; the id comes from the browser and is not trusted."""
         chosen = {SELECTED_PARAMETER: id[:60]} if id else {}
         self._page.url.set(chosen, known=(SELECTED_PARAMETER,), is_new=True)
         self.follow(chosen)
 
     def follow(self, params: Mapping[str, str]) -> None:
-        """Show what the URL selects."""
+        """Show the row that the URL selects."""
         selected = params.get(SELECTED_PARAMETER)
         if selected == self._selected:
             return
@@ -49,8 +49,8 @@ class DetailPanel:
 
     def _build(self, id: UUID | None) -> None:
         gone = (
-            "It was deleted, it belongs to another organisation, or it is older than the latest "
-            f"{self._entity.limit} that are kept here."
+            "It was deleted, belongs to another organisation, or is older than the latest "
+            f"{self._entity.limit}, which are shown here."
         )
         element = Details(self._entity, gone_text=gone)
         element.on_close(lambda: self.select(None))

@@ -1,4 +1,4 @@
-"""Lists of an entity's rows on a page, without controls."""
+"""Lists of an entity's rows, without controls."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,13 +26,13 @@ def entity_list(
 
     Args:
         page: The page that is being built.
-        entity: Whose rows.
-        where: Keeps a row if true.
-        key: Sorts the rows instead of the entity's default order.
-        limit: Number of rows shown at most.
-        empty_text: Sentence of an empty list; the entity's own by default, an empty string shows nothing.
+        entity: Entity whose rows are shown.
+        where: Filter of the rows; all by default.
+        key: Sort key; the entity's default order by default.
+        limit: Maximum number of rows.
+        empty_text: Text of an empty list; the entity's own by default, an empty string shows nothing.
         skeletons: Number of placeholders; the entity's own by default.
-        time_dependent: Whether time alone changes what `where` keeps.
+        time_dependent: Whether the result of `where` changes with time alone.
     """
     element = LiveList(entity, empty_text=empty_text, skeletons=skeletons)
     element.bind_rows(page.window, key=key, where=where, limit=limit, time_dependent=time_dependent)
@@ -42,7 +42,7 @@ def entity_list(
 
 
 def accept_marks(page: PageContext, element: LiveList, inbox: Inbox) -> None:
-    """Mark as read what the person marks in the list; the id comes from the browser and may be anything."""
+    """Mark a row as read when the user marks it in the list; the id comes from the browser and is not trusted."""
 
     async def mark(id: str) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The log of a run on a page: read when the section is mounted, and again at every change of the run."""
+"""Log of a run, read when the section is mounted and after every change of the run."""
 
 import asyncio
 from uuid import UUID
@@ -12,7 +12,7 @@ from services.errors import LivewatchError
 from services.history.run_logs import MAX_LINES, log_lines
 
 READ_INTERVAL_SECONDS = 0.5
-"""Time between two reads. Lines are not broadcast: writing them is a heartbeat of the run, which every window gets."""
+"""Time between two reads. Lines are not broadcast: writing them is a heartbeat of the run, which windows receive."""
 
 
 def run_log(page: PageContext, entity: Entity[R], run: UUID) -> RunLog:
@@ -27,7 +27,7 @@ def run_log(page: PageContext, entity: Entity[R], run: UUID) -> RunLog:
 
 
 class _LogReader:
-    """Reads new lines while the run changes, one statement at a time."""
+    """Reads new lines when the run changes, one query at a time."""
 
     def __init__(self, page: PageContext, element: RunLog, run: UUID) -> None:
         self._page = page
@@ -39,12 +39,12 @@ class _LogReader:
         self._task: asyncio.Task[None] | None = None
 
     def restart(self) -> None:
-        """Read from the latest lines: the browser has mounted the element."""
+        """Read the latest lines again, after the browser has mounted the element."""
         self._is_mounted, self._last_id = True, 0
         self.wake()
 
     def wake(self) -> None:
-        """Read the lines that are new."""
+        """Read the new lines; does nothing before the element is mounted."""
         if not self._is_mounted:
             return
         self._is_due = True
@@ -52,7 +52,7 @@ class _LogReader:
             self._task = asyncio.create_task(self._read(), name=f"log of {self._run}")
 
     async def read_older(self, before: int) -> None:
-        """Read the lines before the line of that id."""
+        """Read the lines before the line with the id `before`."""
         try:
             lines = await log_lines(self._page.services.database, self._page.session.identity, self._run, before=before)
         except LivewatchError as error:
@@ -72,7 +72,7 @@ class _LogReader:
             try:
                 lines = await log_lines(database, session.identity, self._run, after=self._last_id)
             except LivewatchError:
-                return  # the next change of the run reads again
+                return  # the next change of the run triggers another read
             if lines:
                 is_first = not self._last_id
                 self._element.add(lines, is_first=is_first, more=is_first and len(lines) == MAX_LINES)

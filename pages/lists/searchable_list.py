@@ -1,4 +1,4 @@
-"""Lists with controls, whose query is part of the URL."""
+"""Lists with search, filters and sorting, whose query is part of the URL."""
 
 from collections.abc import Mapping
 from typing import Any, Generic
@@ -17,14 +17,14 @@ from services.people.inbox import INBOXES
 
 
 def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | None = None) -> QueryList[R]:
-    """Show every row of an entity with search, facets, sorts and export, as the URL says.
+    """Show an entity's rows with search, facets, sorting and export, initialized from the URL.
 
-    A selected row opens in full beside the list, where the entity has details.
+    If the entity has details, a panel next to the list shows those of the selected row.
 
     Args:
         page: The page that is being built.
-        entity: Whose rows.
-        labels: Names the values of selects, by facet.
+        entity: Entity whose rows are shown.
+        labels: Functions that label the values of a facet, by the facet's name.
     """
     export_path = f"/export/{entity.table}.csv?{ORG_PARAMETER}={page.membership.org_id}"
     controls = ListControls(entity.listing, noun=entity.plural, export_path=export_path)
@@ -41,7 +41,7 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
 
 
 class _UrlFollower(Generic[R]):
-    """Keeps the query of a list and the URL equal."""
+    """Synchronizes the query of a list with the URL."""
 
     def __init__(
         self, page: PageContext, entity: Entity[R], rows: QueryList[R], query: ListQuery[R], panel: DetailPanel | None
@@ -53,7 +53,7 @@ class _UrlFollower(Generic[R]):
         self._panel = panel
 
     def choose(self, chosen: ListQuery[Any]) -> None:
-        """Show what the person chose, and write it into the URL; typing adds no history entries."""
+        """Apply the user's query and write it to the URL; typing adds no history entries."""
         is_typing = bool(self._query.search) and chosen.search != self._query.search
         self._query = chosen
         names = ("q", "sort", *(facet.name for facet in self._spec.facets))
@@ -61,7 +61,7 @@ class _UrlFollower(Generic[R]):
         self._rows.show(chosen)
 
     def follow(self, params: Mapping[str, str]) -> None:
-        """Show what the URL says."""
+        """Apply the query in the URL."""
         if self._panel:
             self._panel.follow(params)
         if (asked := ListQuery.parse(self._spec, params)) != self._query:

@@ -1,1 +1,1 @@
-"""The dashboard, Live Monitoring and the page of a stream."""
+"""Dashboard, Live Monitoring, the System tab and the page of a stream."""

@@ -1,4 +1,4 @@
-"""/: what is running, what needs attention, and what happened last."""
+"""/: the dashboard with running work, problems and recent activity."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -31,12 +31,12 @@ from services.errors import LivewatchError
 from services.history.progress_history import last_hour
 
 TROUBLED_GOALS = {GoalStatus.AT_RISK, GoalStatus.BLOCKED}
-RECENT = timedelta(days=1)
+RECENT_FAILURE_PERIOD = timedelta(days=1)
 URGENT_PRIORITIES = {Priority.URGENT, Priority.HIGH}
 
 
 def dashboard_page(page: PageContext) -> None:
-    """Counters with their last hour, troubled work, running agents, urgent alerts, recent activity."""
+    """Build counters with their last hour, troubled work, running agents, urgent alerts and recent activity."""
     page_head("Dashboard")
     grid = StatGrid([replace(stat, spark=True) for stat in STATS])
     grid.on("history", show_last_hour(page, grid))
@@ -63,7 +63,7 @@ def dashboard_page(page: PageContext) -> None:
 
 
 def show_last_hour(page: PageContext, grid: StatGrid) -> Callable[[], object]:
-    """Return a handler that updates the sparklines; they stay as they are while the database does not answer."""
+    """Return a handler that updates the sparklines; it keeps them if the database does not respond."""
 
     async def show() -> None:
         try:
@@ -76,23 +76,26 @@ def show_last_hour(page: PageContext, grid: StatGrid) -> Callable[[], object]:
 
 
 def is_stream_troubled(stream: Stream) -> bool:
-    """Whether a stream is blocked, at risk, unreachable or stalled."""
+    """Return whether a stream is blocked, at risk, unreachable or stalled."""
     now = datetime.now(UTC)
     return stream.goal_status in TROUBLED_GOALS or stream.is_stalled(now) or stream.is_unreachable(now)
 
 
 def is_scan_troubled(scan: AcquisitionScan) -> bool:
-    """Whether a scan failed within a day, is unreachable or stalled."""
+    """Return whether a scan failed within a day, is unreachable or stalled."""
     now = datetime.now(UTC)
-    has_failed = scan.status is ScanStatus.FAILED and scan.updated_at is not None and now - scan.updated_at < RECENT
-    return has_failed or scan.is_stalled(now) or scan.is_unreachable(now)
+    if scan.is_stalled(now) or scan.is_unreachable(now):
+        return True
+    if scan.status is not ScanStatus.FAILED or scan.updated_at is None:
+        return False
+    return now - scan.updated_at < RECENT_FAILURE_PERIOD
 
 
 def is_urgent(alert: SignalAlert) -> bool:
-    """Whether an alert is unread, and urgent or of high priority."""
+    """Return whether an alert is unread, and urgent or of high priority."""
     return alert.is_unread and alert.priority in URGENT_PRIORITIES
 
 
 def is_notable(activity: Activity) -> bool:
-    """Whether an activity is worth showing: everything but agents that start and end as usual."""
+    """Return whether an activity is shown: all except those of agents that start or complete normally."""
     return activity.subject_table is not Subject.AGENT or activity.status == AgentStatus.FAILED

@@ -1,4 +1,4 @@
-"""/monitoring: everything that runs, in tabs with a URL each."""
+"""/monitoring: all monitored work, in tabs with a URL each."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +22,7 @@ Panel = Callable[[PageContext], object]
 
 
 def agents_panel(page: PageContext) -> None:
-    """Every agent execution; the names of the streams label the filter by stream."""
+    """Build the list of agent executions, whose filter by stream shows the streams' names."""
 
     def stream_name(id: str) -> str:
         stream = streams.get(UUID(id))
@@ -38,7 +38,7 @@ def agents_panel(page: PageContext) -> None:
 
 
 PANELS: dict[str, Panel] = {AGENTS.table: agents_panel, ALERTS.table: alerts_tab}
-"""By table: the entities whose tab holds more than a list."""
+"""Panels by table, for entities whose tab is more than a list."""
 TABS: dict[str, tuple[str, Panel]] = {
     entity.tab: (entity.label, PANELS.get(entity.table) or partial(searchable_list, entity=entity))
     for entity in ENTITIES
@@ -47,7 +47,7 @@ TABS: dict[str, tuple[str, Panel]] = {
 
 
 def monitoring_page(page: PageContext) -> None:
-    """Live counters and one list at a time: what is not shown is not subscribed to."""
+    """Build the counters and the current tab; hidden tabs hold no subscriptions."""
     with page_head("Live Monitoring"):
         chips = MultiConnectionStatus({"organisation": "Organisation", "personal": "Personal"}, size="sm")
         chips.bind_status(page.window, {"organisation": Scope.ORG, "personal": Scope.USER})
@@ -70,7 +70,7 @@ def monitoring_page(page: PageContext) -> None:
 
 
 async def start_scan(page: PageContext) -> None:
-    """Run the example scan in this organisation, with a key that this person creates."""
+    """Start the example scan in this organisation, with a key that the user creates."""
     assert page.services.scan
     starting = page.services.scan.start(page.session.identity, page.membership.org_id)
     await page.act(starting, done="The example scan has started.")

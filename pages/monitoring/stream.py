@@ -1,4 +1,4 @@
-"""/streams/{id}: one stream, its history, and the scans and agents that work on it."""
+"""/streams/{id}: a stream, its history, and its scans and agents."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ from services.history.progress_history import progress_history
 
 
 def stream_page(page: PageContext, id: str) -> None:
-    """Show one stream; an invalid id, or one of another organisation, shows that there is no such stream."""
+    """Build the page of a stream, or a not-found panel for an id that is invalid or not visible to the user."""
     try:
         stream_id = UUID(id)
     except ValueError:
@@ -71,15 +71,15 @@ def _sections(page: PageContext, stream_id: UUID) -> None:
 
 
 def _metadata(page: PageContext, stream_id: UUID) -> None:
-    """Show the stream's error and metadata; nothing without either."""
+    """Show the stream's error and metadata; the section is empty without them."""
 
     def show(stream: Hook[Stream]) -> None:
         host.clear()
         for row in stream.data:
-            facts = [("Error", row.error, "critical")] if row.error else []
-            facts += [(name, shown(value), "") for name, value in row.details.items()]
+            fields = [("Error", row.error, "critical")] if row.error else []
+            fields += [(name, shown(value), "") for name, value in row.details.items()]
             with host:
-                for label, value, tone in facts:
+                for label, value, tone in fields:
                     with ui.element("section").classes("lw-details__text") as part:
                         part.props["data-tone"] = tone
                         text("h3", label)
@@ -93,7 +93,7 @@ def _metadata(page: PageContext, stream_id: UUID) -> None:
 
 
 def _progress_chart(page: PageContext, stream_id: UUID) -> None:
-    """Show the stored history, read whenever the chart is mounted, and then every step."""
+    """Show the stored history, read when the chart is mounted, and append live progress."""
     chart = ProgressChart(label="Progress over time")
     binding = chart.bind(page.window)
     subscription = page.window.subscribe(
@@ -105,7 +105,7 @@ def _progress_chart(page: PageContext, stream_id: UUID) -> None:
         try:
             history.load(await progress_history(page.services.database, page.session.identity, stream_id))
         except LivewatchError as error:
-            ui.notify(f"The history cannot be read now: {error}", type="negative")
+            ui.notify(f"The history could not be read: {error}", type="negative")
         binding.refresh()
 
     chart.on("live", load)

@@ -1,4 +1,4 @@
-"""The System tab: the state of the feeds, the use of the plan's limits, and a log of what arrives."""
+"""System tab: status of the feeds, use of the plan's limits, quarantined rows, and the Realtime inspector."""
 
 from datetime import UTC, datetime
 
@@ -26,8 +26,8 @@ STATS = (
 FEED_COLUMNS = (
     Column(key="name", label="Feed"),
     Column(key="status", label="Status", kind="status"),
-    Column(key="p50", label="Lag p50", kind="number", hint="Of the probes of the last ten minutes"),
-    Column(key="p95", label="Lag p95", kind="number", hint="Of the probes of the last ten minutes"),
+    Column(key="p50", label="Lag p50", kind="number", hint="Probes of the last ten minutes"),
+    Column(key="p95", label="Lag p95", kind="number", hint="Probes of the last ten minutes"),
     Column(key="rate", label="Events/s", kind="number", hint="Over the last minute"),
     Column(key="events", label="Events", kind="number"),
     Column(key="reconnects", label="Reconnects", kind="number"),
@@ -45,7 +45,7 @@ WINDOW_COLUMNS = (
     Column(key="who", label="Window of"),
     Column(key="page", label="Page"),
     Column(key="quality", label="Quality"),
-    Column(key="round_trip", label="Round trip", kind="number", hint="Until the window had taken a frame"),
+    Column(key="round_trip", label="Round trip", kind="number", hint="Until the window acknowledged a frame"),
     Column(key="frames", label="Frames/s", kind="number", hint="Over the last five seconds"),
     Column(key="since", label="Open for", kind="number"),
 )
@@ -58,7 +58,7 @@ QUARANTINE_COLUMNS = (
 
 
 def system_panel(page: PageContext) -> None:
-    """Figures of this process's feeds, updated at every change of a status: at every probe at least."""
+    """Build the figures of this process's feeds; they update with every status change, at least at every probe."""
     figures = Figures(page)
     grid = StatGrid(STATS)
     grid.bind_fields(page.window, figures.totals)
@@ -67,8 +67,8 @@ def system_panel(page: PageContext) -> None:
     with section("Windows"):
         text(
             "p",
-            "A window on a slow network or machine is sent fewer, larger frames. It stays correct and delays no other "
-            "window.",
+            "A window on a slow network or machine receives fewer, larger frames. It stays correct and does not delay "
+            "other windows.",
         ).classes("lw-muted")
         LiveTable("windows", WINDOW_COLUMNS, label="Windows").bind_table(page.window, figures.windows)
     with section("Use of the plan"):
@@ -82,8 +82,8 @@ def system_panel(page: PageContext) -> None:
     with section("Quarantined rows"):
         text(
             "p",
-            "Rows that fail validation are left out, and listed here and in the log; all others are shown. "
-            "Fix the row and it appears.",
+            "Rows that fail validation are hidden, and listed here and in the log. All other rows are shown. "
+            "A fixed row appears at once.",
         ).classes("lw-muted")
         LiveTable("quarantine", QUARANTINE_COLUMNS, label="Quarantined rows").bind_table(
             page.window, figures.quarantine
@@ -93,7 +93,7 @@ def system_panel(page: PageContext) -> None:
 
 
 class Figures:
-    """The content of the tables: the feeds and rows of this person, and sums of the whole app."""
+    """Content of the tables: the user's feeds and rows, and totals of the whole process."""
 
     def __init__(self, page: PageContext) -> None:
         self._realtime = page.services.realtime
@@ -108,7 +108,7 @@ class Figures:
         }
 
     def totals(self) -> dict[str, Fields]:
-        """The stat cards."""
+        """Return the values of the stat cards."""
         feeds = self._mine()
         lags = [feed.status.lag for feed in feeds if feed.status.lag is not None]
         quarantined = len(self.quarantine())
@@ -134,7 +134,7 @@ class Figures:
         }
 
     def feeds(self) -> dict[str, Fields]:
-        """One row per feed of this person."""
+        """Return one row per feed of the user."""
         return {
             str(feed.topic): {
                 "name": self._names[feed.topic],
@@ -152,7 +152,7 @@ class Figures:
         }
 
     def windows(self) -> dict[str, Fields]:
-        """A row for each window of this organisation; the page is shown for this person's windows only."""
+        """Return one row per window of the organisation; `page` is visible for the user's own windows only."""
         here = [window for window in self._windows if window.org_id == self._org_id and window.is_connected]
         return {
             str(index): self._window(window)
@@ -175,12 +175,12 @@ class Figures:
         }
 
     def plan(self) -> dict[str, Fields]:
-        """One row per limit of the plan."""
+        """Return one row per limit of the plan."""
         feeds = self._realtime.feeds()
         used = {
             "connections": ("Connections", float(len(feeds)), self._limits.connections),
             "messages": ("Messages a second", sum(feed.meter.rate for feed in feeds), self._limits.messages_per_second),
-            # Each feed has a connection of its own, so that a slow policy delays no other feed.
+            # Each feed has its own connection, so that a slow policy does not delay other feeds.
             "channels": ("Channels a connection", float(bool(feeds)), self._limits.channels_per_connection),
         }
         return {
@@ -189,7 +189,7 @@ class Figures:
         }
 
     def quarantine(self) -> dict[str, Fields]:
-        """The rows that failed validation on this person's topics."""
+        """Return the rows of the user's topics that failed validation."""
         rows = [row for topic in self._names for row in self._realtime.quarantined(topic)]
         return {
             row.id: {"table": row.table, "row_id": row.id, "reason": row.reason, "count": row.count} for row in rows

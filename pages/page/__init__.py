@@ -1,1 +1,1 @@
-"""What every page is built from: context, URL state, preferences, routing."""
+"""Foundations of every page: context, URL state, preferences, routing."""

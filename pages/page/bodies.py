@@ -1,4 +1,4 @@
-"""Reads request bodies up to a limit, whatever length they announce."""
+"""Request bodies with a size limit, independent of their Content-Length."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ async def read_at_most(size: int, request: Request, too_large: Callable[[], Exce
 
 
 def limit_body(size: int, receive: Receive) -> Receive:
-    """Wrap `receive` of an ASGI app: a body of more than `size` bytes is refused with 413."""
+    """Wrap an ASGI app's `receive`, which then rejects a body of more than `size` bytes with status 413."""
     total = 0
 
     async def receive_limited() -> Message:

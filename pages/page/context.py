@@ -16,7 +16,7 @@ from services.people.organizations import Membership
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageContext:
-    """What a page inside the frame is built from."""
+    """Context from which a page inside the frame is built."""
 
     services: Services
     session: UserSession
@@ -26,11 +26,11 @@ class PageContext:
     preferences: PreferencesStore
 
     async def act(self, work: Awaitable[object], *, done: str = "") -> bool:
-        """Await `work` that a person asked for, and notify them of the outcome.
+        """Await `work` and show its outcome as a notification.
 
         Args:
-            work: May raise a LivewatchError, whose message is shown.
-            done: Shown on success; nothing by default.
+            work: An action of the user; the message of a LivewatchError that it raises is shown.
+            done: Message on success; none by default.
 
         Returns:
             Whether it succeeded.

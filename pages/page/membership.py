@@ -1,4 +1,4 @@
-"""The organisation that a request or window is about."""
+"""Organisation of a request or window."""
 
 from starlette.requests import HTTPConnection
 
@@ -14,13 +14,13 @@ ORG_COOKIE = "livewatch_org"
 async def chosen_membership(
     database: Database, identity: Identity, connection: HTTPConnection
 ) -> tuple[Membership | None, list[Membership]]:
-    """Choose the organisation in the URL, else the one last chosen in this browser, else the first.
+    """Choose the organisation in the URL, else the last one chosen in this browser, else the first.
 
     Returns:
-        The chosen membership, None for a person without one; and all memberships of the person.
+        The chosen membership, None for a user without any; and all memberships of the user.
 
     Raises:
-        PermissionDenied: The URL names an organisation that the person is not a member of.
+        PermissionDenied: The user is not a member of the organisation in the URL.
     """
     mine = await memberships(database, identity)
     by_id = {str(each.org_id): each for each in mine}

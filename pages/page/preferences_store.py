@@ -1,4 +1,4 @@
-"""The preferences of a window's person: applied at once, stored in their profile."""
+"""Preferences of a window's user, applied immediately and stored in the profile."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ OnPreferences = Callable[[Preferences], None]
 
 
 class PreferencesStore:
-    """The current preferences of one window; `listen` follows them."""
+    """Current preferences of one window; `listen` subscribes to changes."""
 
     def __init__(self, database: Database, session: UserSession, preferences: Preferences) -> None:
         self.current = preferences
@@ -22,13 +22,13 @@ class PreferencesStore:
         self._listeners: list[OnPreferences] = []
 
     def listen(self, handler: OnPreferences) -> None:
-        """Call `handler` with the preferences now and after every change; ends with the current slot."""
+        """Call `handler` with the preferences now and after every change, until the current slot is deleted."""
         self._listeners.append(handler)
         on_slot_delete(lambda: self._listeners.remove(handler))
         handler(self.current)
 
     async def change(self, **changes: Any) -> None:
-        """Apply some preferences and store them; an invalid value becomes its default. Raises what `prefer` raises."""
+        """Apply and store some preferences; invalid values become defaults. Raises the errors of `prefer`."""
         wanted = Preferences.read(self.current.model_dump() | changes)
         if wanted == self.current:
             return

@@ -1,4 +1,4 @@
-"""Content that follows the path of the URL, within the frame or within a page."""
+"""Routing of the URL's path to content, inside the frame or inside a page."""
 
 import structlog
 from nicegui import ui
@@ -9,11 +9,11 @@ logger = structlog.get_logger(__name__)
 
 
 class Routes(ui.sub_pages):
-    """A `ui.sub_pages` with the app's own panels for an unknown path and a page that failed."""
+    """`ui.sub_pages` with the app's own panels for unknown paths and failed pages."""
 
     def _render_404(self) -> None:
         not_found_panel("Page not found", f"There is no page at {self._router.current_path}.")
 
     def _render_error(self, error: Exception) -> None:
         logger.error("page failed", path=self._router.current_path, exc_info=error)
-        error_panel("This page failed", "The app's log has the reason. Reload to try again.")
+        error_panel("This page failed", "The cause is in the app's log. Reload to try again.")

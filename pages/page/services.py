@@ -1,4 +1,4 @@
-"""The container of app-lived services that the pages use; built once in main.py."""
+"""Container of the app's services, built once in main.py."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from services.realtime import RealtimeService
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The services behind the pages; their owner is main.py.
+    """Services that the pages use; main.py owns and closes them.
 
-    `enter_demo` opens a session of the demo user; None unless the local Supabase runs and the app listens on a loopback
-    address only. `scan` runs the example scan; None without the local Supabase.
+    `enter_demo` opens a session of the demo user; it is None unless the Supabase is local and the app listens on a
+    loopback address only. `scan` runs the example scan; it is None without the local Supabase.
     """
 
     auth: Auth

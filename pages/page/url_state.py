@@ -1,4 +1,4 @@
-"""The URL of a window as state: its parameters say what the page shows, also after back, forward or a pasted link."""
+"""URL of a window as the state of its page, restored by back, forward and links."""
 
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -10,7 +10,7 @@ OnChange = Callable[[Mapping[str, str]], None]
 
 
 class UrlState:
-    """The path and parameters of one window."""
+    """Path and query parameters of one window."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
@@ -20,16 +20,16 @@ class UrlState:
 
     @property
     def path(self) -> str:
-        """The path, without parameters."""
+        """Path without parameters."""
         return urlsplit(self._router.current_path).path
 
     @property
     def params(self) -> dict[str, str]:
-        """The parameters; the last value of a repeated one."""
+        """Parameters by name; the last value of a repeated one."""
         return dict(parse_qsl(urlsplit(self._router.current_path).query))
 
     def listen(self, handler: OnChange) -> None:
-        """Call `handler` with the parameters after back or forward on this page; ends with the current slot."""
+        """Call `handler` with the parameters after back or forward on this page, until the current slot is deleted."""
         listener = (self.path, handler)
         self._listeners.append(listener)
         on_slot_delete(lambda: self._listeners.remove(listener))
@@ -39,8 +39,8 @@ class UrlState:
 
         Args:
             params: The new parameters.
-            known: Names that they replace; other parameters stay.
-            is_new: Whether to add a history entry instead of replacing the present one.
+            known: Names of the parameters to replace; the others are kept.
+            is_new: Whether to add a history entry instead of replacing the current one.
         """
         kept = {name: value for name, value in self.params.items() if name not in known}
         query = urlencode(kept | dict(params))

@@ -1,1 +1,1 @@
-"""Settings, ingest keys, retention, and how to connect code."""
+"""Settings, ingest keys, data retention, and the page for connecting code."""

@@ -1,4 +1,4 @@
-"""/connect: what to write into one's own code, with the real address and a fresh key; green with the first report."""
+"""/connect: code snippets with this app's URL and a new key, and the status of the first report."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,10 +12,10 @@ from components.presentation.text import text
 from components.shell.shell import page_head, section
 from pages.page.context import PageContext
 from pages.page.public_url import public_url
-from pages.settings.ingest_keys import ONCE, make
+from pages.settings.ingest_keys import ONCE, create_key_or_notify
 from services.entities import AGENTS, SCANS, STREAMS, AcquisitionScan, AgentExecution, Reported, Stream
 from services.ingest import KeyScope
-from services.ingest.administration import MadeKey
+from services.ingest.administration import CreatedKey
 from services.realtime import Delta
 
 NO_KEY = "lw_…"
@@ -27,26 +27,26 @@ PATHS: dict[Any, str] = {
 
 
 def connect_page(page: PageContext) -> None:
-    """Three steps: a key, a snippet, and the first report."""
+    """Build the three steps: create a key, copy a snippet, wait for the first report."""
     request = ui.context.client.request
     address = public_url(request) if request else "http://localhost:8080"
     page_head("Connect your code")
     text("p", "Your scripts, jobs and agents show up here, live, from any language.").classes("lw-lead")
     snippets: CodeTabs | None = None
-    made: MadeKey | None = None
+    created: CreatedKey | None = None
     opened_at = datetime.now(UTC)
 
-    def use(key: MadeKey) -> None:
-        nonlocal made
-        made = key
+    def use(key: CreatedKey) -> None:
+        nonlocal created
+        created = key
         status.wait()
         if snippets:
             snippets.show(snippets_for(address, key.token.get_secret_value()))
 
     def is_awaited(row: Reported) -> bool:
-        """Of the key that was made here; of any key for who may make none."""
+        """Return whether the report uses the key created here, or any key if the user may not create one."""
         if page.membership.is_admin:
-            return made is not None and row.ingest_key == made.id
+            return created is not None and row.ingest_key == created.id
         return row.heartbeat_at is not None and row.heartbeat_at >= opened_at
 
     with section("1. Create key"), ui.element("div").classes("lw-panel lw-stack"):
@@ -60,26 +60,28 @@ def connect_page(page: PageContext) -> None:
         _listen(page, status, is_awaited)
 
 
-def _key(page: PageContext, use: Callable[[MadeKey], None]) -> None:
+def _key(page: PageContext, use: Callable[[CreatedKey], None]) -> None:
     if not page.membership.is_admin:
-        text("p", "An admin of the organisation makes keys. Ask one of them, and put the key where lw_… stands below.")
+        text("p", "Only admins of the organisation create keys. Ask one, and replace lw_… below with the key.")
         return
 
     async def create() -> None:
-        if made := await make(page, f"Connect, {datetime.now().astimezone():%d %b %H:%M}", list(KeyScope)):
-            use(made)
+        if key := await create_key_or_notify(
+            page, f"Connect, {datetime.now().astimezone():%d %b %H:%M}", list(KeyScope)
+        ):
+            use(key)
             button.delete()
-            told.text = f"The key is in the snippets below. {ONCE}"
+            hint.text = f"The key is in the snippets below. {ONCE}"
 
-    told = text("p", "A key lets programs report for this organisation. It is put into the snippets below.")
+    hint = text("p", "A key lets programs report for this organisation. It is inserted into the snippets below.")
     button = ui.button("Create key", icon="vpn_key", on_click=create).props("unelevated no-caps")
     button.classes("lw-button lw-button--primary")
 
 
 def _listen(page: PageContext, status: FirstReport, is_awaited: Callable[[Reported], bool]) -> None:
-    """Turns the status green with the first run that is awaited; the feeds are the ones that every window shares."""
+    """Show the first awaited run in the status; uses the feeds that all windows share."""
 
-    def look(deltas: list[Delta[Any]]) -> None:
+    def check(deltas: list[Delta[Any]]) -> None:
         for delta in deltas:
             row = delta.new
             if row and row.heartbeat_at and is_awaited(row):
@@ -89,18 +91,18 @@ def _listen(page: PageContext, status: FirstReport, is_awaited: Callable[[Report
                     subscription.close()
                 return
 
-    subscriptions = [page.window.subscribe(entity, on_change=look) for entity in (STREAMS, SCANS, AGENTS)]
+    subscriptions = [page.window.subscribe(entity, on_change=check) for entity in (STREAMS, SCANS, AGENTS)]
     status.on_delete(*(subscription.close for subscription in subscriptions))
 
 
 def snippets_for(address: str, token: str) -> list[Snippet]:
-    """The ways to report; each is whole, so that it works as it is copied."""
+    """Return one snippet per way to report; each is complete and works when copied."""
     variables = f"export LIVEWATCH_URL={address}\nexport LIVEWATCH_KEY={token}\n"
     return [
         Snippet(
             key="curl",
             label="curl",
-            about="From anything that speaks HTTP. The first report of a name makes the run.",
+            about="From any HTTP client. The first report of a name creates the run.",
             text=f"""curl -X PUT {address}/api/v1/streams/hello \\
   -H 'Authorization: Bearer {token}' \\
   -H 'Content-Type: application/json' \\
@@ -124,7 +126,7 @@ END
         Snippet(
             key="run",
             label="Run",
-            about="With steps; an exception marks it as failed, a killed process shows as unreachable.",
+            about="With steps. An exception marks the run as failed; a killed process shows as unreachable.",
             text="""import livewatch
 
 with livewatch.run("Nightly import", total=900, steps=["read", "write"]) as run:
@@ -137,7 +139,7 @@ with livewatch.run("Nightly import", total=900, steps=["read", "write"]) as run:
         Snippet(
             key="tqdm",
             label="tqdm",
-            about="A drop-in: the bar stays as it is. pip install './sdk[tqdm]'",
+            about="A drop-in replacement; the bar stays the same. pip install './sdk[tqdm]'",
             text="""from livewatch.tqdm import tqdm
 
 for row in tqdm(range(1000), desc="Load"):
@@ -147,7 +149,7 @@ for row in tqdm(range(1000), desc="Load"):
         Snippet(
             key="agent",
             label="Agent",
-            about="Runs of AI agents, within a run or by themselves. Also as a decorator: @livewatch.watch",
+            about="Runs of AI agents, inside another run or alone. Also as a decorator: @livewatch.watch",
             text="""import livewatch
 
 with livewatch.run("Research"):
@@ -158,7 +160,7 @@ with livewatch.run("Research"):
         Snippet(
             key="command",
             label="Command",
-            about="Any program, without a change to it: exit code, duration, progress bars and its last lines.",
+            about="Any program, unmodified: exit code, duration, progress bars and the last lines of output.",
             text=f"""{variables}
 livewatch run --name nightly -- python job.py
 livewatch alert "Disk is nearly full" --priority high
@@ -168,7 +170,7 @@ livewatch tail
         Snippet(
             key="logging",
             label="Logging",
-            about="Lines of the standard library's logging, in the run that they are logged in.",
+            about="Log records of the standard library's logging, added to the current run.",
             text="""import logging
 import livewatch
 

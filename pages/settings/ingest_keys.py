@@ -1,4 +1,4 @@
-"""The organisation's ingest keys in the settings: made, shown once, revoked. Admins only; the database sees to that."""
+"""Ingest keys of the organisation in the settings, which admins create and revoke; the database enforces the role."""
 
 from uuid import UUID
 
@@ -10,10 +10,10 @@ from components.presentation.text import text
 from pages.page.context import PageContext
 from services.errors import LivewatchError
 from services.ingest import KeyScope
-from services.ingest.administration import KeyEntry, MadeKey, list_keys, make_key, revoke_key
+from services.ingest.administration import CreatedKey, KeyEntry, create_key, list_keys, revoke_key
 
-MAX_NAME = 120
-ONCE = "Copy it now: it is not shown again. Whoever has it can report for this organisation, and nothing else."
+MAX_NAME_CHARACTERS = 120
+ONCE = "Copy it now: it is not shown again. It only allows reporting for this organisation."
 SCOPES = {
     KeyScope.RUNS: "Streams, scans, agents and logs",
     KeyScope.ALERTS: "Alerts",
@@ -22,9 +22,9 @@ SCOPES = {
 
 
 def ingest_keys(page: PageContext) -> None:
-    """The list, for who may see it; a sentence for everybody else."""
+    """Build the list of keys for admins, and a hint for other members."""
     if not page.membership.is_admin:
-        text("p", "Programs report with a key. An admin of the organisation makes one here.").classes("lw-muted")
+        text("p", "Programs report with a key. Admins of the organisation create keys here.").classes("lw-muted")
         return
     keys: list[KeyEntry] = []
     rows = KeyList()
@@ -42,14 +42,14 @@ def ingest_keys(page: PageContext) -> None:
             return
         with ui.dialog() as dialog, ui.element("div").classes("lw-dialog"):
             text("h2", f"Revoke {key.name}?")
-            text("p", "Programs that report with it are refused from now on. This cannot be undone.")
+            text("p", "Reports with this key will be rejected. This cannot be undone.")
             with ui.element("div").classes("lw-dialog__actions"):
                 ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps").classes("lw-button")
                 ui.button("Revoke", on_click=lambda: dialog.submit(True)).props("unelevated no-caps").classes(
                     "lw-button lw-button--critical"
                 )
         if await dialog:
-            await page.act(revoke(key.id), done="The key is revoked.")
+            await page.act(revoke(key.id), done="Key revoked.")
         dialog.delete()
 
     async def revoke(id: UUID) -> None:
@@ -65,10 +65,10 @@ def ingest_keys(page: PageContext) -> None:
     ui.timer(0, load, once=True)
 
 
-async def make(page: PageContext, name: str, scopes: list[KeyScope]) -> MadeKey | None:
-    """Create key; None when the database refuses, which the person is told."""
+async def create_key_or_notify(page: PageContext, name: str, scopes: list[KeyScope]) -> CreatedKey | None:
+    """Create a key; on failure notify the user and return None."""
     try:
-        return await make_key(
+        return await create_key(
             page.services.database, page.session.identity, page.membership.org_id, name=name, scopes=scopes
         )
     except LivewatchError as error:
@@ -77,23 +77,23 @@ async def make(page: PageContext, name: str, scopes: list[KeyScope]) -> MadeKey 
 
 
 async def _new_key(page: PageContext, load: object) -> None:
-    """A dialog: name and scopes, then the key itself, which goes with the dialog."""
+    """Open a dialog that asks for name and scopes, and then shows the key once."""
 
     async def create() -> None:
         chosen = (name.value or "").strip()
         wanted = [scope for scope, box in boxes.items() if box.value]
-        if not 1 <= len(chosen) <= MAX_NAME:
-            name.error = f"Give it a name of 1 to {MAX_NAME} characters."
+        if not 1 <= len(chosen) <= MAX_NAME_CHARACTERS:
+            name.error = f"Enter a name of 1 to {MAX_NAME_CHARACTERS} characters."
             return
         if not wanted:
-            ui.notify("Let it report something.", type="negative")
+            ui.notify("Select at least one scope.", type="negative")
             return
-        if made := await make(page, chosen, wanted):
+        if key := await create_key_or_notify(page, chosen, wanted):
             body.clear()
             with body:
                 text("h2", f"The key {chosen}")
                 text("p", ONCE)
-                CodeBlock(made.token.get_secret_value(), label="The new key")
+                CodeBlock(key.token.get_secret_value(), label="The new key")
                 with ui.element("div").classes("lw-dialog__actions"):
                     ui.button("Done", on_click=dialog.close).props("unelevated no-caps").classes(
                         "lw-button lw-button--primary"
@@ -103,7 +103,8 @@ async def _new_key(page: PageContext, load: object) -> None:
 
     with ui.dialog().props('aria-label="New key"') as dialog, ui.element("div").classes("lw-dialog") as body:
         text("h2", "New key")
-        name = ui.input("Name").props(f"outlined dense autofocus maxlength={MAX_NAME}").on("keydown.enter", create)
+        name = ui.input("Name").props(f"outlined dense autofocus maxlength={MAX_NAME_CHARACTERS}")
+        name.on("keydown.enter", create)
         with ui.element("fieldset").classes("lw-dialog__choices"):
             text("legend", "It may report")
             boxes = {scope: ui.checkbox(label, value=True).props("dense") for scope, label in SCOPES.items()}

@@ -1,4 +1,4 @@
-"""How long the organisation keeps what has ended, in the settings of its admins."""
+"""Retention periods of the organisation in the settings of its admins."""
 
 from dataclasses import replace
 
@@ -9,17 +9,17 @@ from pages.settings.setting import setting
 from services.errors import LivewatchError
 from services.operations.retention_choice import RetentionChoice, choose_retention, chosen_retention
 
-# Days; 0 stands for None, since a choice needs a value.
-PERIODS = {1: "1 day", 7: "1 week", 30: "30 days", 90: "90 days", 365: "1 year", 0: "For ever"}
+# By days; 0 represents None, because a select needs a value.
+PERIODS = {1: "1 day", 7: "1 week", 30: "30 days", 90: "90 days", 365: "1 year", 0: "Forever"}
 KINDS = {
-    "runs_days": ("Runs", "Streams, scans and agents that have ended, with their history."),
+    "runs_days": ("Runs", "Finished streams, scans and agents, with their history."),
     "alerts_days": ("Alerts and notifications", "Counted from arrival."),
-    "events_days": ("Activity and logs", "What happened, and lines of logs."),
+    "events_days": ("Activity and logs", "Activity entries and log lines."),
 }
 
 
 def retention_settings(page: PageContext) -> None:
-    """A choice for each kind; what is older is forgotten within minutes, and cannot be had back."""
+    """Build a select for each kind of data; older rows are deleted within minutes and cannot be restored."""
     choice = RetentionChoice()
     places: dict[str, ui.element] = {}
 
@@ -33,7 +33,7 @@ def retention_settings(page: PageContext) -> None:
         for name, place in places.items():
             days = getattr(choice, name) or 0
             with place:
-                # An admin may have chosen another length in the database.
+                # The database may contain a period that is not in the list.
                 options = PERIODS | {days: PERIODS.get(days, f"{days} days")}
                 control = ui.select(options, value=days, on_change=lambda event, name=name: choose(name, event.value))
                 control.props(f'outlined dense options-dense aria-label="{KINDS[name][0]}"')
@@ -48,5 +48,5 @@ def retention_settings(page: PageContext) -> None:
 
     for name, (label, about) in KINDS.items():
         with setting(label, about):
-            places[name] = ui.element()  # empty until the present choice is known
+            places[name] = ui.element()  # empty until the current period is loaded
     ui.timer(0, load, once=True)

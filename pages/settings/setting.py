@@ -1,4 +1,4 @@
-"""One line of the settings."""
+"""Row of the settings page."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from components.presentation.text import text
 
 @contextmanager
 def setting(label: str, about: str) -> Iterator[Element]:
-    """One line: what it is, and at the right what is built inside."""
+    """Build a row with a label and a description; elements built inside appear on its right."""
     with ui.element("div").classes("lw-setting"):
         with ui.element("div").classes("lw-setting__about"):
             text("h3", label)

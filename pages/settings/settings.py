@@ -1,4 +1,4 @@
-"""/settings: what a person may change about themselves, and how the app looks and asks for attention."""
+"""/settings: profile, appearance, notifications, ingest keys and data retention."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,20 +19,20 @@ from services.people.profiles import own_profile, rename
 
 THEMES = {"auto": "System", "light": "Light", "dark": "Dark"}
 DENSITIES = {"comfortable": "Comfortable", "compact": "Compact"}
-MAX_NAME = 120
+MAX_NAME_CHARACTERS = 120
 
 
 def settings_page(page: PageContext) -> None:
-    """Every choice applies at once here, and in other windows when they load next."""
+    """Build the settings; a change applies at once in this window, and in others when they next load."""
     page_head("Settings")
     with section("Profile"), ui.element("div").classes("lw-panel lw-settings"):
         _profile(page)
     with section("Appearance"), ui.element("div").classes("lw-panel lw-settings"):
-        _choice(page, "theme", "Theme", "Light or dark, or as your system has it.", THEMES)
+        _choice(page, "theme", "Theme", "Light, dark, or the same as your system.", THEMES)
         _choice(page, "density", "Density", "Compact shows more cards and rows at once.", DENSITIES)
     with section("Attention"), ui.element("div").classes("lw-panel lw-settings"):
-        _switch(page, "toasts", "Toasts", "Show what arrives for you while a window is open.")
-        _switch(page, "sound", "Sound", "A short tone when something arrives, in one of your windows.", also=_try)
+        _switch(page, "toasts", "Toasts", "Show new alerts and notifications while a window is open.")
+        _switch(page, "sound", "Sound", "Play a short tone for them, in one of your windows.", also=_try)
     with section("Ingest keys"), ui.element("div").classes("lw-panel lw-settings"):
         ingest_keys(page)
     if page.membership.is_admin:
@@ -53,24 +53,24 @@ def _profile(page: PageContext) -> None:
 
     async def save() -> None:
         chosen = (name.value or "").strip()
-        if not 1 <= len(chosen) <= MAX_NAME:
-            ui.notify(f"The name must have 1 to {MAX_NAME} characters.", type="negative")
+        if not 1 <= len(chosen) <= MAX_NAME_CHARACTERS:
+            ui.notify(f"The name must have 1 to {MAX_NAME_CHARACTERS} characters.", type="negative")
             return
         await page.act(rename(page.services.database, page.session.identity, chosen), done="Saved.")
 
     with setting("Display name", "Shown to other members."):
-        name = ui.input().props(f'outlined dense maxlength={MAX_NAME} aria-label="Display name"')
-        name.disable()  # what is typed before the present one is known would be overwritten
+        name = ui.input().props(f'outlined dense maxlength={MAX_NAME_CHARACTERS} aria-label="Display name"')
+        name.disable()  # loading the current name would overwrite earlier input
         name.on("keydown.enter", save)
         ui.button("Save", on_click=save).props("unelevated no-caps").classes("lw-button lw-button--primary")
-    with setting("E-mail", "What you sign in with."):
+    with setting("E-mail", "Your sign-in address."):
         text("span", page.session.identity.email).classes("lw-clip").props("data-testid=email")
     ui.timer(0, load, once=True)
 
 
 def _choice(page: PageContext, name: str, label: str, about: str, options: Mapping[str, str]) -> None:
     with setting(label, about):
-        # Colours that Quasar does not know leave the chosen one to our own styles.
+        # A colour unknown to Quasar leaves the selected button to the app's own styles.
         colours = "toggle-color=ours toggle-text-color=ours"
         control = (
             ui.toggle(dict(options)).props(f'unelevated no-caps {colours} aria-label="{label}"').classes("lw-choice")
@@ -92,7 +92,7 @@ def _try() -> None:
 
 
 def _bind(page: PageContext, name: str, control: Any) -> None:
-    """Show a preference, whoever changes it, and change it."""
+    """Bind a control to a preference, in both directions."""
 
     async def choose(event: Any) -> None:
         await page.act(page.preferences.change(**{name: event.value}))

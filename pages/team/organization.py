@@ -1,4 +1,4 @@
-"""The organisation switcher, and the page for a person without an organisation."""
+"""Organisation switcher, and the page for a user without an organisation."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from services.people.organizations import Membership, create_organization
 
 
 def organization_switcher(mine: Sequence[Membership], current: Membership) -> None:
-    """Build the menu of the person's organisations."""
+    """Build the menu of the user's organisations."""
     OrgSwitcher(
         [Choice(id=str(each.org_id), name=each.name, note=each.role.value.capitalize()) for each in mine],
         current=str(current.org_id),
@@ -24,7 +24,7 @@ def organization_switcher(mine: Sequence[Membership], current: Membership) -> No
 
 
 def new_organization_page(services: Services, session: UserSession, user_name: str) -> None:
-    """Let the person create an organisation, or wait to be added to one."""
+    """Build the page on which a user without an organisation creates one."""
 
     async def create() -> None:
         chosen = (name.value or "").strip()

@@ -1,4 +1,4 @@
-"""Signing in, refreshing and signing out at the Auth server, by the official client."""
+"""Auth server client: signs in, refreshes and signs out through the official library."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,54 +14,63 @@ from supabase_auth.errors import AuthApiError, AuthInvalidCredentialsError
 from services.auth.identity import Identity
 from services.errors import AuthError, AuthUnavailable, SessionExpired, WrongCredentials
 
-TIMEOUT = 10.0
+REQUEST_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """What the Auth server gives for one session; both are secrets."""
+    """Access and refresh token of one session."""
 
     access_token: SecretStr
     refresh_token: SecretStr
 
     @property
     def identity(self) -> Identity:
-        """The claims of the access token; raises SessionExpired when it is not one."""
+        """Identity in the access token's claims; raises SessionExpired for a malformed token."""
         return Identity.from_token(self.access_token.get_secret_value())
 
 
 class Auth:
-    """The Auth server of one Supabase project. `url` is the project's, `key` its anon key. Close with `aclose`.
+    """Client of one Supabase project's Auth server. Close with `aclose`.
 
-    The official client holds one session each, so every call takes a fresh one; they share one HTTP client, which is
-    what costs.
+    Each call creates an official client, because one holds a single session; all of them share one HTTP client.
+
+    Args:
+        url: URL of the Supabase project.
+        key: Its anon key.
     """
 
     def __init__(self, *, url: str, key: SecretStr) -> None:
         self._url = f"{url.rstrip('/')}/auth/v1"
         self._key = key
-        self._http = httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=True)
+        self._http = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_SECONDS, follow_redirects=True)
 
     async def sign_in(self, email: str, password: SecretStr) -> Tokens:
-        """Open a session. Raises WrongCredentials, AuthUnavailable, or AuthError with the server's sentence."""
+        """Sign in with e-mail and password.
+
+        Raises:
+            WrongCredentials: They do not match.
+            AuthUnavailable: The Auth server did not respond.
+            AuthError: The Auth server rejected the request; contains its message.
+        """
         async with self._client() as client:
             answer = await client.sign_in_with_password({"email": email, "password": password.get_secret_value()})
         return _tokens(answer)
 
     async def refresh(self, tokens: Tokens) -> Tokens:
-        """Exchange the refresh token, which is thereby used up. Raises SessionExpired when it is of no use any more."""
+        """Exchange the single-use refresh token for new tokens; raises SessionExpired if it is no longer valid."""
         async with self._client() as client:
             answer = await client.refresh_session(tokens.refresh_token.get_secret_value())
         return _tokens(answer)
 
     async def verify(self, tokens: Tokens) -> None:
-        """Ask whether the session still stands. Raises SessionExpired when it does not."""
+        """Verify with the Auth server that the session is still valid; raises SessionExpired if it is not."""
         async with self._client() as client:
             if await client.get_user(tokens.access_token.get_secret_value()) is None:
                 raise SessionExpired("The session has ended. Sign in again.")
 
     async def sign_out(self, tokens: Tokens) -> None:
-        """End this session and no other of the same user."""
+        """Sign out of this session only; other sessions of the user stay valid."""
         async with self._client() as client:
             await client.admin.sign_out(tokens.access_token.get_secret_value(), "local")
 
@@ -94,7 +103,7 @@ class Auth:
                 raise SessionExpired("The session has ended. Sign in again.") from error
             if error.status >= 500:
                 raise _unavailable() from error
-            raise AuthError(f"The Auth server says: {error.message}.") from error
+            raise AuthError(f"The Auth server rejected the request: {error.message}.") from error
         except (supabase_auth.errors.AuthError, httpx.HTTPError) as error:
             raise _unavailable() from error
 
@@ -106,7 +115,7 @@ SESSION_OVER = frozenset(
 
 def _tokens(answer: supabase_auth.AuthResponse) -> Tokens:
     if answer.session is None:
-        raise AuthError("The Auth server opened no session. Confirm the e-mail address first.")
+        raise AuthError("The Auth server returned no session. Confirm the e-mail address first.")
     return Tokens(
         access_token=SecretStr(answer.session.access_token),
         refresh_token=SecretStr(answer.session.refresh_token),
@@ -114,4 +123,4 @@ def _tokens(answer: supabase_auth.AuthResponse) -> Tokens:
 
 
 def _unavailable() -> AuthUnavailable:
-    return AuthUnavailable("The Auth server does not answer. Try again in a moment.")
+    return AuthUnavailable("The Auth server does not respond. Try again in a moment.")

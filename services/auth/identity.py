@@ -1,4 +1,4 @@
-"""The identity of a signed-in person, from the Auth server's access token."""
+"""Identity of a signed-in user, decoded from the Auth server's access token."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,9 +13,9 @@ from services.errors import SessionExpired
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """The claims of one access token.
+    """Identity in one access token.
 
-    `claims` go to PostgreSQL as `request.jwt.claims`, `access_token` goes to Realtime.
+    `claims` is passed to PostgreSQL as `request.jwt.claims`, `access_token` to Realtime.
     """
 
     user_id: UUID
@@ -31,10 +31,10 @@ class Identity:
 
     @classmethod
     def from_token(cls, access_token: str) -> Self:
-        """Read a token without checking its signature; for tokens of the Auth server or of the app's signed cookie.
+        """Decode a trusted token, from the Auth server or the app's signed cookie; its signature is not verified.
 
         Raises:
-            SessionExpired: It is not such a token.
+            SessionExpired: The token is malformed.
         """
         try:
             claims = jwt.decode(access_token, options={"verify_signature": False})

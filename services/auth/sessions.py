@@ -1,4 +1,4 @@
-"""The signed-in sessions of this process: one each, whatever the windows, refreshed before their tokens end."""
+"""Signed-in sessions of this process, shared by their windows and refreshed before their tokens expire."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,24 +14,25 @@ from services.errors import AuthError, AuthUnavailable, SessionExpired
 
 logger = structlog.get_logger(__name__)
 
-MARGIN = timedelta(minutes=5)
-RETRY = 5.0
-FRESH = timedelta(seconds=5)
-CHECK_INTERVAL = 8.0
+RENEWAL_MARGIN = timedelta(minutes=5)
+RETRY_SECONDS = 5.0
+MIN_CHECK_INTERVAL = timedelta(seconds=5)
+CHECK_INTERVAL_SECONDS = 8.0
 
 
 class Ending(StrEnum):
-    """How a session came to its end."""
+    """Reason for which a session ended."""
 
     EXPIRED = "expired"
     SIGNED_OUT = "signed-out"
 
 
 class UserSession:
-    """One session of one person, shared by their windows of one browser.
+    """One session of a user, shared by the windows of one browser.
 
-    While a window holds it (`join`), it refreshes its tokens before they end and asks now and then whether it was
-    revoked. `tokens` are the current ones; whoever keeps a copy, as the cookie does, takes them again on `on_renew`.
+    While at least one window has joined, the session refreshes its tokens before they expire, and checks every 8 s
+    whether it was revoked. `tokens` are the current tokens; a holder of a copy, such as the cookie, updates it in
+    `on_renew`.
     """
 
     def __init__(self, tokens: Tokens, auth: Auth) -> None:
@@ -46,18 +47,26 @@ class UserSession:
 
     @property
     def identity(self) -> Identity:
-        """Who it is; raises SessionExpired once the session has ended."""
+        """Identity of the user; raises SessionExpired once the session has ended."""
         if self._ended is not None:
             raise SessionExpired(self._ended)
         return self._identity
 
     @property
     def is_in_use(self) -> bool:
-        """Whether a window holds it, or its tokens are still good."""
+        """Whether a window has joined, or the access token is still valid."""
         return bool(self._windows) or (self._ended is None and self._identity.expires_at > datetime.now(UTC))
 
     def join(self, *, on_renew: Callable[[], None], on_end: Callable[[Ending], None]) -> Callable[[], None]:
-        """Hold the session for a window; returns what lets go of it, once or more often."""
+        """Join the session with a window.
+
+        Args:
+            on_renew: Called after the tokens were refreshed.
+            on_end: Called once with the reason when the session ends.
+
+        Returns:
+            Function that leaves the session; idempotent.
+        """
         window = object()
         self._windows[window] = (on_renew, on_end)
         if self._task is None or self._task.done():
@@ -71,10 +80,15 @@ class UserSession:
 
         return leave
 
-    async def renew(self, *, margin: timedelta = MARGIN) -> bool:
-        """Refresh the tokens if they end within `margin`; returns whether they are new.
+    async def renew(self, *, margin: timedelta = RENEWAL_MARGIN) -> bool:
+        """Refresh the tokens if they expire within `margin`.
 
-        Raises SessionExpired when the session has ended, AuthUnavailable when there is no answer.
+        Returns:
+            Whether the tokens were refreshed.
+
+        Raises:
+            SessionExpired: The session has ended.
+            AuthUnavailable: The Auth server did not respond.
         """
         async with self._lock:
             if self.identity.expires_at - datetime.now(UTC) > margin:
@@ -90,8 +104,8 @@ class UserSession:
         return True
 
     async def check(self) -> None:
-        """Ask the Auth server whether the session stands, unless it was asked just now; end it if it does not."""
-        if datetime.now(UTC) - self._checked_at < FRESH:
+        """Verify the session with the Auth server, at most once per `MIN_CHECK_INTERVAL`; end it if it was revoked."""
+        if datetime.now(UTC) - self._checked_at < MIN_CHECK_INTERVAL:
             return
         self._checked_at = datetime.now(UTC)
         with suppress(AuthUnavailable):
@@ -101,7 +115,12 @@ class UserSession:
                 self.end(str(error))
 
     def end(self, cause: str, *, ending: Ending = Ending.EXPIRED) -> None:
-        """End it here: nobody can use it any more, and its windows are told which ending it was; idempotent."""
+        """End the session in this process and notify its windows; idempotent.
+
+        Args:
+            cause: Message of the SessionExpired that later uses raise.
+            ending: Reason that the windows receive.
+        """
         if self._ended is None:
             self._ended = cause
             for _, on_end in list(self._windows.values()):
@@ -109,40 +128,43 @@ class UserSession:
 
     async def _keep(self) -> None:
         while self._ended is None:
-            await asyncio.sleep(CHECK_INTERVAL)
+            await asyncio.sleep(CHECK_INTERVAL_SECONDS)
             try:
                 if not await self.renew():
                     await self.check()
             except SessionExpired:
                 return
             except AuthError as error:
-                logger.info("session is not renewed", user=str(self._identity.user_id), cause=str(error))
-                await asyncio.sleep(RETRY)
+                logger.info("session renewal failed", user=str(self._identity.user_id), cause=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
 
 
 class Sessions:
-    """Every session that a window or a cookie of this process uses, by the Auth server's session id."""
+    """Sessions in use by this process, by the Auth server's session id."""
 
     def __init__(self, auth: Auth) -> None:
         self._auth = auth
         self._sessions: dict[str, UserSession] = {}
 
-    def take(self, tokens: Tokens) -> UserSession:
-        """The session of these tokens; a known one keeps its own, which may be newer. Raises SessionExpired."""
+    def get_or_create(self, tokens: Tokens) -> UserSession:
+        """Return the session of these tokens; an existing session keeps its own, possibly newer, tokens.
+
+        Raises SessionExpired for malformed tokens.
+        """
         identity = tokens.identity
         session = self._sessions.get(identity.session_id)
         if session is None:
-            self._forget_idle()
+            self._evict_idle()
             session = self._sessions[identity.session_id] = UserSession(tokens, self._auth)
         return session
 
     async def sign_out(self, session: UserSession) -> None:
-        """End the session at the Auth server and here; here also when there is no answer."""
+        """Sign out at the Auth server and end the session here, even if the Auth server does not respond."""
         with suppress(AuthError):
             await self._auth.sign_out(session.tokens)
         session.end("You have signed out.", ending=Ending.SIGNED_OUT)
         self._sessions = {id: each for id, each in self._sessions.items() if each is not session}
 
-    def _forget_idle(self) -> None:
-        """Sessions whose tokens have ended and that no window holds are only what cookies say."""
+    def _evict_idle(self) -> None:
+        """Drop sessions without windows whose tokens have expired; their cookies recreate them."""
         self._sessions = {id: each for id, each in self._sessions.items() if each.is_in_use}

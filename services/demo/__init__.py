@@ -1,1 +1,1 @@
-"""The demo of the local Supabase and its example scan."""
+"""Demo of the local Supabase, and its example scan."""

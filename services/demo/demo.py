@@ -1,4 +1,4 @@
-"""The demo of the local Supabase: a user, an organisation, and real work to watch."""
+"""Demo of the local Supabase: a user, an organisation, and a real scan to monitor."""
 
 import structlog
 
@@ -15,9 +15,15 @@ ORGANIZATION = "Demo organisation"
 
 
 class Demo:
-    """Opens sessions of the demo user, who gets an organisation at the first one, and a `scan` to watch if given.
+    """Opens sessions of the demo user; the first one creates the user's organisation and starts the scan.
 
-    The scan takes seconds, so it waits for the first who enters: they see it from its beginning.
+    The scan takes only seconds, so that it starts with the first session rather than with the app.
+
+    Args:
+        user: The demo user.
+        auth: Client of the Auth server.
+        database: Where the organisation is created.
+        scan: The example scan; None starts no scan.
     """
 
     def __init__(self, user: Account, *, auth: Auth, database: Database, scan: ExampleScan | None = None) -> None:
@@ -27,7 +33,7 @@ class Demo:
         self._scan = scan
 
     async def enter(self) -> Tokens:
-        """A fresh session of the demo user; raises what Auth.sign_in raises."""
+        """Open a session of the demo user; raises the errors of `Auth.sign_in`."""
         tokens = await self._auth.sign_in(self._user.email, self._user.password)
         ours = await memberships(self._database, tokens.identity)
         org_id = ours[0].org_id if ours else await create_organization(self._database, tokens.identity, ORGANIZATION)
@@ -36,6 +42,6 @@ class Demo:
             try:
                 await scan.start(tokens.identity, org_id)
             except (LivewatchError, OSError) as error:
-                # The app is of use without it.
-                logger.warning("the example scan was not started", cause=str(error))
+                # The demo works without the scan.
+                logger.warning("example scan failed to start", cause=str(error))
         return tokens

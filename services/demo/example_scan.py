@@ -1,4 +1,4 @@
-"""The example scan as a process of its own, which reports to this app with a key of its own."""
+"""Example scan: a child process that reports to this app with an ingest key of its own."""
 
 import asyncio
 import os
@@ -12,20 +12,24 @@ import structlog
 from services.auth.identity import Identity
 from services.errors import LivewatchError
 from services.infra.database import Database
-from services.ingest.administration import list_keys, make_key, revoke_key
+from services.ingest.administration import create_key, list_keys, revoke_key
 
 logger = structlog.get_logger(__name__)
 
 ROOT = Path(__file__).parents[2]
 KEY_NAME = "Example scan"
-STOP_TIMEOUT = 3.0
+STOP_TIMEOUT_SECONDS = 3.0
 
 
 class ExampleScan:
-    """Starts `examples.scan_packages`, one at a time an organisation; close with `aclose` while the app still serves.
+    """Starts `examples.scan_packages`, at most one per organisation at a time.
 
-    `url` is where this app listens, for this machine. The process gets its key in its environment, which no process
-    list shows, and ends when this process does.
+    The process receives its key in the environment, which other users cannot read, and ends with this process. Close
+    with `aclose` while the app still serves requests, so that the final reports arrive.
+
+    Args:
+        database: Where the keys are created.
+        url: URL of this app from the same machine.
     """
 
     def __init__(self, database: Database, *, url: str) -> None:
@@ -35,17 +39,19 @@ class ExampleScan:
         self._has_ended = False
 
     async def start(self, identity: Identity, org_id: UUID) -> None:
-        """Start a scan of that organisation, with a key that this admin of it makes.
+        """Start a scan of the organisation, with a key that the user creates.
 
-        Raises PermissionDenied for who is no admin, LivewatchError when one is still running.
+        Raises:
+            PermissionDenied: The user is not an admin of the organisation.
+            LivewatchError: A scan of the organisation is still running, or the app is shutting down.
         """
         if org_id in self._running and ((running := self._running[org_id]) is None or running.returncode is None):
-            raise LivewatchError("The example scan is still running; start it again when it has ended.")
+            raise LivewatchError("The example scan is still running. Start it again after it has finished.")
         self._running[org_id] = None
         try:
-            token = await self._make_key(identity, org_id)
+            token = await self._create_key(identity, org_id)
             if self._has_ended:
-                raise LivewatchError("The example scan was not started: this server is stopping.")
+                raise LivewatchError("The example scan was not started, because this server is shutting down.")
             self._running[org_id] = process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -56,7 +62,7 @@ class ExampleScan:
                     **{name: value for name, value in os.environ.items() if not name.startswith("LIVEWATCH_")},
                     "LIVEWATCH_URL": self._url,
                     "LIVEWATCH_KEY": token,
-                    # This app is all that it reports to, so it has nothing to keep for later, and needs no proxy.
+                    # It reports only to this app, so that it needs no queue on disk and no proxy.
                     "LIVEWATCH_SPOOL": "off",
                     "no_proxy": "*",
                 },
@@ -69,7 +75,7 @@ class ExampleScan:
         logger.info("example scan started", org=str(org_id), pid=process.pid)
 
     async def aclose(self) -> None:
-        """Stop every scan, which tells its end; idempotent."""
+        """Stop all scans, which send their final reports; idempotent."""
         self._has_ended = True
         running = [process for process in self._running.values() if process and process.returncode is None]
         for process in running:
@@ -77,15 +83,15 @@ class ExampleScan:
                 process.terminate()
         for process in running:
             try:
-                await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT_SECONDS)
             except TimeoutError:
                 process.kill()
                 await process.wait()
 
-    async def _make_key(self, identity: Identity, org_id: UUID) -> str:
-        """A fresh key; the one before is of no use to anybody any more."""
+    async def _create_key(self, identity: Identity, org_id: UUID) -> str:
+        """Revoke the keys of earlier scans and create a new one; returns its token."""
         for key in await list_keys(self._database, identity, org_id):
             if key.name == KEY_NAME and key.revoked_at is None:
                 await revoke_key(self._database, identity, key.id)
-        made = await make_key(self._database, identity, org_id, name=KEY_NAME)
-        return made.token.get_secret_value()
+        created = await create_key(self._database, identity, org_id, name=KEY_NAME)
+        return created.token.get_secret_value()

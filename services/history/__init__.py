@@ -1,1 +1,1 @@
-"""The past, read from the database: progress, the last hour, logs of runs."""
+"""History, read from the database: progress, the last hour, logs of runs."""

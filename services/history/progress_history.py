@@ -1,4 +1,4 @@
-"""What was, for charts: read once from the database, as the person who looks."""
+"""Time series for charts, read from the database as the signed-in user."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +10,10 @@ from services.auth.identity import Identity
 from services.infra.database import Database
 
 MAX_POINTS = 400
-MINUTES = 60
+HISTORY_MINUTES = 60
 
-# The last point of each of `most` equal spans of time, and so the very last. The table is read once, by windows: joined
-# with its own bounds it would be read once a point, whenever PostgreSQL takes the points for few.
+# The last point of each of `limit` equal time spans, which includes the latest point. Window functions read the table
+# once; a join with its own bounds becomes one scan per point when the planner underestimates the number of points.
 _POINTS = text("""
     select distinct on (span) at, done, whole
     from (
@@ -21,7 +21,7 @@ _POINTS = text("""
             extract(epoch from at),
             extract(epoch from min(at) over ()),
             extract(epoch from max(at) over ()) + 0.001,
-            :most
+            :limit
         ) as span
         from public.progress_points where subject_id = :subject
     ) as points
@@ -70,7 +70,7 @@ _LAST_HOUR = text("""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """`done` of `whole` units at a time."""
+    """Progress at one time: `done` of `whole` units."""
 
     at: datetime
     done: float
@@ -79,9 +79,13 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastHour:
-    """A number for each minute of the last hour, the present one last.
+    """Counts for each minute of the last hour, the current minute last.
 
-    The streams that made progress, the scans and agents that ran in that minute, and the alerts unread at its end.
+    Args:
+        active_streams: Streams that made progress in the minute.
+        running_scans: Scans that ran in the minute.
+        running_agents: Agents that ran in the minute.
+        unread_alerts: Alerts that were unread at the end of the minute.
     """
 
     active_streams: list[int]
@@ -91,17 +95,23 @@ class LastHour:
 
 
 async def progress_history(database: Database, identity: Identity, subject_id: UUID) -> list[Point]:
-    """The progress of a stream or scan over its life, at most 400 points; none when it cannot be seen."""
+    """Read the progress of a stream or scan over its lifetime.
+
+    Returns:
+        At most `MAX_POINTS` points, oldest first; empty if the user may not see the run.
+    """
     async with database.as_user(identity) as session:
         connection = await session.connection()
-        rows = await connection.execute(_POINTS, {"subject": subject_id, "most": MAX_POINTS - 1})
+        rows = await connection.execute(_POINTS, {"subject": subject_id, "limit": MAX_POINTS - 1})
         return [Point(at=row.at, done=row.done, whole=row.whole) for row in rows]
 
 
 async def last_hour(database: Database, identity: Identity, org_id: UUID) -> LastHour:
-    """What went on in an organisation, and in the person's own inbox there; zeros where they may not look."""
+    """Read the last hour of an organisation and of the user's inbox in it; zeros for what the user may not see."""
     async with database.as_user(identity) as session:
         connection = await session.connection()
-        rows = await connection.execute(_LAST_HOUR, {"org": org_id, "user": identity.user_id, "minutes": MINUTES})
+        rows = await connection.execute(
+            _LAST_HOUR, {"org": org_id, "user": identity.user_id, "minutes": HISTORY_MINUTES}
+        )
         streams, scans, agents, alerts = (list(column) for column in zip(*rows, strict=True))
     return LastHour(active_streams=streams, running_scans=scans, running_agents=agents, unread_alerts=alerts)

@@ -1,4 +1,4 @@
-"""The Supabase behind the app: a given project, or the app's own local one. The only place that tells them apart."""
+"""Supabase backend of the app: a given project or a local Supabase; no other module distinguishes the two."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -22,7 +22,7 @@ DEMO_EMAIL = "demo@livewatch.local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Somebody who can sign in: the demo's user, or one that the settings name."""
+    """Credentials of a user: the demo user, or the user in the settings."""
 
     email: str
     password: SecretStr
@@ -30,7 +30,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """Where Auth, Realtime and PostgreSQL are; `database_url` logs in as the app's role. `demo` only when local."""
+    """Addresses and credentials of a Supabase backend.
+
+    Args:
+        api_url: Base URL of Auth and Realtime.
+        anon_key: The project's anon key.
+        database_url: PostgreSQL URL of the app's role.
+        demo: The demo user; None unless the Supabase is local.
+    """
 
     api_url: str
     anon_key: SecretStr
@@ -42,10 +49,15 @@ class Backend:
 async def open_backend(
     settings: Settings, *, report: Callable[[str], None], joins: bool = False
 ) -> AsyncIterator[Backend]:
-    """The project that the settings name; without one, a local Supabase that lives until the context ends.
+    """Open the Supabase project in the settings; without one, run a local Supabase until the context exits.
 
-    One that `joins` takes the local Supabase of an app that runs on the same data, if there is one. `report` is told
-    each step of the local one's start. Raises ConfigurationError when it cannot start.
+    Args:
+        settings: The settings of the app.
+        report: Called with a line for each startup step.
+        joins: Whether to use the local Supabase of an app that already runs on the same data directory.
+
+    Raises:
+        ConfigurationError: The local Supabase cannot start.
     """
     if settings.supabase_url and settings.supabase_anon_key and settings.database_url:
         report(f"Using the Supabase project at {settings.supabase_url}")
@@ -57,7 +69,7 @@ async def open_backend(
         )
         return
     if joins and (running := _running(settings.data)):
-        report(f"Using the local Supabase that runs at {running.api_url}")
+        report(f"Using the local Supabase running at {running.api_url}")
         yield _backend(running)
         return
     try:

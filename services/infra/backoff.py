@@ -35,7 +35,7 @@ class Backoff:
         return self._random.uniform(min(MIN_DELAY_SECONDS, bound), bound)
 
     def reset(self) -> None:
-        """Start again from the shortest delay: an attempt has succeeded."""
+        """Reset to the shortest delay after a successful attempt."""
         self.attempt = 0
 
     async def wait(self) -> None:

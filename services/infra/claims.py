@@ -1,25 +1,25 @@
-"""On whose behalf a database transaction runs."""
+"""Principal of a database transaction, and its JWT claims."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 
 class Claimant(Protocol):
-    """On whose behalf a transaction runs; PostgreSQL's row-level security decides by the `claims`."""
+    """Principal under which a transaction runs; row-level security evaluates its `claims`."""
 
     @property
     def name(self) -> str:
-        """How messages name them."""
+        """Display name for messages."""
         ...
 
     @property
     def claims(self) -> Mapping[str, Any]:
-        """The JWT claims that PostgreSQL gets as `request.jwt.claims`."""
+        """JWT claims that PostgreSQL receives as `request.jwt.claims`."""
         ...
 
 
 class Anonymous:
-    """A claimant without a user and without a key: no policy shows them a row."""
+    """A claimant without user and key, to whom no policy grants any row."""
 
-    name = "nobody"
+    name = "an anonymous session"
     claims: Mapping[str, Any] = {"role": "authenticated"}

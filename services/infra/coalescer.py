@@ -1,4 +1,4 @@
-"""Coalesces requests for a piece of work: runs it at once when idle, and at most once per interval under load."""
+"""Coalescing of requests for a piece of work: immediate when idle, at most one run per interval under load."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ class Coalescer:
 
     Args:
         work: What to run, without arguments.
-        interval: Returns the seconds to keep between two starts; asked at each `schedule`. `last_cost` is at hand.
+        interval: Returns the minimum seconds between two starts; called by each `schedule`, and may use `last_cost`.
         is_eager: Whether an idle `schedule` runs `work` before it returns, instead of in the next turn of the loop.
     """
 
@@ -32,7 +32,7 @@ class Coalescer:
         return self._timer is not None
 
     def schedule(self) -> None:
-        """Run the work now or when the interval is over; idempotent until it runs."""
+        """Schedule a run for the end of the interval, or at once if it is over; idempotent until it runs."""
         if self._timer is not None:
             return
         loop = asyncio.get_running_loop()
@@ -43,7 +43,7 @@ class Coalescer:
             self._timer = loop.call_at(max(loop.time(), due_at), self.run)
 
     def run(self) -> None:
-        """Run the work now, instead of when it was due."""
+        """Run the work now and cancel a scheduled run."""
         self.cancel()
         self._started_at = asyncio.get_running_loop().time()
         began = time.perf_counter()
@@ -51,7 +51,7 @@ class Coalescer:
         self.last_cost = time.perf_counter() - began
 
     def cancel(self) -> None:
-        """Forget that a run was due; idempotent."""
+        """Cancel a scheduled run; idempotent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""The database as a signed-in user: every transaction runs under that user's role and claims."""
+"""Database access: every transaction runs under the role and claims of a claimant."""
 
 import json
 from collections.abc import AsyncIterator
@@ -17,24 +17,29 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.errors import ConfigurationError, DatabaseUnavailable, PermissionDenied
 from services.infra.claims import Claimant
 
-CONNECT_TIMEOUT = 5
-STATEMENT_TIMEOUT = 10
+CONNECT_TIMEOUT_SECONDS = 5
+STATEMENT_TIMEOUT_SECONDS = 10
 
 BECOME_USER = text(
     "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', :claims, true), "
-    f"set_config('statement_timeout', '{STATEMENT_TIMEOUT}s', true)"
+    f"set_config('statement_timeout', '{STATEMENT_TIMEOUT_SECONDS}s', true)"
 )
-# A role is unsafe when it, or any role it could become, is above row-level security.
+# A role is unsafe if it, or a role that it can assume, bypasses row-level security.
 UNSAFE_ROLES = text(
     "select rolname from pg_roles where (rolsuper or rolbypassrls) and pg_has_role(current_user, oid, 'MEMBER')"
 )
 
 
 class Database:
-    """An async engine that never acts as itself; close it with `aclose`.
+    """Connection pool whose transactions always run as a claimant, never as the login role. Close with `aclose`.
 
-    `url` is a PostgreSQL URL of a role like `livewatch_app`: a member of `authenticated` that cannot bypass
-    row-level security (`verify` refuses any other).
+    Args:
+        url: PostgreSQL URL of a role such as `livewatch_app`: a member of `authenticated` that cannot bypass
+            row-level security. `verify` rejects other roles.
+        pool_size: Number of connections to keep; under load up to twice as many are opened.
+
+    Raises:
+        ConfigurationError: `url` is not a PostgreSQL URL.
     """
 
     def __init__(self, url: SecretStr, *, pool_size: int = 8) -> None:
@@ -48,20 +53,21 @@ class Database:
             parsed,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_timeout=CONNECT_TIMEOUT,
+            pool_timeout=CONNECT_TIMEOUT_SECONDS,
             pool_pre_ping=True,
             hide_parameters=True,
-            # Named prepared statements do not survive a transaction pooler, which hosted projects put in front.
-            connect_args={"connect_timeout": CONNECT_TIMEOUT, "prepare_threshold": None},
+            # Named prepared statements do not work through the transaction pooler of hosted projects.
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "prepare_threshold": None},
         )
         self._sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
 
     @asynccontextmanager
     async def as_user(self, identity: Claimant) -> AsyncIterator[AsyncSession]:
-        """A transaction under `identity`'s claims, committed on leaving, rolled back on an exception.
+        """Open a transaction under the claims of `identity`; it commits on exit and rolls back on an exception.
 
-        Raises PermissionDenied when row-level security refuses a statement, DatabaseUnavailable when PostgreSQL does
-        not answer.
+        Raises:
+            PermissionDenied: Row-level security rejected a statement.
+            DatabaseUnavailable: PostgreSQL did not respond.
         """
         try:
             async with self._sessions() as session, session.begin():
@@ -70,7 +76,7 @@ class Database:
         except DBAPIError as error:
             if isinstance(error.orig, pg.InsufficientPrivilege):
                 raise PermissionDenied(
-                    f"The database does not let {identity.name} do this; an admin of the organisation can change "
+                    f"The database does not let {identity.name} do this. An admin of the organisation can change "
                     "the role."
                 ) from error
             if isinstance(error, OperationalError) or error.connection_invalidated:
@@ -80,9 +86,11 @@ class Database:
             raise _unavailable() from error
 
     async def verify(self) -> None:
-        """Refuse a role that is, or could become, one above row-level security.
+        """Verify that the login role cannot bypass row-level security, neither itself nor by assuming another role.
 
-        Raises ConfigurationError that names the role, DatabaseUnavailable when PostgreSQL does not answer.
+        Raises:
+            ConfigurationError: The role can bypass row-level security; names the role.
+            DatabaseUnavailable: PostgreSQL did not respond.
         """
         try:
             async with self._engine.connect() as connection:
@@ -92,12 +100,12 @@ class Database:
             raise _unavailable() from error
         if unsafe:
             raise ConfigurationError(
-                f"DATABASE_URL logs in as {role!r}, which can act as {', '.join(map(repr, unsafe))} and so bypass "
+                f"DATABASE_URL logs in as {role!r}, which can act as {', '.join(map(repr, unsafe))} and thus bypass "
                 "row-level security. Use the role livewatch_app."
             )
 
     async def aclose(self) -> None:
-        """Close every connection; idempotent."""
+        """Close all connections; idempotent."""
         await self._engine.dispose()
 
     async def __aenter__(self) -> Self:
@@ -108,4 +116,4 @@ class Database:
 
 
 def _unavailable() -> DatabaseUnavailable:
-    return DatabaseUnavailable("PostgreSQL does not answer. The app tries again by itself.")
+    return DatabaseUnavailable("PostgreSQL does not respond. The app retries automatically.")

@@ -1,4 +1,4 @@
-"""The app's own log: structured, with the request and the user that a line is about, and without secrets."""
+"""Structured logging, with the request and user of each event, and with secrets redacted."""
 
 import logging
 import re
@@ -10,9 +10,9 @@ import structlog
 
 from services.settings import LogFormat
 
-HIDDEN = "***"
-# By the name of a field, and by what a secret looks like wherever it stands: a JWT, a key of the ingest API or of the
-# platform, a password within a URL, a parameter of a query by its name.
+REDACTED = "***"
+# Secrets are recognized by the field's name, and in any text by their format: a JWT, an ingest or Supabase key, a
+# password in a URL, a query parameter with a telling name.
 SECRET_NAME = re.compile(
     r"password|secret|token|authorization|cookie|apikey|api_key|anon_key|database_url", re.IGNORECASE
 )
@@ -27,9 +27,9 @@ SECRET_VALUE = re.compile(
 
 
 def configure(format: LogFormat = LogFormat.AUTO) -> None:
-    """Send everything that is logged, by libraries too, to standard error, one line each.
+    """Configure structlog and the standard library's logging to write one line per event to standard error.
 
-    On a terminal a person watches what the app does; there a line for each request would be in the way.
+    Console output omits the events of single requests.
     """
     is_console = format is LogFormat.CONSOLE or (format is LogFormat.AUTO and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
@@ -39,7 +39,7 @@ def configure(format: LogFormat = LogFormat.AUTO) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
-        hide_secrets,
+        redact_secrets,
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -62,10 +62,10 @@ def configure(format: LogFormat = LogFormat.AUTO) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
-def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A processor: what is a secret by its name or by its looks is not written."""
+def redact_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace secrets in an event, recognized by their name or format; a structlog processor."""
     for name, value in event.items():
-        event[name] = HIDDEN if SECRET_NAME.search(name) else _hidden(value)
+        event[name] = REDACTED if SECRET_NAME.search(name) else _redacted(value)
     return event
 
 
@@ -75,11 +75,11 @@ def _without_requests(_logger: Any, _method: str, event: MutableMapping[str, Any
     return event
 
 
-def _hidden(value: Any) -> Any:
+def _redacted(value: Any) -> Any:
     if isinstance(value, str):
-        return SECRET_VALUE.sub(HIDDEN, value)
+        return SECRET_VALUE.sub(REDACTED, value)
     if isinstance(value, dict):
-        return {key: HIDDEN if SECRET_NAME.search(str(key)) else _hidden(each) for key, each in value.items()}
+        return {key: REDACTED if SECRET_NAME.search(str(key)) else _redacted(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_hidden(each) for each in value]
-    return value if isinstance(value, bool | int | float | None) else SECRET_VALUE.sub(HIDDEN, str(value))
+        return [_redacted(each) for each in value]
+    return value if isinstance(value, bool | int | float | None) else SECRET_VALUE.sub(REDACTED, str(value))

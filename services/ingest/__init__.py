@@ -1,4 +1,4 @@
-"""Reports from people's own programs: keys, limits, and the operations that they may ask for."""
+"""Ingest of reports from client programs: keys, rate limits, operations and the event stream."""
 
 from services.ingest.event_stream import EventStream, EventStreamHub, RunChange
 from services.ingest.keys import ApiKeyVerifier, IngestKey

@@ -1,4 +1,4 @@
-"""The keys of an organisation, as its admins see and manage them; row-level security lets nobody else."""
+"""Management of an organisation's ingest keys; row-level security restricts it to admins."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from services.ingest.operations import KeyScope
 
 _KEYS = text("""
     select key.id, key.name, key.public_id, key.scopes, key.created_at, key.last_used_at, key.revoked_at,
-        profile.display_name as made_by
+        profile.display_name as created_by
     from public.ingest_keys as key left join public.profiles as profile on profile.user_id = key.created_by
     where key.org_id = :org order by key.created_at desc, key.id
 """)
-_MAKE = text("""
+_CREATE = text("""
     insert into public.ingest_keys (org_id, name, public_id, secret_hash, scopes)
     values (:org, :name, :public_id, :secret_hash, :scopes) returning id
 """)
@@ -29,28 +29,28 @@ _REVOKE = text("update public.ingest_keys set revoked_at = clock_timestamp() whe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyEntry:
-    """A key in the list; `made_by` is a name, None when whoever made it is no longer a member."""
+    """One key of the list; `created_by` is a display name, None if its creator is no longer a member."""
 
     id: UUID
     name: str
     public_id: str
     scopes: tuple[KeyScope, ...]
-    made_by: str | None
+    created_by: str | None
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MadeKey:
-    """A new key; `token` is what programs send, and is not to be had again."""
+class CreatedKey:
+    """A key that was just created; `token` is the secret that clients send, and cannot be read again later."""
 
     id: UUID
     token: SecretStr
 
 
 async def list_keys(database: Database, identity: Identity, org_id: UUID) -> list[KeyEntry]:
-    """Every key of the organisation, latest first, revoked ones too; none for who is not its admin."""
+    """Read all keys of the organisation, including revoked ones, latest first; empty if the user is not an admin."""
     async with database.as_user(identity) as session:
         rows = await (await session.connection()).execute(_KEYS, {"org": org_id})
         return [
@@ -59,7 +59,7 @@ async def list_keys(database: Database, identity: Identity, org_id: UUID) -> lis
                 name=row.name,
                 public_id=row.public_id,
                 scopes=tuple(scope for scope in KeyScope if scope in row.scopes),
-                made_by=row.made_by,
+                created_by=row.created_by,
                 created_at=row.created_at,
                 last_used_at=row.last_used_at,
                 revoked_at=row.revoked_at,
@@ -68,10 +68,10 @@ async def list_keys(database: Database, identity: Identity, org_id: UUID) -> lis
         ]
 
 
-async def make_key(
+async def create_key(
     database: Database, identity: Identity, org_id: UUID, *, name: str, scopes: Collection[KeyScope] = tuple(KeyScope)
-) -> MadeKey:
-    """Create key that may report what `scopes` say; raises PermissionDenied for who is not an admin."""
+) -> CreatedKey:
+    """Create a key with the given scopes; raises PermissionDenied if the user is not an admin."""
     key = new_key()
     values = {
         "org": org_id,
@@ -81,13 +81,13 @@ async def make_key(
         "scopes": [scope.value for scope in scopes],
     }
     async with database.as_user(identity) as session:
-        made = await (await session.connection()).execute(_MAKE, values)
-        return MadeKey(id=made.scalar_one(), token=key.token)
+        created = await (await session.connection()).execute(_CREATE, values)
+        return CreatedKey(id=created.scalar_one(), token=key.token)
 
 
 async def revoke_key(database: Database, identity: Identity, id: UUID) -> None:
-    """End a key for good; raises NotFound when there is none that this person may revoke, or it is revoked."""
+    """Revoke a key permanently; raises NotFound if the user may not revoke it, or if it is already revoked."""
     async with database.as_user(identity) as session:
         revoked = await (await session.connection()).execute(_REVOKE, {"id": id})
         if not revoked.rowcount:
-            raise NotFound("There is no such key to revoke; it may have been revoked already.")
+            raise NotFound(f"No active key {id} was found; it may have been revoked already.")

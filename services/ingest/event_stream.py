@@ -1,9 +1,9 @@
-"""What programs that follow an organisation's runs are told: its changes, read as their key.
+"""Event streams of runs for client programs that authenticate with an ingest key.
 
-The feeds of windows run under people's tokens, which a key has not, and Realtime knows no keys. So the rows are read:
-once a second, for all who follow with one key together, in a transaction under that key's own claims. So row-level
-security decides what it sees: what was reported over the API in its organisation. Nothing is read while nobody follows.
-An update that is committed more than five seconds after it was made may be missed; no report takes that long.
+Realtime channels need a user's access token, which a key does not have, so that the rows are polled instead: once a
+second per key, for all its streams together, in a transaction under the key's own claims. Row-level security thus
+limits a stream to the runs that were reported over the API in the key's organisation. A key without open streams is
+not polled. An update that is committed more than 5 s after its timestamp may be missed; ingest statements are shorter.
 """
 
 import asyncio
@@ -24,12 +24,14 @@ from services.ingest.operations import Code, KeyScope
 
 logger = structlog.get_logger(__name__)
 
-INTERVAL = 1.0
-# Rows are stamped before they are committed: what is read reaches back so far, and what was told is not told again.
-OVERLAP = timedelta(seconds=5)
-MAX_TAILS = 20
-MAX_ROWS = 5_000
-MAX_REMEMBERED = 20_000
+POLL_INTERVAL_SECONDS = 1.0
+# A row's timestamp is older than its commit, so that each poll reads this far back; known states are not sent again.
+POLL_OVERLAP = timedelta(seconds=5)
+MAX_STREAMS_PER_KEY = 20
+MAX_ROWS_PER_POLL = 5_000
+MAX_REMEMBERED_RUNS = 20_000
+RATE_RETRY_SECONDS = 10.0
+SHUTDOWN_RETRY_SECONDS = 2.0
 
 _NOW = text("select clock_timestamp(), exists (select from private.ingest_orgs('runs'))")
 _CHANGES = text("""
@@ -45,14 +47,14 @@ _CHANGES = text("""
         union all
         select 'agent', id, slug, agent_name, status, null, null, null, null, error, version, updated_at
         from public.agent_executions where org_id = :org and slug is not null and updated_at > :since
-        order by version desc limit :most
+        order by version desc limit :limit
     ) as change order by version
 """)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunChange:
-    """A run as it is now. `percent` is None where nothing is counted; `total` where it is not known."""
+    """Current state of a run; `percent` is None if the run has no progress, `total` if it is unknown."""
 
     kind: str
     id: UUID
@@ -68,107 +70,114 @@ class RunChange:
     at: datetime
 
     @property
-    def told(self) -> tuple[Any, ...]:
-        """What of it somebody sees; a heartbeat changes nothing of that."""
+    def visible_state(self) -> tuple[Any, ...]:
+        """Values that a client sees; a heartbeat does not change them."""
         return (self.name, self.status, self.percent, self.done, self.total, self.step, self.error)
 
 
 class EventStream:
-    """What one program has not been told yet: of each run the newest, so that a slow one holds up nobody."""
+    """Pending changes of one client: the newest per run, so that a slow client does not delay others."""
 
     def __init__(self) -> None:
         self._pending: dict[UUID, RunChange] = {}
-        self._news = asyncio.Event()
-        self._listening = asyncio.Event()
+        self._has_pending = asyncio.Event()
+        self._is_ready = asyncio.Event()
         self.has_ended = False
 
-    async def listening(self) -> None:
-        """Wait until no change is missed from now on, or the tail has ended."""
-        await self._listening.wait()
+    async def wait_ready(self) -> None:
+        """Wait until the stream delivers every later change, or has ended."""
+        await self._is_ready.wait()
 
-    async def next(self, *, within: float) -> list[RunChange]:
-        """The changes since the last call, oldest first, waiting so many seconds for one; none when there was none."""
+    async def next(self, *, timeout_seconds: float) -> list[RunChange]:
+        """Wait for changes; returns those since the last call, oldest first, or an empty list after the timeout."""
         try:
-            await asyncio.wait_for(self._news.wait(), within)
+            await asyncio.wait_for(self._has_pending.wait(), timeout_seconds)
         except TimeoutError:
             return []
         if not self.has_ended:
-            self._news.clear()
+            self._has_pending.clear()
         changes, self._pending = list(self._pending.values()), {}
         return changes
 
-    def take(self, change: RunChange) -> None:
-        """Tell of a change."""
+    def publish(self, change: RunChange) -> None:
+        """Add a change, which replaces a pending one of the same run."""
         self._pending.pop(change.id, None)
         self._pending[change.id] = change
-        self._news.set()
+        self._has_pending.set()
 
-    def listen(self) -> None:
-        """From now on no change is missed."""
-        self._listening.set()
+    def set_ready(self) -> None:
+        """Mark the stream as ready: every later change is delivered."""
+        self._is_ready.set()
 
     def end(self) -> None:
-        """Nothing comes any more; idempotent."""
+        """End the stream; idempotent."""
         self.has_ended = True
-        self._listening.set()
-        self._news.set()
+        self._is_ready.set()
+        self._has_pending.set()
 
 
 class EventStreamHub:
-    """Who follows what; `end` ends all of them, `aclose` also waits for the readers."""
+    """Open event streams by key, and a polling task for each key that has any.
 
-    def __init__(self, database: Database, *, interval: float = INTERVAL) -> None:
+    `end` ends all streams; `aclose` also waits for the polling tasks.
+    """
+
+    def __init__(self, database: Database, *, interval: float = POLL_INTERVAL_SECONDS) -> None:
         self._database = database
         self._interval = interval
-        self._tails: dict[UUID, list[EventStream]] = {}
-        self._readers: dict[UUID, asyncio.Task[None]] = {}
+        self._streams: dict[UUID, list[EventStream]] = {}
+        self._pollers: dict[UUID, asyncio.Task[None]] = {}
         self._has_ended = False
 
-    def authenticate(self, key: IngestKey) -> None:
-        """Whether the key may follow now; raises IngestRefused."""
+    def authorize(self, key: IngestKey) -> None:
+        """Check that the key may open a stream now; raises IngestRefused if it may not."""
         if KeyScope.RUNS not in key.scopes:
             raise IngestRefused(
                 Code.SCOPE,
-                "This key may not follow runs: it lacks the scope 'runs'. An admin makes one under Settings.",
+                "This key may not follow runs: it lacks the scope 'runs'. An admin creates keys under Settings.",
             )
         if self._has_ended:
-            raise IngestRefused(Code.UNAVAILABLE, "This server is stopping; ask again.", retry_after=2.0)
-        if len(self._tails.get(key.id, ())) >= MAX_TAILS:
             raise IngestRefused(
-                Code.RATE, f"{MAX_TAILS} programs follow with this key already; end one of them.", retry_after=10.0
+                Code.UNAVAILABLE, "This server is shutting down; try again.", retry_after=SHUTDOWN_RETRY_SECONDS
+            )
+        if len(self._streams.get(key.id, ())) >= MAX_STREAMS_PER_KEY:
+            raise IngestRefused(
+                Code.RATE,
+                f"This key already has {MAX_STREAMS_PER_KEY} open event streams, the maximum; close one of them.",
+                retry_after=RATE_RETRY_SECONDS,
             )
 
     @contextmanager
     def follow(self, key: IngestKey) -> Iterator[EventStream]:
-        """The changes from now on of what the key sees. The tail ends within seconds once the key is revoked."""
-        tail = EventStream()
+        """Open a stream of the runs that the key may see; it ends within seconds after the key is revoked."""
+        stream = EventStream()
         if self._has_ended:
-            tail.end()
-        self._tails.setdefault(key.id, []).append(tail)
-        if key.id not in self._readers and not self._has_ended:
-            reader = asyncio.create_task(self._read_on(key), name=f"tails of the ingest key {key.id}")
-            self._readers[key.id] = reader
+            stream.end()
+        self._streams.setdefault(key.id, []).append(stream)
+        if key.id not in self._pollers and not self._has_ended:
+            poller = asyncio.create_task(self._poll(key), name=f"event streams of the ingest key {key.id}")
+            self._pollers[key.id] = poller
         try:
-            yield tail
+            yield stream
         finally:
-            self._tails[key.id].remove(tail)
-            if not self._tails[key.id]:
-                del self._tails[key.id]
+            self._streams[key.id].remove(stream)
+            if not self._streams[key.id]:
+                del self._streams[key.id]
 
     def end(self) -> None:
-        """End every tail; idempotent."""
+        """End all streams; idempotent."""
         self._has_ended = True
-        for tails in self._tails.values():
-            for tail in tails:
-                tail.end()
+        for streams in self._streams.values():
+            for stream in streams:
+                stream.end()
 
     async def aclose(self) -> None:
-        """End everything, and wait; idempotent."""
+        """End all streams and wait for the polling tasks; idempotent."""
         self.end()
-        readers = list(self._readers.values())
-        for reader in readers:
-            reader.cancel()
-        await asyncio.gather(*readers, return_exceptions=True)
+        pollers = list(self._pollers.values())
+        for poller in pollers:
+            poller.cancel()
+        await asyncio.gather(*pollers, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -176,54 +185,54 @@ class EventStreamHub:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _read_on(self, key: IngestKey) -> None:
-        """Read for all who follow with this key, until none does or it may not."""
+    async def _poll(self, key: IngestKey) -> None:
+        """Poll for all streams of the key until none is left or the key is revoked."""
         began: datetime | None = None
         since: datetime | None = None
-        told: dict[UUID, tuple[Any, ...]] = {}
-        is_away = False
+        sent: dict[UUID, tuple[Any, ...]] = {}
+        is_unavailable = False
         try:
-            while key.id in self._tails:
+            while key.id in self._streams:
                 try:
-                    since, changes = await self._read(key, since and max(since - OVERLAP, began or since))
-                    is_away = False
+                    since, changes = await self._read(key, since and max(since - POLL_OVERLAP, began or since))
+                    is_unavailable = False
                     began = began or since
                 except DatabaseUnavailable as error:
-                    if not is_away:
-                        logger.warning("runs cannot be followed for now", cause=str(error))
-                    is_away, changes = True, []
-                self._tell(key.id, changes, told)
-                for tail in self._tails.get(key.id, ()) if since else ():
-                    tail.listen()
+                    if not is_unavailable:
+                        logger.warning("event stream poll failed", key=str(key.id), cause=str(error))
+                    is_unavailable, changes = True, []
+                self._publish(key.id, changes, sent)
+                for stream in self._streams.get(key.id, ()) if since else ():
+                    stream.set_ready()
                 await asyncio.sleep(self._interval)
         except LivewatchError as error:
-            logger.info("a key follows no more", key=str(key.id), cause=str(error))
+            logger.info("event streams ended", key=str(key.id), cause=str(error))
         except Exception:
-            logger.exception("reading for those who follow failed", key=str(key.id))
+            logger.exception("event streams failed", key=str(key.id))
         finally:
-            # In one step with the look whether anybody follows: whoever comes next gets a reader of their own.
-            self._readers.pop(key.id, None)
-            for tail in self._tails.get(key.id, ()):
-                tail.end()
+            # No await since the check for open streams: a stream that opens later starts a poller of its own.
+            self._pollers.pop(key.id, None)
+            for stream in self._streams.get(key.id, ()):
+                stream.end()
 
-    def _tell(self, key: UUID, changes: list[RunChange], told: dict[UUID, tuple[Any, ...]]) -> None:
+    def _publish(self, key: UUID, changes: list[RunChange], sent: dict[UUID, tuple[Any, ...]]) -> None:
         for change in changes:
-            if told.pop(change.id, None) != change.told:
-                for tail in self._tails.get(key, ()):
-                    tail.take(change)
-            # The last is the newest.
-            told[change.id] = change.told
-        while len(told) > MAX_REMEMBERED:
-            del told[next(iter(told))]
+            if sent.pop(change.id, None) != change.visible_state:
+                for stream in self._streams.get(key, ()):
+                    stream.publish(change)
+            # Re-inserted last, so that the oldest entry comes first.
+            sent[change.id] = change.visible_state
+        while len(sent) > MAX_REMEMBERED_RUNS:
+            del sent[next(iter(sent))]
 
     async def _read(self, key: IngestKey, since: datetime | None) -> tuple[datetime, list[RunChange]]:
-        """The time, and what changed since; raises IngestRefused when the key may not, or was revoked."""
+        """Read the database's time and the changes after `since`, none without it; raises IngestRefused if revoked."""
         async with self._database.as_user(key) as session:
             connection = await session.connection()
             now, may_see = (await connection.execute(_NOW)).one()
             if not may_see:
-                raise IngestRefused(Code.BAD_KEY, "This key was revoked.")
+                raise IngestRefused(Code.BAD_KEY, "This key was revoked; an admin creates keys under Settings.")
             if since is None:
                 return now, []
-            rows = await connection.execute(_CHANGES, {"org": key.org_id, "since": since, "most": MAX_ROWS})
+            rows = await connection.execute(_CHANGES, {"org": key.org_id, "since": since, "limit": MAX_ROWS_PER_POLL})
             return now, [RunChange(**row) for row in rows.mappings()]

@@ -1,4 +1,4 @@
-"""Ingest keys as programs send them: `lw_<id>_<secret>`, verified against the hash that the database keeps."""
+"""Ingest keys `lw_<id>_<secret>`, verified against the hash in the database."""
 
 import asyncio
 import hashlib
@@ -19,17 +19,17 @@ from services.infra.claims import Anonymous
 from services.infra.database import Database
 from services.ingest.operations import Code, KeyScope
 
-FORM = re.compile(r"lw_([a-z0-9]{8,32})_([A-Za-z0-9_-]{32,128})")
-# A revoked key works no longer than this; row-level security refuses its writes at once.
-FRESH = 3.0
-MAX_KNOWN = 10_000
+KEY_PATTERN = re.compile(r"lw_([a-z0-9]{8,32})_([A-Za-z0-9_-]{32,128})")
+# A revoked key is accepted for at most this long; row-level security rejects its writes immediately.
+CACHE_TTL_SECONDS = 3.0
+MAX_CACHED_KEYS = 10_000
 
 _VERIFY = text("select * from private.verify_ingest_key(:public_id, :secret_hash)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestKey:
-    """A key that was verified; a Claimant, which can only report, and only in its organisation."""
+    """A verified key: a Claimant that can only report, and only in its own organisation."""
 
     id: UUID
     org_id: UUID
@@ -48,7 +48,7 @@ class IngestKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:
-    """A key at its making: the only time that `token` is known."""
+    """A generated key; only its hash is stored, so that `token` cannot be recovered later."""
 
     public_id: str
     token: SecretStr
@@ -56,41 +56,46 @@ class NewKey:
 
 
 class ApiKeyVerifier:
-    """Verifies keys, and remembers for a few seconds which were good and which were not."""
+    """Verifies keys against the database and caches results, valid or not, for `CACHE_TTL_SECONDS`."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._clock = clock
-        self._known: dict[str, tuple[bytes, IngestKey | None, float]] = {}
-        self._asking: dict[tuple[str, bytes], asyncio.Task[IngestKey | None]] = {}
+        self._cache: dict[str, tuple[bytes, IngestKey | None, float]] = {}
+        self._lookups: dict[tuple[str, bytes], asyncio.Task[IngestKey | None]] = {}
 
     async def verify(self, token: str) -> IngestKey:
-        """The key that a program sent; raises IngestRefused for what is none or was revoked, DatabaseUnavailable."""
-        if not (match := FORM.fullmatch(token)):
+        """Return the verified key of a token.
+
+        Raises:
+            IngestRefused: The token is malformed, unknown or revoked.
+            DatabaseUnavailable: PostgreSQL did not respond.
+        """
+        if not (match := KEY_PATTERN.fullmatch(token)):
             raise _bad_key()
         public_id, digest = match[1], hash_secret(match[2])
-        known = self._known.get(public_id)
-        if known and known[2] > self._clock() and hmac.compare_digest(known[0], digest):
-            key = known[1]
+        cached = self._cache.get(public_id)
+        if cached and cached[2] > self._clock() and hmac.compare_digest(cached[0], digest):
+            key = cached[1]
         else:
-            key = await self._ask(public_id, digest)
+            key = await self._look_up_once(public_id, digest)
         if key is None:
             raise _bad_key()
         return key
 
-    async def _ask(self, public_id: str, digest: bytes) -> IngestKey | None:
-        """Ask the database, once for all who want to know at the same time."""
-        question = (public_id, digest)
-        task = self._asking.get(question)
+    async def _look_up_once(self, public_id: str, digest: bytes) -> IngestKey | None:
+        """Look up a key; concurrent calls for the same key share one query."""
+        lookup = (public_id, digest)
+        task = self._lookups.get(lookup)
         if task is None:
-            task = self._asking[question] = asyncio.create_task(
+            task = self._lookups[lookup] = asyncio.create_task(
                 self._look_up(public_id, digest), name=f"ingest key {public_id}"
             )
-            task.add_done_callback(lambda _: self._asking.pop(question, None))
+            task.add_done_callback(lambda _: self._lookups.pop(lookup, None))
         return await asyncio.shield(task)
 
     async def _look_up(self, public_id: str, digest: bytes) -> IngestKey | None:
-        asked_at = self._clock()
+        started_at = self._clock()
         async with self._database.as_user(Anonymous()) as session:
             connection = await session.connection()
             found = await connection.execute(_VERIFY, {"public_id": public_id, "secret_hash": digest})
@@ -104,35 +109,35 @@ class ApiKeyVerifier:
                 label=row.name,
                 scopes=frozenset(map(KeyScope, row.scopes)),
             )
-        known = self._known.get(public_id)
-        # A wrong secret must not push out what is known of the right one.
-        if key or known is None or known[1] is None or hmac.compare_digest(known[0], digest):
-            self._remember(public_id, (digest, key, asked_at + FRESH))
+        cached = self._cache.get(public_id)
+        # A wrong secret must not evict the cached entry of the right one.
+        if key or cached is None or cached[1] is None or hmac.compare_digest(cached[0], digest):
+            self._store(public_id, (digest, key, started_at + CACHE_TTL_SECONDS))
         return key
 
-    def _remember(self, public_id: str, known: tuple[bytes, IngestKey | None, float]) -> None:
-        if len(self._known) >= MAX_KNOWN:
+    def _store(self, public_id: str, entry: tuple[bytes, IngestKey | None, float]) -> None:
+        if len(self._cache) >= MAX_CACHED_KEYS:
             now = self._clock()
-            self._known = {id: each for id, each in self._known.items() if each[2] > now}
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
-        self._known[public_id] = known
+            self._cache = {id: each for id, each in self._cache.items() if each[2] > now}
+            if len(self._cache) >= MAX_CACHED_KEYS:
+                self._cache.clear()
+        self._cache[public_id] = entry
 
 
 def new_key() -> NewKey:
-    """Make up a key; its secret has 256 random bits."""
+    """Generate a key with a secret of 256 random bits."""
     public_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     return NewKey(public_id=public_id, token=SecretStr(f"lw_{public_id}_{secret}"), secret_hash=hash_secret(secret))
 
 
 def hash_secret(secret: str) -> bytes:
-    """SHA-256: a secret of 256 random bits cannot be guessed, so that there is nothing for a slow hash to slow down."""
+    """Hash a secret with SHA-256; secrets of 256 random bits cannot be brute-forced and need no slow hash."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def _bad_key() -> IngestRefused:
     return IngestRefused(
         Code.BAD_KEY,
-        'This key is not known, or was revoked. Send a key of Livewatch as "Authorization: Bearer lw_..."; an admin '
-        "makes one under Settings.",
+        'This key is unknown or was revoked. Send a Livewatch key as "Authorization: Bearer lw_..."; an admin '
+        "creates keys under Settings.",
     )

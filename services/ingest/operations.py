@@ -1,4 +1,4 @@
-"""What a program may ask for: one operation on one target, and the codes by which it is refused."""
+"""Operations of the ingest API, their targets and scopes, and the error codes."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class KeyScope(StrEnum):
-    """What a key may report."""
+    """Permission of a key to report to a group of targets."""
 
     RUNS = "runs"
     ALERTS = "alerts"
@@ -17,7 +17,7 @@ class KeyScope(StrEnum):
 
 
 class Target(StrEnum):
-    """What an operation is about, by the name in its path."""
+    """Target of an operation, as named in the request path."""
 
     STREAMS = "streams"
     SCANS = "scans"
@@ -29,14 +29,14 @@ class Target(StrEnum):
 
 
 class Verb(StrEnum):
-    """What is to be done."""
+    """Action of an operation."""
 
     REPORT = "report"
     FINISH = "finish"
 
 
 class Code(StrEnum):
-    """Why a report was not taken."""
+    """Error code of a rejected request."""
 
     MALFORMED = "malformed"
     BAD_KEY = "bad_key"
@@ -52,9 +52,14 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One write; `body` is validated and holds only what the program gave, as JSON values.
+    """One write to one target.
 
-    `slug` names the run where the target has one. Under an `idempotency_key` it is done once within a day.
+    Args:
+        target: Target of the write.
+        verb: Action on the target.
+        slug: Slug of the run; None for targets that are not runs.
+        body: Validated JSON values, only the fields that the client sent.
+        idempotency_key: Operations with the same key are applied once within a day.
     """
 
     target: Target
@@ -65,13 +70,13 @@ class Operation:
 
     @property
     def scope(self) -> KeyScope:
-        """What a key needs for it."""
+        """Scope that the operation requires."""
         if self.target in (Target.ALERTS, Target.NOTIFICATIONS):
             return KeyScope(self.target.value)
         return KeyScope.RUNS
 
     def as_json(self) -> dict[str, Any]:
-        """As `private.ingest` of the database takes it."""
+        """Return the operation in the format of the SQL function `private.ingest`."""
         operation = {"target": self.target, "verb": self.verb, "slug": self.slug, "body": self.body}
         if self.idempotency_key is None:
             return operation

@@ -1,4 +1,4 @@
-"""Takes what programs report: as their key, under row-level security, a request in one statement."""
+"""Ingest: writes reports as their key, under row-level security, with one SQL statement per request."""
 
 import json
 import math
@@ -21,10 +21,10 @@ from services.ingest.operations import Code, Operation, Target
 
 logger = structlog.get_logger(__name__)
 
-# Batches that touch the same runs in different orders may wait for each other; PostgreSQL then ends one of them.
-ATTEMPTS = 4
-USED_INTERVAL = 60.0
-RETRY_AFTER = 2.0
+# Batches that write the same runs in different orders may deadlock; PostgreSQL then aborts one of them.
+MAX_ATTEMPTS = 4
+LAST_USED_INTERVAL_SECONDS = 60.0
+UNAVAILABLE_RETRY_SECONDS = 2.0
 CODES = {
     "LW404": Code.NOT_FOUND,
     "LW409": Code.FINISHED,
@@ -32,12 +32,18 @@ CODES = {
     "LW4IC": Code.IDEMPOTENCY_CONFLICT,
 }
 
-_INGEST = text("select private.ingest(:org, cast(:operations as jsonb), :touch)")
+_INGEST = text("select private.ingest(:org, cast(:operations as jsonb), :records_use)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What was written: the row `id`, and whether it is new. `more` is what else the target tells, as JSON values."""
+    """Result of a write.
+
+    Args:
+        id: Id of the written row, if there is a single one.
+        is_new: Whether the row was created.
+        more: Further JSON values that the target returns.
+    """
 
     id: UUID | None
     is_new: bool
@@ -48,7 +54,7 @@ Outcome = Answer | IngestRefused
 
 
 class Ingest:
-    """The reports of all keys; needs no closing. `authenticate` each request, then `apply` what it asks for."""
+    """Authenticates requests and applies their operations; holds no resources to close."""
 
     def __init__(
         self,
@@ -62,12 +68,12 @@ class Ingest:
         self._keys = keys
         self._rate_limiter = rate_limiter
         self._clock = clock
-        self._used: dict[UUID, float] = {}
+        self._recorded_at: dict[UUID, float] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
-        """How many reports were answered how: by target, and `written` or the code of the refusal."""
+        """Number of operations by target and result, which is `written` or an error code."""
 
     async def authenticate(self, token: str) -> IngestKey:
-        """The key of a request, which is counted; raises IngestRefused for a bad key and for too many requests."""
+        """Return the key of a request and count it; raises IngestRefused for a bad key or too many requests."""
         try:
             key = await self._keys.verify(token)
             if wait := self._rate_limiter.acquire(key.id):
@@ -80,15 +86,23 @@ class Ingest:
         return key
 
     async def apply(self, key: IngestKey, operations: Sequence[Operation]) -> list[Outcome]:
-        """Do the operations in their order in one transaction, each in a savepoint; an outcome for each.
+        """Apply operations in order, in one transaction with a savepoint for each.
 
-        Raises IngestRefused when none could be done: the key was revoked just now, or the database does not answer.
+        Args:
+            key: The authenticated key of the request.
+            operations: The validated operations.
+
+        Returns:
+            The outcome of each operation, in the same order.
+
+        Raises:
+            IngestRefused: Nothing was written, because the key was revoked or the database did not respond.
         """
         outcomes: list[Outcome | None] = [
             None if operation.scope in key.scopes else _out_of_scope(operation) for operation in operations
         ]
         wanted = [operation for operation, outcome in zip(operations, outcomes, strict=True) if outcome is None]
-        answers = iter(await self._write(key, wanted, note=self._is_to_be_noted(key)) if wanted else [])
+        answers = iter(await self._write(key, wanted, records_use=self._is_use_due(key)) if wanted else [])
         answered = [
             outcome or _outcome(operation, next(answers))
             for operation, outcome in zip(operations, outcomes, strict=True)
@@ -98,41 +112,43 @@ class Ingest:
             self.counts[operation.target.value, result] += 1
         return answered
 
-    async def touch(self, key: IngestKey) -> None:
-        """Note that the key is in use, at most once a minute."""
-        if self._is_to_be_noted(key):
-            await self._write(key, [], note=True)
+    async def record_use(self, key: IngestKey) -> None:
+        """Set the key's `last_used_at`, at most once per minute."""
+        if self._is_use_due(key):
+            await self._write(key, [], records_use=True)
 
-    async def _write(self, key: IngestKey, operations: Sequence[Operation], *, note: bool) -> list[dict[str, Any]]:
+    async def _write(
+        self, key: IngestKey, operations: Sequence[Operation], *, records_use: bool
+    ) -> list[dict[str, Any]]:
         values = {
             "org": key.org_id,
             "operations": json.dumps([operation.as_json() for operation in operations]),
-            "touch": note,
+            "records_use": records_use,
         }
         try:
-            for attempt in range(1, ATTEMPTS + 1):
+            for attempt in range(1, MAX_ATTEMPTS + 1):
                 try:
                     async with self._database.as_user(key) as session:
                         written = await (await session.connection()).execute(_INGEST, values)
                         answers: list[dict[str, Any]] = written.scalar_one()
                     break
                 except DatabaseUnavailable as error:
-                    if attempt == ATTEMPTS or not _is_conflict(error):
+                    if attempt == MAX_ATTEMPTS or not _is_conflict(error):
                         raise
         except PermissionDenied as error:
-            self._used.pop(key.id, None)
-            raise IngestRefused(Code.BAD_KEY, "This key was revoked; an admin makes another under Settings.") from error
+            self._recorded_at.pop(key.id, None)
+            raise IngestRefused(Code.BAD_KEY, "This key was revoked; an admin creates keys under Settings.") from error
         except DatabaseUnavailable as error:
-            self._used.pop(key.id, None)
+            self._recorded_at.pop(key.id, None)
             raise _unavailable() from error
         return answers
 
-    def _is_to_be_noted(self, key: IngestKey) -> bool:
+    def _is_use_due(self, key: IngestKey) -> bool:
         now = self._clock()
-        if now - self._used.get(key.id, float("-inf")) < USED_INTERVAL:
+        if now - self._recorded_at.get(key.id, float("-inf")) < LAST_USED_INTERVAL_SECONDS:
             return False
-        self._used = {id: at for id, at in self._used.items() if now - at < USED_INTERVAL}
-        self._used[key.id] = now
+        self._recorded_at = {id: at for id, at in self._recorded_at.items() if now - at < LAST_USED_INTERVAL_SECONDS}
+        self._recorded_at[key.id] = now
         return True
 
 
@@ -144,11 +160,11 @@ def _outcome(operation: Operation, answer: dict[str, Any]) -> Outcome:
     state = answer["refused"]
     if state in CODES or state == "LW422":
         return IngestRefused(CODES.get(state, Code.INVALID), f"{answer['message']}", field=answer["field"])
-    # The models check what they can; what is left depends on how the database stores a value.
+    # The models validate all else; what remains are limits of the database's types.
     given = next((name for name in operation.body if name in (answer["constraint"] or "")), None)
     if operation.target is Target.STREAMS and "advance" in operation.body and given is None:
         given = "advance"
-    logger.info("a report does not fit", target=operation.target, state=state, constraint=answer["constraint"])
+    logger.info("report out of range", target=operation.target, state=state, constraint=answer["constraint"])
     return IngestRefused(
         Code.INVALID,
         f"{given} is too large for the database." if given else "A value is too large for the database.",
@@ -159,8 +175,8 @@ def _outcome(operation: Operation, answer: dict[str, Any]) -> Outcome:
 def _out_of_scope(operation: Operation) -> IngestRefused:
     return IngestRefused(
         Code.SCOPE,
-        f"This key may not report {operation.target}: it lacks the scope {operation.scope.value!r}. An admin makes a "
-        "key that has it under Settings.",
+        f"This key may not report {operation.target}: it lacks the scope {operation.scope.value!r}. An admin creates "
+        "keys under Settings.",
     )
 
 
@@ -175,7 +191,9 @@ def _too_many(rate: Rate, wait: float) -> IngestRefused:
 
 def _unavailable() -> IngestRefused:
     return IngestRefused(
-        Code.UNAVAILABLE, "The database does not answer now; send the same again.", retry_after=RETRY_AFTER
+        Code.UNAVAILABLE,
+        "The database does not respond; send the same request again.",
+        retry_after=UNAVAILABLE_RETRY_SECONDS,
     )
 
 

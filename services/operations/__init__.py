@@ -1,1 +1,1 @@
-"""Running Livewatch: is everything as it must be, bringing a database up to date, forgetting what is old."""
+"""Operation of Livewatch: checks, migrations, metrics, readiness, retention and synthetic load."""

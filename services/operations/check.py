@@ -1,4 +1,4 @@
-"""Is everything as it must be: one finding for each thing that Livewatch needs, with what to do where it is not."""
+"""Verification of a Supabase project: one result per requirement, with a fix for each problem."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,8 +20,8 @@ from services.infra.database import Database
 from services.operations.migrations import missing_migrations
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
 
-TIMEOUT = 10.0
-PROBE_TIMEOUT = 20.0
+REQUEST_TIMEOUT_SECONDS = 10.0
+PROBE_TIMEOUT_SECONDS = 20.0
 TABLES = sorted({entity.table for entity in ENTITIES})
 
 _UNPROTECTED = text("""
@@ -49,7 +49,7 @@ _TOPIC_POLICIES = text("""
 
 
 class CheckStatus(StrEnum):
-    """How a thing was found."""
+    """Outcome of one check."""
 
     GOOD = "good"
     BAD = "bad"
@@ -58,17 +58,17 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """One thing that was looked at; `hint` says what to do where it is not good."""
+    """Result of one check; `hint` is the fix, empty if the status is good."""
 
     name: str
-    verdict: CheckStatus
+    status: CheckStatus
     message: str
     hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Subscriber:
-    """Who holds the subscription that the probe travels on."""
+    """Token owner of the probe's subscription."""
 
     tokens: Tokens
 
@@ -78,64 +78,67 @@ class _Subscriber:
 
 
 async def check(backend: Backend, *, feed: FeedKind, account: Account | None) -> AsyncIterator[CheckResult]:
-    """Look at everything, from the address to a probe through Realtime and back; never raises for what it finds.
+    """Check the project, from its URL to an end-to-end probe through Realtime; problems are results, not exceptions.
 
-    Without an `account` the probe is skipped: Realtime lets nobody listen who is not signed in.
+    Args:
+        backend: The project to check.
+        feed: Delivery mechanism that the app uses.
+        account: User who signs in for the probe; without one the probe is skipped.
     """
-    async for finding in _project(backend):
-        yield finding
+    async for result in _project(backend):
+        yield result
     try:
         database = Database(backend.database_url, pool_size=1)
     except ConfigurationError as error:
         yield _bad("Database", str(error), "Correct DATABASE_URL.")
         return
     async with database:
-        answers = True
-        async for finding in _database(database, feed):
-            answers = answers and not (finding.name == "Database" and finding.verdict is CheckStatus.BAD)
-            yield finding
+        is_available = True
+        async for result in _database(database, feed):
+            is_available = is_available and not (result.name == "Database" and result.status is CheckStatus.BAD)
+            yield result
         if account is None:
             yield CheckResult(
                 name="Probe",
-                verdict=CheckStatus.SKIPPED,
-                message="No change was sent through Realtime and back, since nobody signed in.",
+                status=CheckStatus.SKIPPED,
+                message="No probe was sent through Realtime, because no user is configured.",
                 hint="Set LIVEWATCH_EMAIL and LIVEWATCH_PASSWORD to a user of the project.",
             )
-        elif answers:
+        elif is_available:
             yield await _probe(backend, database, feed, account)
 
 
 async def _project(backend: Backend) -> AsyncIterator[CheckResult]:
-    """The address, the key and how tokens are signed."""
+    """Check the project URL, the anon key and the signing of tokens."""
     key = backend.anon_key.get_secret_value()
     url = backend.api_url.rstrip("/")
-    async with httpx.AsyncClient(timeout=TIMEOUT, headers={"apikey": key}) as http:
+    async with httpx.AsyncClient(timeout=REQUEST_TIMEOUT_SECONDS, headers={"apikey": key}) as http:
         try:
             answer = await http.get(f"{url}/auth/v1/settings")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             yield _bad(
                 "Project URL",
-                f"{url} does not answer: {_reason(error)}.",
-                "Compare SUPABASE_URL with the project's under Settings → API. Restore the project if it is paused.",
+                f"{url} does not respond: {_reason(error)}.",
+                "Compare SUPABASE_URL with the URL under Settings → API. Restore the project if it is paused.",
             )
             return
-        yield _good("Project URL", f"{url} answers.")
+        yield _good("Project URL", f"{url} responds.")
         if answer.status_code != httpx.codes.OK:
             yield _bad(
                 "Key",
-                f"The Auth server answers {answer.status_code} to the key of SUPABASE_ANON_KEY.",
+                f"The Auth server rejects SUPABASE_ANON_KEY with status {answer.status_code}.",
                 "Copy the anon or publishable key of this project from Settings → API keys.",
             )
             return
-        yield _good("Key", "The Auth server takes the key.")
+        yield _good("Key", "The Auth server accepts the key.")
         try:
             answer = await http.get(f"{url}/auth/v1/.well-known/jwks.json")
             algorithms = sorted({str(each.get("alg")) for each in answer.json()["keys"]})
         except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
             yield _bad(
                 "Token signing",
-                f"The list of public keys cannot be read: {_reason(error)}.",
-                "Look at the project's status; the address is /auth/v1/.well-known/jwks.json.",
+                f"The public keys cannot be read: {_reason(error)}.",
+                f"Check the project's status and {url}/auth/v1/.well-known/jwks.json.",
             )
             return
         yield _good(
@@ -147,7 +150,7 @@ async def _project(backend: Backend) -> AsyncIterator[CheckResult]:
 
 
 async def _database(database: Database, feed: FeedKind) -> AsyncIterator[CheckResult]:
-    """The role, the migrations, and what must come of them."""
+    """Check the role, the migrations, and the database objects that they create."""
     try:
         await database.verify()
     except ConfigurationError as error:
@@ -158,11 +161,11 @@ async def _database(database: Database, feed: FeedKind) -> AsyncIterator[CheckRe
             "Database",
             f"{str(error).split('.')[0]}: {_reason(getattr(cause, 'orig', None) or cause or error)}.",
             "Compare DATABASE_URL with the connection string under Connect. The user is livewatch_app; "
-            "`python main.py migrate` gives it a password.",
+            "`python main.py migrate` sets its password.",
         )
         return
     else:
-        yield _good("Database role", "The role of DATABASE_URL cannot pass row-level security by.")
+        yield _good("Database role", "The role of DATABASE_URL cannot bypass row-level security.")
     try:
         missing = await missing_migrations(database)
     except (LivewatchError, DBAPIError) as error:
@@ -175,7 +178,7 @@ async def _database(database: Database, feed: FeedKind) -> AsyncIterator[CheckRe
     if missing:
         yield _bad(
             "Migrations",
-            f"{len(missing)} are not applied: {', '.join(missing)}.",
+            f"{len(missing)} not applied: {', '.join(missing)}.",
             "Run `python main.py migrate`, or `supabase db push`.",
         )
         return
@@ -184,41 +187,42 @@ async def _database(database: Database, feed: FeedKind) -> AsyncIterator[CheckRe
     if unprotected:
         yield _bad(
             "Row-level security",
-            f"It is off, or without a policy, for {', '.join(unprotected)}.",
-            "Turn it on again with `alter table … enable row level security`; the policies are in supabase/migrations.",
+            f"Disabled or without policies on {', '.join(unprotected)}.",
+            "Run `alter table … enable row level security`; the policies are in supabase/migrations.",
         )
     else:
-        yield _good("Row-level security", "It is on, with policies, for every table.")
+        yield _good("Row-level security", "Enabled, with policies, on every table.")
     if policies < 2:
         yield _bad(
             "Realtime policies",
-            "The policies on realtime.messages that let members listen are gone.",
+            "The policies on realtime.messages that let members subscribe are missing.",
             "Run the `create policy … on realtime.messages` statements of supabase/migrations.",
         )
     else:
-        yield _good("Realtime policies", "Members may listen to their topics, and nobody else.")
+        yield _good("Realtime policies", "Only members may subscribe to their topics.")
     if feed is FeedKind.BROADCAST:
         yield (
             _bad(
                 "Broadcast triggers",
-                f"They are missing or off for {', '.join(silent)}.",
+                f"Missing or disabled on {', '.join(silent)}.",
                 "Run `alter table … enable trigger broadcast_row`, or the statements of supabase/migrations.",
             )
             if silent
-            else _good("Broadcast triggers", "Every change is broadcast.")
+            else _good("Broadcast triggers", "Enabled on every table.")
         )
     yield (
         _bad(
             "Publication",
-            f"supabase_realtime lacks {', '.join(unpublished)}.",
+            f"supabase_realtime does not contain {', '.join(unpublished)}.",
             f"Run `alter publication supabase_realtime add table {', '.join(unpublished)}`.",
         )
         if unpublished
-        else _good("Publication", "supabase_realtime has every table.")
+        else _good("Publication", "supabase_realtime contains every table.")
     )
 
 
 async def _catalogue(database: Database) -> tuple[list[str], list[str], list[str], int]:
+    """Return the unprotected, unpublished and untriggered tables, and the number of policies on topics."""
     async with database.as_user(Anonymous()) as session:
         connection = await session.connection()
         named = {"tables": TABLES}
@@ -231,12 +235,16 @@ async def _catalogue(database: Database) -> tuple[list[str], list[str], list[str
 
 
 async def _probe(backend: Backend, database: Database, feed: FeedKind, account: Account) -> CheckResult:
-    """Sign in, listen on the user's own topic, and have the database send something there."""
+    """Sign in, subscribe to the user's own topic, and wait until a probe through the database comes back."""
     async with Auth(url=backend.api_url, key=backend.anon_key) as auth:
         try:
             tokens = await auth.sign_in(account.email, account.password)
         except AuthError as error:
-            return _bad("Probe", f"{account.email} could not sign in: {error}", "Give a user of the project.")
+            return _bad(
+                "Probe",
+                f"{account.email} could not sign in: {error}",
+                "Set LIVEWATCH_EMAIL and LIVEWATCH_PASSWORD to a user of the project.",
+            )
         transport = TRANSPORTS[feed](url=backend.api_url, key=backend.anon_key)
         async with RealtimeService(transport=transport, source=DatabaseSource(database)) as realtime:
             ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -251,26 +259,26 @@ async def _probe(backend: Backend, database: Database, feed: FeedKind, account: 
                 ),
             )
             try:
-                async with asyncio.timeout(PROBE_TIMEOUT):
+                async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                     await ended
             except TimeoutError:
                 pass
             status = subscription.status
             if status.lag is not None:
-                return _good("Probe", f"A change came through Realtime and back in {status.lag * 1000:.0f} ms.")
+                return _good("Probe", f"A probe through Realtime came back in {status.lag * 1000:.0f} ms.")
             return _bad(
                 "Probe",
-                f"No change came back within {PROBE_TIMEOUT:.0f} s. {status.cause}".strip(),
-                "Look at Realtime's settings: it must be on, and private channels allowed.",
+                f"No probe came back within {PROBE_TIMEOUT_SECONDS:.0f} s. {status.cause}".strip(),
+                "Check the project's Realtime settings: Realtime must be enabled, and private channels allowed.",
             )
 
 
 def _good(name: str, message: str) -> CheckResult:
-    return CheckResult(name=name, verdict=CheckStatus.GOOD, message=message)
+    return CheckResult(name=name, status=CheckStatus.GOOD, message=message)
 
 
 def _bad(name: str, message: str, hint: str) -> CheckResult:
-    return CheckResult(name=name, verdict=CheckStatus.BAD, message=message, hint=hint)
+    return CheckResult(name=name, status=CheckStatus.BAD, message=message, hint=hint)
 
 
 def _reason(error: BaseException) -> str:

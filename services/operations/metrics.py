@@ -1,4 +1,4 @@
-"""Metrics of this process in the text format of Prometheus, computed at each request."""
+"""Metrics of this process in the Prometheus text format, computed on each request."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -14,16 +14,16 @@ from services.realtime.meter import LAG_BOUNDS
 
 
 class Windows(Protocol):
-    """The open windows of the process."""
+    """Open windows of the process."""
 
     frames_sent: int
 
     def __len__(self) -> int:
-        """The number of open windows."""
+        """Return the number of open windows."""
 
 
 class Metrics:
-    """Sums over the whole process, without data of people or organisations; the route decides who may read them."""
+    """Process-wide totals without data about users or organisations; the HTTP route restricts access."""
 
     def __init__(self, realtime: RealtimeService, windows: Windows, ingest: Ingest) -> None:
         self._registry = CollectorRegistry()
@@ -32,7 +32,7 @@ class Metrics:
             collector(registry=self._registry)
 
     def text(self) -> bytes:
-        """The metrics in the exposition format 0.0.4."""
+        """Render the metrics in the exposition format 0.0.4."""
         return generate_latest(self._registry)
 
 
@@ -44,7 +44,7 @@ class _Livewatch(Collector):
 
     def collect(self) -> Iterator[Metric]:
         totals = self._realtime.totals
-        yield GaugeMetricFamily("livewatch_windows", "Browser windows that are open.", value=len(self._windows))
+        yield GaugeMetricFamily("livewatch_windows", "Open browser windows.", value=len(self._windows))
         feeds = GaugeMetricFamily("livewatch_feeds", "Feeds by connection status.", labels=["status"])
         statuses = [feed.status.status for feed in self._realtime.feeds()]
         for status in ConnectionStatus:
@@ -53,16 +53,14 @@ class _Livewatch(Collector):
         yield GaugeMetricFamily(
             "livewatch_subscriptions", "Subscriptions on feeds.", value=len(self._realtime.active_subscriptions())
         )
-        yield _counter("livewatch_events", "Events that arrived over Realtime.", totals.events)
-        yield _counter("livewatch_feed_losses", "Channels that were joined and lost.", totals.losses)
-        yield _counter("livewatch_missed_probes", "Probes that did not come back.", totals.missed_probes)
-        yield _counter("livewatch_quarantined_rows", "Rows that were not understood.", totals.quarantined)
-        yield _counter(
-            "livewatch_frames", "Messages with changes that were sent to windows.", self._windows.frames_sent
-        )
+        yield _counter("livewatch_events", "Events received from Realtime.", totals.events)
+        yield _counter("livewatch_feed_losses", "Lost channels, after a successful join.", totals.losses)
+        yield _counter("livewatch_missed_probes", "Probes that timed out.", totals.missed_probes)
+        yield _counter("livewatch_quarantined_rows", "Rows that failed validation.", totals.quarantined)
+        yield _counter("livewatch_frames", "Messages with changes sent to windows.", self._windows.frames_sent)
         yield _histogram(totals.lags, totals.lag_seconds)
         ingest = CounterMetricFamily(
-            "livewatch_ingest", "Reports over the ingest API by target and result.", labels=["target", "result"]
+            "livewatch_ingest", "Ingest API operations by target and result.", labels=["target", "result"]
         )
         for labels, count in sorted(self._ingest.counts.items()):
             ingest.add_metric(labels, count)
@@ -80,5 +78,8 @@ def _histogram(counts: list[int], total: float) -> HistogramMetricFamily:
         cumulative += count
         buckets.append((bound, cumulative))
     return HistogramMetricFamily(
-        "livewatch_lag_seconds", "From the database to a feed, by probes.", buckets=buckets, sum_value=total
+        "livewatch_lag_seconds",
+        "Latency from the database to a feed, measured by probes.",
+        buckets=buckets,
+        sum_value=total,
     )

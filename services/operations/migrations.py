@@ -1,4 +1,4 @@
-"""The migrations of the sources, those that a database has, and applying what is missing."""
+"""Database migrations: finds and applies those that a database is missing."""
 
 import psycopg
 from psycopg import sql
@@ -14,7 +14,7 @@ from services.infra.claims import Anonymous
 from services.infra.database import Database
 
 _APPLIED = text("select private.applied_migrations()")
-# As the Supabase CLI keeps them, so that `supabase db push` and this agree on what is done.
+# The Supabase CLI's own tables, so that `supabase db push` and this module agree on what is applied.
 _LEDGER = b"""
     create schema if not exists supabase_migrations;
     create table if not exists supabase_migrations.schema_migrations
@@ -24,22 +24,30 @@ _LEDGER = b"""
 
 
 async def missing_migrations(database: Database) -> list[str]:
-    """The files that the database has not had, in their order; raises DatabaseUnavailable."""
+    """Return the file names of migrations that are not applied, in order; raises DatabaseUnavailable."""
     wanted = {migration.version: migration.path.name for migration in find(MIGRATIONS)}
     try:
         async with database.as_user(Anonymous()) as session:
             applied = set((await (await session.connection()).execute(_APPLIED)).scalars())
     except ProgrammingError:
-        # The function that tells came with a migration itself, as did the schema that it is in.
+        # The function and its schema are created by a migration themselves.
         applied = set()
     return [name for version, name in wanted.items() if version not in applied]
 
 
 async def migrate(url: SecretStr, *, app_password: SecretStr | None = None) -> list[str]:
-    """Apply what is missing, as the role of `url`, which owns the tables (`postgres` in a project); returns the files.
+    """Apply the missing migrations.
 
-    With `app_password` the role that the app logs in as gets it. Raises ConfigurationError with file, line and
-    PostgreSQL's message; what came before the failing file stays.
+    Args:
+        url: PostgreSQL URL of the tables' owner, `postgres` in a Supabase project.
+        app_password: Password to set for the app's role; unchanged by default.
+
+    Returns:
+        The file names of the applied migrations, in order.
+
+    Raises:
+        ConfigurationError: A migration failed; names the file, the line and PostgreSQL's message. Earlier migrations
+            stay applied.
     """
     try:
         async with await psycopg.AsyncConnection.connect(
@@ -58,7 +66,7 @@ async def migrate(url: SecretStr, *, app_password: SecretStr | None = None) -> l
     except psycopg.Error as error:
         message = error.diag.message_primary or str(error).strip().splitlines()[0]
         raise ConfigurationError(
-            f"The database did not take the migrations: {message}. The URL must log in as the owner of the tables, "
-            "which is postgres in a Supabase project."
+            f"The migrations could not be applied: {message}. MIGRATE_DATABASE_URL must log in as the owner of the "
+            "tables, which is postgres in a Supabase project."
         ) from None
     return [migration.path.name for migration in applied]

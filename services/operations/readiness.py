@@ -1,4 +1,4 @@
-"""Whether this process can do its work now: the database answers, has every migration, and Realtime listens."""
+"""Readiness of this process: the database responds, all migrations are applied, and Realtime is reachable."""
 
 import asyncio
 import time
@@ -9,14 +9,14 @@ from services.infra.database import Database
 from services.operations.migrations import missing_migrations
 from services.realtime import RealtimeService
 
-TIMEOUT = 3.0
-# However often it is asked, the database is so only once in this time.
-FRESH = 2.0
+CHECK_TIMEOUT_SECONDS = 3.0
+# Limits the queries that frequent probes of a load balancer cause.
+RESULT_TTL_SECONDS = 2.0
 GOOD = "ok"
 
 
 class Readiness:
-    """Answers of the last seconds are given again."""
+    """Checks the dependencies of this process and caches the result for `RESULT_TTL_SECONDS`."""
 
     def __init__(
         self, database: Database, realtime: RealtimeService, *, clock: Callable[[], float] = time.monotonic
@@ -24,25 +24,25 @@ class Readiness:
         self._database = database
         self._realtime = realtime
         self._clock = clock
-        self._known: tuple[float, dict[str, str]] | None = None
+        self._cached: tuple[float, dict[str, str]] | None = None
         self._lock = asyncio.Lock()
 
-    async def look(self) -> dict[str, str]:
-        """For `database`, `migrations` and `realtime` either "ok" or a sentence that says what is wrong."""
+    async def check(self) -> dict[str, str]:
+        """Return "ok" or a description of the problem for each of `database`, `migrations` and `realtime`."""
         async with self._lock:
-            if self._known is None or self._clock() - self._known[0] > FRESH:
-                database, realtime = await asyncio.gather(self._ask_database(), self._ask_realtime())
-                self._known = (self._clock(), {**database, "realtime": realtime})
-            return self._known[1]
+            if self._cached is None or self._clock() - self._cached[0] > RESULT_TTL_SECONDS:
+                database, realtime = await asyncio.gather(self._check_database(), self._check_realtime())
+                self._cached = (self._clock(), {**database, "realtime": realtime})
+            return self._cached[1]
 
-    async def _ask_database(self) -> dict[str, str]:
+    async def _check_database(self) -> dict[str, str]:
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
                 missing = await missing_migrations(self._database)
         except (LivewatchError, TimeoutError):
-            return {"database": "PostgreSQL does not answer.", "migrations": "not known"}
-        told = f"{len(missing)} are not applied: {', '.join(missing)}." if missing else GOOD
-        return {"database": GOOD, "migrations": told}
+            return {"database": "PostgreSQL does not respond.", "migrations": "unknown"}
+        migrations = f"{len(missing)} not applied: {', '.join(missing)}." if missing else GOOD
+        return {"database": GOOD, "migrations": migrations}
 
-    async def _ask_realtime(self) -> str:
-        return GOOD if await self._realtime.is_reachable() else "Realtime cannot be reached."
+    async def _check_realtime(self) -> str:
+        return GOOD if await self._realtime.is_reachable() else "Realtime is unreachable."

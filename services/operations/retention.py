@@ -1,4 +1,4 @@
-"""Forgets what has ended and is old, as long as each organisation keeps it; the database decides what that is."""
+"""Retention: deletes rows that are older than their organisation's retention period, as the database decides."""
 
 import asyncio
 from typing import Self
@@ -12,27 +12,37 @@ from services.infra.database import Database
 
 logger = structlog.get_logger(__name__)
 
-INTERVAL = 600.0
-PAUSE = 0.5
-"""Between two parts, so that a windfall of old rows does not crowd out what people watch."""
+DELETION_INTERVAL_SECONDS = 600.0
+BATCH_PAUSE_SECONDS = 0.5
+"""Time between two batches, so that many expired rows do not delay live changes."""
+MAX_ROWS_PER_BATCH = 500
 
-_FORGET = text("select private.delete_expired(:most)")
+_DELETE_EXPIRED = text("select private.delete_expired(:limit)")
 
 
-async def forget_old(database: Database, *, most: int = 500) -> dict[str, int]:
-    """Forget at most `most` rows of each table; how many of each, empty while another process is at it.
+async def delete_expired(database: Database, *, limit: int = MAX_ROWS_PER_BATCH) -> dict[str, int]:
+    """Delete one batch of expired rows.
 
-    Raises DatabaseUnavailable.
+    Args:
+        database: Where to delete.
+        limit: Maximum number of rows to delete from each table.
+
+    Returns:
+        Number of deleted rows by table; empty while another process deletes.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL did not respond.
     """
     async with database.as_user(Anonymous()) as session:
-        counts: dict[str, int] = (await (await session.connection()).execute(_FORGET, {"most": most})).scalar_one()
+        result = await (await session.connection()).execute(_DELETE_EXPIRED, {"limit": limit})
+        counts: dict[str, int] = result.scalar_one()
         return counts
 
 
 class Retention:
-    """Forgets every ten minutes, in parts. Any number of processes may: one of them does. Close with `aclose`."""
+    """Deletes expired rows in batches every ten minutes; of several processes, one does. Close with `aclose`."""
 
-    def __init__(self, database: Database, *, interval: float = INTERVAL) -> None:
+    def __init__(self, database: Database, *, interval: float = DELETION_INTERVAL_SECONDS) -> None:
         self._database = database
         self._interval = interval
         self._task = asyncio.create_task(self._run(), name="retention")
@@ -52,8 +62,8 @@ class Retention:
         while True:
             await asyncio.sleep(self._interval)
             try:
-                while any((counts := await forget_old(self._database)).values()):
-                    logger.info("forgot what is old", **counts)
-                    await asyncio.sleep(PAUSE)
+                while any((counts := await delete_expired(self._database)).values()):
+                    logger.info("expired rows deleted", **counts)
+                    await asyncio.sleep(BATCH_PAUSE_SECONDS)
             except LivewatchError as error:
-                logger.info("nothing is forgotten now", cause=str(error))
+                logger.info("deletion of expired rows failed", cause=str(error))

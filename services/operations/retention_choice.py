@@ -1,4 +1,4 @@
-"""How long an organisation keeps what has ended, as its members see it and its admins choose."""
+"""Retention periods of an organisation, which members read and admins set."""
 
 from dataclasses import asdict, dataclass
 from uuid import UUID
@@ -21,7 +21,7 @@ _CHOOSE = text("""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionChoice:
-    """Days; None is for ever. The defaults are those of the database for an organisation that never chose."""
+    """Retention periods in days; None keeps rows forever. The defaults equal those of the database."""
 
     runs_days: int | None = 90
     alerts_days: int | None = 90
@@ -29,13 +29,13 @@ class RetentionChoice:
 
 
 async def chosen_retention(database: Database, identity: Identity, org_id: UUID) -> RetentionChoice:
-    """What the organisation chose; raises DatabaseUnavailable."""
+    """Read the retention periods of the organisation; raises DatabaseUnavailable."""
     async with database.as_user(identity) as session:
         row = (await (await session.connection()).execute(_CHOSEN, {"org": org_id})).one_or_none()
         return RetentionChoice(**row._mapping) if row else RetentionChoice()
 
 
 async def choose_retention(database: Database, identity: Identity, org_id: UUID, choice: RetentionChoice) -> None:
-    """Choose for the organisation; raises PermissionDenied for who is not an admin."""
+    """Set the retention periods of the organisation; raises PermissionDenied if the user is not an admin."""
     async with database.as_user(identity) as session:
         await (await session.connection()).execute(_CHOOSE, {"org": org_id, **asdict(choice)})

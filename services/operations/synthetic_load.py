@@ -1,4 +1,4 @@
-"""Work that nobody does, for evaluation: streams that move at a chosen rate, labelled synthetic, gone at the end."""
+"""Synthetic load for evaluation: streams that change at a chosen rate, labelled synthetic and deleted at the end."""
 
 import asyncio
 from collections import deque
@@ -16,10 +16,10 @@ from services.errors import LivewatchError
 from services.infra.database import Database
 from services.people.organizations import memberships
 
-TICK = 0.1
-UNITS = 500
+MAX_PAUSE_SECONDS = 0.1
+UNITS_PER_STREAM = 500
 STREAM_TYPE = "synthetic load"
-REPORT_INTERVAL = 5.0
+REPORT_INTERVAL_SECONDS = 5.0
 
 _ADVANCE = text("""
     update public.streams set completed = least(completed + 1, total),
@@ -28,71 +28,75 @@ _ADVANCE = text("""
 """)
 _END_RUNS = text("""
     update public.agent_executions set status = 'completed', completed_at = now(),
-        duration_ms = extract(epoch from now() - started_at) * 1000, output_summary = 'Synthetic: nothing was done'
+        duration_ms = extract(epoch from now() - started_at) * 1000, output_summary = 'Synthetic: no work was done'
     where stream_id = any (:ids) and status = 'running'
 """)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """`rate` changes a second, spread over `streams` streams in turn."""
+    """A load of `rate` changes per second, distributed round-robin over `streams` streams."""
 
     rate: float
     streams: int
 
 
 class SyntheticLoad:
-    """Written as a member, under row-level security. `run` goes on until it is cancelled, and then deletes its rows."""
+    """Writes a load as a member, under row-level security.
+
+    `run` continues until it is cancelled, and then deletes the synthetic rows. `changes` counts the written changes.
+    """
 
     def __init__(self, database: Database, identity: Identity, org_id: UUID, load: Load) -> None:
         self._database = database
         self._identity = identity
         self._org_id = org_id
         self._load = load
-        self._turn: deque[UUID] = deque()
-        self._made = 0
+        self._queue: deque[UUID] = deque()
+        self._created = 0
         self.changes = 0
 
     async def run(self, report: Callable[[str], None]) -> None:
-        """Write at the rate; `report` is told every few seconds how many changes there were."""
+        """Write changes at the load's rate; call `report` with the number of changes every 5 s."""
         clock = asyncio.get_running_loop().time
-        # Each stream moves by one at a time, so that few streams at a high rate need short pauses.
-        pause = min(TICK, self._load.streams / self._load.rate / 2)
+        # One update advances each stream by at most one unit, so that few streams at a high rate need short pauses.
+        pause = min(MAX_PAUSE_SECONDS, self._load.streams / self._load.rate / 2)
         try:
             for _ in range(self._load.streams):
                 await self._begin()
             report(
-                f"{self._load.streams} synthetic streams move at {self._load.rate:g} changes a second; Ctrl-C ends it"
+                f"Writing {self._load.rate:g} changes per second to {self._load.streams} synthetic streams; "
+                "press Ctrl-C to stop"
             )
             began = reported = clock()
             written = 0
             while True:
                 due = int((clock() - began) * self._load.rate) - written
                 if due > 0:
-                    await self._advance(min(due, len(self._turn)))
+                    await self._advance(min(due, len(self._queue)))
                     written += due
-                if clock() - reported >= REPORT_INTERVAL:
+                if clock() - reported >= REPORT_INTERVAL_SECONDS:
                     reported = clock()
-                    report(f"{self.changes} changes, {self.changes / (reported - began):.0f} a second")
+                    report(f"{self.changes} changes, {self.changes / (reported - began):.0f} per second")
                 await asyncio.sleep(pause)
         finally:
             await asyncio.shield(self.clear())
 
     async def clear(self) -> None:
-        """Delete every synthetic stream of the organisation, also one that an earlier load left behind."""
+        """Delete all synthetic streams of the organisation, including those of an earlier load."""
         async with self._database.as_user(self._identity) as session:
             await session.exec(
                 delete(Stream).where(col(Stream.org_id) == self._org_id, col(Stream.stream_type) == STREAM_TYPE)
             )
 
     async def _begin(self) -> None:
-        self._made += 1
+        self._created += 1
         stream = Stream(
             org_id=self._org_id,
-            name=f"Synthetic {self._made:04d}",
+            name=f"Synthetic {self._created:04d}",
             description="Synthetic: no work is done here.",
             stream_type=STREAM_TYPE,
-            total=UNITS,
+            total=UNITS_PER_STREAM,
             goal_status=GoalStatus.IN_PROGRESS,
             created_by=self._identity.user_id,
         )
@@ -100,7 +104,7 @@ class SyntheticLoad:
             org_id=self._org_id,
             stream_id=stream.id,
             agent_id="synthetic",
-            agent_name=f"Synthetic agent {self._made:04d}",
+            agent_name=f"Synthetic agent {self._created:04d}",
             status=AgentStatus.RUNNING,
             started_at=datetime.now(UTC),
         )
@@ -108,12 +112,12 @@ class SyntheticLoad:
             session.add(stream)
         async with self._database.as_user(self._identity) as session:
             session.add(run)
-        self._turn.append(stream.id)
+        self._queue.append(stream.id)
         self.changes += 2
 
     async def _advance(self, count: int) -> None:
-        """Move the next `count` streams on by one; those that end make room for new ones."""
-        ids = [self._turn.popleft() for _ in range(count)]
+        """Advance the next `count` streams by one unit; replace those that complete by new streams."""
+        ids = [self._queue.popleft() for _ in range(count)]
         async with self._database.as_user(self._identity) as session:
             connection = await session.connection()
             rows = (await connection.execute(_ADVANCE, {"ids": ids})).all()
@@ -122,14 +126,14 @@ class SyntheticLoad:
                 await connection.execute(_END_RUNS, {"ids": ended})
         self.changes += len(rows) + len(ended)
         alive = {row.id for row in rows} - set(ended)
-        self._turn.extend(id for id in ids if id in alive)
+        self._queue.extend(id for id in ids if id in alive)
         for _ in ended:
             await self._begin()
 
 
 async def writable_organization(database: Database, identity: Identity) -> UUID:
-    """The first organisation where the person may write; raises LivewatchError when there is none."""
+    """Return the first organisation in which the user may write; raises LivewatchError if there is none."""
     for each in await memberships(database, identity):
         if each.may_write:
             return each.org_id
-    raise LivewatchError(f"{identity.email} may not write in any organisation; an admin can change the role.")
+    raise LivewatchError(f"{identity.email} may not write to any organisation. Ask an admin for the role operator.")

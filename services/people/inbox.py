@@ -1,4 +1,4 @@
-"""What a person does with alerts and notifications; row-level security lets recipients touch their own only."""
+"""Read marks of alerts and notifications; row-level security limits a user to their own."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,40 +14,48 @@ from services.infra.database import Database
 
 
 class Inbox:
-    """One table of rows that a person reads; marking sets `read_at`, and `also` on top of it.
+    """One table of messages that a user marks as read.
 
-    `waits` are further conditions, as SQL, of a row's `is_unread`.
+    Args:
+        model: Table of the messages.
+        unread_conditions: SQL conditions of an unread row, in addition to an empty `read_at`.
+        read_values: Column values that marking sets, in addition to `read_at`.
     """
 
-    def __init__(self, model: type[SignalAlert] | type[Notification], *waits: ColumnElement[bool], **also: Any) -> None:
+    def __init__(
+        self,
+        model: type[SignalAlert] | type[Notification],
+        *unread_conditions: ColumnElement[bool],
+        **read_values: Any,
+    ) -> None:
         self._model = model
-        self._waits = (col(model.read_at).is_(None), *waits)
-        self._also = also
+        self._unread_conditions = (col(model.read_at).is_(None), *unread_conditions)
+        self._read_values = read_values
 
     def is_unread(self, row: Any) -> bool:
-        """Whether a row of the table waits to be read."""
+        """Return whether a row of the table is unread."""
         return bool(row.is_unread)
 
     async def mark(self, database: Database, identity: Identity, id: UUID) -> None:
-        """Mark one row as read; raises NotFound when there is none of that id for this person."""
+        """Mark one row as read; raises NotFound if the user has no row with that id."""
         statement = update(self._model).where(col(self._model.id) == id)
         async with database.as_user(identity) as session:
             if not (await session.exec(statement.values(self._read()))).rowcount:
-                raise NotFound(f"There is nothing of id {id} for you; it may have been deleted.")
+                raise NotFound(f"No message {id} was found in your inbox; it may have been deleted.")
 
     async def mark_all(self, database: Database, identity: Identity, org_id: UUID) -> int:
-        """Mark every unread row of the person in an organisation as read; returns how many that were."""
+        """Mark every unread row of the user in an organisation as read; returns the number of rows."""
         statement = update(self._model).where(
-            *self._waits, col(self._model.user_id) == identity.user_id, col(self._model.org_id) == org_id
+            *self._unread_conditions, col(self._model.user_id) == identity.user_id, col(self._model.org_id) == org_id
         )
         async with database.as_user(identity) as session:
             return int((await session.exec(statement.values(self._read()))).rowcount)
 
     def _read(self) -> dict[str, Any]:
-        return {"read_at": datetime.now(UTC), **self._also}
+        return {"read_at": datetime.now(UTC), **self._read_values}
 
 
 ALERT_INBOX = Inbox(SignalAlert, col(SignalAlert.status) == AlertStatus.NEW, status=AlertStatus.ACKNOWLEDGED)
 NOTIFICATION_INBOX = Inbox(Notification)
 INBOXES: dict[str, Inbox] = {"signal_alerts": ALERT_INBOX, "notifications": NOTIFICATION_INBOX}
-"""By table: what can be marked as read."""
+"""Inboxes by table."""

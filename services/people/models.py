@@ -10,7 +10,7 @@ from services.entities.base.row import json_field, status_field
 
 
 class Role(StrEnum):
-    """What a member may do: viewers see, operators write too, admins also manage members."""
+    """Role of a member: viewers read, operators also write, admins also manage members."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 class Organization(SQLModel, table=True):
-    """Whose work is watched."""
+    """An organisation, which owns the monitored rows."""
 
     __tablename__ = "organizations"
 
@@ -27,7 +27,7 @@ class Organization(SQLModel, table=True):
 
 
 class OrgMember(SQLModel, table=True):
-    """A person's role in an organisation."""
+    """Membership of a user in an organisation."""
 
     __tablename__ = "org_members"
 
@@ -37,7 +37,7 @@ class OrgMember(SQLModel, table=True):
 
 
 class Profile(SQLModel, table=True):
-    """How a person appears to the fellow members."""
+    """Profile of a user, visible to the members of their organisations."""
 
     __tablename__ = "profiles"
 

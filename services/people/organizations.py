@@ -1,4 +1,4 @@
-"""The organisations of a person, as row-level security shows them."""
+"""Organisations and memberships of a user, under row-level security."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,7 +13,7 @@ from services.people.models import Organization, OrgMember, Profile, Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """One organisation of a person, and what they may do there."""
+    """One organisation of a user, with the user's role in it."""
 
     org_id: UUID
     name: str
@@ -26,12 +26,12 @@ class Membership:
 
     @property
     def is_admin(self) -> bool:
-        """Whether the role may make keys."""
+        """Whether the role may create ingest keys."""
         return self.role is Role.ADMIN
 
 
 async def memberships(database: Database, identity: Identity) -> list[Membership]:
-    """The person's organisations, by name."""
+    """Read the user's memberships, sorted by the organisation's name."""
     async with database.as_user(identity) as session:
         rows = await session.exec(
             select(Organization, OrgMember)
@@ -43,7 +43,7 @@ async def memberships(database: Database, identity: Identity) -> list[Membership
 
 
 async def create_organization(database: Database, identity: Identity, name: str) -> UUID:
-    """Make an organisation with the person as its admin; returns its id."""
+    """Create an organisation with the user as its admin; returns its id."""
     async with database.as_user(identity) as session:
         connection = await session.connection()
         created = await connection.execute(text("select public.create_organization(:name)"), {"name": name})
@@ -51,7 +51,7 @@ async def create_organization(database: Database, identity: Identity, name: str)
 
 
 async def fellow_names(database: Database, identity: Identity) -> dict[UUID, str]:
-    """The names of the person and of all fellow members, by user id."""
+    """Read the display names of the user and all fellow members, by user id."""
     async with database.as_user(identity) as session:
         profiles = await session.exec(select(Profile))
         return {profile.user_id: profile.display_name for profile in profiles}

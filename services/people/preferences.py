@@ -1,4 +1,4 @@
-"""What a person prefers, as their profile keeps it."""
+"""Preferences of a user, as stored in the profile."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -11,7 +11,7 @@ Density = Literal["comfortable", "compact"]
 
 
 class Preferences(BaseModel):
-    """How the app looks and asks for attention; `theme` auto follows the system."""
+    """Appearance and notification preferences; the theme `auto` follows the operating system."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -23,7 +23,7 @@ class Preferences(BaseModel):
 
     @classmethod
     def read(cls, stored: object) -> Self:
-        """From what is stored: what is unknown or no good value falls back to its default, each on its own."""
+        """Parse stored preferences: unknown names are ignored, and each invalid value becomes its default."""
         return cls.model_validate(stored) if isinstance(stored, Mapping) else cls()
 
     @field_validator("*", mode="wrap")

@@ -1,4 +1,4 @@
-"""The profile of a person: how they are called, and what they prefer."""
+"""Profile of a user: display name and preferences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from services.people.preferences import Preferences
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnProfile:
-    """What a person's profile says; the e-mail address stands for the name when there is none yet."""
+    """The user's own profile; `name` is the e-mail address while there is no profile row."""
 
     name: str
     preferences: Preferences
 
 
 async def own_profile(database: Database, identity: Identity) -> OwnProfile:
-    """The person's profile."""
+    """Read the user's profile."""
     async with database.as_user(identity) as session:
         profile = await session.get(Profile, identity.user_id)
     if profile is None:
@@ -32,12 +32,15 @@ async def own_profile(database: Database, identity: Identity) -> OwnProfile:
 
 
 async def rename(database: Database, identity: Identity, name: str) -> None:
-    """Change how the person is called; raises NotFound when they have no profile."""
+    """Change the user's display name; raises NotFound if the user has no profile."""
     await _change(database, identity, {"display_name": name})
 
 
 async def prefer(database: Database, identity: Identity, changes: Mapping[str, object]) -> None:
-    """Change some preferences; the others, and those of another version of the app, stay. Raises NotFound as above."""
+    """Update some preferences and keep the others, including those unknown to this version of the app.
+
+    Raises NotFound if the user has no profile.
+    """
     merged = col(Profile.preferences).concat(literal(dict(changes), JSONB))
     await _change(database, identity, {"preferences": merged})
 
@@ -46,4 +49,4 @@ async def _change(database: Database, identity: Identity, values: Mapping[str, o
     statement = update(Profile).where(col(Profile.user_id) == identity.user_id).values(dict(values))
     async with database.as_user(identity) as session:
         if not (await session.exec(statement)).rowcount:
-            raise NotFound("You have no profile, so nothing can be kept there.")
+            raise NotFound("Your user has no profile, so the change was not saved. Sign out, then sign in again.")

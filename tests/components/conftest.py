@@ -1,4 +1,4 @@
-"""A browser on the gallery, which runs in a process of its own; and a desk with windows that need no browser."""
+"""Fixtures: a browser on the gallery, which runs in a separate process, and windows without a browser."""
 
 import asyncio
 import sys
@@ -26,7 +26,7 @@ Open = Callable[..., Awaitable[Page]]
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """A running gallery and the process that serves it."""
+    """Running gallery and its process."""
 
     url: str
     process: asyncio.subprocess.Process
@@ -34,7 +34,7 @@ class Gallery:
 
 @asynccontextmanager
 async def running_gallery() -> AsyncIterator[Gallery]:
-    """Serve the gallery on a free port until the end of the block, which fails if it printed an error."""
+    """Serve the gallery on a free port until the block ends; fails if it printed an error."""
     command = (sys.executable, "-m", "pages.gallery", "--port", "0")
     with tempfile.TemporaryFile("w+") as errors:
         process = await asyncio.create_subprocess_exec(
@@ -61,7 +61,7 @@ async def gallery() -> AsyncIterator[Gallery]:
 
 @pytest.fixture(scope="session")
 async def context(gallery: Gallery, browser: Browser) -> AsyncIterator[BrowserContext]:
-    """One for all tests, and its pages with it: to load the app's scripts again is most of what a test costs."""
+    """Yield one context for all tests, with its pages, because reloading the app's scripts is most of a test's cost."""
     context = await new_context(browser, base_url=gallery.url)
     yield context
     await context.close()
@@ -69,7 +69,7 @@ async def context(gallery: Gallery, browser: Browser) -> AsyncIterator[BrowserCo
 
 @pytest.fixture
 async def open_page(context: BrowserContext) -> AsyncIterator[Open]:
-    """Opens pages of the gallery, and fails the test if one logs an error."""
+    """Yield a function that opens pages of the gallery; fails the test if a page logs an error."""
     spare = list(context.pages)
     errors: list[str] = []
 
@@ -100,7 +100,7 @@ async def open_page(context: BrowserContext) -> AsyncIterator[Open]:
 
 @pytest.fixture
 async def nicegui(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """NiceGUI as far as elements need it: no server, and no client is left behind."""
+    """Set up NiceGUI for elements only: no server, and no client that outlives the test."""
     monkeypatch.setattr("components.window.window.send_frame", answer)
     monkeypatch.setattr(core, "loop", asyncio.get_running_loop())
     before = set(Client.instances)

@@ -1,4 +1,4 @@
-"""Windows without a browser: whose they are, what their browser would report, and a hook of each kind over them."""
+"""Windows without a browser: their users, the events of their browsers, and a hook of each kind."""
 
 import asyncio
 import json
@@ -30,14 +30,14 @@ FRAME = 0.2
 
 
 class SlowFrames(FrameScheduler):
-    """Frames so long that a test can tell one from the next."""
+    """Use frames so long that a test can distinguish them."""
 
     frame_interval = FRAME
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One hook over rows: how page code takes it, a row that it shows, and the text column that a test writes."""
+    """One hook over rows: its function, a row that it shows, and the text column that a test writes."""
 
     use: Callable[..., Hook[Any]]
     row: Callable[[UUID, UUID, UUID], Row]
@@ -83,7 +83,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 @dataclass(kw_only=True)
 class Desk:
-    """One person in one organisation, and the windows that they open."""
+    """One user in one organisation, and the windows that they open."""
 
     world: World
     service: RealtimeService
@@ -93,7 +93,7 @@ class Desk:
     windows: list[Window]
 
     def open(self, *, scheduler: FrameScheduler | None = None) -> Window:
-        """A window that somebody looks at."""
+        """Open a visible window."""
         with Client(ui.page("/desk")) as client:
             window = Window(self.service, self.person, scheduler or FrameScheduler(), WindowRegistry(), org_id=self.org)
         client.tab_id = "a tab"
@@ -111,18 +111,18 @@ class Desk:
 
 
 def look(window: Window, *, visible: bool = True) -> None:
-    """What the browser reports when the window comes to be seen, or is hidden."""
+    """Emit the browser's event that the window becomes visible or hidden."""
     report(window, "seen", {"visible": visible})
 
 
 def report(window: Window, event: str, value: Any) -> None:
-    """What the browser sends when the window's element emits an event."""
+    """Emit an event of the window's element, like the browser."""
     (listener,) = [each for each in window._event_listeners.values() if each.type == event]
     window.client.handle_event({"id": window.id, "listener_id": listener.id, "args": [json.dumps(value)]})
 
 
 def answer(client: Client, batches: list[Any], *, status: str | None, ack_id: int | None) -> int:
-    """What the browser does with a window's frames: it answers each that asks whether it was taken."""
+    """Acknowledge a window's frames, like the browser."""
     (window,) = [each for each in client.elements.values() if isinstance(each, Window)]
     if ack_id is not None:
         asyncio.get_running_loop().call_soon(report, window, "ack", ack_id)
@@ -130,7 +130,7 @@ def answer(client: Client, batches: list[Any], *, status: str | None, ack_id: in
 
 
 async def desk_of(world: World, service: RealtimeService, *, also_of: Person | None = None) -> Desk:
-    """A desk in an organisation of its own, of a new person or of one who has a desk elsewhere."""
+    """Open a desk in a new organisation, for a new user or for one who has a desk elsewhere."""
     org = await world.organization()
     person = also_of or await world.person(org)
     if also_of:
@@ -141,7 +141,7 @@ async def desk_of(world: World, service: RealtimeService, *, also_of: Person | N
 
 
 def close_windows(*desks: Desk) -> None:
-    """Close what is left of them; fails if a subscription outlives its window."""
+    """Close the remaining windows; fails if a subscription outlives its window."""
     for desk in desks:
         for window in desk.windows:
             if not window.client.is_deleted:

@@ -1,4 +1,4 @@
-"""What a browser that has no time to paint shows of each element: the values, at once, wherever motion stands."""
+"""Elements in a browser that never paints: values appear immediately, regardless of animations."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -23,7 +23,7 @@ APPLY = """async ([at, batch, reading]) => {
 
 @pytest.fixture
 async def frameless(browser: Browser, gallery: Gallery) -> AsyncIterator[OpenFrameless]:
-    """Opens a page of the gallery that never gets a frame."""
+    """Yield a function that opens a page of the gallery without animation frames."""
     context = await without_frames(browser, gallery.url)
 
     async def open_page(path: str) -> Page:
@@ -36,7 +36,7 @@ async def frameless(browser: Browser, gallery: Gallery) -> AsyncIterator[OpenFra
 
 
 async def applied(page: Page, at: str, batch: dict[str, Any], reading: str) -> list[str]:
-    """Hand an element a batch; returns the texts that stand there before anything else happens in the browser."""
+    """Apply a batch to an element; returns the texts directly afterwards, in the same browser task."""
     await page.wait_for_selector(at, state="attached")
     texts: list[str] = await page.evaluate(APPLY, [at, batch, reading])
     return texts

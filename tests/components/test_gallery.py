@@ -1,4 +1,4 @@
-"""The gallery: every component in every state, in both themes, on a wide screen and on a phone."""
+"""The gallery: all components in all states, in both themes, on a wide screen and on a phone."""
 
 from pathlib import Path
 

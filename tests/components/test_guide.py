@@ -1,4 +1,4 @@
-"""Every Python block of the guide is run, in a window, over real rows, and shows what it says."""
+"""Every Python block of the guide runs in a window over real rows and shows what the guide states."""
 
 import ast
 import asyncio
@@ -36,7 +36,7 @@ from tests.world import World, until
 pytestmark = pytest.mark.integration
 GUIDE = (ROOT / "docs" / "REALTIME_MONITORING.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
-# What the label says in the end, by a name that the block defines or uses.
+# Final text of the label, by a name that the block defines or uses.
 SHOWS = {
     "show_stream": "50 %",
     "count": "1 of 1 streams are active",
@@ -53,7 +53,7 @@ SHOWS = {
 
 @pytest.fixture
 async def page(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, Any]]:
-    """The names that a page's code has at hand, over an organisation with one row of each kind."""
+    """Return the names available to a page's code, over an organisation with one row of each kind."""
     monkeypatch.setattr("components.window.window.send_frame", answer)
     monkeypatch.setattr(core, "loop", asyncio.get_running_loop())
     org = await world.organization()
@@ -112,7 +112,7 @@ def test_the_guide_has_a_block_for_every_hook() -> None:
 async def test_a_block_of_the_guide_does_what_it_says(page: dict[str, Any], block: str) -> None:
     code = compile(block, "guide", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     with page["window"].client:
-        # A window in the app has feeds by its frame alone.
+        # In the app the frame of a window already holds its feeds.
         page["window"].subscribe(STREAMS)
         if inspect.iscoroutine(result := eval(code, page)):
             await result
@@ -123,7 +123,7 @@ async def test_a_block_of_the_guide_does_what_it_says(page: dict[str, Any], bloc
         await until(lambda: re.fullmatch(shown, page["label"].text), within=10, what=f"the label says {shown}")
     else:
         realtime: RealtimeService = page["realtime"]
-        # What is not shown is closed by the block itself, or loads.
+        # Hooks that are not shown are closed by the block, or still loading.
         await until(lambda: all(each.is_loaded for each in realtime.active_subscriptions()))
     if "read_all" in page:
         await page["read_all"]()

@@ -1,4 +1,4 @@
-"""docs/ADDING_AN_ENTITY.md, followed to the letter in a copy of the sources."""
+"""docs/ADDING_AN_ENTITY.md, followed literally in a copy of the sources."""
 
 import asyncio
 import csv
@@ -68,7 +68,7 @@ def steps() -> Iterator[Step]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The sources with the new entity."""
+    """Yield a copy of the sources with the new entity."""
     root = tmp_path / "copy"
     skip = shutil.ignore_patterns("__pycache__", ".*", "docs", "benchmarks")
     shutil.copytree(ROOT, root, ignore=skip)
@@ -87,7 +87,7 @@ async def succeeds(root: Path, *command: str) -> None:
 
 @pytest.fixture
 async def copied_world(copy: Path, tmp_path: Path) -> AsyncIterator[World]:
-    """A world whose database has the copy's migrations."""
+    """Yield a world whose database has the copy's migrations."""
     data = tmp_path / "data"
     async with (
         LocalSupabase.start(data=data, migrations=copy / "supabase" / "migrations", app_role=APP_ROLE) as local,
@@ -150,7 +150,7 @@ async def test_who_follows_the_guide_sees_the_new_entity_live(
         header, row = csv.reader(io.StringIO((await answer.text()).removeprefix("\ufeff")))
         assert dict(zip(header, row, strict=True)).items() >= {"name": "v2", "environment": "staging"}.items()
 
-        # The other organisation's own row arrives; ours never did, in the list, the details or the file.
+        # The other organisation sees its own row, and never ours, in the list, the details and the file.
         ((own,),) = await copied_world.sql(
             "insert into deployments (org_id, name, environment) values (%s, 'v9', 'production') returning id", theirs
         )
@@ -165,7 +165,7 @@ async def test_who_follows_the_guide_sees_the_new_entity_live(
 
 
 async def window(browser: Browser, app: AppProcess, person: Person) -> Page:
-    """A browser window of its own, signed in, at the list of deployments."""
+    """Open a signed-in browser window at the list of deployments."""
     context = await new_context(browser, base_url=app.url)
     await enter(context, person)
     page = await context.new_page()

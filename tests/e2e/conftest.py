@@ -1,4 +1,4 @@
-"""Browser windows on a running app, against the shared world."""
+"""Fixtures: browser windows on a running app, against the shared world."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
@@ -16,7 +16,7 @@ VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 
 @pytest.fixture(scope="session")
 async def app(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AppProcess]:
-    """One app a session, on the world's Supabase as on any project."""
+    """Yield one app per session, which uses the world's Supabase like a project."""
     environment = project_settings(world.status, tmp_path_factory.mktemp("app"))
     async with running(environment) as process:
         yield process
@@ -24,7 +24,7 @@ async def app(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
 
 @pytest.fixture(scope="session")
 async def contexts(app: AppProcess, browser: Browser) -> AsyncIterator[list[BrowserContext]]:
-    """Browser contexts that nobody uses now, with their pages: to load the app's scripts anew is most of a window."""
+    """Yield the idle browser contexts with their pages, which tests reuse to avoid reloading the app's scripts."""
     contexts: list[BrowserContext] = []
     yield contexts
     for context in contexts:
@@ -33,7 +33,7 @@ async def contexts(app: AppProcess, browser: Browser) -> AsyncIterator[list[Brow
 
 @pytest.fixture
 async def window(app: AppProcess, browser: Browser, contexts: list[BrowserContext]) -> AsyncIterator[SignedIn]:
-    """Opens windows: `await window(person, "/monitoring")`; a second one of the same person shares the cookie."""
+    """Yield a function that opens a page: `await window(person, "/monitoring")`; windows of a user share cookies."""
     taken: dict[UUID, BrowserContext] = {}
     spare: dict[UUID, list[Page]] = {}
 
@@ -58,7 +58,7 @@ async def window(app: AppProcess, browser: Browser, contexts: list[BrowserContex
 
 
 async def enter(context: BrowserContext, person: Person) -> None:
-    """Sign in with the form's request alone."""
+    """Sign in with the form's request only."""
     answer = await context.request.post(
         "/session", form={"email": person.email, "password": person.password}, max_redirects=0
     )
@@ -66,7 +66,7 @@ async def enter(context: BrowserContext, person: Person) -> None:
 
 
 async def sign_in(page: Page, person: Person, path: str = "/") -> None:
-    """As a person does: the form, from the page that asked for it."""
+    """Sign in through the form, on the page that requested it."""
     await page.goto(path)
     await page.get_by_label("E-mail").fill(person.email)
     await page.get_by_label("Password").fill(person.password)
@@ -75,5 +75,5 @@ async def sign_in(page: Page, person: Person, path: str = "/") -> None:
 
 
 def live(page: Page, table: str, id: object, field: str) -> Locator:
-    """The element that shows one value."""
+    """Return the element that shows one value."""
     return page.locator(f'[data-table="{table}"][data-id="{id}"][data-field="{field}"]')

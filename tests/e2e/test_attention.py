@@ -1,4 +1,4 @@
-"""What asks for attention in a running app: toasts, the tab, the inbox drawer, sound, keys and settings."""
+"""Attention signals in a running app: toasts, the tab, the inbox drawer, sound, keys and settings."""
 
 import re
 from uuid import UUID

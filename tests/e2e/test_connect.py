@@ -1,4 +1,4 @@
-"""From a click to a program's first report: the key, the snippets, and what turns green."""
+"""Connecting code: from creating a key to the first report."""
 
 import httpx
 import pytest
@@ -59,7 +59,7 @@ async def test_a_key_is_shown_once_used_and_revoked(world: World, window: Signed
     await page.get_by_role("button", name="New key").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_role("button", name="Create key").click()
-    await expect(dialog.get_by_text("Give it a name of 1 to 120 characters.")).to_be_visible()
+    await expect(dialog.get_by_text("Enter a name of 1 to 120 characters.")).to_be_visible()
     await dialog.get_by_label("Name").fill("Nightly jobs")
     await dialog.get_by_role("checkbox", name="Notifications").click()
     await dialog.get_by_role("button", name="Create key").click()
@@ -107,7 +107,7 @@ async def test_an_admin_says_how_long_things_are_kept(world: World, window: Sign
     ]
     await world.sql("update retention set events_days = 12, alerts_days = null where org_id = %s", org)
     await page.reload()
-    for told in ("1 week", "For ever", "12 days"):
+    for told in ("1 week", "Forever", "12 days"):
         await expect(page.get_by_text(told).first).to_be_visible()
 
 
@@ -116,10 +116,10 @@ async def test_who_is_no_admin_neither_sees_nor_makes_keys(world: World, window:
     await world.person(org, role=Role.ADMIN)
     bob = await world.person(org, role=Role.OPERATOR)
     page = await window(bob, "/connect")
-    await expect(page.get_by_text("An admin of the organisation makes keys.")).to_be_visible()
+    await expect(page.get_by_text("Only admins of the organisation create keys.")).to_be_visible()
     await expect(page.get_by_role("button", name="Create key")).to_have_count(0)
     await page.goto("/settings")
-    await expect(page.get_by_text("An admin of the organisation makes one here.")).to_be_visible()
+    await expect(page.get_by_text("Admins of the organisation create keys here.")).to_be_visible()
     await expect(page.get_by_role("button", name="New key")).to_have_count(0)
     await expect(page.get_by_role("heading", name="Data retention")).to_have_count(0)
 

@@ -1,4 +1,4 @@
-"""One run or scan in full: by a click, by its link, through back and forward, and as it changes."""
+"""Details of a run or scan: by click, by link, through back and forward, and during changes."""
 
 import pytest
 from playwright.async_api import expect

@@ -1,4 +1,4 @@
-"""A browser that never paints still shows every value: in a running app to whose windows no frame comes."""
+"""A running app in a browser that never paints shows every value."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""The dashboard and a stream's page: what was, what presses, and what is to come."""
+"""The dashboard and a stream's page: history, urgent work and estimates."""
 
 from uuid import UUID, uuid4
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 
 
 async def an_import_under_way(world: World, org: UUID) -> UUID:
-    """A stream with half an hour of work, before anybody looked."""
+    """Create a stream with half an hour of history."""
     stream = uuid4()
     await world.sql(
         "insert into streams (id, org_id, name, goal_status, completed, total, created_at) "

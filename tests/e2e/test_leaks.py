@@ -1,4 +1,4 @@
-"""What windows leave behind in the app once they are gone, and while they go from page to page: nothing."""
+"""Closed windows and navigation leave no resources behind in the app."""
 
 from pathlib import Path
 

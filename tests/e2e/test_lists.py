@@ -1,4 +1,4 @@
-"""Thousands of streams in a browser: found, filtered and sorted by the address, and still under the reader's eyes."""
+"""Thousands of streams in a browser: search, filters and sorting in the URL, and a stable scroll position."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ AT_RISK = [n for n in FOUND if n % 4 == 0]
 
 @pytest.fixture
 async def reader(world: World) -> Person:
-    """A member of an organisation with two thousand streams."""
+    """Create a member of an organisation with two thousand streams."""
     org = await world.organization()
     await world.sql(
         """insert into streams (org_id, name, goal_status, completed, total, created_at)

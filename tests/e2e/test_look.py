@@ -1,4 +1,4 @@
-"""Every page in both themes and at every width: nothing that axe calls serious, nothing that sticks out, no error."""
+"""Every page in both themes and at every width: no serious axe finding, no overflow, no error."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from services.entities import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, ScanStatus, Stream
-from services.ingest.administration import make_key
+from services.ingest.administration import create_key
 from services.people.models import Role
 from tests.app_process import AppProcess
 from tests.browser import new_context
@@ -85,12 +85,12 @@ async def an_organisation_at_work(world: World) -> tuple[Person, dict[str, str]]
             org, ada.id, kind, f"Title {kind}", LONG,
         )  # fmt: skip
     for name in ("Nightly jobs", LONG[:100]):
-        await make_key(world.database, ada.identity, org, name=name)
+        await create_key(world.database, ada.identity, org, name=name)
     return ada, {"stream": str(streams[0].id), "scan": str(scans[0].id), "run": str(runs[0].id)}
 
 
 async def quiet(page: Page) -> None:
-    """Wait until the page shows what it has and nothing moves."""
+    """Wait until the page has loaded and nothing moves."""
     await expect(page.locator(".lw-ghost:visible")).to_have_count(0)
     await page.wait_for_function(
         "document.getAnimations().every((each) => each.playState !== 'running'"
@@ -99,7 +99,7 @@ async def quiet(page: Page) -> None:
 
 
 async def serious(page: Page) -> list[str]:
-    """What axe finds that keeps somebody out."""
+    """Return the serious findings of axe."""
     found = await Axe().run(page)
     return [
         f"{violation['id']}: {node['html'][:200]} {[check['message'] for check in node['any'][:1]]}"

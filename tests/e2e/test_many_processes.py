@@ -1,4 +1,4 @@
-"""Two app processes over one Supabase behind nginx, as deployed: in sync, and one takes over the other's windows."""
+"""Two app processes over one Supabase behind nginx: they stay in sync, and one takes over from the other."""
 
 import asyncio
 import os
@@ -45,7 +45,7 @@ http {{
 
 @asynccontextmanager
 async def proxy(folder: Path, apps: list[AppProcess]) -> AsyncIterator[str]:
-    """nginx with the configuration of docs/deploy, before these apps; yields its address."""
+    """Run nginx with the configuration of docs/deploy in front of these apps; yields its URL."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     text = (ROOT / "docs" / "deploy" / "nginx.conf").read_text().replace("listen 80;", f"listen 127.0.0.1:{port};")
@@ -128,7 +128,7 @@ async def test_windows_of_two_processes_agree_and_outlive_one_of_them(
 async def windows_on_both(
     stack: AsyncExitStack, browser: Browser, url: str, apps: list[AppProcess], person: Person
 ) -> list[list[Page]]:
-    """Windows of each of the two processes, opened through the proxy until both have some."""
+    """Open windows through the proxy until each of the two processes serves some."""
     pages: list[list[Page]] = [[], []]
     while not all(pages):
         assert sum(map(len, pages)) < 12, "nginx sends every browser to the same process"

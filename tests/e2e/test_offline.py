@@ -1,4 +1,4 @@
-"""A window that loses its server, or whose server loses its data, says so and catches up without a reload."""
+"""A window that loses its server, or whose server loses its data, reports that and recovers without a reload."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -94,7 +94,7 @@ async def test_a_mark_made_while_offline_waits_and_is_sent_on_return(
 async def test_a_new_server_process_rebuilds_the_window_with_what_it_waited_for(
     world: World, browser: Browser, person: Person, app: AppProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """The app is replaced, as in a deployment: the cookie still counts, and the mark made meanwhile arrives."""
+    """The app is replaced, as in a deployment: the cookie stays valid, and a mark made in the meantime arrives."""
     org = await org_of(world, person)
     alert = SignalAlert(org_id=org, user_id=person.id, target_name="Target", signal_type="late", signal_strength=80)
     await world.insert(alert, by=person)

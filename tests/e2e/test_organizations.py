@@ -1,4 +1,4 @@
-"""A person of several organisations: each window keeps its own, and a switch is followed only by who asks."""
+"""A user of several organisations: each window keeps its own, and follows a switch only on request."""
 
 import pytest
 from playwright.async_api import Page, expect

@@ -1,4 +1,4 @@
-"""What a person meets on each page, and what bad input gets."""
+"""Every page, and the responses to bad input."""
 
 from uuid import uuid4
 
@@ -196,7 +196,7 @@ async def test_a_person_without_an_organisation_can_make_one(world: World, app: 
 
 
 async def test_a_viewer_is_told_when_the_database_refuses(world: World, window: SignedIn) -> None:
-    """Renaming oneself is allowed to everybody; the message path is the same as for a refusal."""
+    """All members may rename themselves; a refusal takes the same message path."""
     page = await window(await world.person(await world.organization(), role=Role.VIEWER), "/settings")
     await page.get_by_label("Display name").fill("  ")
     await page.get_by_role("button", name="Save").click()

@@ -1,4 +1,4 @@
-"""What programs report shows: that one has gone silent, that it is back, what it logged and why it failed."""
+"""Reported runs: unreachable programs and their return, logs and errors."""
 
 from uuid import UUID, uuid4
 
@@ -71,9 +71,9 @@ async def test_lines_come_live_older_ones_on_demand_and_stay_text(world: World, 
     org = await world.organization()
     ada = await world.person(org)
     attack = "<img src=x onerror=\"document.title='owned'\">"
-    facts = {"host": attack, "retries": 3}
+    metadata = {"host": attack, "retries": 3}
     stream = Stream(
-        org_id=org, name="Import", goal_status=GoalStatus.BLOCKED, error="No space left: " + attack, details=facts
+        org_id=org, name="Import", goal_status=GoalStatus.BLOCKED, error="No space left: " + attack, details=metadata
     )
     await world.insert(stream, by=ada)
     page = await window(ada, f"/streams/{stream.id}")

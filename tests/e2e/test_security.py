@@ -1,4 +1,4 @@
-"""Attacks on the running app: smuggled scripts, sockets of other sites, ids of others, large bodies, guessing."""
+"""Attacks on the running app: injected scripts, cross-site sockets, foreign ids, large bodies, guessing."""
 
 import json
 from collections.abc import AsyncIterator
@@ -22,13 +22,13 @@ ATTACK = "<img src=x onerror=\"window.owned='img'\"><script>window.owned='script
 
 
 async def hostile_rows(world: World, org: UUID, person: Person) -> tuple[UUID, UUID, UUID]:
-    """A row in each table, the attack in every text that a producer chooses; ids of a stream, a scan and a run."""
+    """Insert a row into each table with the attack in every text; returns the ids of a stream, a scan and a run."""
     stream, scan, run = uuid4(), uuid4(), uuid4()
-    facts = json.dumps({ATTACK: ATTACK, "quality_target": ATTACK})
+    metadata = json.dumps({ATTACK: ATTACK, "quality_target": ATTACK})
     await world.sql(
         "insert into streams (id, org_id, name, description, stream_type, goal_status, total, target_metrics, "
         "metadata, error) values (%s, %s, %s, %s, %s, 'blocked', 9, %s, %s, %s)",
-        *(stream, org, ATTACK, ATTACK, ATTACK[:37], facts, facts, ATTACK),
+        *(stream, org, ATTACK, ATTACK, ATTACK[:37], metadata, metadata, ATTACK),
     )
     await world.sql(
         "insert into acquisition_scans (id, org_id, stream_id, name, status, current_step, steps, error, started_at, "
@@ -47,7 +47,7 @@ async def hostile_rows(world: World, org: UUID, person: Person) -> tuple[UUID, U
     await world.sql(
         "insert into signal_alerts (org_id, user_id, stream_id, company_name, target_name, signal_type, "
         "signal_strength, metadata) values (%s, %s, %s, %s, %s, %s, 95, %s)",
-        *(org, person.id, stream, ATTACK, ATTACK, ATTACK[:37], facts),
+        *(org, person.id, stream, ATTACK, ATTACK, ATTACK[:37], metadata),
     )
     await world.sql(
         "insert into notifications (org_id, user_id, type, title, message) values (%s, %s, 'error', %s, %s)",

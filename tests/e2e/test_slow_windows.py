@@ -1,4 +1,4 @@
-"""A window behind a thin line: fewer frames, the newest values, and nobody else waits."""
+"""A window on a slow connection: fewer frames, the newest values, and no delay for other windows."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ async def shows(page: Page, values: dict[str, int]) -> None:
 
 
 def count_frames(page: Page) -> list[object]:
-    """What the sockets bring that the page opens from now on."""
+    """Record the messages of the sockets that the page opens from now on."""
     frames: list[object] = []
 
     def received(frame: object) -> None:

@@ -1,4 +1,4 @@
-"""Starting and stopping the app as a user does: the console, the demo, signals, and what goes wrong."""
+"""Starting and stopping the app: the console, the demo, signals and failures."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 
 
 def family(pid: int) -> list[psutil.Process]:
-    """A process and all that it started."""
+    """Return a process and all its descendants."""
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]
 
@@ -34,7 +34,7 @@ def alive(processes: list[psutil.Process]) -> list[str]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data directory whose path holds a space."""
+    """Return a data directory with a space in its path."""
     return tmp_path / "a data directory"
 
 
@@ -53,7 +53,7 @@ async def test_one_command_and_a_person_watches_real_work(data: Path, browser: B
         context = await new_context(browser, base_url=app.url)
         page = await context.new_page()
         await page.goto("/")
-        await expect(page.get_by_text("this server listens on this machine alone")).to_be_visible()
+        await expect(page.get_by_text("the server listens on a loopback address")).to_be_visible()
         assert await scans(data) == [], "the example scan waits for somebody to watch it"
         await page.get_by_test_id("enter-demo").click()
         await page.wait_for_selector('body[data-live="connected"]')

@@ -1,4 +1,4 @@
-"""The System tab in a browser: the figures of the feeds, and the inspector."""
+"""The System tab in a browser: figures of the feeds, and the inspector."""
 
 import json
 from pathlib import Path

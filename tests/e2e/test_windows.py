@@ -1,4 +1,4 @@
-"""What two windows of one person and one window of a stranger see."""
+"""Two windows of one user, and one window of a stranger."""
 
 import pytest
 from playwright.async_api import expect

@@ -1,4 +1,4 @@
-"""A program of a new organisation, and the API that it reports to."""
+"""Fixtures: a program of a new organisation, and the API that it reports to."""
 
 from collections.abc import AsyncIterator
 
@@ -23,6 +23,6 @@ async def program(world: World, api: httpx.AsyncClient) -> Program:
 
 @pytest.fixture(scope="session")
 async def refused_program(world: World) -> AsyncIterator[Program]:
-    """One for all requests that are refused, since they leave nothing behind."""
+    """Yield one program for all rejected requests, which leave nothing behind."""
     async with client(application(world, world.database, Rate(per_second=10_000, burst=10_000))) as api:
         yield await a_program(world, api)

@@ -1,4 +1,4 @@
-"""A program that reports over the ingest API, for tests: the API behind the gate, a key, and an HTTP client."""
+"""Program that reports over the ingest API, for tests: the API behind AuthMiddleware, a key and an HTTP client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,13 +22,13 @@ from services.auth.sessions import Sessions
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate, RateLimiter
 from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest, KeyScope
-from services.ingest.administration import make_key
+from services.ingest.administration import create_key
 from services.people.models import Role
 from tests.world import Person, World, until
 
 
 class Program:
-    """Somebody's script: a key, and an HTTP client."""
+    """Client program with a key and an HTTP client."""
 
     def __init__(self, http: httpx.AsyncClient, token: str, *, org: UUID, key: UUID, admin: Person) -> None:
         self._http = http
@@ -39,7 +39,7 @@ class Program:
 
     @property
     def url(self) -> str:
-        """The address of the API's server."""
+        """URL of the API's server."""
         return str(self._http.base_url).rstrip("/")
 
     async def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
@@ -56,7 +56,7 @@ class Program:
 
 
 def application(world: World, database: Database, rate: Rate, clock: Callable[[], float] | None = None) -> FastAPI:
-    """The API behind the gate, beside the session routes, as in the app."""
+    """Build the API behind AuthMiddleware, next to the session routes, as in the app."""
     sessions, cookie = Sessions(world.auth), SessionCookie(SecretStr("a secret of the tests"))
     context = cast(Services, SimpleNamespace(auth=world.auth, cookie=cookie, enter_demo=None, sessions=sessions))
     keys = ApiKeyVerifier(database, clock=clock) if clock else ApiKeyVerifier(database)
@@ -68,7 +68,7 @@ def application(world: World, database: Database, rate: Rate, clock: Callable[[]
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to the test's own process."""
+    """Server that leaves signals to the test process."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -77,7 +77,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def served(app: FastAPI, *, port: int = 0) -> AsyncIterator[str]:
-    """Serve over a real socket of the loopback address, in this loop; gives the address."""
+    """Serve over a real socket of the loopback address, in this event loop; yields the URL."""
     server = _Server(
         uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
     )
@@ -97,10 +97,10 @@ def client(app: FastAPI) -> httpx.AsyncClient:
 async def a_program(
     world: World, http: httpx.AsyncClient, *, scopes: tuple[KeyScope, ...] = tuple(KeyScope)
 ) -> Program:
-    """A key of a new organisation, made by its admin."""
+    """Create a key of a new organisation, as its admin."""
     org = await world.organization("Ours")
     admin = await world.person(org, role=Role.ADMIN)
-    made = await make_key(world.database, admin.identity, org, name="nightly jobs", scopes=scopes)
+    made = await create_key(world.database, admin.identity, org, name="nightly jobs", scopes=scopes)
     return Program(http, made.token.get_secret_value(), org=org, key=made.id, admin=admin)
 
 

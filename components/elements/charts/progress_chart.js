@@ -14,7 +14,7 @@ export default {
     const host = ref(null);
     const width = ref(600);
     const points = shallowRef(null); // [ms, done, whole], in order; null until the first batch
-    const facts = shallowRef({ running: false, done_at: null });
+    const outlook = shallowRef({ running: false, done_at: null });
     const hovered = ref(null);
 
     function apply(batch) {
@@ -24,7 +24,7 @@ export default {
         const last = points.value.at(-1)?.[0] ?? 0;
         points.value = [...points.value, ...set.more.points.filter((point) => point[0] > last)];
       }
-      if (set.facts) facts.value = set.facts;
+      if (set.outlook) outlook.value = set.outlook;
     }
 
     const fit = (pixels) => (width.value = Math.max(200, pixels));
@@ -34,10 +34,10 @@ export default {
 
     const frame = computed(() => {
       const all = points.value ?? [];
-      if (all.length < 2 && !(all.length && facts.value.running)) return null;
+      if (all.length < 2 && !(all.length && outlook.value.running)) return null;
       const from = all[0][0];
       const last = all.at(-1)[0];
-      const to = Math.max(facts.value.running ? now.value : last, last, from + 1000);
+      const to = Math.max(outlook.value.running ? now.value : last, last, from + 1000);
       const top = Math.max(all.at(-1)[2], ...all.map((point) => point[1]), 1);
       const [w, h] = [width.value - MARGINS.left - MARGINS.right, HEIGHT - MARGINS.top - MARGINS.bottom];
       const x = (ms) => MARGINS.left + ((ms - from) / (to - from)) * w;
@@ -49,7 +49,7 @@ export default {
       const { all, x, y, to } = frame.value;
       let path = `M${x(all[0][0])},${y(all[0][1])}`;
       for (const [ms, done] of all.slice(1)) path += `L${x(ms).toFixed(1)},${y(done).toFixed(1)}`;
-      return facts.value.running ? path + `H${x(to)}` : path;
+      return outlook.value.running ? path + `H${x(to)}` : path;
     });
     const area = computed(() => `${line.value}V${frame.value.bottom}H${frame.value.x(frame.value.from)}Z`);
     const xTicks = computed(() =>

@@ -1,10 +1,10 @@
-"""A live chart of progress over time."""
+"""Live chart of progress over time."""
 
 from components.window.live_element import SHARED_JS, LiveElement
 
 
 class ProgressChart(LiveElement, component="progress_chart.js", dependencies=[SHARED_JS]):
-    """What was done over time; bind it to a `HistoryView`."""
+    """Chart of completed units over time; its view is a `HistoryView`."""
 
     def __init__(self, *, label: str, unit: str = "") -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from services.entities.base.listing import newest_first
 
 
 class RunTimeline(LiveElement, component="run_timeline.js", dependencies=[SHARED_JS]):
-    """Agent executions as bars over time; takes the batches of a list of agents."""
+    """Timeline of agent executions; accepts the batches of a list of agents."""
 
     def __init__(self, *, label: str = "Runs over time") -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""What leads from a key to the first report."""
+"""Elements for connecting code: snippets, ingest keys and the first report."""

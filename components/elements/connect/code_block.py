@@ -1,4 +1,4 @@
-"""Code to copy: one block, or several in tabs."""
+"""Code blocks with a copy button: a single one, or several in tabs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -38,5 +38,5 @@ class CodeTabs(Element, component="code_block.js"):
         self.show(snippets)
 
     def show(self, snippets: Sequence[Snippet]) -> None:
-        """Replace the blocks; the selected tab stays."""
+        """Replace the blocks and keep the selected tab."""
         self.props["snippets"] = [asdict(snippet) for snippet in snippets]

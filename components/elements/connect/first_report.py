@@ -1,4 +1,4 @@
-"""Waits for the first report of a program, and turns green when it arrives."""
+"""Status of the first report of a program."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from components.window.live_element import SHARED_JS, LiveElement
 
 
 class FirstReport(LiveElement, component="first_report.js", dependencies=[SHARED_JS]):
-    """Asks for a key until `wait` is called, then waits for a report until `show`; `is_ready` skips the first state."""
+    """Asks for a key until `wait`, then waits for a report until `show`; `is_ready` skips the first state."""
 
     def __init__(self, *, is_ready: bool) -> None:
         super().__init__()
@@ -15,9 +15,15 @@ class FirstReport(LiveElement, component="first_report.js", dependencies=[SHARED
         self.props["report"] = None
 
     def wait(self) -> None:
-        """Wait for a report: there is a key."""
+        """Show that the first report is awaited, after a key was created."""
         self.props["ready"] = True
 
     def show(self, *, name: str, path: str, at: datetime) -> None:
-        """Show the run that was reported: its name, the path of its page, the time of the report."""
+        """Show the reported run.
+
+        Args:
+            name: Name of the run.
+            path: Path of its page.
+            at: Time of the report.
+        """
         self.props["report"] = {"name": name, "path": path, "at": epoch_ms(at)}

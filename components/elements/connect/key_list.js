@@ -16,7 +16,7 @@ export default {
         </div>
         <div class="lw-key__facts lw-muted">
           <span>{{ key.scopes.length === 3 ? "Everything" : key.scopes.join(", ") }}</span>
-          <span>Created <time-ago :at="key.created_at" /><template v-if="key.made_by"> by {{ key.made_by }}</template></span>
+          <span>Created <time-ago :at="key.created_at" /><template v-if="key.created_by"> by {{ key.created_by }}</template></span>
           <span v-if="key.last_used_at">Last used <time-ago :at="key.last_used_at" /></span>
           <span v-else>Never used</span>
         </div>

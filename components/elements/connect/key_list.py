@@ -1,4 +1,4 @@
-"""The ingest keys of an organisation, each with a button that revokes it."""
+"""List of an organisation's ingest keys, each with a button that revokes it."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from services.ingest.administration import KeyEntry
 
 
 class KeyList(Element, component="key_list.js", dependencies=[SHARED_JS]):
-    """Placeholders until the first `show`. Emits `revoke` with an id that may be anything."""
+    """List of keys, with placeholders until the first `show`. Emits `revoke` with an id, which is not trusted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class KeyList(Element, component="key_list.js", dependencies=[SHARED_JS]):
                 "name": key.name,
                 "public_id": key.public_id,
                 "scopes": [scope.value for scope in key.scopes],
-                "made_by": key.made_by,
+                "created_by": key.created_by,
                 "created_at": epoch_ms(key.created_at),
                 "last_used_at": epoch_ms(key.last_used_at),
                 "revoked_at": epoch_ms(key.revoked_at),
@@ -34,7 +34,7 @@ class KeyList(Element, component="key_list.js", dependencies=[SHARED_JS]):
         ]
 
     def on_revoke(self, handler: Callable[[str], object]) -> None:
-        """Call `handler` with the id of the key that a person wants to revoke."""
+        """Call `handler` with the id of the key that the user wants to revoke; the id is not trusted."""
 
         def revoked(event: GenericEventArguments) -> object:
             return handler(str(event.args))

@@ -23,7 +23,7 @@ class MultiConnectionStatus(LiveElement, component="connection_status.js", depen
     Args:
         connections: Label by name; an empty label shows the status only.
         size: Size of the chips.
-        text: Whether the status is shown as text beside its dot.
+        text: Whether the status is shown as text next to its dot.
     """
 
     def __init__(self, connections: Mapping[str, str], *, size: Size = "md", text: bool = True) -> None:
@@ -34,7 +34,7 @@ class MultiConnectionStatus(LiveElement, component="connection_status.js", depen
         self.props["status-styles"] = Status.styles()
 
     def bind_status(self, window: Window, scopes: Mapping[str, Scope | None]) -> None:
-        """Show by name the worst status among the window's subscriptions of a scope, or among all for None."""
+        """Show for each name the worst status of the window's subscriptions in a scope, or of all for None."""
 
         def statuses() -> Mapping[str, Mapping[str, object]]:
             return {name: present_connection(window.status(scope)) for name, scope in scopes.items()}
@@ -42,7 +42,7 @@ class MultiConnectionStatus(LiveElement, component="connection_status.js", depen
         self.bind(window, FieldsView(statuses), follows_status=True)
 
     def set(self, name: str, status: FeedStatus) -> None:
-        """Show the status of one connection, in a message of its own."""
+        """Show the status of one connection, in a separate message."""
         self.apply({"set": {name: present_connection(status)}})
 
 
@@ -54,5 +54,5 @@ class ConnectionStatus(MultiConnectionStatus):
         self.name = name
 
     def show(self, status: FeedStatus) -> None:
-        """Show the status, in a message of its own."""
+        """Show the status, in a separate message."""
         self.set(self.name, status)

@@ -1,4 +1,4 @@
-"""A small badge with a live count."""
+"""Badge with a live count."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from components.window.window import Window
 
 
 class CountBadge(LiveElement, component="count_badge.js", dependencies=[SHARED_JS]):
-    """The sum of the counts of `keys`; invisible at 0.
+    """Badge with the sum of the counts of `keys`; invisible at 0.
 
-    Batches are those of a `StatGrid`. The value is marked `data-table="inbox" data-id="<keys>" data-field="unread"`.
+    Accepts the batches of a `StatGrid`. The value is marked `data-table="inbox" data-id="<keys>" data-field="unread"`.
     """
 
     def __init__(self, *keys: str, label: str = "unread") -> None:

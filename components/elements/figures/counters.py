@@ -1,4 +1,4 @@
-"""Binds live counters to an element that shows them."""
+"""Binding of live counters to an element."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from components.window.window import Window
 
 
 def bind_counters(element: LiveElement, window: Window, counters: Sequence[Counter]) -> None:
-    """Have `element` show counters; the subscriptions, one per entity, end with the element."""
+    """Bind counters to `element`; the subscriptions, one per entity, end with the element."""
     binding = element.bind(window)
     entities = {counter.entity.table: counter.entity for counter in counters}
     subscriptions = {table: window.subscribe(entity, on_change=binding.changed) for table, entity in entities.items()}

@@ -1,4 +1,4 @@
-"""A table of figures that change in place."""
+"""Table of figures that are updated in place."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,10 +12,14 @@ from services.entities import ConnectionStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One field of the rows.
+    """Column of a table.
 
-    A `number` is aligned right; a `share` from 0 to 1 is a bar; a `status` is a connection status; a `code` is an id or
-    the like. `hint` explains the heading.
+    Args:
+        key: Field of the rows.
+        label: Heading.
+        kind: A `number` is aligned right, a `share` from 0 to 1 is a bar, a `status` is a connection status, and a
+            `code` is monospaced.
+        hint: Tooltip of the heading.
     """
 
     key: str
@@ -25,13 +29,13 @@ class Column:
 
 
 class LiveTable(LiveElement, component="live_table.js", dependencies=[SHARED_JS]):
-    """A table with `columns`; takes `reset` batches whose fields are the columns' keys.
+    """Table that accepts `reset` batches whose fields are the columns' keys.
 
     Args:
-        table: The `data-table` of its values.
-        columns: The columns, in order.
-        label: Its accessible name.
-        empty_text: Shown without rows.
+        table: Value of the attribute `data-table`.
+        columns: Columns in order.
+        label: Accessible name.
+        empty_text: Text of an empty table.
     """
 
     def __init__(self, table: str, columns: Sequence[Column], *, label: str, empty_text: str = "None.") -> None:
@@ -43,5 +47,5 @@ class LiveTable(LiveElement, component="live_table.js", dependencies=[SHARED_JS]
         self.props["status-styles"] = ConnectionStatus.styles()
 
     def bind_table(self, window: Window, compute: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
-        """Show the rows by id that `compute` returns, computed again at every change of a status."""
+        """Show the rows by id that `compute` returns, recomputed at every status change."""
         self.bind(window, TableView(compute), follows_status=True)

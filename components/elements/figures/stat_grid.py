@@ -1,4 +1,4 @@
-"""Stat cards with live numbers."""
+"""Grid of stat cards with live numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,14 +13,14 @@ from components.window.window import Window
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stat:
-    """One card.
+    """One stat card.
 
     Args:
-        key: Its id in batches.
-        label: Its name.
-        icon: A Material icon.
-        href: Makes it a link.
-        spark: Whether it keeps room for a sparkline of the last hour.
+        key: Id in batches.
+        label: Label of the card.
+        icon: Name of a Material icon.
+        href: Target of the card as a link; None for no link.
+        spark: Whether the card has a sparkline of the last hour.
     """
 
     key: str
@@ -31,11 +31,11 @@ class Stat:
 
 
 class StatGrid(LiveElement, component="stat_grid.js", dependencies=[SHARED_JS]):
-    """Stat cards in the given order; placeholders until the first batch.
+    """Stat cards in the given order, with placeholders until the first batch.
 
-    Batches have the stats' keys as ids and the fields `value` (a number, or a text shown as it is), `hint` (a short
-    text or None), `tone` (a status tone or None) and `spark` (one number per minute). With a stat that has a `spark`,
-    emits `history` when mounted and every minute that it is visible.
+    Batches have the stats' keys as ids and the fields `value` (a number, or a text shown verbatim), `hint` (a short
+    text or None), `tone` (a status tone or None) and `spark` (one number per minute). If a stat has a sparkline, the
+    grid emits `history` when mounted and then every minute while visible.
     """
 
     def __init__(self, stats: Sequence[Stat]) -> None:
@@ -47,5 +47,5 @@ class StatGrid(LiveElement, component="stat_grid.js", dependencies=[SHARED_JS]):
         bind_counters(self, window, counters)
 
     def bind_fields(self, window: Window, compute: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
-        """Show what `compute` returns, computed again at every change of a status: at every probe at least."""
+        """Show the fields that `compute` returns, recomputed at every status change, at least at every probe."""
         self.bind(window, FieldsView(compute), follows_status=True)

@@ -1,1 +1,1 @@
-"""Lists of rows, their controls, and one row in full."""
+"""Lists of rows, their controls, and the details of a row."""

@@ -81,14 +81,14 @@ export default {
             <live-dot v-else-if="stateOf(index) === 'current'" :status-style="statusStyle" /><span v-else class="lw-steps__open" aria-hidden="true"></span>{{ step }}</li>
         </ol>
         <dl class="lw-details__facts">
-          <template v-for="fact in row.facts" :key="fact.key"><dt>{{ fact.label }}</dt>
-            <dd v-bind="at(fact.key)" :data-value="fact.value">
-              <elapsed v-if="fact.kind === 'duration' && fact.value == null && row.running_since" :from="row.running_since" running />
-              <template v-else-if="fact.value == null">–</template>
-              <template v-else-if="fact.kind === 'time'"><time-ago :at="fact.value" /> <span class="lw-muted lw-number">{{ exactTime(fact.value) }}</span></template>
-              <span v-else-if="fact.kind === 'duration'" class="lw-number">{{ duration(fact.value) }}</span>
-              <span v-else-if="fact.kind === 'code'" class="lw-code">{{ fact.value }}</span>
-              <span v-else class="lw-number">{{ fact.value }}</span></dd></template>
+          <template v-for="field in row.fields" :key="field.key"><dt>{{ field.label }}</dt>
+            <dd v-bind="at(field.key)" :data-value="field.value">
+              <elapsed v-if="field.kind === 'duration' && field.value == null && row.running_since" :from="row.running_since" running />
+              <template v-else-if="field.value == null">–</template>
+              <template v-else-if="field.kind === 'time'"><time-ago :at="field.value" /> <span class="lw-muted lw-number">{{ exactTime(field.value) }}</span></template>
+              <span v-else-if="field.kind === 'duration'" class="lw-number">{{ duration(field.value) }}</span>
+              <span v-else-if="field.kind === 'code'" class="lw-code">{{ field.value }}</span>
+              <span v-else class="lw-number">{{ field.value }}</span></dd></template>
           <template v-if="row.stream_id"><dt>Stream</dt><dd><a :href="pageLink('/streams/' + row.stream_id)">Open its stream</a></dd></template>
         </dl>
         <section v-for="each in row.texts" :key="each.label" class="lw-details__text" :data-tone="each.label === 'Error' ? 'critical' : undefined">

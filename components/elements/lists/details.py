@@ -1,4 +1,4 @@
-"""One row in full, beside the list that it was selected in."""
+"""Details of the row that is selected in a list."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,10 +12,10 @@ from services.entities import Entity
 
 
 class Details(LiveElement, component="details.js", dependencies=[SHARED_JS]):
-    """The fields of one row; a placeholder until the first batch.
+    """Fields of one row, with a placeholder until the first batch.
 
-    An empty `reset` says that there is no such row, and shows `gone_text`. Emits `close` when the person closes it, and
-    returns the focus to where it was.
+    An empty `reset` means that the row does not exist, and shows `gone_text`. Emits `close` when the user closes the
+    details, and restores the focus.
     """
 
     def __init__(self, entity: Entity[Any], *, gone_text: str) -> None:
@@ -27,7 +27,7 @@ class Details(LiveElement, component="details.js", dependencies=[SHARED_JS]):
         self.props["gone-text"] = gone_text
 
     def bind_row(self, window: Window, id: UUID | None) -> None:
-        """Show the row of that id, which may appear, change and be deleted; the subscription ends with the element."""
+        """Show the row with that id, which may not exist yet or be deleted; the subscription ends with the element."""
         present = detail_presenter(self.entity)
         binding = self.bind(window)
         subscription = window.subscribe(self.entity, on_change=binding.changed, where=lambda row: row.id == id)
@@ -40,5 +40,5 @@ class Details(LiveElement, component="details.js", dependencies=[SHARED_JS]):
         self.on_delete(subscription.close)
 
     def on_close(self, handler: Callable[[], object]) -> None:
-        """Call `handler` when the person closes it."""
+        """Call `handler` when the user closes the details."""
         self.on("close", handler)

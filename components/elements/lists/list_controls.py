@@ -1,4 +1,4 @@
-"""Search, filter chips with live counts, selects, sort and export above a list."""
+"""Controls above a list: search, filter chips with live counts, selects, sorting and export."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -12,11 +12,11 @@ from services.entities.base.listing import ListSpec
 
 
 class ListControls(LiveElement, component="list_controls.js", dependencies=[SHARED_JS]):
-    """Shows the batches of a `ControlsView`, and hands what a person chooses to `on_query`.
+    """Controls that show the batches of a `ControlsView` and emit the user's query to `on_query`.
 
     Args:
         spec: Search, facets and sorts.
-        noun: What the rows are called, in the plural.
+        noun: Noun for the rows, in the plural.
         export_path: Path of the CSV export, to which the query's parameters are added; None for no export.
     """
 
@@ -38,7 +38,7 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
         self.props["state"] = {"sort": spec.sorts[0].name}
 
     def on_query(self, handler: Callable[[ListQuery[Any]], object]) -> None:
-        """Call `handler` with the query that a person chooses; the browser's choice is parsed like URL parameters."""
+        """Call `handler` with the user's query, which is parsed like untrusted URL parameters."""
 
         def changed(event: GenericEventArguments) -> None:
             choice = event.args if isinstance(event.args, Mapping) else {}

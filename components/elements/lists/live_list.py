@@ -1,4 +1,4 @@
-"""The hot list: rows of one entity as cards or lines, changed in place by batches."""
+"""Live list: rows of one entity as cards or lines, updated in place by batches."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,20 +16,20 @@ from services.realtime import Delta, FeedStatus
 
 
 class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "row_templates.js"]):
-    """Shows placeholders until the first batch, then rows.
+    """List of rows, with placeholders until the first batch.
 
-    Emits `live` when the browser has mounted it and needs a `reset`, and `markRead` with a row's id. Whatever comes
-    from the browser must be checked like any input.
+    Emits `live` when the browser has mounted it and needs a `reset`, and `markRead` with a row's id. Values from the
+    browser are untrusted input.
 
     Args:
-        entity: Whose rows it shows; the template in `row_templates.js` follows from the table.
-        table: The `data-table` of the values; the entity's table by default.
-        label: Its accessible name.
+        entity: Entity whose rows are shown; its table selects the template in `row_templates.js`.
+        table: Value of the attribute `data-table`; the entity's table by default.
+        label: Accessible name.
         skeletons: Number of placeholders.
         empty_icon: Material icon of an empty list.
-        empty_text: Sentence of an empty list; an empty string shows nothing.
-        pages: Whether it shows a part of its rows. It then emits `scroll` (`first`, `reading`) when the reader needs
-            another part, and `settle` when they want what waits.
+        empty_text: Text of an empty list; an empty string shows nothing.
+        pages: Whether the list shows only a part of its rows. It then emits `scroll` (`first`, `reading`) when the user
+            scrolls to another part, and `settle` when they request the pending changes.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "
         """Show the entity's rows of the window's organisation or user, on a subscription that ends with the element.
 
         Args:
-            window: The window that the element is in.
-            key: Sorts the rows; the entity's default order if left out.
-            where: Keeps a row if true.
-            limit: Number of rows shown at most.
-            time_dependent: Whether time alone changes what `where` keeps; rows are then checked at every probe.
+            window: Window of the element.
+            key: Sort key; the entity's default order by default.
+            where: Filter of the rows; all by default.
+            limit: Maximum number of rows.
+            time_dependent: Whether the result of `where` changes with time alone; probes then filter the rows again.
         """
 
         def recheck(_: FeedStatus) -> None:
@@ -91,19 +91,19 @@ class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "
         self.on_delete(subscription.close)
 
     def set_stale(self, since: datetime | None) -> None:
-        """Grey the list and show since when it is stale; None makes it live again.
+        """Grey the list and show since when it is stale; None marks it as live.
 
-        A window that has lost its server does so by itself.
+        The browser marks the list as stale itself while it is disconnected from the server.
         """
         self.run_method("setStale", epoch_ms(since))
 
     def set_selected(self, id: str | None) -> None:
-        """Mark the row of that id as selected, or none."""
+        """Mark the row with that id as selected, or none."""
         self.props["selected"] = id
         self.update()
 
     def on_select(self, handler: Callable[[str], object]) -> None:
-        """Have a click on a row's name select it instead of following its link; `handler` gets the row's id."""
+        """Make a click on a row's name select the row instead of following its link; `handler` receives its id."""
         self.props["selects"] = True
 
         def selected(event: GenericEventArguments) -> object:
@@ -112,7 +112,7 @@ class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "
         self.on("select", selected)
 
     def on_mark_read(self, handler: Callable[[str], object]) -> None:
-        """Call `handler` with the id of the row that a person marks as read."""
+        """Call `handler` with the id of the row that the user marks as read."""
 
         def marked(event: GenericEventArguments) -> object:
             return handler(str(event.args))
@@ -121,7 +121,7 @@ class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "
 
 
 def status_styles_of(entity: Entity[Any]) -> dict[str, StatusStyleJson]:
-    """The styles of an entity's statuses by value; those of an activity by `<subject table>/<status>`."""
+    """Return the styles of an entity's statuses by value; those of activities by `<subject table>/<status>`."""
     if entity is not ACTIVITIES:
         return entity.statuses.styles()
     return {
@@ -132,5 +132,5 @@ def status_styles_of(entity: Entity[Any]) -> dict[str, StatusStyleJson]:
 
 
 def unchanged(rows: list[R]) -> list[Delta[R]]:
-    """Deltas that mark rows dirty without a change."""
+    """Return deltas that mark rows as dirty without changing them."""
     return [Delta(id=row.id, old=row, new=row) for row in rows]

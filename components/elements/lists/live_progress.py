@@ -1,4 +1,4 @@
-"""Progress bars without a card: one or several, full or compact."""
+"""Progress bars without cards, full or compact."""
 
 from typing import Any, Literal
 
@@ -10,13 +10,14 @@ Variant = Literal["full", "compact"]
 
 
 class LiveProgress(LiveList, component="live_list.js", dependencies=[SHARED_JS, "row_templates.js"]):
-    """A bar for each row of streams or scans; otherwise like a `LiveList`.
+    """`LiveList` with a progress bar for each stream or scan.
 
     Args:
         entity: Streams or scans.
-        variant: Full shows name, status, percentage, step, count and age; compact one line with name, bar, percentage.
-        table: The `data-table` of the values; the entity's table by default.
-        label: Its accessible name.
+        variant: `full` shows name, status, percentage, step, count and age; `compact` shows name, bar and percentage in
+            one line.
+        table: Value of the attribute `data-table`; the entity's table by default.
+        label: Accessible name.
         skeletons: Number of placeholders.
     """
 

@@ -1,4 +1,4 @@
-"""A list with controls above it: both follow one query on one subscription."""
+"""List with controls, which share one query and one subscription."""
 
 from collections.abc import Callable
 from typing import Generic
@@ -18,17 +18,17 @@ from services.realtime import Delta, FeedStatus
 
 
 class QueryList(Generic[R]):
-    """Binds a live list and its controls to the rows that pass `where` and the query.
+    """Binds a live list and its controls to the rows that match `where` and the query.
 
-    The subscription ends with the list. Windows with the same query share one view until their reader scrolls.
+    The subscription ends with the list. Windows with the same query share one view until their user scrolls.
 
     Args:
-        window: The window that both elements are in.
-        controls: Shows the query and the counts.
-        element: Shows the rows; must have been made with `pages=True`.
-        query: The first query.
-        where: Leaves rows out altogether; prevents sharing.
-        labels: Names the values of selects, by facet; prevents sharing of the controls.
+        window: Window of both elements.
+        controls: Element that shows the query and the counts.
+        element: Element that shows the rows; must be created with `pages=True`.
+        query: Initial query.
+        where: Filter applied before the query; prevents sharing.
+        labels: Functions that label the values of a facet, by the facet's name; prevents sharing of the controls.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class QueryList(Generic[R]):
         element.on_delete(self._controls_binding.close, self._subscription.close)
 
     def show(self, query: ListQuery[R]) -> None:
-        """Answer another query, from the beginning of the list."""
+        """Apply another query and show its first rows."""
         self._controls_view.query = query
         rows = self._rows_view
         rows.is_filtered = not query.is_everything
@@ -74,7 +74,7 @@ class QueryList(Generic[R]):
         self._rows_binding.refresh()
 
     def relabel(self) -> None:
-        """Send the controls again: `labels` return other names."""
+        """Send the controls again, after the results of `labels` have changed."""
         self._controls_binding.refresh()
 
     def _passes(self, row: R) -> bool:
@@ -85,12 +85,12 @@ class QueryList(Generic[R]):
         self._controls_binding.changed(deltas)
 
     def _recheck(self, _: FeedStatus) -> None:
-        """Check every row again at each probe, where time alone changes the values of facets."""
+        """Filter all rows again at each probe, if the values of facets change with time alone."""
         if self._controls_view.query.spec.time_dependent:
             self._changed(unchanged(self._subscription.rows()))
 
     def _shared_rows(self) -> SharedView | None:
-        """The view that windows with the same query share while they are at the beginning of the list."""
+        """Return the view that windows with the same query share while they show the first rows."""
         query = self._controls_view.query
         rows = self._rows_view
         if self._where is not None or query.sort.is_volatile or rows.is_read or rows.first:

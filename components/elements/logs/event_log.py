@@ -1,4 +1,4 @@
-"""The realtime inspector: a live log of changes as they arrive."""
+"""Realtime inspector: a live log of received changes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from services.realtime import FeedStatus, Subscription
 
 
 class EventLog(LiveElement, component="event_log.js", dependencies=[SHARED_JS]):
-    """Events, latest first, with filter, pause, clear and export.
+    """Log of events, latest first, with filter, pause, clear and export.
 
     The browser keeps the last 1,000 events and shows 200 of them at a time.
     """
 
     def bind_events(self, window: Window, entities: Sequence[Entity[Any]]) -> None:
-        """Record the changes of these entities; the subscriptions end with the element."""
+        """Log the changes of these entities; the subscriptions end with the element."""
         view = EventsView()
         binding = self.bind(window, view)
         for entity in entities:

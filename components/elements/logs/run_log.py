@@ -1,4 +1,4 @@
-"""The log of one run: its latest lines, older lines on demand, new lines as they come."""
+"""Log of a run: its latest lines, older lines on demand, and new lines."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from services.history.run_logs import LogLine
 
 
 class RunLog(LiveElement, component="run_log.js", dependencies=[SHARED_JS]):
-    """Invisible without lines. Emits `live` when mounted, and `older` with the id of its first line."""
+    """Log lines of a run; invisible without lines. Emits `live` when mounted, and `older` with its first line's id."""
 
     def add(
         self, lines: Sequence[LogLine], *, is_first: bool = False, is_older: bool = False, more: bool = False
@@ -19,9 +19,9 @@ class RunLog(LiveElement, component="run_log.js", dependencies=[SHARED_JS]):
 
         Args:
             lines: The lines, oldest first.
-            is_first: Whether they replace whatever is shown.
-            is_older: Whether they go before the lines that are shown.
-            more: Whether there are still older lines.
+            is_first: Whether they replace all shown lines.
+            is_older: Whether they are prepended.
+            more: Whether older lines exist.
         """
         fields = [
             {"id": line.id, "at": epoch_ms(line.at), "level": line.level, "message": line.message} for line in lines
@@ -29,7 +29,7 @@ class RunLog(LiveElement, component="run_log.js", dependencies=[SHARED_JS]):
         self.run_method("add", fields, {"first": is_first, "older": is_older, "more": more})
 
     def on_older(self, handler: Callable[[int], object]) -> None:
-        """Call `handler` with the id of the line before which older ones are wanted."""
+        """Call `handler` with the id of the first shown line when the user requests older lines."""
 
         def asked(event: GenericEventArguments) -> object:
             return handler(event.args) if isinstance(event.args, int) else None

@@ -1,1 +1,1 @@
-"""Toasts, the tab's title and icon, and the tone."""
+"""Toasts, unread count in the tab's title and icon, and tone."""

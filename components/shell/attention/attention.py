@@ -1,4 +1,4 @@
-"""Toasts, the unread count in the tab's title and icon, and a tone, on every page."""
+"""Attention signals of every page: toasts, the unread count in the tab's title and icon, and a tone."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from components.window.window import Window
 from services.entities import ALERTS, NOTIFICATIONS, Entity, NotificationType, Priority
 from services.realtime import FeedStatus, Subscription
 
-# A browser handler that plays the tone: browsers allow sound at once only within a person's gesture.
+# Plays the tone in the browser, which allows immediate sound only in the handler of a user gesture.
 PLAY_TONE = '() => document.dispatchEvent(new CustomEvent("lw-try-sound"))'
 
 
 class Attention(LiveElement, component="attention.js", dependencies=[SHARED_JS, "tab_title.js", "tone.js"]):
-    """Takes the batches of an `AttentionView`, also while the window is hidden.
+    """Announces arrivals; accepts the batches of an `AttentionView`, even while the window is hidden.
 
-    Arrivals become toasts; several at once become one.
+    Each arrival shows a toast; simultaneous arrivals share one.
     """
 
     def __init__(self) -> None:
@@ -33,12 +33,12 @@ class Attention(LiveElement, component="attention.js", dependencies=[SHARED_JS, 
         self.props["place"] = place
 
     def prefer(self, *, toasts: bool, sound: bool) -> None:
-        """Choose whether arrivals show toasts and play a tone."""
+        """Set whether arrivals show toasts and play a tone."""
         self.props["toasts"] = toasts
         self.props["sound"] = sound
 
     def bind_inboxes(self, window: Window) -> AttentionView:
-        """Announce the person's alerts and notifications; the subscriptions end with the element."""
+        """Announce the user's alerts and notifications; the subscriptions end with the element."""
         subscriptions: dict[str, Subscription[Any]] = {}
         view = AttentionView(subscriptions)
         binding = self.bind(window, view, deliver_when_hidden=True)

@@ -1,1 +1,1 @@
-"""Design tokens, base styles, and the theme."""
+"""Design tokens, base styles and theme."""

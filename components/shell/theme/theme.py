@@ -1,4 +1,4 @@
-"""The look of every page: design tokens, base styles, and the theme that the browser remembers."""
+"""Theme of every page: design tokens, base styles, and the light or dark theme that the browser stores."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from nicegui.events import GenericEventArguments
 from services.people.preferences import Density, ThemeName
 
 STYLES_BELOW = "/styles/"
-FOR_EVER = "public, max-age=31536000, immutable"
+IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 COMPONENTS = Path(__file__).parents[2]
 SHELL_STYLES = (
     "shell/theme/theme.css",
@@ -26,31 +26,31 @@ SHELL_STYLES = (
 
 
 def apply_theme(preset: ThemeName | None = None) -> "Theme":
-    """Give the page that is being built the tokens, the styles and the theme; call it once, before the content.
+    """Add the styles and the theme to the page that is being built; call it once, before the content.
 
-    Without `preset` the browser's own remembered choice holds, "auto" at first: it follows the system.
+    Without `preset` the theme is the one stored in the browser, initially "auto", which follows the operating system.
     """
-    # In the head and not in a script, so that the first paint is styled.
+    # A link in the head, not a script, so that the first paint is styled.
     ui.add_head_html(f'<link rel="stylesheet" href="{_prefix()}{styles_path()}">')
     return Theme(preset)
 
 
 def serve_styles() -> None:
-    """Serve the styles; call it once, before the first page. Their address changes with them, so browsers keep them."""
+    """Register the route of the styles, whose path contains a content hash; call it once, before the first page."""
 
     @app.get(styles_path(), include_in_schema=False)
     def styles() -> Response:
-        return Response(_styles(), media_type="text/css", headers={"Cache-Control": FOR_EVER})
+        return Response(_styles(), media_type="text/css", headers={"Cache-Control": IMMUTABLE_CACHE_CONTROL})
 
 
 @cache
 def styles_path() -> str:
-    """Where the styles are served."""
+    """Return the path of the styles."""
     return f"{STYLES_BELOW}{hashlib.sha256(_styles().encode()).hexdigest()[:16]}.css"
 
 
 class Theme(Element, component="theme.js"):
-    """The invisible part that switches light and dark and keeps the sidebar's state; used by `apply_theme`."""
+    """Invisible element that switches the theme and stores the sidebar's state; created by `apply_theme`."""
 
     def __init__(self, preset: ThemeName | None = None) -> None:
         super().__init__()
@@ -58,11 +58,11 @@ class Theme(Element, component="theme.js"):
             self.props["preset"] = preset
 
     def prefer(self, *, theme: ThemeName, density: Density) -> None:
-        """Show a theme and a density, and have the browser remember them for pages without a person."""
+        """Apply a theme and a density; the browser stores them for pages without a user."""
         self.props["preset"], self.props["density"] = theme, density
 
     def on_switch(self, handler: Callable[[str], object]) -> None:
-        """Call `handler` with the name of the theme that a person switched to; it comes from the browser."""
+        """Call `handler` with the name of the theme that the user selected; the name is not trusted."""
 
         def switched(event: GenericEventArguments) -> object:
             return handler(str(event.args))
@@ -71,7 +71,7 @@ class Theme(Element, component="theme.js"):
 
 
 def _prefix() -> str:
-    """What a proxy or an outer app puts before every path."""
+    """Return the path prefix that a proxy or an outer app adds."""
     request = ui.context.client.request
     return request.scope.get("root_path", "") if request else ""
 

@@ -1,4 +1,4 @@
-"""What a person sees of a live list, in a browser."""
+"""Live lists in a browser."""
 
 import re
 from typing import Any
@@ -189,7 +189,7 @@ async def open_list(page: Page, gallery: Gallery) -> None:
 
 
 async def apply(page: Page, batch: dict[str, Any]) -> None:
-    """Hand the list a batch as the server does."""
+    """Apply a batch to the list, like the server."""
     await page.wait_for_selector(".lw-list")
     await page.evaluate("(batch) => getElement(document.querySelector('.lw-list')).apply(batch)", batch)
 

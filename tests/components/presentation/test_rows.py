@@ -1,4 +1,4 @@
-"""What presenters hand to the browser is JSON and nothing else."""
+"""Row presenters return only JSON values."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Every status has a style of its own, and its colours are legible."""
+"""Every status has its own style, with legible colours."""
 
 import re
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_text_and_buttons_are_legible(theme: str) -> None:
 
 
 def tokens(theme: str) -> dict[str, str]:
-    """The colour tokens of a theme, read from the stylesheet itself."""
+    """Return the colour tokens of a theme, read from the stylesheet."""
     light, dark = THEME.split("body.body--dark {", 1)
     found = dict(re.findall(r"(--lw-[\w-]+): (#[0-9a-f]{6});", light))
     if theme == "dark":
@@ -71,7 +71,7 @@ def tokens(theme: str) -> dict[str, str]:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two colours, after WCAG 2.2."""
+    """Return the contrast ratio of two colours, according to WCAG 2.2."""
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
 

@@ -1,4 +1,4 @@
-"""What asks for a person's attention: what counts as an arrival, and how toasts, title and keys behave in a browser."""
+"""Attention signals: which changes are arrivals, and toasts, title and keys in a browser."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ TOASTS = ".lw-toasts"
 
 
 class Alerts:
-    """Stands for a subscription: rows that a test sets, telling the view of each change."""
+    """Fake subscription whose rows a test sets; notifies the view of each change."""
 
     def __init__(self, *there: SignalAlert) -> None:
         self._rows = {row.id: row for row in there}

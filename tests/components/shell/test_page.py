@@ -1,4 +1,4 @@
-"""What a person sees of stats, chips, the shell and the sign-in card, in a browser."""
+"""Stats, chips, the shell and the sign-in card in a browser."""
 
 import re
 from typing import Any
@@ -117,7 +117,7 @@ async def test_the_sign_in_card_posts_what_browsers_can_fill_in(open_page: Open)
 async def test_the_demo_is_one_click(open_page: Open) -> None:
     page = await open_page("/sign-in")
     await expect(page.get_by_test_id("enter-demo")).to_be_visible()
-    await expect(page.get_by_text("only because this server listens on this machine alone")).to_be_visible()
+    await expect(page.get_by_text("only because the server listens on a loopback address")).to_be_visible()
 
 
 async def apply(page: Page, selector: str, batch: dict[str, Any]) -> None:

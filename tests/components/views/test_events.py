@@ -1,4 +1,4 @@
-"""What the realtime inspector notes of a change."""
+"""Events that the realtime inspector records."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What lists show of many rows: what is asked for, in an order that holds still, with counts that agree."""
+"""List views over many rows: queries, stable order and consistent counts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ ORG = uuid4()
 
 
 class Rows:
-    """Stands for a subscription on a feed's rows, which a test changes."""
+    """Fake subscription whose rows a test changes."""
 
     def __init__(self) -> None:
         self.is_loaded = True
@@ -53,7 +53,7 @@ class Rows:
 
 
 class Screen:
-    """Stands for the element: what a reader sees after the batches."""
+    """Fake element that holds the rows a user sees after the batches."""
 
     def __init__(self) -> None:
         self.order: list[str] = []

@@ -1,4 +1,4 @@
-"""One view for many windows: each window ends with what a view of its own would have shown."""
+"""Shared views: each window ends with the same rows as with a view of its own."""
 
 import gc
 import json
@@ -24,7 +24,7 @@ def by_name(row: Stream) -> str:
 
 
 class World:
-    """Rows of a feed that change, and what is computed of them."""
+    """Changing rows of a feed, and the views computed from them."""
 
     def __init__(self) -> None:
         self.rows = Rows(STREAMS, quarantine=lambda table, id, reason: None)
@@ -64,7 +64,7 @@ class World:
 
 
 class Window:
-    """A window's part in the shared view, and what its reader sees."""
+    """Cursor of a window in the shared view, and the rows its user sees."""
 
     def __init__(self, world: World) -> None:
         self.own = world.view(AllRows(world.rows))

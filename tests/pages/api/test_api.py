@@ -1,4 +1,4 @@
-"""The ingest API over HTTP, as a program speaks it: what each request writes, once, whole and in order."""
+"""The ingest API over HTTP: each request is written once, completely and in order."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""The documents of the ingest API: true, whole, and without anything from elsewhere."""
+"""The documentation of the ingest API: correct, complete and without external resources."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The feed of changes as programs read it: over a real socket, as server-sent events."""
+"""The feed of changes as server-sent events over a real socket."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from pages.api.errors import PREFIX
 from services.infra.rate_limiter import Rate
 from services.ingest import KeyScope
 from services.ingest.administration import revoke_key
-from services.ingest.event_stream import MAX_TAILS
+from services.ingest.event_stream import MAX_STREAMS_PER_KEY
 from tests.pages.program import Program, a_program, application, served
 from tests.speed import deadline
 from tests.world import World, until
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """The API over a real socket, since answers that go on need one."""
+    """Serve the API over a real socket, which streaming responses require."""
     app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
     async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=deadline(10)) as http:
         yield http
 
 
 class Follower:
-    """A program that reads the feed; `changes` are its events, `has_ended` whether the server ended it."""
+    """Client of the feed; `changes` are its events, `has_ended` whether the server ended it."""
 
     def __init__(self) -> None:
         self.changes: list[dict[str, Any]] = []
@@ -100,7 +100,7 @@ async def test_what_was_before_and_what_nobody_can_see_is_not_told(
     async with following(http, ours.token) as we:
         await ours.put("/streams/new", completed=1)
         await until(lambda: we.changes)
-        # Lives, and is as it was.
+        # A heartbeat, which changes nothing visible.
         await ours.post("/heartbeats", runs=["streams/new"])
         await world.sql("update streams set description = 'x' where org_id = %s and slug is null", ours.org)
         await ours.put("/streams/new", completed=2)
@@ -149,17 +149,17 @@ async def test_who_may_not_follow_is_told_why(world: World, http: httpx.AsyncCli
 
 async def test_a_key_has_so_many_followers_and_no_more(world: World) -> None:
     app = application(world, world.database, Rate(per_second=10_000, burst=10_000))
-    limits = httpx.Limits(max_connections=MAX_TAILS + 2)
+    limits = httpx.Limits(max_connections=MAX_STREAMS_PER_KEY + 2)
     async with served(app) as url, httpx.AsyncClient(base_url=url, timeout=deadline(10), limits=limits) as http:
         ours = await a_program(world, http)
-        async with AsyncFollowers(http, ours.token, MAX_TAILS):
+        async with AsyncFollowers(http, ours.token, MAX_STREAMS_PER_KEY):
             answer = await ours.send("GET", "/feed")
             assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate")
             assert answer.headers["retry-after"] == "10"
 
 
 class AsyncFollowers:
-    """So many followers at once."""
+    """Concurrent followers of the feed, `count` in number."""
 
     def __init__(self, http: httpx.AsyncClient, token: str, count: int) -> None:
         self._all = [following(http, token) for _ in range(count)]

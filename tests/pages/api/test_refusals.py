@@ -1,4 +1,4 @@
-"""What the ingest API refuses, how it says so, and that organisations never meet there."""
+"""Refusals of the ingest API, their messages, and the isolation of organisations."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The gate and the session routes, over HTTP as a browser speaks it, without a user interface."""
+"""AuthMiddleware and the session routes over HTTP, without a user interface."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -142,7 +142,7 @@ async def test_renewing_needs_a_session(http: httpx.AsyncClient, world: World) -
 async def test_tokens_about_to_end_are_refreshed_on_the_way(
     http: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pages.http.auth_middleware.RENEW_MARGIN", timedelta(days=1))
+    monkeypatch.setattr("pages.http.auth_middleware.RENEWAL_MARGIN", timedelta(days=1))
     await enter(http, await world.person())
     before = http.cookies[NAME]
     answer = await http.get("/page")

@@ -1,4 +1,4 @@
-"""A browser that breaks off a download is no error; one in our own code stays one."""
+"""An aborted download is not an error; an exception in the app's own code is."""
 
 import pytest
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -12,7 +12,7 @@ SCOPE = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "hea
 
 
 class Passing(BaseHTTPMiddleware):
-    """NiceGUI has two of this kind, one in the other."""
+    """Nest two middlewares of this kind, like NiceGUI."""
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         return await call_next(request)

@@ -1,4 +1,4 @@
-"""Any list as a file: as it is filtered, in its order, safe to open, and only to those who may see it."""
+"""CSV exports: filtered, ordered, safe to open, and only for members."""
 
 import csv
 import io

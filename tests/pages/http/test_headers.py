@@ -1,4 +1,4 @@
-"""What responses tell the browser that it may do, and the name that each request gets."""
+"""Security headers of responses, and the id of each request."""
 
 import json
 import re
@@ -26,7 +26,7 @@ PAGE = """<html>
 
 
 def site() -> httpx.AsyncClient:
-    """A page, compressed as NiceGUI's are, and something that is none."""
+    """Build an app with a compressed page, like NiceGUI's, and a response that is not a page."""
     pages = FastAPI()
 
     @pages.get("/page", response_class=HTMLResponse)
@@ -81,7 +81,7 @@ async def test_a_request_that_is_kept_does_not_keep_the_page() -> None:
     pages.add_middleware(PagePolicy)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(pages), base_url="http://app.test") as http:
         await http.get("/page")
-    # Starlette's request holds the function that sends, and that what it encloses.
+    # Starlette's request references the send function, which references its closure.
     found = [kept[0]._send]
     while found:
         enclosed = [cell.cell_contents for cell in getattr(found.pop(), "__closure__", None) or ()]

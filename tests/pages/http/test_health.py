@@ -1,4 +1,4 @@
-"""What those who operate the app ask it: does it live, can it work, and what are its figures."""
+"""Health endpoints: liveness, readiness and metrics."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.integration
 async def operated(
     world: World, *, url: str = "", database: Database | None = None, token: str | None = None
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Any]]:
-    """The routes over a service of the test's own, and an HTTP client on the same machine."""
+    """Yield the routes over a service of their own, and an HTTP client on the same machine."""
     database = database or world.database
     transport = TRANSPORTS[FeedKind.BROADCAST](url=url or world.status.api_url, key=world.status.anon_key)
     async with RealtimeService(transport=transport, source=DatabaseSource(database), linger=0.05) as realtime:
@@ -81,9 +81,9 @@ async def test_what_is_away_is_named_and_the_process_lives_on(world: World) -> N
         assert (await http.get("/healthz")).status_code == 200
     assert answer.status_code == 503
     assert answer.json()["checks"] == {
-        "database": "PostgreSQL does not answer.",
-        "migrations": "not known",
-        "realtime": "Realtime cannot be reached.",
+        "database": "PostgreSQL does not respond.",
+        "migrations": "unknown",
+        "realtime": "Realtime is unreachable.",
     }
 
 
@@ -97,7 +97,7 @@ async def test_a_database_without_the_last_migration_is_not_ready(world: World) 
     finally:
         await world.sql(rename, last.version, last.name)
     assert answer.status_code == 503
-    assert answer.json()["checks"]["migrations"] == f"1 are not applied: {last.path.name}."
+    assert answer.json()["checks"]["migrations"] == f"1 not applied: {last.path.name}."
 
 
 async def test_however_often_it_is_asked_the_database_is_asked_rarely(world: World) -> None:
@@ -141,7 +141,7 @@ async def test_the_figures_count_what_happened(world: World) -> None:
         assert value("process_resident_memory_bytes") > 0
         subscription.close()
         await until(lambda: not realtime.feeds())
-        # What feeds counted that are gone is counted still.
+        # Totals include feeds that have ended.
         assert (await figures(http))("livewatch_events_total") >= value("livewatch_events_total")
 
 

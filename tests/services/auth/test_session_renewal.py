@@ -192,14 +192,14 @@ def test_signing_out_ends_the_session_here_even_without_an_answer() -> None:
     async def work() -> None:
         auth = FakeAuth(is_down=True)
         sessions = Sessions(cast(Auth, auth))
-        first, other = sessions.take(tokens()), sessions.take(tokens(session_id="s2"))
+        first, other = sessions.get_or_create(tokens()), sessions.get_or_create(tokens(session_id="s2"))
         window = Window()
         leave = first.join(on_renew=window.renewed, on_end=window.endings.append)
         await sessions.sign_out(first)
         leave()
         assert (auth.signed_out, window.endings) == (1, [Ending.SIGNED_OUT])
-        assert sessions.take(tokens()) is not first
-        assert sessions.take(tokens(session_id="s2")) is other
+        assert sessions.get_or_create(tokens()) is not first
+        assert sessions.get_or_create(tokens(session_id="s2")) is other
 
     run(work())
 
@@ -208,16 +208,16 @@ def test_sessions_that_nobody_uses_are_forgotten() -> None:
     async def work() -> None:
         auth = FakeAuth()
         sessions = Sessions(cast(Auth, auth))
-        expired = sessions.take(tokens(session_id="expired", lives=-SOON))
-        held = sessions.take(tokens(session_id="held", lives=-SOON))
+        expired = sessions.get_or_create(tokens(session_id="expired", lives=-SOON))
+        held = sessions.get_or_create(tokens(session_id="held", lives=-SOON))
         leave = held.join(on_renew=lambda: None, on_end=lambda _: None)
-        fresh = sessions.take(tokens(session_id="fresh"))
-        ended = sessions.take(tokens(session_id="ended"))
+        fresh = sessions.get_or_create(tokens(session_id="fresh"))
+        ended = sessions.get_or_create(tokens(session_id="ended"))
         ended.end("The session was revoked.")
-        sessions.take(tokens(session_id="another"))
+        sessions.get_or_create(tokens(session_id="another"))
         assert [each.is_in_use for each in (expired, held, fresh, ended)] == [False, True, True, False]
         assert set(sessions._sessions) == {"held", "fresh", "another"}
-        assert sessions.take(tokens(session_id="held")) is held
+        assert sessions.get_or_create(tokens(session_id="held")) is held
         leave()
 
     run(work())

@@ -59,7 +59,7 @@ async def test_signing_out_ends_this_session_everywhere_and_no_other(world: Worl
     person = await world.person()
     other = await world.auth.sign_in(person.email, SecretStr(person.password))
     registry = Sessions(world.auth)
-    session = registry.take(person.tokens)
+    session = registry.get_or_create(person.tokens)
     ended: list[Ending] = []
     leave = session.join(on_renew=lambda: None, on_end=ended.append)
     await registry.sign_out(session)
@@ -73,10 +73,10 @@ async def test_signing_out_ends_this_session_everywhere_and_no_other(world: Worl
 
 
 async def test_a_session_revoked_elsewhere_ends_its_windows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions_module, "CHECK_INTERVAL", 0.05)
-    monkeypatch.setattr(sessions_module, "FRESH", timedelta(0))
+    monkeypatch.setattr(sessions_module, "CHECK_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(sessions_module, "MIN_CHECK_INTERVAL", timedelta(0))
     person = await world.person()
-    session = Sessions(world.auth).take(person.tokens)
+    session = Sessions(world.auth).get_or_create(person.tokens)
     ended: list[Ending] = []
     leave = session.join(on_renew=lambda: None, on_end=ended.append)
     try:
@@ -89,9 +89,9 @@ async def test_a_session_revoked_elsewhere_ends_its_windows(world: World, monkey
 async def test_tokens_of_one_session_lead_to_one_session_object(world: World) -> None:
     person = await world.person()
     registry = Sessions(world.auth)
-    session = registry.take(person.tokens)
+    session = registry.get_or_create(person.tokens)
     await session.renew(margin=ALWAYS)
-    assert registry.take(person.tokens) is session
+    assert registry.get_or_create(person.tokens) is session
 
 
 def test_no_token_shows_in_a_representation() -> None:

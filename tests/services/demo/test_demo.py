@@ -1,4 +1,4 @@
-"""What who enters the demo finds."""
+"""Entering the demo."""
 
 from dataclasses import dataclass, field
 from typing import cast
@@ -17,7 +17,7 @@ from tests.world import World
 
 @dataclass
 class Scan:
-    """Notes where it was to start."""
+    """Fake scan that records its starts."""
 
     fails: bool = False
     started: list[tuple[str, UUID]] = field(default_factory=list)

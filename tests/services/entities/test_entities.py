@@ -1,4 +1,4 @@
-"""Every monitored table is whole: model, trigger, policies, enum and publication agree with each other."""
+"""Every monitored table is complete: model, trigger, policies, enum and publication are consistent."""
 
 import re
 import subprocess
@@ -63,7 +63,7 @@ async def test_row_level_security_is_on_and_nothing_is_granted_to_anonymous_visi
     ((is_on,),) = await world.sql("select relrowsecurity from pg_class where oid = %s::regclass", name)
     assert is_on
     commands = await world.sql("select cmd, roles from pg_policies where tablename = %s", entity.table)
-    # The database alone writes activities.
+    # Only the database writes activities.
     written = set() if entity is ACTIVITIES else {"INSERT", "UPDATE", "DELETE"}
     assert {command for command, _ in commands} == {"SELECT"} | written
     for privilege in {"INSERT", "UPDATE", "DELETE"} - written:
@@ -137,7 +137,7 @@ def test_scopes_name_the_column_that_the_topic_comes_from() -> None:
 
 
 async def allowed(world: World, table: str, column: str) -> set[str]:
-    """The values that a column's CHECK lists."""
+    """Return the values that a column's CHECK constraint lists."""
     rows = await world.sql(
         "select pg_get_constraintdef(oid) from pg_constraint where contype = 'c' and conrelid = %s::regclass",
         f"public.{table}",

@@ -1,4 +1,4 @@
-"""How the database and the models tell rate, time to go, stall and history."""
+"""Rate, estimates, stalls and history, as computed by the database and the models."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -195,7 +195,7 @@ async def a_stream(world: World) -> UUID:
 
 
 async def advance(world: World, id: UUID, *, by: int, after: float) -> None:
-    """Progress `by` units, `after` seconds from the last: the last is moved into the past."""
+    """Advance `by` units, `after` seconds after the previous step, which is moved into the past."""
     if after:
         await world.sql(
             "update streams set last_progress_at = clock_timestamp() - make_interval(secs => %s) where id = %s",

@@ -1,4 +1,4 @@
-"""Rows that programs report: a heartbeat is no update of the run."""
+"""Reported rows: a heartbeat is not an update of the run."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.integration
 
 
 async def a_run(world: World, table: str) -> tuple[UUID, str]:
-    """A run of the table, and the column of its name."""
+    """A run of the table, and the column with its name."""
     org = await world.organization()
     ((stream,),) = await world.sql("insert into streams (org_id, name) values (%s, 's') returning id", org)
     if table == "agent_executions":

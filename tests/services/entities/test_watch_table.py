@@ -1,4 +1,4 @@
-"""`private.watch_table`: one call makes a new table live and safe, and says what the table lacks."""
+"""`private.watch_table`: one call makes a new table live and protected, or names what the table lacks."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -31,7 +31,7 @@ MARKABLE = "scope => 'user', markable => array['read_at']"
 
 
 class Ticket(Row, table=True):
-    """A row of the table that a test makes."""
+    """Row of the table that a test creates."""
 
     __tablename__ = "tickets"
 
@@ -56,7 +56,7 @@ TICKETS = Entity(
 
 @pytest.fixture
 async def tables(world: World) -> AsyncIterator[World]:
-    """The world, where a test may make the table `tickets`."""
+    """Yield the world, in which a test may create the table `tickets`."""
     yield world
     await world.sql("drop table if exists public.tickets")
 
@@ -76,7 +76,7 @@ async def titles(world: World, reader: Person) -> list[str]:
 
 
 async def rename(world: World, ticket: Ticket, *, by: Person) -> int:
-    """Update as a person; returns the number of rows that the policies let through."""
+    """Update as a user; returns the number of rows that the policies permit."""
     async with world.database.as_user(by.identity) as session:
         changed = await session.exec(update(Ticket).where(col(Ticket.id) == ticket.id).values(title="renamed"))
         return changed.rowcount
@@ -110,7 +110,7 @@ async def test_members_see_a_change_live_and_another_organisation_sees_none_of_i
         await until(lambda: [row.title for row in seen.rows()] == ["first"])
         assert await rename(tables, ticket, by=ada) == 1
         await until(lambda: [row.title for row in seen.rows()] == ["renamed"])
-        # A row of their own arrives after what they must not see would have.
+        # Their own row arrives after the point at which a forbidden one would have arrived.
         await tables.insert(Ticket(org_id=theirs, user_id=eve.id, title="theirs"), by=eve)
         await until(lambda: bool(unseen.rows()))
         assert [row.title for row in unseen.rows()] == ["theirs"]

@@ -1,11 +1,11 @@
-"""What charts are drawn from, as the person who looks."""
+"""Time series for charts, read as the signed-in user."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
-from services.history.progress_history import MAX_POINTS, MINUTES, last_hour, progress_history
+from services.history.progress_history import HISTORY_MINUTES, MAX_POINTS, last_hour, progress_history
 from tests.world import World
 
 pytestmark = pytest.mark.integration
@@ -64,7 +64,7 @@ async def test_the_last_hour_counts_what_ran_in_each_minute(world: World) -> Non
         org, stream, org, stream, org, stream,
     )  # fmt: skip
     hour = await last_hour(world.database, ada.identity, org)
-    assert len(hour.running_agents) == MINUTES
+    assert len(hour.running_agents) == HISTORY_MINUTES
     now = datetime.now(UTC)
     if now.second < 58:  # else the minute may have turned in between
         assert hour.running_agents[-11:-7] == [1, 1, 1, 0]

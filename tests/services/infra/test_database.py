@@ -1,4 +1,4 @@
-"""Transactions as a user: row-level security decides, and the app's own role can do nothing."""
+"""Transactions as a user: row-level security decides, and the app's own role has no access."""
 
 import pytest
 from pydantic import SecretStr
@@ -89,7 +89,7 @@ async def test_whoever_makes_an_organisation_is_its_admin(world: World) -> None:
 
 
 async def test_nothing_of_a_transaction_stays_on_the_connection(world: World) -> None:
-    """The next user of a pooled connection must not be the last one."""
+    """A pooled connection must not keep the identity of its previous user."""
     org = await world.organization()
     ada, eve = await world.person(org), await world.person()
     await world.insert(Stream(org_id=org, name="ours"), by=ada)

@@ -1,4 +1,4 @@
-"""The app's log holds no secrets, whoever wrote the line and wherever in it they stand."""
+"""The app's log contains no secrets, regardless of the logger and the position in the event."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ import jwt
 import pytest
 import structlog
 
-from services.infra.logging import HIDDEN, configure
+from services.infra.logging import REDACTED, configure
 from services.ingest.keys import new_key
 from services.settings import LogFormat
 
@@ -44,7 +44,7 @@ def test_a_field_whose_name_is_that_of_a_secret_is_hidden(capsys: pytest.Capture
     configure(LogFormat.JSON)
     structlog.get_logger().info("signed in", **{name: "hush", "details": {name: "hush"}})
     [line] = lines(capsys)
-    assert line[name] == HIDDEN
+    assert line[name] == REDACTED
     assert "hush" not in str(line)
 
 

@@ -1,4 +1,4 @@
-"""`check` finds each thing that can be wrong with a project, and says what to do."""
+"""`check` detects each problem of a project and prints a fix."""
 
 import socket
 import threading
@@ -37,8 +37,8 @@ async def findings(
 
 
 def failed(found: dict[str, CheckResult]) -> CheckResult:
-    """The one thing that is wrong, which says what to do."""
-    (bad,) = [finding for finding in found.values() if finding.verdict is CheckStatus.BAD]
+    """Return the single failed check, which has a hint."""
+    (bad,) = [finding for finding in found.values() if finding.status is CheckStatus.BAD]
     assert bad.hint
     return bad
 
@@ -48,15 +48,15 @@ async def test_all_is_well_with_the_local_one_and_a_probe_comes_back(world: Worl
     ada = await world.person(await world.organization())
     account = Account(email=ada.email, password=SecretStr(ada.password))
     found = await findings(backend(world), feed=feed, account=account)
-    assert {finding.verdict for finding in found.values()} == {CheckStatus.GOOD}, found
+    assert {finding.status for finding in found.values()} == {CheckStatus.GOOD}, found
     assert len(found) == 10 - (feed is FeedKind.POSTGRES_CHANGES)
-    assert "and back in" in found["Probe"].message
+    assert "came back in" in found["Probe"].message
     assert "ES256" in found["Token signing"].message
 
 
 async def test_without_somebody_to_sign_in_the_probe_is_skipped_and_said_so(world: World) -> None:
     found = await findings(backend(world))
-    assert found["Probe"].verdict is CheckStatus.SKIPPED
+    assert found["Probe"].status is CheckStatus.SKIPPED
     assert "LIVEWATCH_EMAIL" in found["Probe"].hint
 
 
@@ -67,7 +67,7 @@ async def test_an_address_where_nobody_answers_is_named(world: World) -> None:
         found = await findings(replace(backend(world), api_url=url))
     assert url in failed(found).message
     assert "SUPABASE_URL" in failed(found).hint
-    assert found["Migrations"].verdict is CheckStatus.GOOD
+    assert found["Migrations"].status is CheckStatus.GOOD
 
 
 async def test_a_key_of_another_project_is_refused(world: World) -> None:
@@ -147,13 +147,13 @@ async def test_what_somebody_changed_in_the_database_is_found(
         found = await findings(backend(world))
     assert failed(found).name == name
     assert word in failed(found).message
-    assert not [each for each in (await findings(backend(world))).values() if each.verdict is CheckStatus.BAD]
+    assert not [each for each in (await findings(backend(world))).values() if each.status is CheckStatus.BAD]
 
 
 async def test_a_project_with_the_legacy_secret_has_no_public_keys_and_that_is_well(world: World) -> None:
     with a_project_of_old() as url:
         found = await findings(replace(backend(world), api_url=url))
-    assert found["Token signing"].verdict is CheckStatus.GOOD
+    assert found["Token signing"].status is CheckStatus.GOOD
     assert "HS256" in found["Token signing"].message
 
 
@@ -164,7 +164,7 @@ def test_a_token_of_the_legacy_secret_says_who_somebody_is() -> None:
 
 
 class ProjectOfOld(BaseHTTPRequestHandler):
-    """The Auth routes of a project that signs with a shared secret."""
+    """Auth routes of a project that signs with a shared secret."""
 
     def do_GET(self) -> None:
         body = b'{"keys": []}' if self.path.endswith("jwks.json") else b"{}"
@@ -174,7 +174,7 @@ class ProjectOfOld(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Suppress the log."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The commands beside the app, as somebody types them."""
+"""The commands of main.py, run as processes."""
 
 import asyncio
 import os
@@ -49,21 +49,21 @@ async def test_check_prints_a_line_for_each_thing_and_ends_with_its_verdict(worl
     ada = await world.person(await world.organization())
     code, output = await said(as_person(world, ada), "check")
     assert code == 0, output
-    assert "ok       Probe: A change came through Realtime and back in" in output
-    assert output.endswith("Everything is as it must be.\n")
+    assert "ok       Probe: A probe through Realtime came back in" in output
+    assert output.endswith("All checks passed.\n")
     assert ada.password not in output
 
 
 async def test_check_joins_the_local_one_that_runs_and_fails_with_a_way_out(world: World) -> None:
     code, output = await said({"LIVEWATCH_DATA": str(world.data)}, "check")
     assert code == 0, output
-    assert f"Using the local Supabase that runs at {world.status.api_url}" in output
+    assert f"Using the local Supabase running at {world.status.api_url}" in output
     owner = world.status.database_url.get_secret_value()
     code, output = await said({**project_settings(world.status, world.data), "DATABASE_URL": owner}, "check")
     assert code == 1
     assert "FAILED   Database role" in output
     assert "         -> Set DATABASE_URL to log in as livewatch_app." in output
-    assert "1 of these must be put right." in output
+    assert "1 check failed. Apply the fixes above." in output
 
 
 async def test_migrate_finds_nothing_to_do_and_says_what_it_needs(world: World) -> None:
@@ -73,7 +73,7 @@ async def test_migrate_finds_nothing_to_do_and_says_what_it_needs(world: World) 
     assert "MIGRATE_DATABASE_URL is not set" in output
     owner = world.status.database_url.get_secret_value()
     code, output = await said({**environment, "MIGRATE_DATABASE_URL": owner}, "migrate")
-    assert (code, output) == (0, "Every migration was there already.\n")
+    assert (code, output) == (0, "The database is up to date.\n")
 
 
 async def test_a_synthetic_load_keeps_its_rate_is_labelled_and_leaves_nothing_behind(world: World) -> None:
@@ -90,7 +90,7 @@ async def test_a_synthetic_load_keeps_its_rate_is_labelled_and_leaves_nothing_be
         assert streams == names >= 10
         assert process.stdout is not None
         line = ""
-        while not (match := re.search(r"changes, (\d+) a second", line)):
+        while not (match := re.search(r"changes, (\d+) per second", line)):
             line = (await asyncio.wait_for(process.stdout.readline(), deadline(20))).decode()
         assert 100 < int(match[1]) < 400
         process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""`migrate` brings the database of a project to where the app needs it, once."""
+"""`migrate` brings the database of a project up to date, once."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What has ended and is old is forgotten: as long as the organisation said, in parts, and never what is under way."""
+"""Retention: expired rows are deleted after their organisation's period, in batches, and active runs never."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.errors import PermissionDenied
-from services.operations.retention import Retention, forget_old
+from services.operations.retention import Retention, delete_expired
 from services.people.models import Role
 from services.realtime import RealtimeService
 from tests.speed import deadline
@@ -18,10 +18,10 @@ pytestmark = pytest.mark.integration
 
 
 async def a_run(world: World, org: UUID, *, days: int, status: str = "completed") -> UUID:
-    """A stream with a run of an agent, both of which ended so many days ago; or the stream only began."""
+    """Create a stream with a run of an agent, both of which ended that many days ago or are active."""
     stream, run = uuid4(), uuid4()
     ended = f"now() - interval '{days} days'"
-    # One statement, since the job that forgets may run meanwhile.
+    # One statement, because the deletion may run concurrently.
     await world.sql(
         "with stream as (insert into streams (id, org_id, name, goal_status, finished_at) "
         f"values (%s, %s, 's', %s, {ended})) "
@@ -105,7 +105,7 @@ async def test_it_goes_in_parts(world: World) -> None:
     for _ in range(5):
         await a_run(world, org, days=1000)
     before = (await left(world, org))["agent_executions"]
-    counts = await forget_old(world.database, most=2)
+    counts = await delete_expired(world.database, limit=2)
     assert max(counts.values()) == 2
     assert (await left(world, org))["agent_executions"] >= before - 2
 
@@ -150,5 +150,5 @@ async def gone(world: World, id: UUID) -> bool:
 
 async def forget_everything(world: World) -> None:
     async with asyncio.timeout(deadline(30)):
-        while any((await forget_old(world.database)).values()):
+        while any((await delete_expired(world.database)).values()):
             pass

@@ -1,4 +1,4 @@
-"""What marking touches: the person's own rows of one organisation, and of these what waits."""
+"""Marking as read changes only the user's own unread rows of one organisation."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is kept of a person's preferences, and what becomes of what nobody understands."""
+"""Stored preferences, including unknown and invalid ones."""
 
 from typing import Any
 

@@ -50,8 +50,8 @@ async def brief(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Margins that suit such tokens."""
-    monkeypatch.setattr(sessions_module, "MARGIN", timedelta(seconds=LIFETIME / 2))
-    monkeypatch.setattr(sessions_module, "CHECK_INTERVAL", 0.2)
+    monkeypatch.setattr(sessions_module, "RENEWAL_MARGIN", timedelta(seconds=LIFETIME / 2))
+    monkeypatch.setattr(sessions_module, "CHECK_INTERVAL_SECONDS", 0.2)
     monkeypatch.setattr(supervisor_module, "TOKEN_MARGIN", timedelta(seconds=LIFETIME / 4))
     monkeypatch.setattr(supervisor_module, "MAINTENANCE_INTERVAL_SECONDS", 0.2)
 
@@ -77,7 +77,7 @@ class Rekeyed:
 
 
 async def fresh_session(world: World, person: Person) -> UserSession:
-    return Sessions(world.auth).take(await world.auth.sign_in(person.email, SecretStr(person.password)))
+    return Sessions(world.auth).get_or_create(await world.auth.sign_in(person.email, SecretStr(person.password)))
 
 
 @pytest.mark.usefixtures("hurried")

@@ -1,0 +1,120 @@
+"""Web server of the app: its listening socket, its addresses, and uvicorn with a graceful shutdown."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from services.errors import ConfigurationError
+from services.settings import Settings
+
+SHUTDOWN_TIMEOUT_SECONDS = 3
+SHUTDOWN_NOTICE_SECONDS = 0.2
+"""Time for the final messages to reach the windows, before their sockets are closed."""
+MAX_SOCKET_MESSAGE_BYTES = 2**20
+"""Windows send only short events."""
+MAX_PENDING_CONNECTIONS = 2048
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Open the listening socket before anything else starts; raises ConfigurationError if the port is not available."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # Without an explicit protocol asyncio leaves Nagle's algorithm enabled, which delays responses by 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(MAX_PENDING_CONNECTIONS)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}. Stop the process that uses it, "
+            f"or choose another port: LIVEWATCH_PORT={settings.port + 1} make run"
+        ) from error
+    return listener
+
+
+async def serve_http(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    proxies: list[str],
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], Awaitable[None]],
+) -> None:
+    """Serve an ASGI app until cancelled, then shut down gracefully.
+
+    Args:
+        app: The ASGI app.
+        listener: Socket from `listen`.
+        proxies: Trusted reverse proxies (IPs or CIDRs) for `X-Forwarded-*`.
+        on_ready: Called when the server accepts requests.
+        on_stop: Awaited before the server closes its connections.
+    """
+    config = uvicorn.Config(
+        app,
+        ws="websockets-sansio",
+        ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
+    )
+    server = _Server(config, on_ready, on_stop)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="web server")
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn server with callbacks; leaves signals to main.py, which stops the other services too."""
+
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[], None], on_stop: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._on_stop = on_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._on_stop()
+        await asyncio.sleep(SHUTDOWN_NOTICE_SECONDS)
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def browser_url(settings: Settings, listener: socket.socket) -> str:
+    """Return the URL to open in a browser on this machine."""
+    host = "localhost" if is_loopback(settings.host) or settings.host in ("0.0.0.0", "::") else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}"
+
+
+def local_url(listener: socket.socket) -> str:
+    """Return the URL at which processes on this machine reach the app."""
+    host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = "::1" if listener.family == socket.AF_INET6 else "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a server on that host is reachable from this machine only."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
