@@ -71,6 +71,8 @@ class FakeDatabase:
         self.server = server
         self.checks: list[UUID] = []
         self.snapshots: list[str] = []
+        self.comparisons: list[float] = []
+        """The loop's times at which ids and versions were read."""
         self.readers: list[UUID] = []
         self.on_snapshot: Any = None
         """Called after a snapshot was read and before it is returned."""
@@ -91,6 +93,7 @@ class FakeDatabase:
 
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
         self._refuse(identity)
+        self.comparisons.append(asyncio.get_running_loop().time())
         return {UUID(each["id"]): each["version"] for each in self.records.get(entity.table, [])}
 
     async def probe(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
@@ -124,6 +127,7 @@ class FakeServer:
         self.is_up = True
         self.delivers_probes = True
         self.probe_delay = 0.0
+        self.leave_delay = 0.0
         self.joins: list[float] = []
         self.links: list[FakeLink] = []
         self.sinks: dict[Topic, Sink] = {}
@@ -146,6 +150,7 @@ class FakeServer:
             yield self.links[-1]
         finally:
             self.sinks.pop(topic, None)
+            await asyncio.sleep(self.leave_delay)
 
     def send_probe(self, topic: Topic, nonce: UUID) -> None:
         if self.delivers_probes and topic in self.sinks:

@@ -209,6 +209,35 @@ def test_retry_does_not_wait_for_the_backoff() -> None:
     run(work())
 
 
+def test_a_retry_while_connected_does_not_shorten_a_later_backoff() -> None:
+    async def work() -> None:
+        async with scene() as each:
+            each.subscribe(FakeMember())
+            await settled()
+            each.supervisor.retry()
+            each.server.lose()
+            await asyncio.sleep(0.2)
+            assert each.status is DISCONNECTED
+            await asyncio.sleep(0.1)
+            assert each.status is CONNECTED
+
+    run(work())
+
+
+def test_a_loss_is_reported_before_the_channel_is_left() -> None:
+    async def work() -> None:
+        async with scene() as each:
+            each.server.leave_delay = 5
+            each.subscribe(FakeMember())
+            await settled()
+            each.server.lose()
+            await settled()
+            assert each.status is DISCONNECTED
+            assert len(each.server.links) == 1
+
+    run(work())
+
+
 def test_an_unreachable_server_is_tried_as_soon_as_it_is_reachable() -> None:
     async def work() -> None:
         async with scene() as each:
@@ -248,7 +277,8 @@ def test_a_probe_that_does_not_come_back_ends_the_connection() -> None:
             causes = [status.cause for status in each.statuses if status.status is DISCONNECTED]
             assert causes[0] == f"A probe did not come back within {module.PROBE_TIMEOUT_SECONDS:.0f} s."
             assert each.feed.status.missed_probes == 1
-            assert len(each.feed._probes) <= 1  # the one of the next connection
+            await asyncio.sleep(1)
+            assert len(each.feed._probes) == 1, "only the probe of the next connection is awaited"
 
     run(work())
 
@@ -265,6 +295,7 @@ def test_a_database_that_does_not_answer_a_probe_ends_the_connection_with_its_ca
             each.database.is_down = False
             await asyncio.sleep(10)
             assert each.status is CONNECTED
+            assert each.feed._probes == {}
 
     run(work())
 
@@ -285,7 +316,22 @@ def test_a_change_that_was_missed_is_found_within_a_minute() -> None:
             snapshots = len(each.database.snapshots)
             await asyncio.sleep(130)
             assert len(each.database.snapshots) == snapshots
+            assert [round(time / 60) for time in each.database.comparisons] == [1, 2, 3]
             assert each.feed.meter.connections == 1
+
+    run(work())
+
+
+def test_a_row_that_is_inserted_while_a_reconcile_reads_the_table_stays() -> None:
+    async def work() -> None:
+        async with scene() as each:
+            missed, inserted = uuid4(), uuid4()
+            subscription = each.subscribe(FakeMember())
+            await asyncio.sleep(1)
+            each.database.records["streams"] = [record(missed)]
+            each.database.on_snapshot = lambda: each.feed.change(upsert(inserted, 2))
+            await asyncio.sleep(65)
+            assert {row.id for row in subscription.rows()} == {missed, inserted}
 
     run(work())
 
@@ -326,9 +372,10 @@ def test_a_renewed_token_goes_to_the_channel_without_a_reload() -> None:
             each.subscribe(member)
             await settled()
             member.renew()
-            await asyncio.sleep(module.MAINTENANCE_INTERVAL_SECONDS + 0.1)
+            await asyncio.sleep(3 * module.MAINTENANCE_INTERVAL_SECONDS + 0.1)
             assert each.server.link.tokens[-1] == member.identity.access_token.get_secret_value()
             assert len(each.server.link.tokens) == 2
+            assert each.feed.meter.connections == 1
             assert each.database.snapshots == ["streams"]
 
     run(work(FeedKind.BROADCAST))
