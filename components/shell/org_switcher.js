@@ -1,9 +1,8 @@
-// The organisation of this window. The URL names it on every page, so that a reload, a link and a second
-// window with another organisation each keep their own.
+// The organisation of this window, in the URL of every page, so that reloads, links and other windows keep their own.
 import { computed, nextTick, onMounted, onUnmounted, ref } from "vue";
 
 const YEAR = 365 * 24 * 3600;
-const FITS_ANY = ["/", "/monitoring", "/alerts", "/notifications", "/settings"]; // pages of no organisation's row
+const FITS_ANY = ["/", "/monitoring", "/alerts", "/notifications", "/settings"]; // pages that show no row of one organisation
 
 export default {
   props: { choices: Array, current: String, parameter: String, cookie: String },
@@ -16,7 +15,7 @@ export default {
     const prefix = window.path_prefix ?? "";
     const channel = new BroadcastChannel("livewatch-organisation");
 
-    // The parameter is in every address of this window, whoever sets it.
+    // Keep the parameter in every URL of this window.
     const marked = (address) => {
       const url = new URL(address, location.href);
       if (url.origin === location.origin && !url.searchParams.has(props.parameter)) {
@@ -60,7 +59,7 @@ export default {
     const closeOutside = (event) => {
       if (open.value && !event.target.closest(".lw-switcher")) open.value = false;
     };
-    // A link that is opened in another tab takes the organisation with it; before the browser acts on it.
+    // Add the organisation to links before the browser opens them in another tab.
     const markLink = (event) => {
       const link = event.target.closest?.("a[href]");
       if (link?.getAttribute("href").startsWith("/") && event.button !== 0) link.href = marked(link.href);

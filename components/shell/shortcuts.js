@@ -1,4 +1,4 @@
-// Keys for every page. They are the page's only while nobody types, no modifier is held and no dialog is open.
+// Keyboard shortcuts; ignored while typing, with modifiers and while a dialog is open.
 import { computed, onMounted, onUnmounted, ref } from "vue";
 import { pageLink } from "shared";
 

@@ -1,4 +1,4 @@
-// The window's end of the feed: takes one message per frame and hands each batch to its element.
+// The browser's end of a window: receives one message per frame and passes each batch to its element.
 import { onMounted, onUnmounted, watch } from "vue";
 import { feedLostAt, isClosing, lostAt, onFrame } from "shared";
 
@@ -13,8 +13,8 @@ export default {
       if (lost === null) report();
       else document.body.dataset.live = "disconnected";
     });
-    // `ackId` goes back once this frame is taken, after all that came before: it tells how fast this window drains. Not
-    // once it is painted: browsers slow animation frames and timers of windows that they deem in the background.
+    // Send `ackId` back once this frame and all earlier ones are applied, which measures how fast the window keeps up.
+    // Not once painted: browsers throttle animation frames and timers of background windows.
     function show([batches, status, ackId]) {
       for (const [id, batch] of batches) {
         try {
@@ -40,13 +40,13 @@ export default {
     });
     return {
       leave,
-      // The server goes: nothing is wrong, and this window need not be reloaded.
+      // The server shuts down; this window need not be reloaded.
       announceShutdown: () => (isClosing.value = true),
-      // The address follows what is shown; `page` is what the router goes back to.
+      // Update the URL to the view; the router navigates back to `page`.
       setUrl(path, isNew) {
         history[isNew ? "pushState" : "replaceState"]({ page: path }, "", address(path));
       },
-      // The session's tokens are new; only an HTTP response can put them into the cookie.
+      // The session's tokens were renewed; only an HTTP response can set the cookie.
       async renewCookie() {
         const response = await fetch(address("/session/renew"), { method: "POST" });
         if (response.status === 401) leave("expired");

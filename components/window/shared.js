@@ -1,7 +1,7 @@
-// What the live elements share: the clock, the window's own connection, formats, and the smallest components.
+// Shared by live elements: clock, connection of the window, formats and basic components.
 import { computed, onMounted, onUnmounted, ref, watch } from "vue";
 
-// One timer ticks for everything on the page that tells time, and only while somebody can see it.
+// One timer for all times on the page; runs only while the page is visible.
 const now = ref(Date.now());
 let watchers = 0;
 let timer = null;
@@ -24,14 +24,14 @@ export function useNow() {
   return now;
 }
 
-// When this window lost its server (ms), null while it has it: nobody else can tell.
+// When this window lost its server (ms); null while connected.
 export const lostAt = ref(null);
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
-// When the server lost what it watches (ms), null while that is live.
+// When the server lost its feed (ms); null while connected.
 export const feedLostAt = ref(null);
 
-// The server has said that it goes, and so that it comes back.
+// Whether the server has announced its shutdown.
 export const isClosing = ref(false);
 
 function lose() {
@@ -41,17 +41,17 @@ function find() {
   lostAt.value = null;
   isClosing.value = false;
 }
-// Takes the content of each frame (see frames.py).
+// Receives the content of each frame (see frame_transport.py).
 export const onFrame = { value: null };
 
 function watchSocket() {
   const socket = window.socket;
-  if (!socket) return void setTimeout(watchSocket, 10); // NiceGUI opens it after the elements are mounted
+  if (!socket) return void setTimeout(watchSocket, 10); // NiceGUI opens the socket after mounting the elements
   socket.on("livewatch_frame", (content) => onFrame.value?.(content));
   socket.on("connect", find);
   socket.on("disconnect", lose);
   socket.on("connect_error", lose);
-  if (LOOPBACK.includes(location.hostname)) return; // being off the network does not cut it
+  if (LOOPBACK.includes(location.hostname)) return; // loopback works without a network
   window.addEventListener("offline", lose);
   window.addEventListener("online", () => socket.connected && find());
 }
@@ -62,7 +62,7 @@ export const mayMove = () => !still.matches && !document.hidden;
 
 export const pageLink = (path) => (path.startsWith("/") ? (window.path_prefix ?? "") + path : path);
 
-// In whole tenths that are reached, as the database has a stream's: what is not done never says 100 %.
+// Rounded down to tenths, as in the database, so that only finished work shows 100 %.
 const tenths = (value) => (Math.floor(value * 10 + 1e-6) / 10).toFixed(1);
 export const percent = (value) => (value === 0 || value === 100 ? value : tenths(value ?? 0)) + "%";
 
@@ -75,7 +75,7 @@ export function ago(ms) {
   return `${Math.floor(seconds / 86400)} d ago`;
 }
 
-// `ticks`: whole seconds, for what still runs.
+// `ticks`: whole seconds, for running work.
 export function duration(ms, ticks = false) {
   if (ticks && ms < 60000) return `${Math.max(0, Math.floor(ms / 1000))} s`;
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
@@ -87,7 +87,7 @@ export function duration(ms, ticks = false) {
   return `${Math.floor(seconds / 3600)} h ${two(Math.floor(seconds / 60) % 60)} m`;
 }
 
-// One unit, as a person would say it.
+// The largest unit only.
 export function roughly(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 90) return `${seconds} s`;
@@ -106,7 +106,7 @@ const UNKNOWN = { tone: "neutral", icon: "help_outline", pulse: false };
 export const statusStyleOf = (statusStyles, status) =>
   statusStyles?.[status] ?? { ...UNKNOWN, label: String(status ?? "Unknown") };
 
-// Ticks at round numbers and round times.
+// Axis ticks at round numbers and times.
 const SPANS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000,
 ];
@@ -123,7 +123,7 @@ export const axis = {
   times(from, to, most) {
     const span = (SPANS.find((seconds) => (to - from) / 1000 / seconds <= most) ?? SPANS.at(-1)) * 1000;
     const format = span >= 86400e3 ? day : span >= 60e3 ? minute : clock;
-    const zone = new Date(from).getTimezoneOffset() * 60e3; // round in the reader's zone
+    const zone = new Date(from).getTimezoneOffset() * 60e3; // round in the reader's time zone
     const first = Math.ceil((from - zone) / span) * span + zone;
     const ticks = [];
     for (let ms = first; ms <= to; ms += span) ticks.push({ ms, text: format.format(ms) });
@@ -131,7 +131,7 @@ export const axis = {
   },
 };
 
-// The contract by which tests and tools find a live value.
+// Attributes that identify a live value for tests and tools.
 export const fieldAttributes = (table, id, field) => ({ "data-table": table, "data-id": id, "data-field": field });
 
 export const TimeAgo = {
@@ -145,7 +145,7 @@ export const TimeAgo = {
     <span v-else class="lw-time">–</span>`,
 };
 
-// Ticks from `from` on while there is no final `ms`.
+// Ticks since `from` until `ms` is final.
 export const Elapsed = {
   props: { from: Number, ms: Number, running: Boolean },
   setup(props) {
@@ -160,7 +160,7 @@ export const Elapsed = {
   template: `<span class="lw-number" :data-value="ms">{{ text }}</span>`,
 };
 
-// Rate and time to go, or for how long nothing has moved once that is longer than usual.
+// Rate and time remaining, or the time since the last progress if the run has stalled.
 export const Pace = {
   props: { row: Object, table: String, id: String, unit: { type: String, default: "" } },
   setup(props) {
@@ -207,8 +207,8 @@ export const StatusBadge = {
     </span>`,
 };
 
-// A bar glides over a step that the eye can see. Gliding costs the browser many times what setting does, and under
-// a stream of small steps the steps themselves are the motion.
+// Only visible steps of a bar are animated: an animation costs many times more than a plain update, and frequent small
+// steps look smooth anyway.
 const SMALL_STEP = 1; // percent
 
 export const ProgressBar = {
@@ -217,7 +217,7 @@ export const ProgressBar = {
     const share = computed(() => Math.min(100, Math.max(0, props.value ?? 0)));
     const glides = ref(false);
     watch(share, (to, from) => (glides.value = Math.abs(to - from) >= SMALL_STEP));
-    // Slightly beyond the edge at none, else rounding leaves a sliver.
+    // Slightly beyond the edge at 0, since rounding would leave a sliver.
     return { glides, share, shift: computed(() => `translateX(${(share.value || -1) - 100}%)`) };
   },
   template: `

@@ -1,4 +1,4 @@
-// Progress over time: a line of what was done, the goal, and where the present rate leads.
+// Progress over time: done, goal and projection at the current rate.
 import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
 import { axis, clockTime, exactTime, useNow } from "shared";
 
@@ -28,7 +28,7 @@ export default {
     }
 
     const fit = (pixels) => (width.value = Math.max(200, pixels));
-    const sizes = new ResizeObserver(([entry]) => fit(entry.contentRect.width)); // with the next frame only
+    const sizes = new ResizeObserver(([entry]) => fit(entry.contentRect.width)); // in the next frame only
     onMounted(() => (fit(host.value.clientWidth), sizes.observe(host.value), emit("live")));
     onUnmounted(() => sizes.disconnect());
 
@@ -44,7 +44,7 @@ export default {
       const y = (done) => MARGINS.top + h - (done / top) * h;
       return { all, from, to, top, x, y, goal: all.at(-1)[2], bottom: MARGINS.top + h, right: MARGINS.left + w };
     });
-    // Between two points it stood still, then stepped.
+    // Progress is constant between two points (step interpolation).
     const line = computed(() => {
       const { all, x, y, to } = frame.value;
       let path = `M${x(all[0][0])},${y(all[0][1])}`;

@@ -1,9 +1,9 @@
-// Runs as bars over time, packed into as few lanes as they need; those that run grow with the clock.
+// Runs as bars over time, packed into the fewest lanes; running ones grow with the clock.
 import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
 import { axis, duration, exactTime, statusStyleOf, useNow } from "shared";
 
 const LANE = 22;
-const LEAST = 3; // px, of a run too short to see
+const MIN_WIDTH = 3; // px, minimum width of a bar
 
 export default {
   props: { statusStyles: Object, label: String },
@@ -27,7 +27,7 @@ export default {
     }
 
     const fit = (pixels) => (width.value = Math.max(200, pixels));
-    const sizes = new ResizeObserver(([entry]) => fit(entry.contentRect.width)); // with the next frame only
+    const sizes = new ResizeObserver(([entry]) => fit(entry.contentRect.width)); // in the next frame only
     onMounted(() => (fit(host.value.clientWidth), sizes.observe(host.value), emit("live")));
     onUnmounted(() => sizes.disconnect());
 
@@ -59,7 +59,7 @@ export default {
       const ends = [];
       const bars = runs.value.map((run) => {
         const left = x(run.from);
-        const size = Math.max(LEAST, x(run.to ?? to) - left);
+        const size = Math.max(MIN_WIDTH, x(run.to ?? to) - left);
         let lane = ends.findIndex((end) => end <= left);
         if (lane < 0) lane = ends.length;
         ends[lane] = left + size + 1;

@@ -1,9 +1,9 @@
-// Texts to be copied. With one there are no tabs.
+// Shows texts to copy, in tabs if there are several.
 import { computed, nextTick, ref } from "vue";
 
 const COPIED_FOR = 2000;
 
-// The clipboard is for secure pages only; elsewhere the old way still works.
+// The Clipboard API needs a secure context; execCommand is the fallback elsewhere.
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = Object.assign(document.createElement("textarea"), { value: text, readOnly: true });

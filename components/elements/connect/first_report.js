@@ -1,4 +1,4 @@
-// Waits for a program's first report, and turns green with it.
+// Shows whether a program's first report has arrived.
 import { LiveDot, pageLink, TimeAgo } from "shared";
 
 const WAITING = { tone: "caution", icon: "hourglass_empty", label: "Waiting", pulse: true };

@@ -1,4 +1,4 @@
-// The ingest keys of an organisation, one line each.
+// Lists an organisation's ingest keys.
 import { TimeAgo } from "shared";
 
 export default {

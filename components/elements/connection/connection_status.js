@@ -1,4 +1,4 @@
-// Connection chips. What the server said holds only as long as this window has a server to say it.
+// Connection chips; the server's statuses are valid only while the window is connected.
 import { computed, onMounted, ref, shallowReactive } from "vue";
 import { ago, fieldAttributes, isClosing, LiveDot, statusStyleOf, lostAt, useNow } from "shared";
 

@@ -1,4 +1,4 @@
-// How many wait to be read; invisible at none.
+// Shows the number of unread rows; hidden at 0.
 import { computed, onMounted, reactive } from "vue";
 import { fieldAttributes } from "shared";
 

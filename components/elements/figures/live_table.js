@@ -1,4 +1,4 @@
-// Figures in rows and columns; every value is a text node.
+// A table of figures; renders every value as a text node.
 import { onMounted, shallowRef } from "vue";
 import { fieldAttributes, LiveDot, statusStyleOf } from "shared";
 

@@ -1,10 +1,10 @@
-// Stat cards whose numbers light up when they change.
+// Stat cards whose numbers are highlighted when they change.
 import { computed, onMounted, onUnmounted, ref, shallowReactive, watch } from "vue";
 import { fieldAttributes, mayMove, pageLink } from "shared";
 
 const LIGHT_UP = { duration: 300, easing: "ease-out" };
 
-// The text is the value at once, whenever the browser next paints; the motion only colours it.
+// The text is updated at once; only the highlight is animated.
 const Counter = {
   props: { value: [Number, String] },
   setup(props) {
@@ -21,7 +21,7 @@ const Counter = {
   template: `<span ref="host" class="lw-number">{{ value }}</span>`,
 };
 
-// The last hour, a number a minute; the scale begins at none.
+// One value per minute of the last hour; the scale starts at 0.
 const Sparkline = {
   props: { values: Array, label: String },
   setup(props) {

@@ -1,4 +1,4 @@
-// Everything about one row, beside its list.
+// Details of one row, beside its list.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowRef } from "vue";
 import {
   Elapsed,

@@ -1,8 +1,8 @@
-// Search, chips with counts, selects and sort above a list. Python holds the truth; what is typed here is only ahead of it.
+// Search, facets, selects and sorting of a list. Python owns the state; input here is applied optimistically.
 import { onMounted, reactive, ref } from "vue";
 import { pageLink } from "shared";
 
-const TYPING = 120; // ms
+const TYPING_DELAY_MS = 120; // ms
 
 export default {
   props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String },
@@ -32,7 +32,7 @@ export default {
     function search(event) {
       state.q = event.target.value;
       clearTimeout(typing);
-      typing = setTimeout(() => ((typing = 0), change()), TYPING);
+      typing = setTimeout(() => ((typing = 0), change()), TYPING_DELAY_MS);
     }
     function toggle(facet, value) {
       const chosen = new Set(state.chosen[facet] ?? []);

@@ -1,15 +1,15 @@
-// A list of live rows. Python sends batches; a batch changes the rows it names and re-renders only those.
+// A list of live rows: applies batches from Python and re-renders only the rows that they name.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef, watch } from "vue";
 import { clockTime, feedLostAt, lostAt, mayMove, pageLink } from "shared";
 import { templateOf } from "row_templates";
 
 const TOO_MANY_TO_MOVE = 300;
 const ANSWER_TIME = 5000;
-// A loss of the connection that is shorter greys nothing (ms).
+// Milliseconds before a lost connection dims the list.
 const SHORT_LOSS = 800;
-// Screens of rows that stand ready above and below what is seen, and rows before more are asked for.
+// Screens of rows rendered beyond the viewport, and rows left before more are requested.
 const AHEAD = 80;
-// More pulses than these are restless, and cost the browser more than all else.
+// Pulsing dots beyond this number distract and dominate the rendering cost.
 const RESTFUL = 24;
 const SETTLED = { new: 0, moved: false };
 const MOVE = { duration: 240, easing: "cubic-bezier(0.2, 0, 0, 1)" };
@@ -25,8 +25,8 @@ export default {
     emptyText: String,
     offersConnect: Boolean,
     label: String,
-    pages: Boolean, // more rows come as the reader scrolls
-    selects: Boolean, // a row's link selects it instead
+    pages: Boolean, // requests more rows on scrolling
+    selects: Boolean, // a row's link selects the row instead of navigating
     selected: String,
   },
   emits: ["live", "markRead", "scroll", "select", "settle"],
@@ -68,21 +68,21 @@ export default {
         nextTick(measure);
         return resume();
       }
-      if (order.value === null) return; // a change of what was never shown; the reset will bring it
+      if (order.value === null) return; // before the first reset, which will include this change
       for (const [id, fields] of Object.entries(batch.set ?? {})) {
         if (rows.has(id) || batch.order) merge(id, fields, false);
       }
-      // Rows and the room above them change together, or the browser would scroll to where the rows went.
+      // Update rows and spacer together; otherwise scroll anchoring follows the moved rows.
       if (batch.order) glide(() => (arrange(batch.order), measure())).then(measure);
       if (waiting.size) keepWaiting();
     }
 
-    // Rows glide to their new places and new ones rise into theirs, readable all the way. Web Animations and not Vue's
-    // transitions: these remove leaving elements by animation frames, which a hidden tab does not have.
+    // Moved rows slide and new rows rise into place. Web Animations instead of Vue's transitions, which remove leaving
+    // elements in animation frames, and hidden tabs have none.
     let glidedAt = 0;
     async function glide(change) {
       const before = new Map();
-      const isBusy = performance.now() - glidedAt < 2 * MOVE.duration; // one after the other would be a tangle
+      const isBusy = performance.now() - glidedAt < 2 * MOVE.duration; // overlapping animations would be unreadable
       glidedAt = performance.now();
       if (!isBusy && mayMove() && order.value.length <= TOO_MANY_TO_MOVE && host.value) {
         for (const child of host.value.children) before.set(child, child.getBoundingClientRect());
@@ -104,7 +104,7 @@ export default {
       if (x || y) moves.set(child, child.animate({ transform: [`translate(${x}px, ${y}px)`, "none"] }, MOVE));
     }
 
-    // Rows are equally high, so what is left out above and below has a known height. `line`: one row of the grid.
+    // Rows have equal heights, so the spacers' heights are known. `line`: one row of the grid.
     let reported = { first: 0, reading: false };
 
     function grid() {
@@ -147,8 +147,8 @@ export default {
       if (top < 0) scrollBy({ top: top - 120, behavior: "instant" });
     }
 
-    // A mark waits, shown as pending, until the row comes back as read: through a lost server, which the socket
-    // makes up for, and through a reload, for which the tab's storage keeps it.
+    // A row marked as read is pending until it comes back as read. Pending marks survive a lost server (the socket
+    // resends them) and a reload (sessionStorage).
     function markRead(id) {
       waiting.add(id);
       keepWaiting();
@@ -157,13 +157,13 @@ export default {
       emit("markRead", id);
       setTimeout(function giveUp() {
         if (lostAt.value) return setTimeout(giveUp, ANSWER_TIME);
-        row.pending = false; // for another try if the server said nothing
+        row.pending = false; // allow another attempt if the server does not respond
         waiting.delete(id);
         keepWaiting();
       }, ANSWER_TIME);
     }
 
-    // NiceGUI listens further up for links of ours.
+    // NiceGUI handles links in an ancestor.
     function select(event, id) {
       if (!props.selects || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
       event.preventDefault();
@@ -188,7 +188,7 @@ export default {
     onMounted(() => {
       emit("live");
       if (!props.pages) return;
-      addEventListener("scroll", checkScroll, { passive: true }); // once a frame at most
+      addEventListener("scroll", checkScroll, { passive: true }); // at most once per frame
       resized.observe(root.value);
     });
     onUnmounted(() => (removeEventListener("scroll", checkScroll), resized.disconnect(), clearTimeout(greying)));

@@ -1,5 +1,5 @@
-// One component per entity with a row of its own kind, and one for all others. Each renders from its own reactive `row`,
-// so that a change touches one row only.
+// One component per entity with its own row layout, and a default one. Each renders from its own reactive `row`, so that a
+// change re-renders one row only.
 import { computed } from "vue";
 import {
   Elapsed,
@@ -14,7 +14,7 @@ import {
   TimeAgo,
 } from "shared";
 
-const MAX_STEPS = 10; // that fit beside each other
+const MAX_STEPS = 10; // steps shown side by side
 
 function rowComponent(statusField, template, more = () => ({})) {
   return {
@@ -213,7 +213,7 @@ const compactProgress = (template) =>
     figuresOf(template),
   );
 
-// The template of an entity without one of its own, by the layout that it declares.
+// The default template renders the layout that the entity declares.
 const DefaultRow = rowComponent(
   "status",
   `<div class="lw-line lw-line--default" role="listitem" :data-table="table" :data-id="id">

@@ -1,4 +1,4 @@
-// The realtime inspector. What arrives while it is paused waits; what is kept has an end.
+// The event log: buffers events while paused and keeps at most MAX_EVENTS.
 import { computed, onMounted, ref, shallowRef } from "vue";
 import { clockTime, exactTime } from "shared";
 

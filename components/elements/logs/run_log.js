@@ -1,8 +1,8 @@
-// The log of one run. Who has scrolled up is left where they read; who is at the end follows it.
+// The log of one run: follows the end unless the reader has scrolled up.
 import { nextTick, onMounted, ref, shallowRef } from "vue";
 import { clockTime, exactTime } from "shared";
 
-const MOST = 2000; // lines that a browser keeps
+const MAX_LINES = 2000; // lines kept in the browser
 const TONES = { warning: "caution", error: "critical", critical: "critical" };
 
 export default {
@@ -17,7 +17,7 @@ export default {
       const follows = !older && isAtEnd();
       const before = box.value?.scrollHeight ?? 0;
       if (older) lines.value = [...added, ...lines.value];
-      else lines.value = first ? added : [...lines.value, ...added].slice(-MOST);
+      else lines.value = first ? added : [...lines.value, ...added].slice(-MAX_LINES);
       if (first || older) more.value = hasMore;
       await nextTick();
       if (!box.value) return;

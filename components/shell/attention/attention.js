@@ -1,13 +1,13 @@
-// Toasts, the tab's title and icon, and the tone. What Python calls an arrival is shown once; many become one toast.
+// Toasts, the tab's title and icon, and the tone. Shows each arrival once and groups many into one toast.
 import { computed, onMounted, onUnmounted, reactive, ref, watch } from "vue";
 import { statusStyleOf, pageLink } from "shared";
 import { showInTab } from "tab_title";
 import { allowSound, playTone, ringFor } from "tone";
 
-const GATHER = 300; // ms, in which more may come
-const LIFE = 8; // s, that a toast stays while nobody holds it
-const MOST = 3; // toasts at once
-const TOGETHER = 3; // so many of a kind become one
+const COLLECT_MS = 300; // ms to collect arrivals
+const TOAST_SECONDS = 8; // s until a toast closes, unless pointed at or focused
+const MAX_TOASTS = 3; // toasts at once
+const GROUP_SIZE = 3; // arrivals of one kind that become one toast
 const URGENT = 3;
 const NAMED = 3;
 const NOUNS = { signal_alerts: ["alert", "alerts"], notifications: ["notification", "notifications"] };
@@ -64,7 +64,7 @@ export default {
       if (set.read) withdraw(new Set(set.read.ids));
       if (!set.arrived) return;
       gathered.push(...set.arrived.rows);
-      gathering ||= setTimeout(release, GATHER);
+      gathering ||= setTimeout(release, COLLECT_MS);
     }
 
     function release() {
@@ -79,7 +79,7 @@ export default {
           table,
           rows.filter((row) => row.table === table),
         );
-      while (shown.value.length > MOST) {
+      while (shown.value.length > MAX_TOASTS) {
         const most = (table) => shown.value.filter((toast) => toast.table === table).length;
         unite(shown.value.map((toast) => toast.table).sort((a, b) => most(b) - most(a))[0]);
       }
@@ -88,14 +88,14 @@ export default {
 
     function show(table, rows) {
       const isGrouped = shown.value.some((toast) => toast.table === table && toast.rows.length > 1);
-      for (const row of rows) shown.value.push({ key: ++keys, table, rows: [row], left: LIFE });
-      if (isGrouped || rows.length >= TOGETHER) unite(table);
+      for (const row of rows) shown.value.push({ key: ++keys, table, rows: [row], left: TOAST_SECONDS });
+      if (isGrouped || rows.length >= GROUP_SIZE) unite(table);
     }
 
     function unite(table) {
       const [first, ...others] = shown.value.filter((toast) => toast.table === table);
       first.rows = [...others.reverse().flatMap((toast) => toast.rows), ...first.rows];
-      first.left = LIFE;
+      first.left = TOAST_SECONDS;
       shown.value = shown.value.filter((toast) => !others.includes(toast));
     }
 
@@ -111,7 +111,7 @@ export default {
       said[top >= URGENT ? "alert" : "status"] = text;
     }
 
-    // What was read or deleted, here or in another window, asks no more.
+    // Withdraw the toasts of rows that were read or deleted in any window.
     function withdraw(ids) {
       gathered = gathered.filter((row) => !ids.has(row.id));
       for (const toast of shown.value) toast.rows = toast.rows.filter((row) => !ids.has(row.id));
@@ -123,7 +123,7 @@ export default {
       held = null;
     }
 
-    // An urgent one stays until it is dismissed or read; the others' time runs while somebody can see them.
+    // Urgent toasts stay until dismissed or read; the others' time runs while the page is visible.
     function age() {
       if (document.hidden) return;
       for (const toast of shown.value)

@@ -1,8 +1,8 @@
-// The browser's tab: how much is unread, in its title and as a dot on its icon.
+// The browser's tab: unread count in the title, and a dot on the icon.
 const MOST = 99;
 const SIZE = 64;
 const link = () => document.querySelector('link[rel~="icon"]');
-let plain = null; // the icon as it was served
+let plain = null; // the original icon
 let dotted = null;
 
 export function titleOf(place, count) {
@@ -24,7 +24,7 @@ export function showInTab(place, count) {
 async function draw() {
   const image = new Image();
   image.crossOrigin = "anonymous";
-  // Not `decode`, which waits for a frame. An icon that cannot be read gets a dot all the same.
+  // Not `decode`, which waits for a frame. An icon that fails to load gets a dot, too.
   const read = new Promise((done) => (image.onload = image.onerror = done));
   image.src = plain;
   await read;

@@ -1,7 +1,7 @@
-// A short tone. Browsers let a page sound only after its reader has touched it; of several windows one rings.
+// A short tone, in one window per browser. Browsers allow sound only after a user gesture.
 const RUNG = "lw-rung";
 const MAX_IDS = 50;
-const PAUSE = 3000; // between two tones
+const MIN_PAUSE_MS = 3000; // ms between two tones
 const NOTES = [
   [660, 0],
   [880, 0.12],
@@ -10,11 +10,11 @@ const LENGTH = 0.22;
 let context = null;
 let resting = 0;
 
-// Call it within a gesture; after that the page may sound.
+// Call within a user gesture, which unlocks sound.
 export async function allowSound() {
   context ??= new AudioContext();
   clearTimeout(resting);
-  // Where it is not allowed the promise stays open.
+  // The promise stays pending while sound is not allowed.
   await Promise.race([context.resume(), new Promise((done) => setTimeout(done, 500))]);
   return context.state === "running";
 }
@@ -36,7 +36,7 @@ export async function playTone() {
   resting = setTimeout(() => context.suspend(), 1000);
 }
 
-// Rings for what arrived, unless another window of this browser has.
+// Sound for these rows unless another window of this browser has.
 export async function ringFor(ids) {
   if (!context && !navigator.userActivation?.hasBeenActive) return;
   if (!(await allowSound())) return;
@@ -44,9 +44,9 @@ export async function ringFor(ids) {
     const rung = recall();
     if (ids.every((id) => rung.ids.includes(id))) return;
     keep({ at: Date.now(), ids: [...ids, ...rung.ids].slice(0, MAX_IDS) });
-    if (Date.now() - rung.at > PAUSE) await playTone();
+    if (Date.now() - rung.at > MIN_PAUSE_MS) await playTone();
   };
-  // Locks need a secure address; without them two windows may now and then ring both.
+  // Web Locks need a secure context; without them two windows may both sound.
   await (navigator.locks ? navigator.locks.request(RUNG, ring) : ring());
 }
 
@@ -62,6 +62,6 @@ function keep(rung) {
   try {
     localStorage[RUNG] = JSON.stringify(rung);
   } catch {
-    // A browser that forbids storage rings in every window.
+    // Without storage every window sounds.
   }
 }

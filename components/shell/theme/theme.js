@@ -1,5 +1,5 @@
-// What the browser remembers of the frame: the theme, the density, the collapsed sidebar and the open drawer.
-// They live on <html>, outside of Vue, so that no re-rendering resets them.
+// State of the shell that the browser stores: theme, density, collapsed sidebar and open drawer. Set on <html>, outside Vue,
+// so that re-rendering does not reset it.
 
 const root = document.documentElement;
 const THEMES = ["auto", "light", "dark"];
@@ -21,7 +21,7 @@ function remember(key, value) {
   try {
     localStorage[key] = value;
   } catch {
-    // A browser that forbids storage still gets the setting, until it reloads.
+    // Without storage the setting lasts until the next reload.
   }
 }
 
