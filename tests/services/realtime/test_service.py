@@ -1,4 +1,4 @@
-"""The hub against a real database and Realtime."""
+"""The service against a real database and Realtime."""
 
 import asyncio
 from typing import Any
@@ -68,7 +68,7 @@ async def test_insert_update_and_delete_are_told_with_the_row_before_and_after(
     assert deleted.new is None
 
 
-async def test_any_number_of_leases_on_a_topic_share_one_channel_and_the_last_releases_it(
+async def test_any_number_of_subscriptions_on_a_topic_share_one_channel_and_the_last_releases_it(
     world: World, realtime: RealtimeService
 ) -> None:
     org = await world.organization()
@@ -136,7 +136,7 @@ async def test_alerts_and_notifications_reach_their_recipient_alone(world: World
     assert others.rows() == []
 
 
-async def test_nobody_leases_another_users_topic(world: World, realtime: RealtimeService) -> None:
+async def test_nobody_subscriptions_another_users_topic(world: World, realtime: RealtimeService) -> None:
     org = await world.organization()
     ada, bob = await world.person(org), await world.person(org)
     spy = realtime.subscribe(ALERTS, ada.id, session=bob)
@@ -229,7 +229,7 @@ async def test_a_row_that_fails_validation_is_counted_and_the_rest_goes_on(
     assert "status" in quarantined.reason
 
 
-async def test_when_realtime_restarts_every_lease_catches_up(world: World, realtime: RealtimeService) -> None:
+async def test_when_realtime_restarts_every_subscription_catches_up(world: World, realtime: RealtimeService) -> None:
     org = await world.organization()
     ada = await world.person(org)
     statuses: list[ConnectionStatus] = []

@@ -165,7 +165,7 @@ async def test_before_the_lenders_token_ends_the_channel_goes_over_to_another_me
         leave()
 
 
-async def test_a_revoked_session_takes_its_leases_away(world: World) -> None:
+async def test_a_revoked_session_takes_its_subscriptions_away(world: World) -> None:
     org = await world.organization()
     person = await world.person(org)
     session = await fresh_session(world, person)
