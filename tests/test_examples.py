@@ -158,7 +158,7 @@ async def test_the_app_runs_it_with_a_key_of_its_own_and_its_end_is_told(world: 
 async def test_who_may_make_no_key_can_start_no_scan(world: World, program: Program) -> None:
     operator = await world.person(program.org)
     scan = ExampleScan(world.database, url=program.url)
-    with pytest.raises(PermissionDenied, match="an admin of the organisation can change the role"):
+    with pytest.raises(PermissionDenied, match="An admin of the organisation can change the role"):
         await scan.start(operator.identity, program.org)
     await scan.aclose()
 
