@@ -175,7 +175,6 @@ async def test_when_the_local_supabase_is_killed_the_page_says_so_and_comes_back
         await page.wait_for_selector('body[data-live="connected"]')
         os.kill(LocalSupabaseStatus.read(data).pid, signal.SIGKILL)
         await page.wait_for_selector('body:not([data-live="connected"])')
-        await page.wait_for_selector(".lw-list--stale", state="attached")
         await page.wait_for_selector('body[data-live="connected"]')
         await page.wait_for_selector(".lw-list--stale", state="detached")
         await context.close()
