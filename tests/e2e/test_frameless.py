@@ -9,7 +9,7 @@ from services.entities import Notification, SignalAlert, Stream
 from tests.app_process import AppProcess
 from tests.browser import seen, without_frames
 from tests.e2e.conftest import enter, live
-from tests.world import Person, World
+from tests.world import Person, World, until
 
 pytestmark = pytest.mark.e2e
 OpenFrameless = Callable[[Person, str], Awaitable[Page]]
@@ -63,7 +63,12 @@ async def test_what_arrives_is_told_in_toast_tab_badge_and_inbox(world: World, f
     await page.get_by_role("button", name="Inbox").click()
     line = page.get_by_test_id("inbox").locator('[data-field="target_name"]')
     await expect(line).to_have_text("numpy")
-    assert await seen(line) == ["numpy"]
+
+    async def is_seen() -> bool:
+        return await seen(line) == ["numpy"]
+
+    # A row counts as on screen, and has a text to be seen, from the browser's next look at the layout.
+    await until(is_seen, what="the line is seen")
 
 
 async def test_what_a_person_asks_for_opens(world: World, frameless: OpenFrameless) -> None:
