@@ -3,7 +3,7 @@
 import pytest
 from livewatch.delivery.backoff import Backoff
 
-from tests.sdk.clock import Clock
+from tests.clock import Clock
 
 
 def test_each_delay_is_drawn_between_the_minimum_and_a_ceiling_that_doubles_up_to_the_maximum() -> None:

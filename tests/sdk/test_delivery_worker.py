@@ -18,7 +18,7 @@ from livewatch.delivery.disk_queue import DiskQueue
 from livewatch.delivery.errors import MisconfiguredError
 from livewatch.delivery.operations import Operation, new_idempotency_key
 
-from tests.sdk.clock import Clock
+from tests.clock import Clock
 from tests.speed import deadline, wait_until
 
 URL = "http://livewatch.test"

@@ -16,7 +16,6 @@ from services.errors import AuthUnavailable, SessionExpired
 from tests.virtual_time import run
 
 SOON = timedelta(minutes=1)
-ALWAYS = timedelta(days=1)
 
 
 def tokens(*, session_id: str = "s1", lives: timedelta = timedelta(hours=1), refresh: str = "r0") -> Tokens:

@@ -4,18 +4,12 @@ import pytest
 
 from services.infra import rate_limiter as module
 from services.infra.rate_limiter import Rate, RateLimiter
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

@@ -3,19 +3,12 @@
 import pytest
 
 from services.realtime.meter import MAX_LAGS, Meter
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 def test_the_rate_is_that_of_the_last_minute(clock: Clock) -> None:

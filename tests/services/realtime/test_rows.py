@@ -1,7 +1,6 @@
 """The reducer, without a network."""
 
 import random
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,23 +9,10 @@ from hypothesis import strategies as st
 
 from services.entities import STREAMS, Stream
 from services.realtime.rows import Rows
-from services.realtime.transports.change import Change, Operation
+from services.realtime.transports.change import Change
+from tests.services.realtime.fakes import delete, record, upsert
 
-ORG = uuid4()
 Quarantine = list[tuple[str, str, str]]
-
-
-def record(id: UUID, version: int, **fields: Any) -> dict[str, Any]:
-    return {"id": str(id), "org_id": str(ORG), "version": version, "name": f"v{version}", **fields}
-
-
-def upsert(id: UUID, version: int, **fields: Any) -> Change:
-    row = record(id, version, **fields)
-    return Change(table="streams", operation=Operation.UPDATE, id=id, version=version, record=row)
-
-
-def delete(id: UUID, version: int) -> Change:
-    return Change(table="streams", operation=Operation.DELETE, id=id, version=version, record=None)
 
 
 @pytest.fixture
