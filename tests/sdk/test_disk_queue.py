@@ -144,7 +144,9 @@ def test_an_acknowledgement_removes_what_was_delivered_or_rejected_and_counts_wh
     queue.acknowledge(rejected=[(d, "worse")])
     assert [each.reason for each in queue.rejections()] == ["worse", "bad"], "the newest first"
     assert [each.reason for each in queue.rejections(since=now)] == ["worse"]
-    assert DiskQueue(tmp_path / "s.sqlite", "other").rejections() == []
+    other = DiskQueue(tmp_path / "s.sqlite", "other")
+    assert other.rejections() == []
+    other.close()
     queue.close()
 
 
@@ -205,7 +207,7 @@ def test_a_queue_above_its_size_keeps_the_newest_that_fit(tmp_path: Path) -> Non
 def test_a_locked_file_refuses_an_append_and_is_used_again_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livewatch.delivery.disk_queue.BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr("livewatch.delivery.queue_file.BUSY_TIMEOUT_SECONDS", 0.01)
     file = tmp_path / "s.sqlite"
     queue = DiskQueue(file, "d")
     assert queue.append([operation(body="1")])
@@ -250,7 +252,7 @@ def test_missing_folders_are_made_and_a_closed_queue_holds_no_file_open(tmp_path
     queue = DiskQueue(file, "d")
     assert queue.append([operation()])
     assert queue.file == file
-    connection = queue._connection
+    connection = queue._storage._connection
     assert connection is not None
     queue.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
@@ -267,13 +269,14 @@ def test_a_queue_in_memory_has_no_files_and_survives_a_fork(tmp_path: Path) -> N
     queue.close()
     queue.close()
     assert queue.pending_count() == 0
+    queue.close()
     assert DiskQueue(tmp_path / "s.sqlite", "d").lock_file == tmp_path / "s.sqlite.lock"
 
 
 def test_a_fork_waits_for_other_threads_and_they_for_it(queue: DiskQueue) -> None:
     queue.append([operation()])
     queue.before_fork()
-    assert queue._connection is None, "no connection is carried into the child"
+    assert not queue.is_open, "no connection is carried into the child"
     other = threading.Thread(target=queue.append, args=([operation()],))
     other.start()
     other.join(0.1)

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from livewatch.delivery.client import Client
 from livewatch.delivery.delivery_lock import DeliveryLock
-from livewatch.delivery.delivery_worker import HEARTBEAT_SECONDS, DeliveryWorker
+from livewatch.delivery.delivery_worker import DeliveryWorker
 from livewatch.delivery.disk_queue import DiskQueue
+from livewatch.delivery.heartbeats import INTERVAL_SECONDS
 from livewatch.delivery.operations import Operation
 from livewatch.reporting.pending_updates import MAX_PENDING_UPDATES, PendingUpdates
 from livewatch.settings import Settings
@@ -59,7 +60,7 @@ class Reporter:
         settings: Settings,
         *,
         tick_seconds: float = TICK_SECONDS,
-        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        heartbeat_seconds: float = INTERVAL_SECONDS,
     ) -> None:
         self._secret = settings.key.reveal()
         self._tick_seconds = tick_seconds
