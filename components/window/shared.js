@@ -1,16 +1,33 @@
 // Shared by live elements: clock, connection of the window, formats and basic components.
 import { computed, onMounted, onUnmounted, ref, watch } from "vue";
 
+// The server's time, in epoch milliseconds. The reader's clock may be wrong and may jump, so only the monotonic clock is
+// read, and each frame brings the server's time. A frame's delay makes its sample late: the largest of the samples of the
+// last half minute or more is the best one.
+const SAMPLE_PERIOD = 30000;
+let clockBase = { best: -Infinity, before: -Infinity, since: 0 };
+
+export function setServerTime(ms) {
+  const at = performance.now();
+  if (at - clockBase.since > SAMPLE_PERIOD) clockBase = { best: -Infinity, before: clockBase.best, since: at };
+  clockBase.best = Math.max(clockBase.best, ms - at);
+}
+
+export function serverNow() {
+  const base = Math.max(clockBase.best, clockBase.before);
+  return base === -Infinity ? Date.now() : base + performance.now();
+}
+
 // One timer for all times on the page; runs only while the page is visible.
-const now = ref(Date.now());
+const now = ref(serverNow());
 let watchers = 0;
 let timer = null;
 
 function keepTime() {
   const wanted = watchers > 0 && !document.hidden;
   if (wanted && !timer) {
-    now.value = Date.now();
-    timer = setInterval(() => (now.value = Date.now()), 1000);
+    now.value = serverNow();
+    timer = setInterval(() => (now.value = serverNow()), 1000);
   } else if (!wanted && timer) {
     clearInterval(timer);
     timer = null;
@@ -35,7 +52,7 @@ export const feedLostAt = ref(null);
 export const isClosing = ref(false);
 
 function lose() {
-  lostAt.value ??= Date.now();
+  lostAt.value ??= serverNow();
 }
 function find() {
   lostAt.value = null;
@@ -102,6 +119,12 @@ const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycl
 export const exactTime = (ms) => dateTime.format(ms);
 export const clockTime = (ms) => clock.format(ms);
 
+// The clock time of a moment of today, date and time of any other.
+export function momentOf(ms, nowMs) {
+  const isToday = new Date(ms).toDateString() === new Date(nowMs).toDateString();
+  return isToday ? clockTime(ms) : exactTime(ms);
+}
+
 const UNKNOWN = { tone: "neutral", icon: "help_outline", pulse: false };
 export const statusStyleOf = (statusStyles, status) =>
   statusStyles?.[status] ?? { ...UNKNOWN, label: String(status ?? "Unknown") };
@@ -121,15 +144,29 @@ export const axis = {
     return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, index) => index * step);
   },
   times(from, to, most) {
-    const span = (SPANS.find((seconds) => (to - from) / 1000 / seconds <= most) ?? SPANS.at(-1)) * 1000;
-    const format = span >= 86400e3 ? day : span >= 60e3 ? minute : clock;
-    const zone = new Date(from).getTimezoneOffset() * 60e3; // round in the reader's time zone
-    const first = Math.ceil((from - zone) / span) * span + zone;
-    const ticks = [];
-    for (let ms = first; ms <= to; ms += span) ticks.push({ ms, text: format.format(ms) });
-    return ticks;
+    const span = SPANS.find((seconds) => (to - from) / 1000 / seconds <= most) ?? SPANS.at(-1);
+    const format = span >= 86400 ? day : span >= 60 ? minute : clock;
+    return roundTimes(from, to, span).map((ms) => ({ ms, text: format.format(ms) }));
   },
 };
+
+// The times from `from` to `to` (ms) that are a multiple of `span` seconds by the reader's clock. Days have 23 to 25 hours,
+// so hours and days are counted on the calendar.
+function roundTimes(from, to, span) {
+  const times = [];
+  const start = new Date(from);
+  const days = Math.max(1, span / 86400);
+  const dayNumber = Math.floor((from - start.getTimezoneOffset() * 60e3) / 86400e3);
+  const hours = span / 3600;
+  const step = (index) =>
+    span < 3600
+      ? start.setMinutes(0, 0, 0) + index * span * 1000
+      : hours < 24
+        ? +new Date(start.getFullYear(), start.getMonth(), start.getDate(), index * hours)
+        : +new Date(start.getFullYear(), start.getMonth(), start.getDate() - (dayNumber % days) + index * days);
+  for (let index = 0, ms = step(0); ms <= to; ms = step(++index)) if (ms >= from && ms !== times.at(-1)) times.push(ms);
+  return times;
+}
 
 // Attributes that identify a live value for tests and tools.
 export const fieldAttributes = (table, id, field) => ({ "data-table": table, "data-id": id, "data-field": field });
@@ -167,7 +204,7 @@ export const Pace = {
     const at = (field) => fieldAttributes(props.table, props.id, field);
     const clock = useNow();
     const isUnreachable = computed(() => props.row.unreachable_at != null && clock.value >= props.row.unreachable_at);
-    const since = computed(() => clockTime(props.row.reported_at));
+    const since = computed(() => momentOf(props.row.reported_at, clock.value));
     const silentSince = computed(() => "Nothing was heard of it since " + exactTime(props.row.reported_at));
     const isStalled = computed(() => props.row.stalls_at != null && clock.value >= props.row.stalls_at);
     const rate = computed(() => {

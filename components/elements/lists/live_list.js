@@ -1,6 +1,6 @@
 // A list of live rows: applies batches from Python and re-renders only the rows that they name.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef, watch } from "vue";
-import { clockTime, feedLostAt, lostAt, mayMove, pageLink } from "shared";
+import { feedLostAt, lostAt, mayMove, momentOf, pageLink, useNow } from "shared";
 import { templateOf } from "row_templates";
 
 const TOO_MANY_TO_MOVE = 300;
@@ -36,6 +36,7 @@ export default {
     const order = shallowRef(null); // null until the first batch
     const host = ref(null);
     const staleSince = ref(null);
+    const clock = useNow();
     const facts = shallowReactive({ first: 0, total: 0, waiting: SETTLED, filtered: false });
     const space = shallowReactive({ above: 0, below: 0 });
     const moves = new WeakMap();
@@ -209,7 +210,7 @@ export default {
       apply,
       setStale: (since) => (staleSince.value = since),
       facts,
-      asOf: computed(() => (isStale.value && staleAt.value && order.value ? "as of " + clockTime(staleAt.value) : "")),
+      asOf: computed(() => (isStale.value && staleAt.value && order.value ? "as of " + momentOf(staleAt.value, clock.value) : "")),
       host,
       rowTemplate: template,
       markRead,
