@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 from components.presentation.rows import Fields, present_pace, present_reachability, step_name
 from components.presentation.time import epoch_ms
 from services.entities import AGENTS, SCANS, AcquisitionScan, AgentExecution, Entity, R
+from services.text import visible, visible_name
 
 FieldKind = Literal["text", "time", "duration", "number", "percent", "code"]
 HIDDEN_FIELDS = {"org_id", "version", "status", "ingest_key", "heartbeat_interval", "rate_window", "progress_interval"}
@@ -27,7 +28,7 @@ class DetailField(TypedDict):
 def present_agent_details(row: AgentExecution) -> Fields:
     """Return the details of an agent execution."""
     return {
-        "title": row.agent_name,
+        "title": visible_name(row.agent_name),
         "status": row.status.value,
         "stream_id": str(row.stream_id),
         "running_since": epoch_ms(row.started_at) if row.completed_at is None else None,
@@ -49,7 +50,7 @@ def present_scan_details(row: AcquisitionScan) -> Fields:
     """Return the details of a scan."""
     steps = [step_name(step) for step in row.steps]
     return {
-        "title": row.name,
+        "title": visible_name(row.name),
         "status": row.status.value,
         "stream_id": str(row.stream_id) if row.stream_id else None,
         "running_since": epoch_ms(row.started_at) if row.completed_at is None else None,
@@ -64,7 +65,7 @@ def present_scan_details(row: AcquisitionScan) -> Fields:
         ],
         "texts": _texts(("Error", row.error)),
         "steps": steps,
-        "step": steps.index(row.current_step) if row.current_step in steps else None,
+        "step": next((index for index, step in enumerate(steps) if step == visible(row.current_step or "")), None),
         "last_progress_at": epoch_ms(row.last_progress_at),
         **present_pace(row),
         **present_reachability(row),
@@ -92,7 +93,7 @@ def _model_presenter(entity: Entity[Any]) -> Callable[[Any], Fields]:
     def present(row: Any) -> Fields:
         status = layout.status(row)
         return {
-            "title": layout.title(row),
+            "title": visible_name(layout.title(row)),
             "status": status.value if status else None,
             "stream_id": None,
             "running_since": None,
@@ -121,4 +122,4 @@ def _field(key: str, label: str, kind: FieldKind, value: Any) -> DetailField:
 
 
 def _texts(*labelled: tuple[str, str | None]) -> list[dict[str, str]]:
-    return [{"label": label, "text": text} for label, text in labelled if text]
+    return [{"label": label, "text": visible(text)} for label, text in labelled if text]

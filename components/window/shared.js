@@ -79,9 +79,17 @@ export const mayMove = () => !still.matches && !document.hidden;
 
 export const pageLink = (path) => (path.startsWith("/") ? (window.path_prefix ?? "") + path : path);
 
+// Numbers in the reader's locale, as dates are.
+const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 });
+const whole = new Intl.NumberFormat(undefined, { style: "percent" });
+const tenth = new Intl.NumberFormat(undefined, { style: "percent", minimumFractionDigits: 1 });
+export const number = (value) => (typeof value === "number" ? plain.format(value) : value);
+
 // Rounded down to tenths, as in the database, so that only finished work shows 100 %.
-const tenths = (value) => (Math.floor(value * 10 + 1e-6) / 10).toFixed(1);
-export const percent = (value) => (value === 0 || value === 100 ? value : tenths(value ?? 0)) + "%";
+export function percent(value) {
+  if (value === 0 || value === 100) return whole.format(value / 100);
+  return tenth.format(Math.floor((value ?? 0) * 10 + 1e-6) / 1000);
+}
 
 export function ago(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
@@ -113,7 +121,7 @@ export function roughly(ms) {
   return `${Math.round(seconds / 86400)} d`;
 }
 
-const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 export const exactTime = (ms) => dateTime.format(ms);
@@ -168,8 +176,13 @@ function roundTimes(from, to, span) {
   return times;
 }
 
-// Attributes that identify a live value for tests and tools.
-export const fieldAttributes = (table, id, field) => ({ "data-table": table, "data-id": id, "data-field": field });
+// Attributes that identify a live value for tests and tools. Its direction is its own, and does not reorder its neighbours.
+export const fieldAttributes = (table, id, field) => ({
+  "data-table": table,
+  "data-id": id,
+  "data-field": field,
+  dir: "auto",
+});
 
 export const TimeAgo = {
   props: { at: Number },
@@ -248,18 +261,38 @@ export const StatusBadge = {
 // steps look smooth anyway.
 const SMALL_STEP = 1; // percent
 
+// `value`: 0 to 100; null without a known length, when an active bar only shows that work goes on.
 export const ProgressBar = {
-  props: { value: Number, label: String, tone: String },
+  props: { value: Number, label: String, tone: String, isActive: Boolean },
   setup(props) {
+    const isKnown = computed(() => props.value != null);
     const share = computed(() => Math.min(100, Math.max(0, props.value ?? 0)));
     const glides = ref(false);
     watch(share, (to, from) => (glides.value = Math.abs(to - from) >= SMALL_STEP));
     // Slightly beyond the edge at 0, since rounding would leave a sliver.
-    return { glides, share, shift: computed(() => `translateX(${(share.value || -1) - 100}%)`) };
+    const shift = computed(() => (isKnown.value ? `translateX(${(share.value || -1) - 100}%)` : undefined));
+    return { glides, isKnown, share, shift };
   },
   template: `
-    <div class="lw-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" :aria-valuenow="share"
+    <div class="lw-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" :aria-valuenow="isKnown ? share : undefined"
          :aria-label="label" :data-tone="tone">
-      <div class="lw-bar__fill" :class="{ 'lw-bar__fill--glides': glides }" :style="{ transform: shift }"></div>
+      <div class="lw-bar__fill" :class="{ 'lw-bar__fill--glides': glides, 'lw-bar__fill--unknown': !isKnown && isActive }" :style="{ transform: shift }"></div>
     </div>`,
+};
+
+// A name in one line. Its end tells it from its like, so it is cut before the end.
+const END = 10;
+const graphemes = new Intl.Segmenter();
+
+export const ClippedName = {
+  props: { text: String },
+  setup(props) {
+    const parts = computed(() => {
+      const letters = [...graphemes.segment(props.text ?? "")].map((each) => each.segment);
+      const at = letters.length > 2 * END ? letters.length - END : letters.length;
+      return [letters.slice(0, at).join(""), letters.slice(at).join("")];
+    });
+    return { parts };
+  },
+  template: `<span class="lw-name"><span class="lw-name__start">{{ parts[0] }}</span><span v-if="parts[1]" class="lw-name__end">{{ parts[1] }}</span></span>`,
 };

@@ -4,6 +4,7 @@ import {
   Elapsed,
   fieldAttributes,
   LiveDot,
+  number,
   statusStyleOf,
   Pace,
   pageLink,
@@ -42,6 +43,7 @@ export default {
       exactTime,
       head,
       isGone,
+      number,
       pageLink,
       percent,
       row,
@@ -88,7 +90,7 @@ export default {
               <template v-else-if="field.kind === 'time'"><time-ago :at="field.value" /> <span class="lw-muted lw-number">{{ exactTime(field.value) }}</span></template>
               <span v-else-if="field.kind === 'duration'" class="lw-number">{{ duration(field.value) }}</span>
               <span v-else-if="field.kind === 'code'" class="lw-code">{{ field.value }}</span>
-              <span v-else class="lw-number">{{ field.value }}</span></dd></template>
+              <span v-else class="lw-number">{{ number(field.value) }}</span></dd></template>
           <template v-if="row.stream_id"><dt>Stream</dt><dd><a :href="pageLink('/streams/' + row.stream_id)">Open its stream</a></dd></template>
         </dl>
         <section v-for="each in row.texts" :key="each.label" class="lw-details__text" :data-tone="each.label === 'Error' ? 'critical' : undefined">

@@ -1,6 +1,6 @@
 // Search, facets, selects and sorting of a list. Python owns the state; input here is applied optimistically.
 import { onMounted, reactive, ref } from "vue";
-import { pageLink } from "shared";
+import { number, pageLink } from "shared";
 
 const TYPING_DELAY_MS = 120; // ms
 
@@ -63,6 +63,7 @@ export default {
       input,
       isFiltered,
       isOn,
+      number,
       options,
       pageLink,
       search,
@@ -87,8 +88,8 @@ export default {
       <span class="lw-controls__end">
         <span v-if="summary.shown !== null" class="lw-controls__summary lw-number" role="status" data-testid="summary"
               :data-shown="summary.shown" :data-total="summary.total">
-          <template v-if="isFiltered()">{{ summary.shown }} of {{ summary.total }}</template>
-          <template v-else>{{ summary.total }} {{ summary.total === 1 ? noun.replace(/s$/, '') : noun }}</template></span>
+          <template v-if="isFiltered()">{{ number(summary.shown) }} of {{ number(summary.total) }}</template>
+          <template v-else>{{ number(summary.total) }} {{ summary.total === 1 ? noun.replace(/s$/, '') : noun }}</template></span>
         <button v-if="isFiltered()" type="button" class="lw-text-button" data-testid="clear" @click="clear">Clear</button>
         <select v-if="sorts.length > 1" class="lw-select" aria-label="Sort" data-testid="sort" v-model="state.sort" @change="change">
           <option v-for="sort in sorts" :key="sort.value" :value="sort.value">{{ sort.label }}</option>
@@ -101,7 +102,7 @@ export default {
                 :data-facet="facet.name" :data-option="option.value" :aria-pressed="isOn(facet.name, option.value)"
                 @click="toggle(facet.name, option.value)">
           <i v-if="option.icon" class="lw-icon notranslate" aria-hidden="true">{{ option.icon }}</i>{{ option.label }}
-          <span class="lw-number lw-filter__count">{{ counts[facet.name + ':' + option.value] ?? '' }}</span>
+          <span class="lw-number lw-filter__count">{{ number(counts[facet.name + ':' + option.value]) }}</span>
         </button>
       </div>
     </div>`,

@@ -210,7 +210,9 @@ export default {
       apply,
       setStale: (since) => (staleSince.value = since),
       facts,
-      asOf: computed(() => (isStale.value && staleAt.value && order.value ? "as of " + momentOf(staleAt.value, clock.value) : "")),
+      asOf: computed(() =>
+        isStale.value && staleAt.value && order.value ? "as of " + momentOf(staleAt.value, clock.value) : "",
+      ),
       host,
       rowTemplate: template,
       markRead,

@@ -2,9 +2,11 @@
 // change re-renders one row only.
 import { computed } from "vue";
 import {
+  ClippedName,
   Elapsed,
   fieldAttributes,
   LiveDot,
+  number,
   statusStyleOf,
   Pace,
   pageLink,
@@ -18,7 +20,7 @@ const MAX_STEPS = 10; // steps shown side by side
 
 function rowComponent(statusField, template, more = () => ({})) {
   return {
-    components: { Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
+    components: { ClippedName, Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
     props: { id: String, row: Object, table: String, tab: String, statusStyles: Object },
     emits: ["markRead", "select"],
     setup(props) {
@@ -26,6 +28,7 @@ function rowComponent(statusField, template, more = () => ({})) {
       return {
         at,
         statusStyle: computed(() => statusStyleOf(props.statusStyles, props.row[statusField])),
+        number,
         pageLink,
         percent,
         ...more(props),
@@ -40,19 +43,25 @@ const StreamCard = rowComponent(
   `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
     <div class="lw-card__head">
       <live-dot :status-style="statusStyle" />
-      <a class="lw-card__name lw-card__link" :href="pageLink('/streams/' + id)" :title="row.name" v-bind="at('name')">{{ row.name }}</a>
+      <a class="lw-card__name lw-card__link" :href="pageLink('/streams/' + id)" :title="row.name" v-bind="at('name')"><clipped-name :text="row.name" /></a>
       <status-badge :status-style="statusStyle" :value="row.goal_status" v-bind="at('goal_status')" />
     </div>
     <div class="lw-card__figures lw-number">
-      <span class="lw-card__percent" :data-value="row.percentage" v-bind="at('percentage')">{{ percent(row.percentage) }}</span>
-      <span><b v-bind="at('completed')">{{ row.completed }}</b> / <span v-bind="at('total')">{{ row.total }}</span></span>
+      <template v-if="row.percentage != null">
+        <span class="lw-card__percent" :data-value="row.percentage" v-bind="at('percentage')">{{ percent(row.percentage) }}</span>
+        <span><b :data-value="row.completed" v-bind="at('completed')">{{ number(row.completed) }}</b> / <span :data-value="row.total" v-bind="at('total')">{{ number(row.total) }}</span></span>
+      </template>
+      <template v-else>
+        <span class="lw-card__percent"><span :data-value="row.completed" v-bind="at('completed')">{{ number(row.completed) }}</span> <small>done</small></span>
+        <elapsed v-if="row.started_at" :from="row.started_at" :ms="row.duration_ms" :running="statusStyle.pulse" v-bind="at('duration_ms')" />
+      </template>
     </div>
-    <progress-bar :value="row.percentage" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
+    <progress-bar :value="row.percentage" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
       <pace v-else :row="row" :table="table" :id="id" />
       <span class="lw-clip" v-bind="at('stream_type')">{{ row.stream_type }}</span>
-      <span v-if="row.quality_target" class="lw-clip">Quality <b v-bind="at('quality_target')">{{ row.quality_target }}</b></span>
+      <span v-if="row.quality_target" class="lw-clip">Quality target <b v-bind="at('quality_target')">{{ row.quality_target }}</b></span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
   </div>`,
@@ -63,12 +72,12 @@ const ScanCard = rowComponent(
   `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
     <div class="lw-card__head">
       <live-dot :status-style="statusStyle" />
-      <a class="lw-card__name lw-card__link" :href="pageLink('/monitoring/scans?selected=' + id)" :title="row.name" v-bind="at('name')" @click="$emit('select', $event, id)">{{ row.name }}</a>
+      <a class="lw-card__name lw-card__link" :href="pageLink('/monitoring/scans?selected=' + id)" :title="row.name" v-bind="at('name')" @click="$emit('select', $event, id)"><clipped-name :text="row.name" /></a>
       <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
     </div>
     <div class="lw-card__figures lw-number">
       <span class="lw-card__percent" :data-value="row.progress_percentage" v-bind="at('progress_percentage')">{{ percent(row.progress_percentage) }}</span>
-      <span><b v-bind="at('targets_analyzed')">{{ row.targets_analyzed }}</b> of <span v-bind="at('targets_identified')">{{ row.targets_identified }}</span> analyzed</span>
+      <span><b :data-value="row.targets_analyzed" v-bind="at('targets_analyzed')">{{ number(row.targets_analyzed) }}</b> of <span :data-value="row.targets_identified" v-bind="at('targets_identified')">{{ number(row.targets_identified) }}</span> analyzed</span>
     </div>
     <progress-bar :value="row.progress_percentage" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <ol v-if="row.steps.length <= MAX_STEPS" class="lw-steps" :data-tone="statusStyle.tone">
@@ -104,7 +113,7 @@ const AgentRow = rowComponent(
   `<div class="lw-line lw-line--agent" role="listitem" :data-table="table" :data-id="id">
     <live-dot :status-style="statusStyle" />
     <div class="lw-line__main">
-      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink('/monitoring/agents?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)">{{ row.agent_name }}</a>
+      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink('/monitoring/agents?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)"><clipped-name :text="row.agent_name" /></a>
       <span v-if="row.summary" class="lw-line__note lw-clip" :class="{ 'lw-critical': row.status === 'failed' }" :title="row.summary">{{ row.summary }}</span>
       <pace v-if="row.unreachable_at" :row="row" :table="table" :id="id" />
     </div>
@@ -189,11 +198,11 @@ const fullProgress = (template) =>
     <div class="lw-progress__head">
       <span class="lw-progress__label lw-clip" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
       <status-badge :status-style="statusStyle" :value="part.status" v-bind="at(names.status)" />
-      <span class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
+      <span v-if="part.share != null" class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
     </div>
-    <progress-bar :value="part.share" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
+    <progress-bar :value="part.share" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <div class="lw-progress__foot">
-      <span class="lw-number"><b v-bind="at(names.done)">{{ part.done }}</b> / <span v-bind="at(names.all)">{{ part.all }}</span></span>
+      <span class="lw-number"><b :data-value="part.done" v-bind="at(names.done)">{{ number(part.done) }}</b><template v-if="part.share != null"> / <span :data-value="part.all" v-bind="at(names.all)">{{ number(part.all) }}</span></template><template v-else> done</template></span>
       <span v-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
@@ -207,8 +216,9 @@ const compactProgress = (template) =>
     `<div class="lw-progress lw-progress--compact" role="listitem" :data-table="table" :data-id="id">
     <live-dot :status-style="statusStyle" /><span class="lw-sr-only" :data-value="part.status" v-bind="at(names.status)">{{ statusStyle.label }}</span>
     <span class="lw-progress__label lw-clip" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
-    <progress-bar :value="part.share" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
-    <span class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
+    <progress-bar :value="part.share" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
+    <span v-if="part.share != null" class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
+    <span v-else class="lw-progress__percent lw-number" :data-value="part.done" v-bind="at(names.done)">{{ number(part.done) }}</span>
   </div>`,
     figuresOf(template),
   );

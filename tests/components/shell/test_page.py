@@ -31,7 +31,7 @@ async def test_who_wants_no_motion_gets_the_new_number_at_once(open_page: Open) 
         await Vue.nextTick();
         return document.querySelector('[data-id="active"][data-field="value"]').textContent;
     }""")
-    assert shown == "1000"
+    assert shown == "1,000"
 
 
 async def test_a_chip_tells_status_cause_and_the_next_try(open_page: Open) -> None:
