@@ -1,14 +1,36 @@
 """Presentation of a row as the fields of a `Details` element."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, TypedDict
 
-from components.presentation.rows import Fields, present_pace, present_reachability, step_name
+from components.presentation.rows import (
+    Fields,
+    present_alert,
+    present_pace,
+    present_reachability,
+    quality_target,
+    safe_url,
+    step_name,
+)
 from components.presentation.time import epoch_ms
-from services.entities import AGENTS, SCANS, AcquisitionScan, AgentExecution, Entity, R
+from services.entities import (
+    AGENTS,
+    ALERTS,
+    NOTIFICATIONS,
+    SCANS,
+    STREAMS,
+    AcquisitionScan,
+    AgentExecution,
+    Entity,
+    Notification,
+    R,
+    SignalAlert,
+    Stream,
+)
 from services.text import visible, visible_name
 
 FieldKind = Literal["text", "time", "duration", "number", "percent", "code"]
@@ -72,9 +94,66 @@ def present_scan_details(row: AcquisitionScan) -> Fields:
     }
 
 
+def present_stream_details(row: Stream) -> Fields:
+    """Return the details of a stream, beyond what its card shows."""
+    return {
+        "title": visible_name(row.name),
+        "status": row.goal_status.value,
+        "fields": [
+            _field("slug", "Slug", "code", row.slug),
+            _field("stream_type", "Type", "text", visible(row.stream_type)),
+            _field("quality_target", "Quality target", "text", quality_target(row.target_metrics)),
+            _field("created_at", "Created", "time", epoch_ms(row.created_at)),
+            _field("last_progress_at", "Last progress", "time", epoch_ms(row.last_progress_at)),
+            _field("heartbeat_at", "Last report", "time", epoch_ms(row.heartbeat_at)),
+            _field("finished_at", "Ended", "time", epoch_ms(row.finished_at)),
+            _field("id", "Stream", "code", str(row.id)),
+        ],
+        "texts": _texts(("Error", row.error), ("Description", row.description)),
+        "metadata": _metadata(row.details),
+    }
+
+
+def present_alert_details(row: SignalAlert) -> Fields:
+    """Return the details of an alert."""
+    alert = present_alert(row)
+    return {
+        "title": alert["target_name"],
+        "status": alert["priority"],
+        "stream_id": alert["stream_id"],
+        "fields": [
+            _field("signal_type", "Signal", "text", alert["signal_type"]),
+            _field("signal_strength", "Strength", "number", row.signal_strength),
+            _field("company_name", "Company", "text", alert["company_name"]),
+            _field("state", "State", "text", row.status.style.label),
+            _field("detected_at", "Detected", "time", alert["detected_at"]),
+            _field("read_at", "Read", "time", epoch_ms(row.read_at)),
+            _field("id", "Alert", "code", str(row.id)),
+        ],
+        "metadata": _metadata(row.details),
+    }
+
+
+def present_notification_details(row: Notification) -> Fields:
+    """Return the details of a notification."""
+    return {
+        "title": visible_name(row.title),
+        "status": row.type.value,
+        "link": safe_url(row.action_url),
+        "fields": [
+            _field("created_at", "Sent", "time", epoch_ms(row.created_at)),
+            _field("read_at", "Read", "time", epoch_ms(row.read_at)),
+        ],
+        "texts": _texts(("Message", row.message)),
+    }
+
+
 DETAIL_PRESENTERS: Mapping[str, Callable[[Any], Fields]] = {
     AGENTS.table: present_agent_details,
     SCANS.table: present_scan_details,
+    STREAMS.table: present_stream_details,
+    ALERTS.table: present_alert_details,
+    NOTIFICATIONS.table: present_notification_details,
 }
 """Presenters by table, for entities with custom details."""
 
@@ -119,6 +198,17 @@ def _field_of(name: str, value: Any) -> DetailField:
 
 def _field(key: str, label: str, kind: FieldKind, value: Any) -> DetailField:
     return DetailField(key=key, label=label, kind=kind, value=value)
+
+
+def _metadata(details: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return reported metadata as labels and texts; structured values in JSON."""
+    return [
+        {
+            "label": visible_name(name),
+            "text": visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)),
+        }
+        for name, value in details.items()
+    ]
 
 
 def _texts(*labelled: tuple[str, str | None]) -> list[dict[str, str]]:

@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 
 from nicegui import ui
 from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
 
 from components.elements.connection.connection_status import ConnectionStatus
 from components.elements.figures.count_badge import CountBadge
 from components.presentation.text import icon, text
 from components.shell.attention.attention import Attention
 from components.shell.shortcuts import Shortcut, Shortcuts
+from services.text import visible_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,8 @@ class Frame:
     bell: Element
     attention: Attention
     shortcuts: Shortcuts
+    name_page: Callable[[str], None]
+    """Shows the name of what the page shows; each navigation clears it."""
 
 
 @contextmanager
@@ -79,6 +83,12 @@ def shell(
     """
     badges: list[CountBadge] = []
     links: dict[str, ui.link] = {}
+
+    def name_page(name: str) -> None:
+        named.text = name
+        named.set_visibility(bool(name))
+        attention.set_place(name or crumb.text)
+
     with Element("div").classes("lw-shell"):
         ui.link("Skip to the content", "#content").classes("lw-skip")
         with Element("aside").classes("lw-sidebar"):
@@ -98,8 +108,9 @@ def shell(
                 if switcher:
                     switcher()
                 else:
-                    text("span", org_name).classes("lw-crumbs__org lw-clip")
+                    text("span", visible_name(org_name)).classes("lw-crumbs__org lw-clip").props("dir=auto")
                 crumb = text("span", "").classes("lw-crumbs__page lw-clip")
+                named = text("span", "").classes("lw-crumbs__page lw-clip").props("dir=auto")
             connection = ConnectionStatus()
             bell = _bell(badges)
             _icon_button("contrast", "Theme: system, light or dark", "cycle-theme")
@@ -108,7 +119,7 @@ def shell(
         attention = Attention()
         # No main landmark, because Quasar's page around it already is one.
         with Element("div").classes("lw-main").props("id=content tabindex=-1"):
-            yield Frame(connection, badges, bell, attention, shortcuts)
+            yield Frame(connection, badges, bell, attention, shortcuts, name_page)
 
     def follow(path: str) -> None:
         current = _place_of(path, links)
@@ -119,17 +130,20 @@ def shell(
                 link.props.pop("aria-current", None)
         label = next((place.label for place in navigation if place.path == current), "")
         crumb.text = label
-        attention.set_place(label)
+        name_page("")
 
     router = ui.context.client.sub_pages_router
     follow(router.current_path)
     router.on_path_changed(follow)
 
 
-def page_head(title: str) -> Element:
-    """Build the head of a page; elements built `with` it are aligned right."""
-    with Element("div").classes("lw-head"):
-        text("h1", title)
+def page_head(title: str | TextElement) -> Element:
+    """Build the head of a page, with a title or an element that moves there; elements built `with` it go right."""
+    with Element("div").classes("lw-head") as head:
+        if isinstance(title, TextElement):
+            title.move(head)
+        else:
+            text("h1", title)
         return Element("div").classes("lw-head__actions")
 
 
@@ -184,8 +198,8 @@ def _user_menu(user_name: str, org_name: str, sign_out: str, shortcuts: Shortcut
         text("span", _initials(user_name)).props("aria-hidden=true")
         with ui.menu().props('anchor="bottom right" self="top right" :offset="[0, 6]"').classes("lw-menu"):
             with Element("div").classes("lw-menu__who"):
-                text("strong", user_name).classes("lw-clip")
-                text("span", org_name).classes("lw-muted lw-clip")
+                text("strong", visible_name(user_name)).classes("lw-clip").props("dir=auto")
+                text("span", visible_name(org_name)).classes("lw-muted lw-clip").props("dir=auto")
             with Element("button").classes("lw-menu__item").props("type=button") as keys:
                 keys.on("click", js_handler=shortcuts.opener)
                 icon("keyboard")

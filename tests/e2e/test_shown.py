@@ -37,7 +37,7 @@ async def test_work_of_unknown_length_has_no_percentage(world: World, window: Si
     card = page.locator(f'.lw-card[data-id="{stream.id}"]')
     await expect(live(page, "streams", stream.id, "completed")).to_have_text("27")
     await expect(card).to_contain_text("done")
-    await expect(live(page, "streams", stream.id, "duration_ms")).to_have_text("1 s", timeout=30000)
+    await expect(live(page, "streams", stream.id, "duration_ms")).to_have_text("1 s")
     await expect(card.get_by_role("progressbar")).not_to_have_attribute("aria-valuenow", "0")
     await world.sql(
         "update streams set goal_status = 'completed', finished_at = created_at + interval '12 s' where id = %s",
@@ -83,6 +83,6 @@ async def test_a_long_name_keeps_the_end_that_tells_it_from_its_like(world: Worl
     await expect(title).to_have_text(name)
     end = title.locator(".lw-name__end")
     await expect(end).to_have_text("v 17:54:01")
-    edges = "(element) => [element.getBoundingClientRect().right, element.closest('.lw-card').getBoundingClientRect().right]"
+    edges = "(element) => [element, element.closest('.lw-card')].map((each) => each.getBoundingClientRect().right)"
     right, card_right = await end.evaluate(edges)
     assert right < card_right

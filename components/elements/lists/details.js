@@ -18,7 +18,13 @@ import {
 
 export default {
   components: { Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
-  props: { table: String, statusStyles: Object, noun: String, goneText: String },
+  props: {
+    table: String,
+    statusStyles: Object,
+    noun: String,
+    goneText: String,
+    isInline: Boolean, // part of a page, which has a heading of its own
+  },
   emits: ["live", "close"],
   setup(props, { emit }) {
     const row = shallowRef(null);
@@ -31,12 +37,13 @@ export default {
     };
     onMounted(() => {
       emit("live");
+      if (props.isInline) return;
       document.addEventListener("keydown", onKey);
       nextTick(() => head.value?.focus({ preventScroll: true }));
     });
     onUnmounted(() => {
       document.removeEventListener("keydown", onKey);
-      if (before?.isConnected) before.focus({ preventScroll: true });
+      if (!props.isInline && before?.isConnected) before.focus({ preventScroll: true });
     });
     return {
       duration,
@@ -62,7 +69,7 @@ export default {
   },
   template: `
     <div class="lw-details" :aria-label="'Details of the ' + noun">
-      <div class="lw-details__head" ref="head" tabindex="-1">
+      <div v-if="!isInline" class="lw-details__head" ref="head" tabindex="-1">
         <template v-if="row">
           <live-dot :status-style="statusStyle" /><h2 class="lw-details__title" v-bind="at('title')">{{ row.title }}</h2>
           <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
@@ -77,7 +84,7 @@ export default {
           <div class="lw-details__figures lw-number"><b>{{ percent(row.percentage) }}</b><pace :row="row" :table="table + '-details'" id="row" unit=" %" /></div>
           <progress-bar :value="row.percentage" :label="'Progress of ' + row.title" :tone="statusStyle.tone" />
         </div>
-        <ol v-if="row.steps.length" class="lw-details__steps">
+        <ol v-if="row.steps?.length" class="lw-details__steps">
           <li v-for="(step, index) in row.steps" :key="index" :data-state="stateOf(index)" :aria-current="stateOf(index) === 'current' ? 'step' : undefined">
             <i v-if="stateOf(index) === 'done'" class="lw-icon notranslate" aria-hidden="true">check</i>
             <live-dot v-else-if="stateOf(index) === 'current'" :status-style="statusStyle" /><span v-else class="lw-steps__open" aria-hidden="true"></span>{{ step }}</li>
@@ -92,9 +99,13 @@ export default {
               <span v-else-if="field.kind === 'code'" class="lw-code">{{ field.value }}</span>
               <span v-else class="lw-number">{{ number(field.value) }}</span></dd></template>
           <template v-if="row.stream_id"><dt>Stream</dt><dd><a :href="pageLink('/streams/' + row.stream_id)">Open its stream</a></dd></template>
+          <template v-if="row.link"><dt>Link</dt><dd><a :href="pageLink(row.link)" :target="row.link.startsWith('/') ? undefined : '_blank'" rel="noopener noreferrer" v-bind="at('link')">{{ row.link }}</a></dd></template>
         </dl>
         <section v-for="each in row.texts" :key="each.label" class="lw-details__text" :data-tone="each.label === 'Error' ? 'critical' : undefined">
-          <h3>{{ each.label }}</h3><pre tabindex="0" :aria-label="each.label">{{ each.text }}</pre></section>
+          <h3>{{ each.label }}</h3><pre tabindex="0" dir="auto" :aria-label="each.label">{{ each.text }}</pre></section>
+        <section v-if="row.metadata?.length" class="lw-details__text" aria-label="Metadata" v-bind="at('metadata')">
+          <h3>Metadata</h3>
+          <dl class="lw-details__facts"><template v-for="each in row.metadata" :key="each.label"><dt dir="auto">{{ each.label }}</dt><dd class="lw-details__value" dir="auto">{{ each.text }}</dd></template></dl></section>
       </template>
     </div>`,
 };

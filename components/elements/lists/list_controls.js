@@ -5,8 +5,8 @@ import { number, pageLink } from "shared";
 const TYPING_DELAY_MS = 120; // ms
 
 export default {
-  props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String },
-  emits: ["live", "change"],
+  props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String, offersMarkAll: Boolean },
+  emits: ["live", "change", "markAll"],
   setup(props, { emit }) {
     const state = reactive({ q: "", sort: "", chosen: {}, ...props.state });
     const counts = reactive({});
@@ -91,6 +91,8 @@ export default {
           <template v-if="isFiltered()">{{ number(summary.shown) }} of {{ number(summary.total) }}</template>
           <template v-else>{{ number(summary.total) }} {{ summary.total === 1 ? noun.replace(/s$/, '') : noun }}</template></span>
         <button v-if="isFiltered()" type="button" class="lw-text-button" data-testid="clear" @click="clear">Clear</button>
+        <button v-if="offersMarkAll" type="button" class="lw-text-button" data-testid="mark-all" :disabled="!counts['show:unread']" @click="$emit('markAll')">
+          {{ isFiltered() && counts['show:unread'] ? 'Mark ' + number(counts['show:unread']) + ' as read' : 'Mark all as read' }}</button>
         <select v-if="sorts.length > 1" class="lw-select" aria-label="Sort" data-testid="sort" v-model="state.sort" @change="change">
           <option v-for="sort in sorts" :key="sort.value" :value="sort.value">{{ sort.label }}</option>
         </select>

@@ -18,7 +18,7 @@ export default {
   props: {
     template: String,
     table: String,
-    tab: String,
+    path: String,
     statusStyles: Object,
     skeletons: Number,
     emptyIcon: String,
@@ -29,7 +29,7 @@ export default {
     selects: Boolean, // a row's link selects the row instead of navigating
     selected: String,
   },
-  emits: ["live", "markRead", "scroll", "select", "settle"],
+  emits: ["live", "markRead", "markUnread", "scroll", "select", "settle"],
   setup(props, { emit }) {
     const template = templateOf(props.template);
     const rows = new Map();
@@ -240,8 +240,8 @@ export default {
       </div>
       <div v-if="space.above" class="lw-list__space" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="[rowTemplate.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label">
-        <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :tab="tab"
-                   :status-styles="statusStyles" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @select="select" />
+        <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :path="path"
+                   :status-styles="statusStyles" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
       </div>
       <div v-if="space.below" class="lw-list__space" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,

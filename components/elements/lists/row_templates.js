@@ -21,12 +21,13 @@ const MAX_STEPS = 10; // steps shown side by side
 function rowComponent(statusField, template, more = () => ({})) {
   return {
     components: { ClippedName, Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
-    props: { id: String, row: Object, table: String, tab: String, statusStyles: Object },
-    emits: ["markRead", "select"],
+    props: { id: String, row: Object, table: String, path: String, statusStyles: Object },
+    emits: ["markRead", "markUnread", "select"],
     setup(props) {
       const at = (field) => fieldAttributes(props.table, props.id, field);
       return {
         at,
+        details: computed(() => pageLink(props.path + "?selected=" + props.id)),
         statusStyle: computed(() => statusStyleOf(props.statusStyles, props.row[statusField])),
         number,
         pageLink,
@@ -72,7 +73,7 @@ const ScanCard = rowComponent(
   `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
     <div class="lw-card__head">
       <live-dot :status-style="statusStyle" />
-      <a class="lw-card__name lw-card__link" :href="pageLink('/monitoring/scans?selected=' + id)" :title="row.name" v-bind="at('name')" @click="$emit('select', $event, id)"><clipped-name :text="row.name" /></a>
+      <a class="lw-card__name lw-card__link" :href="pageLink(path + '?selected=' + id)" :title="row.name" v-bind="at('name')" @click="$emit('select', $event, id)"><clipped-name :text="row.name" /></a>
       <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
     </div>
     <div class="lw-card__figures lw-number">
@@ -113,7 +114,7 @@ const AgentRow = rowComponent(
   `<div class="lw-line lw-line--agent" role="listitem" :data-table="table" :data-id="id">
     <live-dot :status-style="statusStyle" />
     <div class="lw-line__main">
-      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink('/monitoring/agents?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)"><clipped-name :text="row.agent_name" /></a>
+      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink(path + '?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)"><clipped-name :text="row.agent_name" /></a>
       <span v-if="row.summary" class="lw-line__note lw-clip" :class="{ 'lw-critical': row.status === 'failed' }" :title="row.summary">{{ row.summary }}</span>
       <pace v-if="row.unreachable_at" :row="row" :table="table" :id="id" />
     </div>
@@ -123,10 +124,11 @@ const AgentRow = rowComponent(
   </div>`,
 );
 
+// One button for both directions, and never disabled, so that it keeps the focus.
 const READ_BUTTON = `
-    <button v-if="!row.is_read" type="button" class="lw-icon-button" title="Mark as read" :aria-label="'Mark as read: ' + (row.title ?? row.target_name)"
-            :disabled="row.pending" @click="$emit('markRead', id)"><i class="lw-icon notranslate" aria-hidden="true">done</i></button>
-    <span v-else class="lw-icon-button" aria-hidden="true"></span>`;
+    <button type="button" class="lw-icon-button" :title="row.is_read ? 'Mark as unread' : 'Mark as read'"
+            :aria-label="(row.is_read ? 'Mark as unread: ' : 'Mark as read: ') + (row.title ?? row.target_name)" :aria-disabled="row.pending ? 'true' : undefined"
+            @click="row.pending || $emit(row.is_read ? 'markUnread' : 'markRead', id)"><i class="lw-icon notranslate" aria-hidden="true">{{ row.is_read ? 'mark_email_unread' : 'done' }}</i></button>`;
 
 const AlertRow = rowComponent(
   "priority",
@@ -135,8 +137,8 @@ const AlertRow = rowComponent(
     <status-badge :status-style="statusStyle" :value="row.priority" v-bind="at('priority')" />
     <div class="lw-line__main">
       <a v-if="row.stream_id" class="lw-line__title lw-clip" :href="pageLink('/streams/' + row.stream_id)" :title="row.target_name" v-bind="at('target_name')">{{ row.target_name }}</a>
-      <span v-else class="lw-line__title lw-clip" :title="row.target_name" v-bind="at('target_name')">{{ row.target_name }}</span>
-      <span class="lw-line__note lw-clip"><span v-bind="at('signal_type')">{{ row.signal_type }}</span><template v-if="row.company_name"> · <span v-bind="at('company_name')">{{ row.company_name }}</span></template></span>
+      <a v-else class="lw-line__title lw-clip" :href="details" :title="row.target_name" v-bind="at('target_name')" @click="$emit('select', $event, id)">{{ row.target_name }}</a>
+      <a class="lw-line__note lw-clip" :href="details" title="Show in full" @click="$emit('select', $event, id)"><span v-bind="at('signal_type')">{{ row.signal_type }}</span><template v-if="row.company_name"> · <span v-bind="at('company_name')">{{ row.company_name }}</span></template></a>
     </div>
     <span class="lw-strength" :data-tone="statusStyle.tone" title="Signal strength, 0 to 100">
       <span class="lw-strength__bar" aria-hidden="true"><span :style="{ transform: 'scaleX(' + row.signal_strength / 100 + ')' }"></span></span>
@@ -153,8 +155,8 @@ const NotificationRow = rowComponent(
     <span class="lw-tone-icon" :data-tone="statusStyle.tone" :title="statusStyle.label"><i class="lw-icon notranslate" aria-hidden="true">{{ statusStyle.icon }}</i><span class="lw-sr-only" v-bind="at('type')" :data-value="row.type">{{ statusStyle.label }}</span></span>
     <div class="lw-line__main">
       <a v-if="row.action_url" class="lw-line__title lw-clip" :href="pageLink(row.action_url)" :target="row.action_url.startsWith('/') ? undefined : '_blank'" rel="noopener noreferrer" v-bind="at('title')">{{ row.title }}</a>
-      <span v-else class="lw-line__title lw-clip" v-bind="at('title')">{{ row.title }}</span>
-      <span class="lw-line__note lw-line__note--long" v-bind="at('message')">{{ row.message }}</span>
+      <a v-else class="lw-line__title lw-clip" :href="details" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>
+      <a class="lw-line__note lw-line__note--long" :href="details" title="Show in full" v-bind="at('message')" @click="$emit('select', $event, id)">{{ row.message }}</a>
     </div>
     <time-ago :at="row.created_at" v-bind="at('created_at')" />${READ_BUTTON}
   </div>`,
@@ -229,7 +231,7 @@ const DefaultRow = rowComponent(
   `<div class="lw-line lw-line--default" role="listitem" :data-table="table" :data-id="id">
     <live-dot :status-style="statusStyle" />
     <div class="lw-line__main">
-      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink(tab + '?selected=' + id)" :title="row.title" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>
+      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink(path + '?selected=' + id)" :title="row.title" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>
       <span v-if="row.note" class="lw-line__note lw-clip" :title="row.note" v-bind="at('note')">{{ row.note }}</span>
       <progress-bar v-if="row.progress != null" :value="row.progress" :label="'Progress of ' + row.title" :tone="statusStyle.tone" />
     </div>
