@@ -19,7 +19,6 @@ from pages.monitoring.monitoring import monitoring_page
 from pages.monitoring.stream import stream_page
 from pages.page.context import PageContext
 from pages.page.membership import chosen_membership
-from pages.page.preferences_store import PreferencesStore
 from pages.page.routes import Routes
 from pages.page.services import Services
 from pages.page.title import PageTitle
@@ -76,7 +75,7 @@ def register_frame(services: Services) -> None:
             window=window,
             membership=membership,
             url=UrlState(window),
-            preferences=PreferencesStore(services.database, session, profile.preferences),
+            preferences=services.preferences.open(services.database, session, window, profile.preferences),
             title=PageTitle(),
         )
         switcher = partial(organization_switcher, mine, membership) if len(mine) > 1 else None

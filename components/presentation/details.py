@@ -80,7 +80,7 @@ def present_scan_details(row: AcquisitionScan) -> Fields:
         "fields": [
             _field("id", "Scan", "code", str(row.id)),
             _field("targets_identified", "Targets identified", "number", row.targets_identified),
-            _field("targets_analyzed", "Targets analyzed", "number", row.targets_analyzed),
+            _field("targets_analyzed", "Targets analysed", "number", row.targets_analyzed),
             _field("started_at", "Started", "time", epoch_ms(row.started_at)),
             _field("completed_at", "Ended", "time", epoch_ms(row.completed_at)),
             _field("last_progress_at", "Last progress", "time", epoch_ms(row.last_progress_at)),

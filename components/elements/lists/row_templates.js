@@ -78,7 +78,7 @@ const ScanCard = rowComponent(
     </div>
     <div class="lw-card__figures lw-number">
       <span class="lw-card__percent" :data-value="row.progress_percentage" v-bind="at('progress_percentage')">{{ percent(row.progress_percentage) }}</span>
-      <span><b :data-value="row.targets_analyzed" v-bind="at('targets_analyzed')">{{ number(row.targets_analyzed) }}</b> of <span :data-value="row.targets_identified" v-bind="at('targets_identified')">{{ number(row.targets_identified) }}</span> analyzed</span>
+      <span><b :data-value="row.targets_analyzed" v-bind="at('targets_analyzed')">{{ number(row.targets_analyzed) }}</b> of <span :data-value="row.targets_identified" v-bind="at('targets_identified')">{{ number(row.targets_identified) }}</span> analysed</span>
     </div>
     <progress-bar :value="row.progress_percentage" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <ol v-if="row.steps.length <= MAX_STEPS" class="lw-steps" :data-tone="statusStyle.tone">
