@@ -7,7 +7,7 @@ from nicegui.element import Element
 
 from components.presentation.text import text
 
-UNDO_SECONDS = 10.0
+UNDO_SECONDS = 20.0
 
 
 def offer_undo(message: str, undo: Callable[[], Awaitable[object]]) -> None:
