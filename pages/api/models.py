@@ -167,7 +167,9 @@ class ScanFinish(Finish):
     status: Literal["completed", "stopped", "failed", "cancelled"] | None = Field(
         None, description="`completed` by default; `stopped` if it ended early on purpose."
     )
-    progress: Percent | None = Field(None, description="Progress in percent; 100 by default if it completed.")
+    keep_progress: bool | None = Field(
+        None, description="Whether a scan that completed keeps the progress that was reported; else it has 100 percent."
+    )
     reporter: Reporter | None = None
 
 

@@ -454,7 +454,8 @@ begin
             steps = coalesce(body -> 'steps', run.steps),
             current_step = coalesce(body ->> 'step', run.current_step),
             progress_percentage = coalesce(
-                (body ->> 'progress')::double precision, case new_status when 'completed' then 100 end,
+                (body ->> 'progress')::double precision,
+                case when new_status = 'completed' and not body ? 'keep_progress' then 100 end,
                 private.counted_progress(
                     coalesce((body ->> 'targets_analyzed')::bigint, run.targets_analyzed)
                         + (body ->> 'advance')::bigint,
@@ -626,7 +627,7 @@ begin
             ending := private.leave_run(org, run_id, body ->> 'reporter', report.body ->> 'status');
             if ending is null then
                 report.finished_at := null;
-                report.body := body - array['status', 'output_summary', 'progress'];
+                report.body := body - array['status', 'output_summary', 'keep_progress'];
                 perform private.update_run(report);
                 return jsonb_build_object('status', 200, 'id', run_id);
             end if;
