@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import psycopg
 import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from local_supabase.auth.accounts import AuthSettings
@@ -34,7 +33,7 @@ from local_supabase.realtime.endpoints.websocket import RealtimeEndpoint
 from local_supabase.realtime.protocol.limits import Limits
 from local_supabase.retry import Backoff
 from local_supabase.web.rate_limiter import AverageRateLimiter
-from local_supabase.web.responses import Endpoint, error_response
+from local_supabase.web.responses import error_response
 
 log = structlog.get_logger()
 
@@ -85,7 +84,7 @@ async def compose(
     )
     auth_pool = Pool(auth_url, size=AUTH_CONNECTIONS, name="auth")
     topics = Topics()
-    broadcasts = DatabaseBroadcasts(realtime_pool, topics)
+    broadcasts = DatabaseBroadcasts(realtime_pool, topics, retention=limits.message_retention)
     changes = TableChanges(realtime_pool, Replication(realtime_url))
     clock = asyncio.get_running_loop().time
     services = RealtimeServices(
@@ -118,7 +117,17 @@ async def compose(
 
     for task in tasks:
         task.add_done_callback(on_done)
-    app = create_app(auth, endpoint, with_api_key(BroadcastApi(services).broadcast, verifier))
+    api = BroadcastApi(services)
+    app = create_app(
+        auth,
+        endpoint,
+        [
+            Route("/api/broadcast", with_api_key(api.batch, verifier), methods=["POST"]),
+            Route(
+                "/api/broadcast/{topic:path}/events/{event:path}", with_api_key(api.single, verifier), methods=["POST"]
+            ),
+        ],
+    )
     try:
         yield Parts(app=app, auth=auth, broadcasts=broadcasts, failed=failed)
     finally:
@@ -129,39 +138,29 @@ async def compose(
         await realtime_pool.aclose()
 
 
-def create_app(auth: Auth, realtime: RealtimeEndpoint, broadcast: Endpoint) -> Starlette:
+def create_app(auth: Auth, realtime: RealtimeEndpoint, realtime_api: list[Route]) -> Starlette:
     """Return the application below the API URL."""
-    realtime_routes = [
-        WebSocketRoute("/websocket", realtime),
-        Route("/api/broadcast", broadcast, methods=["POST"]),
-    ]
     # Tokens travel in headers, never in cookies, so every origin is safe to allow, as on a hosted project.
     cors = Middleware(
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["x-total-count"],
+        expose_headers=["x-total-count", "link"],
         max_age=CORS_MAX_AGE_SECONDS,
     )
-    handled = (ApiError, PostgresError, psycopg.DataError, psycopg.OperationalError, Exception)
-    return Starlette(
+    handled = (ApiError, HTTPException, PostgresError, psycopg.DataError, psycopg.OperationalError, Exception)
+    app = Starlette(
         routes=[
             Mount("/auth/v1", routes=auth.routes()),
-            Mount("/realtime/v1", routes=realtime_routes),
-            Route("/{path:path}", _not_served, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+            Mount("/realtime/v1", routes=[WebSocketRoute("/websocket", realtime), *realtime_api]),
         ],
         middleware=[cors],
         exception_handlers={kind: error_response for kind in handled},
     )
-
-
-async def _not_served(request: Request) -> Response:
-    message = (
-        f"The local Supabase serves Auth (/auth/v1) and Realtime (/realtime/v1), not {request.url.path}: "
-        "use the database URL for data."
-    )
-    return JSONResponse({"message": message}, status_code=404)
+    # What is not served is named at once, without a detour by a slash at the end.
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _keep_running(postgres: EmbeddedPostgres) -> None:
