@@ -17,8 +17,10 @@ from local_supabase.auth.accounts import AuthSettings
 from local_supabase.auth.endpoints import Auth
 from local_supabase.auth.gateway import with_api_key
 from local_supabase.auth.keys import SigningKey, Verifier
+from local_supabase.auth.outbox import FILE_NAME as OUTBOX_NAME
+from local_supabase.auth.outbox import Outbox
 from local_supabase.auth.users import Users
-from local_supabase.errors import ApiError, PostgresError
+from local_supabase.errors import ApiError, DataDirectoryError, PostgresError
 from local_supabase.postgres.embedded import EmbeddedPostgres
 from local_supabase.postgres.pool import Pool
 from local_supabase.realtime.changes.replication import Replication
@@ -51,8 +53,8 @@ class Parts:
     app: Starlette
     auth: Auth
     broadcasts: DatabaseBroadcasts
-    failed: asyncio.Event
-    """Set if a background task ended: the process has to stop."""
+    failed: asyncio.Future[str]
+    """The sentence to stop with, once a background task has ended."""
 
 
 @asynccontextmanager
@@ -64,6 +66,8 @@ async def compose(
     signing_key: str,
     api_url: str,
     token_lifetime: int,
+    site_url: str,
+    jwt_secret: str | None,
     limits: Limits,
 ) -> AsyncIterator[Parts]:
     """Yield the application; on exit cancel its tasks and close its connections.
@@ -75,10 +79,12 @@ async def compose(
         signing_key: PEM-encoded key of the project.
         api_url: address of the API, for the tokens' issuer.
         token_lifetime: lifetime of access tokens in seconds.
+        site_url: where links of e-mails lead.
+        jwt_secret: secret of tokens that the project signs itself (HS256).
         limits: limits of Realtime.
     """
     key = SigningKey.from_pem(signing_key)
-    verifier = Verifier(key)
+    verifier = Verifier(key, secret=jwt_secret)
     realtime_pool = Pool(
         realtime_url, size=REALTIME_CONNECTIONS, name="realtime", statement_timeout=POLICY_TIMEOUT_SECONDS
     )
@@ -100,9 +106,9 @@ async def compose(
         join_rate=AverageRateLimiter(limits.joins_per_second, clock),
     )
     endpoint = RealtimeEndpoint(services)
-    settings = AuthSettings(issuer=f"{api_url}/auth/v1", token_lifetime=token_lifetime)
-    auth = Auth(Users(auth_pool), key, verifier, settings)
-    failed = asyncio.Event()
+    settings = AuthSettings(issuer=f"{api_url}/auth/v1", token_lifetime=token_lifetime, site_url=site_url)
+    auth = Auth(Users(auth_pool), key, verifier, settings, Outbox(postgres.data / OUTBOX_NAME))
+    failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tasks = [
         asyncio.create_task(broadcasts.run(), name="realtime-broadcasts"),
         asyncio.create_task(changes.run(), name="realtime-changes"),
@@ -111,9 +117,13 @@ async def compose(
     ]
 
     def on_done(task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            log.error("background task ended", task=task.get_name(), error=repr(task.exception()))
-            failed.set()
+        if not task.cancelled() and not failed.done():
+            error = task.exception()
+            cause = f"{type(error).__name__}: {error}" if error else "it returned"
+            log.error("background task ended", task=task.get_name(), exc_info=error)
+            failed.set_result(
+                f"The background task '{task.get_name()}' ended unexpectedly ({cause}): the lines above tell where."
+            )
 
     for task in tasks:
         task.add_done_callback(on_done)
@@ -164,10 +174,19 @@ def create_app(auth: Auth, realtime: RealtimeEndpoint, realtime_api: list[Route]
 
 
 async def _keep_running(postgres: EmbeddedPostgres) -> None:
+    """Start PostgreSQL again whenever it exits, for as long as it takes: a full disk may get room again."""
     backoff = Backoff(initial=0.2, maximum=5.0)
     while True:
         code = await postgres.wait()
-        log.error("postgresql exited, restarting", exit_code=code, delay=backoff.delay)
-        await backoff.sleep()
-        await postgres.stop()
-        await postgres.start()
+        cause = postgres.end_of_log()
+        while True:
+            log.error("postgresql is down, restarting", exit_code=code, delay=backoff.delay, cause=cause)
+            await backoff.sleep()
+            await postgres.stop()
+            try:
+                await postgres.start()
+            except (PostgresError, DataDirectoryError, OSError) as error:
+                cause = str(error)
+            else:
+                log.warning("postgresql is up again")
+                break
