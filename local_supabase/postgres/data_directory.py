@@ -12,8 +12,8 @@ from local_supabase.errors import AlreadyRunningError, DataDirectoryError
 
 LOCK_NAME = "lock"
 KNOWN_NAMES = {
-    LOCK_NAME, ".initdb-password", "mail.jsonl", "postgres", "postgres.new", "postgres.log", "postgres.log.old",
-    "secrets.json", "socket", "status.json",
+    LOCK_NAME, ".initdb-password", "extensions", "mail.jsonl", "postgres", "postgres.new", "postgres.log",
+    "postgres.log.old", "secrets.json", "socket", "status.json",
 }  # fmt: skip
 TEMPORARY = re.compile(r"\.(status|secrets)\.json\.\d+")
 """A file whose writer was killed before it replaced the old one."""

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from local_supabase.errors import DataDirectoryError, PostgresError
 from local_supabase.postgres.data_directory import keep_owner
+from local_supabase.postgres.extensions import settings_for
 from local_supabase.postgres.initdb import create_cluster
 from local_supabase.postgres.installation import (
     POSTGRES_VERSION,
@@ -157,7 +158,8 @@ class EmbeddedPostgres:
                 self._cluster, programs=programs, account=account, superuser=SUPERUSER, password=self._password
             )
         await self.stop_orphan()
-        settings = {**SETTINGS, **self._listen(account)}
+        extensions = settings_for(programs, self.data, account, self._log)
+        settings = {**SETTINGS, **extensions, **self._listen(account)}
         command = [str(programs / "postgres"), "-D", str(self._cluster)]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         options: dict[str, Any] = account.as_process_user() if account else {}

@@ -58,8 +58,8 @@ def find_programs() -> Path:
 def ensure_account(cluster: Path, log: Log) -> Account | None:
     """Return the account to run PostgreSQL as; None unless this process runs as root.
 
-    An ordinary user's cluster runs as that user, so that it stays theirs. For any other, the system user is created on
-    first use. Raises PostgresError if that fails.
+    The cluster of an ordinary user's data directory runs as that user, so that it stays theirs. For any other, the
+    system user is created on first use. Raises PostgresError if that fails.
     """
     if sys.platform == "win32" or os.geteuid() != 0:
         return None
@@ -129,10 +129,11 @@ def _fits(folder: Path) -> bool:
 
 
 def _owner(cluster: Path) -> Account | None:
-    with contextlib.suppress(OSError):
-        found = cluster.stat()
-        if found.st_uid != 0:
-            return Account(name=str(found.st_uid), uid=found.st_uid, gid=found.st_gid)
+    for folder in (cluster, cluster.parent):
+        with contextlib.suppress(OSError):
+            found = folder.stat()
+            if found.st_uid != 0:
+                return Account(name=str(found.st_uid), uid=found.st_uid, gid=found.st_gid)
     return None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import psycopg
 
 from local_supabase.errors import MigrationError
+from local_supabase.postgres.hints import hint_of
 from local_supabase.postgres.migration_files import Migration, find
 from local_supabase.postgres.pool import Connection
 
@@ -83,10 +84,7 @@ async def _run(connection: Connection, path: Path, text: str) -> None:
     except psycopg.Error as error:
         diagnostic = error.diag
         message = diagnostic.message_primary or str(error).strip()
-        hint = diagnostic.message_hint
-        if isinstance(error, psycopg.errors.ActiveSqlTransaction):
-            hint = "migrations run in a transaction, so leave this statement out, or run it with psql"
-        details = [part for part in (diagnostic.message_detail, hint, diagnostic.context) if part]
+        details = [part for part in (diagnostic.message_detail, hint_of(error), diagnostic.context) if part]
         raise MigrationError(": ".join([f"{path}, {_location(text, diagnostic)}", message, *details])) from error
 
 
