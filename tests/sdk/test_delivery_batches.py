@@ -1,10 +1,13 @@
 """What the delivery worker sends: batches in order, heartbeats, and nothing while another process delivers."""
 
 import json
+import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from livewatch.delivery.clock import Moment
 from livewatch.delivery.delivery_lock import DeliveryLock
 from livewatch.delivery.delivery_worker import DeliveryWorker
 from livewatch.delivery.disk_queue import DiskQueue
@@ -32,9 +35,20 @@ def test_operations_are_sent_in_order_in_batches_of_500_and_removed(bench: Bench
 def test_an_operation_is_sent_as_it_was_queued(bench: Bench) -> None:
     bench.queue.append([Operation("PUT", '/x/"a"', '{"n":1}', "key1")])
     bench.worker.deliver()
-    assert bench.transport.batches == [
-        [{"method": "PUT", "path": '/x/"a"', "body": {"n": 1}, "idempotency_key": "key1"}]
-    ]
+    ((sent,),) = bench.transport.batches
+    assert 0 <= sent.pop("age") < 60
+    assert abs(time.time() - datetime.fromisoformat(sent.pop("made_at")).timestamp()) < 60
+    assert sent == {"method": "PUT", "path": '/x/"a"', "body": {"n": 1}, "idempotency_key": "key1"}
+
+
+def test_an_operation_that_waited_tells_for_how_long(bench: Bench) -> None:
+    now = Moment()
+    # As by a clock that was set from 1970 to the present meanwhile.
+    bench.queue.append([Operation("PUT", "/x/a", "{}", "k", made=Moment(0.0, now.uptime - 40))])
+    bench.worker.deliver()
+    ((sent,),) = bench.transport.batches
+    assert sent["age"] == pytest.approx(40, abs=5)
+    assert sent["made_at"] == "1970-01-01T00:00:00+00:00"
 
 
 def test_a_batch_stays_below_the_size_that_the_server_takes(bench: Bench) -> None:

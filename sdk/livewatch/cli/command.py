@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from livewatch.cli import exit_codes
 from livewatch.cli.exit_codes import ExitCode
-from livewatch.reporting.messages import STRENGTHS, TYPES
+from livewatch.messages import STRENGTHS, TYPES
 
 DESCRIPTION = """\
 Report long-running work to Livewatch. LIVEWATCH_URL is the server, LIVEWATCH_KEY the

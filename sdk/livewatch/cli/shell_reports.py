@@ -12,7 +12,7 @@ from typing import Any
 from livewatch.cli.exit_codes import ExitCode
 from livewatch.delivery.errors import MisconfiguredError
 from livewatch.delivery.operations import MAX_ERROR_CHARACTERS, MAX_NAME_CHARACTERS, checked_slug, text
-from livewatch.reporting.messages import alert, notify
+from livewatch.messages import alert, notify
 from livewatch.reporting.process import PROCESS
 from livewatch.reporting.reporter import Reporter
 from livewatch.settings import SettingsError, require_settings

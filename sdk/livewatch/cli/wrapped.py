@@ -14,10 +14,10 @@ from livewatch.cli.child import STDERR, STDOUT, Child, exec_command, shell_exit_
 from livewatch.cli.exit_codes import ExitCode
 from livewatch.cli.output import Output, ProgressTracker
 from livewatch.delivery.operations import MAX_ERROR_CHARACTERS, checked_slug, slug_of, text
-from livewatch.reporting.activities import RUN_VARIABLE
 from livewatch.reporting.pending_updates import omitted_lines
 from livewatch.reporting.process import PROCESS
-from livewatch.reporting.runs import Run
+from livewatch.runs.activities import RUN_VARIABLE
+from livewatch.runs.run import Run
 from livewatch.settings import SettingsError, require_settings
 
 

@@ -40,6 +40,7 @@ class BatchSender:
     def __init__(self, transport: Transport, queue: DiskQueue) -> None:
         self._transport = transport
         self._queue = queue
+        self._warned_fields: set[str] = set()
 
     def next_batch(self) -> list[Entry]:
         """Return the oldest entries that fit into one batch."""
@@ -55,7 +56,8 @@ class BatchSender:
         operations = [*(entry.operation for entry in entries), *heartbeats]
         if not operations:
             return
-        response = self._transport.request("POST", "/batch", encode_batch(operations))
+        ages = [*(entry.age for entry in entries), *(0.0 for _ in heartbeats)]
+        response = self._transport.request("POST", "/batch", encode_batch(operations, ages))
         results = response.body.get("results") if isinstance(response.body, dict) else None
         if response.status == 200 and isinstance(results, list) and len(results) == len(operations):
             self._acknowledge(entries, [_result(each) for each in results])
@@ -87,6 +89,7 @@ class BatchSender:
             operation = entry.operation
             if response.status < 300:
                 delivered.append(entry)
+                self._warn_of_ignored(operation, response)
                 if operation.coalescable:
                     superseded.add(operation.path)
             elif operation.coalescable and operation.path in superseded:
@@ -103,6 +106,13 @@ class BatchSender:
         self._reject(rejected)
         if error is not None:
             raise error
+
+    def _warn_of_ignored(self, operation: Operation, response: Response) -> None:
+        for field, message in response.ignored:
+            # Once for each field: a loop may report the same again and again.
+            if field not in self._warned_fields:
+                self._warned_fields.add(field)
+                logger.warning("Livewatch ignored a field of %s: %s", operation.path, message)
 
     def _error(self, response: Response) -> DeliveryError:
         if response.status == 429 or response.status >= 500:

@@ -64,6 +64,13 @@ class Response:
             return f"{error['message']}{field}"
         return f"the server answered with status {self.status}"
 
+    @property
+    def ignored(self) -> list[tuple[str, str]]:
+        """Field and message of each invalid field that the server left out of a report."""
+        ignored = self.body.get("ignored") if isinstance(self.body, dict) else None
+        problems = ignored if isinstance(ignored, list) else []
+        return [(str(each.get("field")), str(each.get("message"))) for each in problems if isinstance(each, dict)]
+
 
 class Client:
     """Sends requests to one server with one key, through the environment's proxies. Not thread-safe."""

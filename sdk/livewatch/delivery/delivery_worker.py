@@ -31,6 +31,7 @@ class DeliveryWorker:
         lock: Excludes other processes that share the queue.
         active_runs: Returns references (`streams/<slug>`) of this process's active runs, for their heartbeats.
         heartbeat_seconds: Interval of heartbeats, declared to the server with each.
+        reporter: Identifier of this process, for runs that it shares with others.
         backoff: Schedules retries, by `clock`.
         clock: Monotonic time in seconds.
     """
@@ -43,6 +44,7 @@ class DeliveryWorker:
         active_runs: Callable[[], list[str]],
         *,
         heartbeat_seconds: float = INTERVAL_SECONDS,
+        reporter: str = "",
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -50,7 +52,7 @@ class DeliveryWorker:
         self._queue = queue
         self._lock = lock
         self._batches = BatchSender(transport, queue)
-        self._heartbeats = Heartbeats(active_runs, interval_seconds=heartbeat_seconds, clock=clock)
+        self._heartbeats = Heartbeats(active_runs, interval_seconds=heartbeat_seconds, reporter=reporter, clock=clock)
         self._backoff = backoff or Backoff(clock=clock)
         self._clock = clock
         self._condition = threading.Condition()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from livewatch.delivery.clock import Moment, age_of, boot_id
 from livewatch.delivery.operations import Operation
 from livewatch.delivery.queue_file import QueueFile
 
@@ -21,11 +22,19 @@ ENVELOPE_BYTES = 120
 
 @dataclass(frozen=True)
 class Entry:
-    """A queued operation; `attempts` counts how often it failed on its own, rather than with its batch."""
+    """A queued operation.
+
+    Attributes:
+        seq: Position in the queue.
+        operation: The operation.
+        attempts: How often it failed on its own, rather than with its batch.
+        age: Seconds since it was reported.
+    """
 
     seq: int
     operation: Operation
     attempts: int
+    age: float
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ class DiskQueue:
         self._max_bytes = max_bytes
         self._clock = clock
         self._writer = os.urandom(8).hex()
+        self._boot = boot_id()
         self.dropped_count = 0
         """Entries that this process dropped to keep the queue within its bounds."""
 
@@ -99,25 +109,26 @@ class DiskQueue:
         Returns:
             Whether they were queued; False if the file is locked.
         """
-        now = self._clock()
         rows = [
             (
                 self._destination,
                 self._writer,
-                now,
+                each.made.epoch,
                 each.method,
                 each.path,
                 each.body,
                 each.idempotency_key,
                 int(each.coalescable),
+                each.made.uptime,
+                self._boot,
             )
             for each in operations
         ]
 
         def work(connection: sqlite3.Connection) -> int:
             connection.executemany(
-                "insert into entries (destination, writer, made_at, method, path, body, key, passing) "
-                "values (?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into entries (destination, writer, made_at, method, path, body, key, passing, uptime, boot) "
+                "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
             return self._trim(connection)
@@ -136,17 +147,20 @@ class DiskQueue:
 
         def work(connection: sqlite3.Connection) -> list[Entry]:
             rows = connection.execute(
-                "select seq, method, path, body, key, passing, attempts from entries where destination = ? "
-                "order by seq limit ?",
+                "select seq, method, path, body, key, passing, attempts, made_at, uptime, boot from entries "
+                "where destination = ? order by seq limit ?",
                 (self._destination, max_entries),
             )
             entries: list[Entry] = []
             remaining_bytes = max_bytes
-            for seq, method, path, body, key, coalescable, attempts in rows:
+            now = Moment()
+            for seq, method, path, body, key, coalescable, attempts, epoch, uptime, boot in rows:
                 remaining_bytes -= len(body) + len(path) + ENVELOPE_BYTES
                 if entries and remaining_bytes < 0:
                     break
-                entries.append(Entry(seq, Operation(method, path, body, key, bool(coalescable)), attempts))
+                made = Moment(epoch, uptime)
+                operation = Operation(method, path, body, key, bool(coalescable), made)
+                entries.append(Entry(seq, operation, attempts, age_of(made, boot, boot=self._boot, now=now)))
             return entries
 
         return self._storage.transact(work, [])

@@ -16,6 +16,7 @@ class Heartbeats:
     Args:
         active_runs: Returns references (`streams/<slug>`) of this process's active runs.
         interval_seconds: Interval of heartbeats, declared to the server with each.
+        reporter: Identifier of this process, for runs that it shares with others; none if empty.
         clock: Monotonic time in seconds.
     """
 
@@ -24,10 +25,12 @@ class Heartbeats:
         active_runs: Callable[[], list[str]],
         *,
         interval_seconds: float = INTERVAL_SECONDS,
+        reporter: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._active_runs = active_runs
         self._interval_seconds = interval_seconds
+        self._reporter = reporter
         self._clock = clock
         self._sent: set[str] = set()
         self.due_at = math.inf
@@ -45,7 +48,13 @@ class Heartbeats:
             Operation(
                 "POST",
                 "/heartbeats",
-                encode({"runs": due[n : n + MAX_RUNS_PER_OPERATION], "interval": self._interval_seconds}),
+                encode(
+                    {
+                        "runs": due[n : n + MAX_RUNS_PER_OPERATION],
+                        "interval": self._interval_seconds,
+                        **({"reporter": self._reporter} if self._reporter else {}),
+                    }
+                ),
                 new_idempotency_key(),
             )
             for n in range(0, len(due), MAX_RUNS_PER_OPERATION)

@@ -1,5 +1,6 @@
 """The queue file: an SQLite file that processes share, with recovery from corrupt, locked and unusable files."""
 
+import logging
 import os
 import sqlite3
 import threading
@@ -9,14 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from livewatch.delivery.clock import boot_id, uptime
+
 MAX_AGE_SECONDS = 7 * 24 * 3600.0
 BUSY_TIMEOUT_SECONDS = 2.0
+
+logger = logging.getLogger("livewatch")
 
 SCHEMA = """
 create table if not exists entries (
     seq integer primary key autoincrement, destination text not null, writer text not null, made_at real not null,
     method text not null, path text not null, body text not null, key text not null, passing integer not null,
-    attempts integer not null default 0
+    attempts integer not null default 0, uptime real not null default 0, boot text not null default ''
 );
 create index if not exists entries_by_destination on entries (destination, seq);
 create table if not exists refusals (
@@ -26,6 +31,9 @@ create table if not exists refusals (
 """
 """The file format. Processes with other versions of this package share the file: add to it, never rename."""
 
+# Of files that earlier versions made.
+ADDED_COLUMNS = {"uptime": "real not null default 0", "boot": "text not null default ''"}
+
 T = TypeVar("T")
 Fallback = TypeVar("Fallback")
 
@@ -33,8 +41,8 @@ Fallback = TypeVar("Fallback")
 class QueueFile:
     """Runs short transactions on a file that is opened by the first one. Thread-safe; no method raises.
 
-    An unusable file is replaced by memory, a corrupt one is renamed to `*.damaged`. Entries survive the end of the
-    process, but not always a power failure, since nothing is synced.
+    An unusable file is replaced by memory, with a warning; a corrupt one is renamed to `*.damaged`. Entries survive
+    the end of the process, but not always a power failure, since nothing is synced.
 
     Args:
         path: The SQLite file; None to keep everything in memory.
@@ -45,6 +53,7 @@ class QueueFile:
         self.path = path
         """The SQLite file; None while everything is in memory."""
         self._clock = clock
+        self._boot = boot_id()
         # Reentrant: a finalizer may run, and report, wherever this thread is.
         self._mutex = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -57,6 +66,9 @@ class QueueFile:
     def transact(self, work: Callable[[sqlite3.Connection], T], fallback: Fallback) -> T | Fallback:
         """Run `work` in a transaction, a second time after recovering from an error; then return `fallback`."""
         with self._mutex:
+            if self._connection is not None and self._connection.in_transaction:
+                # A signal handler or a finalizer reports while this thread is amid a transaction.
+                return work(self._connection)
             for is_last in (False, True):
                 try:
                     connection = self._connection or self._open()
@@ -100,6 +112,13 @@ class QueueFile:
             with suppress(OSError):
                 self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
                 return
+        if self.path is not None:
+            logger.warning(
+                "Livewatch: the disk queue %s cannot be used (%s): updates are queued in memory and lost with the "
+                "process. Set LIVEWATCH_SPOOL to a writable file.",
+                self.path,
+                error,
+            )
         self.path = None
 
     def _open(self) -> sqlite3.Connection:
@@ -115,7 +134,15 @@ class QueueFile:
             connection.execute("pragma journal_mode = truncate").fetchone()
             connection.execute("pragma synchronous = off")
             connection.executescript(SCHEMA)
-            connection.execute("delete from entries where made_at < ?", (self._clock() - MAX_AGE_SECONDS,))
+            present = {row[1] for row in connection.execute("pragma table_info(entries)")}
+            for name, definition in ADDED_COLUMNS.items():
+                if name not in present:
+                    connection.execute(f"alter table entries add column {name} {definition}")
+            # An entry of this boot is as old as it is, whatever the clock was set to since.
+            connection.execute(
+                "delete from entries where case boot when ? then ? - uptime else ? - made_at end > ?",
+                (self._boot, uptime(), self._clock(), MAX_AGE_SECONDS),
+            )
         except BaseException:
             connection.close()
             raise

@@ -11,11 +11,13 @@ from livewatch.delivery.delivery_lock import DeliveryLock
 from livewatch.delivery.delivery_worker import DeliveryWorker
 from livewatch.delivery.disk_queue import DiskQueue
 from livewatch.delivery.heartbeats import INTERVAL_SECONDS
-from livewatch.delivery.operations import Operation
+from livewatch.delivery.operations import Operation, new_idempotency_key
 from livewatch.reporting.pending_updates import MAX_PENDING_UPDATES, PendingUpdates
 from livewatch.settings import Settings
 
 TICK_SECONDS = 0.5
+# For each report of an exit handler.
+EXIT_FLUSH_SECONDS = 1.0
 
 logger = logging.getLogger("livewatch")
 
@@ -42,6 +44,9 @@ class Source(Protocol):
     def on_exit(self) -> None:
         """End because the process exits."""
 
+    def on_signal(self, name: str) -> None:
+        """End because a signal ends the process."""
+
 
 class Reporter:
     """Accepts updates at any rate from any thread and queues the newest values each tick.
@@ -53,6 +58,7 @@ class Reporter:
         settings: Destination and queue file.
         tick_seconds: Interval of samples.
         heartbeat_seconds: Interval of heartbeats.
+        is_exiting: Whether the interpreter is shutting down: each report is then delivered at once.
     """
 
     def __init__(
@@ -61,7 +67,11 @@ class Reporter:
         *,
         tick_seconds: float = TICK_SECONDS,
         heartbeat_seconds: float = INTERVAL_SECONDS,
+        is_exiting: bool = False,
     ) -> None:
+        self.id = new_idempotency_key()[:16]
+        """Identifier of this process among those that report the same run."""
+        self._is_exiting = is_exiting
         self._secret = settings.key.reveal()
         self._tick_seconds = tick_seconds
         # Reentrant: a finalizer or a signal handler may report wherever this thread is.
@@ -81,6 +91,7 @@ class Reporter:
             DeliveryLock(self.queue.lock_file, settings.destination),
             self._active_runs,
             heartbeat_seconds=heartbeat_seconds,
+            reporter=self.id,
         )
         self.is_inherited = False
         """Whether it belongs to the parent of this forked process."""
@@ -155,6 +166,9 @@ class Reporter:
         self._ensure_running()
 
     def _ensure_running(self) -> None:
+        if self._is_exiting and not self._stop.is_set():
+            self.flush(EXIT_FLUSH_SECONDS)
+            return
         if self._thread is not None or self._stop.is_set():
             return
         thread = threading.Thread(target=self._run, name="livewatch reporter", daemon=True)
