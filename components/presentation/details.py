@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict
 from components.presentation.rows import (
     Fields,
     present_alert,
+    present_bars,
     present_pace,
     present_reachability,
     quality_target,
@@ -111,6 +112,8 @@ def present_stream_details(row: Stream) -> Fields:
         ],
         "texts": _texts(("Error", row.error), ("Description", row.description)),
         "metadata": _metadata(row.details),
+        "bars": present_bars(row.bars),
+        "bar_count": row.bar_count,
     }
 
 

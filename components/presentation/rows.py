@@ -1,7 +1,7 @@
 """Presentation of rows as the fields of live lists: JSON values, with times in epoch milliseconds."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -25,10 +25,13 @@ from services.entities import (
     SignalAlert,
     Stream,
 )
+from services.entities.streams import percentage
 from services.text import visible, visible_name
 
 Fields = dict[str, Any]
 LOCAL_PATH = re.compile(r"/(?![/\\])[^\s\\]*")
+MAX_CARD_BARS = 3
+MAX_BAR_DEPTH = 4
 WEB_URL = re.compile(r"https?://[^\s\\]+", re.IGNORECASE)
 
 
@@ -44,6 +47,9 @@ def present_stream(row: Stream) -> Fields:
         "percentage": (row.percentage or 0.0) if row.total else None,
         "started_at": epoch_ms(row.created_at),
         "duration_ms": _milliseconds(row.created_at, row.finished_at),
+        "unit": visible(row.unit) if row.unit else None,
+        "bars": present_bars(row.bars, limit=MAX_CARD_BARS),
+        "bar_count": row.bar_count,
         "quality_target": quality_target(row.target_metrics),
         "last_progress_at": epoch_ms(row.last_progress_at),
         "updated_at": epoch_ms(row.updated_at),
@@ -129,6 +135,42 @@ def present_activity(row: Activity) -> Fields:
         "is_new": row.previous_status is None,
         "created_at": epoch_ms(row.created_at),
     }
+
+
+def present_bars(bars: Sequence[Mapping[str, Any]], *, limit: int | None = None) -> list[Fields]:
+    """Return a run's bars in their order, with their depth of nesting.
+
+    Args:
+        bars: The bars as reported.
+        limit: Maximum number of bars, of which open ones are preferred; all by default.
+    """
+    shown = list(bars)
+    if limit is not None and len(shown) > limit:
+        shown = sorted(shown, key=lambda bar: bar.get("status") != "in_progress")[:limit]
+    parents = {bar.get("id"): bar.get("parent") for bar in bars}
+    return [_present_bar(bar, _depth(bar, parents)) for bar in shown]
+
+
+def _present_bar(bar: Mapping[str, Any], depth: int) -> Fields:
+    completed, total = bar.get("completed") or 0, bar.get("total") or 0
+    unit = bar.get("unit")
+    return {
+        "id": str(bar.get("id")),
+        "name": visible(str(bar.get("name") or "")),
+        "status": bar.get("status"),
+        "completed": completed,
+        "total": total,
+        "unit": visible(str(unit)) if unit else None,
+        "percentage": percentage(completed, total) if total else None,
+        "depth": depth,
+    }
+
+
+def _depth(bar: Mapping[str, Any], parents: Mapping[Any, Any]) -> int:
+    depth, parent = 0, bar.get("parent")
+    while parent in parents and depth < MAX_BAR_DEPTH:
+        depth, parent = depth + 1, parents[parent]
+    return depth
 
 
 PRESENTERS: Mapping[str, Callable[[Any], Fields]] = {

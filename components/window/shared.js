@@ -91,6 +91,15 @@ export function percent(value) {
   return tenth.format(Math.floor((value ?? 0) * 10 + 1e-6) / 1000);
 }
 
+// Units done or to do; those of the unit B are bytes.
+const rounded = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+const BYTES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+export function amount(value, unit) {
+  if (unit !== "B" || typeof value !== "number") return number(value);
+  const power = Math.min(BYTES.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, value)) / 10)));
+  return `${rounded.format(value / 1024 ** power)} ${BYTES[power]}`;
+}
+
 export function ago(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 5) return "just now";
@@ -224,7 +233,8 @@ export const Pace = {
       const { rate } = props.row;
       if (!rate) return "";
       const [value, per] = rate >= 1 ? [rate, "s"] : rate * 60 >= 1 ? [rate * 60, "min"] : [rate * 3600, "h"];
-      return `${compact.format(value)}${props.unit}/${per}`;
+      const units = props.unit && props.unit !== "B" ? " " + props.unit : "";
+      return `${props.unit === "B" ? amount(value, "B") : compact.format(value)}${units}/${per}`;
     });
     const left = computed(() => {
       const ms = (props.row.done_at ?? 0) - clock.value;

@@ -86,3 +86,34 @@ async def test_a_long_name_keeps_the_end_that_tells_it_from_its_like(world: Worl
     edges = "(element) => [element, element.closest('.lw-card')].map((each) => each.getBoundingClientRect().right)"
     right, card_right = await end.evaluate(edges)
     assert right < card_right
+
+
+async def test_bars_stand_below_their_run_and_amounts_have_units(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    bars = [
+        {"id": "0", "name": "Epochs", "status": "in_progress", "completed": 1, "total": 4},
+        *(
+            {"id": str(n), "parent": "0", "name": f"Batch {n}", "status": "completed", "completed": 2048, "unit": "B"}
+            for n in range(1, 30)
+        ),
+    ]
+    stream = Stream(
+        org_id=org, name="Training", completed=5 * 2**20, total=10 * 2**20, unit="B", bars=bars, bar_count=31
+    )
+    await world.insert(stream, by=ada)
+    page = await window(ada)
+    card = page.locator(f'.lw-card[data-id="{stream.id}"]')
+    await expect(live(page, "streams", stream.id, "completed")).to_have_text("5 MiB")
+    lines = card.locator(".lw-bars > li")
+    await expect(lines).to_have_count(4)
+    await expect(lines.first).to_contain_text("Epochs")
+    await expect(lines.last).to_have_text("and 28 more")
+    await page.goto(f"/streams/{stream.id}")
+    about = page.get_by_role("region", name="About")
+    lines = about.locator(".lw-bars > li")
+    await expect(lines).to_have_count(21)
+    await expect(lines.nth(1)).to_contain_text("2 KiB")
+    await lines.last.get_by_role("button", name="Show all 30").click()
+    await expect(lines).to_have_count(31)
+    await expect(lines.last).to_have_text("and 1 more")

@@ -15,9 +15,10 @@ import {
   duration,
   exactTime,
 } from "shared";
+import { RunBars } from "run_bars";
 
 export default {
-  components: { Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
+  components: { Elapsed, LiveDot, Pace, ProgressBar, RunBars, StatusBadge, TimeAgo },
   props: {
     table: String,
     statusStyles: Object,
@@ -81,9 +82,10 @@ export default {
       <template v-if="row">
         <pace v-if="row.percentage == null && row.unreachable_at" :row="row" :table="table + '-details'" id="row" />
         <div v-if="row.percentage != null" class="lw-details__progress">
-          <div class="lw-details__figures lw-number"><b>{{ percent(row.percentage) }}</b><pace :row="row" :table="table + '-details'" id="row" unit=" %" /></div>
+          <div class="lw-details__figures lw-number"><b>{{ percent(row.percentage) }}</b><pace :row="row" :table="table + '-details'" id="row" unit="%" /></div>
           <progress-bar :value="row.percentage" :label="'Progress of ' + row.title" :tone="statusStyle.tone" />
         </div>
+        <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" />
         <ol v-if="row.steps?.length" class="lw-details__steps">
           <li v-for="(step, index) in row.steps" :key="index" :data-state="stateOf(index)" :aria-current="stateOf(index) === 'current' ? 'step' : undefined">
             <i v-if="stateOf(index) === 'done'" class="lw-icon notranslate" aria-hidden="true">check</i>

@@ -11,7 +11,7 @@ from components.window.window import Window
 from services.entities import Entity
 
 
-class Details(LiveElement, component="details.js", dependencies=[SHARED_JS]):
+class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run_bars.js"]):
     """Fields of one row, with a placeholder until the first batch.
 
     An empty `reset` means that the row does not exist, and shows `gone_text`. Emits `close` when the user closes the

@@ -105,13 +105,15 @@ export default {
       if (x || y) moves.set(child, child.animate({ transform: [`translate(${x}px, ${y}px)`, "none"] }, MOVE));
     }
 
-    // Rows have equal heights, so the spacers' heights are known. `line`: one row of the grid.
+    // Spacers have the heights of the rows that they stand for, by the mean of those that are there. `line`: one row of
+    // the grid.
     let reported = { first: 0, reading: false };
 
     function grid() {
       const style = getComputedStyle(host.value);
       const columns = style.display === "grid" ? style.gridTemplateColumns.split(" ").length : 1;
-      return { columns, line: host.value.firstElementChild.offsetHeight + (parseFloat(style.rowGap) || 0) };
+      const gap = parseFloat(style.rowGap) || 0;
+      return { columns, line: (host.value.offsetHeight + gap) / Math.ceil(host.value.childElementCount / columns) };
     }
 
     function measure() {

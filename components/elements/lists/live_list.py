@@ -15,7 +15,7 @@ from services.entities import ACTIVITIES, SUBJECT_STATUSES, Entity, R, StatusSty
 from services.realtime import Delta, FeedStatus
 
 
-class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "row_templates.js"]):
+class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "run_bars.js", "row_templates.js"]):
     """List of rows, with placeholders until the first batch.
 
     Emits `live` when the browser has mounted it and needs a `reset`, and `markRead` or `markUnread` with a row's id.

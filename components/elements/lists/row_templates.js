@@ -1,7 +1,9 @@
 // One component per entity with its own row layout, and a default one. Each renders from its own reactive `row`, so that a
 // change re-renders one row only.
 import { computed } from "vue";
+import { RunBars } from "run_bars";
 import {
+  amount,
   ClippedName,
   Elapsed,
   fieldAttributes,
@@ -20,12 +22,13 @@ const MAX_STEPS = 10; // steps shown side by side
 
 function rowComponent(statusField, template, more = () => ({})) {
   return {
-    components: { ClippedName, Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
+    components: { ClippedName, Elapsed, LiveDot, Pace, ProgressBar, RunBars, StatusBadge, TimeAgo },
     props: { id: String, row: Object, table: String, path: String, statusStyles: Object },
     emits: ["markRead", "markUnread", "select"],
     setup(props) {
       const at = (field) => fieldAttributes(props.table, props.id, field);
       return {
+        amount,
         at,
         details: computed(() => pageLink(props.path + "?selected=" + props.id)),
         statusStyle: computed(() => statusStyleOf(props.statusStyles, props.row[statusField])),
@@ -50,17 +53,18 @@ const StreamCard = rowComponent(
     <div class="lw-card__figures lw-number">
       <template v-if="row.percentage != null">
         <span class="lw-card__percent" :data-value="row.percentage" v-bind="at('percentage')">{{ percent(row.percentage) }}</span>
-        <span><b :data-value="row.completed" v-bind="at('completed')">{{ number(row.completed) }}</b> / <span :data-value="row.total" v-bind="at('total')">{{ number(row.total) }}</span></span>
+        <span><b :data-value="row.completed" v-bind="at('completed')">{{ amount(row.completed, row.unit) }}</b> / <span :data-value="row.total" v-bind="at('total')">{{ amount(row.total, row.unit) }}</span><template v-if="row.unit && row.unit !== 'B'"> {{ row.unit }}</template></span>
       </template>
       <template v-else>
-        <span class="lw-card__percent"><span :data-value="row.completed" v-bind="at('completed')">{{ number(row.completed) }}</span> <small>done</small></span>
+        <span class="lw-card__percent"><span :data-value="row.completed" v-bind="at('completed')">{{ amount(row.completed, row.unit) }}</span> <small><template v-if="row.unit && row.unit !== 'B'">{{ row.unit }} </template>done</small></span>
         <elapsed v-if="row.started_at" :from="row.started_at" :ms="row.duration_ms" :running="statusStyle.pulse" v-bind="at('duration_ms')" />
       </template>
     </div>
     <progress-bar :value="row.percentage" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
+    <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" />
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
-      <pace v-else :row="row" :table="table" :id="id" />
+      <pace v-else :row="row" :table="table" :id="id" :unit="row.unit ?? ''" />
       <span class="lw-clip" v-bind="at('stream_type')">{{ row.stream_type }}</span>
       <span v-if="row.quality_target" class="lw-clip">Quality target <b v-bind="at('quality_target')">{{ row.quality_target }}</b></span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
@@ -93,7 +97,7 @@ const ScanCard = rowComponent(
     </ol>
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
-      <pace v-else-if="row.rate || row.stalls_at || row.unreachable_at" :row="row" :table="table" :id="id" unit=" %" />
+      <pace v-else-if="row.rate || row.stalls_at || row.unreachable_at" :row="row" :table="table" :id="id" unit="%" />
       <span v-else-if="row.step != null" class="lw-clip"><template v-if="row.steps.length > MAX_STEPS"><span v-bind="at('current_step')">{{ row.current_step }}</span>, s</template><template v-else>S</template>tep <span class="lw-number">{{ row.step + 1 }}</span> of {{ row.steps.length }}</span>
       <span v-else-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
@@ -204,7 +208,7 @@ const fullProgress = (template) =>
     </div>
     <progress-bar :value="part.share" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <div class="lw-progress__foot">
-      <span class="lw-number"><b :data-value="part.done" v-bind="at(names.done)">{{ number(part.done) }}</b><template v-if="part.share != null"> / <span :data-value="part.all" v-bind="at(names.all)">{{ number(part.all) }}</span></template><template v-else> done</template></span>
+      <span class="lw-number"><b :data-value="part.done" v-bind="at(names.done)">{{ amount(part.done, row.unit) }}</b><template v-if="part.share != null"> / <span :data-value="part.all" v-bind="at(names.all)">{{ amount(part.all, row.unit) }}</span></template><template v-else> done</template></span>
       <span v-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
