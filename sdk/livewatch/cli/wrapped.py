@@ -15,12 +15,15 @@ from typing import Any
 
 from livewatch.cli.child import STDERR, STDOUT, Child, cancelling_signal, exec_command, shell_exit_code, signal_name
 from livewatch.cli.exit_codes import ExitCode
-from livewatch.cli.output import Output, ProgressTracker
+from livewatch.cli.output import Output
+from livewatch.cli.tracker import ProgressTracker, TrackedBar
 from livewatch.delivery.operations import MAX_ERROR_CHARACTERS, checked_slug, slug_of, text
 from livewatch.reporting.pending_updates import omitted_lines
 from livewatch.reporting.process import PROCESS
 from livewatch.runs.activities import RUN_VARIABLE
 from livewatch.runs.attached import PROGRESS_VARIABLE
+from livewatch.runs.bars import Bar, ProgressSource
+from livewatch.runs.endings import COMPLETED, STOPPED
 from livewatch.runs.run import Run
 from livewatch.settings import SettingsError, require_settings
 
@@ -81,6 +84,7 @@ class WrappedCommand:
         self._marker = Path(tempfile.gettempdir()) / f"livewatch-{os.getpid()}-{os.urandom(4).hex()}"
         self._progress = ProgressTracker()
         self._outputs = {STDOUT: Output(self._progress), STDERR: Output(self._progress)}
+        self._bars: dict[TrackedBar, Bar] = {}
         self._run: Run | None = None
 
     def run(self) -> int:
@@ -139,9 +143,26 @@ class WrappedCommand:
         # The command may report its progress itself, which counts more than what it prints.
         if progress is None or self._marker.exists():
             return None, self._total
-        if self._total is None:
-            return progress.done, progress.total or 100
-        return progress.done if progress.total is not None else self._total * progress.done / 100, self._total
+        self._report_bars()
+        if progress.is_percent and self._total is not None:
+            return self._total * progress.done / 100, self._total
+        return progress.done, progress.total if self._total is None else self._total
+
+    def _report_bars(self) -> None:
+        """Report the bars of a command that draws several."""
+        tracked = self._progress.bars()
+        if self._run is None or len(tracked) < 2:
+            return
+        for bar in tracked:
+            if bar not in self._bars:
+                progress = bar.progress
+                unit = None if progress.is_percent else progress.unit
+                name = progress.label or f"Bar {len(self._bars) + 1}"
+                self._bars[bar] = self._run.add_bar(None, name, unit, _source(bar))
+            if bar.progress.is_full:
+                self._bars[bar].end(COMPLETED)
+            elif bar.is_over:
+                self._bars[bar].end(STOPPED)
 
     def _error(self, summary: str) -> str:
         """Append the last lines of standard error, or of standard output if that is empty."""
@@ -154,6 +175,10 @@ class WrappedCommand:
                 break
             kept.append(line)
         return "\n".join([summary, *reversed(kept)])
+
+
+def _source(bar: TrackedBar) -> ProgressSource:
+    return lambda: (bar.progress.done, bar.progress.total)
 
 
 def _print_start_error(command: Sequence[str], error: OSError) -> int:

@@ -7,6 +7,7 @@ import platform
 import re
 import socket
 import ssl
+import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -179,6 +180,8 @@ class Client:
             return _decode(response)
         except (OSError, http.client.HTTPException, ValueError, ProxyError) as error:
             self.close()
+            # http.client keeps the answer of a proxy that refused, and with it the socket, in a frame.
+            traceback.clear_frames(error.__traceback__)
             raise self._unreachable(error) from error
 
     def _headers(self, accept: str) -> dict[str, str]:
@@ -210,6 +213,7 @@ class Client:
 
     def _check_proxy(self, response: http.client.HTTPResponse) -> None:
         if self._proxy is not None and response.status == PROXY_AUTHENTICATION_REQUIRED:
+            response.close()
             raise ProxyError(_refusal(self._proxy, response.status, response.reason))
 
     def _unreachable(self, error: Exception) -> UnreachableError:
