@@ -123,3 +123,19 @@ def test_without_that_choice_the_program_is_left_alone(server: ApiServer, start:
     code = "import sys; print('livewatch' in sys.modules, 'sitecustomize' in sys.modules)"
     _, output, _ = said(start("-m", "livewatch", "run", "--slug", "job", *python(code)))
     assert output.startswith("False")
+
+
+def test_bars_that_the_command_draws_are_those_of_the_run(server: ApiServer, start: Start) -> None:
+    code = r"""
+import sys
+for n in range(0, 229, 57): print(f"\rFirst: {n // 7}%|# | {n}/715 [", end="", file=sys.stderr, flush=True)
+print(file=sys.stderr)
+for n in range(0, 365, 91): print(f"\rSecond: {n // 4}%|# | {n}/364 [", end="", file=sys.stderr, flush=True)
+"""
+    assert said(start("-m", "livewatch", "run", "--slug", "job", *python(code)))[0] == 0
+    job = server.state("/streams/job")
+    assert (job["completed"], job["total"]) == (364, 364)
+    assert [(each["name"], each["completed"], each["total"], each["status"]) for each in job["bars"]] == [
+        ("First", 228, 715, "stopped"),
+        ("Second", 364, 364, "completed"),
+    ]

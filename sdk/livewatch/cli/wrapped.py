@@ -109,6 +109,8 @@ class WrappedCommand:
         seconds = time.monotonic() - started_at
         for output in self._outputs.values():
             output.end()
+        # Bars are made by a sample, and ended with the run.
+        run.sample()
         summary = f"{reason} after {_duration(seconds)}."
         run.annotate({**metadata, "exit_code": int(code), "seconds": round(seconds, 3)})
         run.describe(summary)
