@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -37,7 +38,8 @@ MAX_START_ATTEMPTS = 3
 MAX_LOG_BYTES = 16 * 1024 * 1024
 LOG_NAME = "postgres.log"
 LOG_LINES_IN_ERRORS = 3
-LOG_LEVELS = ("PANIC:", "FATAL:", "ERROR:")
+# Without the refusals of clients that connect while the server starts or stops.
+LOG_REASON = re.compile(r"(?:PANIC|FATAL): (?!.*the database system is).*|^postgres: .*")
 MAX_LOG_TAIL_BYTES = 16 * 1024
 FAST_SHUTDOWN = signal.SIGTERM if sys.platform == "win32" else signal.SIGINT
 
@@ -229,9 +231,10 @@ class EmbeddedPostgres:
         with contextlib.suppress(OSError), open(path, "rb") as file:
             file.seek(max(0, path.stat().st_size - MAX_LOG_TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
-            reasons = [line for line in lines if any(level in line for level in LOG_LEVELS)] or lines
-        # Oldest first: a crash is followed by the consequences of its cause.
-        return " / ".join([*dict.fromkeys(reasons[-LOG_LINES_IN_ERRORS:]), f"log: {path}"])
+            reasons = [match[0] for line in lines if (match := LOG_REASON.search(line))] or lines
+        # A server that is started again and again gives the same reason under other numbers of processes.
+        unique = {re.sub(r"\d+", "", reason): reason for reason in reasons}
+        return " / ".join([*list(unique.values())[-LOG_LINES_IN_ERRORS:], f"log: {path}"])
 
     def _shut_down(self) -> None:
         if self._process and self._process.poll() is None:

@@ -18,6 +18,7 @@ from livewatch.runs.attached import current_run
 from livewatch.runs.run import Run
 from livewatch.runs.tracking import Track, track
 from livewatch.runs.watching import watch
+from livewatch.settings import VERSION
 
 __all__ = [
     "Agent",
@@ -33,7 +34,7 @@ __all__ = [
     "track",
     "watch",
 ]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def run(

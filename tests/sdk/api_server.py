@@ -76,11 +76,14 @@ class ApiServer:
         count = "targets_analyzed" if path.startswith("/scans/") else "completed"
         for write in self.of(path):
             merged |= write.body
+            merged.setdefault("total", merged.pop("default_total", None))
+            if "percent" in write.body:
+                merged[count] = (merged["total"] or 100) * merged.pop("percent") / 100
             if "advance" in write.body:
                 merged[count] = merged.get(count, 0) + merged.pop("advance")
         for write in self.of(f"{path}/finish"):
             merged["end"] = write.body
-        return merged
+        return {name: value for name, value in merged.items() if value is not None}
 
     def only(self, kind: str) -> dict[str, Any]:
         """Return the state of the only run of a kind."""

@@ -83,13 +83,13 @@ def start(environment: Mapping[str, str]) -> Iterator[Start]:
     """Start `python -c CODE` or `python ARGUMENTS` reporting to the server; kill what still runs at the end."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(*command: str, **variables: str) -> subprocess.Popen[str]:
+    def begin(*command: str, stdin: int = subprocess.DEVNULL, **variables: str) -> subprocess.Popen[str]:
         arguments = ["-c", command[0]] if len(command) == 1 else command
         inherited = {name: value for name, value in os.environ.items() if name not in OURS}
         process = subprocess.Popen(
             [sys.executable, *arguments],
             env={**inherited, **environment, "PYTHONPATH": str(SDK), **variables},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -100,17 +100,20 @@ class Reporter:
         """Set fields of the resource at `path`, relative to /api/v1; newer values replace older ones."""
         with self._lock:
             self._after_add(self._pending.put(path, fields, coalescable=coalescable))
+        self._deliver_at_exit()
 
     def post(self, path: str, body: Mapping[str, Any]) -> None:
         """Report an event to `path`, relative to /api/v1."""
         with self._lock:
             self._after_add(self._pending.post(path, body))
+        self._deliver_at_exit()
 
     def log(self, run: str, level: str, message: str, at: str) -> None:
         """Add a line to the log of a run; see `PendingUpdates.log`."""
         with self._lock:
             self._pending.log(run, level, message, at)
             self._ensure_running()
+        self._deliver_at_exit()
 
     def add_source(self, source: Source) -> None:
         """Sample an activity at every tick until it is removed."""
@@ -165,10 +168,12 @@ class Reporter:
             self._warn_once("too many updates; the oldest are dropped")
         self._ensure_running()
 
-    def _ensure_running(self) -> None:
+    def _deliver_at_exit(self) -> None:
+        # Without the lock, which the delivery needs.
         if self._is_exiting and not self._stop.is_set():
             self.flush(EXIT_FLUSH_SECONDS)
-            return
+
+    def _ensure_running(self) -> None:
         if self._thread is not None or self._stop.is_set():
             return
         thread = threading.Thread(target=self._run, name="livewatch reporter", daemon=True)

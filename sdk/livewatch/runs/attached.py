@@ -30,9 +30,9 @@ class AttachedRun(Run):
     def _report_progress(self, reporter: Reporter) -> None:
         super()._report_progress(reporter)
         marker = os.environ.get(PROGRESS_VARIABLE)
-        if (marker and "completed" in self._sent) or self._counts.done:
-            with suppress(OSError, ValueError, TypeError):
-                Path(str(marker)).touch()
+        if marker and ("completed" in self._sent or self._counts.is_used):
+            with suppress(OSError):
+                Path(marker).touch()
 
     def _end(self, ending: Ending, *, leaves: bool = False) -> None:
         self._abandoned_at = self._ending = None

@@ -19,7 +19,7 @@ from livewatch.reporting.process import PROCESS
 from livewatch.runs.activities import Activity
 from livewatch.runs.bars import BREAK_GRACE_SECONDS, Bar, Bars, ProgressSource
 from livewatch.runs.counts import Counts
-from livewatch.runs.endings import COMPLETED, STOPPED, Ending, Outcome, ending_of
+from livewatch.runs.endings import COMPLETED, STOPPED, Ending, Outcome, cancelled_by, ending_of
 from livewatch.runs.steps import Steps
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Run(Activity):
         metadata: JSON values to show with it.
         type: One or two words by which to find runs of the same kind.
         unit: Name of the units; with "B", amounts show as KiB, MiB and so on.
-        progress_source: Returns units done and their total; sampled in place of `advance` and `set`.
+        progress_source: Returns units done and their total, None where unknown; sampled in place of `advance` and
+            `set`.
         reported: False for a run that reports nothing.
     """
 
@@ -162,6 +163,10 @@ class Run(Activity):
         reason = ending_of(error).error if isinstance(error, BaseException) else text(error, MAX_ERROR_CHARACTERS)
         self._end(Ending(Outcome.FAILED, reason))
 
+    def cancel(self, signal_name: str) -> None:
+        """End as cancelled by a signal. Idempotent."""
+        self._end(cancelled_by(signal_name))
+
     def add_bar(self, parent: Bar | None, name: str, unit: str | None, progress_source: ProgressSource) -> Bar:
         """Begin a bar below another one, or directly below the run."""
         with self._lock:
@@ -223,9 +228,8 @@ class Run(Activity):
     def _counted(self) -> dict[str, Any]:
         """Return units done or added, their total and their unit."""
         if self._progress_source is not None:
-            done, total = self._progress_source()
-            total = None if total is None else amount_of(total)
-            return {"completed": amount_of(done) or 0, "total": total, "unit": self._unit}
+            done, total = (None if each is None else amount_of(each) for each in self._progress_source())
+            return {"completed": done, "total": total, "unit": self._unit}
         if self._counts.is_used:
             return {**self._counts.take(), "unit": self._unit}
         leading = self._bars.leading
