@@ -23,6 +23,8 @@ class Reported(SQLModel):
     ingest_key: UUID | None = None
     heartbeat_at: AwareDatetime | None = timestamp_field()
     heartbeat_interval: float | None = Field(default=None, ge=1)
+    archived_at: AwareDatetime | None = timestamp_field()
+    """When a person moved the run out of the lists."""
 
     @property
     def is_expected(self) -> bool:
