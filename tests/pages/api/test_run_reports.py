@@ -140,6 +140,20 @@ async def test_a_report_that_waited_is_dated_to_when_it_was_made(program: Progra
     assert last - first == pytest.approx(timedelta(seconds=3), abs=timedelta(seconds=0.5))
 
 
+async def test_a_message_that_waited_is_dated_to_when_it_was_sent(program: Program, world: World) -> None:
+    alert = {"target_name": "t", "signal_type": "x", "signal_strength": 1}
+    await batch(
+        program,
+        ("POST", "/alerts", alert, 40.0),
+        ("POST", "/notifications", {"title": "t"}, 40.0),
+    )
+    for table, column in (("signal_alerts", "detected_at"), ("notifications", "created_at")):
+        ((seconds,),) = await world.sql(
+            f"select extract(epoch from clock_timestamp() - {column}) from {table} where org_id = %s", program.org
+        )
+        assert float(seconds) == pytest.approx(40, abs=5)
+
+
 async def test_no_report_is_of_the_future_or_older_than_a_week_or_ends_before_its_start(
     program: Program, world: World
 ) -> None:
