@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from services.entities import MAX_AMOUNT
 from services.entities.base.progress import plain_amount
@@ -36,9 +36,14 @@ def _check_size(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def check_log_time(value: datetime) -> datetime:
+def check_log_time(value: datetime, info: ValidationInfo) -> datetime:
+    """Check the time of a log line; the context may be the error of the clock by which it was taken."""
     now = datetime.now(UTC)
-    if not now - MAX_LOG_AGE <= value <= now + MAX_LOG_LEAD:
+    try:
+        corrected = value + (info.context or timedelta())
+    except OverflowError:
+        corrected = datetime.min.replace(tzinfo=UTC)
+    if not now - MAX_LOG_AGE <= corrected <= now + MAX_LOG_LEAD:
         raise ValueError("it must be within the last 366 days, or omitted")
     return value
 

@@ -179,9 +179,12 @@ async def test_an_operation_that_was_applied_is_not_applied_again_when_it_is_old
     assert await stream(world, program, "completed") == (1,)
 
 
-async def test_a_wrong_clock_does_not_date_log_lines(program: Program, world: World) -> None:
+@pytest.mark.parametrize(
+    "clock", ["1970-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00", "2199-01-01T00:00:00+00:00"]
+)
+async def test_a_wrong_clock_does_not_date_log_lines(program: Program, world: World, clock: str) -> None:
     await program.put("/streams/x")
-    wrong = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+    wrong = datetime.fromisoformat(clock)
     lines = [{"message": f"{n}", "at": (wrong + timedelta(seconds=n)).isoformat()} for n in range(2)]
     operation = {"method": "POST", "path": "/logs", "body": {"run": "streams/x", "lines": lines}}
     made_at = (wrong + timedelta(seconds=2)).isoformat()
