@@ -13,6 +13,8 @@ START_TIMEOUT_SECONDS = 180.0
 STOP_TIMEOUT_SECONDS = 30.0
 DEFAULT_TOKEN_LIFETIME_SECONDS = 3600
 LOOPBACK = "127.0.0.1"
+DEFAULT_SITE_URL = "http://localhost:3000"
+JWT_SECRET_VARIABLE = "LOCAL_SUPABASE_JWT_SECRET"
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,6 +32,8 @@ class Options:
         app_role: role of the migrations that gets a password, to log in.
         reset: delete the database, users and keys first.
         token_lifetime: lifetime of access tokens in seconds.
+        site_url: address of the application, to which links of e-mails lead.
+        jwt_secret: secret of tokens that the project signs itself (HS256), accepted besides those of Auth.
         limits: Realtime limits by name, see `local_supabase.realtime.protocol.limits`.
     """
 
@@ -41,6 +45,8 @@ class Options:
     app_role: str | None = None
     reset: bool = False
     token_lifetime: int = DEFAULT_TOKEN_LIFETIME_SECONDS
+    site_url: str = DEFAULT_SITE_URL
+    jwt_secret: str | None = field(default=None, repr=False)
     limits: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,7 +62,7 @@ class Options:
         command += ["--host", self.host, "--port", str(self.port), "--events", "--die-with-parent"]
         command += ["--user", self.user] if self.user else []
         command += ["--app-role", self.app_role] if self.app_role else []
-        command += ["--token-lifetime", str(self.token_lifetime)]
+        command += ["--token-lifetime", str(self.token_lifetime), "--site-url", self.site_url]
         command += [part for name, value in self.limits.items() for part in ("--limit", f"{name}={value}")]
         return [*command, "--reset"] if self.reset else command
 
@@ -87,9 +93,15 @@ class Step:
             return None
 
 
-def environment() -> dict[str, str]:
-    """Return an environment in which the child imports the same `local_supabase` as this process."""
+def environment(options: Options) -> dict[str, str]:
+    """Return an environment in which the child imports the same `local_supabase` as this process, with its secret.
+
+    Other users of the machine can read a command line, but not an environment.
+    """
     variables = dict(os.environ)
+    variables.pop(JWT_SECRET_VARIABLE, None)
+    if options.jwt_secret:
+        variables[JWT_SECRET_VARIABLE] = options.jwt_secret
     # Not for an installed package: its folder would come before the standard library.
     if _ROOT not in [Path(folder).resolve() for folder in site.getsitepackages()]:
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), variables.get("PYTHONPATH")]))

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 import psycopg
 import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from local_supabase.auth.accounts import AuthSettings
 from local_supabase.auth.endpoints import Auth
 from local_supabase.auth.gateway import with_api_key
 from local_supabase.auth.keys import SigningKey, Verifier
+from local_supabase.auth.outbox import FILE_NAME as OUTBOX_NAME
+from local_supabase.auth.outbox import Outbox
 from local_supabase.auth.users import Users
-from local_supabase.errors import ApiError, PostgresError
+from local_supabase.errors import ApiError, DataDirectoryError, PostgresError
 from local_supabase.postgres.embedded import EmbeddedPostgres
 from local_supabase.postgres.pool import Pool
 from local_supabase.realtime.changes.replication import Replication
@@ -34,7 +35,7 @@ from local_supabase.realtime.endpoints.websocket import RealtimeEndpoint
 from local_supabase.realtime.protocol.limits import Limits
 from local_supabase.retry import Backoff
 from local_supabase.web.rate_limiter import AverageRateLimiter
-from local_supabase.web.responses import Endpoint, error_response
+from local_supabase.web.responses import error_response
 
 log = structlog.get_logger()
 
@@ -52,8 +53,8 @@ class Parts:
     app: Starlette
     auth: Auth
     broadcasts: DatabaseBroadcasts
-    failed: asyncio.Event
-    """Set if a background task ended: the process has to stop."""
+    failed: asyncio.Future[str]
+    """The sentence to stop with, once a background task has ended."""
 
 
 @asynccontextmanager
@@ -65,6 +66,8 @@ async def compose(
     signing_key: str,
     api_url: str,
     token_lifetime: int,
+    site_url: str,
+    jwt_secret: str | None,
     limits: Limits,
 ) -> AsyncIterator[Parts]:
     """Yield the application; on exit cancel its tasks and close its connections.
@@ -76,16 +79,18 @@ async def compose(
         signing_key: PEM-encoded key of the project.
         api_url: address of the API, for the tokens' issuer.
         token_lifetime: lifetime of access tokens in seconds.
+        site_url: where links of e-mails lead.
+        jwt_secret: secret of tokens that the project signs itself (HS256).
         limits: limits of Realtime.
     """
     key = SigningKey.from_pem(signing_key)
-    verifier = Verifier(key)
+    verifier = Verifier(key, secret=jwt_secret)
     realtime_pool = Pool(
         realtime_url, size=REALTIME_CONNECTIONS, name="realtime", statement_timeout=POLICY_TIMEOUT_SECONDS
     )
     auth_pool = Pool(auth_url, size=AUTH_CONNECTIONS, name="auth")
     topics = Topics()
-    broadcasts = DatabaseBroadcasts(realtime_pool, topics)
+    broadcasts = DatabaseBroadcasts(realtime_pool, topics, retention=limits.message_retention)
     changes = TableChanges(realtime_pool, Replication(realtime_url))
     clock = asyncio.get_running_loop().time
     services = RealtimeServices(
@@ -101,9 +106,9 @@ async def compose(
         join_rate=AverageRateLimiter(limits.joins_per_second, clock),
     )
     endpoint = RealtimeEndpoint(services)
-    settings = AuthSettings(issuer=f"{api_url}/auth/v1", token_lifetime=token_lifetime)
-    auth = Auth(Users(auth_pool), key, verifier, settings)
-    failed = asyncio.Event()
+    settings = AuthSettings(issuer=f"{api_url}/auth/v1", token_lifetime=token_lifetime, site_url=site_url)
+    auth = Auth(Users(auth_pool), key, verifier, settings, Outbox(postgres.data / OUTBOX_NAME))
+    failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tasks = [
         asyncio.create_task(broadcasts.run(), name="realtime-broadcasts"),
         asyncio.create_task(changes.run(), name="realtime-changes"),
@@ -112,13 +117,27 @@ async def compose(
     ]
 
     def on_done(task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            log.error("background task ended", task=task.get_name(), error=repr(task.exception()))
-            failed.set()
+        if not task.cancelled() and not failed.done():
+            error = task.exception()
+            cause = f"{type(error).__name__}: {error}" if error else "it returned"
+            log.error("background task ended", task=task.get_name(), exc_info=error)
+            failed.set_result(
+                f"The background task '{task.get_name()}' ended unexpectedly ({cause}): the lines above tell where."
+            )
 
     for task in tasks:
         task.add_done_callback(on_done)
-    app = create_app(auth, endpoint, with_api_key(BroadcastApi(services).broadcast, verifier))
+    api = BroadcastApi(services)
+    app = create_app(
+        auth,
+        endpoint,
+        [
+            Route("/api/broadcast", with_api_key(api.batch, verifier), methods=["POST"]),
+            Route(
+                "/api/broadcast/{topic:path}/events/{event:path}", with_api_key(api.single, verifier), methods=["POST"]
+            ),
+        ],
+    )
     try:
         yield Parts(app=app, auth=auth, broadcasts=broadcasts, failed=failed)
     finally:
@@ -129,46 +148,45 @@ async def compose(
         await realtime_pool.aclose()
 
 
-def create_app(auth: Auth, realtime: RealtimeEndpoint, broadcast: Endpoint) -> Starlette:
+def create_app(auth: Auth, realtime: RealtimeEndpoint, realtime_api: list[Route]) -> Starlette:
     """Return the application below the API URL."""
-    realtime_routes = [
-        WebSocketRoute("/websocket", realtime),
-        Route("/api/broadcast", broadcast, methods=["POST"]),
-    ]
     # Tokens travel in headers, never in cookies, so every origin is safe to allow, as on a hosted project.
     cors = Middleware(
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["x-total-count"],
+        expose_headers=["x-total-count", "link"],
         max_age=CORS_MAX_AGE_SECONDS,
     )
-    handled = (ApiError, PostgresError, psycopg.DataError, psycopg.OperationalError, Exception)
-    return Starlette(
+    handled = (ApiError, HTTPException, PostgresError, psycopg.DataError, psycopg.OperationalError, Exception)
+    app = Starlette(
         routes=[
             Mount("/auth/v1", routes=auth.routes()),
-            Mount("/realtime/v1", routes=realtime_routes),
-            Route("/{path:path}", _not_served, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+            Mount("/realtime/v1", routes=[WebSocketRoute("/websocket", realtime), *realtime_api]),
         ],
         middleware=[cors],
         exception_handlers={kind: error_response for kind in handled},
     )
-
-
-async def _not_served(request: Request) -> Response:
-    message = (
-        f"The local Supabase serves Auth (/auth/v1) and Realtime (/realtime/v1), not {request.url.path}: "
-        "use the database URL for data."
-    )
-    return JSONResponse({"message": message}, status_code=404)
+    # What is not served is named at once, without a detour by a slash at the end.
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _keep_running(postgres: EmbeddedPostgres) -> None:
+    """Start PostgreSQL again whenever it exits, for as long as it takes: a full disk may get room again."""
     backoff = Backoff(initial=0.2, maximum=5.0)
     while True:
         code = await postgres.wait()
-        log.error("postgresql exited, restarting", exit_code=code, delay=backoff.delay)
-        await backoff.sleep()
-        await postgres.stop()
-        await postgres.start()
+        cause = postgres.end_of_log()
+        while True:
+            log.error("postgresql is down, restarting", exit_code=code, delay=backoff.delay, cause=cause)
+            await backoff.sleep()
+            await postgres.stop()
+            try:
+                await postgres.start()
+            except (PostgresError, DataDirectoryError, OSError) as error:
+                cause = str(error)
+            else:
+                log.warning("postgresql is up again")
+                break

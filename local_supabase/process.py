@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from local_supabase.child import (
+    DEFAULT_SITE_URL,
     DEFAULT_TOKEN_LIFETIME_SECONDS,
     LOOPBACK,
     START_TIMEOUT_SECONDS,
@@ -57,6 +58,8 @@ class LocalSupabase:
         port: int = 0,
         reset: bool = False,
         token_lifetime: int = DEFAULT_TOKEN_LIFETIME_SECONDS,
+        site_url: str = DEFAULT_SITE_URL,
+        jwt_secret: str | None = None,
         limits: Mapping[str, float] | None = None,
         on_step: OnStep | None = None,
     ) -> AsyncIterator["LocalSupabase"]:
@@ -71,6 +74,8 @@ class LocalSupabase:
             port: port to listen on; 0 chooses a free one.
             reset: delete the database, users and keys first.
             token_lifetime: lifetime of access tokens in seconds.
+            site_url: address of the application, to which links of e-mails lead.
+            jwt_secret: secret of tokens that the project signs itself (HS256).
             limits: Realtime limits by name.
             on_step: called on the event loop for each finished step of each start.
 
@@ -86,6 +91,8 @@ class LocalSupabase:
             app_role=app_role,
             reset=reset,
             token_lifetime=token_lifetime,
+            site_url=site_url,
+            jwt_secret=jwt_secret,
             limits=limits or {},
         )
         local = cls(options, on_step or (lambda step: None))
@@ -128,7 +135,7 @@ class LocalSupabase:
             *self._options.command(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=environment(),
+            env=environment(self._options),
             # A new session: Ctrl-C in a terminal then reaches only the parent, which stops the child in order.
             start_new_session=sys.platform != "win32",
         )

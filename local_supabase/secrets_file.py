@@ -1,5 +1,6 @@
 """The secrets of one data directory: database passwords, signing key and API keys, generated once."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -8,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from local_supabase.errors import DataDirectoryError
+from local_supabase.postgres.data_directory import keep_owner
 
 FILE_NAME = "secrets.json"
 STATUS_NAME = "status.json"
@@ -53,14 +55,20 @@ def load_or_create(data: Path) -> Secrets:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file atomically, with mode 0600."""
+    """Replace a file atomically, with mode 0600; raises DataDirectoryError if that fails, and leaves the old one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        keep_owner(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise DataDirectoryError(f"{path} cannot be written ({error.strerror}): make room on its disk.") from error
 
 
 def _create() -> Secrets:

@@ -11,6 +11,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
 
 from local_supabase import secrets_file
 from local_supabase.child import LOOPBACK, Options
@@ -18,6 +20,7 @@ from local_supabase.errors import LocalSupabaseError, PortInUseError
 from local_supabase.postgres.data_directory import DataDirectory
 from local_supabase.postgres.embedded import SUPERUSER, EmbeddedPostgres
 from local_supabase.postgres.installation import POSTGRES_VERSION
+from local_supabase.postgres.migration_files import find
 from local_supabase.realtime.protocol.limits import Limits, limits_from
 from local_supabase.secrets_file import Secrets
 
@@ -25,6 +28,10 @@ OWNER = "postgres"
 AUTH_ROLE = "supabase_auth_admin"
 LISTEN_BACKLOG = 1024
 REALTIME_TIMEOUT_SECONDS = 30
+MAX_PORT = 65535
+MAX_TOKEN_LIFETIME_SECONDS = 10 * 365 * 24 * 3600
+MIN_JWT_SECRET_BYTES = 32
+"""RFC 7518, section 3.2: a key for HS256 is as long as the hash."""
 
 Report = Callable[[str, str], None]
 """Receives a step's name and a sentence about its result."""
@@ -39,12 +46,17 @@ async def serve(options: Options, stop: asyncio.Event, report: Report) -> None:
         report: called for each finished step of the start.
 
     Raises:
-        LocalSupabaseError: a step of the start failed, or a background task ended unexpectedly.
+        LocalSupabaseError: an option is not valid, a step of the start failed, or a background task ended unexpectedly.
     """
     limits = limits_from(options.limits)
+    _check(options)
     async with AsyncExitStack() as stack:
         directory = DataDirectory.open(options.data)
         stack.callback(directory.close)
+        # The status of an instance that was killed says what is no longer true.
+        status_file = directory.path / secrets_file.STATUS_NAME
+        status_file.unlink(missing_ok=True)
+        stack.callback(status_file.unlink, missing_ok=True)
         listener = _listen(options.host, options.port)
         stack.callback(listener.close)
         if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
@@ -55,23 +67,41 @@ async def serve(options: Options, stop: asyncio.Event, report: Report) -> None:
         secrets = secrets_file.load_or_create(directory.path)
         postgres = EmbeddedPostgres(directory.path, password=secrets.admin_password, log=_print)
         stack.push_async_callback(postgres.stop)
-        starting = asyncio.create_task(_timed(postgres.start()), name="postgres")
+        # The imports take as long as starting PostgreSQL: do both at once.
+        importing = asyncio.create_task(asyncio.to_thread(_import_server_modules), name="imports")
         try:
-            # The imports take as long as starting PostgreSQL: do both at once.
-            await asyncio.to_thread(_import_server_modules)
+            seconds = await _timed(postgres.start())
         finally:
-            seconds = await starting
+            await importing
         report("postgres", f"PostgreSQL {POSTGRES_VERSION} ready in {seconds:.2f} s")
         await _prepare_database(options, postgres, secrets, report)
         failed = await stack.enter_async_context(
             _running(options, postgres, secrets, limits=limits, listener=listener, report=report)
         )
-        waits = [asyncio.create_task(event.wait()) for event in (stop, failed)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-        if failed.is_set():
-            raise LocalSupabaseError("A background task ended unexpectedly: see the log.")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        ends: set[asyncio.Future[Any]] = {stopping, failed}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if failed.done():
+            raise LocalSupabaseError(failed.result())
+
+
+def _check(options: Options) -> None:
+    """Raise LocalSupabaseError for an option that is not valid, before anything is started."""
+    if not 0 <= options.port <= MAX_PORT:
+        raise LocalSupabaseError(f"The port cannot be {options.port}: choose up to {MAX_PORT}, or 0 for a free one.")
+    if not 1 <= options.token_lifetime <= MAX_TOKEN_LIFETIME_SECONDS:
+        raise LocalSupabaseError(
+            f"The token lifetime cannot be {options.token_lifetime} s: choose from 1 to {MAX_TOKEN_LIFETIME_SECONDS} s."
+        )
+    if options.jwt_secret is not None and len(options.jwt_secret.encode()) < MIN_JWT_SECRET_BYTES:
+        raise LocalSupabaseError(f"The JWT secret is too short: it needs at least {MIN_JWT_SECRET_BYTES} bytes.")
+    if not all(urlsplit(options.site_url)[:2]):
+        raise LocalSupabaseError(f"The site URL cannot be {options.site_url}: write it like http://localhost:3000.")
+    if options.user is not None and "@" not in options.user:
+        raise LocalSupabaseError(f"The user cannot be {options.user}: give an e-mail address.")
+    if options.migrations:
+        find(options.migrations)
 
 
 async def _timed(work: Awaitable[None]) -> float:
@@ -99,6 +129,11 @@ async def _prepare_database(options: Options, postgres: EmbeddedPostgres, secret
             owner = await connect(postgres.url(OWNER, secrets.owner_password), name="migrations")
             async with owner:
                 applied = await migrations.apply(owner, options.migrations)
+                if unknown := await migrations.unknown(owner, options.migrations):
+                    _print(
+                        f"The database has migrations that {options.migrations} does not hold ({', '.join(unknown)}): "
+                        "restore their files, or start over with --reset."
+                    )
         if options.app_role:
             await bootstrap.set_password(admin, options.app_role, secrets.app_password)
         if applied:
@@ -116,8 +151,9 @@ async def _running(
     limits: Limits,
     listener: socket.socket,
     report: Report,
-) -> AsyncIterator[asyncio.Event]:
-    """Serve while the context is open; the yielded event is set if a background task ends."""
+) -> AsyncIterator[asyncio.Future[str]]:
+    """Serve while the context is open; the yielded future is done if a background task ends, with a sentence."""
+    from local_supabase.auth.users import NewUser  # noqa: PLC0415 - imported while PostgreSQL starts
     from local_supabase.composition import compose  # noqa: PLC0415 - imported while PostgreSQL starts
     from local_supabase.realtime.protocol.wire import WireProtocol  # noqa: PLC0415
     from local_supabase.web.server import serving  # noqa: PLC0415
@@ -130,10 +166,12 @@ async def _running(
         signing_key=secrets.signing_key,
         api_url=api_url,
         token_lifetime=options.token_lifetime,
+        site_url=options.site_url,
+        jwt_secret=options.jwt_secret,
         limits=limits,
     ) as parts:
         if options.user and not await parts.auth.accounts.exists(options.user):
-            await parts.auth.accounts.create(options.user, secrets.demo_password)
+            await parts.auth.accounts.create(NewUser(email=options.user), secrets.demo_password)
         report("auth", "Auth ready")
         async with serving(parts.app, listener, WireProtocol):
             async with asyncio.timeout(REALTIME_TIMEOUT_SECONDS):

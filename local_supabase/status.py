@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+import psutil
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from local_supabase.errors import DataDirectoryError
@@ -35,10 +36,15 @@ class LocalSupabaseStatus(BaseModel):
         """Read `status.json` of a data directory.
 
         Raises:
-            DataDirectoryError: the file is missing or invalid.
+            DataDirectoryError: the file is missing or invalid, or was left by an instance that was killed.
         """
         path = data / STATUS_NAME
         try:
-            return cls.model_validate_json(path.read_text())
+            status = cls.model_validate_json(path.read_text())
         except (OSError, ValueError) as error:
             raise DataDirectoryError(f"{path} cannot be read: start the local Supabase first.") from error
+        if not psutil.pid_exists(status.pid):
+            raise DataDirectoryError(
+                f"{path} is out of date, its process (pid {status.pid}) has ended: start the local Supabase first."
+            )
+        return status

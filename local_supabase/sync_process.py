@@ -24,7 +24,7 @@ def running(options: Options) -> Iterator[LocalSupabaseStatus]:
         options.command(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=environment(),
+        env=environment(options),
         # A new session: Ctrl-C in a terminal then reaches only the parent, which stops the child in order.
         start_new_session=sys.platform != "win32",
     )

@@ -19,6 +19,7 @@ LAYERS = (
     "services.feed_kind",
     "services.plan",
     "services.settings",
+    "services.text",
     "services.infra",
     "services.auth",
     "services.entities.base",

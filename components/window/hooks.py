@@ -1,7 +1,6 @@
 """Hooks: live rows for a page's own code, from a subscription to a browser window.
 
-A hook ends with the slot that it was made in, at the latest with its window. What only shows rows binds a live element
-instead (`components/elements`).
+What only shows rows binds a live element instead (`components/elements`).
 """
 
 from collections.abc import Callable
@@ -9,8 +8,7 @@ from datetime import datetime
 from typing import Any, Generic
 from uuid import UUID
 
-from components.window.heartbeat import Heartbeat, use_connection_heartbeat
-from components.window.live_element import on_slot_delete
+from components.window.heartbeat import Heartbeat, StatusHook, use_connection_heartbeat
 from components.window.window import Window
 from services.entities import (
     AGENTS,
@@ -21,7 +19,6 @@ from services.entities import (
     AcquisitionScan,
     AgentExecution,
     AgentStatus,
-    ConnectionStatus,
     Entity,
     Notification,
     R,
@@ -50,7 +47,7 @@ __all__ = [
 ]
 
 
-class Hook(Generic[R]):
+class Hook(StatusHook, Generic[R]):
     """Live rows of an entity: read `data` when `on_change` is called, at most once per frame.
 
     Recovers by itself after a lost connection. `is_loaded` tells "no rows" from "not known yet".
@@ -72,13 +69,9 @@ class Hook(Generic[R]):
         key: Callable[[R], Any] | None = None,
         on_change: Callable[["Hook[R]"], None] | None = None,
     ) -> None:
-        self._window = window
+        super().__init__(window, on_change)
         self._key = key
-        self._on_change = on_change
-        self._is_dirty = False
         self._subscription = window.subscribe(entity, on_change=self._rows_changed, where=where)
-        window.add(self, follows_status=True)
-        on_slot_delete(self.close)
 
     @property
     def data(self) -> list[R]:
@@ -92,14 +85,9 @@ class Hook(Generic[R]):
         return self._subscription.status
 
     @property
-    def error(self) -> str | None:
-        """Why it is not connected, as a sentence; None while connected or not yet tried."""
-        return self.status.cause or None
-
-    @property
     def is_connected(self) -> bool:
         """Whether `data` is live."""
-        return self.is_loaded and self.status.status is ConnectionStatus.CONNECTED
+        return self.is_loaded and super().is_connected
 
     @property
     def is_loaded(self) -> bool:
@@ -108,19 +96,8 @@ class Hook(Generic[R]):
 
     def close(self) -> None:
         """End; idempotent."""
-        self._window.discard(self)
+        super().close()
         self._subscription.close()
-
-    # As a frame part
-
-    def collect(self) -> None:
-        if self._is_dirty and self._on_change:
-            self._is_dirty = False
-            self._on_change(self)
-
-    def refresh(self) -> None:
-        self._is_dirty = True
-        self._window.mark_dirty()
 
     def _rows_changed(self, _: list[Delta[R]]) -> None:
         self.refresh()
@@ -149,7 +126,7 @@ class InboxHook(Hook[R]):
 
     async def mark_all_as_read(self) -> int:
         """Mark every row in the window's organisation as read; returns how many were unread."""
-        return await self._inbox.mark_all(self._database, self._window.session.identity, self._window.org_id)
+        return len(await self._inbox.mark_all(self._database, self._window.session.identity, self._window.org_id))
 
 
 class AlertsHook(InboxHook[SignalAlert]):

@@ -1,20 +1,29 @@
-"""Account creation and password rules, shared by sign-up, the admin API and the server's start."""
+"""Account creation, password rules and password hashing, shared by sign-up, the admin API and the server's start."""
 
-from dataclasses import dataclass
+import asyncio
+import secrets
+from dataclasses import dataclass, replace
+
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from local_supabase.auth.fields import normalize_email
-from local_supabase.auth.passwords import Passwords
-from local_supabase.auth.users import Row, Users
+from local_supabase.auth.users import NewUser, Row, Users
 from local_supabase.errors import ApiError
 
 MAX_PASSWORD_BYTES = 72
+MAX_CONCURRENT_HASHES = 4
+# RFC 9106, second recommended option, with less memory per hash: the server shares a laptop with the application.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=32 * 1024, parallelism=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthSettings:
-    """Settings of the Auth server; times in seconds, `issuer` is the tokens' `iss`."""
+    """Settings of the Auth server; times in seconds, `issuer` is its address and the tokens' `iss`."""
 
     issuer: str
+    site_url: str
+    """Where links lead unless a request names another address; addresses of this machine are allowed, too."""
     token_lifetime: int = 3600
     min_password_length: int = 6
     password_attempts: int = 10
@@ -30,28 +39,14 @@ class Accounts:
         self.passwords = Passwords()
         self._settings = settings
 
-    async def create(
-        self,
-        email: str,
-        password: str,
-        *,
-        user_metadata: Row | None = None,
-        app_metadata: Row | None = None,
-        confirmed: bool = True,
-    ) -> Row:
-        """Insert a user and return it.
+    async def create(self, new: NewUser, password: str = "") -> Row:
+        """Insert a user and return it; without a password or hash they cannot sign in with one.
 
         Raises:
             ApiError: the address is invalid (400) or taken (422), or the password breaks the rules (400, 422).
         """
-        address = normalize_email(email)
-        return await self.users.create(
-            email=address,
-            password_hash=await self.hash_password(password),
-            user_metadata=user_metadata or {},
-            app_metadata=app_metadata,
-            confirmed=confirmed,
-        )
+        hashed = await self.hash_password(password) if password else new.password_hash
+        return await self.users.create(replace(new, email=normalize_email(new.email), password_hash=hashed))
 
     async def exists(self, email: str) -> bool:
         """Return whether a user has this address; raises ApiError (400) if it is invalid."""
@@ -74,3 +69,47 @@ class Accounts:
             )
         if len(password.encode()) > MAX_PASSWORD_BYTES:
             raise ApiError(400, "validation_failed", f"Password cannot be longer than {MAX_PASSWORD_BYTES} characters")
+
+    def check_hash(self, password_hash: str) -> None:
+        """Raise ApiError (400) if passwords cannot be verified with an imported hash."""
+        try:
+            extract_parameters(password_hash)
+        except InvalidHashError as error:
+            raise ApiError(
+                400,
+                "validation_failed",
+                "The local Supabase verifies argon2 hashes only: set `password` instead of `password_hash`",
+            ) from error
+
+
+class Passwords:
+    """Hashes and verifies passwords in threads; bounds concurrency, and with it memory."""
+
+    def __init__(self) -> None:
+        self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_HASHES)
+        self._decoy_hash: str | None = None
+
+    async def hash(self, password: str) -> str:
+        """Return the argon2id hash, with its parameters and salt."""
+        async with self._semaphore:
+            return await asyncio.to_thread(_HASHER.hash, password)
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        """Verify a password; for an unknown user (`hashed` is None) take as long, and return False."""
+        if hashed is None:
+            if self._decoy_hash is None:
+                self._decoy_hash = await self.hash(secrets.token_urlsafe())
+            await self._verify(password, self._decoy_hash)
+            return False
+        return await self._verify(password, hashed)
+
+    async def _verify(self, password: str, hashed: str) -> bool:
+        async with self._semaphore:
+            return await asyncio.to_thread(_verify, password, hashed)
+
+
+def _verify(password: str, hashed: str) -> bool:
+    try:
+        return _HASHER.verify(hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False

@@ -10,15 +10,16 @@ from starlette.routing import Route
 
 from local_supabase.auth.accounts import Accounts, AuthSettings
 from local_supabase.auth.admin import AdminEndpoints
-from local_supabase.auth.fields import email_field, object_field, text_field
-from local_supabase.auth.gateway import bearer_claims, with_api_key
-from local_supabase.auth.keys import Claims, SigningKey, Verifier, sign
-from local_supabase.auth.users import Row, Users, check_not_banned, user_json
+from local_supabase.auth.fields import check_known, email_field, normalize_email, object_field, text_field
+from local_supabase.auth.gateway import bearer_claims, client_host, with_api_key
+from local_supabase.auth.keys import Claims, SigningKey, Verifier
+from local_supabase.auth.link_endpoints import CHALLENGE_FIELDS, CLIENT_FIELDS, NO_STORE, LinkEndpoints, origin
+from local_supabase.auth.outbox import Outbox
+from local_supabase.auth.sessions import Sessions
+from local_supabase.auth.users import NewUser, Row, UserChanges, Users, check_not_banned, user_json
 from local_supabase.errors import ApiError
 from local_supabase.web.bodies import read_json_object
 from local_supabase.web.rate_limiter import RateLimiter
-
-NO_STORE = {"cache-control": "no-store"}
 
 
 class Auth:
@@ -30,28 +31,43 @@ class Auth:
         key: SigningKey,
         verifier: Verifier,
         settings: AuthSettings,
+        outbox: Outbox,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.accounts = Accounts(users, settings)
         self._users = users
+        self._sessions = Sessions(users, key, settings, clock=clock)
+        self._attempts = RateLimiter(settings.password_attempts, settings.password_attempts_window, clock)
         self._admin = AdminEndpoints(self.accounts, verifier)
+        self._links = LinkEndpoints(
+            accounts=self.accounts,
+            sessions=self._sessions,
+            verifier=verifier,
+            settings=settings,
+            outbox=outbox,
+            attempts=self._attempts,
+        )
         self._key = key
         self._verifier = verifier
-        self._settings = settings
-        self._attempts = RateLimiter(settings.password_attempts, settings.password_attempts_window, clock)
-        self._clock = clock
 
     def routes(self) -> list[Route]:
-        """Return the routes below `/auth/v1`; all but the public keys require the API key."""
+        """Return the routes below `/auth/v1`; all but the public keys and the links require the API key."""
         guarded = [
             ("/signup", self._sign_up, ["POST"]),
             ("/token", self._token, ["POST"]),
             ("/user", self._user, ["GET"]),
             ("/user", self._update_user, ["PUT"]),
             ("/logout", self._log_out, ["POST"]),
+            ("/reauthenticate", self._reauthenticate, ["GET"]),
+            ("/recover", self._links.recover, ["POST"]),
+            ("/otp", self._links.otp, ["POST"]),
+            ("/magiclink", self._links.otp, ["POST"]),
+            ("/resend", self._links.resend, ["POST"]),
+            ("/invite", self._links.invite, ["POST"]),
             ("/health", self._health, ["GET"]),
             ("/settings", self._show_settings, ["GET"]),
+            ("/admin/generate_link", self._links.generate, ["POST"]),
             ("/admin/users", self._admin.create, ["POST"]),
             ("/admin/users", self._admin.list, ["GET"]),
             ("/admin/users/{id}", self._admin.get, ["GET"]),
@@ -59,19 +75,25 @@ class Auth:
             ("/admin/users/{id}", self._admin.delete, ["DELETE"]),
         ]
         routes = [Route(path, with_api_key(view, self._verifier), methods=methods) for path, view, methods in guarded]
-        return [Route("/.well-known/jwks.json", self._jwks, methods=["GET"]), *routes]
+        return [
+            Route("/.well-known/jwks.json", self._jwks, methods=["GET"]),
+            Route("/verify", self._links.follow, methods=["GET"]),
+            Route("/verify", self._links.verify, methods=["POST"]),
+            *routes,
+        ]
 
     async def _sign_up(self, request: Request) -> Response:
         body = await read_json_object(request)
+        # A challenge has no effect where a sign-up is confirmed at once, as on a hosted project.
+        check_known(body, {"email", "password", "data"} | CHALLENGE_FIELDS | CLIENT_FIELDS)
         if not body.get("email"):
             if body.get("password"):
                 raise ApiError(400, "validation_failed", "To signup, please provide your email")
             raise ApiError(422, "anonymous_provider_disabled", "Anonymous sign-ins are disabled")
-        if not body.get("password"):
+        if not (password := text_field(body, "password")):
             raise ApiError(400, "validation_failed", "Signup requires a valid password")
-        user = await self.accounts.create(
-            text_field(body, "email"), text_field(body, "password"), user_metadata=object_field(body, "data")
-        )
+        new = NewUser(email=normalize_email(text_field(body, "email")), user_metadata=object_field(body, "data"))
+        user = await self.accounts.create(new, password)
         return await self._open_session(request, user)
 
     async def _token(self, request: Request) -> Response:
@@ -80,29 +102,34 @@ class Auth:
                 return await self._sign_in(request)
             case "refresh_token":
                 return await self._refresh(request)
-        return JSONResponse({"error": "unsupported_grant_type", "error_description": ""}, status_code=400)
+            case "pkce":
+                return JSONResponse(await self._links.exchange_code(request), headers=NO_STORE)
+        raise ApiError(
+            400, "invalid_credentials", "unsupported_grant_type", error="unsupported_grant_type", error_description=""
+        )
 
     async def _refresh(self, request: Request) -> Response:
         token = text_field(await read_json_object(request), "refresh_token")
         if not token:
             raise ApiError(400, "validation_failed", "Refresh token is not valid")
-        user, refresh_token = await self._users.rotate(token)
-        return JSONResponse(self._session(user, refresh_token), headers=NO_STORE)
+        return JSONResponse(await self._sessions.refresh(token), headers=NO_STORE)
 
     async def _sign_in(self, request: Request) -> Response:
         body = await read_json_object(request)
+        # The clients send the options of a sign-up, too; they have no effect on a hosted project either.
+        check_known(body, {"email", "password", "data"} | CLIENT_FIELDS)
         email, password = text_field(body, "email").strip().lower(), text_field(body, "password")
         if not email:
             raise ApiError(400, "validation_failed", "missing email or phone")
         # Counted before the outcome is known, so that concurrent guesses count too.
-        origin = (email, _client_host(request))
-        if not self._attempts.acquire(origin):
+        attempt = (email, client_host(request))
+        if not self._attempts.acquire(attempt):
             raise ApiError(429, "over_request_rate_limit", "Request rate limit reached")
         user = await self._users.by_email(email)
         hashed = user["encrypted_password"] if user else None
         if not await self.accounts.passwords.verify(password, hashed) or user is None:
             raise ApiError(400, "invalid_credentials", "Invalid login credentials")
-        self._attempts.reset(origin)
+        self._attempts.reset(attempt)
         check_not_banned(user)
         if user["email_confirmed_at"] is None:
             raise ApiError(400, "email_not_confirmed", "Email not confirmed")
@@ -115,28 +142,50 @@ class Auth:
     async def _update_user(self, request: Request) -> Response:
         claims, user = await self._signed_in(request)
         body = await read_json_object(request)
-        password_hash = None
-        if password := text_field(body, "password"):
-            self.accounts.check_password(password)
-            if await self.accounts.passwords.verify(password, user["encrypted_password"]):
-                raise ApiError(422, "same_password", "New password should be different from the old password.")
-            password_hash = await self.accounts.hash_password(password)
+        if body.get("app_metadata"):
+            raise ApiError(403, "not_admin", "Updating app_metadata requires admin privileges")
+        check_known(body, {"email", "password", "current_password", "data", "nonce"} | CHALLENGE_FIELDS)
+        password_hash = await self._changed_password(body, user)
+        if nonce := text_field(body, "nonce"):
+            await self._links.tokens.redeem_nonce(user, nonce)
         email = email_field(body)
-        metadata = object_field(body, "data")
-        if email:
-            metadata["email"] = email
-        updated = await self._users.update(user["id"], email=email, password_hash=password_hash, user_metadata=metadata)
+        # A changed address counts as confirmed at once, like that of a sign-up.
+        is_new = email not in (None, user["email"])
+        changes = UserChanges(
+            email=email if is_new else None,
+            password_hash=password_hash,
+            user_metadata=object_field(body, "data"),
+            confirm=is_new,
+        )
+        updated = await self._users.update(user["id"], changes)
         if password_hash:
-            await self._users.close_sessions(str(user["id"]), str(claims["session_id"]), "others")
+            await self._sessions.close(user["id"], str(claims["session_id"]), "others")
         return JSONResponse(user_json(updated))
+
+    async def _changed_password(self, body: dict[str, Any], user: Row) -> str | None:
+        password, current = text_field(body, "password"), text_field(body, "current_password")
+        if not password:
+            return None
+        self.accounts.check_password(password)
+        verify, hashed = self.accounts.passwords.verify, user["encrypted_password"]
+        if current and not await verify(current, hashed):
+            raise ApiError(400, "current_password_mismatch", "Current password required when setting new password.")
+        if await verify(password, hashed):
+            raise ApiError(422, "same_password", "New password should be different from the old password.")
+        return await self.accounts.hash_password(password)
 
     async def _log_out(self, request: Request) -> Response:
         scope = request.query_params.get("scope", "global")
         if scope not in ("local", "global", "others"):
             raise ApiError(400, "validation_failed", f'Unsupported logout scope "{scope}"')
         claims, user = await self._signed_in(request)
-        await self._users.close_sessions(str(user["id"]), str(claims["session_id"]), scope)
+        await self._sessions.close(user["id"], str(claims["session_id"]), scope)
         return Response(status_code=204)
+
+    async def _reauthenticate(self, request: Request) -> Response:
+        _claims, user = await self._signed_in(request)
+        await self._links.send_nonce(request, user)
+        return JSONResponse({})
 
     async def _health(self, _request: Request) -> Response:
         return JSONResponse({"version": "local", "name": "GoTrue", "description": "Local Supabase Auth"})
@@ -164,43 +213,11 @@ class Auth:
         user = await self._users.by_id(str(claims["sub"]))
         if user is None:
             raise ApiError(403, "user_not_found", "User from sub claim in JWT does not exist")
-        if not await self._users.session_exists(str(claims.get("session_id"))):
+        if not await self._sessions.exists(str(claims.get("session_id"))):
             raise ApiError(403, "session_not_found", "Session from session_id claim in JWT does not exist")
+        check_not_banned(user, status=403)
         return claims, user
 
     async def _open_session(self, request: Request, user: Row) -> Response:
-        updated, refresh_token = await self._users.open_session(
-            user["id"], user_agent=request.headers.get("user-agent", ""), ip=_client_host(request) or None
-        )
-        return JSONResponse(self._session(updated, refresh_token), headers=NO_STORE)
-
-    def _session(self, user: Row, refresh_token: str) -> dict[str, Any]:
-        now = int(self._clock())
-        claims: Claims = {
-            "iss": self._settings.issuer,
-            "sub": str(user["id"]),
-            "aud": user["aud"],
-            "exp": now + self._settings.token_lifetime,
-            "iat": now,
-            "email": user["email"],
-            "phone": user["phone"] or "",
-            "app_metadata": user["raw_app_meta_data"] or {},
-            "user_metadata": user["raw_user_meta_data"] or {},
-            "role": user["role"],
-            "aal": "aal1",
-            "amr": [{"method": "password", "timestamp": now}],
-            "session_id": str(user["session_id"]),
-            "is_anonymous": user["is_anonymous"],
-        }
-        return {
-            "access_token": sign(self._key, claims),
-            "token_type": "bearer",
-            "expires_in": self._settings.token_lifetime,
-            "expires_at": claims["exp"],
-            "refresh_token": refresh_token,
-            "user": user_json(user),
-        }
-
-
-def _client_host(request: Request) -> str:
-    return request.client.host if request.client else ""
+        session = await self._sessions.open(user["id"], method="password", **origin(request))
+        return JSONResponse(session, headers=NO_STORE)

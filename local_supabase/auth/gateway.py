@@ -7,6 +7,8 @@ from local_supabase.auth.keys import Claims, Verifier
 from local_supabase.errors import ApiError, TokenError
 from local_supabase.web.responses import Endpoint
 
+ADMIN_ROLES = ("service_role", "supabase_admin")
+
 
 def with_api_key(endpoint: Endpoint, verifier: Verifier) -> Endpoint:
     """Wrap an endpoint to answer 401 unless `apikey` (header or query parameter) holds a valid key."""
@@ -40,6 +42,17 @@ def bearer_claims(request: Request, verifier: Verifier) -> Claims:
     except TokenError as error:
         reason = "token is expired" if "expired" in str(error) else "unable to parse or verify signature"
         raise ApiError(403, "bad_jwt", f"invalid JWT: {reason}, {error}") from error
+
+
+def require_service_role(request: Request, verifier: Verifier) -> None:
+    """Raise ApiError (401, 403) unless the bearer token has an administrator's role."""
+    if bearer_claims(request, verifier)["role"] not in ADMIN_ROLES:
+        raise ApiError(403, "not_admin", "User not allowed")
+
+
+def client_host(request: Request) -> str:
+    """Return the client's address, empty if it is not known."""
+    return request.client.host if request.client else ""
 
 
 def _unauthorized(message: str, hint: str) -> Response:

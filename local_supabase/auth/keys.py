@@ -63,10 +63,13 @@ def sign(key: SigningKey, claims: Claims) -> str:
 
 
 class Verifier:
-    """Verifies tokens of one key; caches the claims of recent tokens, so that each signature is checked once."""
+    """Verifies tokens of one key; caches the claims of recent tokens, so that each signature is checked once.
 
-    def __init__(self, key: SigningKey, *, clock: Callable[[], float] = time.time) -> None:
-        self._public = key.private.public_key()
+    With a `secret`, tokens that a project signs itself with it (HS256) are accepted, too.
+    """
+
+    def __init__(self, key: SigningKey, *, secret: str | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._keys: dict[str, Any] = {"ES256": key.private.public_key()} | ({"HS256": secret} if secret else {})
         self._clock = clock
         self._cache: OrderedDict[str, Claims] = OrderedDict()
 
@@ -88,10 +91,12 @@ class Verifier:
         if (cached := self._cache.get(token)) is not None:
             return cached
         try:
+            # The key goes by the algorithm, so that a public key never serves as a secret.
+            algorithm = str(jwt.get_unverified_header(token).get("alg"))
             claims: Claims = jwt.decode(
                 token,
-                self._public,
-                algorithms=["ES256"],
+                self._keys.get(algorithm, ""),
+                algorithms=[algorithm] if algorithm in self._keys else [],
                 options={
                     "verify_exp": False,
                     "verify_aud": False,

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -11,8 +12,11 @@ from local_supabase.errors import AlreadyRunningError, DataDirectoryError
 
 LOCK_NAME = "lock"
 KNOWN_NAMES = {
-    LOCK_NAME, "postgres", "postgres.new", "postgres.log", "postgres.log.old", "secrets.json", "socket", "status.json",
+    LOCK_NAME, ".initdb-password", "extensions", "mail.jsonl", "postgres", "postgres.new", "postgres.log",
+    "postgres.log.old", "secrets.json", "socket", "status.json",
 }  # fmt: skip
+TEMPORARY = re.compile(r"\.(status|secrets)\.json\.\d+")
+"""A file whose writer was killed before it replaced the old one."""
 
 
 class DataDirectory:
@@ -33,10 +37,9 @@ class DataDirectory:
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = open(path / LOCK_NAME, "a+")  # noqa: SIM115 - open until `close`
+            keep_owner(path / LOCK_NAME)
         except OSError as error:
-            raise DataDirectoryError(
-                f"The data directory {path} cannot be written ({error.strerror}): choose another with --data."
-            ) from error
+            raise _not_writable(path, error) from error
         if not _try_lock(lock):
             lock.seek(0)
             pid = lock.read().strip() or "unknown"
@@ -45,10 +48,13 @@ class DataDirectory:
                 f"The data directory {path} is in use by another local Supabase (pid {pid}): "
                 "stop it, or choose another directory with --data."
             )
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
+        try:
+            lock.seek(0)
+            lock.truncate()
+            lock.write(str(os.getpid()))
+            lock.flush()
+        except OSError as error:
+            raise _not_writable(path, error) from error
         return cls(path, lock)
 
     def clear(self) -> None:
@@ -58,7 +64,7 @@ class DataDirectory:
             DataDirectoryError: the directory holds files that no local Supabase wrote; nothing is deleted.
         """
         contents = list(self.path.iterdir())
-        if {path.name for path in contents} - KNOWN_NAMES:
+        if any(path.name not in KNOWN_NAMES and not TEMPORARY.fullmatch(path.name) for path in contents):
             raise DataDirectoryError(
                 f"{self.path} holds files that are not ours: delete them, or choose another with --data."
             )
@@ -72,6 +78,18 @@ class DataDirectory:
         """Release the lock; idempotent."""
         with contextlib.suppress(OSError, ValueError):
             self._lock.close()
+
+
+def keep_owner(path: Path) -> None:
+    """Give a file that root has written in somebody's data directory to the directory's owner, who uses it later."""
+    if sys.platform != "win32" and os.geteuid() == 0 and (folder := path.parent.stat()).st_uid != 0:
+        os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
+
+
+def _not_writable(path: Path, error: OSError) -> DataDirectoryError:
+    return DataDirectoryError(
+        f"The data directory {path} cannot be written ({error.strerror}): make room, or choose another with --data."
+    )
 
 
 if sys.platform == "win32":

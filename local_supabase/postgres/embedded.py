@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from typing import IO, Any
 from urllib.parse import quote
 
 from local_supabase.errors import DataDirectoryError, PostgresError
+from local_supabase.postgres.data_directory import keep_owner
+from local_supabase.postgres.extensions import settings_for
 from local_supabase.postgres.initdb import create_cluster
 from local_supabase.postgres.installation import (
     POSTGRES_VERSION,
@@ -33,7 +36,11 @@ START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 20.0
 MAX_START_ATTEMPTS = 3
 MAX_LOG_BYTES = 16 * 1024 * 1024
+LOG_NAME = "postgres.log"
 LOG_LINES_IN_ERRORS = 3
+# Without the refusals of clients that connect while the server starts or stops.
+LOG_REASON = re.compile(r"(?:PANIC|FATAL): (?!.*the database system is).*|^postgres: .*")
+MAX_LOG_TAIL_BYTES = 16 * 1024
 FAST_SHUTDOWN = signal.SIGTERM if sys.platform == "win32" else signal.SIGINT
 
 # Sized for a laptop that also runs the application. Realtime's table changes need logical decoding.
@@ -89,7 +96,7 @@ class EmbeddedPostgres:
         """
         programs = find_programs()
         self._check_version()
-        account = ensure_account(self._log)
+        account = ensure_account(self._cluster, self._log)
         for attempts_left in reversed(range(MAX_START_ATTEMPTS)):
             if account:
                 make_readable(programs, self._log)
@@ -97,9 +104,11 @@ class EmbeddedPostgres:
             try:
                 await self._start(programs, account)
                 return
-            except PostgresError:
-                # The owner of a parent folder may revoke our permission at any time; pytest does.
-                if not attempts_left or not account or is_reachable(self.data):
+            except PostgresError as error:
+                # The owner of a parent folder may revoke our permission at any time; pytest does. By now another
+                # instance below that folder may have granted it again.
+                is_revoked = not is_reachable(self.data) or "Permission denied" in str(error)
+                if not attempts_left or not account or not is_revoked:
                     raise
                 await self.stop()
 
@@ -151,7 +160,8 @@ class EmbeddedPostgres:
                 self._cluster, programs=programs, account=account, superuser=SUPERUSER, password=self._password
             )
         await self.stop_orphan()
-        settings = {**SETTINGS, **self._listen(account)}
+        extensions = settings_for(programs, self.data, account, self._log)
+        settings = {**SETTINGS, **extensions, **self._listen(account)}
         command = [str(programs / "postgres"), "-D", str(self._cluster)]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         options: dict[str, Any] = account.as_process_user() if account else {}
@@ -190,10 +200,12 @@ class EmbeddedPostgres:
         return {"listen_addresses": "", "unix_socket_directories": quoted, "unix_socket_permissions": "0700"}
 
     def _open_log(self) -> IO[bytes]:
-        path = self.data / "postgres.log"
+        path = self.data / LOG_NAME
         if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
             path.replace(path.with_suffix(".log.old"))
-        return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
+        path.touch(mode=0o600)
+        keep_owner(path)
+        return open(path, "ab")
 
     async def _wait_until_ready(self) -> None:
         assert self._process is not None
@@ -207,16 +219,22 @@ class EmbeddedPostgres:
         except TimeoutError as error:
             await self.stop()
             raise PostgresError(
-                f"PostgreSQL did not start within {START_TIMEOUT_SECONDS:.0f} s: {self._end_of_log()}"
+                f"PostgreSQL did not start within {START_TIMEOUT_SECONDS:.0f} s: {self.end_of_log()}"
             ) from error
         if process.poll() is not None:
-            raise PostgresError(f"PostgreSQL exited while starting: {self._end_of_log()}")
+            raise PostgresError(f"PostgreSQL exited while starting: {self.end_of_log()}")
 
-    def _end_of_log(self) -> str:
-        path = self.data / "postgres.log"
-        with contextlib.suppress(OSError):
-            return " / ".join(path.read_text(errors="replace").strip().splitlines()[-LOG_LINES_IN_ERRORS:])
-        return f"see {path}"
+    def end_of_log(self) -> str:
+        """Return the last reasons in the server's log, and where it is."""
+        path = self.data / LOG_NAME
+        reasons: list[str] = []
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - MAX_LOG_TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+            reasons = [match[0] for line in lines if (match := LOG_REASON.search(line))] or lines
+        # A server that is started again and again gives the same reason under other numbers of processes.
+        unique = {re.sub(r"\d+", "", reason): reason for reason in reasons}
+        return " / ".join([*list(unique.values())[-LOG_LINES_IN_ERRORS:], f"log: {path}"])
 
     def _shut_down(self) -> None:
         if self._process and self._process.poll() is None:

@@ -3,11 +3,15 @@
 import asyncio
 import os
 import subprocess
+import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from local_supabase.errors import DataDirectoryError, PostgresError
 from local_supabase.postgres.installation import Account
+from local_supabase.postgres.postmaster import die_with_parent
+from local_supabase.retry import poll
 
 INITDB_TIMEOUT_SECONDS = 120.0
 
@@ -41,15 +45,15 @@ async def create_cluster(
             os.chown(incomplete, account.uid, account.gid)
             os.chown(password_file, account.uid, account.gid)
         command = _command(programs / "initdb", incomplete, superuser, password_file)
-        result = await asyncio.to_thread(_run, command, account)
+        code, output = await _run(command, account)
+    except TimeoutError as error:
+        raise PostgresError(f"initdb timed out after {INITDB_TIMEOUT_SECONDS:.0f} s in {cluster.parent}.") from error
     except OSError as error:
         raise DataDirectoryError(f"The database cannot be created in {cluster.parent} ({error}).") from error
-    except subprocess.TimeoutExpired as error:
-        raise PostgresError(f"initdb timed out after {INITDB_TIMEOUT_SECONDS:.0f} s in {cluster.parent}.") from error
     finally:
         password_file.unlink(missing_ok=True)
-    if result.returncode != 0:
-        lines = (result.stderr or result.stdout).strip().splitlines() or ["no message"]
+    if code != 0:
+        lines = output.strip().splitlines() or ["no message"]
         reason = next((line for line in lines if "error:" in line or "FATAL:" in line), "; ".join(lines[-3:]))
         raise PostgresError(f"initdb failed in {cluster.parent}: {reason}")
     incomplete.rename(cluster)
@@ -70,11 +74,26 @@ def _command(initdb: Path, folder: Path, superuser: str, password_file: Path) ->
     ]
 
 
-def _run(command: list[str], account: Account | None) -> subprocess.CompletedProcess[str]:
+async def _run(command: list[str], account: Account | None) -> tuple[int, str]:
+    """Return exit code and output; ends the program when this task is cancelled or, on Linux, with this process."""
     options: dict[str, Any] = account.as_process_user() if account else {}
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=INITDB_TIMEOUT_SECONDS, check=False, **options
-    )
+    with TemporaryFile() as output:
+        process = subprocess.Popen(  # noqa: ASYNC220 - PR_SET_PDEATHSIG requires the main thread
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=die_with_parent() if sys.platform == "linux" else None,  # noqa: PLW1509
+            **options,
+        )
+        try:
+            await poll(lambda: process.poll() is not None, every=0.01, within=INITDB_TIMEOUT_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        output.seek(0)
+        return process.returncode, output.read().decode(errors="replace")
 
 
 def _remove_tree(path: Path) -> None:

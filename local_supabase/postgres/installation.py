@@ -55,14 +55,15 @@ def find_programs() -> Path:
     )
 
 
-def ensure_account(log: Log) -> Account | None:
+def ensure_account(cluster: Path, log: Log) -> Account | None:
     """Return the account to run PostgreSQL as; None unless this process runs as root.
 
-    Creates the system user on first use. Raises PostgresError if that fails.
+    The cluster of an ordinary user's data directory runs as that user, so that it stays theirs. For any other, the
+    system user is created on first use. Raises PostgresError if that fails.
     """
     if sys.platform == "win32" or os.geteuid() != 0:
         return None
-    account = _find_account()
+    account = _owner(cluster) or _find_account()
     if account is None:
         log(f"PostgreSQL refuses to run as root: creating the system user '{SYSTEM_USER}'.")
         account = _create_account()
@@ -125,6 +126,15 @@ def socket_folder(data: Path, account: Account | None) -> Path:
 
 def _fits(folder: Path) -> bool:
     return len(os.fsencode(folder / SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES
+
+
+def _owner(cluster: Path) -> Account | None:
+    for folder in (cluster, cluster.parent):
+        with contextlib.suppress(OSError):
+            found = folder.stat()
+            if found.st_uid != 0:
+                return Account(name=str(found.st_uid), uid=found.st_uid, gid=found.st_gid)
+    return None
 
 
 def _find_account() -> Account | None:

@@ -1,45 +1,18 @@
 """Migrations: applied in order, each in a transaction, and recorded as the Supabase CLI records them."""
 
 import hashlib
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from local_supabase.errors import MigrationError
+from local_supabase.postgres.hints import hint_of
+from local_supabase.postgres.migration_files import Migration, find
 from local_supabase.postgres.pool import Connection
 
-FILE_PATTERN = re.compile(r"^(\d+)_(.*)\.sql$")
+__all__ = ["Migration", "apply", "find", "unknown"]
+
 SEED_NAME = "seed.sql"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Migration:
-    """One file `<version>_<name>.sql`."""
-
-    version: str
-    name: str
-    path: Path
-
-
-def find(folder: Path) -> list[Migration]:
-    """Return the migrations of a folder in the order of their versions.
-
-    Raises:
-        MigrationError: the folder does not exist, or holds a misnamed file or the same version twice.
-    """
-    if not folder.is_dir():
-        raise MigrationError(f"The migrations folder {folder} does not exist: choose another with --migrations.")
-    found: dict[str, Migration] = {}
-    for path in sorted(folder.glob("*.sql")):
-        if not (match := FILE_PATTERN.match(path.name)):
-            raise MigrationError(f"{path} is not named <timestamp>_name.sql: rename it, or move it elsewhere.")
-        migration = Migration(version=match[1], name=match[2], path=path)
-        if other := found.get(migration.version):
-            raise MigrationError(f"{path} and {other.path} have the same timestamp: rename one.")
-        found[migration.version] = migration
-    return sorted(found.values(), key=lambda migration: (len(migration.version), migration.version))
 
 
 async def apply(connection: Connection, folder: Path) -> list[Migration]:
@@ -76,6 +49,15 @@ async def apply(connection: Connection, folder: Path) -> list[Migration]:
     return new
 
 
+async def unknown(connection: Connection, folder: Path) -> list[str]:
+    """Return the applied migrations, as `<version>_<name>`, that the folder does not hold, in order."""
+    known = {migration.version for migration in find(folder)}
+    cursor = await connection.execute(
+        "select version, name from supabase_migrations.schema_migrations order by version"
+    )
+    return [f"{version}_{name or ''}" for version, name in await cursor.fetchall() if version not in known]
+
+
 async def _seed(connection: Connection, path: Path, *, is_new_database: bool) -> None:
     cursor = await connection.execute("select from supabase_migrations.seed_files limit 1")
     if not is_new_database or await cursor.fetchone() is not None:
@@ -102,10 +84,7 @@ async def _run(connection: Connection, path: Path, text: str) -> None:
     except psycopg.Error as error:
         diagnostic = error.diag
         message = diagnostic.message_primary or str(error).strip()
-        hint = diagnostic.message_hint
-        if isinstance(error, psycopg.errors.ActiveSqlTransaction):
-            hint = "migrations run in a transaction, so leave this statement out, or run it with psql"
-        details = [part for part in (diagnostic.message_detail, hint, diagnostic.context) if part]
+        details = [part for part in (diagnostic.message_detail, hint_of(error), diagnostic.context) if part]
         raise MigrationError(": ".join([f"{path}, {_location(text, diagnostic)}", message, *details])) from error
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ class Tokens:
     def of(self, user: str | None = U1, *, role: str = "authenticated", lifetime: float = 3600) -> str:
         claims: Claims = {"role": role, "exp": int(time.time() + lifetime), "aud": "authenticated"}
         return self.sign({**claims, "sub": user} if user else claims)
+
+
+def new_address() -> str:
+    """Return an e-mail address that nobody has."""
+    return f"{uuid.uuid4().hex[:12]}@example.com"
 
 
 def tokens_of(data: Path) -> Tokens:

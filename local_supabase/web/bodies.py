@@ -23,14 +23,21 @@ async def read_body(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> byt
     return b"".join(chunks)
 
 
-async def read_json_object(request: Request) -> dict[str, Any]:
+async def read_json_object(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
     """Read the body as a JSON object; an empty body is an empty object. Raises ApiError (400, 413)."""
-    data = await read_body(request)
+    value = parse_json(await read_body(request, max_bytes=max_bytes) or b"{}")
+    if not isinstance(value, dict):
+        raise ApiError(400, "bad_json", "Could not parse request body as JSON: an object is expected")
+    return value
+
+
+def parse_json(data: bytes) -> Any:
+    """Parse JSON text that can also be encoded again; raises ApiError (400)."""
     try:
-        text = data.decode() or "{}"
+        text = data.decode()
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ApiError(400, "bad_json", f"Could not parse request body as JSON: {error}") from error
-    if not isinstance(value, dict) or not is_encodable(text, value):
-        raise ApiError(400, "bad_json", "Could not parse request body as JSON: an object is expected")
+    if not is_encodable(text, value):
+        raise ApiError(400, "bad_json", "Could not parse request body as JSON: half of a surrogate pair")
     return value

@@ -3,26 +3,36 @@
 from collections.abc import Awaitable, Callable
 
 import psycopg
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from local_supabase.errors import ApiError, LocalSupabaseError, PostgresError
+from local_supabase.web.unsupported import api_error
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-async def error_response(_request: Request, error: Exception) -> Response:
+async def error_response(request: Request, error: Exception) -> Response:
     """Convert an exception to a JSON response; unexpected ones become a 500 without details."""
+    refusal = _as_api_error(request, error)
+    message = str(refusal)
+    body = {"code": refusal.status, "error_code": refusal.code, "msg": message, **refusal.extra}
+    if not request.url.path.startswith("/auth/"):
+        # The clients of other services than Auth read `message`.
+        body["message"] = message
+    return JSONResponse(body, status_code=refusal.status, headers=getattr(error, "headers", None))
+
+
+def _as_api_error(request: Request, error: Exception) -> ApiError:
     if isinstance(error, ApiError):
-        return _response(error.status, error.code, str(error), **error.extra)
+        return error
+    if isinstance(error, HTTPException):
+        return api_error(request, error)
     if isinstance(error, psycopg.DataError):
         reason = str(error).strip().partition("\n")[0]
-        return _response(400, "validation_failed", f"The value cannot be stored: {reason}")
+        return ApiError(400, "validation_failed", f"The value cannot be stored: {reason}")
     if isinstance(error, psycopg.OperationalError | PostgresError):
-        return _response(503, "unexpected_failure", "The database is not reachable: try again")
+        return ApiError(503, "unexpected_failure", "The database is not reachable: try again")
     message = str(error) if isinstance(error, LocalSupabaseError) else "Internal Server Error"
-    return _response(500, "unexpected_failure", message)
-
-
-def _response(status: int, code: str, message: str, **extra: object) -> Response:
-    return JSONResponse({"code": status, "error_code": code, "msg": message, **extra}, status_code=status)
+    return ApiError(500, "unexpected_failure", message)

@@ -4,9 +4,10 @@ import re
 import secrets
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from components.shell.theme.theme import STYLES_BELOW
+from pages.http.middleware import HttpMiddleware
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -33,17 +34,10 @@ SCRIPT_TAG = re.compile(rb"^([ \t]*<script)(?=[ >])", re.MULTILINE)
 ASSETS = ("/_nicegui/", "/favicon.ico", STYLES_BELOW)
 
 
-class SecurityHeaders:
+class SecurityHeaders(HttpMiddleware):
     """Outermost ASGI middleware, which sets the headers of every response."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
+    async def serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -58,14 +52,11 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-class PagePolicy:
+class PagePolicy(HttpMiddleware):
     """ASGI middleware inside NiceGUI, before compression: sets each page's policy and adds its nonce to the scripts."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(ASSETS):
+    async def serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(ASSETS):
             await self._app(scope, receive, send)
             return
         start: Message | None = None

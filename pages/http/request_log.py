@@ -6,9 +6,10 @@ from secrets import token_hex
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from components.shell.theme.theme import STYLES_BELOW
+from pages.http.middleware import HttpMiddleware
 
 logger = structlog.get_logger(__name__)
 
@@ -18,16 +19,10 @@ VALID_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 UNLOGGED_PATHS = ("/_nicegui", STYLES_BELOW, "/favicon.ico", "/healthz", "/readyz", "/metrics")
 
 
-class RequestLog:
+class RequestLog(HttpMiddleware):
     """ASGI middleware that keeps a proxy's request id or creates one, and logs path and status, not query or body."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    async def serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers(scope=scope).get(HEADER, "")
         request_id = given if VALID_ID.fullmatch(given) else token_hex(8)
         began = time.perf_counter()

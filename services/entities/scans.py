@@ -33,7 +33,7 @@ class ScanStatus(StyledStatus):
 
     CONFIGURING = "configuring", "neutral", "tune", "Configuring"
     SCANNING = "scanning", "active", "radar", "Scanning", True
-    ANALYZING = "analyzing", "active", "query_stats", "Analyzing", True
+    ANALYZING = "analyzing", "active", "query_stats", "Analysing", True
     PAUSED = "paused", "caution", "pause_circle", "Paused"
     COMPLETED = "completed", "positive", "check_circle", "Completed"
     FAILED = "failed", "critical", "error_outline", "Failed"

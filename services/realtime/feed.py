@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Generic
 from uuid import UUID
 
@@ -45,8 +46,9 @@ class Feed:
         self.meter = Meter(totals=totals)
         self.on_wake: Callable[[], None] = lambda: None
         """Called when there is something for the supervisor to do; the supervisor sets it."""
+        self.recheck_subscriptions = partial(on_membership, topic)
+        """Has every subscription's authorisation checked again."""
         self._quarantine = quarantine
-        self._on_membership = on_membership
         self._tables: dict[str, Table[Any]] = {}
         self._probes: dict[UUID, asyncio.Future[None]] = {}
 
@@ -113,7 +115,7 @@ class Feed:
 
     def membership(self) -> None:
         self.meter.record_event()
-        self._on_membership(self.topic)
+        self.recheck_subscriptions()
 
     def probe(self, nonce: UUID) -> None:
         if (waiting := self._probes.get(nonce)) and not waiting.done():
@@ -174,10 +176,6 @@ class Feed:
         self._probes[nonce] = waiting
         waiting.add_done_callback(lambda _: self._probes.pop(nonce, None))
         return waiting
-
-    def recheck_subscriptions(self) -> None:
-        """Have every subscription's authorisation checked again."""
-        self._on_membership(self.topic)
 
 
 class Table(Generic[R]):

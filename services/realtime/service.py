@@ -1,7 +1,7 @@
 """The realtime service: one per process, pools feeds by topic and hands out subscriptions."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -10,7 +10,6 @@ from uuid import UUID
 
 import structlog
 
-from services.auth.identity import Identity
 from services.entities import (
     AGENTS,
     ALERTS,
@@ -19,17 +18,14 @@ from services.entities import (
     STREAMS,
     AcquisitionScan,
     AgentExecution,
-    ConnectionStatus,
     Entity,
     Notification,
     R,
-    Scope,
     SignalAlert,
     Stream,
     Topic,
 )
-from services.errors import LivewatchError, PermissionDenied, SessionExpired
-from services.infra.backoff import Backoff
+from services.realtime.authorization import Authorization
 from services.realtime.feed import Feed
 from services.realtime.meter import Totals
 from services.realtime.source import Source
@@ -41,10 +37,6 @@ from services.realtime.transports.transport import Transport
 logger = structlog.get_logger(__name__)
 
 LINGER_SECONDS = 5.0
-RECHECK_INTERVAL_SECONDS = 30.0
-UNNOTIFIED_RECHECK_INTERVAL_SECONDS = 3.0
-CHECK_BACKOFF_BASE_SECONDS = 0.5
-CHECK_BACKOFF_MAX_SECONDS = 2.0
 MAX_QUARANTINED = 500
 
 
@@ -82,10 +74,11 @@ class RealtimeService:
         self._source = source
         self._linger = linger
         self._random = random or Random()
+        self._authorization = Authorization(source, random=self._random)
         self._supervisors: dict[Topic, Supervisor] = {}
         self._subscriptions: set[Subscription[Any]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._spawn(self._recheck_loop(), "recheck of subscriptions")
+        self._spawn(self._authorization.recheck_loop(self._subscriptions), "recheck of subscriptions")
 
     def subscribe(
         self,
@@ -117,7 +110,7 @@ class RealtimeService:
             on_close=self._release,
         )
         self._subscriptions.add(subscription)
-        self._spawn(self._authorize(subscription), f"authorisation for {subscription.topic}")
+        self._spawn(self._admit(subscription), f"authorisation for {subscription.topic}")
         return subscription
 
     def subscribe_to_stream_progress(
@@ -201,65 +194,15 @@ class RealtimeService:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _authorize(self, subscription: Subscription[Any]) -> None:
-        """Ask the database until it answers, then serve or deny the subscription."""
-        backoff = Backoff(base=CHECK_BACKOFF_BASE_SECONDS, maximum=CHECK_BACKOFF_MAX_SECONDS, random=self._random)
-        while not subscription.is_closed:
-            try:
-                await self._source.check(subscription.session.identity, subscription.topic)
-            except (PermissionDenied, SessionExpired) as error:
-                subscription.deny(str(error))
-            except LivewatchError as error:
-                logger.info("subscription not yet authorised", topic=str(subscription.topic), cause=str(error))
-                await backoff.wait()
-            else:
-                if not subscription.is_closed:
-                    self._supervisor(subscription.topic).feed.add(subscription)
-                return
-
-    async def _recheck(self, subscriptions: Iterable[Subscription[Any]]) -> None:
-        """Authorise these subscriptions again, with one question per user and topic."""
-        refusals: dict[tuple[UUID, Topic], str | None] = {}
-        for subscription in subscriptions:
-            try:
-                identity = subscription.session.identity
-            except SessionExpired as error:
-                subscription.deny(str(error))
-                continue
-            key = (identity.user_id, subscription.topic)
-            if key not in refusals:
-                refusals[key] = await self._refusal(identity, subscription.topic)
-            if (cause := refusals[key]) is not None:
-                subscription.deny(cause)
-
-    async def _refusal(self, identity: Identity, topic: Topic) -> str | None:
-        """Why the user may not subscribe; None if they may, or if the database does not answer now."""
-        try:
-            await self._source.check(identity, topic)
-        except PermissionDenied as error:
-            return str(error)
-        except LivewatchError as error:
-            logger.info("subscription not rechecked", topic=str(topic), cause=str(error))
-        return None
-
-    async def _recheck_loop(self) -> None:
-        """Recheck all subscriptions now and then, and often those whose subscriber is not notified of changes."""
-        clock = asyncio.get_running_loop().time
-        all_due_at = clock() + RECHECK_INTERVAL_SECONDS
-        while True:
-            await asyncio.sleep(UNNOTIFIED_RECHECK_INTERVAL_SECONDS)
-            if clock() >= all_due_at:
-                all_due_at = clock() + RECHECK_INTERVAL_SECONDS
-                await self._recheck(list(self._subscriptions))
-            else:
-                notified = {each.session for each in self._subscriptions if _is_notified(each)}
-                await self._recheck([each for each in self._subscriptions if each.session not in notified])
+    async def _admit(self, subscription: Subscription[Any]) -> None:
+        if await self._authorization.authorize(subscription):
+            self._supervisor(subscription.topic).feed.add(subscription)
 
     def _membership_changed(self, topic: Topic) -> None:
         """Recheck the subscribers of a topic: memberships changed, or a feed's token owner was refused."""
         sessions = {each.session for each in self._subscriptions if each.topic == topic}
         affected = [each for each in self._subscriptions if each.session in sessions]
-        self._spawn(self._recheck(affected), "recheck after a change of memberships")
+        self._spawn(self._authorization.recheck(affected), "recheck after a change of memberships")
 
     def _supervisor(self, topic: Topic) -> Supervisor:
         if topic not in self._supervisors:
@@ -308,12 +251,3 @@ class RealtimeService:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             logger.error("realtime task failed", task=task.get_name(), exc_info=error)
-
-
-def _is_notified(subscription: Subscription[Any]) -> bool:
-    """Whether this subscription receives changes of its subscriber's memberships."""
-    try:
-        subscription.session.identity  # noqa: B018  # raises when the session has ended
-    except SessionExpired:
-        return False
-    return subscription.topic.scope is Scope.USER and subscription.status.status is ConnectionStatus.CONNECTED

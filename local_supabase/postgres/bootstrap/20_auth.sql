@@ -32,8 +32,47 @@ create table if not exists auth.users (
     deleted_at timestamptz,
     is_anonymous boolean not null default false
 );
+-- Added later than the first version of this file.
+alter table auth.users
+    add column if not exists email_change_token_new varchar(255) not null default '',
+    add column if not exists email_change_token_current varchar(255) not null default '',
+    add column if not exists email_change_confirm_status smallint not null default 0,
+    add column if not exists phone_change text not null default '',
+    add column if not exists phone_change_token varchar(255) not null default '',
+    add column if not exists phone_change_sent_at timestamptz,
+    add column if not exists reauthentication_token varchar(255) not null default '',
+    add column if not exists reauthentication_sent_at timestamptz;
 create unique index if not exists users_email_partial_key on auth.users (email) where is_sso_user = false;
 create index if not exists users_instance_id_email_idx on auth.users (instance_id, lower(email::text));
+
+create unique index if not exists confirmation_token_idx on auth.users (confirmation_token)
+    where confirmation_token <> '';
+create unique index if not exists recovery_token_idx on auth.users (recovery_token) where recovery_token <> '';
+
+create table if not exists auth.identities (
+    provider_id text not null,
+    user_id uuid not null references auth.users (id) on delete cascade,
+    identity_data jsonb not null,
+    provider text not null,
+    last_sign_in_at timestamptz,
+    created_at timestamptz,
+    updated_at timestamptz,
+    email text generated always as (lower(identity_data ->> 'email')) stored,
+    id uuid not null default gen_random_uuid() primary key,
+    unique (provider_id, provider)
+);
+create index if not exists identities_user_id_idx on auth.identities (user_id);
+create index if not exists identities_email_idx on auth.identities (email text_pattern_ops);
+-- Users of earlier versions, which kept no identities.
+insert into auth.identities
+    (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
+select id, id, jsonb_build_object(
+    'sub', id, 'email', email, 'email_verified', email_confirmed_at is not null, 'phone_verified', false
+), 'email', last_sign_in_at, created_at, updated_at
+from auth.users u
+where email is not null and deleted_at is null
+    and not exists (select from auth.identities i where i.user_id = u.id)
+on conflict do nothing;
 
 create table if not exists auth.sessions (
     id uuid primary key,
@@ -63,6 +102,31 @@ create table if not exists auth.refresh_tokens (
     session_id uuid references auth.sessions (id) on delete cascade
 );
 create index if not exists refresh_tokens_session_id_revoked_idx on auth.refresh_tokens (session_id, revoked);
+
+-- How each session was opened, for the claim `amr`.
+create table if not exists auth.mfa_amr_claims (
+    session_id uuid not null references auth.sessions (id) on delete cascade,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    authentication_method text not null,
+    id uuid not null primary key,
+    unique (session_id, authentication_method)
+);
+
+-- Challenges of the PKCE flow (RFC 7636), until their code is exchanged for a session.
+create table if not exists auth.flow_state (
+    id uuid primary key,
+    user_id uuid references auth.users (id) on delete cascade,
+    auth_code text,
+    code_challenge_method text,
+    code_challenge text,
+    provider_type text not null,
+    authentication_method text not null,
+    auth_code_issued_at timestamptz,
+    created_at timestamptz,
+    updated_at timestamptz
+);
+create index if not exists idx_auth_code on auth.flow_state (auth_code);
 
 create or replace function auth.jwt() returns jsonb
 language sql stable
@@ -121,3 +185,6 @@ grant all on all sequences in schema auth to postgres;
 alter table auth.users enable row level security;
 alter table auth.sessions enable row level security;
 alter table auth.refresh_tokens enable row level security;
+alter table auth.identities enable row level security;
+alter table auth.mfa_amr_claims enable row level security;
+alter table auth.flow_state enable row level security;

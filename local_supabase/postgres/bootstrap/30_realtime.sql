@@ -15,6 +15,8 @@ create table if not exists realtime.messages (
     id uuid not null default gen_random_uuid(),
     primary key (id, inserted_at)
 );
+-- Unlike on a hosted project, ids order the messages of one transaction, which have the same time, by arrival.
+alter table realtime.messages alter column id set default uuidv7();
 alter table realtime.messages owner to supabase_realtime_admin;
 alter table realtime.messages enable row level security;
 create index if not exists messages_inserted_at_topic_index on realtime.messages (inserted_at desc, topic)
@@ -35,7 +37,7 @@ returns void
 language plpgsql
 as $$
 declare
-    message_id uuid := gen_random_uuid();
+    message_id uuid := uuidv7();
 begin
     begin
         perform set_config('realtime.topic', topic, true);

@@ -20,8 +20,9 @@ log = structlog.get_logger()
 NOTIFY_CHANNEL = "realtime_messages"
 CHECKPOINT_PREFIX = "checkpoint:"
 CHECKPOINT_INTERVAL_SECONDS = 10.0
-PRUNE_INTERVAL_SECONDS = 3600.0
-RETENTION = "3 days"
+PRUNE_INTERVAL_SECONDS = 30.0
+PRUNE_BATCH_SIZE = 5000
+"""A larger delete could exceed the statement timeout of the connections."""
 BATCH_SIZE = 500
 
 _COLUMNS = "id::text, topic, event, payload::text, private"
@@ -36,8 +37,10 @@ class DatabaseBroadcasts:
     in the last checkpoint and were not published since are published then.
     """
 
-    def __init__(self, pool: Pool, topics: Topics) -> None:
+    def __init__(self, pool: Pool, topics: Topics, *, retention: float) -> None:
+        """Create a stopped listener; `retention` is how many seconds messages are stored, for replays."""
         self._pool = pool
+        self._retention = retention
         self._topics = topics
         self._pending: list[str] = []
         self._wake = asyncio.Event()
@@ -146,12 +149,21 @@ class DatabaseBroadcasts:
 
     async def _keep_pruning(self) -> None:
         while True:
-            with contextlib.suppress(psycopg.Error, PostgresError):
+            try:
                 async with self._pool.connection() as connection:
-                    await connection.execute(
-                        "delete from realtime.messages where inserted_at < now() - %s::interval", (RETENTION,)
-                    )
+                    while await self._prune(connection) == PRUNE_BATCH_SIZE:
+                        pass
+            except (psycopg.Error, PostgresError) as error:
+                log.warning("realtime could not delete old messages", error=str(error).strip())
             await asyncio.sleep(PRUNE_INTERVAL_SECONDS)
+
+    async def _prune(self, connection: Connection) -> int:
+        cursor = await connection.execute(
+            "delete from realtime.messages where ctid = any(array(select ctid from realtime.messages"
+            " where inserted_at < (now() at time zone 'utc') - make_interval(secs => %s) limit %s))",
+            (self._retention, PRUNE_BATCH_SIZE),
+        )
+        return cursor.rowcount
 
 
 def broadcast_message(

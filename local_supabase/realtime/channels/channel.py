@@ -25,6 +25,7 @@ from local_supabase.web.rate_limiter import RateLimiter
 
 TOPIC_PREFIX = "realtime:"
 READY_TIMEOUT_SECONDS = 30.0
+PERSIST_NOT_SUPPORTED = "Stored broadcasts (`persist`) are not supported: call realtime.send in the database"
 # Publishable and secret keys of the hosted platform stand for the socket's own claims.
 API_KEY_PREFIX = "sb_"
 
@@ -139,6 +140,9 @@ class Channel:
     async def _broadcast(self, frame: Frame) -> None:
         if not self._services.message_rate.acquire():
             self.end("Too many messages per second")
+            return
+        if "persist" in as_object(frame.payload.get("metadata")):
+            self._reply(frame.ref, "error", {"reason": PERSIST_NOT_SUPPORTED})
             return
         body = {"event": frame.payload.get("event"), "payload": frame.payload.get("payload", {}), "type": "broadcast"}
         message = Outgoing(self.topic, "broadcast", compact(body), binary=frame.binary)

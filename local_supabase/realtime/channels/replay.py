@@ -37,7 +37,7 @@ async def replay(pool: Pool, topic: str, params: JsonObject, *, private: bool) -
                 "select id::text, event, payload::text from realtime.messages"
                 " where topic = %s and private and extension = 'broadcast'"
                 " and inserted_at >= to_timestamp(%s::float8 / 1000) at time zone 'utc'"
-                " order by inserted_at desc, id limit %s",
+                " order by inserted_at desc, id desc limit %s",
                 (topic, since, limit),
             )
             rows = await cursor.fetchall()

@@ -80,7 +80,7 @@ class Socket:
             else:
                 frame = decode_binary(message.get("bytes") or b"")
         except MalformedFrameError as error:
-            log.debug("ignored a malformed frame", reason=str(error))
+            self._refuse_malformed(error)
             return
         if frame.topic == "phoenix":
             if frame.event == "heartbeat":
@@ -122,6 +122,15 @@ class Socket:
         if not self._channels and len(self._services.users) >= limits.connections:
             return "ConnectionRateLimitReached: Too many connected users"
         return None
+
+    def _refuse_malformed(self, error: MalformedFrameError) -> None:
+        """Answer a frame whose channel can be told, so that its sender does not wait; log any other."""
+        log.debug("ignored a malformed frame", reason=str(error))
+        for channel in self._channels.values():
+            if error.ref is not None and channel.join_ref == error.join_ref:
+                response = {"reason": f"The frame cannot be read: {error}"}
+                self.send(reply(channel.topic, "error", response, ref=error.ref, join_ref=error.join_ref))
+                return
 
     def _refuse(self, frame: Frame, reason: str) -> None:
         self._reply(frame, "error", {"reason": reason})

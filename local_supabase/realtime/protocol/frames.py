@@ -16,10 +16,19 @@ BROADCAST_PUSH_KIND = 3
 BROADCAST_KIND = 4
 JSON_ENCODING = 1
 BINARY_HEADER_BYTES = 7
+MAX_BINARY_PART_BYTES = 255
 
 
 class MalformedFrameError(ValueError):
-    """A message is not a frame of the protocol."""
+    """A message is not a frame of the protocol.
+
+    `ref` and `join_ref` are those of the frame as far as they could be read, so that the error can be answered.
+    """
+
+    def __init__(self, reason: str, *, ref: str | None = None, join_ref: str | None = None) -> None:
+        super().__init__(reason)
+        self.ref = ref
+        self.join_ref = join_ref
 
 
 class Version(StrEnum):
@@ -31,7 +40,7 @@ class Version(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BinaryBroadcast:
-    """Broadcast in the binary form of version 2.0.0, as received; `is_json` is the encoding of `body`."""
+    """Broadcast in the binary form of version 2.0.0; `is_json` is the encoding of `body`."""
 
     event: str
     body: bytes
@@ -62,11 +71,12 @@ def decode(text: str, version: Version) -> Frame:
     else:
         raise MalformedFrameError("not an array of five")
     join_ref, ref, topic, event, payload = parts
+    join_ref, ref = _reference(join_ref), _reference(ref)
     if not isinstance(topic, str) or not isinstance(event, str):
-        raise MalformedFrameError("topic or event is not a string")
+        raise MalformedFrameError("topic or event is not a string", ref=ref, join_ref=join_ref)
     if payload is not None and not isinstance(payload, dict):
-        raise MalformedFrameError("payload is not an object")
-    return Frame(join_ref=_reference(join_ref), ref=_reference(ref), topic=topic, event=event, payload=payload or {})
+        raise MalformedFrameError("payload is not an object", ref=ref, join_ref=join_ref)
+    return Frame(join_ref=join_ref, ref=ref, topic=topic, event=event, payload=payload or {})
 
 
 def decode_binary(data: bytes) -> Frame:
@@ -77,19 +87,23 @@ def decode_binary(data: bytes) -> Frame:
     """
     if len(data) < BINARY_HEADER_BYTES or data[0] != BROADCAST_PUSH_KIND:
         raise MalformedFrameError("not a binary broadcast")
-    parts: list[str] = []
+    parts: list[bytes] = []
     position = BINARY_HEADER_BYTES
     for size in data[1:6]:
-        parts.append(_decode_utf8(data[position : position + size]))
+        parts.append(data[position : position + size])
         position += size
-    join_ref, ref, topic, event, _metadata = parts
-    binary = BinaryBroadcast(event=event, body=data[position:], is_json=data[6] == JSON_ENCODING)
-    payload: JsonObject = {"type": "broadcast", "event": event}
-    if binary.is_json:
-        payload["payload"] = _parse_json(_decode_utf8(binary.body))
-    return Frame(
-        join_ref=join_ref or None, ref=ref or None, topic=topic, event="broadcast", payload=payload, binary=binary
-    )
+    join_ref, ref = (part.decode("latin-1") or None for part in parts[:2])
+    try:
+        topic, event, metadata = map(_decode_utf8, parts[2:])
+        binary = BinaryBroadcast(event=event, body=data[position:], is_json=data[6] == JSON_ENCODING)
+        payload: JsonObject = {"type": "broadcast", "event": event}
+        if binary.is_json:
+            payload["payload"] = _parse_json(_decode_utf8(binary.body))
+        if metadata:
+            payload["metadata"] = _parse_json(metadata)
+    except MalformedFrameError as error:
+        raise MalformedFrameError(str(error), ref=ref, join_ref=join_ref) from error
+    return Frame(join_ref=join_ref, ref=ref, topic=topic, event="broadcast", payload=payload, binary=binary)
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +111,8 @@ class Outgoing:
     """A message to one or many clients, encoded once per protocol version.
 
     `payload` is JSON text. `ref` and `join_ref` are None unless the message answers one client. Clients of version
-    2.0.0 receive a `binary` broadcast in binary form; others receive it only if its body is JSON.
+    2.0.0 receive a `binary` broadcast in binary form; others receive it only if its body is JSON. The binary form has
+    one byte for the length of a topic or event: a broadcast with a longer one is sent as text, if its body is JSON.
     """
 
     topic: str
@@ -113,7 +128,7 @@ class Outgoing:
         if (cached := self._wire.get(version)) is not None:
             return cached
         opcode, data = OP_TEXT, b""
-        if self.binary and version is Version.V2:
+        if self.binary and version is Version.V2 and self._fits_binary(self.binary):
             opcode, data = OP_BINARY, self._encode_binary(self.binary)
         elif not self.binary or self.binary.is_json:
             data = self.text(version).encode()
@@ -128,6 +143,9 @@ class Outgoing:
         if version is Version.V1:
             return f'{{"ref":{ref},"event":{event},"payload":{self.payload},"topic":{topic}}}'
         return f"[{compact(self.join_ref)},{ref},{topic},{event},{self.payload}]"
+
+    def _fits_binary(self, binary: BinaryBroadcast) -> bool:
+        return all(len(part.encode()) <= MAX_BINARY_PART_BYTES for part in (self.topic, binary.event))
 
     def _encode_binary(self, binary: BinaryBroadcast) -> bytes:
         topic, event = self.topic.encode(), binary.event.encode()

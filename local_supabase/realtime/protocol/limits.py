@@ -6,6 +6,9 @@ from typing import Any
 
 from local_supabase.errors import LocalSupabaseError
 
+MAX_VALUE = 1_000_000_000
+"""Fits every use of a limit, such as an interval of PostgreSQL."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -28,15 +31,21 @@ class Limits:
     """Disconnect a client that reads nothing for this long."""
     send_buffer: int = 8 * 1024 * 1024
     """Disconnect a client with more unsent data than this."""
+    message_retention: float = 600.0
+    """Store broadcasts from the database this long, for replays; a hosted project stores them for three days."""
 
 
 def limits_from(overrides: Mapping[str, float]) -> Limits:
     """Return the default limits with overrides by name; raises LocalSupabaseError for a bad name or value."""
     kinds = {item.name: item.type for item in fields(Limits)}
+    values: dict[str, Any] = {}
     for name, value in overrides.items():
         if name not in kinds:
             raise LocalSupabaseError(f"There is no limit '{name}': the limits are {', '.join(kinds)}.")
-        if value < 0:
-            raise LocalSupabaseError(f"The limit '{name}' cannot be {value}: choose a number of at least 0.")
-    values: dict[str, Any] = {name: int(value) if kinds[name] is int else value for name, value in overrides.items()}
+        is_whole = kinds[name] is int
+        # A comparison with NaN is false, too.
+        if not 0 <= value <= MAX_VALUE or (is_whole and value != int(value)):
+            kind = "a whole number" if is_whole else "a number"
+            raise LocalSupabaseError(f"The limit '{name}' cannot be {value}: choose {kind} from 0 to {MAX_VALUE}.")
+        values[name] = int(value) if is_whole else value
     return replace(Limits(), **values)

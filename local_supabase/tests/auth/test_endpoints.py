@@ -1,8 +1,5 @@
 """The Auth endpoints, used through the official client and over plain HTTP."""
 
-import uuid
-from collections.abc import AsyncIterator
-
 import httpx
 import jwt
 import psycopg
@@ -11,39 +8,12 @@ from supabase_auth.errors import AuthApiError, AuthWeakPasswordError
 
 from local_supabase.process import LocalSupabase
 from local_supabase.tests.speed import deadline
-from local_supabase.tests.tools import Tokens
-from supabase import AsyncClient, AsyncClientOptions, acreate_client
+from local_supabase.tests.tools import Tokens, new_address
+from supabase import AsyncClient
 
 pytestmark = pytest.mark.integration
 
 PASSWORD = "correct horse"
-
-
-@pytest.fixture
-async def http(local: LocalSupabase) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"apikey": local.status.anon_key.get_secret_value()}
-    async with httpx.AsyncClient(
-        base_url=f"{local.status.api_url}/auth/v1", headers=headers, timeout=deadline(10)
-    ) as client:
-        yield client
-
-
-@pytest.fixture
-async def supabase(local: LocalSupabase) -> AsyncIterator[AsyncClient]:
-    async with httpx.AsyncClient(timeout=deadline(10)) as http_client:
-        options = AsyncClientOptions(httpx_client=http_client, auto_refresh_token=False)
-        yield await acreate_client(local.status.api_url, local.status.anon_key.get_secret_value(), options)
-
-
-@pytest.fixture
-async def admin(local: LocalSupabase) -> AsyncIterator[AsyncClient]:
-    async with httpx.AsyncClient(timeout=deadline(10)) as http_client:
-        options = AsyncClientOptions(httpx_client=http_client, auto_refresh_token=False)
-        yield await acreate_client(local.status.api_url, local.status.service_role_key.get_secret_value(), options)
-
-
-def new_address() -> str:
-    return f"{uuid.uuid4().hex[:12]}@example.com"
 
 
 async def test_a_person_signs_up_and_is_signed_in(supabase: AsyncClient, owner: psycopg.AsyncConnection) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,11 +35,11 @@ def accounts(monkeypatch: pytest.MonkeyPatch, *found: Account | None) -> None:
 @pytest.mark.usefixtures("failing_useradd")
 def test_an_account_that_another_process_creates_meanwhile_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     accounts(monkeypatch, None, ACCOUNT)
-    assert ensure_account(lambda sentence: None) == ACCOUNT
+    assert ensure_account(Path("/nowhere"), lambda sentence: None) == ACCOUNT
 
 
 @pytest.mark.usefixtures("failing_useradd")
 def test_an_account_that_cannot_be_created_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     accounts(monkeypatch, None, None)
     with pytest.raises(PostgresError, match="'pgserver' could not be created"):
-        ensure_account(lambda sentence: None)
+        ensure_account(Path("/nowhere"), lambda sentence: None)

@@ -15,6 +15,8 @@ from local_supabase.tests.tools import owner_of
 
 pytestmark = pytest.mark.integration
 
+Owner = psycopg.AsyncConnection[Any]
+
 
 @pytest.fixture
 async def connection(local: LocalSupabase) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
@@ -148,6 +150,71 @@ async def test_postgresql_separates_the_statements_of_a_file(
     assert await (await connection.execute("select t from a")).fetchall() == [(row,) for row in rows]
     cursor = await connection.execute("select statements from supabase_migrations.schema_migrations")
     assert await cursor.fetchall() == [([text.strip().removesuffix(";")] if text.strip() else [],)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create extension vector",
+        'create extension if not exists "vector" with schema extensions',
+        "insert into storage.buckets (id, name, public) values ('avatars', 'avatars', true) on conflict do nothing",
+        "create policy mine on storage.objects for select to authenticated"
+        " using (bucket_id = 'avatars' and (storage.foldername(name))[1] = auth.uid()::text);"
+        "drop policy mine on storage.objects",
+        "insert into auth.users (instance_id, id, aud, role, email, encrypted_password, email_confirmed_at,"
+        " recovery_sent_at, last_sign_in_at, raw_app_meta_data, raw_user_meta_data, created_at, updated_at,"
+        " confirmation_token, email_change, email_change_token_new, recovery_token) values"
+        " ('00000000-0000-0000-0000-000000000000', 'aaaaaaaa-0000-4000-8000-000000000001', 'authenticated',"
+        " 'authenticated', 'seeded@example.com', '', now(), now(), now(),"
+        """ '{"provider":"email","providers":["email"]}', '{}', now(), now(), '', '', '', '');"""
+        "insert into auth.identities (id, user_id, provider_id, identity_data, provider, last_sign_in_at, created_at,"
+        " updated_at) select gen_random_uuid(), id, id, jsonb_build_object('sub', id::text, 'email', email), 'email',"
+        " now(), now(), now() from auth.users where email = 'seeded@example.com';"
+        "delete from auth.users where email = 'seeded@example.com'",
+    ],
+)
+async def test_what_migrations_and_seeds_of_hosted_projects_do_works(owner: Owner, statement: str) -> None:
+    async with owner.transaction(force_rollback=True):
+        await owner.execute(statement.encode())
+
+
+async def test_an_extension_of_the_wheel_is_used_by_the_owner(owner: Owner) -> None:
+    async with owner.transaction(force_rollback=True):
+        await owner.execute("create extension vector with schema extensions")
+        cursor = await owner.execute("select '[1,2,3]'::vector <-> '[1,2,5]'::vector")
+        assert await cursor.fetchone() == (2.0,)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("create extension pgcrypto", "brings only the extensions plpgsql and vector"),
+        ("create extension file_fdw", "brings only the extensions plpgsql and vector"),
+        ("select vault.create_secret('a')", "has no Vault"),
+        ("insert into vault.secrets values (1)", "has no Vault"),
+        ("select cron.schedule('a', 'b', 'c')", "has no pg_cron"),
+        ("select net.http_post('a')", "has no pg_net"),
+        ("create trigger t after insert on a execute function supabase_functions.http_request()", "database webhooks"),
+        ("select extensions.crypt('a', extensions.gen_salt('bf'))", "create users by the admin API"),
+        ("select uuid_generate_v4()", r"call gen_random_uuid\(\)"),
+    ],
+)
+async def test_what_is_missing_of_the_platform_is_said(
+    connection: Owner, folder: Path, statement: str, said: str
+) -> None:
+    await connection.execute("create schema extensions; create table a (t text)")
+    (folder / "20260101000000_missing.sql").write_text(f"{statement};")
+    with pytest.raises(MigrationError, match=said):
+        await migrations.apply(connection, folder)
+
+
+async def test_applied_migrations_that_the_folder_lacks_are_named(connection: Owner, folder: Path) -> None:
+    for name in ("20260101000000_first", "20260102000000_second"):
+        (folder / f"{name}.sql").write_text("select 1")
+    await migrations.apply(connection, folder)
+    assert await migrations.unknown(connection, folder) == []
+    (folder / "20260101000000_first.sql").unlink()
+    assert await migrations.unknown(connection, folder) == ["20260101000000_first"]
 
 
 @pytest.mark.parametrize("statement", ["create index concurrently on a (t)", "vacuum a"])

@@ -73,15 +73,6 @@ async def subscribe(channel: AsyncRealtimeChannel) -> RealtimeSubscribeStates:
     return state
 
 
-@pytest.fixture
-async def topic(owner: Owner) -> AsyncIterator[str]:
-    """A private topic: U1 may read and write, U2 neither."""
-    name = f"room:{uuid.uuid4().hex[:8]}"
-    await owner.execute("insert into public.listeners values (%s, %s)", (name, U1))
-    yield name
-    await owner.execute("delete from public.listeners where topic = %s", (name,))
-
-
 async def test_a_message_from_the_database_reaches_those_whom_the_policies_let_listen(
     local: LocalSupabase, tokens: Tokens, owner: Owner, topic: str
 ) -> None:

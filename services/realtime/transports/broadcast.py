@@ -13,7 +13,7 @@ from realtime.types import BroadcastPayload
 from services.entities import Topic
 from services.feed_kind import FeedKind
 from services.realtime.transports.change import Operation, decode_change
-from services.realtime.transports.link import is_reachable, open_link
+from services.realtime.transports.link import LinkOpener
 from services.realtime.transports.transport import Link, Sink
 
 logger = structlog.get_logger(__name__)
@@ -21,34 +21,14 @@ logger = structlog.get_logger(__name__)
 READY = "Replication connection established"
 
 
-class SupabaseBroadcast:
-    """Opens one socket with one private channel per topic.
-
-    Args:
-        url: URL of the Supabase project.
-        key: Its anon (publishable) key.
-    """
+class SupabaseBroadcast(LinkOpener):
+    """Opens one socket with one private channel per topic."""
 
     kind = FeedKind.BROADCAST
 
-    def __init__(self, *, url: str, key: SecretStr) -> None:
-        self._url = url
-        self._key = key
-
-    async def is_reachable(self) -> bool:
-        """See `Transport.is_reachable`."""
-        return await is_reachable(self._url)
-
     def open(self, topic: Topic, token: SecretStr, sink: Sink) -> AbstractAsyncContextManager[Link]:
         """See `Transport.open`."""
-        return open_link(
-            url=self._url,
-            key=self._key,
-            topic=topic,
-            token=token,
-            bind=lambda channel: _listen(channel, sink),
-            ready=READY,
-        )
+        return self._open(topic, token, bind=lambda channel: _listen(channel, sink), ready=READY)
 
 
 def _listen(channel: AsyncRealtimeChannel, sink: Sink) -> None:

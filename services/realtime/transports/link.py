@@ -25,67 +25,70 @@ REACHABLE_TIMEOUT_SECONDS = 2.0
 NO_DATABASE = "Realtime was unable to connect to the project database"
 
 
-@asynccontextmanager
-async def open_link(
-    *,
-    url: str,
-    key: SecretStr,
-    topic: Topic,
-    token: SecretStr,
-    bind: Callable[[AsyncRealtimeChannel], None],
-    ready: str,
-) -> AsyncIterator[Link]:
-    """Join a private channel; see `Transport.open`.
-
-    The client's own reconnection is off, since it gives up after about 15 s; a supervisor takes a fresh client for each
-    attempt instead.
+class LinkOpener:
+    """What both transports share: the project's address, and joining one channel there.
 
     Args:
         url: URL of the Supabase project.
         key: Its anon (publishable) key.
-        topic: The channel.
-        token: Access token to join with.
-        bind: Registers listeners before the join.
-        ready: The system message by which the server says that no further change is missed.
     """
-    client = AsyncRealtimeClient(
-        f"{url.rstrip('/')}/realtime/v1",
-        token=key.get_secret_value(),
-        auto_reconnect=False,
-        timeout=int(JOIN_TIMEOUT_SECONDS),
-    )
-    link = _Link(client)
-    try:
+
+    def __init__(self, *, url: str, key: SecretStr) -> None:
+        self._url = url
+        self._key = key
+
+    async def is_reachable(self) -> bool:
+        """See `Transport.is_reachable`."""
+        address = urlsplit(self._url)
+        port = address.port or (443 if address.scheme == "https" else 80)
         try:
-            async with asyncio.timeout(JOIN_TIMEOUT_SECONDS):
-                await client.set_auth(token.get_secret_value())
-                await link.join(topic, bind, ready)
-        except TimeoutError as error:
-            raise FeedError(f"Realtime did not join {topic} within {JOIN_TIMEOUT_SECONDS:.0f} s.") from error
-        except FeedError:
-            raise
-        except InvalidStatus as error:
-            code = error.response.status_code
-            refused = code in (401, 403)
-            raise (FeedRefused if refused else FeedError)(f"Realtime answered {code} to the connection.") from error
-        except Exception as error:
-            raise FeedError(f"Realtime cannot be reached: {_reason(error)}.") from error
-        yield link
-    finally:
-        await link.close()
+            async with asyncio.timeout(REACHABLE_TIMEOUT_SECONDS):
+                _, writer = await asyncio.open_connection(address.hostname, port)
+        except OSError:  # TimeoutError is one
+            return False
+        writer.close()
+        return True
 
+    @asynccontextmanager
+    async def _open(
+        self, topic: Topic, token: SecretStr, *, bind: Callable[[AsyncRealtimeChannel], None], ready: str
+    ) -> AsyncIterator[Link]:
+        """Join a private channel; see `Transport.open`.
 
-async def is_reachable(url: str) -> bool:
-    """Whether the project's host accepts a TCP connection."""
-    address = urlsplit(url)
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        async with asyncio.timeout(REACHABLE_TIMEOUT_SECONDS):
-            _, writer = await asyncio.open_connection(address.hostname, port)
-    except OSError:  # TimeoutError is one
-        return False
-    writer.close()
-    return True
+        The client's own reconnection is off, since it gives up after about 15 s; a supervisor takes a fresh client for
+        each attempt instead.
+
+        Args:
+            topic: The channel.
+            token: Access token to join with.
+            bind: Registers listeners before the join.
+            ready: The system message by which the server says that no further change is missed.
+        """
+        client = AsyncRealtimeClient(
+            f"{self._url.rstrip('/')}/realtime/v1",
+            token=self._key.get_secret_value(),
+            auto_reconnect=False,
+            timeout=int(JOIN_TIMEOUT_SECONDS),
+        )
+        link = _Link(client)
+        try:
+            try:
+                async with asyncio.timeout(JOIN_TIMEOUT_SECONDS):
+                    await client.set_auth(token.get_secret_value())
+                    await link.join(topic, bind, ready)
+            except TimeoutError as error:
+                raise FeedError(f"Realtime did not join {topic} within {JOIN_TIMEOUT_SECONDS:.0f} s.") from error
+            except FeedError:
+                raise
+            except InvalidStatus as error:
+                code = error.response.status_code
+                refused = code in (401, 403)
+                raise (FeedRefused if refused else FeedError)(f"Realtime answered {code} to the connection.") from error
+            except Exception as error:
+                raise FeedError(f"Realtime cannot be reached: {_reason(error)}.") from error
+            yield link
+        finally:
+            await link.close()
 
 
 class _Link:

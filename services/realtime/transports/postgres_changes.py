@@ -17,7 +17,7 @@ from realtime.types import PostgresChangesPayload, RealtimePostgresChangesListen
 from services.entities import ENTITIES, Scope, Topic
 from services.feed_kind import FeedKind
 from services.realtime.transports.change import Change, Operation
-from services.realtime.transports.link import is_reachable, open_link
+from services.realtime.transports.link import LinkOpener
 from services.realtime.transports.transport import Link, Sink
 
 logger = structlog.get_logger(__name__)
@@ -27,18 +27,10 @@ PROBES = "livewatch_probes"
 MEMBERS = "org_members"
 
 
-class SupabaseChanges:
+class SupabaseChanges(LinkOpener):
     """Opens one socket with one private channel per topic, bound to the tables of its scope and filtered by it."""
 
     kind = FeedKind.POSTGRES_CHANGES
-
-    def __init__(self, *, url: str, key: SecretStr) -> None:
-        self._url = url
-        self._key = key
-
-    async def is_reachable(self) -> bool:
-        """See `Transport.is_reachable`."""
-        return await is_reachable(self._url)
 
     def open(self, topic: Topic, token: SecretStr, sink: Sink) -> AbstractAsyncContextManager[Link]:
         """See `Transport.open`."""
@@ -60,7 +52,7 @@ class SupabaseChanges:
                 listen(RealtimePostgresChangesListenEvent.Delete, table, None)
             listen(RealtimePostgresChangesListenEvent.All, PROBES, f"topic=eq.{topic}")
 
-        return open_link(url=self._url, key=self._key, topic=topic, token=token, bind=bind, ready=READY)
+        return self._open(topic, token, bind=bind, ready=READY)
 
 
 def _deliver(payload: PostgresChangesPayload, topic: Topic, sink: Sink) -> None:

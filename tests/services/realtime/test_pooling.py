@@ -98,7 +98,7 @@ async def test_a_member_removed_while_their_own_topic_is_away_stops(world: World
 async def test_a_removal_that_was_not_heard_is_found_when_the_channel_is_joined_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.realtime.service.UNNOTIFIED_RECHECK_INTERVAL_SECONDS", 60.0)
+    monkeypatch.setattr("services.realtime.authorization.UNNOTIFIED_RECHECK_INTERVAL_SECONDS", 60.0)
     org = await world.organization()
     person = await world.person(org)
     async with (
