@@ -48,6 +48,10 @@ def check_log_time(value: datetime, info: ValidationInfo) -> datetime:
     return value
 
 
+def _check_unit(value: str) -> str:
+    return value if value == "" else check_not_blank(value)
+
+
 def _integral(value: Any) -> Any:
     """Accept 10.0 for 10, as programs without integers write it."""
     return plain_amount(value) if isinstance(value, float) else value
@@ -70,7 +74,7 @@ Amount = Annotated[
     float, PlainValidator(_amount), WithJsonSchema({"type": "number", "minimum": 0, "maximum": MAX_AMOUNT})
 ]
 Percent = Annotated[float, Field(strict=True, ge=0, le=100)]
-Unit = Annotated[str, Field(min_length=1, max_length=20), AfterValidator(check_not_blank)]
+Unit = Annotated[str, Field(max_length=20), AfterValidator(_check_unit)]
 Reporter = Annotated[
     str,
     Field(

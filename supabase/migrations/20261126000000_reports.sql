@@ -434,7 +434,7 @@ begin
                     private.reported_total(body, run.total) * (body ->> 'percent')::double precision / 100,
                     run.completed),
                 coalesce((body ->> 'advance')::double precision, 0)),
-            unit = coalesce(body ->> 'unit', run.unit),
+            unit = nullif(coalesce(body ->> 'unit', run.unit), ''),
             bars = case when body ? 'bars'
                 then private.merge_bars(run.bars, body -> 'bars', report.reported_at) else run.bars end,
             bar_count = greatest(
@@ -514,7 +514,7 @@ begin
                     (body ->> 'completed')::double precision,
                     private.reported_total(body, 0) * (body ->> 'percent')::double precision / 100, 0),
                 coalesce((body ->> 'advance')::double precision, 0)),
-            body ->> 'unit', private.merge_bars('[]', coalesce(body -> 'bars', '[]'), report.reported_at),
+            nullif(body ->> 'unit', ''), private.merge_bars('[]', coalesce(body -> 'bars', '[]'), report.reported_at),
             coalesce(greatest((body ->> 'bar_count')::integer, jsonb_array_length(body -> 'bars')), 0),
             coalesce(new_status, 'in_progress'), coalesce(body -> 'target_metrics', '{}'),
             coalesce(body -> 'metadata', '{}'), report.reported_at, report.finished_at, report.reported_at,

@@ -108,6 +108,17 @@ def test_loops_in_a_run_are_bars_whose_progress_it_shows(reporting: ApiServer) -
     assert run["end"] == {"status": "completed"}
 
 
+def test_a_run_shows_no_total_or_unit_of_an_earlier_loop(reporting: ApiServer) -> None:
+    with livewatch.run("Nightly", slug="n"):
+        for _ in livewatch.track(range(4), "read", unit="rows"):
+            pass
+        livewatch.flush()
+        for _ in livewatch.track(iter(range(7)), "write"):
+            pass
+    (run,) = runs(reporting)
+    assert (run["completed"], run["total"], run["unit"]) == (7, 0, "")
+
+
 def test_an_exception_fails_all_loops_that_it_leaves(reporting: ApiServer) -> None:
     def work() -> None:
         with livewatch.track(range(3), slug="outer") as outer:

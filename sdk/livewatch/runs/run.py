@@ -236,7 +236,9 @@ class Run(Activity):
         leading = self._bars.leading
         if leading is None:
             return {"unit": self._unit}
-        return {"completed": leading.done, "total": leading.total, "unit": self._unit or leading.unit}
+        # Each loop has a total and a unit of its own, or none.
+        unit = self._unit or leading.unit or ("" if "unit" in self._sent else None)
+        return {"completed": leading.done, "total": leading.total or 0, "unit": unit}
 
     def _start(self, reporter: Reporter, metadata: Mapping[str, Any] | None, type: str | None) -> None:
         fields = {

@@ -35,6 +35,8 @@ async def test_amounts_may_be_fractions_and_integers_stay_exact(program: Program
     for _ in range(10):
         await program.put("/streams/x", advance=0.1)
     assert await stream(world, program, "completed, total, percentage, unit") == (1.0, 1.0, 100.0, "s")
+    await program.put("/streams/x", unit="")
+    assert await stream(world, program, "unit") == (None,)
     await program.put("/streams/big", total=10.0, completed=2**53 - 1)
     await program.put("/streams/big", advance=1)
     assert await stream(world, program, "completed::bigint, total", "big") == (2**53, 10.0)
