@@ -141,6 +141,7 @@ async def compose(
     from components.window.frame_scheduler import FrameScheduler  # noqa: PLC0415
     from components.window.registry import WindowRegistry  # noqa: PLC0415
     from pages.app import create_app  # noqa: PLC0415
+    from pages.page.preferences_store import PreferencesHub  # noqa: PLC0415
     from pages.page.services import Services  # noqa: PLC0415
     from pages.page.session_cookie import SessionCookie  # noqa: PLC0415
     from services.auth.client import Auth  # noqa: PLC0415
@@ -180,6 +181,7 @@ async def compose(
             metrics_token=settings.metrics_token,
             scheduler=FrameScheduler(),
             plan=settings.plan,
+            preferences=PreferencesHub(),
             realtime=realtime,
             scan=scan,
             sessions=Sessions(auth),

@@ -41,7 +41,7 @@ def create_app(services: Services) -> FastAPI:
         title="Livewatch",
         favicon=FAVICON,
         dark=None,
-        language="en-US",
+        language="en-GB",
         reconnect_timeout=RECONNECT_TIMEOUT_SECONDS,
         # Rows reach elements by message instead of bindings, and the styles are the app's own.
         binding_refresh_interval=None,

@@ -19,9 +19,9 @@ from pages.monitoring.monitoring import monitoring_page
 from pages.monitoring.stream import stream_page
 from pages.page.context import PageContext
 from pages.page.membership import chosen_membership
-from pages.page.preferences_store import PreferencesStore
 from pages.page.routes import Routes
 from pages.page.services import Services
+from pages.page.title import PageTitle
 from pages.page.url_state import UrlState
 from pages.settings.connect import connect_page
 from pages.settings.settings import settings_page
@@ -75,7 +75,8 @@ def register_frame(services: Services) -> None:
             window=window,
             membership=membership,
             url=UrlState(window),
-            preferences=PreferencesStore(services.database, session, profile.preferences),
+            preferences=services.preferences.open(services.database, session, window, profile.preferences),
+            title=PageTitle(),
         )
         switcher = partial(organization_switcher, mine, membership) if len(mine) > 1 else None
         with shell(user_name=profile.name, org_name=membership.name, switcher=switcher) as parts:
@@ -83,6 +84,7 @@ def register_frame(services: Services) -> None:
             for badge in parts.badges:
                 badge.bind_counters(window, [UNREAD_COUNTERS[key] for key in badge.keys])
             attend(page, parts, theme)
+            page.title.show = parts.name_page
             Routes({path: partial(build, page) for path, build in PAGES.items()})
 
     ui.page("/", response_timeout=RESPONSE_TIMEOUT_SECONDS)(frame)

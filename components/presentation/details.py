@@ -1,14 +1,38 @@
 """Presentation of a row as the fields of a `Details` element."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, TypedDict
 
-from components.presentation.rows import Fields, present_pace, present_reachability, step_name
+from components.presentation.rows import (
+    Fields,
+    present_alert,
+    present_bars,
+    present_pace,
+    present_reachability,
+    quality_target,
+    safe_url,
+    step_name,
+)
 from components.presentation.time import epoch_ms
-from services.entities import AGENTS, SCANS, AcquisitionScan, AgentExecution, Entity, R
+from services.entities import (
+    AGENTS,
+    ALERTS,
+    NOTIFICATIONS,
+    SCANS,
+    STREAMS,
+    AcquisitionScan,
+    AgentExecution,
+    Entity,
+    Notification,
+    R,
+    SignalAlert,
+    Stream,
+)
+from services.text import visible, visible_name
 
 FieldKind = Literal["text", "time", "duration", "number", "percent", "code"]
 HIDDEN_FIELDS = {"org_id", "version", "status", "ingest_key", "heartbeat_interval", "rate_window", "progress_interval"}
@@ -27,7 +51,7 @@ class DetailField(TypedDict):
 def present_agent_details(row: AgentExecution) -> Fields:
     """Return the details of an agent execution."""
     return {
-        "title": row.agent_name,
+        "title": visible_name(row.agent_name),
         "status": row.status.value,
         "stream_id": str(row.stream_id),
         "running_since": epoch_ms(row.started_at) if row.completed_at is None else None,
@@ -49,7 +73,7 @@ def present_scan_details(row: AcquisitionScan) -> Fields:
     """Return the details of a scan."""
     steps = [step_name(step) for step in row.steps]
     return {
-        "title": row.name,
+        "title": visible_name(row.name),
         "status": row.status.value,
         "stream_id": str(row.stream_id) if row.stream_id else None,
         "running_since": epoch_ms(row.started_at) if row.completed_at is None else None,
@@ -57,23 +81,82 @@ def present_scan_details(row: AcquisitionScan) -> Fields:
         "fields": [
             _field("id", "Scan", "code", str(row.id)),
             _field("targets_identified", "Targets identified", "number", row.targets_identified),
-            _field("targets_analyzed", "Targets analyzed", "number", row.targets_analyzed),
+            _field("targets_analyzed", "Targets analysed", "number", row.targets_analyzed),
             _field("started_at", "Started", "time", epoch_ms(row.started_at)),
             _field("completed_at", "Ended", "time", epoch_ms(row.completed_at)),
             _field("last_progress_at", "Last progress", "time", epoch_ms(row.last_progress_at)),
         ],
         "texts": _texts(("Error", row.error)),
         "steps": steps,
-        "step": steps.index(row.current_step) if row.current_step in steps else None,
+        "step": next((index for index, step in enumerate(steps) if step == visible(row.current_step or "")), None),
         "last_progress_at": epoch_ms(row.last_progress_at),
         **present_pace(row),
         **present_reachability(row),
     }
 
 
+def present_stream_details(row: Stream) -> Fields:
+    """Return the details of a stream, beyond what its card shows."""
+    return {
+        "title": visible_name(row.name),
+        "status": row.goal_status.value,
+        "fields": [
+            _field("slug", "Slug", "code", row.slug),
+            _field("stream_type", "Type", "text", visible(row.stream_type)),
+            _field("quality_target", "Quality target", "text", quality_target(row.target_metrics)),
+            _field("created_at", "Created", "time", epoch_ms(row.created_at)),
+            _field("last_progress_at", "Last progress", "time", epoch_ms(row.last_progress_at)),
+            _field("heartbeat_at", "Last report", "time", epoch_ms(row.heartbeat_at)),
+            _field("finished_at", "Ended", "time", epoch_ms(row.finished_at)),
+            _field("id", "Stream", "code", str(row.id)),
+        ],
+        "texts": _texts(("Error", row.error), ("Description", row.description)),
+        "metadata": _metadata(row.details),
+        "bars": present_bars(row.bars),
+        "bar_count": row.bar_count,
+    }
+
+
+def present_alert_details(row: SignalAlert) -> Fields:
+    """Return the details of an alert."""
+    alert = present_alert(row)
+    return {
+        "title": alert["target_name"],
+        "status": alert["priority"],
+        "stream_id": alert["stream_id"],
+        "fields": [
+            _field("signal_type", "Signal", "text", alert["signal_type"]),
+            _field("signal_strength", "Strength", "number", row.signal_strength),
+            _field("company_name", "Company", "text", alert["company_name"]),
+            _field("state", "State", "text", row.status.style.label),
+            _field("detected_at", "Detected", "time", alert["detected_at"]),
+            _field("read_at", "Read", "time", epoch_ms(row.read_at)),
+            _field("id", "Alert", "code", str(row.id)),
+        ],
+        "metadata": _metadata(row.details),
+    }
+
+
+def present_notification_details(row: Notification) -> Fields:
+    """Return the details of a notification."""
+    return {
+        "title": visible_name(row.title),
+        "status": row.type.value,
+        "link": safe_url(row.action_url),
+        "fields": [
+            _field("created_at", "Sent", "time", epoch_ms(row.created_at)),
+            _field("read_at", "Read", "time", epoch_ms(row.read_at)),
+        ],
+        "texts": _texts(("Message", row.message)),
+    }
+
+
 DETAIL_PRESENTERS: Mapping[str, Callable[[Any], Fields]] = {
     AGENTS.table: present_agent_details,
     SCANS.table: present_scan_details,
+    STREAMS.table: present_stream_details,
+    ALERTS.table: present_alert_details,
+    NOTIFICATIONS.table: present_notification_details,
 }
 """Presenters by table, for entities with custom details."""
 
@@ -92,7 +175,7 @@ def _model_presenter(entity: Entity[Any]) -> Callable[[Any], Fields]:
     def present(row: Any) -> Fields:
         status = layout.status(row)
         return {
-            "title": layout.title(row),
+            "title": visible_name(layout.title(row)),
             "status": status.value if status else None,
             "stream_id": None,
             "running_since": None,
@@ -120,5 +203,16 @@ def _field(key: str, label: str, kind: FieldKind, value: Any) -> DetailField:
     return DetailField(key=key, label=label, kind=kind, value=value)
 
 
+def _metadata(details: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return reported metadata as labels and texts; structured values in JSON."""
+    return [
+        {
+            "label": visible_name(name),
+            "text": visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)),
+        }
+        for name, value in details.items()
+    ]
+
+
 def _texts(*labelled: tuple[str, str | None]) -> list[dict[str, str]]:
-    return [{"label": label, "text": text} for label, text in labelled if text]
+    return [{"label": label, "text": visible(text)} for label, text in labelled if text]

@@ -1,7 +1,8 @@
 """Presentation of rows as the fields of live lists: JSON values, with times in epoch milliseconds."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -24,26 +25,35 @@ from services.entities import (
     SignalAlert,
     Stream,
 )
+from services.entities.streams import percentage
+from services.text import visible, visible_name
 
 Fields = dict[str, Any]
 LOCAL_PATH = re.compile(r"/(?![/\\])[^\s\\]*")
+MAX_CARD_BARS = 3
+MAX_BAR_DEPTH = 4
 WEB_URL = re.compile(r"https?://[^\s\\]+", re.IGNORECASE)
 
 
 def present_stream(row: Stream) -> Fields:
-    """Return the fields of a stream card."""
+    """Return the fields of a stream card; `percentage` is None without a total."""
     return {
-        "name": row.name,
-        "description": row.description,
-        "stream_type": row.stream_type,
+        "name": visible_name(row.name),
+        "description": visible(row.description),
+        "stream_type": visible(row.stream_type),
         "goal_status": row.goal_status.value,
         "completed": row.completed,
         "total": row.total,
-        "percentage": row.percentage or 0.0,
+        "percentage": (row.percentage or 0.0) if row.total else None,
+        "started_at": epoch_ms(row.created_at),
+        "duration_ms": _milliseconds(row.created_at, row.finished_at),
+        "unit": visible(row.unit) if row.unit else None,
+        "bars": present_bars(row.bars, limit=MAX_CARD_BARS),
+        "bar_count": row.bar_count,
         "quality_target": quality_target(row.target_metrics),
         "last_progress_at": epoch_ms(row.last_progress_at),
         "updated_at": epoch_ms(row.updated_at),
-        "error": row.error,
+        "error": _visible(row.error),
         **present_pace(row),
         **present_reachability(row),
     }
@@ -52,12 +62,13 @@ def present_stream(row: Stream) -> Fields:
 def present_scan(row: AcquisitionScan) -> Fields:
     """Return the fields of a scan card; `step` is the index of the current step, None if it is not in the steps."""
     steps = [step_name(step) for step in row.steps]
+    current = _visible(row.current_step)
     return {
-        "name": row.name,
+        "name": visible_name(row.name),
         "status": row.status.value,
-        "current_step": row.current_step,
+        "current_step": current,
         "steps": steps,
-        "step": steps.index(row.current_step) if row.current_step in steps else None,
+        "step": steps.index(current) if current in steps else None,
         "progress_percentage": row.progress_percentage,
         "targets_identified": row.targets_identified,
         "targets_analyzed": row.targets_analyzed,
@@ -65,7 +76,7 @@ def present_scan(row: AcquisitionScan) -> Fields:
         "completed_at": epoch_ms(row.completed_at),
         "updated_at": epoch_ms(row.updated_at),
         "last_progress_at": epoch_ms(row.last_progress_at),
-        "error": row.error,
+        "error": _visible(row.error),
         **present_pace(row),
         **present_reachability(row),
     }
@@ -74,14 +85,14 @@ def present_scan(row: AcquisitionScan) -> Fields:
 def present_agent(row: AgentExecution) -> Fields:
     """Return the fields of an agent execution."""
     return {
-        "agent_name": row.agent_name,
+        "agent_name": visible_name(row.agent_name),
         "agent_id": row.agent_id,
         "stream_id": str(row.stream_id),
         "status": row.status.value,
         "started_at": epoch_ms(row.started_at),
         "completed_at": epoch_ms(row.completed_at),
         "duration_ms": row.duration_ms,
-        "summary": row.summary,
+        "summary": _visible(row.summary),
         **present_reachability(row),
     }
 
@@ -89,9 +100,9 @@ def present_agent(row: AgentExecution) -> Fields:
 def present_alert(row: SignalAlert) -> Fields:
     """Return the fields of an alert."""
     return {
-        "target_name": row.target_name,
-        "company_name": row.company_name,
-        "signal_type": row.signal_type.replace("_", " "),
+        "target_name": visible_name(row.target_name),
+        "company_name": _visible(row.company_name),
+        "signal_type": visible(row.signal_type.replace("_", " ")),
         "signal_strength": row.signal_strength,
         "priority": row.priority.value if row.priority else None,
         "status": row.status.value,
@@ -105,8 +116,8 @@ def present_notification(row: Notification) -> Fields:
     """Return the fields of a notification; an unsafe `action_url` becomes None."""
     return {
         "type": row.type.value,
-        "title": row.title,
-        "message": row.message,
+        "title": visible_name(row.title),
+        "message": visible(row.message),
         "action_url": safe_url(row.action_url),
         "is_read": not row.is_unread,
         "created_at": epoch_ms(row.created_at),
@@ -119,11 +130,47 @@ def present_activity(row: Activity) -> Fields:
         "status_style": f"{row.subject_table}/{row.status}",
         "subject": row.subject_table.value,
         "subject_id": str(row.subject_id),
-        "subject_name": row.subject_name,
+        "subject_name": visible_name(row.subject_name),
         "stream_id": str(row.stream_id) if row.stream_id else None,
         "is_new": row.previous_status is None,
         "created_at": epoch_ms(row.created_at),
     }
+
+
+def present_bars(bars: Sequence[Mapping[str, Any]], *, limit: int | None = None) -> list[Fields]:
+    """Return a run's bars in their order, with their depth of nesting.
+
+    Args:
+        bars: The bars as reported.
+        limit: Maximum number of bars, of which open ones are preferred; all by default.
+    """
+    shown = list(bars)
+    if limit is not None and len(shown) > limit:
+        shown = sorted(shown, key=lambda bar: bar.get("status") != "in_progress")[:limit]
+    parents = {bar.get("id"): bar.get("parent") for bar in bars}
+    return [_present_bar(bar, _depth(bar, parents)) for bar in shown]
+
+
+def _present_bar(bar: Mapping[str, Any], depth: int) -> Fields:
+    completed, total = bar.get("completed") or 0, bar.get("total") or 0
+    unit = bar.get("unit")
+    return {
+        "id": str(bar.get("id")),
+        "name": visible(str(bar.get("name") or "")),
+        "status": bar.get("status"),
+        "completed": completed,
+        "total": total,
+        "unit": visible(str(unit)) if unit else None,
+        "percentage": percentage(completed, total) if total else None,
+        "depth": depth,
+    }
+
+
+def _depth(bar: Mapping[str, Any], parents: Mapping[Any, Any]) -> int:
+    depth, parent = 0, bar.get("parent")
+    while parent in parents and depth < MAX_BAR_DEPTH:
+        depth, parent = depth + 1, parents[parent]
+    return depth
 
 
 PRESENTERS: Mapping[str, Callable[[Any], Fields]] = {
@@ -150,8 +197,8 @@ def _layout_presenter(entity: Entity[Any]) -> Callable[[Any], Fields]:
     def present(row: Any) -> Fields:
         status = layout.status(row)
         return {
-            "title": layout.title(row),
-            "note": layout.note(row),
+            "title": visible_name(layout.title(row)),
+            "note": _visible(layout.note(row)),
             "status": status.value if status else None,
             "progress": layout.progress(row),
             "time": epoch_ms(layout.time(row)),
@@ -190,7 +237,15 @@ def quality_target(metrics: Mapping[str, Any]) -> str | None:
 
 def step_name(step: Any) -> str:
     """Return the name of a step, which is a string or an object with a `name`."""
-    return str(step.get("name", "") if isinstance(step, Mapping) else step)
+    return visible(str(step.get("name", "") if isinstance(step, Mapping) else step))
+
+
+def _milliseconds(start: datetime | None, end: datetime | None) -> int | None:
+    return round((end - start).total_seconds() * 1000) if start and end else None
+
+
+def _visible(text: str | None) -> str | None:
+    return None if text is None else visible(text)
 
 
 def safe_url(url: str | None) -> str | None:

@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 
 from nicegui import ui
 from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
 
 from components.elements.connection.connection_status import ConnectionStatus
 from components.elements.figures.count_badge import CountBadge
 from components.presentation.text import icon, text
 from components.shell.attention.attention import Attention
 from components.shell.shortcuts import Shortcut, Shortcuts
+from services.text import visible_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class Place:
         key: Letter of the shortcut, which follows g.
         is_premium: Whether the entry has the premium badge.
         count: Key of the unread counter next to the label; None for no counter.
+        short: Label in the bottom bar of a phone; None for no entry there.
     """
 
     path: str
@@ -34,13 +37,14 @@ class Place:
     key: str
     is_premium: bool = False
     count: str | None = None
+    short: str | None = None
 
 
 NAVIGATION = (
-    Place(path="/", label="Dashboard", icon="space_dashboard", key="d"),
-    Place(path="/monitoring", label="Live Monitoring", icon="activity", key="m", is_premium=True),
-    Place(path="/alerts", label="Alerts", icon="notifications_active", key="a", count="alerts"),
-    Place(path="/notifications", label="Notifications", icon="inbox", key="n", count="notifications"),
+    Place(path="/", label="Dashboard", icon="space_dashboard", key="d", short="Dashboard"),
+    Place(path="/monitoring", label="Live Monitoring", icon="activity", key="m", is_premium=True, short="Live"),
+    Place(path="/alerts", label="Alerts", icon="notifications_active", key="a", count="alerts", short="Alerts"),
+    Place(path="/notifications", label="Notifications", icon="inbox", key="n", count="notifications", short="Inbox"),
     Place(path="/connect", label="Connect your code", icon="cable", key="c"),
     Place(path="/settings", label="Settings", icon="settings", key="s"),
 )
@@ -57,6 +61,8 @@ class Frame:
     bell: Element
     attention: Attention
     shortcuts: Shortcuts
+    name_page: Callable[[str], None]
+    """Shows the name of what the page shows; each navigation clears it."""
 
 
 @contextmanager
@@ -78,17 +84,28 @@ def shell(
         navigation: Entries of the sidebar.
     """
     badges: list[CountBadge] = []
-    links: dict[str, ui.link] = {}
+    links: list[tuple[str, ui.link]] = []
+
+    def name_page(name: str) -> None:
+        named.text = name
+        named.set_visibility(bool(name))
+        attention.set_place(name or crumb.text)
+
+    ui.query("main.q-page").props("role=none")  # Quasar's page is around the navigation, too
     with Element("div").classes("lw-shell"):
         ui.link("Skip to the content", "#content").classes("lw-skip")
         with Element("aside").classes("lw-sidebar"):
             _brand()
             with Element("nav").props('aria-label="Main"'):
                 for place in navigation:
-                    links[place.path] = _place(place, badges)
+                    links.append((place.path, _place(place, badges)))
             _icon_button("keyboard_double_arrow_left", "Collapse the sidebar", "toggle-sidebar").classes(
                 "lw-sidebar__fold"
             ).props("aria-expanded=true")
+        with Element("nav").classes("lw-bottom").props('aria-label="Shortcuts"'):
+            for place in navigation:
+                if place.short:
+                    links.append((place.path, _bottom_place(place)))
         Element("div").classes("lw-scrim").props["data-lw-action"] = "close-drawer"
         with Element("header").classes("lw-header"):
             _icon_button("menu", "Open the navigation", "open-drawer").classes("lw-header__menu").props(
@@ -98,38 +115,41 @@ def shell(
                 if switcher:
                     switcher()
                 else:
-                    text("span", org_name).classes("lw-crumbs__org lw-clip")
+                    text("span", visible_name(org_name)).classes("lw-crumbs__org lw-clip").props("dir=auto")
                 crumb = text("span", "").classes("lw-crumbs__page lw-clip")
+                named = text("span", "").classes("lw-crumbs__page lw-clip").props("dir=auto")
             connection = ConnectionStatus()
             bell = _bell(badges)
             _icon_button("contrast", "Theme: system, light or dark", "cycle-theme")
             shortcuts = Shortcuts([Shortcut(key=place.key, path=place.path, label=place.label) for place in navigation])
             _user_menu(user_name, org_name, sign_out, shortcuts)
         attention = Attention()
-        # No main landmark, because Quasar's page around it already is one.
-        with Element("div").classes("lw-main").props("id=content tabindex=-1"):
-            yield Frame(connection, badges, bell, attention, shortcuts)
+        with Element("main").classes("lw-main").props("id=content tabindex=-1"):
+            yield Frame(connection, badges, bell, attention, shortcuts, name_page)
 
     def follow(path: str) -> None:
-        current = _place_of(path, links)
-        for each, link in links.items():
+        current = _place_of(path, [place.path for place in navigation])
+        for each, link in links:
             if each == current:
                 link.props["aria-current"] = "page"
             else:
                 link.props.pop("aria-current", None)
         label = next((place.label for place in navigation if place.path == current), "")
         crumb.text = label
-        attention.set_place(label)
+        name_page("")
 
     router = ui.context.client.sub_pages_router
     follow(router.current_path)
     router.on_path_changed(follow)
 
 
-def page_head(title: str) -> Element:
-    """Build the head of a page; elements built `with` it are aligned right."""
-    with Element("div").classes("lw-head"):
-        text("h1", title)
+def page_head(title: str | TextElement) -> Element:
+    """Build the head of a page, with a title or an element that moves there; elements built `with` it go right."""
+    with Element("div").classes("lw-head") as head:
+        if isinstance(title, TextElement):
+            title.move(head)
+        else:
+            text("h1", title)
         return Element("div").classes("lw-head__actions")
 
 
@@ -154,7 +174,7 @@ def _bell(badges: list[CountBadge]) -> Element:
         bell.props["title"] = "Inbox"
         text("span", "Inbox: ").classes("lw-sr-only")
         icon("notifications_none")
-        badges.append(CountBadge(*(key for badge in badges for key in badge.keys)))
+        badges.append(CountBadge(*dict.fromkeys(key for badge in badges for key in badge.keys)))
     return bell
 
 
@@ -167,6 +187,13 @@ def _place(place: Place, badges: list[CountBadge]) -> ui.link:
             text("span", "Premium").classes("lw-premium lw-sidebar__text")
         if place.count:
             badges.append(CountBadge(place.count))
+    return link
+
+
+def _bottom_place(place: Place) -> ui.link:
+    with ui.link(target=place.path) as link:
+        icon(place.icon)
+        text("span", place.short or place.label)
     return link
 
 
@@ -184,8 +211,8 @@ def _user_menu(user_name: str, org_name: str, sign_out: str, shortcuts: Shortcut
         text("span", _initials(user_name)).props("aria-hidden=true")
         with ui.menu().props('anchor="bottom right" self="top right" :offset="[0, 6]"').classes("lw-menu"):
             with Element("div").classes("lw-menu__who"):
-                text("strong", user_name).classes("lw-clip")
-                text("span", org_name).classes("lw-muted lw-clip")
+                text("strong", visible_name(user_name)).classes("lw-clip").props("dir=auto")
+                text("span", visible_name(org_name)).classes("lw-muted lw-clip").props("dir=auto")
             with Element("button").classes("lw-menu__item").props("type=button") as keys:
                 keys.on("click", js_handler=shortcuts.opener)
                 icon("keyboard")

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from components.presentation.rows import present_alert, present_notification, safe_url
 from components.window.batch import Batch
-from services.entities import Notification, NotificationType, Priority, SignalAlert
+from services.entities import ALERTS, NOTIFICATIONS, Notification, NotificationType, Priority, SignalAlert
 from services.realtime import Delta, Subscription
 
 Message = SignalAlert | Notification
 INBOX_PATHS = {"signal_alerts": "/alerts?show=unread", "notifications": "/notifications?show=unread"}
-"""Where a table's rows are listed, for a message that leads nowhere else."""
+"""Where a table's unread rows are listed, for a group of messages."""
 MAX_WAITING = 200
 MAX_ARRIVAL_AGE = timedelta(hours=1)
 """Age above which a row is no arrival: it came late because a full feed had no room for it."""
@@ -98,15 +98,15 @@ def present_arrival(row: Message) -> dict[str, Any]:
     if isinstance(row, SignalAlert):
         alert = present_alert(row)
         priority = row.priority or Priority.LOW
-        about = [alert["signal_type"], row.company_name, f"strength {row.signal_strength}"]
+        about = [alert["signal_type"], alert["company_name"], f"strength {row.signal_strength}"]
         return {
             "id": str(row.id),
             "table": "signal_alerts",
             "level": priority.value,
             "rank": list(Priority).index(priority),
-            "title": row.target_name,
+            "title": alert["target_name"],
             "message": " · ".join(filter(None, about)),
-            "href": f"/streams/{row.stream_id}" if row.stream_id else INBOX_PATHS["signal_alerts"],
+            "href": f"/streams/{row.stream_id}" if row.stream_id else f"{ALERTS.path}?selected={row.id}",
         }
     message = present_notification(row)
     return {
@@ -116,5 +116,5 @@ def present_arrival(row: Message) -> dict[str, Any]:
         "rank": list(NotificationType).index(row.type),
         "title": message["title"],
         "message": message["message"],
-        "href": safe_url(row.action_url) or INBOX_PATHS["notifications"],
+        "href": safe_url(row.action_url) or f"{NOTIFICATIONS.path}?selected={row.id}",
     }

@@ -11,6 +11,7 @@ from components.views.list_query import ListQuery
 from components.views.shared import RowSource
 from components.window.batch import Batch
 from services.entities import R
+from services.text import folded
 
 TIME_DEPENDENT_TTL_SECONDS = 5.0
 """Age after which facet values that change with time alone are computed again."""
@@ -118,7 +119,7 @@ class ControlsView(Generic[R]):
                     for count, number in self._counts.items()
                     if number and count.facet == facet.name
                 }
-                ordered = sorted(labels.items(), key=lambda item: item[1].casefold())
+                ordered = sorted(labels.items(), key=lambda item: folded(item[1]))
                 options[facet.name] = [{"value": value, "label": label} for value, label in ordered]
             else:
                 counts = {f"{facet.name}:{option.value}": 0 for option in facet.options} | counts

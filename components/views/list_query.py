@@ -6,6 +6,7 @@ from typing import Any, Generic
 
 from services.entities import R
 from services.entities.base.listing import ListSpec, Sort
+from services.text import folded
 
 MAX_TEXT = 200
 
@@ -14,7 +15,8 @@ MAX_TEXT = 200
 class ListQuery(Generic[R]):
     """One choice within a spec.
 
-    A row matches when it has every word of `search`, and for each chosen facet one of the chosen values.
+    A row matches when it has every word of `search`, ignoring case and accents, and for each chosen facet one of the
+    chosen values.
     """
 
     spec: ListSpec[R]
@@ -66,8 +68,8 @@ class ListQuery(Generic[R]):
             wanted = self.chosen.get(each.name)
             if wanted and each.name != exclude_facet and wanted.isdisjoint(each.values(row)):
                 return False
-        words = self.search.casefold().split()
-        return not words or all(word in text for text in [self.spec.search_text(row).casefold()] for word in words)
+        words = folded(self.search).split()
+        return not words or all(word in text for text in [folded(self.spec.search_text(row))] for word in words)
 
     def within(self, search: str) -> "ListQuery[R]":
         """The same query with another search."""

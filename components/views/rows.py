@@ -78,7 +78,7 @@ class RowsView(Generic[R]):
             self._arrange([id for id in self._order if id in rows])
             self._new = rows.keys() - self._rank.keys()
         else:
-            self._arrange(sorted(rows, key=self._keys.__getitem__))
+            self._arrange(sorted(rows, key=self._place_of))
             self._new.clear()
             self._moved.clear()
         self._show()
@@ -123,8 +123,12 @@ class RowsView(Generic[R]):
             self._insert()
         if not self.is_read and self._moved and not self.is_volatile:
             self._moved.clear()
-            self._arrange(sorted(self._keys, key=self._keys.__getitem__))
+            self._arrange(sorted(self._keys, key=self._place_of))
         return self._difference(dirty)
+
+    def _place_of(self, id: UUID) -> tuple[Any, UUID]:
+        """Sort key of an id; rows with equal keys are in the same order in every window."""
+        return self._keys[id], id
 
     def _is_misplaced(self, id: UUID) -> bool:
         place, key = self._rank[id], self._keys[id]
@@ -134,7 +138,7 @@ class RowsView(Generic[R]):
     def _insert(self) -> None:
         """Insert the new rows; the others keep their places."""
         if not self._moved:
-            self._arrange(sorted(self._keys, key=self._keys.__getitem__))
+            self._arrange(sorted(self._keys, key=self._place_of))
         else:
             order = list(self._order)
             for id in self._new:

@@ -4,6 +4,7 @@ NiceGUI's `run_method` sends a script that the browser has to compile, and keeps
 that reconnects. A frame is neither code nor worth keeping: a client that reconnects gets a full view.
 """
 
+import time
 from collections.abc import Iterable
 
 from engineio.packet import MESSAGE
@@ -20,7 +21,7 @@ PREFIX = f'2["{EVENT}",'
 def send_frame(
     client: Client, payloads: Iterable[tuple[int, Payload]], *, status: str | None, ack_id: int | None
 ) -> int:
-    """Send one frame to a client; does nothing for a client without a socket.
+    """Send one frame to a client, with the server's time; does nothing for a client without a socket.
 
     Args:
         client: Whose browser.
@@ -32,7 +33,8 @@ def send_frame(
         The number of messages that wait to be written to the client.
     """
     encoded = ",".join(f"[{id},{text}]" for id, payload in payloads for text in _encode(payload))
-    packet = EnginePacket(MESSAGE, data=f"{PREFIX}[[{encoded}],{json.dumps(status)},{json.dumps(ack_id)}]]")
+    facts = f"{json.dumps(status)},{json.dumps(ack_id)},{time.time_ns() // 1_000_000}"
+    packet = EnginePacket(MESSAGE, data=f"{PREFIX}[[{encoded}],{facts}]]")
     waiting = 0
     for _, engine_id in core.sio.manager.get_participants("/", client.id):
         if socket := core.sio.eio.sockets.get(engine_id):

@@ -126,7 +126,7 @@ class InboxHook(Hook[R]):
 
     async def mark_all_as_read(self) -> int:
         """Mark every row in the window's organisation as read; returns how many were unread."""
-        return await self._inbox.mark_all(self._database, self._window.session.identity, self._window.org_id)
+        return len(await self._inbox.mark_all(self._database, self._window.session.identity, self._window.org_id))
 
 
 class AlertsHook(InboxHook[SignalAlert]):

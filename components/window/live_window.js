@@ -1,6 +1,6 @@
 // The browser's end of a window: receives one message per frame and passes each batch to its element.
 import { onMounted, onUnmounted, watch } from "vue";
-import { feedLostAt, isClosing, lostAt, onFrame } from "shared";
+import { feedLostAt, isClosing, lostAt, onFrame, serverNow, setServerTime } from "shared";
 
 const address = (path) => (window.path_prefix ?? "") + path;
 const leave = (reason) => location.assign(address("/sign-in?reason=" + encodeURIComponent(reason)));
@@ -15,7 +15,8 @@ export default {
     });
     // Send `ackId` back once this frame and all earlier ones are applied, which measures how fast the window keeps up.
     // Not once painted: browsers throttle animation frames and timers of background windows.
-    function show([batches, status, ackId]) {
+    function show([batches, status, ackId, serverTime]) {
+      setServerTime(serverTime);
       for (const [id, batch] of batches) {
         try {
           getElement(id)?.apply(batch);
@@ -25,7 +26,7 @@ export default {
       }
       if (status) {
         document.body.dataset.live = status;
-        feedLostAt.value = status === "connected" ? null : (feedLostAt.value ?? Date.now());
+        feedLostAt.value = status === "connected" ? null : (feedLostAt.value ?? serverNow());
       }
       if (ackId != null) emit("ack", ackId);
     }

@@ -1,16 +1,33 @@
 // Shared by live elements: clock, connection of the window, formats and basic components.
 import { computed, onMounted, onUnmounted, ref, watch } from "vue";
 
+// The server's time, in epoch milliseconds. The reader's clock may be wrong and may jump, so only the monotonic clock is
+// read, and each frame brings the server's time. A frame's delay makes its sample late: the largest of the samples of the
+// last half minute or more is the best one.
+const SAMPLE_PERIOD = 30000;
+let clockBase = { best: -Infinity, before: -Infinity, since: 0 };
+
+export function setServerTime(ms) {
+  const at = performance.now();
+  if (at - clockBase.since > SAMPLE_PERIOD) clockBase = { best: -Infinity, before: clockBase.best, since: at };
+  clockBase.best = Math.max(clockBase.best, ms - at);
+}
+
+export function serverNow() {
+  const base = Math.max(clockBase.best, clockBase.before);
+  return base === -Infinity ? Date.now() : base + performance.now();
+}
+
 // One timer for all times on the page; runs only while the page is visible.
-const now = ref(Date.now());
+const now = ref(serverNow());
 let watchers = 0;
 let timer = null;
 
 function keepTime() {
   const wanted = watchers > 0 && !document.hidden;
   if (wanted && !timer) {
-    now.value = Date.now();
-    timer = setInterval(() => (now.value = Date.now()), 1000);
+    now.value = serverNow();
+    timer = setInterval(() => (now.value = serverNow()), 1000);
   } else if (!wanted && timer) {
     clearInterval(timer);
     timer = null;
@@ -35,7 +52,7 @@ export const feedLostAt = ref(null);
 export const isClosing = ref(false);
 
 function lose() {
-  lostAt.value ??= Date.now();
+  lostAt.value ??= serverNow();
 }
 function find() {
   lostAt.value = null;
@@ -62,9 +79,26 @@ export const mayMove = () => !still.matches && !document.hidden;
 
 export const pageLink = (path) => (path.startsWith("/") ? (window.path_prefix ?? "") + path : path);
 
+// Numbers in the reader's locale, as dates are.
+const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 });
+const whole = new Intl.NumberFormat(undefined, { style: "percent" });
+const tenth = new Intl.NumberFormat(undefined, { style: "percent", minimumFractionDigits: 1 });
+export const number = (value) => (typeof value === "number" ? plain.format(value) : value);
+
 // Rounded down to tenths, as in the database, so that only finished work shows 100 %.
-const tenths = (value) => (Math.floor(value * 10 + 1e-6) / 10).toFixed(1);
-export const percent = (value) => (value === 0 || value === 100 ? value : tenths(value ?? 0)) + "%";
+export function percent(value) {
+  if (value === 0 || value === 100) return whole.format(value / 100);
+  return tenth.format(Math.floor((value ?? 0) * 10 + 1e-6) / 1000);
+}
+
+// Units done or to do; those of the unit B are bytes.
+const rounded = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+const BYTES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+export function amount(value, unit) {
+  if (unit !== "B" || typeof value !== "number") return number(value);
+  const power = Math.min(BYTES.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, value)) / 10)));
+  return `${rounded.format(value / 1024 ** power)} ${BYTES[power]}`;
+}
 
 export function ago(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
@@ -96,11 +130,17 @@ export function roughly(ms) {
   return `${Math.round(seconds / 86400)} d`;
 }
 
-const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
 export const exactTime = (ms) => dateTime.format(ms);
 export const clockTime = (ms) => clock.format(ms);
+
+// The clock time of a moment of today, date and time of any other.
+export function momentOf(ms, nowMs) {
+  const isToday = new Date(ms).toDateString() === new Date(nowMs).toDateString();
+  return isToday ? clockTime(ms) : exactTime(ms);
+}
 
 const UNKNOWN = { tone: "neutral", icon: "help_outline", pulse: false };
 export const statusStyleOf = (statusStyles, status) =>
@@ -121,18 +161,37 @@ export const axis = {
     return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, index) => index * step);
   },
   times(from, to, most) {
-    const span = (SPANS.find((seconds) => (to - from) / 1000 / seconds <= most) ?? SPANS.at(-1)) * 1000;
-    const format = span >= 86400e3 ? day : span >= 60e3 ? minute : clock;
-    const zone = new Date(from).getTimezoneOffset() * 60e3; // round in the reader's time zone
-    const first = Math.ceil((from - zone) / span) * span + zone;
-    const ticks = [];
-    for (let ms = first; ms <= to; ms += span) ticks.push({ ms, text: format.format(ms) });
-    return ticks;
+    const span = SPANS.find((seconds) => (to - from) / 1000 / seconds <= most) ?? SPANS.at(-1);
+    const format = span >= 86400 ? day : span >= 60 ? minute : clock;
+    return roundTimes(from, to, span).map((ms) => ({ ms, text: format.format(ms) }));
   },
 };
 
-// Attributes that identify a live value for tests and tools.
-export const fieldAttributes = (table, id, field) => ({ "data-table": table, "data-id": id, "data-field": field });
+// The times from `from` to `to` (ms) that are a multiple of `span` seconds by the reader's clock. Days have 23 to 25 hours,
+// so hours and days are counted on the calendar.
+function roundTimes(from, to, span) {
+  const times = [];
+  const start = new Date(from);
+  const days = Math.max(1, span / 86400);
+  const dayNumber = Math.floor((from - start.getTimezoneOffset() * 60e3) / 86400e3);
+  const hours = span / 3600;
+  const step = (index) =>
+    span < 3600
+      ? start.setMinutes(0, 0, 0) + index * span * 1000
+      : hours < 24
+        ? +new Date(start.getFullYear(), start.getMonth(), start.getDate(), index * hours)
+        : +new Date(start.getFullYear(), start.getMonth(), start.getDate() - (dayNumber % days) + index * days);
+  for (let index = 0, ms = step(0); ms <= to; ms = step(++index)) if (ms >= from && ms !== times.at(-1)) times.push(ms);
+  return times;
+}
+
+// Attributes that identify a live value for tests and tools. Its direction is its own, and does not reorder its neighbours.
+export const fieldAttributes = (table, id, field) => ({
+  "data-table": table,
+  "data-id": id,
+  "data-field": field,
+  dir: "auto",
+});
 
 export const TimeAgo = {
   props: { at: Number },
@@ -167,14 +226,15 @@ export const Pace = {
     const at = (field) => fieldAttributes(props.table, props.id, field);
     const clock = useNow();
     const isUnreachable = computed(() => props.row.unreachable_at != null && clock.value >= props.row.unreachable_at);
-    const since = computed(() => clockTime(props.row.reported_at));
+    const since = computed(() => momentOf(props.row.reported_at, clock.value));
     const silentSince = computed(() => "Nothing was heard of it since " + exactTime(props.row.reported_at));
     const isStalled = computed(() => props.row.stalls_at != null && clock.value >= props.row.stalls_at);
     const rate = computed(() => {
       const { rate } = props.row;
       if (!rate) return "";
       const [value, per] = rate >= 1 ? [rate, "s"] : rate * 60 >= 1 ? [rate * 60, "min"] : [rate * 3600, "h"];
-      return `${compact.format(value)}${props.unit}/${per}`;
+      const units = props.unit && props.unit !== "B" ? " " + props.unit : "";
+      return `${props.unit === "B" ? amount(value, "B") : compact.format(value)}${units}/${per}`;
     });
     const left = computed(() => {
       const ms = (props.row.done_at ?? 0) - clock.value;
@@ -211,18 +271,38 @@ export const StatusBadge = {
 // steps look smooth anyway.
 const SMALL_STEP = 1; // percent
 
+// `value`: 0 to 100; null without a known length, when an active bar only shows that work goes on.
 export const ProgressBar = {
-  props: { value: Number, label: String, tone: String },
+  props: { value: Number, label: String, tone: String, isActive: Boolean },
   setup(props) {
+    const isKnown = computed(() => props.value != null);
     const share = computed(() => Math.min(100, Math.max(0, props.value ?? 0)));
     const glides = ref(false);
     watch(share, (to, from) => (glides.value = Math.abs(to - from) >= SMALL_STEP));
     // Slightly beyond the edge at 0, since rounding would leave a sliver.
-    return { glides, share, shift: computed(() => `translateX(${(share.value || -1) - 100}%)`) };
+    const shift = computed(() => (isKnown.value ? `translateX(${(share.value || -1) - 100}%)` : undefined));
+    return { glides, isKnown, share, shift };
   },
   template: `
-    <div class="lw-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" :aria-valuenow="share"
+    <div class="lw-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" :aria-valuenow="isKnown ? share : undefined"
          :aria-label="label" :data-tone="tone">
-      <div class="lw-bar__fill" :class="{ 'lw-bar__fill--glides': glides }" :style="{ transform: shift }"></div>
+      <div class="lw-bar__fill" :class="{ 'lw-bar__fill--glides': glides, 'lw-bar__fill--unknown': !isKnown && isActive }" :style="{ transform: shift }"></div>
     </div>`,
+};
+
+// A name in one line. Its end tells it from its like, so it is cut before the end.
+const END = 10;
+const graphemes = new Intl.Segmenter();
+
+export const ClippedName = {
+  props: { text: String },
+  setup(props) {
+    const parts = computed(() => {
+      const letters = [...graphemes.segment(props.text ?? "")].map((each) => each.segment);
+      const at = letters.length > 2 * END ? letters.length - END : letters.length;
+      return [letters.slice(0, at).join(""), letters.slice(at).join("")];
+    });
+    return { parts };
+  },
+  template: `<span class="lw-name"><span class="lw-name__start">{{ parts[0] }}</span><span v-if="parts[1]" class="lw-name__end">{{ parts[1] }}</span></span>`,
 };

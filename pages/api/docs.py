@@ -5,14 +5,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pages.api import models
 from pages.api.errors import MEANINGS, PREFIX
+from services.entities import MAX_AMOUNT
 
 ABOUT = """Report work over HTTP and people see it live. Authenticate each request with a key of an organisation,
 `Authorization: Bearer lw_<id>_<secret>`; an admin creates keys under Settings.
 
 A slug names a run within its organisation; the first report of a slug creates the run. A finished run is never
-rewritten. A write with an `Idempotency-Key` is applied once within a day: repeating it returns the first answer and
+rewritten. Of a run's report the good fields are applied also if others are invalid, which `ignored` then names. A
+write with an `Idempotency-Key` is applied once within a day: repeating it returns the first answer and
 writes nothing. A failure writes nothing and may be sent again."""
 
 
@@ -86,7 +87,7 @@ def _kind(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     kind = {"integer": "whole number", "number": "number", "string": "text", "object": "object"}.get(
         schema.get("type", ""), "anything"
     )
-    return f"{kind}, {bounds[0]} to {bounds[1]}" if len(bounds) == 2 and bounds[1] < models.MAX_COUNT else kind
+    return f"{kind}, {bounds[0]} to {bounds[1]}" if len(bounds) == 2 and bounds[1] < MAX_AMOUNT else kind
 
 
 def _prose(text: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from pages.api import responses
+from pages.api.models import RunBody
 from services.errors import IngestRefused
 from services.ingest import Code
 
@@ -21,6 +23,7 @@ STATUSES = {
     Code.BAD_KEY: 401,
     Code.SCOPE: 403,
     Code.NOT_FOUND: 404,
+    Code.WRONG_METHOD: 405,
     Code.FINISHED: 409,
     Code.IDEMPOTENCY_CONFLICT: 409,
     Code.TOO_LARGE: 413,
@@ -29,10 +32,11 @@ STATUSES = {
     Code.UNAVAILABLE: 503,
 }
 MEANINGS = {
-    400: "`malformed`: the body is not JSON",
+    400: "`malformed`: the body is not JSON, or compressed otherwise than by gzip or deflate",
     401: "`bad_key`: the key is unknown or was revoked",
     403: "`scope`: the key lacks the scope for this",
     404: "`not_found`: there is no such run or endpoint",
+    405: "`wrong_method`: the endpoint has another method, named in `Allow`",
     409: "`finished`: a finished run is not rewritten; or `idempotency_conflict`: the same key with another body",
     413: "`too_large`: the body is larger than 1 MiB",
     422: "`invalid`: `field` names the invalid field",
@@ -71,6 +75,44 @@ def validated(model: type[M], value: Any) -> M:
         raise invalid(error.errors(include_url=False)[0]) from error
 
 
+def good_fields(model: type[RunBody], value: Any) -> tuple[Any, list[IngestRefused]]:
+    """Split the body of a run's report.
+
+    Returns:
+        The body without its invalid fields, and a refusal for each of those.
+
+    Raises:
+        IngestRefused: No field is good, or one that is essential is invalid.
+    """
+    ignored: list[IngestRefused] = []
+    if not isinstance(value, dict):
+        return value, ignored
+    good = dict(value)
+    while True:
+        try:
+            model.model_validate(good)
+        except ValidationError as error:
+            problems: dict[str, IngestRefused] = {}
+            for problem in error.errors(include_url=False):
+                refusal = invalid(problem)
+                problems.setdefault((refusal.field or "").partition(".")[0], refusal)
+            for field, refusal in problems.items():
+                if field not in good or field in model.essential_fields:
+                    raise refusal from error
+                del good[field]
+                ignored.append(refusal)
+        else:
+            break
+    if ignored and not good:
+        raise ignored[0]
+    return good, ignored
+
+
+def wrong_method(method: str, path: str, allowed: str) -> IngestRefused:
+    """Return the refusal of a request with the wrong method."""
+    return IngestRefused(Code.WRONG_METHOD, f"{path[:200]} does not take {method}: use {allowed}.")
+
+
 def no_such_endpoint(method: str, path: str) -> IngestRefused:
     """Return the refusal of a request to an unknown endpoint."""
     return IngestRefused(
@@ -98,8 +140,8 @@ def _reason(kind: str, path: Sequence[str], message: str) -> str:
     match kind:
         case "extra_forbidden":
             return "there is no such field; see the documentation for the fields"
-        case "string_pattern_mismatch" if path[-1] in ("slug", "stream"):
-            return "a slug has 1 to 120 characters out of A-Z a-z 0-9 . _ : -"
+        case "string_pattern_mismatch" | "string_too_long" | "string_too_short" if path[-1] in ("slug", "stream"):
+            return "a slug has 1 to 120 characters out of A-Z a-z 0-9 . _ : - and not only dots"
         case "string_pattern_mismatch" if path[0] in ("run", "runs"):
             return 'the path of a run is "streams/<slug>", "scans/<slug>" or "agents/<slug>"'
         case "string_pattern_mismatch":
@@ -133,4 +175,11 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "")
+        response = await _on_refusal(
+            request, wrong_method(request.method, request.url.path.removeprefix(PREFIX), allowed)
+        )
+        response.headers["Allow"] = allowed
+        return response
     return await _on_refusal(request, no_such_endpoint(request.method, request.url.path.removeprefix(PREFIX)))

@@ -6,6 +6,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from pages.api.operations import RUN_PAGES
+from services.entities import Amount
 from services.ingest import EventStreamHub, IngestKey, RunChange
 
 # Proxies close idle connections, and clients treat a silent connection as lost.
@@ -23,8 +24,9 @@ class Change(BaseModel):
     name: str
     status: str
     percent: float | None = None
-    completed: int | None = None
-    total: int | None = None
+    completed: Amount | None = None
+    total: Amount | None = None
+    unit: str | None = None
     step: str | None = None
     error: str | None = None
     url: str = Field(description="Path of its page, relative to the public address.")
@@ -58,6 +60,7 @@ def _event(change: RunChange) -> str:
         percent=change.percent,
         completed=change.done,
         total=change.total,
+        unit=change.unit,
         step=change.step,
         error=change.error,
         url=PAGES[change.kind].format(id=change.id),

@@ -1,51 +1,31 @@
 """Request models of the ingest API, with their validation, descriptions and examples."""
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+
+from pages.api.fields import (
+    MAX_BARS,
+    MAX_LINES,
+    MAX_OPERATIONS,
+    MAX_RUNS,
+    Amount,
+    Count,
+    Error,
+    JsonObject,
+    Name,
+    Percent,
+    Recipients,
+    Reporter,
+    RunPath,
+    Slug,
+    Text,
+    Unit,
+    check_log_time,
+    check_not_blank,
 )
-
 from services.entities import AgentStatus, GoalStatus, NotificationType, Priority, ScanStatus
 from services.entities.alerts import priority_of
-
-MAX_COUNT = 2**53
-"""Largest integer that JavaScript represents exactly."""
-MAX_LINES = 500
-MAX_OPERATIONS = 500
-MAX_RUNS = 500
-MAX_JSON_CHARACTERS = 16_000
-SLUG = r"^[A-Za-z0-9._:-]{1,120}$"
-RUN = r"^(streams|scans|agents)/[A-Za-z0-9._:-]{1,120}$"
-
-
-def _check_not_blank(value: str) -> str:
-    if not value.strip():
-        raise ValueError("it must not be blank")
-    return value
-
-
-def _check_size(value: dict[str, Any]) -> dict[str, Any]:
-    size = len(json.dumps(value, separators=(",", ":")))
-    if size > MAX_JSON_CHARACTERS:
-        raise ValueError(f"it has {size:,} characters as JSON; the maximum is {MAX_JSON_CHARACTERS:,}")
-    return value
-
-
-Slug = Annotated[str, Field(pattern=SLUG, examples=["nightly-import"])]
-RunPath = Annotated[str, Field(pattern=RUN, examples=["streams/nightly-import"])]
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_not_blank)]
-Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
-Text = Annotated[str, Field(max_length=4000)]
-Error = Annotated[str, Field(max_length=8000, description="Cause of the failure.")]
-JsonObject = Annotated[dict[str, Any], AfterValidator(_check_size)]
 
 
 class Body(BaseModel):
@@ -54,7 +34,32 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class StreamReport(Body):
+class RunBody(Body):
+    """A report of a run: its good fields are applied also if others are invalid; the response names those.
+
+    A report without any good field is rejected, and so is one whose `essential_fields` are invalid.
+    """
+
+    essential_fields: ClassVar[frozenset[str]] = frozenset()
+
+
+class Bar(Body):
+    """One bar or loop of a program, below the run or below another bar."""
+
+    id: Annotated[str, Field(min_length=1, max_length=40)] = Field(description="Id within the run.", examples=["1"])
+    parent: Annotated[str, Field(min_length=1, max_length=40)] | None = Field(
+        None, description="Id of the bar that it is nested in; none directly below the run."
+    )
+    name: Annotated[str, Field(max_length=200)] = Field(description="Display name.", examples=["Epoch 3"])
+    status: Literal["in_progress", "completed", "stopped", "blocked", "cancelled"] = Field(
+        "in_progress", description="`blocked` if an exception ended it, `stopped` if it was left early."
+    )
+    completed: Amount = Field(0, description="Units done.")
+    total: Amount | None = Field(None, description="Units to do, if known.")
+    unit: Unit | None = Field(None, description="Unit of both.")
+
+
+class StreamReport(RunBody):
     """Current state of a stream; omitted fields keep their values."""
 
     model_config = ConfigDict(
@@ -62,12 +67,26 @@ class StreamReport(Body):
     )
     name: Name | None = Field(None, description="Display name; the slug by default.", examples=["Nightly import"])
     description: Text | None = Field(None, description="Purpose of the stream.")
-    stream_type: Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_check_not_blank)] | None = Field(
+    stream_type: Annotated[str, Field(min_length=1, max_length=60), AfterValidator(check_not_blank)] | None = Field(
         None, description="Kind of stream, in one or two words.", examples=["import"]
     )
-    total: Count | None = Field(None, description="Number of units to complete.", examples=[1200])
-    completed: Count | None = Field(None, description="Number of completed units.", examples=[325])
-    advance: Count | None = Field(None, description="Units to add to the stored `completed`.")
+    total: Amount | None = Field(None, description="Number of units to complete; may be a fraction.", examples=[1200])
+    completed: Amount | None = Field(None, description="Number of completed units.", examples=[325])
+    advance: Amount | None = Field(None, description="Units to add to the stored `completed`.")
+    percent: Percent | None = Field(
+        None, description="Sets `completed` to this part of the total, which is 100 if none is known."
+    )
+    default_total: Amount | None = Field(None, description="Total of a stream that has none yet.")
+    unit: Unit | None = Field(
+        None, description="Name of the units; with `B`, amounts show as KiB, MiB and so on.", examples=["rows"]
+    )
+    bars: list[Bar] | None = Field(
+        None,
+        max_length=MAX_BARS,
+        description="Bars and loops of the program, at most 50; merged by `id` with those reported before.",
+    )
+    bar_count: Count | None = Field(None, description="Bars that the program had so far, if more than it reports.")
+    reporter: Reporter | None = None
     status: GoalStatus | None = Field(None, description="Status of the goal; `in_progress` by default.")
     target_metrics: JsonObject | None = Field(
         None, description="Targets; `quality_target` shows on the stream's card.", examples=[{"quality_target": 0.95}]
@@ -78,10 +97,14 @@ class StreamReport(Body):
     def _one_way_to_count(self) -> "StreamReport":
         if self.completed is not None and self.advance is not None:
             raise ValueError("advance: give either completed or advance, not both")
+        if self.completed is not None and self.percent is not None:
+            raise ValueError("percent: give either completed or percent, not both")
+        if self.bars and len({bar.id for bar in self.bars}) < len(self.bars):
+            raise ValueError("bars: give each bar an id of its own")
         return self
 
 
-class ScanReport(Body):
+class ScanReport(RunBody):
     """Current state of a scan; omitted fields keep their values."""
 
     model_config = ConfigDict(
@@ -94,14 +117,16 @@ class ScanReport(Body):
         None, max_length=100, description="Names of the steps, in order.", examples=[["find", "read", "rank"]]
     )
     step: Annotated[str, Field(max_length=200)] | None = Field(None, description="Name of the current step.")
-    progress: Annotated[float, Field(strict=True, ge=0, le=100)] | None = Field(
-        None, description="Progress in percent."
-    )
+    progress: Percent | None = Field(None, description="Progress in percent.")
     targets_identified: Count | None = Field(None, description="Number of targets found.")
     targets_analyzed: Count | None = Field(None, description="Number of targets analyzed.")
+    advance: Count | None = Field(
+        None, description="Targets to add to `targets_analyzed`; `progress`, if omitted, follows from both numbers."
+    )
+    reporter: Reporter | None = None
 
 
-class AgentReport(Body):
+class AgentReport(RunBody):
     """Current state of an agent's run; omitted fields keep their values."""
 
     model_config = ConfigDict(
@@ -117,35 +142,43 @@ class AgentReport(Body):
     output_summary: Text | None = Field(None, description="Summary of the output.")
 
 
-class StreamFinish(Body):
+class Finish(RunBody):
+    """Final state of a run; a status that is not understood is rejected, since it must not end as another."""
+
+    essential_fields = frozenset({"status"})
+    error: Error | None = None
+
+
+class StreamFinish(Finish):
     """Final state of a stream."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "completed"}]})
-    status: Literal["completed", "blocked"] | None = Field(None, description="`completed` by default.")
-    error: Error | None = None
+    status: Literal["completed", "stopped", "blocked", "cancelled"] | None = Field(
+        None,
+        description="`completed` by default; `stopped` if it ended early on purpose, `blocked` if it failed.",
+    )
+    reporter: Reporter | None = None
 
 
-class ScanFinish(Body):
+class ScanFinish(Finish):
     """Final state of a scan."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "failed", "error": "No answer in 30 s"}]})
-    status: Literal["completed", "failed"] | None = Field(None, description="`completed` by default.")
-    error: Error | None = None
+    status: Literal["completed", "stopped", "failed", "cancelled"] | None = Field(
+        None, description="`completed` by default; `stopped` if it ended early on purpose."
+    )
+    keep_progress: bool | None = Field(
+        None, description="Whether a scan that completed keeps the progress that was reported; else it has 100 percent."
+    )
+    reporter: Reporter | None = None
 
 
-class AgentFinish(Body):
+class AgentFinish(Finish):
     """Final state of an agent's run."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"output_summary": "17 licences found"}]})
     status: Literal["completed", "failed", "cancelled"] | None = Field(None, description="`completed` by default.")
     output_summary: Text | None = Field(None, description="Summary of the output.")
-    error: Error | None = None
-
-
-Recipients = Annotated[
-    list[Annotated[str, Field(max_length=320)]],
-    Field(min_length=1, max_length=200, description="E-mail addresses of members; all members by default."),
-]
 
 
 class AlertReport(Body):
@@ -157,7 +190,7 @@ class AlertReport(Body):
         }
     )
     target_name: Name = Field(description="Subject of the alert.", examples=["requests 2.0"])
-    signal_type: Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_check_not_blank)] = Field(
+    signal_type: Annotated[str, Field(min_length=1, max_length=80), AfterValidator(check_not_blank)] = Field(
         description="Kind of signal that was detected.", examples=["unusually_large"]
     )
     signal_strength: Annotated[int, Field(strict=True, ge=0, le=100)] = Field(
@@ -201,7 +234,9 @@ class LogLine(Body):
     level: Literal["debug", "info", "warning", "error", "critical"] | None = Field(
         None, description="`info` by default."
     )
-    at: AwareDatetime | None = Field(None, description="Time in ISO 8601 with a UTC offset; now by default.")
+    at: Annotated[AwareDatetime, AfterValidator(check_log_time)] | None = Field(
+        None, description="Time in ISO 8601 with a UTC offset, within the last 366 days; now by default."
+    )
 
 
 class LogReport(Body):
@@ -224,6 +259,7 @@ class HeartbeatReport(Body):
         description="Seconds until the next heartbeat, 15 by default. An active run that sends no heartbeat for three "
         "intervals shows as unreachable until its next report.",
     )
+    reporter: Reporter | None = None
 
 
 class BatchOperation(Body):
@@ -236,6 +272,14 @@ class BatchOperation(Body):
     body: Any = Field(None, description="Body of the single request.", examples=[{"advance": 1}])
     idempotency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None, description="Value of the header `Idempotency-Key` of the single request."
+    )
+    age: Annotated[float, Field(strict=True, ge=0)] | None = Field(
+        None,
+        description="Seconds since the report was made, for reports that waited; at most 7 days count. It dates what "
+        "the report changes: creation, start, end, progress.",
+    )
+    made_at: AwareDatetime | None = Field(
+        None, description="Time by the program's clock when it was made; corrects the times of log lines."
     )
 
 

@@ -1,12 +1,13 @@
 """Operations of the API: their targets, the pages that show the result, and their responses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
 
-from pages.api import models
-from pages.api.errors import no_such_endpoint, validated
+from pages.api import fields, models
+from pages.api.errors import failure_of, good_fields, no_such_endpoint, validated, wrong_method
+from services.errors import IngestRefused
 from services.ingest import Answer, Operation, Target, Verb
 
 
@@ -95,7 +96,7 @@ OPERATIONS = (
 
 
 class _SlugPath(models.Body):
-    slug: models.Slug
+    slug: fields.Slug
 
 
 def planned_operation(asked: Any) -> tuple[ApiOperation, Operation]:
@@ -104,20 +105,30 @@ def planned_operation(asked: Any) -> tuple[ApiOperation, Operation]:
     operation, slug = find_operation(each.method, each.path.split("?")[0])
     if slug is not None:
         validated(_SlugPath, {"slug": slug})
-    body = validated(operation.body, {} if each.body is None else each.body)
-    return operation, operation_of(operation, slug, body, each.idempotency_key)
+    given, ignored = accepted_body(operation, {} if each.body is None else each.body)
+    planned = operation_of(operation, slug, validated(operation.body, given), each.idempotency_key)
+    made_at = each.made_at.isoformat() if each.made_at else None
+    return operation, replace(planned, age=each.age, made_at=made_at, ignored=tuple(ignored))
+
+
+def accepted_body(operation: ApiOperation, given: Any) -> tuple[Any, list[IngestRefused]]:
+    """Split a body into what is applied and the refusals of the fields that are not; raises IngestRefused."""
+    return good_fields(operation.body, given) if issubclass(operation.body, models.RunBody) else (given, [])
 
 
 def find_operation(method: str, path: str) -> tuple[ApiOperation, str | None]:
     """Find the operation of a method and a path, with the slug; raises IngestRefused when there is none."""
     parts = path.removeprefix("/").split("/")
+    allowed = None
     for operation in OPERATIONS:
         wanted = operation.path.removeprefix("/").split("/")
         if operation.has_slug and len(parts) > 1:
             wanted[1] = parts[1]
-        if operation.method == method and wanted == parts:
-            return operation, parts[1] if operation.has_slug else None
-    raise no_such_endpoint(method, path)
+        if wanted == parts:
+            if operation.method == method:
+                return operation, parts[1] if operation.has_slug else None
+            allowed = operation.method
+    raise wrong_method(method, path, allowed) if allowed else no_such_endpoint(method, path)
 
 
 def operation_of(operation: ApiOperation, slug: str | None, body: BaseModel, idempotency_key: str | None) -> Operation:
@@ -134,6 +145,9 @@ def operation_of(operation: ApiOperation, slug: str | None, body: BaseModel, ide
 def answer_of(operation: ApiOperation, asked: Operation, answer: Answer) -> tuple[int, dict[str, Any]]:
     """Return the status code and the response body of an outcome."""
     status = 201 if answer.is_new else 200
+    more = answer.more
+    if asked.ignored:
+        more = {**more, "ignored": [failure_of(refusal)[1]["error"] for refusal in asked.ignored]}
     if asked.target is Target.HEARTBEATS:
         return status, answer.more
     page, slug = operation.page, asked.slug
@@ -141,4 +155,4 @@ def answer_of(operation: ApiOperation, asked: Operation, answer: Answer) -> tupl
         run, _, slug = asked.body["run"].partition("/")
         page = RUN_PAGES[run]
     id = str(answer.id) if answer.id else None
-    return status, {"id": id, "slug": slug, "created": answer.is_new, "url": page.format(id=answer.id), **answer.more}
+    return status, {"id": id, "slug": slug, "created": answer.is_new, "url": page.format(id=answer.id), **more}

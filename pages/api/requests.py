@@ -1,6 +1,8 @@
 """API requests: authentication before the body is read, and a size-limited, strictly parsed body."""
 
+import zlib
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
@@ -11,7 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 from starlette.types import Receive, Scope
 
-from pages.api.operations import ApiOperation, answer_of, operation_of
+from pages.api.operations import OPERATIONS, ApiOperation, accepted_body, answer_of, operation_of
 from pages.page.bodies import read_at_most
 from services.errors import IngestRefused
 from services.ingest import Code, Ingest, IngestKey
@@ -43,6 +45,9 @@ class ApiRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        operation = next(
+            (each for each in OPERATIONS if each.path == self.path and each.method in (self.methods or ())), None
+        )
 
         async def authenticated(request: Request) -> Response:
             ingest: Ingest = request.app.state.ingest
@@ -50,9 +55,12 @@ class ApiRoute(APIRoute):
             if self.body_field is None:
                 return await handle(request)
             raw = await read_at_most(MAX_BODY_BYTES, request, _too_large)
+            raw = decoded(raw, request.headers.get("content-encoding", ""))
             parsed = parse_json(raw)
             if parsed is None:
                 raw, parsed = b"{}", {}
+            if operation is not None:
+                parsed, request.state.ignored = accepted_body(operation, parsed)
             return await handle(ApiRequest(request.scope, request.receive, raw, parsed))
 
         return authenticated
@@ -84,10 +92,11 @@ class ApiCall:
         self.ingest: Ingest = request.app.state.ingest
         self.key: IngestKey = request.state.key
         self.idempotency_key = idempotency_key
+        self._ignored: list[IngestRefused] = request.state.ignored
 
     async def write(self, operation: ApiOperation, body: BaseModel, slug: str | None = None) -> Response:
         """Apply one operation and return the response; raises IngestRefused if it was rejected."""
-        asked = operation_of(operation, slug, body, self.idempotency_key)
+        asked = replace(operation_of(operation, slug, body, self.idempotency_key), ignored=tuple(self._ignored))
         (outcome,) = await self.ingest.apply(self.key, [asked])
         if isinstance(outcome, IngestRefused):
             raise outcome
@@ -111,6 +120,28 @@ def bearer_token(request: Request) -> str:
     """Return the bearer token of the header `Authorization`, or an empty string without one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def decoded(raw: bytes, encoding: str) -> bytes:
+    """Decompress a body; raises IngestRefused for an unknown encoding, a damaged body, or one above the limit."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return raw
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise IngestRefused(
+            Code.MALFORMED, f"The Content-Encoding {encoding[:40]!r} is not supported: use gzip, deflate or none."
+        )
+    # 32: the header tells gzip from zlib.
+    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        content = decompressor.decompress(raw, MAX_BODY_BYTES + 1)
+    except zlib.error as error:
+        raise IngestRefused(Code.MALFORMED, f"The body is not {encoding}: {error}.") from error
+    if len(content) > MAX_BODY_BYTES:
+        raise _too_large()
+    if not decompressor.eof:
+        raise IngestRefused(Code.MALFORMED, f"The body is not {encoding}: its end is missing.")
+    return content
 
 
 def parse_json(raw: bytes) -> Any:

@@ -8,6 +8,14 @@ from pydantic import BaseModel, Field, StrictBool
 from services.ingest import KeyScope
 
 
+class Problem(BaseModel):
+    """Cause of a failed request, or of an ignored field."""
+
+    code: str = Field(examples=["invalid"])
+    message: str = Field(description="The problem and the next step.")
+    field: str | None = Field(None, description="Name of the invalid field.")
+
+
 class WriteResult(BaseModel):
     """Result of a write: 201 if it created a row, else 200. A repeated request gets the first response."""
 
@@ -15,6 +23,7 @@ class WriteResult(BaseModel):
     slug: str | None = Field(description="Slug of the run; null for other targets.")
     created: StrictBool = Field(description="Whether the row was created.")
     url: str = Field(description="Path of the page that shows it.", examples=["/streams/6f1c…"])
+    ignored: list[Problem] = Field([], description="Invalid fields of a run's report, which were not applied.")
 
 
 class SendResult(WriteResult):
@@ -64,14 +73,6 @@ class Me(BaseModel):
     key: Named
     scopes: list[KeyScope]
     url: str = Field(description="Public base URL of this Livewatch.", examples=["https://livewatch.example.org"])
-
-
-class Problem(BaseModel):
-    """Cause of a failed request."""
-
-    code: str = Field(examples=["invalid"])
-    message: str = Field(description="The problem and the next step.")
-    field: str | None = Field(None, description="Name of the invalid field.")
 
 
 class Failure(BaseModel):

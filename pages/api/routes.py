@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from pages.api import models, operations, responses
+from pages.api import fields, models, operations, responses
 from pages.api.errors import FAILURES, failure_of
 from pages.api.feed import Change, feed_response
 from pages.api.operations import ApiOperation, answer_of, planned_operation
@@ -15,7 +15,13 @@ from services.errors import IngestRefused
 from services.ingest import EventStreamHub, Ingest, Operation
 
 Slug = Annotated[
-    str, Path(pattern=models.SLUG, description="Slug of the run in its organisation.", examples=["nightly-import"])
+    str,
+    Path(
+        pattern=fields.SLUG,
+        max_length=fields.MAX_SLUG_CHARACTERS,
+        description="Slug of the run in its organisation.",
+        examples=["nightly-import"],
+    ),
 ]
 CREATED: dict[int | str, dict[str, Any]] = {201: {"model": responses.WriteResult, "description": "Created."}}
 SENT: dict[int | str, dict[str, Any]] = {201: {"model": responses.SendResult, "description": "Sent."}}

@@ -38,12 +38,37 @@ def _streams() -> list[dict[str, Any]]:
             "goal_status": status.value,
             "completed": completed,
             "total": 300 if index != 2 else 1234567,
-            "percentage": round(completed / 3, 1) if index != 2 else 12.4,
+            "percentage": (round(completed / 3, 1), None)[index % 4 == 1] if index != 2 else 12.4,
+            "unit": ("rows", "B", None)[index % 3],
+            "bars": _bars() if index == 3 else [],
+            "bar_count": 5 if index == 3 else 0,
+            "started_at": ago(seconds=90),
+            "duration_ms": 754_000 if status is GoalStatus.COMPLETED else None,
             "quality_target": "95%" if index % 2 else None,
             "updated_at": ago(seconds=3 * 12**index),
             **(_silent() if status is GoalStatus.AT_RISK else {}),
         }
-        for index, (status, completed) in enumerate(zip(GoalStatus, (0, 128, 153086, 64, 17, 300), strict=True))
+        for index, (status, completed) in enumerate(
+            zip(GoalStatus, (0, 128, 153086, 64, 17, 300, 120, 40), strict=True)
+        )
+    ]
+
+
+def _bars() -> list[dict[str, Any]]:
+    return [
+        {
+            "id": str(index),
+            "name": name,
+            "status": status,
+            "completed": 12,
+            "total": 40,
+            "unit": "B" if index else None,
+            "percentage": share,
+            "depth": index,
+        }
+        for index, (name, status, share) in enumerate(
+            [("Epoch", "in_progress", 30.0), ("Batches", "in_progress", None), (LONG, "stopped", 80.0)]
+        )
     ]
 
 

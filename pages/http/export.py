@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -28,8 +30,11 @@ OMITTED_FIELDS = {
     "ingest_key",
     "heartbeat_interval",
 }
-# Spreadsheets evaluate a cell that begins with one of these as a formula.
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+# Spreadsheets evaluate a cell as a formula that begins with one of these, also after blanks and in full width.
+FORMULA_PREFIXES = frozenset("=+-@")
+LINE_BREAKS = ("\t", "\r", "\n")
+BYTE_ORDER_MARK = "\ufeff"
+"""Makes spreadsheets read the file as UTF-8."""
 
 
 def export_routes(services: Services) -> APIRouter:
@@ -58,7 +63,7 @@ def export_routes(services: Services) -> APIRouter:
         rows = [row for row in asked if row.org_id == membership.org_id]
         stamp = f"{datetime.now(UTC):%Y-%m-%d-%H%M}"
         return Response(
-            to_csv(entity, rows),
+            BYTE_ORDER_MARK + to_csv(entity, rows),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}-{stamp}.csv"', "Cache-Control": "no-store"},
         )
@@ -77,11 +82,11 @@ def matching_rows(entity: Entity[Any], records: Sequence[Mapping[str, Any]], par
             continue  # the System tab lists quarantined rows
         if query.matches(row):
             rows.append(row)
-    return sorted(rows, key=query.sort.key)
+    return sorted(rows, key=lambda row: (query.sort.key(row), row.id))
 
 
 def to_csv(entity: Entity[Any], rows: Sequence[Row]) -> str:
-    """Return a CSV header and one line per row; times are in ISO 8601, UTC."""
+    """Return a CSV header and one line per row; times are in ISO 8601, UTC, and structured values in JSON."""
     names = [name for name in entity.model.model_fields if name not in OMITTED_FIELDS]
     file = io.StringIO()
     writer = csv.writer(file)
@@ -99,5 +104,14 @@ def _cell(value: Any) -> str | int | float:
         return str(value)
     if isinstance(value, int | float):
         return value
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text
+    text = value if isinstance(value, str) else _json(value)
+    return f"'{text}" if _is_formula(text) else text
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, Mapping | Sequence) else str(value)
+
+
+def _is_formula(text: str) -> bool:
+    start = unicodedata.normalize("NFKC", text.lstrip()[:1])
+    return start in FORMULA_PREFIXES or text.startswith(LINE_BREAKS)

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from nicegui import ui
-
 from components.shell.inbox_drawer import InboxDrawer, InboxTab
 from components.shell.shell import page_head
 from pages.lists.counters import UNREAD_COUNTERS
 from pages.lists.entity_list import entity_list
+from pages.lists.marks import mark_all
 from pages.lists.searchable_list import searchable_list
 from pages.page.context import PageContext
 from services.entities import ALERTS, NOTIFICATIONS, Entity
@@ -49,22 +48,13 @@ def notifications_page(page: PageContext) -> None:
     _inbox_page(page, NOTIFICATION_KIND)
 
 
-def alerts_tab(page: PageContext) -> None:
-    """Build the tab with alerts of Live Monitoring."""
-    with ui.element("div").classes("lw-head lw-head--bare"):
-        ui.element("span").classes("lw-push")
-        _mark_all_button(page, ALERT_KIND)
-    searchable_list(page, ALERTS)
-
-
 def inbox_drawer(page: PageContext) -> InboxDrawer:
     """Build the window's drawer, with one tab per kind; its `open` takes the key of a kind."""
     return InboxDrawer([_drawer_tab(page, kind) for kind in (ALERT_KIND, NOTIFICATION_KIND)])
 
 
 def _inbox_page(page: PageContext, kind: InboxKind) -> None:
-    with page_head(kind.entity.label):
-        _mark_all_button(page, kind)
+    page_head(kind.entity.label)
     searchable_list(page, kind.entity)
 
 
@@ -75,13 +65,5 @@ def _drawer_tab(page: PageContext, kind: InboxKind) -> InboxTab:
         path=kind.path,
         build=lambda: entity_list(page, kind.entity, key=kind.unread_first, limit=MAX_IN_DRAWER, skeletons=4),
         bind=lambda badge: badge.bind_counters(page.window, [UNREAD_COUNTERS[kind.key]]),
-        mark_all=lambda: _mark_all(page, kind),
+        mark_all=lambda: mark_all(page, kind.entity),
     )
-
-
-def _mark_all_button(page: PageContext, kind: InboxKind) -> None:
-    ui.button("Mark all as read", on_click=lambda: _mark_all(page, kind)).props("flat no-caps").classes("lw-button")
-
-
-async def _mark_all(page: PageContext, kind: InboxKind) -> None:
-    await page.act(kind.inbox.mark_all(page.services.database, page.session.identity, page.membership.org_id))

@@ -11,7 +11,7 @@ from components.shell.shell import section
 from pages.lists.entity_list import entity_list
 from pages.lists.run_log import run_log
 from pages.page.context import PageContext
-from services.entities import ACTIVITIES, Reported
+from services.entities import ACTIVITIES, Reported, Subject
 
 SELECTED_PARAMETER = "selected"
 
@@ -57,10 +57,14 @@ class DetailPanel:
         element.bind_row(self._page.window, id)
         if id is not None and issubclass(self._entity.model, Reported):
             run_log(self._page, self._entity, id)
-        with section("History"):
-            entity_list(
-                self._page, ACTIVITIES, where=lambda activity: activity.subject_id == id, empty_text="No history yet"
-            )
+        if self._entity.table in set(Subject):
+            with section("History"):
+                entity_list(
+                    self._page,
+                    ACTIVITIES,
+                    where=lambda activity: activity.subject_id == id,
+                    empty_text="No history yet",
+                )
 
 
 def _uuid(text: str) -> UUID | None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from components.elements.lists.live_list import LiveList
 from components.views.rows import MAX_ROWS
+from pages.lists.marks import accept_marks
 from pages.page.context import PageContext
 from services.entities import Entity, R
-from services.people.inbox import INBOXES, Inbox
+from services.people.inbox import INBOXES
 
 
 def entity_list(
@@ -39,16 +39,3 @@ def entity_list(
     if inbox := INBOXES.get(entity.table):
         accept_marks(page, element, inbox)
     return element
-
-
-def accept_marks(page: PageContext, element: LiveList, inbox: Inbox) -> None:
-    """Mark a row as read when the user marks it in the list; the id comes from the browser and is not trusted."""
-
-    async def mark(id: str) -> None:
-        try:
-            row_id = UUID(id)
-        except ValueError:
-            return
-        await page.act(inbox.mark(page.services.database, page.session.identity, row_id))
-
-    element.on_mark_read(mark)

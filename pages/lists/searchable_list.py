@@ -9,7 +9,7 @@ from components.elements.lists.query_list import QueryList
 from components.views.controls import Labels
 from components.views.list_query import ListQuery
 from pages.lists.detail_panel import DetailPanel
-from pages.lists.entity_list import accept_marks
+from pages.lists.marks import accept_marks, mark_all
 from pages.page.context import PageContext
 from pages.page.membership import ORG_PARAMETER
 from services.entities import Entity, R
@@ -27,7 +27,10 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
         labels: Functions that label the values of a facet, by the facet's name.
     """
     export_path = f"/export/{entity.table}.csv?{ORG_PARAMETER}={page.membership.org_id}"
-    controls = ListControls(entity.listing, noun=entity.plural, export_path=export_path)
+    inbox = INBOXES.get(entity.table)
+    controls = ListControls(
+        entity.listing, noun=entity.plural, export_path=export_path, offers_mark_all=inbox is not None
+    )
     element = LiveList(entity, pages=True)
     panel = DetailPanel(page, element) if entity.has_details else None
     query: ListQuery[R] = ListQuery.parse(entity.listing, page.url.params)
@@ -35,8 +38,9 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
     follower = _UrlFollower(page, entity, rows, query, panel)
     controls.on_query(follower.choose)
     page.url.listen(follower.follow)
-    if inbox := INBOXES.get(entity.table):
+    if inbox:
         accept_marks(page, element, inbox)
+        controls.on_mark_all(lambda: mark_all(page, entity, ids=rows.matching_ids()))
     return rows
 
 

@@ -9,13 +9,12 @@ from nicegui import ui
 from components.elements.connection.connection_status import MultiConnectionStatus
 from components.elements.figures.stat_grid import StatGrid
 from components.shell.shell import page_head
-from pages.inbox.inbox import alerts_tab
 from pages.lists.counters import COUNTERS, STATS
 from pages.lists.searchable_list import searchable_list
 from pages.monitoring.system import system_panel
 from pages.page.context import PageContext
 from pages.page.routes import Routes
-from services.entities import AGENTS, ALERTS, ENTITIES, STREAMS, Scope, Stream
+from services.entities import AGENTS, ENTITIES, STREAMS, Scope, Stream
 from services.realtime import Delta
 
 Panel = Callable[[PageContext], object]
@@ -37,7 +36,7 @@ def agents_panel(page: PageContext) -> None:
     rows.element.on_delete(streams.close)
 
 
-PANELS: dict[str, Panel] = {AGENTS.table: agents_panel, ALERTS.table: alerts_tab}
+PANELS: dict[str, Panel] = {AGENTS.table: agents_panel}
 """Panels by table, for entities whose tab is more than a list."""
 TABS: dict[str, tuple[str, Panel]] = {
     entity.tab: (entity.label, PANELS.get(entity.table) or partial(searchable_list, entity=entity))

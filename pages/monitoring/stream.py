@@ -1,13 +1,13 @@
 """/streams/{id}: a stream, its history, and its scans and agents."""
 
-import json
-from typing import Any
 from uuid import UUID
 
 from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
 
 from components.elements.charts.progress_chart import ProgressChart
 from components.elements.charts.run_timeline import RunTimeline
+from components.elements.lists.details import Details
 from components.presentation.text import text
 from components.shell.feedback import not_found_panel
 from components.shell.shell import page_head, section
@@ -20,6 +20,7 @@ from pages.page.context import PageContext
 from services.entities import ACTIVITIES, AGENTS, SCANS, STREAMS, AgentExecution, Stream
 from services.errors import LivewatchError
 from services.history.progress_history import progress_history
+from services.text import visible_name
 
 
 def stream_page(page: PageContext, id: str) -> None:
@@ -32,28 +33,37 @@ def stream_page(page: PageContext, id: str) -> None:
     with ui.element("div") as missing:
         not_found_panel("There is no such stream", "It was deleted, or it belongs to another organisation.")
     with ui.element("div").classes("lw-page") as found:
-        _sections(page, stream_id)
+        heading = text("h1", "").classes("lw-ghost__line").props("dir=auto")
+        _sections(page, stream_id, heading)
     missing.set_visibility(False)
 
     def show(stream: Hook[Stream]) -> None:
         exists = not stream.is_loaded or bool(stream.data)
         found.set_visibility(exists)
         missing.set_visibility(not exists)
+        for row in stream.data:
+            name = visible_name(row.name)
+            if name != heading.text:
+                heading.text = name
+                heading.classes(remove="lw-ghost__line")
+                page.title.set(name)
 
     use_stream_progress(page.window, stream_id, on_change=show)
 
 
-def _sections(page: PageContext, stream_id: UUID) -> None:
+def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
     def is_of_stream(row: AgentExecution) -> bool:
         return row.stream_id == stream_id
 
-    with page_head("Stream"):
+    with page_head(heading):
         ui.link("All streams", "/monitoring").classes("lw-button lw-button--link")
-    entity_list(page, STREAMS, where=lambda stream: stream.id == stream_id)
+    with ui.element("div").classes("lw-columns lw-columns--wide"):
+        entity_list(page, STREAMS, where=lambda stream: stream.id == stream_id)
+        with section("About"), ui.element("div").classes("lw-panel"):
+            Details(STREAMS, is_inline=True).bind_row(page.window, stream_id)
     with section("Progress over time"), ui.element("div").classes("lw-panel"):
         _progress_chart(page, stream_id)
     run_log(page, STREAMS, stream_id)
-    _metadata(page, stream_id)
     with section("Scans"):
         entity_list(
             page, SCANS, where=lambda scan: scan.stream_id == stream_id, empty_text="No scan belongs to this stream."
@@ -68,28 +78,6 @@ def _sections(page: PageContext, stream_id: UUID) -> None:
             ui.link("All runs of this stream", f"/monitoring/agents?stream={stream_id}").classes("lw-more")
         with section("Activity"):
             entity_list(page, ACTIVITIES, where=lambda row: row.stream_id == stream_id, limit=25)
-
-
-def _metadata(page: PageContext, stream_id: UUID) -> None:
-    """Show the stream's error and metadata; the section is empty without them."""
-
-    def show(stream: Hook[Stream]) -> None:
-        host.clear()
-        for row in stream.data:
-            fields = [("Error", row.error, "critical")] if row.error else []
-            fields += [(name, shown(value), "") for name, value in row.details.items()]
-            with host:
-                for label, value, tone in fields:
-                    with ui.element("section").classes("lw-details__text") as part:
-                        part.props["data-tone"] = tone
-                        text("h3", label)
-                        text("pre", value).props("tabindex=0")
-
-    def shown(value: Any) -> str:
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-
-    host = ui.element("div").classes("lw-facts-of")
-    use_stream_progress(page.window, stream_id, on_change=show)
 
 
 def _progress_chart(page: PageContext, stream_id: UUID) -> None:

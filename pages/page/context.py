@@ -8,6 +8,7 @@ from nicegui import ui
 from components.window.window import Window
 from pages.page.preferences_store import PreferencesStore
 from pages.page.services import Services
+from pages.page.title import PageTitle
 from pages.page.url_state import UrlState
 from services.auth.sessions import UserSession
 from services.errors import LivewatchError
@@ -24,6 +25,7 @@ class PageContext:
     membership: Membership
     url: UrlState
     preferences: PreferencesStore
+    title: PageTitle
 
     async def act(self, work: Awaitable[object], *, done: str = "") -> bool:
         """Await `work` and show its outcome as a notification.

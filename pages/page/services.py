@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from components.window.frame_scheduler import FrameScheduler
 from components.window.registry import WindowRegistry
+from pages.page.preferences_store import PreferencesHub
 from pages.page.session_cookie import SessionCookie
 from services.auth.client import Auth, Tokens
 from services.auth.sessions import Sessions
@@ -33,6 +34,7 @@ class Services:
     ingest: Ingest
     metrics_token: SecretStr | None
     plan: Plan
+    preferences: PreferencesHub
     realtime: RealtimeService
     scan: ExampleScan | None
     scheduler: FrameScheduler

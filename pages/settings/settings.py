@@ -50,6 +50,7 @@ def _profile(page: PageContext) -> None:
             ui.notify(str(error), type="negative")
         else:
             name.enable()
+            button.enable()
 
     async def save() -> None:
         chosen = (name.value or "").strip()
@@ -62,7 +63,8 @@ def _profile(page: PageContext) -> None:
         name = ui.input().props(f'outlined dense maxlength={MAX_NAME_CHARACTERS} aria-label="Display name"')
         name.disable()  # loading the current name would overwrite earlier input
         name.on("keydown.enter", save)
-        ui.button("Save", on_click=save).props("unelevated no-caps").classes("lw-button lw-button--primary")
+        button = ui.button("Save", on_click=save).props("unelevated no-caps").classes("lw-button lw-button--primary")
+        button.disable()
     with setting("E-mail", "Your sign-in address."):
         text("span", page.session.identity.email).classes("lw-clip").props("data-testid=email")
     ui.timer(0, load, once=True)

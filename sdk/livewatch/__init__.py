@@ -10,13 +10,15 @@ import logging as _logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from livewatch.reporting.agents import Agent
-from livewatch.reporting.logs import LogHandler
-from livewatch.reporting.messages import alert, notify
+from livewatch.logs import LogHandler
+from livewatch.messages import alert, notify
 from livewatch.reporting.process import PROCESS as _PROCESS
-from livewatch.reporting.runs import Run, current_run
-from livewatch.reporting.tracking import Track, track
-from livewatch.reporting.watching import watch
+from livewatch.runs.agents import Agent
+from livewatch.runs.attached import current_run
+from livewatch.runs.run import Run
+from livewatch.runs.tracking import Track, track
+from livewatch.runs.watching import watch
+from livewatch.settings import VERSION
 
 __all__ = [
     "Agent",
@@ -32,7 +34,7 @@ __all__ = [
     "track",
     "watch",
 ]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 
 def run(
@@ -44,6 +46,7 @@ def run(
     description: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     type: str | None = None,
+    unit: str | None = None,
 ) -> Run:
     """Start a run; used as a context manager, it ends with its block.
 
@@ -51,15 +54,19 @@ def run(
         name: Title of the run, up to 200 characters.
         total: Number of units to do.
         steps: Names of its steps, in order; with steps, the run is also shown as a scan.
-        slug: Name of the run in URLs; usable once. Generated from `name` if omitted.
+        slug: Name of the run in URLs; usable once. Generated from `name` if omitted. Processes that share it share the
+            run, which ends with the last of them.
         description: What the run does or is doing, up to 2,000 characters.
         metadata: JSON values to show with the run.
         type: One or two words by which to find runs of the same kind.
+        unit: Name of the units; with "B", amounts show as KiB, MiB and so on.
 
     Returns:
         The started run.
     """
-    return Run(name, total=total, steps=steps, slug=slug, description=description, metadata=metadata, type=type)
+    return Run(
+        name, total=total, steps=steps, slug=slug, description=description, metadata=metadata, type=type, unit=unit
+    )
 
 
 def agent(name: object, *, input: object = None, slug: str | None = None) -> Agent:

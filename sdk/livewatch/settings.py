@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+VERSION = "0.1.0"
 API_PATH = "/api/v1"
 # Also keeps line breaks out of the header: http.client would quote the whole key in its error.
 KEY_PATTERN = re.compile(r"lw_[A-Za-z0-9._~+/=-]{8,300}")

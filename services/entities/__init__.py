@@ -9,7 +9,7 @@ from services.entities.agents import AGENTS, AgentExecution, AgentStatus
 from services.entities.alerts import ALERTS, AlertStatus, Priority, SignalAlert
 from services.entities.base.connection import ConnectionStatus
 from services.entities.base.entity import Entity, Scope, Topic
-from services.entities.base.progress import Progress, ProgressPoint
+from services.entities.base.progress import MAX_AMOUNT, Amount, Progress, ProgressPoint
 from services.entities.base.reported import Reported
 from services.entities.base.row import R, Row
 from services.entities.base.status import StatusStyle, StatusStyleJson, StyledStatus, Tone
@@ -37,6 +37,7 @@ __all__ = [
     "AGENTS",
     "ALERTS",
     "ENTITIES",
+    "MAX_AMOUNT",
     "NOTIFICATIONS",
     "SCANS",
     "STREAMS",
@@ -46,6 +47,7 @@ __all__ = [
     "AgentExecution",
     "AgentStatus",
     "AlertStatus",
+    "Amount",
     "ConnectionStatus",
     "Entity",
     "GoalStatus",

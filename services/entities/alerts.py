@@ -120,6 +120,6 @@ ALERTS = Entity(
     ),
     empty=EmptyState(icon="notifications_none", text="No alerts. When something is detected for you, it appears here."),
     tab="/alerts",
-    has_details=False,
+    page="/alerts",
     skeletons=5,
 )

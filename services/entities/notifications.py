@@ -67,6 +67,6 @@ NOTIFICATIONS = Entity(
         sorts=(NEWEST,),
     ),
     empty=EmptyState(icon="inbox", text="No notifications yet"),
-    has_details=False,
+    page="/notifications",
     skeletons=5,
 )

@@ -33,14 +33,16 @@ class ScanStatus(StyledStatus):
 
     CONFIGURING = "configuring", "neutral", "tune", "Configuring"
     SCANNING = "scanning", "active", "radar", "Scanning", True
-    ANALYZING = "analyzing", "active", "query_stats", "Analyzing", True
+    ANALYZING = "analyzing", "active", "query_stats", "Analysing", True
     PAUSED = "paused", "caution", "pause_circle", "Paused"
     COMPLETED = "completed", "positive", "check_circle", "Completed"
     FAILED = "failed", "critical", "error_outline", "Failed"
+    STOPPED = "stopped", "neutral", "stop_circle", "Stopped"
+    CANCELLED = "cancelled", "neutral", "cancel", "Cancelled"
 
 
 ACTIVE_SCANS = frozenset({ScanStatus.SCANNING, ScanStatus.ANALYZING})
-FINISHED_SCANS = (ScanStatus.COMPLETED, ScanStatus.FAILED)
+FINISHED_SCANS = (ScanStatus.COMPLETED, ScanStatus.FAILED, ScanStatus.STOPPED, ScanStatus.CANCELLED)
 
 
 class AcquisitionScan(Row, Progress, Reported, table=True):

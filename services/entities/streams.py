@@ -1,5 +1,6 @@
 """Streams: goal-driven workstreams."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,7 @@ from services.entities.base.listing import (
     options_of,
     status_facet,
 )
-from services.entities.base.progress import Progress
+from services.entities.base.progress import Amount, Progress, amount_field
 from services.entities.base.reported import Reported
 from services.entities.base.row import Row, generated_field, json_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
@@ -37,13 +38,20 @@ class GoalStatus(StyledStatus):
     AT_RISK = "at_risk", "caution", "warning_amber", "At risk", True
     BLOCKED = "blocked", "critical", "block", "Blocked"
     COMPLETED = "completed", "positive", "check_circle", "Completed"
+    STOPPED = "stopped", "neutral", "stop_circle", "Stopped"
+    CANCELLED = "cancelled", "neutral", "cancel", "Cancelled"
 
 
+FINISHED_GOALS = (GoalStatus.COMPLETED, GoalStatus.STOPPED, GoalStatus.CANCELLED)
+"""Statuses that end a stream by themselves; a program ends one as blocked when it says so."""
 ACTIVE_GOALS = frozenset({GoalStatus.IN_PROGRESS, GoalStatus.ON_TRACK, GoalStatus.AT_RISK})
 
 
 class Stream(Row, Progress, Reported, table=True):
     """A workstream with a goal of `total` units, of which `completed` are done; `percentage` is 0 to 100.
+
+    `unit` names the units; amounts in "B" are bytes. `bars` are the bars and loops of the program, at most 50, as
+    `Bar` describes them; `bar_count` counts also those that are no longer among them.
 
     `finished_at` is set when the stream is completed, or when the program that reports it said that it ended, with an
     `error` or without.
@@ -55,8 +63,11 @@ class Stream(Row, Progress, Reported, table=True):
     description: str = ""
     stream_type: str = "general"
     goal_status: GoalStatus = status_field(GoalStatus.NOT_STARTED)
-    completed: int = Field(default=0, ge=0)
-    total: int = Field(default=0, ge=0)
+    completed: Amount = amount_field()
+    total: Amount = amount_field()
+    unit: str | None = None
+    bars: list[dict[str, Any]] = json_field(list)
+    bar_count: int = Field(default=0, ge=0)
     percentage: float | None = generated_field("percentage", Float(), ge=0, le=100)
     target_metrics: dict[str, Any] = json_field(dict)
     # `metadata` is SQLAlchemy's name on a model class, so the attribute has another.
@@ -87,9 +98,18 @@ class Stream(Row, Progress, Reported, table=True):
         completed, total = record.get("completed") or 0, record.get("total") or 0
         return {
             **record,
-            "percentage": min(100.0, 1000 * completed // total / 10) if total else 0.0,
+            "percentage": percentage(completed, total),
             "is_finished": record.get("finished_at") is not None,
         }
+
+
+def percentage(completed: float, total: float) -> float:
+    """Return per cent done in tenths, as the database computes it: only what is complete is 100."""
+    if total <= 0:
+        return 0.0
+    if completed >= total:
+        return 100.0
+    return min(99.9, math.floor(1000.0 * completed / total + 1e-9) / 10)
 
 
 STREAMS = Entity(

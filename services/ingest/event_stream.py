@@ -38,14 +38,14 @@ _CHANGES = text("""
     select * from (
         select 'stream' as kind, id, slug, name, goal_status as status,
             case when total > 0 then percentage end as percent, completed as done,
-            nullif(total, 0) as total, null as step, error, version, updated_at as at
+            nullif(total, 0) as total, unit, null as step, error, version, updated_at as at
         from public.streams where org_id = :org and slug is not null and updated_at > :since
         union all
         select 'scan', id, slug, name, status, progress_percentage, targets_analyzed, nullif(targets_identified, 0),
-            current_step, error, version, updated_at
+            null, current_step, error, version, updated_at
         from public.acquisition_scans where org_id = :org and slug is not null and updated_at > :since
         union all
-        select 'agent', id, slug, agent_name, status, null, null, null, null, error, version, updated_at
+        select 'agent', id, slug, agent_name, status, null, null, null, null, null, error, version, updated_at
         from public.agent_executions where org_id = :org and slug is not null and updated_at > :since
         order by version desc limit :limit
     ) as change order by version
@@ -62,8 +62,9 @@ class RunChange:
     name: str
     status: str
     percent: float | None
-    done: int | None
-    total: int | None
+    done: float | None
+    total: float | None
+    unit: str | None
     step: str | None
     error: str | None
     version: int

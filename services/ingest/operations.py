@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from services.errors import IngestRefused
+
 
 class KeyScope(StrEnum):
     """Permission of a key to report to a group of targets."""
@@ -39,6 +41,7 @@ class Code(StrEnum):
     """Error code of a rejected request."""
 
     MALFORMED = "malformed"
+    WRONG_METHOD = "wrong_method"
     BAD_KEY = "bad_key"
     SCOPE = "scope"
     NOT_FOUND = "not_found"
@@ -60,6 +63,9 @@ class Operation:
         slug: Slug of the run; None for targets that are not runs.
         body: Validated JSON values, only the fields that the client sent.
         idempotency_key: Operations with the same key are applied once within a day.
+        age: Seconds since the program made the report.
+        made_at: Time of that by the program's clock, in ISO 8601; corrects the times in the body.
+        ignored: Fields of the body that were left out since they are invalid.
     """
 
     target: Target
@@ -67,6 +73,9 @@ class Operation:
     slug: str | None = None
     body: Mapping[str, Any]
     idempotency_key: str | None = None
+    age: float | None = None
+    made_at: str | None = None
+    ignored: tuple[IngestRefused, ...] = ()
 
     @property
     def scope(self) -> KeyScope:
@@ -78,8 +87,10 @@ class Operation:
     def as_json(self) -> dict[str, Any]:
         """Return the operation in the format of the SQL function `private.ingest`."""
         operation = {"target": self.target, "verb": self.verb, "slug": self.slug, "body": self.body}
+        # Not part of the hash: it grows until the operation arrives.
+        times = {} if self.age is None else {"age": self.age, "made_at": self.made_at}
         if self.idempotency_key is None:
-            return operation
+            return {**operation, **times}
         request = json.dumps(operation, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(request.encode()).hexdigest()
-        return {**operation, "idempotency_key": self.idempotency_key, "hash": digest}
+        return {**operation, **times, "idempotency_key": self.idempotency_key, "hash": digest}

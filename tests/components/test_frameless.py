@@ -46,8 +46,8 @@ async def test_a_counter_is_its_new_value(frameless: OpenFrameless) -> None:
     page = await frameless("/list/streams")
     number = '[data-table="stats"][data-id="active"][data-field="value"]'
     assert await applied(page, ".lw-stats", {"set": {"active": {"value": 12}}}, number) == ["12"]
-    assert await applied(page, ".lw-stats", {"set": {"active": {"value": 4000}}}, number) == ["4000"]
-    assert await seen(page.locator(number)) == ["4000"]
+    assert await applied(page, ".lw-stats", {"set": {"active": {"value": 4000}}}, number) == ["4,000"]
+    assert await seen(page.locator(number)) == ["4,000"]
 
 
 async def test_rows_that_come_and_move_can_be_read(frameless: OpenFrameless) -> None:

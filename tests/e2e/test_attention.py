@@ -1,6 +1,7 @@
 """Attention signals in a running app: toasts, the tab, the inbox drawer, sound, keys and settings."""
 
 import re
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -27,7 +28,14 @@ SHOW = """() => {
 
 
 async def alert(
-    world: World, org: UUID, to: Person, name: str, *, signal_strength: int = 60, stream_id: UUID | None = None
+    world: World,
+    org: UUID,
+    to: Person,
+    name: str,
+    *,
+    signal_strength: int = 60,
+    stream_id: UUID | None = None,
+    details: dict[str, Any] | None = None,
 ) -> SignalAlert:
     row = SignalAlert(
         org_id=org,
@@ -36,6 +44,7 @@ async def alert(
         signal_type="late",
         signal_strength=signal_strength,
         stream_id=stream_id,
+        details=details or {},
     )
     await world.insert(row, by=to)
     return row
@@ -198,8 +207,65 @@ async def test_inboxes_are_searched_and_filtered_by_the_address(world: World, wi
     assert "torch" not in exported
     await page.goto("/monitoring/alerts?q=torch")
     await expect(lines).to_have_count(1)
-    await page.get_by_role("button", name="Mark all as read").click()
-    await expect(live(page, "inbox", "alerts", "unread")).to_have_attribute("data-value", "0")
+    await expect(page.get_by_role("button", name="Mark all as read")).to_be_disabled()
+
+
+async def test_marking_all_marks_what_the_filter_shows_and_can_be_undone(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    for name, strength in (("torch", 95), ("numpy", 80), ("requests", 20)):
+        await alert(world, org, ada, name, signal_strength=strength)
+    page = await window(ada, "/alerts?priority=urgent,high")
+    unread = live(page, "inbox", "alerts", "unread")
+    await expect(unread).to_have_attribute("data-value", "3")
+    await page.get_by_role("button", name="Mark 2 as read").click()
+    await expect(unread).to_have_attribute("data-value", "1")
+    offer = page.get_by_test_id("offer")
+    await expect(offer).to_contain_text("2 alerts marked as read.")
+    await expect(page.get_by_test_id("mark-all")).to_be_disabled()
+    await offer.get_by_role("button", name="Undo").click()
+    await expect(unread).to_have_attribute("data-value", "3")
+    await expect(offer).to_have_count(0)
+
+    line = page.locator("[data-table=signal_alerts][role=listitem]", has_text="torch")
+    button = line.get_by_role("button")
+    await button.focus()
+    await page.keyboard.press("Enter")
+    await expect(unread).to_have_attribute("data-value", "2")
+    await expect(button).to_be_focused()
+    await expect(button).to_have_attribute("title", "Mark as unread")
+    await page.keyboard.press("Enter")
+    await expect(unread).to_have_attribute("data-value", "3")
+    await expect(button).to_be_focused()
+
+
+async def test_a_message_is_read_in_full_beside_its_list(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    page = await window(ada, "/")
+    found = await alert(world, org, ada, "torch", details={"version": "2.9", "licences": ["BSD", "MIT"]})
+    message = "A long message. " * 40
+    note = Notification(org_id=org, user_id=ada.id, title="Done", message=message, action_url="/monitoring")
+    await world.insert(note, by=ada)
+    await page.get_by_test_id("toast").filter(has_text="torch").get_by_role("link").click()
+    await page.wait_for_url(f"**/alerts?selected={found.id}")
+    panel = page.locator(".lw-aside")
+    await expect(panel.get_by_role("heading", name="Metadata")).to_be_visible()
+    await expect(panel).to_contain_text("licences")
+    await expect(panel).to_contain_text('"BSD"')
+    row = page.locator("[data-table=signal_alerts][role=listitem]", has_text="torch")
+    row_box, panel_box = await row.bounding_box(), await panel.bounding_box()
+    assert row_box
+    assert panel_box
+    assert row_box["x"] + row_box["width"] <= panel_box["x"]
+    await page.goto("/notifications")
+    shown = live(page, "notifications", note.id, "message")
+    await shown.focus()
+    await page.keyboard.press("Enter")
+    await expect(panel).to_contain_text(message.strip())
+    await page.keyboard.press("Escape")
+    await expect(panel).to_be_hidden()
+    await expect(shown).to_be_focused()
 
 
 async def test_keys_lead_around_unless_somebody_types(world: World, window: SignedIn) -> None:
@@ -272,7 +338,7 @@ async def test_settings_apply_at_once_and_stay(world: World, window: SignedIn) -
     await page.reload()
     await expect(page.get_by_role("switch", name="Toasts")).to_have_attribute("aria-checked", "false")
     await expect(page.get_by_role("button", name="Compact")).to_have_attribute("aria-pressed", "true")
-    await page.get_by_role("button", name="Theme: system, light or dark").click()
+    await page.get_by_role("button", name="Theme: ").click()
     await expect(page.get_by_role("button", name="System", exact=True)).to_have_attribute("aria-pressed", "true")
     await expect(other.get_by_test_id("toast")).to_have_count(0)
 

@@ -161,7 +161,7 @@ async def test_a_row_that_fails_validation_is_named_in_the_system_tab_and_the_re
         await world.sql("delete from streams where goal_status = 'odd'")
         await world.sql(
             "alter table streams add constraint streams_goal_status_check check (goal_status in "
-            "('not_started', 'in_progress', 'on_track', 'at_risk', 'blocked', 'completed'))"
+            "('not_started', 'in_progress', 'on_track', 'at_risk', 'blocked', 'completed', 'stopped', 'cancelled'))"
         )
     await page.goto("/monitoring")
     good = Stream(org_id=org, name="Fine")

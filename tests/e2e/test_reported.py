@@ -79,7 +79,7 @@ async def test_lines_come_live_older_ones_on_demand_and_stay_text(world: World, 
     page = await window(ada, f"/streams/{stream.id}")
     await expect(page.get_by_role("heading", name="Log")).to_have_count(0)
     await expect(live(page, "streams", stream.id, "error")).to_contain_text("No space left")
-    await expect(page.locator(".lw-facts-of")).to_contain_text(attack)
+    await expect(live(page, "streams-details", "row", "metadata")).to_contain_text(attack)
     await log(world, org, stream.id, "Page 1", attack)
     lines = page.locator(".lw-log__line")
     await expect(lines).to_have_count(2)
@@ -115,3 +115,25 @@ async def test_lines_of_another_organisation_are_not_to_be_had(world: World) -> 
     assert [line.message for line in await log_lines(world.database, bob.identity, stream.id, before=told[1].id)] == [
         "one"
     ]
+
+
+async def test_the_page_of_a_stream_tells_everything_that_was_reported(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    stream = Stream(org_id=org, name="Import of orders", description="Reads the orders.\nTwice a day.", total=9)
+    await world.insert(stream, by=ada)
+    await world.sql("update streams set slug = 'import', finished_at = now() where id = %s", stream.id)
+    page = await window(ada, f"/streams/{stream.id}")
+    heading = page.get_by_role("heading", level=1)
+    await expect(heading).to_have_text("Import of orders")
+    await expect(page).to_have_title("Import of orders · Livewatch")
+    await expect(page.locator(".lw-crumbs")).to_contain_text("Import of orders")
+    about = page.get_by_role("region", name="About")
+    for told in ("Reads the orders.", "Twice a day.", "import", "Created", "Ended"):
+        await expect(about).to_contain_text(told)
+    await world.sql("update streams set name = 'Renamed' where id = %s", stream.id)
+    await expect(heading).to_have_text("Renamed")
+    await expect(page).to_have_title("Renamed · Livewatch")
+    await page.get_by_role("link", name="All streams").click()
+    await expect(page).to_have_title("Live Monitoring · Livewatch")
+    await expect(page.locator(".lw-crumbs")).not_to_contain_text("Renamed")

@@ -47,6 +47,7 @@ class ApiServer:
     url: str = ""
     writes: list[Write] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    ages: list[float] = field(default_factory=list)
     beats: list[tuple[float, list[str]]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     # Status for an operation that is rejected.
@@ -64,18 +65,25 @@ class ApiServer:
         self._answers: dict[str, tuple[str, dict[str, Any]]] = {}
         self._known: set[str] = set()
         self._finished: set[str] = set()
+        self._reporters: dict[str, set[str]] = {}
 
     def of(self, path: str) -> list[Write]:
         return [write for write in self.writes if write.path == path]
 
     def state(self, path: str) -> dict[str, Any]:
-        """Merge all writes to a run, the newest last, with the body that finished it as `end`."""
+        """Merge all writes to a run, the newest last, with the body that finished it as `end`; adds `advance` up."""
         merged: dict[str, Any] = {}
+        count = "targets_analyzed" if path.startswith("/scans/") else "completed"
         for write in self.of(path):
             merged |= write.body
+            merged.setdefault("total", merged.pop("default_total", None))
+            if "percent" in write.body:
+                merged[count] = (merged["total"] or 100) * merged.pop("percent") / 100
+            if "advance" in write.body:
+                merged[count] = merged.get(count, 0) + merged.pop("advance")
         for write in self.of(f"{path}/finish"):
             merged["end"] = write.body
-        return merged
+        return {name: value for name, value in merged.items() if value is not None}
 
     def only(self, kind: str) -> dict[str, Any]:
         """Return the state of the only run of a kind."""
@@ -104,6 +112,7 @@ class ApiServer:
             return answer if before == told else result(409, error("idempotency_conflict", "another body"))
         if status := self.refuse(path, body):
             return result(status, error("invalid", "it is refused"))
+        self.ages.append(operation["age"])
         answer = self._carry_out(operation["method"], path, body, key)
         if answer["status"] < 300:
             self._answers[key] = told, answer
@@ -125,12 +134,24 @@ class ApiServer:
             return result(404, error("not_found", "no such run"))
         if not is_run and path not in ("/logs", "/alerts", "/notifications"):
             return result(404, error("not_found", path))
-        if is_run:
-            self._known.add(run)
-        if verb == "finish":
-            self._finished.add(run)
-        self.writes.append(Write(method, path, body, key, time.monotonic()))
+        reporter = body.get("reporter")
+        body = {name: value for name, value in body.items() if name != "reporter"}
+        if not is_run or self._is_effective(run, verb == "finish", reporter):
+            self.writes.append(Write(method, path, body, key, time.monotonic()))
         return result(200, {"slug": slug})
+
+    def _is_effective(self, run: str, is_finish: bool, reporter: str | None) -> bool:
+        """Record a report; return False for the finish of a process while others report the run."""
+        self._known.add(run)
+        reporters = self._reporters.setdefault(run, set())
+        if not is_finish:
+            reporters |= {reporter} if reporter else set()
+            return True
+        reporters.discard(reporter or "")
+        if reporter and reporters:
+            return False
+        self._finished.add(run)
+        return True
 
 
 def result(status: int, body: dict[str, Any]) -> dict[str, Any]:

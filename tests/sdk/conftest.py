@@ -2,15 +2,23 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from livewatch.delivery.backoff import Backoff
+from livewatch.delivery.delivery_worker import DeliveryWorker
+from livewatch.delivery.disk_queue import DiskQueue
 from livewatch.reporting.process import PROCESS
 
+from tests.clock import Clock
 from tests.sdk.api_server import KEY, ApiServer, serving
+from tests.sdk.delivery_bench import Bench, FakeLock, FakeTransport
+from tests.speed import deadline
 
 SDK = Path(__file__).parent.parent.parent / "sdk"
 OURS = ("LIVEWATCH_URL", "LIVEWATCH_KEY", "LIVEWATCH_SPOOL", "LIVEWATCH_RUN")
@@ -22,6 +30,22 @@ def heeded_signals() -> None:
     """Restore SIGINT, which shells make background jobs, and so their children, ignore."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def closed_queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that leaves a queue open: since Python 3.13 its collection warns, in any later test."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def recorded(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **kwargs)
+        opened.append(connection)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", recorded)
+    yield
+    assert [each for each in opened if _is_open(each)] == []
 
 
 @pytest.fixture
@@ -59,13 +83,13 @@ def start(environment: Mapping[str, str]) -> Iterator[Start]:
     """Start `python -c CODE` or `python ARGUMENTS` reporting to the server; kill what still runs at the end."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(*command: str, **variables: str) -> subprocess.Popen[str]:
+    def begin(*command: str, stdin: int = subprocess.DEVNULL, **variables: str) -> subprocess.Popen[str]:
         arguments = ["-c", command[0]] if len(command) == 1 else command
         inherited = {name: value for name, value in os.environ.items() if name not in OURS}
         process = subprocess.Popen(
             [sys.executable, *arguments],
             env={**inherited, **environment, "PYTHONPATH": str(SDK), **variables},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -78,3 +102,23 @@ def start(environment: Mapping[str, str]) -> Iterator[Start]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """A delivery worker whose rounds the test starts, and whose clock it moves."""
+    clock, lock, transport, queue, runs = Clock(), FakeLock(), FakeTransport(), DiskQueue(None, "d"), list[str]()
+    backoff = Backoff(uniform=lambda _, high: high, clock=clock)
+    worker = DeliveryWorker(
+        transport, queue, lock, lambda: list(runs), heartbeat_seconds=15.0, backoff=backoff, clock=clock
+    )
+    yield Bench(transport, queue, lock, clock, runs, backoff, worker)
+    worker.close(deadline(1))
+
+
+def _is_open(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.total_changes  # noqa: B018
+    except sqlite3.ProgrammingError:
+        return False
+    return True

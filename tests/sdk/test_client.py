@@ -23,9 +23,10 @@ def client_of(url: str) -> Client:
     [
         (
             UNTRUSTED,
-            "TLS certificate verification failed: self-signed certificate; set SSL_CERT_FILE for a private CA",
+            "TLS certificate verification failed (certificate verify failed: self-signed certificate); "
+            "set SSL_CERT_FILE for a private CA",
         ),
-        (ssl.SSLError(1, "wrong version number"), "TLS handshake failed: connection closed"),
+        (ssl.SSLError(1, "wrong version number"), "TLS handshake failed (wrong version number)"),
         (socket.gaierror(-2, "Name or service not known"), "DNS lookup failed; check the host name and the network"),
         (ConnectionRefusedError(111, "refused"), "connection refused; check that Livewatch is running"),
         (TimeoutError("timed out"), "request timed out; check for a firewall in between"),

@@ -281,7 +281,7 @@ def test_progress_alerts_and_notifications_are_one_line_each(server: ApiServer, 
     ):
         assert said(start("-m", "livewatch", *words)) == (0, "", ""), words
     backup, rows = server.state("/streams/backup"), server.state("/streams/rows")
-    assert (backup["completed"], backup["total"], backup["name"]) == (45, 100, "Backup")
+    assert (backup["completed"], backup["total"], backup["name"]) == (100, 100, "Backup")
     assert backup["end"] == {"status": "completed"}
     assert (rows["completed"], rows["total"]) == (120, 900)
     assert rows["end"] == {"status": "blocked", "error": "no space"}
@@ -297,6 +297,23 @@ def test_progress_alerts_and_notifications_are_one_line_each(server: ApiServer, 
     assert [each.body for each in server.of("/notifications")] == [
         {"title": "Backup done", "message": "All of it.", "type": "success", "action_url": "/streams"}
     ]
+
+
+def test_a_total_that_was_given_stays_and_done_is_all_of_it(server: ApiServer, start: Start) -> None:
+    def progress(*words: str) -> tuple[float, float]:
+        assert said(start("-m", "livewatch", "progress", "r", *words)) == (0, "", "")
+        state = server.state("/streams/r")
+        return state["completed"], state["total"]
+
+    assert progress("5.5", "--total", "10", "--unit", "files") == (5.5, 10)
+    assert progress("6") == (6, 10)
+    assert progress("70%") == (7, 10)
+    assert progress("--done") == (10, 10)
+    assert server.state("/streams/r")["unit"] == "files"
+
+
+def test_the_version_is_said(start: Start) -> None:
+    assert re.fullmatch(r"livewatch \d+\.\d+\.\d+\n", said(start("-m", "livewatch", "--version"))[1])
 
 
 def test_what_is_refused_is_said_with_the_servers_words(server: ApiServer, start: Start) -> None:
@@ -349,7 +366,9 @@ def test_a_check_says_whose_key_it_is_or_what_to_do(server: ApiServer, start: St
     [
         (["run", "--name", "x"], "missing command after --"),
         (["progress", "backup"], "missing progress"),
-        (["progress", "backup", "120"], "120 is more than 100 per cent; pass --total."),
+        (["progress", "backup", "120%"], "120% is more than 100 per cent"),
+        (["progress", "backup", "nan"], "nan is not a number from 0 to 2**53"),
+        (["progress", "backup", "5", "--total", "0"], "0 is not a positive number"),
         (["alert", "x", "--priority", "huge"], "invalid choice: 'huge'"),
         (["alert", "x", "--strength", "101"], "101 is not between 0 and 100"),
         ([], "COMMAND"),

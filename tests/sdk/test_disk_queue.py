@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from livewatch.delivery.clock import Moment
 from livewatch.delivery.disk_queue import DiskQueue
 from livewatch.delivery.operations import Operation, encode, new_idempotency_key
 
@@ -81,7 +82,7 @@ def test_the_queue_is_for_its_user_only_and_forgets_what_is_a_week_old(tmp_path:
     assert file.stat().st_mode & 0o077 == 0
     assert file.parent.stat().st_mode & 0o077 == 0
     with sqlite3.connect(file) as connection:
-        connection.execute("update entries set made_at = made_at - 8 * 86400 where seq = 1")
+        connection.execute("update entries set uptime = uptime - 8 * 86400 where seq = 1")
     connection.close()
     assert queue.pending_count() == 1
     queue.close()
@@ -144,7 +145,9 @@ def test_an_acknowledgement_removes_what_was_delivered_or_rejected_and_counts_wh
     queue.acknowledge(rejected=[(d, "worse")])
     assert [each.reason for each in queue.rejections()] == ["worse", "bad"], "the newest first"
     assert [each.reason for each in queue.rejections(since=now)] == ["worse"]
-    assert DiskQueue(tmp_path / "s.sqlite", "other").rejections() == []
+    other = DiskQueue(tmp_path / "s.sqlite", "other")
+    assert other.rejections() == []
+    other.close()
     queue.close()
 
 
@@ -205,7 +208,7 @@ def test_a_queue_above_its_size_keeps_the_newest_that_fit(tmp_path: Path) -> Non
 def test_a_locked_file_refuses_an_append_and_is_used_again_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livewatch.delivery.disk_queue.BUSY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr("livewatch.delivery.queue_file.BUSY_TIMEOUT_SECONDS", 0.01)
     file = tmp_path / "s.sqlite"
     queue = DiskQueue(file, "d")
     assert queue.append([operation(body="1")])
@@ -250,7 +253,7 @@ def test_missing_folders_are_made_and_a_closed_queue_holds_no_file_open(tmp_path
     queue = DiskQueue(file, "d")
     assert queue.append([operation()])
     assert queue.file == file
-    connection = queue._connection
+    connection = queue._storage._connection
     assert connection is not None
     queue.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
@@ -267,13 +270,14 @@ def test_a_queue_in_memory_has_no_files_and_survives_a_fork(tmp_path: Path) -> N
     queue.close()
     queue.close()
     assert queue.pending_count() == 0
+    queue.close()
     assert DiskQueue(tmp_path / "s.sqlite", "d").lock_file == tmp_path / "s.sqlite.lock"
 
 
 def test_a_fork_waits_for_other_threads_and_they_for_it(queue: DiskQueue) -> None:
     queue.append([operation()])
     queue.before_fork()
-    assert queue._connection is None, "no connection is carried into the child"
+    assert not queue.is_open, "no connection is carried into the child"
     other = threading.Thread(target=queue.append, args=([operation()],))
     other.start()
     other.join(0.1)
@@ -295,14 +299,61 @@ def test_a_file_that_is_damaged_while_it_is_used_is_put_aside(tmp_path: Path) ->
     queue.close()
 
 
-@pytest.mark.parametrize(("age", "count"), [(7 * 86_400 - 1, 1), (7 * 86_400 + 1, 0)])
-def test_an_entry_is_kept_for_a_week(tmp_path: Path, age: float, count: int) -> None:
-    now = 10_000_000.0
-    queue = DiskQueue(tmp_path / "s.sqlite", "d", clock=lambda: now)
-    queue.append([operation()])
+@pytest.mark.parametrize(("age", "count"), [(7 * 86_400 - 5, 1), (7 * 86_400 + 5, 0)])
+@pytest.mark.parametrize("is_of_this_boot", [True, False])
+def test_an_entry_is_kept_for_a_week(tmp_path: Path, age: float, count: int, is_of_this_boot: bool) -> None:
+    """Within a boot however the clock is set meanwhile, afterwards by the clock."""
+    now = Moment()
+    made = Moment(0.0, now.uptime - age) if is_of_this_boot else Moment(now.epoch - age, now.uptime)
+    queue = DiskQueue(tmp_path / "s.sqlite", "d")
+    queue.append([Operation("POST", "/alerts", "{}", "k", made=made)])
     queue.close()
-    now += age
+    if not is_of_this_boot:
+        with sqlite3.connect(tmp_path / "s.sqlite") as connection:
+            connection.execute("update entries set boot = 'another'")
+        connection.close()
     assert queue.pending_count() == count
+    assert [round(entry.age - age) for entry in queue.peek(10, 10**6)] == [0] * count
+    queue.close()
+
+
+def test_a_file_of_an_earlier_version_is_used_on(tmp_path: Path) -> None:
+    file = tmp_path / "s.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute(
+            "create table entries (seq integer primary key autoincrement, destination text not null, writer text not "
+            "null, made_at real not null, method text not null, path text not null, body text not null, key text not "
+            "null, passing integer not null, attempts integer not null default 0)"
+        )
+        connection.execute(
+            "insert into entries (destination, writer, made_at, method, path, body, key, passing) "
+            "values ('d', 'w', ?, 'POST', '/alerts', 'old', 'k', 0)",
+            (Moment().epoch - 60,),
+        )
+    connection.close()
+    queue = DiskQueue(file, "d")
+    assert queue.append([operation(body="new")])
+    assert bodies(queue) == ["old", "new"]
+    assert [round(entry.age, -1) for entry in queue.peek(10, 10**6)] == [60, 0]
+    queue.close()
+
+
+def test_a_report_amid_a_transaction_of_the_same_thread_is_queued(tmp_path: Path) -> None:
+    """A signal handler or a finalizer may interrupt this thread anywhere."""
+    queue = DiskQueue(tmp_path / "s.sqlite", "d")
+    queue._storage.transact(lambda _: queue.append([operation(body="nested")]), None)
+    assert (bodies(queue), queue.file) == (["nested"], tmp_path / "s.sqlite")
+    queue.close()
+
+
+def test_a_file_that_cannot_be_used_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("")
+    queue = DiskQueue(tmp_path / "file" / "s.sqlite", "d")
+    assert queue.append([operation()])
+    assert queue.pending_count() == 1
+    (message,) = caplog.messages
+    assert str(tmp_path / "file" / "s.sqlite") in message
+    assert "lost with the process" in message
     queue.close()
 
 

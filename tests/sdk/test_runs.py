@@ -7,7 +7,7 @@ import threading
 
 import livewatch
 import pytest
-from livewatch.reporting.activities import current_activity
+from livewatch.runs.activities import current_activity
 
 from tests.sdk.api_server import ApiServer
 
@@ -39,8 +39,8 @@ def test_steps_add_a_scan_to_the_run_which_tells_how_far_it_is(reporting: ApiSer
     livewatch.flush()
     scan = reporting.state("/scans/scan-1")
     assert (scan["stream"], scan["steps"], scan["step"]) == ("scan-1", ["find", "enrich"], "enrich")
-    assert (scan["targets_identified"], scan["targets_analyzed"], scan["progress"]) == (900, 90, 10.0)
-    assert scan["end"] == {"status": "completed"}
+    assert (scan["targets_identified"], scan["targets_analyzed"]) == (900, 90)
+    assert scan["end"] == {"status": "completed", "keep_progress": True}
     assert reporting.state("/streams/scan-1")["end"] == {"status": "completed"}
 
 

@@ -95,18 +95,21 @@ def test_a_loop_left_early_is_not_told_to_be_complete(reporting: ApiServer) -> N
     for n in livewatch.track(range(1_000), slug="t"):
         if n == 37:
             break
-    assert wait_for_end(reporting, "/streams/t") == {"status": "blocked", "error": "Stopped at 37 of 1,000."}
+    assert wait_for_end(reporting, "/streams/t") == {"status": "stopped"}
+    assert (reporting.state("/streams/t")["completed"], reporting.state("/streams/t")["total"]) == (37, 1_000)
 
 
-def test_a_loop_left_early_on_purpose_is_complete_when_that_is_said(reporting: ApiServer) -> None:
+def test_a_loop_left_early_is_stopped_and_complete_when_that_is_said(reporting: ApiServer) -> None:
     with livewatch.track(range(10), slug="with") as items:
-        for _ in items:
-            break
+        for n in items:
+            if n == 3:
+                break
     loop = livewatch.track(range(10), slug="said")
     for _ in loop:
         loop.finish()
         break
-    assert wait_for_end(reporting, "/streams/with") == {"status": "completed"}
+    assert wait_for_end(reporting, "/streams/with") == {"status": "stopped"}
+    assert reporting.state("/streams/with")["completed"] == 3
     assert wait_for_end(reporting, "/streams/said") == {"status": "completed"}
 
 
@@ -138,18 +141,6 @@ def test_an_exception_that_ends_a_thread_is_told_of_its_loop_and_of_no_other(rep
     assert wait_for_end(reporting, "/streams/crashing") == {"status": "blocked", "error": "OSError: disk full"}
     assert "end" not in reporting.state("/streams/other")
     outer.finish()
-
-
-def test_of_nested_loops_the_outermost_is_reported(reporting: ApiServer) -> None:
-    for _ in livewatch.track(range(3), "outer"):
-        for _ in livewatch.track(range(3), "inner"):
-            pass
-        for _ in tqdm(range(3), "bar", file=io.StringIO()):
-            pass
-    for _ in livewatch.track(range(3), "next"):
-        pass
-    livewatch.flush()
-    assert {each.body["name"] for each in reporting.writes if "name" in each.body} == {"outer", "next"}
 
 
 def test_a_loop_may_be_iterated_again_and_is_reported_once(reporting: ApiServer) -> None:

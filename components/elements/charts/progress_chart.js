@@ -4,7 +4,7 @@ import { axis, clockTime, exactTime, useNow } from "shared";
 
 const HEIGHT = 200;
 const MARGINS = { top: 12, right: 12, bottom: 24, left: 52 };
-const number = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const number = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 
 export default {
   props: { label: String, unit: { type: String, default: "" } },

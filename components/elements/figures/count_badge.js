@@ -1,6 +1,8 @@
 // Shows the number of unread rows; hidden at 0.
 import { computed, onMounted, reactive } from "vue";
-import { fieldAttributes } from "shared";
+import { fieldAttributes, number } from "shared";
+
+const MAX = 99;
 
 export default {
   props: { counts: Array, label: String },
@@ -9,6 +11,8 @@ export default {
     const values = reactive({});
     onMounted(() => emit("live"));
     return {
+      MAX,
+      number,
       at: fieldAttributes("inbox", props.counts.join("+"), "unread"),
       value: computed(() => props.counts.reduce((sum, key) => sum + (values[key] ?? 0), 0)),
       apply(batch) {
@@ -17,5 +21,5 @@ export default {
       },
     };
   },
-  template: `<span class="lw-count lw-number" :class="{ 'lw-count--none': !value }"><span v-bind="at" :data-value="value">{{ value }}</span><span class="lw-sr-only"> {{ label }}</span></span>`,
+  template: `<span class="lw-count lw-number" :class="{ 'lw-count--none': !value }"><span v-bind="at" :data-value="value" :title="value > MAX ? number(value) : undefined">{{ value > MAX ? number(MAX) + "+" : number(value) }}</span><span class="lw-sr-only"> {{ label }}</span></span>`,
 };

@@ -1,6 +1,6 @@
 // A table of figures; renders every value as a text node.
 import { onMounted, shallowRef } from "vue";
-import { fieldAttributes, LiveDot, statusStyleOf } from "shared";
+import { fieldAttributes, LiveDot, number, statusStyleOf } from "shared";
 
 export default {
   components: { LiveDot },
@@ -10,6 +10,7 @@ export default {
     const rows = shallowRef(null);
     onMounted(() => emit("live"));
     return {
+      number,
       rows,
       at: (id, key) => fieldAttributes(props.table, id, key),
       statusStyle: (status) => statusStyleOf(props.statusStyles, status),
@@ -24,13 +25,13 @@ export default {
         <thead><tr><th v-for="column in columns" :key="column.key" scope="col" :data-kind="column.kind" :title="column.hint || undefined">{{ column.label }}</th></tr></thead>
         <tbody v-if="rows">
           <tr v-for="[id, row] in rows" :key="id">
-            <td v-for="column in columns" :key="column.key" :data-kind="column.kind" :data-value="row[column.key]" v-bind="at(id, column.key)">
+            <td v-for="column in columns" :key="column.key" :data-kind="column.kind" :data-label="column.label" :data-value="row[column.key]" v-bind="at(id, column.key)">
               <span v-if="row[column.key] == null">–</span>
               <span v-else-if="column.kind === 'status'" class="lw-facts__status"><live-dot :status-style="statusStyle(row[column.key])" />{{ statusStyle(row[column.key]).label }}</span>
               <span v-else-if="column.kind === 'share'" class="lw-share" :title="percent(row[column.key])"
                     :data-tone="row[column.key] >= 0.9 ? 'critical' : row[column.key] >= 0.7 ? 'caution' : 'active'">
                 <i :style="{ width: Math.min(100, row[column.key] * 100) + '%' }"></i></span>
-              <template v-else>{{ row[column.key] }}</template>
+              <template v-else>{{ number(row[column.key]) }}</template>
             </td>
           </tr>
         </tbody>

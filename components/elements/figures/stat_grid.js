@@ -1,6 +1,6 @@
 // Stat cards whose numbers are highlighted when they change.
 import { computed, onMounted, onUnmounted, ref, shallowReactive, watch } from "vue";
-import { fieldAttributes, mayMove, pageLink } from "shared";
+import { fieldAttributes, mayMove, number, pageLink } from "shared";
 
 const LIGHT_UP = { duration: 300, easing: "ease-out" };
 
@@ -16,9 +16,9 @@ const Counter = {
         LIGHT_UP,
       );
     watch(() => props.value, lightUp, { flush: "post" });
-    return { host };
+    return { host, number };
   },
-  template: `<span ref="host" class="lw-number">{{ value }}</span>`,
+  template: `<span ref="host" class="lw-number">{{ number(value) }}</span>`,
 };
 
 // One value per minute of the last hour; the scale starts at 0.
@@ -48,7 +48,8 @@ const StatCard = {
   components: { Counter, Sparkline },
   props: { stat: Object, fields: Object },
   setup(props) {
-    return { at: (field) => fieldAttributes("stats", props.stat.key, field), pageLink };
+    const inLocale = (text) => text.replace(/\d+/g, (digits) => number(Number(digits)));
+    return { at: (field) => fieldAttributes("stats", props.stat.key, field), inLocale, pageLink };
   },
   template: `
     <div class="lw-stat" :data-tone="fields.tone ?? undefined">
@@ -58,7 +59,7 @@ const StatCard = {
       <div class="lw-stat__value">
         <counter v-if="fields.value != null" :value="fields.value" :data-value="fields.value" v-bind="at('value')" />
         <span v-else class="lw-ghost__line" aria-hidden="true"></span>
-        <span v-if="fields.hint" class="lw-stat__hint lw-clip" :title="fields.hint" v-bind="at('hint')">{{ fields.hint }}</span>
+        <span v-if="fields.hint" class="lw-stat__hint lw-clip" :title="fields.hint" v-bind="at('hint')">{{ inLocale(fields.hint) }}</span>
       </div>
       <sparkline v-if="stat.spark && fields.spark" :values="fields.spark" :label="stat.label" v-bind="at('spark')" :data-value="fields.spark.join(',')" />
       <div v-else-if="stat.spark" class="lw-spark" aria-hidden="true"></div>

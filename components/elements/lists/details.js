@@ -4,6 +4,7 @@ import {
   Elapsed,
   fieldAttributes,
   LiveDot,
+  number,
   statusStyleOf,
   Pace,
   pageLink,
@@ -14,10 +15,17 @@ import {
   duration,
   exactTime,
 } from "shared";
+import { RunBars } from "run_bars";
 
 export default {
-  components: { Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
-  props: { table: String, statusStyles: Object, noun: String, goneText: String },
+  components: { Elapsed, LiveDot, Pace, ProgressBar, RunBars, StatusBadge, TimeAgo },
+  props: {
+    table: String,
+    statusStyles: Object,
+    noun: String,
+    goneText: String,
+    isInline: Boolean, // part of a page, which has a heading of its own
+  },
   emits: ["live", "close"],
   setup(props, { emit }) {
     const row = shallowRef(null);
@@ -30,18 +38,20 @@ export default {
     };
     onMounted(() => {
       emit("live");
+      if (props.isInline) return;
       document.addEventListener("keydown", onKey);
       nextTick(() => head.value?.focus({ preventScroll: true }));
     });
     onUnmounted(() => {
       document.removeEventListener("keydown", onKey);
-      if (before?.isConnected) before.focus({ preventScroll: true });
+      if (!props.isInline && before?.isConnected) before.focus({ preventScroll: true });
     });
     return {
       duration,
       exactTime,
       head,
       isGone,
+      number,
       pageLink,
       percent,
       row,
@@ -60,7 +70,7 @@ export default {
   },
   template: `
     <div class="lw-details" :aria-label="'Details of the ' + noun">
-      <div class="lw-details__head" ref="head" tabindex="-1">
+      <div v-if="!isInline" class="lw-details__head" ref="head" tabindex="-1">
         <template v-if="row">
           <live-dot :status-style="statusStyle" /><h2 class="lw-details__title" v-bind="at('title')">{{ row.title }}</h2>
           <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
@@ -72,10 +82,11 @@ export default {
       <template v-if="row">
         <pace v-if="row.percentage == null && row.unreachable_at" :row="row" :table="table + '-details'" id="row" />
         <div v-if="row.percentage != null" class="lw-details__progress">
-          <div class="lw-details__figures lw-number"><b>{{ percent(row.percentage) }}</b><pace :row="row" :table="table + '-details'" id="row" unit=" %" /></div>
+          <div class="lw-details__figures lw-number"><b>{{ percent(row.percentage) }}</b><pace :row="row" :table="table + '-details'" id="row" unit="%" /></div>
           <progress-bar :value="row.percentage" :label="'Progress of ' + row.title" :tone="statusStyle.tone" />
         </div>
-        <ol v-if="row.steps.length" class="lw-details__steps">
+        <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" />
+        <ol v-if="row.steps?.length" class="lw-details__steps">
           <li v-for="(step, index) in row.steps" :key="index" :data-state="stateOf(index)" :aria-current="stateOf(index) === 'current' ? 'step' : undefined">
             <i v-if="stateOf(index) === 'done'" class="lw-icon notranslate" aria-hidden="true">check</i>
             <live-dot v-else-if="stateOf(index) === 'current'" :status-style="statusStyle" /><span v-else class="lw-steps__open" aria-hidden="true"></span>{{ step }}</li>
@@ -88,11 +99,15 @@ export default {
               <template v-else-if="field.kind === 'time'"><time-ago :at="field.value" /> <span class="lw-muted lw-number">{{ exactTime(field.value) }}</span></template>
               <span v-else-if="field.kind === 'duration'" class="lw-number">{{ duration(field.value) }}</span>
               <span v-else-if="field.kind === 'code'" class="lw-code">{{ field.value }}</span>
-              <span v-else class="lw-number">{{ field.value }}</span></dd></template>
+              <span v-else class="lw-number">{{ number(field.value) }}</span></dd></template>
           <template v-if="row.stream_id"><dt>Stream</dt><dd><a :href="pageLink('/streams/' + row.stream_id)">Open its stream</a></dd></template>
+          <template v-if="row.link"><dt>Link</dt><dd><a :href="pageLink(row.link)" :target="row.link.startsWith('/') ? undefined : '_blank'" rel="noopener noreferrer" v-bind="at('link')">{{ row.link }}</a></dd></template>
         </dl>
         <section v-for="each in row.texts" :key="each.label" class="lw-details__text" :data-tone="each.label === 'Error' ? 'critical' : undefined">
-          <h3>{{ each.label }}</h3><pre tabindex="0" :aria-label="each.label">{{ each.text }}</pre></section>
+          <h3>{{ each.label }}</h3><pre tabindex="0" dir="auto" :aria-label="each.label">{{ each.text }}</pre></section>
+        <section v-if="row.metadata?.length" class="lw-details__text" aria-label="Metadata" v-bind="at('metadata')">
+          <h3>Metadata</h3>
+          <dl class="lw-details__facts"><template v-for="each in row.metadata" :key="each.label"><dt dir="auto">{{ each.label }}</dt><dd class="lw-details__value" dir="auto">{{ each.text }}</dd></template></dl></section>
       </template>
     </div>`,
 };

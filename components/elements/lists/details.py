@@ -11,20 +11,21 @@ from components.window.window import Window
 from services.entities import Entity
 
 
-class Details(LiveElement, component="details.js", dependencies=[SHARED_JS]):
+class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run_bars.js"]):
     """Fields of one row, with a placeholder until the first batch.
 
     An empty `reset` means that the row does not exist, and shows `gone_text`. Emits `close` when the user closes the
-    details, and restores the focus.
+    details, and restores the focus. With `is_inline` they are part of a page that has a heading of its own.
     """
 
-    def __init__(self, entity: Entity[Any], *, gone_text: str) -> None:
+    def __init__(self, entity: Entity[Any], *, gone_text: str = "", is_inline: bool = False) -> None:
         super().__init__()
         self.entity = entity
         self.props["table"] = entity.table
         self.props["status-styles"] = entity.statuses.styles()
         self.props["noun"] = entity.noun
         self.props["gone-text"] = gone_text
+        self.props["is-inline"] = is_inline
 
     def bind_row(self, window: Window, id: UUID | None) -> None:
         """Show the row with that id, which may not exist yet or be deleted; the subscription ends with the element."""

@@ -1,12 +1,12 @@
 // Search, facets, selects and sorting of a list. Python owns the state; input here is applied optimistically.
 import { onMounted, reactive, ref } from "vue";
-import { pageLink } from "shared";
+import { number, pageLink } from "shared";
 
 const TYPING_DELAY_MS = 120; // ms
 
 export default {
-  props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String },
-  emits: ["live", "change"],
+  props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String, offersMarkAll: Boolean },
+  emits: ["live", "change", "markAll"],
   setup(props, { emit }) {
     const state = reactive({ q: "", sort: "", chosen: {}, ...props.state });
     const counts = reactive({});
@@ -14,6 +14,7 @@ export default {
     const summary = reactive({ shown: null, total: null });
     const exportQuery = ref("");
     const input = ref(null);
+    const isOpen = ref(false); // the sheet with the filters, on phones
     let typing = 0;
 
     function apply(batch) {
@@ -50,6 +51,7 @@ export default {
       input.value?.focus();
     }
     const isOn = (facet, value) => (state.chosen[facet] ?? []).includes(value);
+    const chosenCount = () => Object.values(state.chosen).reduce((sum, values) => sum + values.length, 0);
     const isFiltered = () => state.q.trim() || Object.values(state.chosen).some((values) => values.length);
 
     onMounted(() => emit("live"));
@@ -57,12 +59,15 @@ export default {
       apply,
       change,
       choose,
+      chosenCount,
       clear,
       counts,
       exportQuery,
       input,
       isFiltered,
       isOn,
+      isOpen,
+      number,
       options,
       pageLink,
       search,
@@ -79,30 +84,37 @@ export default {
                data-testid="search" data-lw-search maxlength="200" autocomplete="off" spellcheck="false"
                @input="search" @keydown.esc="state.q && clear()">
       </div>
-      <select v-for="facet in facets.filter((each) => each.kind === 'select')" :key="facet.name" class="lw-select" :aria-label="facet.label"
-              :data-facet="facet.name" :value="(state.chosen[facet.name] ?? [''])[0] ?? ''" @change="choose(facet.name, $event)">
-        <option value="">{{ facet.label }}: all</option>
-        <option v-for="option in options[facet.name] ?? []" :key="option.value" :value="option.value">{{ option.label }}</option>
-      </select>
+      <button v-if="facets.length" type="button" class="lw-button lw-controls__filters" :aria-expanded="isOpen" data-testid="filters" @click="isOpen = true">
+        <i class="lw-icon notranslate" aria-hidden="true">tune</i>Filters<span v-if="chosenCount()" class="lw-count lw-number">{{ chosenCount() }}</span></button>
       <span class="lw-controls__end">
         <span v-if="summary.shown !== null" class="lw-controls__summary lw-number" role="status" data-testid="summary"
               :data-shown="summary.shown" :data-total="summary.total">
-          <template v-if="isFiltered()">{{ summary.shown }} of {{ summary.total }}</template>
-          <template v-else>{{ summary.total }} {{ summary.total === 1 ? noun.replace(/s$/, '') : noun }}</template></span>
+          <template v-if="isFiltered()">{{ number(summary.shown) }} of {{ number(summary.total) }}</template>
+          <template v-else>{{ number(summary.total) }} {{ summary.total === 1 ? noun.replace(/s$/, '') : noun }}</template></span>
         <button v-if="isFiltered()" type="button" class="lw-text-button" data-testid="clear" @click="clear">Clear</button>
+        <button v-if="offersMarkAll" type="button" class="lw-text-button" data-testid="mark-all" :disabled="!counts['show:unread']" @click="$emit('markAll')">
+          {{ isFiltered() && counts['show:unread'] ? 'Mark ' + number(counts['show:unread']) + ' as read' : 'Mark all as read' }}</button>
         <select v-if="sorts.length > 1" class="lw-select" aria-label="Sort" data-testid="sort" v-model="state.sort" @change="change">
           <option v-for="sort in sorts" :key="sort.value" :value="sort.value">{{ sort.label }}</option>
         </select>
         <a v-if="exportPath" class="lw-icon-button" :href="pageLink(exportPath) + exportQuery" download data-testid="export"
            title="Export as CSV" :aria-label="'Export these ' + noun + ' as CSV'"><i class="lw-icon notranslate" aria-hidden="true">download</i></a>
       </span>
-      <div v-for="facet in facets.filter((each) => each.kind === 'chips')" :key="facet.name" class="lw-filters" role="group" :aria-label="facet.label">
-        <button v-for="option in facet.options" :key="option.value" type="button" class="lw-filter" :data-tone="option.tone"
-                :data-facet="facet.name" :data-option="option.value" :aria-pressed="isOn(facet.name, option.value)"
-                @click="toggle(facet.name, option.value)">
-          <i v-if="option.icon" class="lw-icon notranslate" aria-hidden="true">{{ option.icon }}</i>{{ option.label }}
-          <span class="lw-number lw-filter__count">{{ counts[facet.name + ':' + option.value] ?? '' }}</span>
-        </button>
+      <div class="lw-controls__sheet" :data-open="isOpen || undefined" @keydown.esc="isOpen = false">
+        <select v-for="facet in facets.filter((each) => each.kind === 'select')" :key="facet.name" class="lw-select" :aria-label="facet.label"
+                :data-facet="facet.name" :value="(state.chosen[facet.name] ?? [''])[0] ?? ''" @change="choose(facet.name, $event)">
+          <option value="">{{ facet.label }}: all</option>
+          <option v-for="option in options[facet.name] ?? []" :key="option.value" :value="option.value">{{ option.label }}</option>
+        </select>
+        <div v-for="facet in facets.filter((each) => each.kind === 'chips')" :key="facet.name" class="lw-filters" role="group" :aria-label="facet.label">
+          <button v-for="option in facet.options" :key="option.value" type="button" class="lw-filter" :data-tone="option.tone"
+                  :data-facet="facet.name" :data-option="option.value" :aria-pressed="isOn(facet.name, option.value)"
+                  @click="toggle(facet.name, option.value)">
+            <i v-if="option.icon" class="lw-icon notranslate" aria-hidden="true">{{ option.icon }}</i>{{ option.label }}
+            <span class="lw-number lw-filter__count">{{ number(counts[facet.name + ':' + option.value]) }}</span>
+          </button>
+        </div>
+        <button type="button" class="lw-button lw-controls__close" @click="isOpen = false">Show {{ number(summary.shown) }} {{ noun }}</button>
       </div>
     </div>`,
 };

@@ -18,13 +18,17 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
         spec: Search, facets and sorts.
         noun: Noun for the rows, in the plural.
         export_path: Path of the CSV export, to which the query's parameters are added; None for no export.
+        offers_mark_all: Whether the rows are messages, which a button marks as read.
     """
 
-    def __init__(self, spec: ListSpec[Any], *, noun: str, export_path: str | None = None) -> None:
+    def __init__(
+        self, spec: ListSpec[Any], *, noun: str, export_path: str | None = None, offers_mark_all: bool = False
+    ) -> None:
         super().__init__()
         self._spec = spec
         self.props["noun"] = noun
         self.props["export-path"] = export_path
+        self.props["offers-mark-all"] = offers_mark_all
         self.props["sorts"] = [{"value": sort.name, "label": sort.label} for sort in spec.sorts]
         self.props["facets"] = [
             {
@@ -50,3 +54,7 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
             handler(ListQuery.parse(self._spec, params))
 
         self.on("change", changed)
+
+    def on_mark_all(self, handler: Callable[[], object]) -> None:
+        """Call `handler` when the user marks the messages that match the query as read."""
+        self.on("markAll", handler)

@@ -1,6 +1,6 @@
 // A list of live rows: applies batches from Python and re-renders only the rows that they name.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef, watch } from "vue";
-import { clockTime, feedLostAt, lostAt, mayMove, pageLink } from "shared";
+import { feedLostAt, lostAt, mayMove, momentOf, pageLink, useNow } from "shared";
 import { templateOf } from "row_templates";
 
 const TOO_MANY_TO_MOVE = 300;
@@ -18,7 +18,7 @@ export default {
   props: {
     template: String,
     table: String,
-    tab: String,
+    path: String,
     statusStyles: Object,
     skeletons: Number,
     emptyIcon: String,
@@ -29,13 +29,14 @@ export default {
     selects: Boolean, // a row's link selects the row instead of navigating
     selected: String,
   },
-  emits: ["live", "markRead", "scroll", "select", "settle"],
+  emits: ["live", "markRead", "markUnread", "scroll", "select", "settle"],
   setup(props, { emit }) {
     const template = templateOf(props.template);
     const rows = new Map();
     const order = shallowRef(null); // null until the first batch
     const host = ref(null);
     const staleSince = ref(null);
+    const clock = useNow();
     const facts = shallowReactive({ first: 0, total: 0, waiting: SETTLED, filtered: false });
     const space = shallowReactive({ above: 0, below: 0 });
     const moves = new WeakMap();
@@ -104,13 +105,15 @@ export default {
       if (x || y) moves.set(child, child.animate({ transform: [`translate(${x}px, ${y}px)`, "none"] }, MOVE));
     }
 
-    // Rows have equal heights, so the spacers' heights are known. `line`: one row of the grid.
+    // Spacers have the heights of the rows that they stand for, by the mean of those that are there. `line`: one row of
+    // the grid.
     let reported = { first: 0, reading: false };
 
     function grid() {
       const style = getComputedStyle(host.value);
       const columns = style.display === "grid" ? style.gridTemplateColumns.split(" ").length : 1;
-      return { columns, line: host.value.firstElementChild.offsetHeight + (parseFloat(style.rowGap) || 0) };
+      const gap = parseFloat(style.rowGap) || 0;
+      return { columns, line: (host.value.offsetHeight + gap) / Math.ceil(host.value.childElementCount / columns) };
     }
 
     function measure() {
@@ -209,7 +212,9 @@ export default {
       apply,
       setStale: (since) => (staleSince.value = since),
       facts,
-      asOf: computed(() => (isStale.value && staleAt.value && order.value ? "as of " + clockTime(staleAt.value) : "")),
+      asOf: computed(() =>
+        isStale.value && staleAt.value && order.value ? "as of " + momentOf(staleAt.value, clock.value) : "",
+      ),
       host,
       rowTemplate: template,
       markRead,
@@ -237,8 +242,8 @@ export default {
       </div>
       <div v-if="space.above" class="lw-list__space" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="[rowTemplate.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label">
-        <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :tab="tab"
-                   :status-styles="statusStyles" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @select="select" />
+        <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :path="path"
+                   :status-styles="statusStyles" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
       </div>
       <div v-if="space.below" class="lw-list__space" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,

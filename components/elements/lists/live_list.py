@@ -15,11 +15,11 @@ from services.entities import ACTIVITIES, SUBJECT_STATUSES, Entity, R, StatusSty
 from services.realtime import Delta, FeedStatus
 
 
-class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "row_templates.js"]):
+class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "run_bars.js", "row_templates.js"]):
     """List of rows, with placeholders until the first batch.
 
-    Emits `live` when the browser has mounted it and needs a `reset`, and `markRead` with a row's id. Values from the
-    browser are untrusted input.
+    Emits `live` when the browser has mounted it and needs a `reset`, and `markRead` or `markUnread` with a row's id.
+    Values from the browser are untrusted input.
 
     Args:
         entity: Entity whose rows are shown; its table selects the template in `row_templates.js`.
@@ -47,7 +47,7 @@ class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "
         self.entity = entity
         self.props["template"] = entity.table
         self.props["table"] = table or entity.table
-        self.props["tab"] = f"/monitoring{(entity.tab or '').rstrip('/')}"
+        self.props["path"] = entity.path
         self.props["status-styles"] = status_styles_of(entity)
         self.props["label"] = label or entity.label
         self.props["skeletons"] = entity.skeletons if skeletons is None else skeletons
@@ -113,11 +113,11 @@ class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "
 
     def on_mark_read(self, handler: Callable[[str], object]) -> None:
         """Call `handler` with the id of the row that the user marks as read."""
+        self.on("markRead", lambda event: handler(str(event.args)))
 
-        def marked(event: GenericEventArguments) -> object:
-            return handler(str(event.args))
-
-        self.on("markRead", marked)
+    def on_mark_unread(self, handler: Callable[[str], object]) -> None:
+        """Call `handler` with the id of the row that the user marks as unread."""
+        self.on("markUnread", lambda event: handler(str(event.args)))
 
 
 def status_styles_of(entity: Entity[Any]) -> dict[str, StatusStyleJson]:

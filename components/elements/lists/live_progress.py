@@ -9,7 +9,7 @@ from services.entities import Entity
 Variant = Literal["full", "compact"]
 
 
-class LiveProgress(LiveList, component="live_list.js", dependencies=[SHARED_JS, "row_templates.js"]):
+class LiveProgress(LiveList, component="live_list.js", dependencies=[SHARED_JS, "run_bars.js", "row_templates.js"]):
     """`LiveList` with a progress bar for each stream or scan.
 
     Args:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Generic
+from uuid import UUID
 
 from nicegui.events import GenericEventArguments
 
@@ -72,6 +73,12 @@ class QueryList(Generic[R]):
         rows.settle()
         self._controls_binding.refresh()
         self._rows_binding.refresh()
+
+    def matching_ids(self) -> list[UUID] | None:
+        """Return the ids of the rows that match the query; None if every row of the entity does."""
+        if self._where is None and self._controls_view.query.is_everything:
+            return None
+        return [row.id for row in self._subscription.rows() if self._passes(row)]
 
     def relabel(self) -> None:
         """Send the controls again, after the results of `labels` have changed."""

@@ -1,10 +1,14 @@
 // One component per entity with its own row layout, and a default one. Each renders from its own reactive `row`, so that a
 // change re-renders one row only.
 import { computed } from "vue";
+import { RunBars } from "run_bars";
 import {
+  amount,
+  ClippedName,
   Elapsed,
   fieldAttributes,
   LiveDot,
+  number,
   statusStyleOf,
   Pace,
   pageLink,
@@ -18,14 +22,17 @@ const MAX_STEPS = 10; // steps shown side by side
 
 function rowComponent(statusField, template, more = () => ({})) {
   return {
-    components: { Elapsed, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo },
-    props: { id: String, row: Object, table: String, tab: String, statusStyles: Object },
-    emits: ["markRead", "select"],
+    components: { ClippedName, Elapsed, LiveDot, Pace, ProgressBar, RunBars, StatusBadge, TimeAgo },
+    props: { id: String, row: Object, table: String, path: String, statusStyles: Object },
+    emits: ["markRead", "markUnread", "select"],
     setup(props) {
       const at = (field) => fieldAttributes(props.table, props.id, field);
       return {
+        amount,
         at,
+        details: computed(() => pageLink(props.path + "?selected=" + props.id)),
         statusStyle: computed(() => statusStyleOf(props.statusStyles, props.row[statusField])),
+        number,
         pageLink,
         percent,
         ...more(props),
@@ -40,19 +47,26 @@ const StreamCard = rowComponent(
   `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
     <div class="lw-card__head">
       <live-dot :status-style="statusStyle" />
-      <a class="lw-card__name lw-card__link" :href="pageLink('/streams/' + id)" :title="row.name" v-bind="at('name')">{{ row.name }}</a>
+      <a class="lw-card__name lw-card__link" :href="pageLink('/streams/' + id)" :title="row.name" v-bind="at('name')"><clipped-name :text="row.name" /></a>
       <status-badge :status-style="statusStyle" :value="row.goal_status" v-bind="at('goal_status')" />
     </div>
     <div class="lw-card__figures lw-number">
-      <span class="lw-card__percent" :data-value="row.percentage" v-bind="at('percentage')">{{ percent(row.percentage) }}</span>
-      <span><b v-bind="at('completed')">{{ row.completed }}</b> / <span v-bind="at('total')">{{ row.total }}</span></span>
+      <template v-if="row.percentage != null">
+        <span class="lw-card__percent" :data-value="row.percentage" v-bind="at('percentage')">{{ percent(row.percentage) }}</span>
+        <span><b :data-value="row.completed" v-bind="at('completed')">{{ amount(row.completed, row.unit) }}</b> / <span :data-value="row.total" v-bind="at('total')">{{ amount(row.total, row.unit) }}</span><template v-if="row.unit && row.unit !== 'B'"> {{ row.unit }}</template></span>
+      </template>
+      <template v-else>
+        <span class="lw-card__percent"><span :data-value="row.completed" v-bind="at('completed')">{{ amount(row.completed, row.unit) }}</span> <small><template v-if="row.unit && row.unit !== 'B'">{{ row.unit }} </template>done</small></span>
+        <elapsed v-if="row.started_at" :from="row.started_at" :ms="row.duration_ms" :running="statusStyle.pulse" v-bind="at('duration_ms')" />
+      </template>
     </div>
-    <progress-bar :value="row.percentage" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
+    <progress-bar :value="row.percentage" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
+    <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" />
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
-      <pace v-else :row="row" :table="table" :id="id" />
+      <pace v-else :row="row" :table="table" :id="id" :unit="row.unit ?? ''" />
       <span class="lw-clip" v-bind="at('stream_type')">{{ row.stream_type }}</span>
-      <span v-if="row.quality_target" class="lw-clip">Quality <b v-bind="at('quality_target')">{{ row.quality_target }}</b></span>
+      <span v-if="row.quality_target" class="lw-clip">Quality target <b v-bind="at('quality_target')">{{ row.quality_target }}</b></span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
   </div>`,
@@ -63,12 +77,12 @@ const ScanCard = rowComponent(
   `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
     <div class="lw-card__head">
       <live-dot :status-style="statusStyle" />
-      <a class="lw-card__name lw-card__link" :href="pageLink('/monitoring/scans?selected=' + id)" :title="row.name" v-bind="at('name')" @click="$emit('select', $event, id)">{{ row.name }}</a>
+      <a class="lw-card__name lw-card__link" :href="pageLink(path + '?selected=' + id)" :title="row.name" v-bind="at('name')" @click="$emit('select', $event, id)"><clipped-name :text="row.name" /></a>
       <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
     </div>
     <div class="lw-card__figures lw-number">
       <span class="lw-card__percent" :data-value="row.progress_percentage" v-bind="at('progress_percentage')">{{ percent(row.progress_percentage) }}</span>
-      <span><b v-bind="at('targets_analyzed')">{{ row.targets_analyzed }}</b> of <span v-bind="at('targets_identified')">{{ row.targets_identified }}</span> analyzed</span>
+      <span><b :data-value="row.targets_analyzed" v-bind="at('targets_analyzed')">{{ number(row.targets_analyzed) }}</b> of <span :data-value="row.targets_identified" v-bind="at('targets_identified')">{{ number(row.targets_identified) }}</span> analysed</span>
     </div>
     <progress-bar :value="row.progress_percentage" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <ol v-if="row.steps.length <= MAX_STEPS" class="lw-steps" :data-tone="statusStyle.tone">
@@ -83,7 +97,7 @@ const ScanCard = rowComponent(
     </ol>
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
-      <pace v-else-if="row.rate || row.stalls_at || row.unreachable_at" :row="row" :table="table" :id="id" unit=" %" />
+      <pace v-else-if="row.rate || row.stalls_at || row.unreachable_at" :row="row" :table="table" :id="id" unit="%" />
       <span v-else-if="row.step != null" class="lw-clip"><template v-if="row.steps.length > MAX_STEPS"><span v-bind="at('current_step')">{{ row.current_step }}</span>, s</template><template v-else>S</template>tep <span class="lw-number">{{ row.step + 1 }}</span> of {{ row.steps.length }}</span>
       <span v-else-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
@@ -104,7 +118,7 @@ const AgentRow = rowComponent(
   `<div class="lw-line lw-line--agent" role="listitem" :data-table="table" :data-id="id">
     <live-dot :status-style="statusStyle" />
     <div class="lw-line__main">
-      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink('/monitoring/agents?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)">{{ row.agent_name }}</a>
+      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink(path + '?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)"><clipped-name :text="row.agent_name" /></a>
       <span v-if="row.summary" class="lw-line__note lw-clip" :class="{ 'lw-critical': row.status === 'failed' }" :title="row.summary">{{ row.summary }}</span>
       <pace v-if="row.unreachable_at" :row="row" :table="table" :id="id" />
     </div>
@@ -114,10 +128,11 @@ const AgentRow = rowComponent(
   </div>`,
 );
 
+// One button for both directions, and never disabled, so that it keeps the focus.
 const READ_BUTTON = `
-    <button v-if="!row.is_read" type="button" class="lw-icon-button" title="Mark as read" :aria-label="'Mark as read: ' + (row.title ?? row.target_name)"
-            :disabled="row.pending" @click="$emit('markRead', id)"><i class="lw-icon notranslate" aria-hidden="true">done</i></button>
-    <span v-else class="lw-icon-button" aria-hidden="true"></span>`;
+    <button type="button" class="lw-icon-button" :title="row.is_read ? 'Mark as unread' : 'Mark as read'"
+            :aria-label="(row.is_read ? 'Mark as unread: ' : 'Mark as read: ') + (row.title ?? row.target_name)" :aria-disabled="row.pending ? 'true' : undefined"
+            @click="row.pending || $emit(row.is_read ? 'markUnread' : 'markRead', id)"><i class="lw-icon notranslate" aria-hidden="true">{{ row.is_read ? 'mark_email_unread' : 'done' }}</i></button>`;
 
 const AlertRow = rowComponent(
   "priority",
@@ -126,8 +141,8 @@ const AlertRow = rowComponent(
     <status-badge :status-style="statusStyle" :value="row.priority" v-bind="at('priority')" />
     <div class="lw-line__main">
       <a v-if="row.stream_id" class="lw-line__title lw-clip" :href="pageLink('/streams/' + row.stream_id)" :title="row.target_name" v-bind="at('target_name')">{{ row.target_name }}</a>
-      <span v-else class="lw-line__title lw-clip" :title="row.target_name" v-bind="at('target_name')">{{ row.target_name }}</span>
-      <span class="lw-line__note lw-clip"><span v-bind="at('signal_type')">{{ row.signal_type }}</span><template v-if="row.company_name"> · <span v-bind="at('company_name')">{{ row.company_name }}</span></template></span>
+      <a v-else class="lw-line__title lw-clip" :href="details" :title="row.target_name" v-bind="at('target_name')" @click="$emit('select', $event, id)">{{ row.target_name }}</a>
+      <a class="lw-line__note lw-clip" :href="details" title="Show in full" @click="$emit('select', $event, id)"><span v-bind="at('signal_type')">{{ row.signal_type }}</span><template v-if="row.company_name"> · <span v-bind="at('company_name')">{{ row.company_name }}</span></template></a>
     </div>
     <span class="lw-strength" :data-tone="statusStyle.tone" title="Signal strength, 0 to 100">
       <span class="lw-strength__bar" aria-hidden="true"><span :style="{ transform: 'scaleX(' + row.signal_strength / 100 + ')' }"></span></span>
@@ -144,8 +159,8 @@ const NotificationRow = rowComponent(
     <span class="lw-tone-icon" :data-tone="statusStyle.tone" :title="statusStyle.label"><i class="lw-icon notranslate" aria-hidden="true">{{ statusStyle.icon }}</i><span class="lw-sr-only" v-bind="at('type')" :data-value="row.type">{{ statusStyle.label }}</span></span>
     <div class="lw-line__main">
       <a v-if="row.action_url" class="lw-line__title lw-clip" :href="pageLink(row.action_url)" :target="row.action_url.startsWith('/') ? undefined : '_blank'" rel="noopener noreferrer" v-bind="at('title')">{{ row.title }}</a>
-      <span v-else class="lw-line__title lw-clip" v-bind="at('title')">{{ row.title }}</span>
-      <span class="lw-line__note lw-line__note--long" v-bind="at('message')">{{ row.message }}</span>
+      <a v-else class="lw-line__title lw-clip" :href="details" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>
+      <a class="lw-line__note lw-line__note--long" :href="details" title="Show in full" v-bind="at('message')" @click="$emit('select', $event, id)">{{ row.message }}</a>
     </div>
     <time-ago :at="row.created_at" v-bind="at('created_at')" />${READ_BUTTON}
   </div>`,
@@ -189,11 +204,11 @@ const fullProgress = (template) =>
     <div class="lw-progress__head">
       <span class="lw-progress__label lw-clip" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
       <status-badge :status-style="statusStyle" :value="part.status" v-bind="at(names.status)" />
-      <span class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
+      <span v-if="part.share != null" class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
     </div>
-    <progress-bar :value="part.share" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
+    <progress-bar :value="part.share" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <div class="lw-progress__foot">
-      <span class="lw-number"><b v-bind="at(names.done)">{{ part.done }}</b> / <span v-bind="at(names.all)">{{ part.all }}</span></span>
+      <span class="lw-number"><b :data-value="part.done" v-bind="at(names.done)">{{ amount(part.done, row.unit) }}</b><template v-if="part.share != null"> / <span :data-value="part.all" v-bind="at(names.all)">{{ amount(part.all, row.unit) }}</span></template><template v-else> done</template></span>
       <span v-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
@@ -207,8 +222,9 @@ const compactProgress = (template) =>
     `<div class="lw-progress lw-progress--compact" role="listitem" :data-table="table" :data-id="id">
     <live-dot :status-style="statusStyle" /><span class="lw-sr-only" :data-value="part.status" v-bind="at(names.status)">{{ statusStyle.label }}</span>
     <span class="lw-progress__label lw-clip" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
-    <progress-bar :value="part.share" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
-    <span class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
+    <progress-bar :value="part.share" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
+    <span v-if="part.share != null" class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
+    <span v-else class="lw-progress__percent lw-number" :data-value="part.done" v-bind="at(names.done)">{{ number(part.done) }}</span>
   </div>`,
     figuresOf(template),
   );
@@ -219,7 +235,7 @@ const DefaultRow = rowComponent(
   `<div class="lw-line lw-line--default" role="listitem" :data-table="table" :data-id="id">
     <live-dot :status-style="statusStyle" />
     <div class="lw-line__main">
-      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink(tab + '?selected=' + id)" :title="row.title" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>
+      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink(path + '?selected=' + id)" :title="row.title" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>
       <span v-if="row.note" class="lw-line__note lw-clip" :title="row.note" v-bind="at('note')">{{ row.note }}</span>
       <progress-bar v-if="row.progress != null" :value="row.progress" :label="'Progress of ' + row.title" :tone="statusStyle.tone" />
     </div>

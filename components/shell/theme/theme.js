@@ -11,6 +11,14 @@ function applyTheme(theme) {
   current = THEMES.includes(theme) ? theme : "auto";
   root.dataset.lwTheme = current;
   setDark({ auto: null, light: false, dark: true }[current]);
+  nameButton();
+}
+
+// The button says which theme is on.
+function nameButton() {
+  const button = document.querySelector('[data-lw-action="cycle-theme"]');
+  if (button) button.title = "Theme: " + (current === "auto" ? "system" : current);
+  button?.setAttribute("aria-label", button.title);
 }
 
 function applyDensity(density) {
@@ -93,6 +101,7 @@ export default {
     },
   },
   mounted() {
+    nameButton();
     const isFull = root.dataset.lwSidebar !== "collapsed";
     document.querySelector('[data-lw-action="toggle-sidebar"]')?.setAttribute("aria-expanded", String(isFull));
   },

@@ -78,6 +78,10 @@ def _prefix() -> str:
 
 @cache
 def _styles() -> str:
-    """The tokens and the shell's styles, then those that stand beside each element."""
-    paths = [*(COMPONENTS / name for name in SHELL_STYLES), *sorted(COMPONENTS.glob("elements/*/*.css"))]
+    """The tokens and the shell's styles, those that stand beside each element, then those of phones and print."""
+    paths = [
+        *(COMPONENTS / name for name in SHELL_STYLES),
+        *sorted(COMPONENTS.glob("elements/*/*.css")),
+        COMPONENTS / "shell/theme/media.css",
+    ]
     return "\n".join(path.read_text(encoding="utf-8") for path in paths)

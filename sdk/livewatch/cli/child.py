@@ -20,6 +20,11 @@ READ_BYTES = 64 * 1024
 # For output that the command's own children write after its end.
 MAX_TRAILING_OUTPUT_SECONDS = 1.0
 STDOUT, STDERR = 1, 2
+FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
+OF_TERMINAL = ("SIGINT", "SIGHUP", "SIGQUIT")
+# By which a person or a supervisor ends a command.
+CANCELLING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+PR_SET_PDEATHSIG = 1
 
 Observer = Callable[[bytes], None]
 logger = logging.getLogger("livewatch")
@@ -28,20 +33,29 @@ logger = logging.getLogger("livewatch")
 class Child:
     """A child process, started by its construction; call `wait` once.
 
-    Where this process has a terminal, so has the command. SIGINT, SIGTERM and SIGHUP are forwarded to it until its end.
+    Where this process has a terminal, so has the command. Signals that can be caught are forwarded to it until its end.
 
     Args:
         command: Program and arguments.
         environment: Environment variables of the command.
         observers: Called with each piece of output, by file descriptor (STDOUT, STDERR).
+        dies_with_parent: Whether the command gets SIGTERM when this process is killed; on Linux.
 
     Raises:
         OSError: The command cannot be started.
     """
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], observers: Mapping[int, Observer]
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        observers: Mapping[int, Observer],
+        *,
+        dies_with_parent: bool = False,
     ) -> None:
+        self._dies_with_parent = dies_with_parent
+        self.forwarded: int | None = None
+        """The last signal that was forwarded."""
         self._terminal: int | None = None
         self._early_signals: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,7 +96,14 @@ class Child:
         self._terminal = master
         try:
             out, err = (slave if has_terminal[number] else subprocess.PIPE for number in (STDOUT, STDERR))
-            process = subprocess.Popen(command, env=dict(environment), stdout=out, stderr=err)
+            process = subprocess.Popen(
+                command,
+                env=dict(environment),
+                stdout=out,
+                stderr=err,
+                # Before this process has other threads.
+                preexec_fn=_die_with_parent(os.getpid()) if self._dies_with_parent else None,  # noqa: PLW1509
+            )
         except BaseException:
             if master is not None:
                 os.close(master)
@@ -107,8 +128,7 @@ class Child:
         self._readers.append(reader)
 
     def _forwarded_signals(self) -> Iterator[int]:
-        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH")
-        for number in (getattr(signal, name, None) for name in names):
+        for number in (getattr(signal, name, None) for name in FORWARDED):
             # A signal ignored here, as under `nohup`, stays ignored in the command.
             if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
                 yield number
@@ -118,7 +138,9 @@ class Child:
             if self._terminal is not None:
                 with suppress(OSError):
                     _copy_size(STDOUT if _is_terminal(STDOUT) else STDERR, self._terminal)
-        elif number != signal.SIGTERM and _is_in_foreground():
+            return
+        self.forwarded = number
+        if signal.Signals(number).name in OF_TERMINAL and _is_in_foreground():
             # The terminal signals the whole foreground group: one Ctrl-C must not arrive twice.
             return
         if self._process is None:
@@ -130,6 +152,18 @@ class Child:
     def _restore(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+
+
+def cancelling_signal(code: int, forwarded: int | None) -> str | None:
+    """Name the signal by which a command was cancelled; None if it ended otherwise.
+
+    Args:
+        code: Its exit code, negative for a signal.
+        forwarded: The last signal that was forwarded to it; a shell then exits with 128 and the number.
+    """
+    number = -code if code < 0 else code - 128 if forwarded is not None and code == 128 + forwarded else 0
+    name = signal_name(-number) if number > 0 else None
+    return name if name in CANCELLING else None
 
 
 def shell_exit_code(code: int) -> int:
@@ -199,6 +233,23 @@ def _closing(descriptor: int) -> Iterator[None]:
 
 def _is_terminal(descriptor: int) -> bool:
     return sys.platform != "win32" and os.isatty(descriptor)
+
+
+def _die_with_parent(parent: int) -> Callable[[], None] | None:
+    """Return what a child process calls before its program, to get SIGTERM at the end of its parent; None elsewhere."""
+    if sys.platform != "linux":
+        return None
+    # Loaded before the fork.
+    import ctypes  # noqa: PLC0415
+
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def prepare() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return prepare
 
 
 def _open_terminal(like: int) -> tuple[int | None, int | None]:

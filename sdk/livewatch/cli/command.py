@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from livewatch.cli import exit_codes
 from livewatch.cli.exit_codes import ExitCode
-from livewatch.reporting.messages import STRENGTHS, TYPES
+from livewatch.delivery.operations import amount_of
+from livewatch.messages import STRENGTHS, TYPES
+from livewatch.settings import VERSION
 
 DESCRIPTION = """\
 Report long-running work to Livewatch. LIVEWATCH_URL is the server, LIVEWATCH_KEY the
@@ -30,9 +32,16 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     # Imported late: a command that a job waits for must start fast.
     match arguments.command:
         case "run":
-            from livewatch.cli.wrapped import run_command  # noqa: PLC0415
+            from livewatch.cli.wrapped import WrapOptions, run_command  # noqa: PLC0415
 
-            return run_command(arguments.words, name=arguments.name, slug=arguments.slug, total=arguments.total)
+            options = WrapOptions(
+                name=arguments.name,
+                slug=arguments.slug,
+                total=arguments.total,
+                reports_tqdm=arguments.tqdm,
+                dies_with_parent=arguments.die_with_parent,
+            )
+            return run_command(arguments.words, options)
         case "tail":
             from livewatch.cli.tail import tail  # noqa: PLC0415
 
@@ -57,6 +66,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         epilog=exit_codes.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"livewatch {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_run_arguments(_add_command(commands, "run", "run and report a command: livewatch run --name nightly -- ./job"))
     _add_progress_arguments(_add_command(commands, "progress", "report progress: livewatch progress nightly 40"))
@@ -86,17 +96,24 @@ def _add_command(
 
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "livewatch run [--name NAME] [--slug SLUG] [--total N] -- COMMAND [ARGUMENT ...]"
+    parser.usage = (
+        "livewatch run [--name NAME] [--slug SLUG] [--total N] [--tqdm] [--die-with-parent] -- COMMAND [ARGUMENT ...]"
+    )
     parser.add_argument("--name", help="title of the run (default: name of the script or program)")
     parser.add_argument("--slug", help="name of the run in URLs; usable once (default: generated from the title)")
-    parser.add_argument("--total", type=_count, metavar="N", help="number of units to do")
+    parser.add_argument("--total", type=_total, metavar="N", help="number of units to do")
+    parser.add_argument("--tqdm", action="store_true", help="report the bars of tqdm in a Python command")
+    parser.add_argument("--die-with-parent", action="store_true", help="end the command if livewatch is killed (Linux)")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="command and its arguments")
 
 
 def _add_progress_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("slug", help="name of the run in URLs; its first report creates the run")
-    parser.add_argument("done", nargs="?", type=_amount, help="per cent done; with --total, units done")
-    parser.add_argument("--total", type=_count, metavar="N", help="number of units to do")
+    parser.add_argument(
+        "done", nargs="?", type=_progress, help="units done of the total, which is 100 unless one was given; or 40%%"
+    )
+    parser.add_argument("--total", type=_total, metavar="N", help="number of units to do")
+    parser.add_argument("--unit", help="name of the units; B for bytes")
     parser.add_argument("--name", help="title of the run (default: the slug)")
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--done", dest="is_done", action="store_true", help="mark the run as completed")
@@ -121,17 +138,30 @@ def _add_message_arguments(commands: argparse._SubParsersAction[argparse.Argumen
         )
 
 
-def _count(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive integer")
+def _total(value: str) -> float:
+    number = _amount(value)
+    if number == 0:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
     return number
 
 
+def _progress(value: str) -> tuple[str, float]:
+    """Return the field of the API and the number."""
+    if not value.endswith("%"):
+        return "completed", _amount(value)
+    percent = _amount(value.removesuffix("%"))
+    if percent > 100:
+        raise argparse.ArgumentTypeError(f"{value} is more than 100 per cent")
+    return "percent", percent
+
+
 def _amount(value: str) -> float:
-    number = float(value.removesuffix("%"))
-    if not 0 <= number < 2**53:
-        raise argparse.ArgumentTypeError(f"{value} is not a non-negative number")
+    try:
+        number = amount_of(int(value) if value.strip().isdigit() else float(value))
+    except ValueError:
+        number = None
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{value} is not a number from 0 to 2**53")
     return number
 
 

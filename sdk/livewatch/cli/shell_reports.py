@@ -11,13 +11,14 @@ from typing import Any
 
 from livewatch.cli.exit_codes import ExitCode
 from livewatch.delivery.errors import MisconfiguredError
-from livewatch.delivery.operations import MAX_ERROR_CHARACTERS, MAX_NAME_CHARACTERS, checked_slug, text
-from livewatch.reporting.messages import alert, notify
+from livewatch.delivery.operations import MAX_ERROR_CHARACTERS, MAX_NAME_CHARACTERS, checked_slug, text, title_of
+from livewatch.messages import alert, notify
 from livewatch.reporting.process import PROCESS
 from livewatch.reporting.reporter import Reporter
 from livewatch.settings import SettingsError, require_settings
 
 DELIVERY_TIMEOUT_SECONDS = 10.0
+MAX_UNIT_CHARACTERS = 20
 
 
 def report_progress(arguments: argparse.Namespace) -> int:
@@ -27,12 +28,15 @@ def report_progress(arguments: argparse.Namespace) -> int:
     if arguments.name:
         fields["name"] = text(arguments.name, MAX_NAME_CHARACTERS)
     if arguments.done is not None:
-        if arguments.total is None and arguments.done > 100:
-            print(f"livewatch: {arguments.done:g} is more than 100 per cent; pass --total.", file=sys.stderr)
-            return ExitCode.MISCONFIGURED
-        fields |= {"completed": int(arguments.done), "total": arguments.total or 100, "status": "in_progress"}
-    elif arguments.total:
+        field, number = arguments.done
+        # An earlier report may have given the total; only a run without one counts in per cent.
+        fields |= {field: number, "status": "in_progress"} | ({"default_total": 100} if number <= 100 else {})
+    elif arguments.is_done:
+        fields["percent"] = 100
+    if arguments.total:
         fields["total"] = arguments.total
+    if arguments.unit:
+        fields["unit"] = title_of(arguments.unit, "units", MAX_UNIT_CHARACTERS)
 
     def report(reporter: Reporter) -> None:
         # Also before an end: it creates a run that was not reported yet.

@@ -26,6 +26,7 @@ STATUS_COLOURS = {
     "blocked": "31",
     "failed": "31",
     "cancelled": "90",
+    "stopped": "90",
     "at_risk": "33",
     "paused": "33",
 }

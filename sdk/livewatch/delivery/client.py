@@ -3,21 +3,29 @@
 import http.client
 import json
 import os
+import platform
+import re
 import socket
 import ssl
-import urllib.request
+import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from livewatch.settings import API_PATH, Settings
+from livewatch.delivery.proxies import Proxy, ProxyError, proxy_for
+from livewatch.settings import API_PATH, VERSION, Settings
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 MAX_RESPONSE_BYTES = 16 * 2**20
 MAX_LINE_BYTES = 2**16
 MAX_RETRY_AFTER_SECONDS = 300.0
+
+USER_AGENT = f"livewatch/{VERSION} Python/{platform.python_version()}"
+PROXY_AUTHENTICATION_REQUIRED = 407
+# As http.client words it.
+TUNNEL_FAILURE = re.compile(r"Tunnel connection failed: (\d+) ?(.*)")
 
 # A server may close an idle connection while a request is on its way.
 CLOSED_WHILE_IDLE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
@@ -64,6 +72,13 @@ class Response:
             return f"{error['message']}{field}"
         return f"the server answered with status {self.status}"
 
+    @property
+    def ignored(self) -> list[tuple[str, str]]:
+        """Field and message of each invalid field that the server left out of a report."""
+        ignored = self.body.get("ignored") if isinstance(self.body, dict) else None
+        problems = ignored if isinstance(ignored, list) else []
+        return [(str(each.get("field")), str(each.get("message"))) for each in problems if isinstance(each, dict)]
+
 
 class Client:
     """Sends requests to one server with one key, through the environment's proxies. Not thread-safe."""
@@ -73,6 +88,7 @@ class Client:
         self._parts = urlsplit(settings.url)
         self._connection: http.client.HTTPConnection | None = None
         self._prefix = ""
+        self._proxy: Proxy | None = None
 
     @property
     def url(self) -> str:
@@ -116,18 +132,21 @@ class Client:
             ResponseError: The status is not 200.
             UnreachableError: The connection failed, or nothing arrived for `timeout` seconds.
         """
-        connection = self._connect(timeout)
+        connection: http.client.HTTPConnection | None = None
         try:
+            connection = self._connect(timeout)
             connection.request("GET", self._target(path), headers=self._headers("text/event-stream"))
             response = connection.getresponse()
+            self._check_proxy(response)
             if response.status != 200:
                 raise ResponseError(_decode(response))
             while line := response.readline(MAX_LINE_BYTES):
                 yield line.decode("utf-8", "replace").rstrip("\r\n")
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError, ProxyError) as error:
             raise self._unreachable(error) from error
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
 
     def close(self) -> None:
         """Close the connection; the next request opens another. Idempotent."""
@@ -156,49 +175,84 @@ class Client:
             if body is not None:
                 headers["Content-Type"] = "application/json"
             connection.request(method, self._target(path), None if body is None else body.encode(), headers)
-            return _decode(connection.getresponse())
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            response = connection.getresponse()
+            self._check_proxy(response)
+            return _decode(response)
+        except (OSError, http.client.HTTPException, ValueError, ProxyError) as error:
             self.close()
+            # http.client keeps the answer of a proxy that refused, and with it the socket, in a frame.
+            traceback.clear_frames(error.__traceback__)
             raise self._unreachable(error) from error
 
     def _headers(self, accept: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._settings.key.reveal()}", "Accept": accept}
+        headers = {
+            "Authorization": f"Bearer {self._settings.key.reveal()}",
+            "Accept": accept,
+            "User-Agent": USER_AGENT,
+        }
+        # Through a tunnel the proxy sees the CONNECT request only, which has them.
+        return headers | self._proxy.headers if self._proxy is not None and self._prefix else headers
 
     def _target(self, path: str) -> str:
         return f"{self._prefix}{self._parts.path}{API_PATH}{path}"
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
-        scheme, host = self._parts.scheme, self._parts.hostname or ""
-        is_secure = scheme == "https"
-        proxy_url = urllib.request.getproxies().get(scheme)
+        host, is_secure = self._parts.hostname or "", self._parts.scheme == "https"
+        port = self._parts.port or (443 if is_secure else 80)
+        kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
         self._prefix = ""
-        if not proxy_url or urllib.request.proxy_bypass(host):
-            if is_secure:
-                return http.client.HTTPSConnection(host, self._parts.port, timeout=timeout)
-            return http.client.HTTPConnection(host, self._parts.port, timeout=timeout)
-        proxy = urlsplit(proxy_url if "//" in proxy_url else f"//{proxy_url}")
-        proxy_address = proxy.hostname or "", proxy.port or 8080
+        self._proxy = proxy = proxy_for(self._parts.scheme, host, port)
+        if proxy is None:
+            return kind(host, port, timeout=timeout)
+        connection = kind(proxy.host, proxy.port, timeout=timeout)
         if is_secure:
-            tunnel = http.client.HTTPSConnection(*proxy_address, timeout=timeout)
-            tunnel.set_tunnel(host, self._parts.port or 443)
-            return tunnel
-        self._prefix = f"http://{self._parts.netloc}"
-        return http.client.HTTPConnection(*proxy_address, timeout=timeout)
+            connection.set_tunnel(host, port, {"User-Agent": USER_AGENT, **proxy.headers})
+        else:
+            self._prefix = f"http://{self._parts.netloc}"
+        return connection
+
+    def _check_proxy(self, response: http.client.HTTPResponse) -> None:
+        if self._proxy is not None and response.status == PROXY_AUTHENTICATION_REQUIRED:
+            response.close()
+            raise ProxyError(_refusal(self._proxy, response.status, response.reason))
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         origin = f"{self._parts.scheme}://{self._parts.netloc}"
-        return UnreachableError(f"cannot reach {origin}: {_cause(error)}")
+        return UnreachableError(f"cannot reach {origin}: {self._cause(error)}")
+
+    def _cause(self, error: Exception) -> str:
+        """Name what failed and how to fix it; behind a proxy, that is mostly the proxy."""
+        if isinstance(error, ProxyError):
+            return str(error)
+        proxy = self._proxy
+        if proxy is None or isinstance(error, ssl.SSLError):
+            return _cause(error)
+        if tunnel := TUNNEL_FAILURE.match(str(error)):
+            return _refusal(proxy, int(tunnel[1]), tunnel[2])
+        if isinstance(error, ConnectionRefusedError | socket.gaierror):
+            kind = "DNS lookup failed" if isinstance(error, socket.gaierror) else "connection refused"
+            return f"{proxy} does not answer: {kind}; correct {proxy.variable}, or name the server in NO_PROXY"
+        return f"through {proxy}: {_cause(error)}"
+
+
+def _refusal(proxy: Proxy, status: int, reason: str) -> str:
+    if status == PROXY_AUTHENTICATION_REQUIRED:
+        return f"{proxy} requires authentication (407): set {proxy.variable} to http://user:password@host:port"
+    return f"{proxy} refused the connection: {status} {reason.strip()}"
 
 
 def _cause(error: Exception) -> str:
-    """Name what failed and how to fix it."""
     match error:
         case ssl.SSLCertVerificationError():
-            return f"TLS certificate verification failed: {error.verify_message}; set SSL_CERT_FILE for a private CA"
+            # The words of OpenSSL, by which people search.
+            return (
+                f"TLS certificate verification failed (certificate verify failed: {error.verify_message}); "
+                "set SSL_CERT_FILE for a private CA"
+            )
         case ssl.SSLError():
             # Errors raised by Python code lack the attribute.
-            reason = getattr(error, "reason", None) or "connection closed"
-            return f"TLS handshake failed: {reason}; does the server speak plain http?"
+            reason = getattr(error, "reason", None) or error.strerror or "connection closed"
+            return f"TLS handshake failed ({reason}); does the server speak plain http?"
         case socket.gaierror():
             return "DNS lookup failed; check the host name and the network"
         case ConnectionRefusedError():

@@ -1,41 +1,23 @@
 """The delivery worker: a thread that sends the queue in order and heartbeats for active runs."""
 
 import logging
-import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 from livewatch.delivery.backoff import Backoff
-from livewatch.delivery.client import Response, UnreachableError
+from livewatch.delivery.batches import BatchSender, Transport
+from livewatch.delivery.client import UnreachableError
 from livewatch.delivery.delivery_lock import DeliveryLock
-from livewatch.delivery.disk_queue import DiskQueue, Entry
-from livewatch.delivery.errors import DeliveryError, LockedError, MisconfiguredError
-from livewatch.delivery.operations import Operation, encode, encode_batch, new_idempotency_key
+from livewatch.delivery.disk_queue import DiskQueue
+from livewatch.delivery.errors import DeliveryError, LockedError
+from livewatch.delivery.heartbeats import INTERVAL_SECONDS, Heartbeats
 
-MAX_BATCH_OPERATIONS = 500
-MAX_BATCH_BYTES = 600 * 1024
-# Of an operation that fails while others of its batch succeed.
-MAX_ATTEMPTS = 3
-# After an operation that the server postpones without saying for how long.
-POSTPONED_RETRY_SECONDS = 1.0
 UNEXPECTED_RETRY_SECONDS = 30.0
 # While another process delivers, which may end at any time.
 LOCKED_RETRY_SECONDS = 0.2
-HEARTBEAT_SECONDS = 15.0
 
 logger = logging.getLogger("livewatch")
-
-
-class Transport(Protocol):
-    """What the worker needs of the HTTP client."""
-
-    @property
-    def url(self) -> str: ...
-    def request(self, method: str, path: str, body: str | None = None, /) -> Response: ...
-    def close(self) -> None: ...
-    def abandon(self) -> None: ...
 
 
 class DeliveryWorker:
@@ -47,9 +29,9 @@ class DeliveryWorker:
         transport: Sends requests.
         queue: Holds the operations.
         lock: Excludes other processes that share the queue.
-        active_runs: Returns references (`streams/<slug>`) of this process's active runs. Each gets a heartbeat at
-            once and then every `heartbeat_seconds`.
+        active_runs: Returns references (`streams/<slug>`) of this process's active runs, for their heartbeats.
         heartbeat_seconds: Interval of heartbeats, declared to the server with each.
+        reporter: Identifier of this process, for runs that it shares with others.
         backoff: Schedules retries, by `clock`.
         clock: Monotonic time in seconds.
     """
@@ -61,17 +43,16 @@ class DeliveryWorker:
         lock: DeliveryLock,
         active_runs: Callable[[], list[str]],
         *,
-        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        heartbeat_seconds: float = INTERVAL_SECONDS,
+        reporter: str = "",
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
         self._queue = queue
         self._lock = lock
-        self._active_runs = active_runs
-        self._heartbeat_seconds = heartbeat_seconds
-        self._heartbeat_at = math.inf
-        self._heartbeat_sent: set[str] = set()
+        self._batches = BatchSender(transport, queue)
+        self._heartbeats = Heartbeats(active_runs, interval_seconds=heartbeat_seconds, reporter=reporter, clock=clock)
         self._backoff = backoff or Backoff(clock=clock)
         self._clock = clock
         self._condition = threading.Condition()
@@ -172,7 +153,7 @@ class DeliveryWorker:
         self._queue.close()
 
     def _due_at(self) -> float:
-        return max(self._backoff.retry_at, 0.0 if self._has_work else self._heartbeat_at)
+        return max(self._backoff.retry_at, 0.0 if self._has_work else self._heartbeats.due_at)
 
     def _schedule(self, error: DeliveryError | None, requested: int) -> None:
         """Set when the next round starts, after one that served the flushes up to `requested`."""
@@ -202,109 +183,20 @@ class DeliveryWorker:
         if not self._lock.acquire():
             if self._queue.pending_count(own=True):
                 raise LockedError("another process is delivering")
-            self._send([], self._heartbeats())
+            self._batches.send([], self._heartbeats.due())
             return
         try:
             is_last = False
             while not is_last and not self._is_closing:
-                entries = self._queue.peek(MAX_BATCH_OPERATIONS, MAX_BATCH_BYTES)
+                entries = self._batches.next_batch()
                 is_last = self._queue.pending_count() <= len(entries)
                 # Heartbeats come last: the server must know their runs.
-                self._send(entries, self._heartbeats() if is_last else [])
+                self._batches.send(entries, self._heartbeats.due() if is_last else [])
         finally:
             self._lock.release()
-
-    def _send(self, entries: Sequence[Entry], heartbeats: Sequence[Operation]) -> None:
-        """Send one batch and acknowledge its entries as the server answered."""
-        operations = [*(entry.operation for entry in entries), *heartbeats]
-        if not operations:
-            return
-        response = self._transport.request("POST", "/batch", encode_batch(operations))
-        results = response.body.get("results") if isinstance(response.body, dict) else None
-        if response.status == 200 and isinstance(results, list) and len(results) == len(operations):
-            self._acknowledge(entries, [_result(each) for each in results])
-        elif response.status in (400, 413, 422) and entries:
-            self._bisect(entries, response)
-        else:
-            raise self._error(response)
-
-    def _bisect(self, entries: Sequence[Entry], response: Response) -> None:
-        """Halve a batch that was rejected as a whole until the invalid operation is found."""
-        if len(entries) == 1:
-            self._reject([(entries[0], response.error)])
-            return
-        half = len(entries) // 2
-        self._send(entries[:half], [])
-        self._send(entries[half:], [])
-
-    def _reject(self, rejected: Sequence[tuple[Entry, str]]) -> None:
-        for entry, reason in rejected:
-            logger.warning("Livewatch rejected %s: %s", entry.operation.path, reason)
-        self._queue.acknowledge(rejected=rejected)
-
-    def _acknowledge(self, entries: Sequence[Entry], responses: Sequence[Response]) -> None:
-        delivered, rejected, failed = [], [], []
-        error: DeliveryError | None = None
-        superseded: set[str] = set()
-        # The newest first: what it superseded is known when an older one is looked at.
-        for entry, response in reversed(list(zip(entries, responses, strict=False))):
-            operation = entry.operation
-            if response.status < 300:
-                delivered.append(entry)
-                if operation.coalescable:
-                    superseded.add(operation.path)
-            elif operation.coalescable and operation.path in superseded:
-                # A retry would overwrite the newer value.
-                delivered.append(entry)
-            elif response.status in (429, 503):
-                error = DeliveryError(response.error, retry_after=POSTPONED_RETRY_SECONDS, is_requested=True)
-            elif response.status >= 500 and entry.attempts + 1 < MAX_ATTEMPTS:
-                failed.append(entry)
-                error = DeliveryError(response.error)
-            else:
-                rejected.append((entry, response.error))
-        self._queue.acknowledge(delivered=delivered, failed=failed)
-        self._reject(rejected)
-        if error is not None:
-            raise error
-
-    def _heartbeats(self) -> list[Operation]:
-        """Make heartbeats for new runs, or for all runs when the interval is over."""
-        runs, now = self._active_runs(), self._clock()
-        is_due = now >= self._heartbeat_at
-        due = runs if is_due else [run for run in runs if run not in self._heartbeat_sent]
-        self._heartbeat_sent = set(runs)
-        if is_due or not runs or self._heartbeat_at == math.inf:
-            self._heartbeat_at = now + self._heartbeat_seconds if runs else math.inf
-        return [
-            Operation(
-                "POST",
-                "/heartbeats",
-                encode({"runs": due[n : n + MAX_BATCH_OPERATIONS], "interval": self._heartbeat_seconds}),
-                new_idempotency_key(),
-            )
-            for n in range(0, len(due), MAX_BATCH_OPERATIONS)
-        ]
-
-    def _error(self, response: Response) -> DeliveryError:
-        if response.status == 429 or response.status >= 500:
-            retry_after = response.retry_after
-            return DeliveryError(response.error, retry_after=retry_after, is_requested=retry_after is not None)
-        url = self._transport.url
-        if response.status in (401, 403):
-            return MisconfiguredError(f"{url} rejected LIVEWATCH_KEY: {response.error}")
-        if response.location:
-            return MisconfiguredError(f"{url} redirects to {response.location}: set LIVEWATCH_URL to that")
-        return MisconfiguredError(f"{url} is not a Livewatch API, or an older version: {response.error}")
 
     def _warn(self, error: DeliveryError) -> None:
         """Warn once per process: the log is the program's own."""
         if not self._has_warned:
             self._has_warned = True
             logger.warning("Livewatch delivery failed; updates stay queued. %s.", error.reason)
-
-
-def _result(result: object) -> Response:
-    if not isinstance(result, dict) or not isinstance(result.get("status"), int):
-        return Response(status=500, body=None)
-    return Response(status=result["status"], body=result.get("body"))

@@ -2,51 +2,39 @@
 
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
+from livewatch.delivery.clock import Moment, age_of, boot_id
 from livewatch.delivery.operations import Operation
+from livewatch.delivery.queue_file import QueueFile
 
 MAX_ENTRIES = 50_000
 MAX_BYTES = 64 * 2**20
 # A full queue is trimmed to this share of its bounds, so that not every append trims again.
 TRIM_RATIO = 0.9
-MAX_AGE_SECONDS = 7 * 24 * 3600.0
-BUSY_TIMEOUT_SECONDS = 2.0
 MAX_REJECTIONS = 100
 # Bytes that a batch adds to an operation's body and path.
 ENVELOPE_BYTES = 120
 
-SCHEMA = """
-create table if not exists entries (
-    seq integer primary key autoincrement, destination text not null, writer text not null, made_at real not null,
-    method text not null, path text not null, body text not null, key text not null, passing integer not null,
-    attempts integer not null default 0
-);
-create index if not exists entries_by_destination on entries (destination, seq);
-create table if not exists refusals (
-    seq integer primary key autoincrement, destination text not null, at real not null, key text not null,
-    path text not null, reason text not null
-);
-"""
-"""The file format. Processes with other versions of this package share the file: add to it, never rename."""
-
-T = TypeVar("T")
-Fallback = TypeVar("Fallback")
-
 
 @dataclass(frozen=True)
 class Entry:
-    """A queued operation; `attempts` counts how often it failed on its own, rather than with its batch."""
+    """A queued operation.
+
+    Attributes:
+        seq: Position in the queue.
+        operation: The operation.
+        attempts: How often it failed on its own, rather than with its batch.
+        age: Seconds since it was reported.
+    """
 
     seq: int
     operation: Operation
     attempts: int
+    age: float
 
 
 @dataclass(frozen=True)
@@ -69,9 +57,7 @@ class Rejection:
 class DiskQueue:
     """Queues operations for one destination in a file that all processes of a user share.
 
-    Every call is one short transaction and thread-safe. None raises because of the file: an unusable one is replaced by
-    memory, a corrupt one is renamed to `*.damaged`. Entries survive the end of the process, but not always a power
-    failure, since nothing is synced.
+    Every call is one short transaction and thread-safe. None raises because of the file; see `QueueFile`.
 
     Args:
         file: The SQLite file; None to queue in memory.
@@ -90,27 +76,30 @@ class DiskQueue:
         max_bytes: int = MAX_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._file = file
+        self._storage = QueueFile(file, clock)
         self._destination = destination
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._clock = clock
         self._writer = os.urandom(8).hex()
-        # Reentrant: a finalizer may run, and report, wherever this thread is.
-        self._mutex = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
+        self._boot = boot_id()
         self.dropped_count = 0
         """Entries that this process dropped to keep the queue within its bounds."""
 
     @property
     def file(self) -> Path | None:
         """The SQLite file; None while the queue is in memory."""
-        return self._file
+        return self._storage.path
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file, or the memory in its place, is open."""
+        return self._storage.is_open
 
     @property
     def lock_file(self) -> Path | None:
         """The file for the delivery lock, beside the queue; None while the queue is in memory."""
-        return self._file and self._file.with_name(f"{self._file.name}.lock")
+        return self.file and self.file.with_name(f"{self.file.name}.lock")
 
     def append(self, operations: Sequence[Operation]) -> bool:
         """Append operations in order.
@@ -120,30 +109,31 @@ class DiskQueue:
         Returns:
             Whether they were queued; False if the file is locked.
         """
-        now = self._clock()
         rows = [
             (
                 self._destination,
                 self._writer,
-                now,
+                each.made.epoch,
                 each.method,
                 each.path,
                 each.body,
                 each.idempotency_key,
                 int(each.coalescable),
+                each.made.uptime,
+                self._boot,
             )
             for each in operations
         ]
 
         def work(connection: sqlite3.Connection) -> int:
             connection.executemany(
-                "insert into entries (destination, writer, made_at, method, path, body, key, passing) "
-                "values (?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into entries (destination, writer, made_at, method, path, body, key, passing, uptime, boot) "
+                "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
             return self._trim(connection)
 
-        dropped = self._transact(work, None)
+        dropped = self._storage.transact(work, None)
         self.dropped_count += dropped or 0
         return dropped is not None
 
@@ -157,20 +147,23 @@ class DiskQueue:
 
         def work(connection: sqlite3.Connection) -> list[Entry]:
             rows = connection.execute(
-                "select seq, method, path, body, key, passing, attempts from entries where destination = ? "
-                "order by seq limit ?",
+                "select seq, method, path, body, key, passing, attempts, made_at, uptime, boot from entries "
+                "where destination = ? order by seq limit ?",
                 (self._destination, max_entries),
             )
             entries: list[Entry] = []
             remaining_bytes = max_bytes
-            for seq, method, path, body, key, coalescable, attempts in rows:
+            now = Moment()
+            for seq, method, path, body, key, coalescable, attempts, epoch, uptime, boot in rows:
                 remaining_bytes -= len(body) + len(path) + ENVELOPE_BYTES
                 if entries and remaining_bytes < 0:
                     break
-                entries.append(Entry(seq, Operation(method, path, body, key, bool(coalescable)), attempts))
+                made = Moment(epoch, uptime)
+                operation = Operation(method, path, body, key, bool(coalescable), made)
+                entries.append(Entry(seq, operation, attempts, age_of(made, boot, boot=self._boot, now=now)))
             return entries
 
-        return self._transact(work, [])
+        return self._storage.transact(work, [])
 
     def acknowledge(
         self,
@@ -204,90 +197,34 @@ class DiskQueue:
                 "delete from refusals where seq <= (select max(seq) from refusals) - ?", (MAX_REJECTIONS,)
             )
 
-        self._transact(work, None)
+        self._storage.transact(work, None)
 
     def pending_count(self, *, own: bool = False) -> int:
         """Count the entries for this destination: all, or only those that this process wrote."""
         condition, values = ("and writer = ?", [self._writer]) if own else ("", [])
         query = f"select count(*) from entries where destination = ? {condition}"
-        return self._transact(
+        return self._storage.transact(
             lambda connection: int(connection.execute(query, [self._destination, *values]).fetchone()[0]), 0
         )
 
     def rejections(self, *, since: float = 0.0) -> list[Rejection]:
         """Return recent rejections since an epoch time in seconds, newest first."""
         query = "select key, path, reason, at from refusals where destination = ? and at >= ? order by seq desc"
-        return self._transact(
+        return self._storage.transact(
             lambda connection: [Rejection(*row) for row in connection.execute(query, (self._destination, since))], []
         )
 
     def before_fork(self) -> None:
         """Block other threads and close the file: an SQLite connection must not be carried into a child."""
-        self._mutex.acquire()
-        if self._file is not None:
-            self.close()
+        self._storage.before_fork()
 
     def after_fork_in_parent(self) -> None:
         """Unblock the other threads."""
-        self._mutex.release()
+        self._storage.after_fork_in_parent()
 
     def close(self) -> None:
         """Close the file until the next call; entries that are only in memory are lost. Idempotent."""
-        with self._mutex:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                with suppress(sqlite3.Error):
-                    connection.close()
-
-    def _transact(self, work: Callable[[sqlite3.Connection], T], fallback: Fallback) -> T | Fallback:
-        """Run `work` in a transaction, a second time after recovering from an error; then return `fallback`."""
-        with self._mutex:
-            for is_last in (False, True):
-                try:
-                    connection = self._connection or self._open()
-                    connection.execute("begin immediate")
-                    try:
-                        result = work(connection)
-                        connection.execute("commit")
-                        return result
-                    except BaseException:
-                        connection.execute("rollback")
-                        raise
-                except (sqlite3.Error, OSError) as error:
-                    is_locked = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-                    if not is_last and not is_locked:
-                        self._recover(error)
-        return fallback
-
-    def _recover(self, error: Exception) -> None:
-        """Rename a corrupt file; where there can be no file, continue in memory."""
-        self.close()
-        # The class itself, which stands for a corrupt file; its subclasses are other errors.
-        if type(error) is sqlite3.DatabaseError and self._file is not None:
-            with suppress(OSError):
-                self._file.replace(self._file.with_name(f"{self._file.name}.damaged"))
-                return
-        self._file = None
-
-    def _open(self) -> sqlite3.Connection:
-        if self._file is not None:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Created before SQLite does, so that no other user can read it.
-            os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(
-            self._file or ":memory:", timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            # Not WAL: it does not work on network file systems, where homes often are.
-            connection.execute("pragma journal_mode = truncate").fetchone()
-            connection.execute("pragma synchronous = off")
-            connection.executescript(SCHEMA)
-            connection.execute("delete from entries where made_at < ?", (self._clock() - MAX_AGE_SECONDS,))
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        return connection
+        self._storage.close()
 
     def _trim(self, connection: sqlite3.Connection) -> int:
         """Drop entries beyond the bounds; return how many."""

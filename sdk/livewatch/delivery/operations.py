@@ -2,11 +2,15 @@
 
 import json
 import math
+import operator
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
+
+from livewatch.delivery.clock import Moment
 
 MAX_NAME_CHARACTERS = 200
 MAX_TEXT_CHARACTERS = 2_000
@@ -14,6 +18,10 @@ MAX_ERROR_CHARACTERS = 500
 # Beyond this, JSON readers that use doubles round.
 MAX_INTEGER = 2**53
 MAX_JSON_DEPTH = 20
+# As JSON; the server takes 16,000.
+MAX_METADATA_CHARACTERS = 15_900
+# Sums of binary fractions are noise beyond: 0.1 ten times is 1.
+SIGNIFICANT_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class Operation:
         body: JSON text.
         idempotency_key: Unchanged across retries; the server carries the operation out once per key.
         coalescable: Whether a later coalescable operation of the same path supersedes it.
+        made: When it was reported.
     """
 
     method: str
@@ -33,6 +42,7 @@ class Operation:
     body: str
     idempotency_key: str
     coalescable: bool = False
+    made: Moment = field(default_factory=Moment, compare=False)
 
 
 def new_idempotency_key() -> str:
@@ -45,14 +55,31 @@ def encode(body: Mapping[str, Any]) -> str:
     return json.dumps(plain(body), allow_nan=False, separators=(",", ":"))
 
 
-def encode_batch(operations: Sequence[Operation]) -> str:
-    """Encode the body of a batch request; the bodies of the operations are JSON already."""
-    return '{"operations":[' + ",".join(_encoded(each) for each in operations) + "]}"
+def encode_batch(operations: Sequence[Operation], ages: Sequence[float]) -> str:
+    """Encode the body of a batch request; the bodies of the operations are JSON already.
+
+    Args:
+        operations: The operations, in order.
+        ages: Seconds since each was reported. The server dates them by that, however wrong the clock here is.
+    """
+    return '{"operations":[' + ",".join(map(_encoded, operations, ages)) + "]}"
 
 
-def _encoded(operation: Operation) -> str:
+def _encoded(operation: Operation, age: float) -> str:
     method, path, key = (json.dumps(each) for each in (operation.method, operation.path, operation.idempotency_key))
-    return f'{{"method":{method},"path":{path},"body":{operation.body},"idempotency_key":{key}}}'
+    made_at = json.dumps(iso_time(operation.made.epoch))
+    return (
+        f'{{"method":{method},"path":{path},"body":{operation.body},"idempotency_key":{key},'
+        f'"age":{round(age, 3)},"made_at":{made_at}}}'
+    )
+
+
+def iso_time(epoch: float) -> str:
+    """Format an epoch time as ISO 8601 in UTC; a time that no calendar has becomes 1970."""
+    try:
+        return datetime.fromtimestamp(epoch, timezone.utc).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, timezone.utc).isoformat()
 
 
 def plain(value: Any, depth: int = MAX_JSON_DEPTH) -> Any:
@@ -83,24 +110,56 @@ def text(value: object, max_characters: int = MAX_TEXT_CHARACTERS) -> str:
     return whole if len(whole) <= max_characters else whole[: max_characters - 1] + "…"
 
 
-def count_of(value: Any) -> int | None:
-    """Convert to a count between 0 and 2**53; None if it is not a finite number."""
-    try:
-        return max(0, min(int(value), MAX_INTEGER))
-    except (TypeError, ValueError, OverflowError):
+def amount_of(value: object) -> float | None:
+    """Convert to an amount between 0 and 2**53: an int if it is integral, else rounded to 12 digits.
+
+    Returns:
+        None for what is not such a number, like NaN, infinity, a negative number or a text.
+    """
+    if isinstance(value, str | bytes):
         return None
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        try:
+            fraction = float(value)  # type: ignore[arg-type]
+        except Exception:
+            return None
+        if not math.isfinite(fraction):
+            return None
+        fraction = float(f"{fraction:.{SIGNIFICANT_DIGITS}g}") if not fraction.is_integer() else fraction
+        if not 0 <= fraction <= MAX_INTEGER:
+            return None
+        return int(fraction) if fraction.is_integer() else fraction
+    return number if 0 <= number <= MAX_INTEGER else None
+
+
+def metadata_of(value: object) -> dict[str, Any] | None:
+    """Convert to JSON metadata; None if it is not a mapping or is larger than the server takes."""
+    if not isinstance(value, Mapping):
+        return None
+    metadata: dict[str, Any] = plain(value)
+    return metadata if len(json.dumps(metadata)) <= MAX_METADATA_CHARACTERS else None
+
+
+def title_of(value: object, default: str, max_characters: int = MAX_NAME_CHARACTERS) -> str:
+    """Convert to a title; a blank one becomes the default."""
+    title = text(value, max_characters)
+    return title if title.strip() else default
 
 
 def slug_of(name: str, *, unique: bool = True) -> str:
     """Make a slug from a name: `nightly-import-3f2a9c01d4e5` if unique, else `nightly-import`."""
-    stem = re.sub(r"[^A-Za-z0-9._:-]+", "-", name).strip("-")[:80].lower() or "run"
+    stem = re.sub(r"[^A-Za-z0-9._:-]+", "-", name).strip("-.")[:80].lower() or "run"
     return f"{stem}-{uuid.uuid4().hex[:12]}" if unique else stem
 
 
 def checked_slug(slug: object) -> str:
     """Return the slug if the API accepts it, else the closest one that it accepts."""
     requested = text(slug)
-    return requested if re.fullmatch(r"[A-Za-z0-9._:-]{1,120}", requested) else slug_of(requested, unique=False)
+    if re.fullmatch(r"(?!\.+$)[A-Za-z0-9._:-]{1,120}", requested):
+        return requested
+    return slug_of(requested, unique=False)
 
 
 def summary_of(error: BaseException) -> str:

@@ -1,1 +1,1 @@
-"""Reporting: runs, agents, loops, messages and logs of this process, and the reporter that collects their updates."""
+"""Reporting: the reporter of this process, which collects updates, and what ends the process."""

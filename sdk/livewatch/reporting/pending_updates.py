@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from livewatch.delivery.operations import Operation, encode, new_idempotency_key
+from livewatch.delivery.clock import Moment
+from livewatch.delivery.operations import Operation, amount_of, encode, new_idempotency_key
 
 MAX_PENDING_UPDATES = 20_000
 MAX_PENDING_LINES = 1_000
 MAX_LINES_PER_REQUEST = 200
+# Absolute counts of streams and scans.
+COUNT_FIELDS = ("completed", "targets_analyzed")
 
 
 @dataclass
@@ -21,6 +24,7 @@ class PendingUpdate:
     body: dict[str, Any]
     coalescable: bool = False
     idempotency_key: str = field(default_factory=new_idempotency_key)
+    made: Moment = field(default_factory=Moment)
 
     @property
     def is_end(self) -> bool:
@@ -42,7 +46,7 @@ class PendingUpdates:
         self._omitted_lines: dict[str, int] = {}
 
     def put(self, path: str, fields: Mapping[str, Any], *, coalescable: bool) -> bool:
-        """Set fields of the resource at `path`; newer values replace older ones.
+        """Set fields of the resource at `path`; newer values replace older ones, and `advance` is added.
 
         Returns:
             Whether an older update was dropped to make room.
@@ -50,7 +54,7 @@ class PendingUpdates:
         update = self._updates.get(path)
         if update is None:
             return self._add(path, PendingUpdate("PUT", path, dict(fields), coalescable))
-        update.body.update(fields)
+        update.body = merged(update.body, fields)
         update.coalescable = update.coalescable and coalescable
         return False
 
@@ -98,7 +102,19 @@ class PendingUpdates:
 
     def _operation(self, update: PendingUpdate) -> Operation:
         body = encode(update.body).replace(self._secret, "[key]")
-        return Operation(update.method, update.path, body, update.idempotency_key, update.coalescable)
+        return Operation(update.method, update.path, body, update.idempotency_key, update.coalescable, update.made)
+
+
+def merged(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two bodies of reports, so that one has the effect of both: `advance` counts from the last `completed`."""
+    body = {**older, **newer}
+    if any(name in newer for name in COUNT_FIELDS):
+        body.pop("advance", None)
+    elif "advance" in newer:
+        base = next((name for name in COUNT_FIELDS if name in older), "advance")
+        del body["advance"]
+        body[base] = amount_of(older.get(base, 0) + newer["advance"]) or older.get(base, 0)
+    return body
 
 
 def omitted_lines(count: int) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from livewatch.reporting.signals import Signals
 from livewatch.settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ class Process:
         self._inherited: list[Reporter] = []
         self._has_hooks = False
         self._has_warned = False
+        self._signals = Signals(self._on_signal)
+        self._is_exiting = False
+
+    @property
+    def signal_name(self) -> str | None:
+        """Name of the signal that is about to end the process; None without one."""
+        return self._signals.received
 
     def reporter(self) -> Reporter | None:
         """Return the reporter, created if needed; None while the settings are unset or invalid. Never raises."""
@@ -55,6 +63,11 @@ class Process:
         if reporter is not None:
             reporter.close(timeout)
 
+    def exit(self) -> None:
+        """Close at the exit of the interpreter; what is reported afterwards is delivered at once."""
+        self._is_exiting = True
+        self.close()
+
     def on_crash(self, error: BaseException, thread: int) -> None:
         """End the runs of a thread that an exception ended."""
         if self._reporter is None:
@@ -62,6 +75,14 @@ class Process:
         for source in self._reporter.sources():
             if source.thread == thread:
                 source.on_crash(error)
+
+    def _on_signal(self, name: str) -> None:
+        reporter = self._reporter
+        if reporter is None:
+            return
+        for source in reporter.sources():
+            source.on_signal(name)
+        self.close()
 
     def before_fork(self) -> None:
         """Block other threads and close the queue file."""
@@ -90,11 +111,11 @@ class Process:
 
         with self._lock:
             if self._reporter is None:
-                self._reporter = Reporter(settings)
+                self._reporter = Reporter(settings, is_exiting=self._is_exiting)
                 if not self._has_hooks:
                     self._has_hooks = True
                     _hook_exceptions(self.on_crash)
-                    atexit.register(self.close)
+                self._signals.install()
                 multiprocessing = sys.modules.get("multiprocessing.process")
                 if multiprocessing is not None and multiprocessing.parent_process() is not None:
                     # Its child processes end without `atexit`.
@@ -131,6 +152,8 @@ def _hook_exceptions(on_crash: Callable[[BaseException, int], None]) -> None:
 
 # One per process, like standard output.
 PROCESS = Process()
+# Now, not at the first report: exit handlers run in reverse, and those of the program may still report.
+atexit.register(PROCESS.exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=PROCESS.before_fork,

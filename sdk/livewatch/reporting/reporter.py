@@ -8,13 +8,16 @@ from typing import Any, Protocol
 
 from livewatch.delivery.client import Client
 from livewatch.delivery.delivery_lock import DeliveryLock
-from livewatch.delivery.delivery_worker import HEARTBEAT_SECONDS, DeliveryWorker
+from livewatch.delivery.delivery_worker import DeliveryWorker
 from livewatch.delivery.disk_queue import DiskQueue
-from livewatch.delivery.operations import Operation
+from livewatch.delivery.heartbeats import INTERVAL_SECONDS
+from livewatch.delivery.operations import Operation, new_idempotency_key
 from livewatch.reporting.pending_updates import MAX_PENDING_UPDATES, PendingUpdates
 from livewatch.settings import Settings
 
 TICK_SECONDS = 0.5
+# For each report of an exit handler.
+EXIT_FLUSH_SECONDS = 1.0
 
 logger = logging.getLogger("livewatch")
 
@@ -41,6 +44,9 @@ class Source(Protocol):
     def on_exit(self) -> None:
         """End because the process exits."""
 
+    def on_signal(self, name: str) -> None:
+        """End because a signal ends the process."""
+
 
 class Reporter:
     """Accepts updates at any rate from any thread and queues the newest values each tick.
@@ -52,6 +58,7 @@ class Reporter:
         settings: Destination and queue file.
         tick_seconds: Interval of samples.
         heartbeat_seconds: Interval of heartbeats.
+        is_exiting: Whether the interpreter is shutting down: each report is then delivered at once.
     """
 
     def __init__(
@@ -59,8 +66,12 @@ class Reporter:
         settings: Settings,
         *,
         tick_seconds: float = TICK_SECONDS,
-        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        heartbeat_seconds: float = INTERVAL_SECONDS,
+        is_exiting: bool = False,
     ) -> None:
+        self.id = new_idempotency_key()[:16]
+        """Identifier of this process among those that report the same run."""
+        self._is_exiting = is_exiting
         self._secret = settings.key.reveal()
         self._tick_seconds = tick_seconds
         # Reentrant: a finalizer or a signal handler may report wherever this thread is.
@@ -80,6 +91,7 @@ class Reporter:
             DeliveryLock(self.queue.lock_file, settings.destination),
             self._active_runs,
             heartbeat_seconds=heartbeat_seconds,
+            reporter=self.id,
         )
         self.is_inherited = False
         """Whether it belongs to the parent of this forked process."""
@@ -88,17 +100,20 @@ class Reporter:
         """Set fields of the resource at `path`, relative to /api/v1; newer values replace older ones."""
         with self._lock:
             self._after_add(self._pending.put(path, fields, coalescable=coalescable))
+        self._deliver_at_exit()
 
     def post(self, path: str, body: Mapping[str, Any]) -> None:
         """Report an event to `path`, relative to /api/v1."""
         with self._lock:
             self._after_add(self._pending.post(path, body))
+        self._deliver_at_exit()
 
     def log(self, run: str, level: str, message: str, at: str) -> None:
         """Add a line to the log of a run; see `PendingUpdates.log`."""
         with self._lock:
             self._pending.log(run, level, message, at)
             self._ensure_running()
+        self._deliver_at_exit()
 
     def add_source(self, source: Source) -> None:
         """Sample an activity at every tick until it is removed."""
@@ -152,6 +167,11 @@ class Reporter:
         if has_dropped:
             self._warn_once("too many updates; the oldest are dropped")
         self._ensure_running()
+
+    def _deliver_at_exit(self) -> None:
+        # Without the lock, which the delivery needs.
+        if self._is_exiting and not self._stop.is_set():
+            self.flush(EXIT_FLUSH_SECONDS)
 
     def _ensure_running(self) -> None:
         if self._thread is not None or self._stop.is_set():

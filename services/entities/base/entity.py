@@ -46,6 +46,7 @@ class Entity(Generic[R]):
         listing: Search, facets and sorts.
         empty: What a list without rows shows.
         tab: Path of its tab below /monitoring, for instance "/agents"; None for no tab.
+        page: Path of the page that lists its rows; that of the tab by default.
         has_details: Whether a row opens in full beside its list.
         skeletons: Number of placeholder rows while it loads.
         is_read_only: Whether the database alone writes its rows.
@@ -63,6 +64,7 @@ class Entity(Generic[R]):
     listing: ListSpec[R]
     empty: EmptyState
     tab: str | None = None
+    page: str | None = None
     has_details: bool = True
     skeletons: int = 3
     is_read_only: bool = False
@@ -71,6 +73,11 @@ class Entity(Generic[R]):
     def plural(self) -> str:
         """Its rows, in small letters."""
         return f"{self.noun}s"
+
+    @property
+    def path(self) -> str:
+        """Path of the page that lists its rows, and shows one row with the parameter `selected`."""
+        return self.page or f"/monitoring{(self.tab or '').rstrip('/')}"
 
     def topic(self, scope_id: UUID) -> Topic:
         """The topic of this entity for the organisation or user `scope_id`."""

@@ -9,6 +9,7 @@ from services.entities.base.progress import Progress
 from services.entities.base.reported import Reported
 from services.entities.base.row import R
 from services.entities.base.status import StyledStatus, Tone
+from services.text import folded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,5 +128,5 @@ FINISHING_SOONEST: Sort[Any] = Sort(name="left", label="Finishing soonest", key=
 
 
 def by_name(name_of: Callable[[R], str]) -> Sort[R]:
-    """The sort by name, ignoring case."""
-    return Sort(name="name", label="By name", key=lambda row: name_of(row).casefold())
+    """The sort by name, ignoring case and accents."""
+    return Sort(name="name", label="By name", key=lambda row: folded(name_of(row)))

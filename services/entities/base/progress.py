@@ -1,10 +1,11 @@
 """Progress of a run: rate, estimated completion, and stall detection."""
 
 from datetime import datetime, timedelta
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime
-from sqlalchemy import DateTime
+from pydantic import AfterValidator, AwareDatetime
+from sqlalchemy import DateTime, Float
 from sqlmodel import Field, SQLModel
 
 from services.entities.base.row import timestamp_field
@@ -13,6 +14,22 @@ MIN_RATE_WINDOW_SECONDS = 1.0
 """History below which a rate is not reported."""
 STALL_INTERVALS = 6
 MIN_STALL_TIMEOUT = timedelta(seconds=30)
+MAX_AMOUNT = 2**53
+"""Largest amount; a double holds every integer up to it exactly."""
+
+
+def plain_amount(value: float) -> float:
+    """Return an integral amount as an int, which is shown without a fraction."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Amount = Annotated[float, AfterValidator(plain_amount)]
+"""Units done or to do: an int where it is integral, for instance 0.5, 12 or 2**53."""
+
+
+def amount_field() -> Any:
+    """Declare a column of an amount, 0 by default."""
+    return Field(default=0, ge=0, le=MAX_AMOUNT, sa_type=Float)
 
 
 class Progress(SQLModel):

@@ -57,7 +57,19 @@ def test_a_stream_is_shown_with_its_numbers_and_the_value_of_its_status() -> Non
 
 
 def test_a_stream_that_the_database_has_not_computed_yet_is_at_zero() -> None:
-    assert present_stream(Stream(org_id=ID, name="New"))["percentage"] == 0
+    assert present_stream(Stream(org_id=ID, name="New", total=9))["percentage"] == 0
+
+
+def test_a_stream_without_a_total_has_no_percentage() -> None:
+    for stream in (Stream(org_id=ID, name="New"), Stream(org_id=ID, name="Done", completed=7, percentage=0.0)):
+        assert present_stream(stream)["percentage"] is None
+
+
+def test_names_are_shown_without_characters_that_act_on_the_page() -> None:
+    assert present_stream(Stream(org_id=ID, name="a\u202egnp.exe"))["name"] == "agnp.exe"
+    assert present_stream(Stream(org_id=ID, name="\u200b"))["name"] == "(no visible name)"
+    scan = AcquisitionScan(org_id=ID, name="s", steps=["\x1b[1mread\x1b[0m", "rank"], current_step="\x1b[1mread\x1b[0m")
+    assert (present_scan(scan)["current_step"], present_scan(scan)["step"]) == ("read", 0)
 
 
 def test_a_scan_knows_which_of_its_steps_is_the_current_one() -> None:

@@ -124,18 +124,19 @@ def test_a_flood_is_told_in_part_and_counted_in_full() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "href"), [("/streams/1", "/streams/1"), ("javascript:alert(1)", "/notifications?show=unread")]
+    ("address", "href"), [("/streams/1", "/streams/1"), ("javascript:alert(1)", "/notifications?selected={id}")]
 )
 def test_a_toast_leads_to_its_source_and_to_nothing_but_pages(address: str, href: str) -> None:
     note = Notification(org_id=ORG, user_id=USER, type=NotificationType.ERROR, title="Failed", action_url=address)
     shown = present_arrival(note)
+    href = href.format(id=note.id)
     assert (shown["href"], shown["rank"], shown["level"]) == (href, 3, "error")
 
 
-def test_an_alert_leads_to_its_stream_or_to_what_is_unread() -> None:
-    stream = uuid4()
+def test_an_alert_leads_to_its_stream_or_to_its_details() -> None:
+    stream, other = uuid4(), alert()
     assert present_arrival(alert().model_copy(update={"stream_id": stream}))["href"] == f"/streams/{stream}"
-    assert present_arrival(alert())["href"] == "/alerts?show=unread"
+    assert present_arrival(other)["href"] == f"/alerts?selected={other.id}"
 
 
 # In a browser

@@ -1,5 +1,7 @@
 """Refusals of the ingest API, their messages, and the isolation of organisations."""
 
+import gzip
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -26,7 +28,11 @@ pytestmark = pytest.mark.integration
         ("PUT /streams/x", {"total": "12"}, "total", '"12"'),
         ("PUT /streams/x", {"total": -1}, "total", "-1"),
         ("PUT /streams/x", {"total": True}, "total", "true"),
-        ("PUT /streams/x", {"completed": 1, "advance": 1}, "advance", "either"),
+        ("PUT /streams/x", {"total": 2**53 + 1}, "total", "9,007,199,254,740,992"),
+        ("PUT /streams/x", {"unit": " "}, "unit", "blank"),
+        ("PUT /streams/x", {"bars": [{"id": "1"}]}, "bars.0.name", "missing"),
+        ("PUT /streams/x", {"bars": [{"id": "1", "name": "a"}] * 2}, "bars", "own"),
+        ("PUT /streams/...", {}, "slug", "dots"),
         ("PUT /streams/x", {"status": "busy"}, "status", '"busy"'),
         ("PUT /streams/x", {"name": "  "}, "name", "blank"),
         ("PUT /streams/x", {"metadata": {"x": "y" * 17_000}}, "metadata", "16,000"),
@@ -40,6 +46,7 @@ pytestmark = pytest.mark.integration
         ("PUT /scans/x", {"stream": "a b"}, "stream", '"a b"'),
         ("PUT /agents/x", {"status": "sleeping"}, "status", "sleeping"),
         ("POST /agents/x/finish", {"status": "running"}, "status", "running"),
+        ("POST /streams/x/finish", {"status": "exploded", "error": "e"}, "status", "exploded"),
         ("POST /alerts", {"signal_type": "x", "signal_strength": 1}, "target_name", "missing"),
         (
             "POST /alerts",
@@ -58,6 +65,18 @@ pytestmark = pytest.mark.integration
         ("POST /logs", {"run": "x", "lines": [{"message": "m"}]}, "run", '"x"'),
         ("POST /logs", {"run": "streams/x", "lines": [{"message": "m" * 2001}]}, "lines.0.message", "2000"),
         ("POST /logs", {"run": "streams/x", "lines": [{"message": "m"}] * 501}, "lines", "500"),
+        (
+            "POST /logs",
+            {"run": "streams/x", "lines": [{"message": "m", "at": "9999-12-31T00:00:00Z"}]},
+            "lines.0.at",
+            "366",
+        ),
+        (
+            "POST /logs",
+            {"run": "streams/x", "lines": [{"message": "m", "at": "0001-01-01T00:00:00Z"}]},
+            "lines.0.at",
+            "366",
+        ),
         ("POST /heartbeats", {"runs": ["streams/x"], "interval": 0}, "interval", "0"),
     ],
 )
@@ -66,6 +85,17 @@ async def test_what_does_not_fit_is_refused_by_field_and_value(
 ) -> None:
     method, path = asked.split()
     assert says in refused(await refused_program.send(method, path, body), 422, "invalid", field)
+
+
+async def test_a_name_that_a_path_resolves_is_no_slug(program: Program) -> None:
+    operations: list[dict[str, Any]] = [{"method": "PUT", "path": path} for path in ("/streams/.", "/streams/..")]
+    operations += [{"method": "POST", "path": "/heartbeats", "body": {"runs": ["streams/.."]}}]
+    results = (await program.post("/batch", operations=operations)).json()["results"]
+    assert [(each["status"], each["body"]["error"]["field"]) for each in results] == [
+        (422, "slug"),
+        (422, "slug"),
+        (422, "runs.0"),
+    ]
 
 
 async def test_counts_beyond_what_a_database_holds_are_refused(program: Program) -> None:
@@ -102,8 +132,31 @@ async def test_what_was_never_reported_is_not_found(program: Program) -> None:
     refused(await program.post("/logs", run="scans/none", lines=[{"message": "m"}]), 404, "not_found", "run")
     alert = {"target_name": "t", "signal_type": "x", "signal_strength": 1, "stream": "none"}
     refused(await program.post("/alerts", **alert), 404, "not_found", "stream")
-    for method, path in (("GET", "/nonsense"), ("DELETE", "/streams/x"), ("GET", "/streams/x"), ("POST", "/")):
+    for method, path in (("GET", "/nonsense"), ("POST", "/")):
         assert f"{method} {path}" in refused(await program.send(method, path), 404, "not_found")
+
+
+async def test_the_wrong_method_is_told_the_right_one(program: Program) -> None:
+    for method, path, allowed in (("DELETE", "/streams/x", "PUT"), ("GET", "/alerts", "POST"), ("POST", "/me", "GET")):
+        answer = await program.send(method, path)
+        assert f"use {allowed}" in refused(answer, 405, "wrong_method")
+        assert answer.headers["allow"] == allowed
+    (result,) = (await program.post("/batch", operations=[{"method": "POST", "path": "/streams/x"}])).json()["results"]
+    assert (result["status"], result["body"]["error"]["code"]) == (405, "wrong_method")
+
+
+async def test_a_compressed_body_is_read_within_the_limit(program: Program, api: httpx.AsyncClient) -> None:
+    async def put(content: bytes, encoding: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {program.token}", "Content-Encoding": encoding}
+        return await api.put(f"{PREFIX}/streams/x", content=content, headers=headers)
+
+    body = b'{"completed": 3}'
+    for encoding, compressed in (("gzip", gzip.compress(body)), ("deflate", zlib.compress(body)), ("identity", body)):
+        assert (await put(compressed, encoding)).status_code < 300
+    assert "supported" in refused(await put(body, "br"), 400, "malformed")
+    assert "not gzip" in refused(await put(body, "gzip"), 400, "malformed")
+    assert "end is missing" in refused(await put(gzip.compress(body)[:-9], "gzip"), 400, "malformed")
+    refused(await put(gzip.compress(b" " * 2**24), "gzip"), 413, "too_large")
 
 
 @pytest.mark.parametrize(

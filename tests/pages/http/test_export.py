@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import cast
@@ -48,7 +49,8 @@ async def rows(http: httpx.AsyncClient, address: str) -> list[dict[str, str]]:
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.headers["cache-control"] == "no-store"
-    return list(csv.DictReader(io.StringIO(answer.text)))
+    assert answer.text.startswith("\ufeff")
+    return list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
 
 
 async def test_without_a_session_there_is_no_file(http: httpx.AsyncClient) -> None:
@@ -78,12 +80,24 @@ async def test_a_file_has_what_the_list_shows_in_its_order(http: httpx.AsyncClie
 async def test_a_cell_is_never_a_formula(http: httpx.AsyncClient, world: World) -> None:
     org = await world.organization()
     ada = await world.person(org)
-    names = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", 'plain, with "quotes"\nand lines']
+    names = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", "\nx", " =1", "\uff1d1+1", "\uff20A1", "\uff0b1"]
+    names.append('plain, with "quotes"\nand lines')
     for name in names:
         await world.sql("insert into streams (org_id, name) values (%s, %s)", org, name)
     await enter(http, ada)
     found = {row["name"] for row in await rows(http, "/export/streams.csv")}
     assert found == {f"'{name}" if name != names[-1] else name for name in names}
+
+
+async def test_structured_values_are_json(http: httpx.AsyncClient, world: World) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    steps = ["lesen", "prüfen", None, {"name": "it's", "ok": True}]
+    await world.sql("insert into acquisition_scans (org_id, name, steps) values (%s, 's', %s)", org, json.dumps(steps))
+    await enter(http, ada)
+    [found] = await rows(http, "/export/acquisition_scans.csv")
+    assert json.loads(found["steps"]) == steps
+    assert "prüfen" in found["steps"]
 
 
 async def test_nothing_of_another_organisation_or_person_is_in_a_file(http: httpx.AsyncClient, world: World) -> None:

@@ -191,7 +191,7 @@ async def test_whether_a_run_is_finished_is_the_same_computed_here_and_there(
     )
     is_finished = row.pop("is_finished")
     row.pop("percentage", None)
-    assert is_finished == (status in ("completed", "failed", "cancelled"))
+    assert is_finished == (status in ("completed", "failed", "stopped", "cancelled"))
     assert model.read(row).model_dump()["is_finished"] is is_finished
 
 

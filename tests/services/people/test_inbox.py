@@ -4,6 +4,7 @@ import pytest
 
 from services.entities import Notification, SignalAlert
 from services.errors import NotFound
+from services.people import inbox
 from services.people.inbox import ALERT_INBOX, NOTIFICATION_INBOX
 from tests.world import World
 
@@ -24,8 +25,8 @@ async def test_marking_all_leaves_other_organisations_other_people_and_decisions
     await world.sql(
         "update signal_alerts set status = 'dismissed' where user_id = %s and target_name = 'Dismissed'", ada.id
     )
-    assert await ALERT_INBOX.mark_all(world.database, ada.identity, ours) == 1
-    assert await ALERT_INBOX.mark_all(world.database, ada.identity, ours) == 0
+    assert len(await ALERT_INBOX.mark_all(world.database, ada.identity, ours)) == 1
+    assert await ALERT_INBOX.mark_all(world.database, ada.identity, ours) == []
     found = await world.sql(
         "select target_name, status, read_at is null from signal_alerts where user_id in (%s, %s) order by 1",
         ada.id,
@@ -37,6 +38,34 @@ async def test_marking_all_leaves_other_organisations_other_people_and_decisions
         ("New", "acknowledged", False),
         ("Theirs", "new", True),
     ]
+
+
+async def test_some_of_many_are_marked_in_batches_and_unmarked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "BATCH_ROWS", 20)
+    ours, theirs = await world.organization(), await world.organization()
+    ada, eve = await world.person(ours), await world.person(ours, theirs)
+    for org, person, count in ((ours, ada, 100), (ours, eve, 1)):
+        await world.sql(
+            "insert into signal_alerts (org_id, user_id, target_name, signal_type, signal_strength)"
+            " select %s, %s, 'T' || n, 'late', 9 from generate_series(1, %s) as n",
+            org, person.id, count,
+        )  # fmt: skip
+    count_of = "select count(*) from signal_alerts where user_id = %s and status = 'new' and read_at is null"
+    all_ids = [row[0] for row in await world.sql("select id from signal_alerts where org_id = %s", ours)]
+    chosen = all_ids[:50]
+    marked = await ALERT_INBOX.mark_all(world.database, ada.identity, ours, ids=chosen)
+    assert set(marked) <= set(chosen)
+    assert len(marked) in (49, 50)  # one of them may be Eve's
+    assert await world.sql(count_of, ada.id) == [(100 - len(marked),)]
+    rest = await ALERT_INBOX.mark_all(world.database, ada.identity, ours)
+    assert len(rest) == 100 - len(marked)
+    assert await ALERT_INBOX.mark_unread(world.database, eve.identity, [*marked, *rest]) == 0
+    assert await ALERT_INBOX.mark_unread(world.database, ada.identity, [*marked, *rest]) == 100
+    assert await world.sql(count_of, ada.id) == [(100,)]
+    assert await world.sql(count_of, eve.id) == [(1,)]
+    assert await ALERT_INBOX.mark_all(world.database, ada.identity, ours, ids=[]) == []
 
 
 async def test_nobody_marks_the_message_of_somebody_else(world: World) -> None:

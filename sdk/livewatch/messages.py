@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from livewatch.delivery.operations import MAX_NAME_CHARACTERS, plain, text, without_none
-from livewatch.reporting.activities import current_stream
+from livewatch.delivery.operations import (
+    MAX_NAME_CHARACTERS,
+    MAX_TEXT_CHARACTERS,
+    metadata_of,
+    text,
+    title_of,
+    without_none,
+)
 from livewatch.reporting.process import PROCESS
+from livewatch.runs.activities import current_stream
 
 # The lowest strength of each priority.
 STRENGTHS = {"low": 25, "medium": 50, "high": 75, "urgent": 90}
 TYPES = ("info", "success", "warning", "error")
 MAX_SIGNAL_CHARACTERS = 80
+URL_PATTERN = re.compile(r"/|https?://")
 
 logger = logging.getLogger("livewatch")
 
@@ -45,12 +54,12 @@ def alert(
         strength = STRENGTHS.get(priority, STRENGTHS["medium"]) if strength is None else max(0, min(100, int(strength)))
         _post(
             "/alerts",
-            target_name=text(about, MAX_NAME_CHARACTERS),
-            signal_type=text(signal, MAX_SIGNAL_CHARACTERS),
+            target_name=title_of(about, "Alert"),
+            signal_type=title_of(signal, "alert", MAX_SIGNAL_CHARACTERS),
             signal_strength=strength,
             company_name=None if company is None else text(company, MAX_NAME_CHARACTERS),
             stream=current_stream(),
-            metadata=plain(metadata) if metadata else None,
+            metadata=metadata_of(metadata) if metadata else None,
             to=list(to) or None,
         )
     except Exception:
@@ -75,14 +84,23 @@ def notify(
             type = "info"
         _post(
             "/notifications",
-            title=text(title, MAX_NAME_CHARACTERS),
+            title=title_of(title, "Notification"),
             message=text(message) or None,
             type=type,
-            action_url=url,
+            action_url=_checked_url(url),
             to=list(to) or None,
         )
     except Exception:
         logger.debug("sending a notification failed", exc_info=True)
+
+
+def _checked_url(url: object) -> str | None:
+    if url is None:
+        return None
+    if isinstance(url, str) and URL_PATTERN.match(url) and len(url) <= MAX_TEXT_CHARACTERS:
+        return url
+    logger.warning("Livewatch: the link of a notification is left out: it must begin with /, http:// or https://.")
+    return None
 
 
 def _post(path: str, **fields: Any) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import operator
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
 from itertools import chain, compress, repeat
 from types import TracebackType
 from typing import Generic, TypeVar
 
 from livewatch.reporting.process import PROCESS
-from livewatch.reporting.runs import Run
+from livewatch.runs.loops import Loop
+from livewatch.runs.run import Run
 
 T = TypeVar("T")
 
@@ -27,24 +26,35 @@ class Track(Generic[T]):
     """An iterable that reports the progress of its loop.
 
     As a context manager around the loop, it ends with the exception that left the loop.
-
-    Attributes:
-        run: The reported run; None until the loop starts.
     """
 
     def __init__(
-        self, items: Iterable[T], name: object, total: float | None, slug: str | None, description: str | None
+        self,
+        items: Iterable[T],
+        name: object,
+        *,
+        total: float | None,
+        slug: str | None,
+        description: str | None,
+        unit: str | None,
     ) -> None:
         self._items = items
         self._name = name
         self._total = total
         self._slug = slug
         self._description = description
-        self.run: Run | None = None
+        self._unit = unit
+        self._loop: Loop | None = None
+        self._is_over = False
+
+    @property
+    def run(self) -> Run | None:
+        """The run that it is, or to which it belongs; None until the loop starts."""
+        return self._loop.run if self._loop is not None else None
 
     def __iter__(self) -> Iterator[T]:
         source = iter(self._items)
-        if self.run is not None or PROCESS.reporter() is None or (self._slug is None and is_nested()):
+        if self._loop is not None or PROCESS.reporter() is None:
             return source
         try:
             return self._tracked(source)
@@ -56,30 +66,44 @@ class Track(Generic[T]):
         return len(self._items)  # type: ignore[arg-type]
 
     def finish(self) -> None:
-        """End successfully, whatever is left; call it before a `break` that is not a failure."""
-        if self.run is not None:
-            self.run.finish()
+        """End successfully, whatever is left; call it before a `break` that completes the work."""
+        if self._loop is not None:
+            self._loop.finish()
 
     def __enter__(self) -> Track[T]:
         return self
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        if self.run is not None:
-            self.run.end_with(error)
+        if self._loop is None:
+            return
+        if error is None and not self._is_over:
+            self._loop.stop()
+        else:
+            self._loop.end_with(error)
 
     def _tracked(self, source: Iterator[T]) -> Iterator[T]:
         counter = _Counter(self._total if self._total is not None else _length(self._items))
         counted = counter.count(self._items, source)
-        run = Run(
-            self._name or script_name(),
+        self._loop = Loop(
+            self._name,
             total=counter.total,
             slug=self._slug,
             description=self._description,
+            unit=self._unit,
             progress_source=counter.progress,
         )
-        self.run = run
-        enter_loop(run)
-        return chain.from_iterable(_watch_end(counted, counter, run))
+        return chain.from_iterable(self._watch_end(counted, counter, self._loop))
+
+    def _watch_end(self, items: Iterator[T], counter: _Counter, loop: Loop) -> Iterator[Iterator[T]]:
+        """Yield the iterator once; resumes when it is exhausted, or is closed when the loop drops it."""
+        try:
+            yield items
+        except GeneratorExit:
+            loop.abandoned_early()
+            raise
+        counter.in_progress = 0
+        self._is_over = True
+        loop.finish()
 
 
 class _Counter:
@@ -114,51 +138,25 @@ def track(
     total: float | None = None,
     slug: str | None = None,
     description: str | None = None,
+    unit: str | None = None,
 ) -> Track[T]:
-    """Iterate over `items` and report the loop as a run.
+    """Iterate over `items` and report the loop: as a run, or as a bar of the run or loop around it.
 
-    A loop left early, by `break` or an exception, is reported as blocked, with the exception if it ends the program.
-    Use the result as a context manager, or `finish` it, to tell the two apart. Of nested loops only the outermost is
-    reported, unless an inner one has a slug.
+    A loop left by `break` is reported as stopped, one left by an exception that ends the program as blocked. Use the
+    result as a context manager to report an exception that the program catches.
 
     Args:
         items: Any iterable.
         name: Title of the run; the script's name if omitted.
         total: Number of items; their length if omitted.
-        slug: Name of the run in URLs; usable once.
+        slug: Name of the run in URLs; usable once. With one, the loop is a run also within others.
         description: What the loop does.
+        unit: Name of the items, in the plural.
 
     Returns:
         An iterable over the same items.
     """
-    return Track(items, name, total, slug, description)
-
-
-def script_name() -> str:
-    """Return the file name of the running script."""
-    return os.path.basename(sys.argv[0] if sys.argv else "") or "python"
-
-
-def enter_loop(run: Run) -> None:
-    """Treat loops of this thread or task as nested in this run until it ends."""
-    _outer.set(run)
-
-
-def is_nested() -> bool:
-    """Return whether a reported loop is active in this thread or task."""
-    outer = _outer.get()
-    return outer is not None and not outer.ended
-
-
-def _watch_end(items: Iterator[T], counter: _Counter, run: Run) -> Iterator[Iterator[T]]:
-    """Yield the iterator once; resumes when it is exhausted, or is closed when the loop drops it."""
-    try:
-        yield items
-    except GeneratorExit:
-        run.abandoned_early()
-        raise
-    counter.in_progress = 0
-    run.finish()
+    return Track(items, name, total=total, slug=slug, description=description, unit=unit)
 
 
 def _length(items: Iterable[object]) -> int | None:
@@ -166,6 +164,3 @@ def _length(items: Iterable[object]) -> int | None:
         return len(items)  # type: ignore[arg-type]
     except Exception:
         return None
-
-
-_outer: ContextVar[Run | None] = ContextVar("livewatch_loop", default=None)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from livewatch.reporting.runs import Run
+from livewatch.runs.run import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timezone
 
-from livewatch.reporting.activities import Activity, current_activity, log_lines
+from livewatch.delivery.operations import iso_time
 from livewatch.reporting.process import PROCESS
+from livewatch.runs.activities import Activity, current_activity, log_lines
 
 OWN_LOGGER = "livewatch"
 LEVEL_NAMES = ((50, "critical"), (40, "error"), (30, "warning"), (20, "info"))
@@ -37,7 +37,7 @@ class LogHandler(logging.Handler):
             target = self._run or current_activity() or reporter.only_source()
             if target is None or target.ended:
                 return
-            at = datetime.fromtimestamp(record.created, timezone.utc)
+            at = iso_time(record.created)
             log_lines(reporter, target.reference, _level_name(record.levelno), self.format(record), at)
         except Exception:
             self.handleError(record)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
+import time
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from datetime import datetime, timezone
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from livewatch.delivery.operations import MAX_NAME_CHARACTERS, checked_slug, slug_of, summary_of, text
+from livewatch.delivery.operations import checked_slug, iso_time, slug_of, text, title_of
+from livewatch.reporting.process import PROCESS
+from livewatch.runs.endings import FORGOTTEN, Ending, cancelled_by, ending_of
 
 if TYPE_CHECKING:
     from livewatch.reporting.reporter import Reporter
 
 # Set by `livewatch run` to the slug of the stream that it reports for the command.
 RUN_VARIABLE = "LIVEWATCH_RUN"
+
+# In the order in which activities and loops begin.
+NUMBERS = itertools.count()
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
 
 logger = logging.getLogger("livewatch")
 Self = TypeVar("Self", bound="Activity")
@@ -30,7 +38,7 @@ class Activity:
     """Collection of the API that it belongs to."""
 
     def __init__(self, name: object, slug: str | None, reporter: Reporter | None) -> None:
-        self.name = text(name, MAX_NAME_CHARACTERS) or "run"
+        self.name = title_of(name, "run")
         self.slug = checked_slug(slug) if slug else slug_of(self.name)
         self.thread = threading.get_ident()
         self._reporter = reporter
@@ -38,6 +46,7 @@ class Activity:
         self._tokens: list[Token[Activity | None]] = []
         self.ended = reporter is None
         self.parent = _current.get()
+        self.number = next(NUMBERS)
 
     @property
     def is_inherited(self) -> bool:
@@ -70,7 +79,7 @@ class Activity:
         if reporter is None:
             return
         try:
-            log_lines(reporter, self.reference, level, str(message), datetime.now(timezone.utc))
+            log_lines(reporter, self.reference, checked_level(level), str(message), iso_time(time.time()))
         except Exception:
             logger.debug("logging a line failed", exc_info=True)
 
@@ -83,12 +92,15 @@ class Activity:
 
     def on_exit(self) -> None:
         """End because the process exits."""
-        self._end(False, "The process exited before the run ended.")
+        self._leave(FORGOTTEN if PROCESS.signal_name is None else cancelled_by(PROCESS.signal_name))
+
+    def on_signal(self, name: str) -> None:
+        """End because a signal ends the process."""
+        self._leave(cancelled_by(name))
 
     def end_with(self, error: BaseException | None) -> None:
-        """End successfully, or with an exception; SystemExit without a code is a success. Idempotent."""
-        is_success = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
-        self._end(is_success, None if error is None or is_success else summary_of(error))
+        """End successfully, cancelled or failed, as the exception says; see `ending_of`. Idempotent."""
+        self._leave(ending_of(error, PROCESS.signal_name))
 
     def _open_reporter(self) -> Reporter | None:
         """Return the reporter unless the activity has ended."""
@@ -114,7 +126,11 @@ class Activity:
         reporter.remove_source(self)
         return reporter
 
-    def _end(self, is_success: bool, error: str | None) -> None:
+    def _leave(self, ending: Ending) -> None:
+        """End as far as this process is concerned."""
+        self._end(ending)
+
+    def _end(self, ending: Ending) -> None:
         raise NotImplementedError
 
     def _enter(self) -> None:
@@ -156,7 +172,13 @@ def current_stream() -> str | None:
     return os.environ.get(RUN_VARIABLE) or None
 
 
-def log_lines(reporter: Reporter, reference: str, level: str, message: str, at: datetime) -> None:
+def checked_level(level: object) -> str:
+    """Return a level that the API knows; `info` in place of any other."""
+    name = text(level).lower()
+    return name if name in LEVELS else "info"
+
+
+def log_lines(reporter: Reporter, reference: str, level: str, message: str, at: str) -> None:
     """Add the non-empty lines of a message to the log of an activity.
 
     Args:
@@ -164,11 +186,11 @@ def log_lines(reporter: Reporter, reference: str, level: str, message: str, at: 
         reference: Kind and slug of the activity.
         level: Name of the level.
         message: Text of any number of lines.
-        at: Time with zone.
+        at: Time in ISO 8601 with zone.
     """
     for line in message.splitlines():
         if line.strip():
-            reporter.log(reference, level, text(line), at.isoformat())
+            reporter.log(reference, level, text(line), at)
 
 
 _current: ContextVar[Activity | None] = ContextVar("livewatch_activity", default=None)

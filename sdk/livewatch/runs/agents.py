@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from livewatch.delivery.operations import slug_of, text, without_none
-from livewatch.reporting.activities import Activity, current_stream
 from livewatch.reporting.process import PROCESS
+from livewatch.runs.activities import Activity, current_stream
+from livewatch.runs.endings import Ending
 
 
 class Agent(Activity):
@@ -37,21 +38,10 @@ class Agent(Activity):
         """Slug of the stream that it belongs to, if any."""
         return self._stream
 
-    def end_with(self, error: BaseException | None) -> None:
-        """End successfully, failed or cancelled, as the exception says. Idempotent."""
-        # Compared by name: a program without asyncio need not load it.
-        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError":
-            self._finish("cancelled", None)
-        else:
-            super().end_with(error)
-
-    def _end(self, is_success: bool, error: str | None) -> None:
-        self._finish("completed" if is_success else "failed", error)
-
-    def _finish(self, status: str, error: str | None) -> None:
+    def _end(self, ending: Ending) -> None:
         reporter = self._close()
         if reporter is None:
             return
         output = None if self.output is None else text(self.output)
-        fields = {"status": status, "output_summary": output, "error": error}
+        fields = {"status": ending.outcome.status(), "output_summary": output, "error": ending.error}
         reporter.post(f"{self.path}/finish", without_none(fields))

@@ -1,0 +1,83 @@
+"""Types of the fields of the ingest API's request models, with their limits."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+
+from services.entities import MAX_AMOUNT
+from services.entities.base.progress import plain_amount
+
+MAX_BARS = 50
+MAX_LINES = 500
+MAX_OPERATIONS = 500
+MAX_RUNS = 500
+MAX_JSON_CHARACTERS = 16_000
+MAX_SLUG_CHARACTERS = 120
+# At least one character that is not a dot: clients resolve "." and ".." in a path.
+SLUG = r"^\.*[A-Za-z0-9_:-][A-Za-z0-9._:-]*$"
+RUN = r"^(streams|scans|agents)/\.*[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,119}$"
+MAX_LOG_AGE = timedelta(days=366)
+MAX_LOG_LEAD = timedelta(days=1)
+"""How far the time of a log line may be ahead: a clock may be wrong, or set to another zone."""
+
+
+def check_not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("it must not be blank")
+    return value
+
+
+def _check_size(value: dict[str, Any]) -> dict[str, Any]:
+    size = len(json.dumps(value, separators=(",", ":")))
+    if size > MAX_JSON_CHARACTERS:
+        raise ValueError(f"it has {size:,} characters as JSON; the maximum is {MAX_JSON_CHARACTERS:,}")
+    return value
+
+
+def check_log_time(value: datetime) -> datetime:
+    now = datetime.now(UTC)
+    if not now - MAX_LOG_AGE <= value <= now + MAX_LOG_LEAD:
+        raise ValueError("it must be within the last 366 days, or omitted")
+    return value
+
+
+def _integral(value: Any) -> Any:
+    """Accept 10.0 for 10, as programs without integers write it."""
+    return plain_amount(value) if isinstance(value, float) else value
+
+
+def _amount(value: Any) -> float:
+    # Compared as it was given: as a double, 2**53 + 1 would be 2**53.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("it must be a number")
+    if not 0 <= value <= MAX_AMOUNT:
+        raise ValueError(f"it must be between 0 and {MAX_AMOUNT:,}")
+    return plain_amount(value)
+
+
+Slug = Annotated[str, Field(pattern=SLUG, max_length=MAX_SLUG_CHARACTERS, examples=["nightly-import"])]
+RunPath = Annotated[str, Field(pattern=RUN, examples=["streams/nightly-import"])]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(check_not_blank)]
+Count = Annotated[int, BeforeValidator(_integral), Field(strict=True, ge=0, le=MAX_AMOUNT)]
+Amount = Annotated[
+    float, PlainValidator(_amount), WithJsonSchema({"type": "number", "minimum": 0, "maximum": MAX_AMOUNT})
+]
+Percent = Annotated[float, Field(strict=True, ge=0, le=100)]
+Unit = Annotated[str, Field(min_length=1, max_length=20), AfterValidator(check_not_blank)]
+Reporter = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        description="Id of the process, where several report one run: the run ends when its last process finishes it.",
+    ),
+]
+Text = Annotated[str, Field(max_length=4000)]
+Error = Annotated[str, Field(max_length=8000, description="Cause of the failure.")]
+JsonObject = Annotated[dict[str, Any], AfterValidator(_check_size)]
+Recipients = Annotated[
+    list[Annotated[str, Field(max_length=320)]],
+    Field(min_length=1, max_length=200, description="E-mail addresses of members; all members by default."),
+]

@@ -1,0 +1,132 @@
+"""Batches: how queued operations are sent, and what the server's answer to each does to the queue."""
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from livewatch.delivery.client import Response
+from livewatch.delivery.disk_queue import DiskQueue, Entry
+from livewatch.delivery.errors import DeliveryError, MisconfiguredError
+from livewatch.delivery.operations import Operation, encode_batch
+
+MAX_BATCH_OPERATIONS = 500
+MAX_BATCH_BYTES = 600 * 1024
+# Of an operation that fails while others of its batch succeed.
+MAX_ATTEMPTS = 3
+# After an operation that the server postpones without saying for how long.
+POSTPONED_RETRY_SECONDS = 1.0
+
+logger = logging.getLogger("livewatch")
+
+
+class Transport(Protocol):
+    """What the worker needs of the HTTP client."""
+
+    @property
+    def url(self) -> str: ...
+    def request(self, method: str, path: str, body: str | None = None, /) -> Response: ...
+    def close(self) -> None: ...
+    def abandon(self) -> None: ...
+
+
+class BatchSender:
+    """Sends batches of a queue and acknowledges their entries as the server answered.
+
+    Args:
+        transport: Sends requests.
+        queue: Holds the entries.
+    """
+
+    def __init__(self, transport: Transport, queue: DiskQueue) -> None:
+        self._transport = transport
+        self._queue = queue
+        self._warned_fields: set[str] = set()
+
+    def next_batch(self) -> list[Entry]:
+        """Return the oldest entries that fit into one batch."""
+        return self._queue.peek(MAX_BATCH_OPERATIONS, MAX_BATCH_BYTES)
+
+    def send(self, entries: Sequence[Entry], heartbeats: Sequence[Operation]) -> None:
+        """Send one batch, with heartbeats that are not queued, and acknowledge its entries.
+
+        Raises:
+            DeliveryError: The batch failed, or the server postpones entries of it.
+            UnreachableError: The server did not answer.
+        """
+        operations = [*(entry.operation for entry in entries), *heartbeats]
+        if not operations:
+            return
+        ages = [*(entry.age for entry in entries), *(0.0 for _ in heartbeats)]
+        response = self._transport.request("POST", "/batch", encode_batch(operations, ages))
+        results = response.body.get("results") if isinstance(response.body, dict) else None
+        if response.status == 200 and isinstance(results, list) and len(results) == len(operations):
+            self._acknowledge(entries, [_result(each) for each in results])
+        elif response.status in (400, 413, 422) and entries:
+            self._bisect(entries, response)
+        else:
+            raise self._error(response)
+
+    def _bisect(self, entries: Sequence[Entry], response: Response) -> None:
+        """Halve a batch that was rejected as a whole until the invalid operation is found."""
+        if len(entries) == 1:
+            self._reject([(entries[0], response.error)])
+            return
+        half = len(entries) // 2
+        self.send(entries[:half], [])
+        self.send(entries[half:], [])
+
+    def _reject(self, rejected: Sequence[tuple[Entry, str]]) -> None:
+        for entry, reason in rejected:
+            logger.warning("Livewatch rejected %s: %s", entry.operation.path, reason)
+        self._queue.acknowledge(rejected=rejected)
+
+    def _acknowledge(self, entries: Sequence[Entry], responses: Sequence[Response]) -> None:
+        delivered, rejected, failed = [], [], []
+        error: DeliveryError | None = None
+        superseded: set[str] = set()
+        # The newest first: what it superseded is known when an older one is looked at.
+        for entry, response in reversed(list(zip(entries, responses, strict=False))):
+            operation = entry.operation
+            if response.status < 300:
+                delivered.append(entry)
+                self._warn_of_ignored(operation, response)
+                if operation.coalescable:
+                    superseded.add(operation.path)
+            elif operation.coalescable and operation.path in superseded:
+                # A retry would overwrite the newer value.
+                delivered.append(entry)
+            elif response.status in (429, 503):
+                error = DeliveryError(response.error, retry_after=POSTPONED_RETRY_SECONDS, is_requested=True)
+            elif response.status >= 500 and entry.attempts + 1 < MAX_ATTEMPTS:
+                failed.append(entry)
+                error = DeliveryError(response.error)
+            else:
+                rejected.append((entry, response.error))
+        self._queue.acknowledge(delivered=delivered, failed=failed)
+        self._reject(rejected)
+        if error is not None:
+            raise error
+
+    def _warn_of_ignored(self, operation: Operation, response: Response) -> None:
+        for field, message in response.ignored:
+            # Once for each field: a loop may report the same again and again.
+            if field not in self._warned_fields:
+                self._warned_fields.add(field)
+                logger.warning("Livewatch ignored a field of %s: %s", operation.path, message)
+
+    def _error(self, response: Response) -> DeliveryError:
+        if response.status == 429 or response.status >= 500:
+            retry_after = response.retry_after
+            return DeliveryError(response.error, retry_after=retry_after, is_requested=retry_after is not None)
+        url = self._transport.url
+        if response.status in (401, 403):
+            return MisconfiguredError(f"{url} rejected LIVEWATCH_KEY: {response.error}")
+        if response.location:
+            return MisconfiguredError(f"{url} redirects to {response.location}: set LIVEWATCH_URL to that")
+        return MisconfiguredError(f"{url} is not a Livewatch API, or an older version: {response.error}")
+
+
+def _result(result: object) -> Response:
+    if not isinstance(result, dict) or not isinstance(result.get("status"), int):
+        return Response(status=500, body=None)
+    return Response(status=result["status"], body=result.get("body"))

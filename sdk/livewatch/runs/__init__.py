@@ -1,0 +1,1 @@
+"""Runs: agents, loops and bars of this process, and how they end."""

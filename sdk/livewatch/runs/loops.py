@@ -1,0 +1,123 @@
+"""Loops: each loop and progress bar of the program, as a run of its own or as a bar of the run around it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextvars import ContextVar
+
+from livewatch.delivery.operations import title_of
+from livewatch.reporting.process import PROCESS
+from livewatch.runs.activities import NUMBERS, current_activity
+from livewatch.runs.attached import attached_run
+from livewatch.runs.bars import Bar, ProgressSource
+from livewatch.runs.endings import COMPLETED, STOPPED, Ending, ending_of
+from livewatch.runs.run import Run
+
+
+class Loop:
+    """A loop or progress bar, from its start to its end.
+
+    The first loop of a thread or task is a run. While it or another run is open there, later loops are bars of that
+    run: below the loop that they are nested in, or directly below the run. A loop with a slug is always a run.
+
+    Args:
+        name: Title.
+        total: Units to do.
+        slug: Name of its run in URLs; usable once.
+        description: What it does.
+        unit: Name of its units.
+        progress_source: Returns units done and their total.
+    """
+
+    def __init__(
+        self,
+        name: object,
+        *,
+        total: float | None,
+        progress_source: ProgressSource,
+        slug: str | None = None,
+        description: str | None = None,
+        unit: str | None = None,
+    ) -> None:
+        self.outer = current_loop()
+        self.bar: Bar | None = None
+        """None where the loop is the progress of its run itself."""
+        owner = None if slug is not None else self._owner()
+        title = title_of("" if name is None else name, script_name() if owner is None else "Loop")
+        if owner is None:
+            self.run = Run(
+                title, total=total, slug=slug, description=description, unit=unit, progress_source=progress_source
+            )
+        else:
+            self.run = owner
+            is_nested = self.outer is not None and self.outer.run is owner
+            self.bar = owner.add_bar(self.outer.bar if is_nested and self.outer else None, title, unit, progress_source)
+        self.number = next(NUMBERS)
+        _current.set(self)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it has ended or was left, so that later loops are not nested in it."""
+        return self.run.is_left if self.bar is None else self.bar.is_left or self.run.ended
+
+    def describe(self, description: str) -> None:
+        """Replace the description; that of a bar is its name."""
+        if self.bar is None:
+            self.run.describe(description)
+        elif description:
+            self.bar.describe(description)
+
+    def end(self, ending: Ending) -> None:
+        """End; a run ends when its bars have ended, too. Idempotent."""
+        if self.bar is None:
+            self.run.end_after_bars(ending)
+        else:
+            with self.run._lock:
+                self.bar.end(ending)
+
+    def finish(self) -> None:
+        """End successfully, whatever is left."""
+        self.end(COMPLETED)
+
+    def stop(self) -> None:
+        """End as left early on purpose."""
+        self.end(STOPPED)
+
+    def end_with(self, error: BaseException | None) -> None:
+        """End as an exception says."""
+        self.end(ending_of(error, PROCESS.signal_name))
+
+    def abandoned_early(self) -> None:
+        """Note that it was left before the end; see `Run.abandoned_early`."""
+        if self.bar is None:
+            self.run.abandoned_early()
+        else:
+            with self.run._lock:
+                self.bar.abandoned_early()
+
+    def _owner(self) -> Run | None:
+        """Return the run to which the loop belongs; None if it is one of its own."""
+        activity = current_activity()
+        while activity is not None and not (isinstance(activity, Run) and not activity.is_left):
+            activity = activity.parent
+        outer = self.outer
+        if outer is not None and (activity is None or outer.number > activity.number):
+            return outer.run
+        return activity or attached_run()
+
+
+def current_loop() -> Loop | None:
+    """Return the innermost open loop of this thread or task."""
+    loop = _current.get()
+    while loop is not None and loop.is_left:
+        loop = loop.outer
+    return loop
+
+
+def script_name() -> str:
+    """Return the file name of the running script."""
+    return os.path.basename(sys.argv[0] if sys.argv else "") or "python"
+
+
+_current: ContextVar[Loop | None] = ContextVar("livewatch_loop", default=None)

@@ -1,0 +1,54 @@
+"""Text from strangers: what a reader can see of it, and how it is searched.
+
+Categories are Unicode's, https://www.unicode.org/reports/tr44/#General_Category_Values.
+"""
+
+import re
+import unicodedata
+
+NAMELESS = "(no visible name)"
+"""Shown in place of a name without a visible character."""
+JOINERS = "\u200c\u200d"
+"""Zero-width format characters that words of some scripts and emoji need."""
+LAYOUT = "\n\t"
+BLANKS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
+"""Characters that count as letters, marks or symbols, and show nothing."""
+ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+"""Terminal control sequences of ECMA-48: CSI, OSC and the short ones."""
+
+
+def visible(text: str) -> str:
+    """Return a text without terminal sequences, control and format characters, in Unicode's composed form (NFC).
+
+    Newlines, tabs and joiners stay. Format characters include those that reorder the text around them.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = unicodedata.normalize("NFC", ESCAPE_SEQUENCES.sub("", text))
+    return "".join(
+        each
+        for each in text
+        if each in LAYOUT or each in JOINERS or unicodedata.category(each) not in ("Cc", "Cf", "Cs")
+    )
+
+
+def visible_name(text: str) -> str:
+    """Return the visible part of a name, and `NAMELESS` for a name that shows nothing."""
+    return NAMELESS if is_blank(text) else visible(text)
+
+
+def is_blank(text: str) -> bool:
+    """Whether a reader sees nothing of a text."""
+    return not any(
+        unicodedata.category(each) not in ("Cc", "Cf", "Cs", "Cn", "Zs", "Zl", "Zp") and each not in BLANKS
+        for each in visible(text)
+        if each not in JOINERS
+    )
+
+
+def folded(text: str) -> str:
+    """Return a text for comparison: without case, accents, and differences in how characters are composed."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", visible(text).casefold())
+    return "".join(each for each in decomposed if not unicodedata.combining(each))
