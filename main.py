@@ -117,6 +117,7 @@ async def serve(settings: Settings) -> None:
                 app,
                 listener,
                 proxies=settings.proxies,
+                root_path=settings.root_path,
                 on_stop=announce_shutdown,
                 on_ready=lambda: report(f"Ready: open {browser_url(settings, listener)}"),
             )
