@@ -219,7 +219,7 @@ async def test_a_setting_cannot_be_changed_before_the_present_one_is_known(world
     await page.goto("/settings")
     await expect(page.get_by_label("Display name")).to_be_editable()
     for label, _ in KINDS.values():
-        await expect(page.get_by_role("combobox", name=label)).to_be_enabled()
+        await expect(page.get_by_role("combobox", name=label, exact=True)).to_be_enabled()
     await expect(page.locator("#content .q-field--disabled")).to_have_count(0)
 
 
