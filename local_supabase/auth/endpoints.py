@@ -104,6 +104,11 @@ class Auth:
                 return await self._refresh(request)
             case "pkce":
                 return JSONResponse(await self._links.exchange_code(request), headers=NO_STORE)
+            case "id_token":
+                raise ApiError(400, "provider_disabled", "Provider is not enabled (the local Supabase has none)")
+            case "web3":
+                message = "Web3 provider is disabled (the local Supabase does not support it)"
+                raise ApiError(422, "web3_provider_disabled", message)
         raise ApiError(
             400, "invalid_credentials", "unsupported_grant_type", error="unsupported_grant_type", error_description=""
         )

@@ -7,28 +7,31 @@ from local_supabase.errors import ApiError
 
 NOT_FOUND = "not_found"
 
-# Feature and GoTrue's code for it when it is switched off, by the beginning of the path. The first match counts.
+# GoTrue's sentence and code for a feature that is switched off, by the beginning of the path. The first match counts.
+SAML = ("SAML 2.0 is disabled", "saml_provider_disabled")
+OAUTH_SERVER = ("OAuth server is disabled", "feature_disabled")
+OAUTH_PROVIDERS = ("Unsupported provider: provider is not enabled", "validation_failed")
 FEATURES = {
-    "/auth/v1/admin/sso": ("Single sign-on (SAML)", "saml_provider_disabled"),
-    "/auth/v1/sso": ("Single sign-on (SAML)", "saml_provider_disabled"),
-    "/auth/v1/scim": ("SCIM", "feature_disabled"),
-    "/auth/v1/admin/oauth": ("The OAuth server", "feature_disabled"),
-    "/auth/v1/oauth": ("The OAuth server", "feature_disabled"),
-    "/auth/v1/user/oauth": ("The OAuth server", "feature_disabled"),
-    "/auth/v1/.well-known/openid-configuration": ("The OAuth server", "feature_disabled"),
-    "/auth/v1/.well-known/oauth-authorization-server": ("The OAuth server", "feature_disabled"),
-    "/auth/v1/admin/custom-providers": ("Custom OAuth providers", "feature_disabled"),
-    "/auth/v1/authorize": ("Sign-in with an OAuth provider", "oauth_provider_not_supported"),
-    "/auth/v1/callback": ("Sign-in with an OAuth provider", "oauth_provider_not_supported"),
-    "/auth/v1/user/identities": ("Linking of identities", "manual_linking_disabled"),
-    "/auth/v1/factors": ("Multi-factor authentication", "feature_disabled"),
-    "/auth/v1/passkeys": ("Passkeys", "passkey_disabled"),
-    "/auth/v1/admin/audit": ("The audit log", "feature_disabled"),
-    "/auth/v1/admin/users": ("Multi-factor authentication or passkeys of a user", "feature_disabled"),
-    "/rest/v1": ("REST (use the database URL for data)", "feature_disabled"),
-    "/graphql/v1": ("GraphQL (use the database URL for data)", "feature_disabled"),
-    "/storage/v1": ("Storage", "feature_disabled"),
-    "/functions/v1": ("Functions", "feature_disabled"),
+    "/auth/v1/admin/sso": SAML,
+    "/auth/v1/sso": SAML,
+    "/auth/v1/scim": ("SCIM server is disabled", "feature_disabled"),
+    "/auth/v1/admin/oauth": OAUTH_SERVER,
+    "/auth/v1/oauth": OAUTH_SERVER,
+    "/auth/v1/user/oauth": OAUTH_SERVER,
+    "/auth/v1/.well-known/openid-configuration": OAUTH_SERVER,
+    "/auth/v1/.well-known/oauth-authorization-server": OAUTH_SERVER,
+    "/auth/v1/admin/custom-providers": ("Custom OAuth providers are disabled", "feature_disabled"),
+    "/auth/v1/authorize": OAUTH_PROVIDERS,
+    "/auth/v1/callback": OAUTH_PROVIDERS,
+    "/auth/v1/user/identities": ("Manual linking is disabled", "manual_linking_disabled"),
+    "/auth/v1/factors": ("MFA enroll is disabled for TOTP, Phone and WebAuthn", "mfa_totp_enroll_not_enabled"),
+    "/auth/v1/passkeys": ("Passkeys are disabled", "passkey_disabled"),
+    "/auth/v1/admin/audit": ("The audit log is disabled", "feature_disabled"),
+    "/auth/v1/admin/users": ("MFA and passkeys are disabled", "feature_disabled"),
+    "/rest/v1": ("REST is disabled: use the database URL for data", "feature_disabled"),
+    "/graphql/v1": ("GraphQL is disabled: use the database URL for data", "feature_disabled"),
+    "/storage/v1": ("Storage is disabled", "feature_disabled"),
+    "/functions/v1": ("Functions are disabled", "feature_disabled"),
 }
 
 
@@ -39,9 +42,9 @@ def api_error(request: Request, error: HTTPException) -> ApiError:
         return ApiError(405, "method_not_allowed", f"{request.method} is not allowed for {path}")
     if error.status_code != 404:
         return ApiError(error.status_code, "unexpected_failure", str(error.detail))
-    for beginning, (feature, code) in FEATURES.items():
+    for beginning, (sentence, code) in FEATURES.items():
         if path == beginning or path.startswith(f"{beginning}/"):
-            return ApiError(404, code, f"{feature} is not supported by the local Supabase: {path} is not served")
+            return ApiError(404, code, f"{sentence} (the local Supabase does not serve {path})")
     return ApiError(
         404,
         NOT_FOUND,

@@ -127,9 +127,9 @@ async def test_the_official_client_shows_why_a_message_was_refused(local: LocalS
 @pytest.mark.parametrize(
     ("path", "code", "said"),
     [
-        ("/auth/v1/sso", "saml_provider_disabled", "Single sign-on"),
+        ("/auth/v1/sso", "saml_provider_disabled", "SAML 2.0 is disabled"),
         ("/auth/v1/admin/oauth/clients", "feature_disabled", "OAuth server"),
-        ("/auth/v1/factors/1/verify", "feature_disabled", "Multi-factor"),
+        ("/auth/v1/factors/1/verify", "mfa_totp_enroll_not_enabled", "MFA"),
         ("/auth/v1/ssomething", "not_found", "/auth/v1/ssomething"),
         ("/auth/v1/", "not_found", "/auth/v1/"),
         ("/realtime/v1/api/tenants/x", "not_found", "/realtime/v1/api/tenants/x"),
