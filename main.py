@@ -117,6 +117,7 @@ async def serve(settings: Settings) -> None:
                 app,
                 listener,
                 proxies=settings.proxies,
+                root_path=settings.root_path,
                 on_stop=announce_shutdown,
                 on_ready=lambda: report(f"Ready: open {browser_url(settings, listener)}"),
             )
@@ -151,6 +152,7 @@ async def compose(
     from services.infra.database import Database  # noqa: PLC0415
     from services.infra.rate_limiter import Rate, RateLimiter  # noqa: PLC0415
     from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest  # noqa: PLC0415
+    from services.operations.presence import Presence  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
 
@@ -159,6 +161,7 @@ async def compose(
     auth = await stack.enter_async_context(Auth(url=backend.api_url, key=backend.anon_key))
     transport = TRANSPORTS[settings.feed](url=backend.api_url, key=backend.anon_key)
     realtime = await stack.enter_async_context(RealtimeService(transport=transport, source=DatabaseSource(database)))
+    await stack.enter_async_context(Presence(database))
     await stack.enter_async_context(Retention(database))
     demo = scan = None
     if backend.demo:

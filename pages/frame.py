@@ -79,7 +79,8 @@ def register_frame(services: Services) -> None:
             title=PageTitle(),
         )
         switcher = partial(organization_switcher, mine, membership) if len(mine) > 1 else None
-        with shell(user_name=profile.name, org_name=membership.name, switcher=switcher) as parts:
+        sign_out = f"{request.scope.get('root_path', '')}/session/end"
+        with shell(user_name=profile.name, org_name=membership.name, switcher=switcher, sign_out=sign_out) as parts:
             parts.connection.bind_status(window, {parts.connection.name: None})
             for badge in parts.badges:
                 badge.bind_counters(window, [UNREAD_COUNTERS[key] for key in badge.keys])

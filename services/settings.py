@@ -1,11 +1,12 @@
 """Typed settings from the environment, read once at startup."""
 
+import re
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.errors import ConfigurationError
@@ -21,6 +22,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+"""An empty path, or one like `/watch` or `/tools/watch`."""
+OWN_PATHS = frozenset(
+    {"alerts", "api", "connect", "export", "healthz", "metrics", "monitoring", "notifications", "readyz", "session"}
+    | {"settings", "sign-in", "streams", "styles", "_nicegui", "_nicegui_ws"}
+)
+"""First parts of the app's own paths, which a root path may not begin with: a request could mean either."""
 HOSTED_VARIABLES = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "DATABASE_URL")
 
 
@@ -44,6 +52,7 @@ class Settings(BaseSettings):
     supabase_url: AnyHttpUrl | None = Field(None, validation_alias="SUPABASE_URL")
     supabase_anon_key: SecretStr | None = Field(None, validation_alias="SUPABASE_ANON_KEY")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    root_path: str = Field("", validation_alias="LIVEWATCH_ROOT_PATH")
     trusted_proxies: str = Field("", validation_alias="LIVEWATCH_TRUSTED_PROXIES")
     metrics_token: SecretStr | None = Field(None, validation_alias="LIVEWATCH_METRICS_TOKEN")
     cookie_secret: SecretStr | None = Field(None, min_length=32, validation_alias="LIVEWATCH_COOKIE_SECRET")
@@ -61,6 +70,18 @@ class Settings(BaseSettings):
                 "unset all three to run the local Supabase"
             )
         return self
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_a_free_path(cls, value: str) -> str:
+        path = value.rstrip("/")
+        if not ROOT_PATH.fullmatch(path):
+            raise ValueError(f"{value!r} is not a path like /watch")
+        if path.partition("/")[2].partition("/")[0] in OWN_PATHS:
+            raise ValueError(
+                f"{value!r} begins like a path of the app itself; use another one, for instance /watch{path}"
+            )
+        return path
 
     @model_validator(mode="after")
     def _are_addresses(self) -> Self:

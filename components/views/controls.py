@@ -97,7 +97,8 @@ class ControlsView(Generic[R]):
 
     def _counters_of(self, row: R) -> Iterator[FacetCount]:
         """The counters that one row adds to."""
-        yield FacetCount("total", "", "")
+        if self.query.counts(row):
+            yield FacetCount("total", "", "")
         if self.query.matches(row):
             yield FacetCount("shown", "", "")
         for facet in self.query.spec.facets:

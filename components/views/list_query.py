@@ -65,11 +65,18 @@ class ListQuery(Generic[R]):
     def matches(self, row: R, *, exclude_facet: str | None = None) -> bool:
         """Whether a row matches; `exclude_facet` ignores one facet, for the counts of its own chips."""
         for each in self.spec.facets:
-            wanted = self.chosen.get(each.name)
+            wanted = self.chosen.get(each.name) or each.default
             if wanted and each.name != exclude_facet and wanted.isdisjoint(each.values(row)):
                 return False
         words = folded(self.search).split()
         return not words or all(word in text for text in [folded(self.spec.search_text(row))] for word in words)
+
+    def counts(self, row: R) -> bool:
+        """Whether a row counts in the total: it is not left out by default, or was asked for."""
+        return all(
+            not each.default or not (self.chosen.get(each.name) or each.default).isdisjoint(each.values(row))
+            for each in self.spec.facets
+        )
 
     def within(self, search: str) -> "ListQuery[R]":
         """The same query with another search."""

@@ -1,12 +1,17 @@
 """The open windows of this process, for the System tab, the metrics and the shutdown notice."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from components.window.flow_control import FlowControl
 from services.realtime import Subscriber
+
+MAX_UNATTACHED = 16
+"""Windows of one session that no browser has come for; the oldest make room for more."""
+MIN_WAIT = timedelta(seconds=2)
+"""Time that a browser has in any case to load the page's scripts and to come for its window."""
 
 
 class OpenWindow(Protocol):
@@ -16,6 +21,12 @@ class OpenWindow(Protocol):
     session: Subscriber
     flow: FlowControl
     opened_at: datetime
+    was_attached: bool
+    """Whether a browser has ever come for it."""
+
+    def drop(self) -> None:
+        """Delete the window, for which no browser has come."""
+        ...
 
     @property
     def is_connected(self) -> bool:
@@ -46,8 +57,16 @@ class WindowRegistry:
         return len(self._windows)
 
     def add(self, window: OpenWindow) -> None:
-        """Register a window; idempotent."""
+        """Register a window, and drop windows of its session that wait in vain; idempotent.
+
+        A program that fetches pages and opens no socket would fill the memory otherwise.
+        """
         self._windows.add(window)
+        latest = datetime.now(UTC) - MIN_WAIT
+        waiting = [each for each in self if each.session is window.session and not each.was_attached]
+        for each in sorted(waiting, key=lambda each: each.opened_at)[:-MAX_UNATTACHED]:
+            if each.opened_at < latest:
+                each.drop()
 
     def discard(self, window: OpenWindow) -> None:
         """Unregister a window; idempotent."""

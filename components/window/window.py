@@ -44,6 +44,8 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self.is_visible = False
         self.is_attached = False
         """Whether a browser has reported in and is not known to have left."""
+        self.was_attached = False
+        """Whether a browser has ever reported in."""
         self.flow = FlowControl()
         self.opened_at = datetime.now(UTC)
         self._service = service
@@ -158,13 +160,17 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         """Tell the browser that the server is shutting down, so that it shows no fault."""
         self.run_method("announceShutdown")
 
+    def drop(self) -> None:
+        """Delete the window and its page; for one that no browser has come for."""
+        self.client.delete()
+
     def set_url(self, path: str, *, is_new: bool) -> None:
         """Show `path` in the browser's address bar, as a new history entry or in place of the present one."""
         self.run_method("setUrl", path, is_new)
 
     def _on_seen(self, event: GenericEventArguments) -> None:
         self.is_visible = bool(event.args.get("visible"))
-        self.is_attached = True
+        self.is_attached = self.was_attached = True
         self._sent_status = None
         self._is_status_due = True
         self.flow.reset()

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -67,10 +68,16 @@ def failure_of(refusal: IngestRefused) -> tuple[int, dict[str, Any]]:
     return STATUSES[Code(refusal.code)], {"error": error}
 
 
-def validated(model: type[M], value: Any) -> M:
-    """Validate a value; raises IngestRefused that names the first invalid field and its value."""
+def validated(model: type[M], value: Any, *, clock_error: timedelta | None = None) -> M:
+    """Validate a value; raises IngestRefused that names the first invalid field and its value.
+
+    Args:
+        model: Model of the value.
+        value: The value.
+        clock_error: By how much the clock is slow by which times in the value were taken.
+    """
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=clock_error)
     except ValidationError as error:
         raise invalid(error.errors(include_url=False)[0]) from error
 

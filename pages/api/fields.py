@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from services.entities import MAX_AMOUNT
 from services.entities.base.progress import plain_amount
@@ -36,11 +36,20 @@ def _check_size(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def check_log_time(value: datetime) -> datetime:
+def check_log_time(value: datetime, info: ValidationInfo) -> datetime:
+    """Check the time of a log line; the context may be the error of the clock by which it was taken."""
     now = datetime.now(UTC)
-    if not now - MAX_LOG_AGE <= value <= now + MAX_LOG_LEAD:
+    try:
+        corrected = value + (info.context or timedelta())
+    except OverflowError:
+        corrected = datetime.min.replace(tzinfo=UTC)
+    if not now - MAX_LOG_AGE <= corrected <= now + MAX_LOG_LEAD:
         raise ValueError("it must be within the last 366 days, or omitted")
     return value
+
+
+def _check_unit(value: str) -> str:
+    return value if value == "" else check_not_blank(value)
 
 
 def _integral(value: Any) -> Any:
@@ -65,7 +74,7 @@ Amount = Annotated[
     float, PlainValidator(_amount), WithJsonSchema({"type": "number", "minimum": 0, "maximum": MAX_AMOUNT})
 ]
 Percent = Annotated[float, Field(strict=True, ge=0, le=100)]
-Unit = Annotated[str, Field(min_length=1, max_length=20), AfterValidator(check_not_blank)]
+Unit = Annotated[str, Field(max_length=20), AfterValidator(_check_unit)]
 Reporter = Annotated[
     str,
     Field(

@@ -78,7 +78,9 @@ class StreamReport(RunBody):
     )
     default_total: Amount | None = Field(None, description="Total of a stream that has none yet.")
     unit: Unit | None = Field(
-        None, description="Name of the units; with `B`, amounts show as KiB, MiB and so on.", examples=["rows"]
+        None,
+        description="Name of the units; with `B`, amounts show as KiB, MiB and so on. An empty one removes it.",
+        examples=["rows"],
     )
     bars: list[Bar] | None = Field(
         None,

@@ -1,6 +1,7 @@
 """Operations of the API: their targets, the pages that show the result, and their responses."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,6 +38,7 @@ class ApiOperation:
         return "{slug}" in self.path
 
 
+MAX_AGE_SECONDS = 7 * 24 * 3600.0
 RUN_PAGES = {
     "streams": "/streams/{id}",
     "scans": "/monitoring/scans?selected={id}",
@@ -106,7 +108,11 @@ def planned_operation(asked: Any) -> tuple[ApiOperation, Operation]:
     if slug is not None:
         validated(_SlugPath, {"slug": slug})
     given, ignored = accepted_body(operation, {} if each.body is None else each.body)
-    planned = operation_of(operation, slug, validated(operation.body, given), each.idempotency_key)
+    clock_error = None
+    if each.made_at is not None:
+        clock_error = datetime.now(UTC) - timedelta(seconds=min(each.age or 0, MAX_AGE_SECONDS)) - each.made_at
+    body = validated(operation.body, given, clock_error=clock_error)
+    planned = operation_of(operation, slug, body, each.idempotency_key)
     made_at = each.made_at.isoformat() if each.made_at else None
     return operation, replace(planned, age=each.age, made_at=made_at, ignored=tuple(ignored))
 

@@ -16,6 +16,7 @@ from pages.page.bodies import limit_body
 from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions, UserSession
 from services.errors import AuthUnavailable, SessionExpired
+from services.infra.root_path import route_path
 
 SESSION = "livewatch.session"
 OPEN = ("/sign-in", "/session", "/session/demo", "/healthz", "/readyz", "/metrics")
@@ -41,12 +42,12 @@ class AuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-        elif scope["path"].startswith(SOCKET) and not _is_same_origin(HTTPConnection(scope)):
+        elif route_path(scope).startswith(SOCKET) and not _is_same_origin(HTTPConnection(scope)):
             # The same-origin policy does not cover WebSockets, and browsers send the cookies along.
             await _refuse_socket(scope, receive, send)
-        elif scope["type"] == "websocket" or scope["path"].startswith(OPEN_BELOW):
+        elif scope["type"] == "websocket" or route_path(scope).startswith(OPEN_BELOW):
             await self._downloads(scope, receive, send)
-        elif scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/"):
+        elif route_path(scope) == PREFIX or route_path(scope).startswith(f"{PREFIX}/"):
             # Programs authenticate with a key. Sessions are ignored, so that a cookie never authorizes an API request.
             await self._app(scope, receive, send)
         else:
@@ -73,8 +74,8 @@ class AuthMiddleware:
                 session, reason = None, "expired"
             except AuthUnavailable:
                 pass
-        if session is None and scope["path"] not in OPEN:
-            target = quote(scope["path"] + (f"?{scope['query_string'].decode()}" if scope["query_string"] else ""))
+        if session is None and route_path(scope) not in OPEN:
+            target = quote(route_path(scope) + (f"?{scope['query_string'].decode()}" if scope["query_string"] else ""))
             query = f"?next={target}" + (f"&reason={reason}" if reason else "")
             answer = (
                 RedirectResponse(f"{scope.get('root_path', '')}/sign-in{query}", status_code=303)

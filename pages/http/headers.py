@@ -8,6 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from components.shell.theme.theme import STYLES_BELOW
 from pages.http.middleware import HttpMiddleware
+from services.infra.root_path import route_path
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -45,7 +46,7 @@ class SecurityHeaders(HttpMiddleware):
                     headers.setdefault(name, value)
                 if scope["scheme"] == "https":
                     headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
-                if not scope["path"].startswith(ASSETS):
+                if not route_path(scope).startswith(ASSETS):
                     headers.setdefault("Content-Security-Policy", RESOURCE_POLICY)
             await send(message)
 
@@ -56,7 +57,7 @@ class PagePolicy(HttpMiddleware):
     """ASGI middleware inside NiceGUI, before compression: sets each page's policy and adds its nonce to the scripts."""
 
     async def serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(ASSETS):
+        if route_path(scope).startswith(ASSETS):
             await self._app(scope, receive, send)
             return
         start: Message | None = None

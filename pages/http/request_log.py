@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from components.shell.theme.theme import STYLES_BELOW
 from pages.http.middleware import HttpMiddleware
+from services.infra.root_path import route_path
 
 logger = structlog.get_logger(__name__)
 
@@ -27,6 +28,7 @@ class RequestLog(HttpMiddleware):
         request_id = given if VALID_ID.fullmatch(given) else token_hex(8)
         began = time.perf_counter()
         status = 0
+        path = route_path(scope)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -37,8 +39,6 @@ class RequestLog(HttpMiddleware):
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._app(scope, receive, send_with_id)
-            if not scope["path"].startswith(UNLOGGED_PATHS):
+            if not path.startswith(UNLOGGED_PATHS):
                 milliseconds = round((time.perf_counter() - began) * 1000, 1)
-                logger.info(
-                    "request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds
-                )
+                logger.info("request", method=scope["method"], path=path, status=status, milliseconds=milliseconds)

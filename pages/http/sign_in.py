@@ -29,10 +29,12 @@ def register_sign_in(services: Services) -> None:
         if session_of(request):
             return RedirectResponse(f"{request.scope.get('root_path', '')}{local_path(next)}", status_code=303)
         apply_theme()
+        root_path = request.scope.get("root_path", "")
         sign_in_card(
+            action=f"{root_path}/session",
             target=local_path(next),
             error=ERRORS.get(reason, ""),
             notice=NOTICES.get(reason, ""),
-            demo_action="/session/demo" if services.enter_demo else None,
+            demo_action=f"{root_path}/session/demo" if services.enter_demo else None,
         )
         return None

@@ -10,8 +10,10 @@ from components.elements.lists.live_list import LiveList
 from components.shell.shell import section
 from pages.lists.entity_list import entity_list
 from pages.lists.run_log import run_log
+from pages.lists.tidying import tidy_menu
 from pages.page.context import PageContext
-from services.entities import ACTIVITIES, Reported, Subject
+from services.entities import ACTIVITIES, Subject
+from services.history.tidying import is_run
 
 SELECTED_PARAMETER = "selected"
 
@@ -55,7 +57,9 @@ class DetailPanel:
         element = Details(self._entity, gone_text=gone)
         element.on_close(lambda: self.select(None))
         element.bind_row(self._page.window, id)
-        if id is not None and issubclass(self._entity.model, Reported):
+        if id is not None and is_run(self._entity):
+            with ui.element("div").classes("lw-row"):
+                tidy_menu(self._page, self._entity, lambda: [id], on_gone=lambda: self.select(None))
             run_log(self._page, self._entity, id)
         if self._entity.table in set(Subject):
             with section("History"):

@@ -10,9 +10,11 @@ from components.views.controls import Labels
 from components.views.list_query import ListQuery
 from pages.lists.detail_panel import DetailPanel
 from pages.lists.marks import accept_marks, mark_all
+from pages.lists.tidying import tidy_menu
 from pages.page.context import PageContext
 from pages.page.membership import ORG_PARAMETER
 from services.entities import Entity, R
+from services.history.tidying import is_run
 from services.people.inbox import INBOXES
 
 
@@ -35,6 +37,9 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
     panel = DetailPanel(page, element) if entity.has_details else None
     query: ListQuery[R] = ListQuery.parse(entity.listing, page.url.params)
     rows = QueryList(page.window, controls, element, query=query, labels=labels)
+    if is_run(entity):
+        with controls.tools:
+            tidy_menu(page, entity, rows.shown_ids)
     follower = _UrlFollower(page, entity, rows, query, panel)
     controls.on_query(follower.choose)
     page.url.listen(follower.follow)

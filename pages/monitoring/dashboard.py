@@ -78,12 +78,16 @@ def show_last_hour(page: PageContext, grid: StatGrid) -> Callable[[], object]:
 def is_stream_troubled(stream: Stream) -> bool:
     """Return whether a stream is blocked, at risk, unreachable or stalled."""
     now = datetime.now(UTC)
+    if stream.archived_at is not None:
+        return False
     return stream.goal_status in TROUBLED_GOALS or stream.is_stalled(now) or stream.is_unreachable(now)
 
 
 def is_scan_troubled(scan: AcquisitionScan) -> bool:
     """Return whether a scan failed within a day, is unreachable or stalled."""
     now = datetime.now(UTC)
+    if scan.archived_at is not None:
+        return False
     if scan.is_stalled(now) or scan.is_unreachable(now):
         return True
     if scan.status is not ScanStatus.FAILED or scan.updated_at is None:

@@ -16,6 +16,7 @@ from components.views.rows import MAX_ROWS
 from components.window.hooks import Hook, use_stream_progress
 from pages.lists.entity_list import entity_list
 from pages.lists.run_log import run_log
+from pages.lists.tidying import tidy_menu
 from pages.page.context import PageContext
 from services.entities import ACTIVITIES, AGENTS, SCANS, STREAMS, AgentExecution, Stream
 from services.errors import LivewatchError
@@ -57,6 +58,7 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
 
     with page_head(heading):
         ui.link("All streams", "/monitoring").classes("lw-button lw-button--link")
+        tidy_menu(page, STREAMS, lambda: [stream_id], on_gone=lambda: ui.navigate.to("/monitoring"))
     with ui.element("div").classes("lw-columns lw-columns--wide"):
         entity_list(page, STREAMS, where=lambda stream: stream.id == stream_id)
         with section("About"), ui.element("div").classes("lw-panel"):

@@ -11,6 +11,7 @@ from sqlmodel import Field
 from services.entities.base.entity import Entity, Scope
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
+    ARCHIVE_FACET,
     NEWEST,
     UNREACHABLE,
     Facet,
@@ -105,6 +106,7 @@ AGENTS = Entity(
                 label_of=lambda row: row.agent_name,
             ),
             Facet(name="stream", label="Stream", kind="select", values=lambda row: (str(row.stream_id),)),
+            ARCHIVE_FACET,
         ),
         sorts=(
             Sort(name="running", label="Running first", key=running_first),

@@ -11,9 +11,11 @@ from sqlmodel import Field
 from services.entities.base.entity import Entity, Scope
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
+    ARCHIVE_FACET,
     FINISHING_SOONEST,
     LAST_UPDATED,
     NEWEST,
+    RUNNING_FIRST,
     STALLED,
     UNREACHABLE,
     ListSpec,
@@ -102,8 +104,9 @@ SCANS = Entity(
     ),
     listing=ListSpec(
         search_text=lambda row: f"{row.name} {row.current_step or ''} {row.error or ''}",
-        facets=(status_facet(lambda row: row.status, *options_of(ScanStatus), STALLED, UNREACHABLE),),
+        facets=(status_facet(lambda row: row.status, *options_of(ScanStatus), STALLED, UNREACHABLE), ARCHIVE_FACET),
         sorts=(
+            RUNNING_FIRST,
             NEWEST,
             LAST_UPDATED,
             Sort(name="progress", label="Most progress", key=lambda row: -row.progress_percentage, is_volatile=True),

@@ -12,9 +12,11 @@ from sqlmodel import Field
 from services.entities.base.entity import Entity, Scope
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
+    ARCHIVE_FACET,
     FINISHING_SOONEST,
     LAST_UPDATED,
     NEWEST,
+    RUNNING_FIRST,
     STALLED,
     UNREACHABLE,
     ListSpec,
@@ -130,8 +132,12 @@ STREAMS = Entity(
     ),
     listing=ListSpec(
         search_text=lambda row: f"{row.name} {row.stream_type} {row.description}",
-        facets=(status_facet(lambda row: row.goal_status, *options_of(GoalStatus), STALLED, UNREACHABLE),),
+        facets=(
+            status_facet(lambda row: row.goal_status, *options_of(GoalStatus), STALLED, UNREACHABLE),
+            ARCHIVE_FACET,
+        ),
         sorts=(
+            RUNNING_FIRST,
             NEWEST,
             LAST_UPDATED,
             Sort(name="progress", label="Most progress", key=lambda row: -(row.percentage or 0.0), is_volatile=True),

@@ -5,11 +5,14 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from services.errors import ConfigurationError
+from services.infra.root_path import RootPath
 from services.settings import Settings
 
 SHUTDOWN_TIMEOUT_SECONDS = 3
@@ -43,6 +46,7 @@ async def serve_http(
     listener: socket.socket,
     *,
     proxies: list[str],
+    root_path: str,
     on_ready: Callable[[], None],
     on_stop: Callable[[], Awaitable[None]],
 ) -> None:
@@ -52,15 +56,20 @@ async def serve_http(
         app: The ASGI app.
         listener: Socket from `listen`.
         proxies: Trusted reverse proxies (IPs or CIDRs) for `X-Forwarded-*`.
+        root_path: Prefix below which a proxy serves the app; empty for none.
         on_ready: Called when the server accepts requests.
         on_stop: Awaited before the server closes its connections.
     """
+    # Outside of the middleware that takes over the client's address, since it judges the proxy's.
     config = uvicorn.Config(
-        app,
+        RootPath(
+            cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted_hosts=proxies)),
+            root_path=root_path,
+            proxies=proxies,
+        ),
         ws="websockets-sansio",
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=proxies,
+        proxy_headers=False,
         log_config=None,
         log_level="warning",
         server_header=False,
@@ -102,7 +111,7 @@ class _Server(uvicorn.Server):
 def browser_url(settings: Settings, listener: socket.socket) -> str:
     """Return the URL to open in a browser on this machine."""
     host = "localhost" if is_loopback(settings.host) or settings.host in ("0.0.0.0", "::") else settings.host
-    return f"http://{host}:{listener.getsockname()[1]}"
+    return f"http://{host}:{listener.getsockname()[1]}{settings.root_path}"
 
 
 def local_url(listener: socket.socket) -> str:

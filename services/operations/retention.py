@@ -1,10 +1,10 @@
-"""Retention: deletes rows that are older than their organisation's retention period, as the database decides."""
+"""Retention: ends unreachable runs and deletes old rows after their organisation's periods, as the database decides."""
 
 import asyncio
 from typing import Self
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from services.errors import LivewatchError
 from services.infra.claims import Anonymous
@@ -18,6 +18,7 @@ BATCH_PAUSE_SECONDS = 0.5
 MAX_ROWS_PER_BATCH = 500
 
 _DELETE_EXPIRED = text("select private.delete_expired(:limit)")
+_END_UNREACHABLE = text("select private.end_unreachable(:limit)")
 
 
 async def delete_expired(database: Database, *, limit: int = MAX_ROWS_PER_BATCH) -> dict[str, int]:
@@ -33,14 +34,26 @@ async def delete_expired(database: Database, *, limit: int = MAX_ROWS_PER_BATCH)
     Raises:
         DatabaseUnavailable: PostgreSQL did not respond.
     """
+    return await _counts(database, _DELETE_EXPIRED, limit)
+
+
+async def end_unreachable(database: Database, *, limit: int = MAX_ROWS_PER_BATCH) -> dict[str, int]:
+    """Cancel one batch of runs whose program has been silent for long; like `delete_expired` otherwise."""
+    return await _counts(database, _END_UNREACHABLE, limit)
+
+
+async def _counts(database: Database, statement: TextClause, limit: int) -> dict[str, int]:
     async with database.as_user(Anonymous()) as session:
-        result = await (await session.connection()).execute(_DELETE_EXPIRED, {"limit": limit})
+        result = await (await session.connection()).execute(statement, {"limit": limit})
         counts: dict[str, int] = result.scalar_one()
         return counts
 
 
 class Retention:
-    """Deletes expired rows in batches every ten minutes; of several processes, one does. Close with `aclose`."""
+    """Ends unreachable runs and deletes expired rows, in batches every ten minutes; of several processes, one does.
+
+    Close with `aclose`.
+    """
 
     def __init__(self, database: Database, *, interval: float = DELETION_INTERVAL_SECONDS) -> None:
         self._database = database
@@ -62,8 +75,11 @@ class Retention:
         while True:
             await asyncio.sleep(self._interval)
             try:
+                while any((counts := await end_unreachable(self._database)).values()):
+                    logger.info("unreachable runs ended", **counts)
+                    await asyncio.sleep(BATCH_PAUSE_SECONDS)
                 while any((counts := await delete_expired(self._database)).values()):
                     logger.info("expired rows deleted", **counts)
                     await asyncio.sleep(BATCH_PAUSE_SECONDS)
             except LivewatchError as error:
-                logger.info("deletion of expired rows failed", cause=str(error))
+                logger.info("retention failed", cause=str(error))

@@ -10,22 +10,29 @@ from services.infra.database import Database
 
 MAX_DAYS = 36_500
 
-_CHOSEN = text("select runs_days, alerts_days, events_days from public.retention where org_id = :org")
+_CHOSEN = text("""
+    select runs_days, alerts_days, events_days, unreachable_days from public.retention where org_id = :org
+""")
 _CHOOSE = text("""
-    insert into public.retention (org_id, runs_days, alerts_days, events_days)
-    values (:org, :runs_days, :alerts_days, :events_days)
+    insert into public.retention (org_id, runs_days, alerts_days, events_days, unreachable_days)
+    values (:org, :runs_days, :alerts_days, :events_days, :unreachable_days)
     on conflict (org_id) do update set
-        runs_days = excluded.runs_days, alerts_days = excluded.alerts_days, events_days = excluded.events_days
+        runs_days = excluded.runs_days, alerts_days = excluded.alerts_days, events_days = excluded.events_days,
+        unreachable_days = excluded.unreachable_days
 """)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionChoice:
-    """Retention periods in days; None keeps rows forever. The defaults equal those of the database."""
+    """Retention periods in days; None keeps rows forever. The defaults equal those of the database.
+
+    `unreachable_days` is the time after which an unreachable run counts as over; None never ends one.
+    """
 
     runs_days: int | None = 90
     alerts_days: int | None = 90
     events_days: int | None = 30
+    unreachable_days: int | None = 7
 
 
 async def chosen_retention(database: Database, identity: Identity, org_id: UUID) -> RetentionChoice:

@@ -376,7 +376,8 @@ $$;
 create function private.counted_progress(done bigint, total bigint) returns double precision
 language sql immutable set search_path = ''
 as $$
-    select least(100, floor(1000.0 * done / nullif(total, 0)) / 10)
+    -- `least` would take a null for 100.
+    select case when done >= total then 100 else floor(1000.0 * done / nullif(total, 0)) / 10 end
 $$;
 
 -- Returns by how much the clock of the program that made an operation is slow; 0 if it is right within a second.
@@ -433,7 +434,7 @@ begin
                     private.reported_total(body, run.total) * (body ->> 'percent')::double precision / 100,
                     run.completed),
                 coalesce((body ->> 'advance')::double precision, 0)),
-            unit = coalesce(body ->> 'unit', run.unit),
+            unit = nullif(coalesce(body ->> 'unit', run.unit), ''),
             bars = case when body ? 'bars'
                 then private.merge_bars(run.bars, body -> 'bars', report.reported_at) else run.bars end,
             bar_count = greatest(
@@ -513,7 +514,7 @@ begin
                     (body ->> 'completed')::double precision,
                     private.reported_total(body, 0) * (body ->> 'percent')::double precision / 100, 0),
                 coalesce((body ->> 'advance')::double precision, 0)),
-            body ->> 'unit', private.merge_bars('[]', coalesce(body -> 'bars', '[]'), report.reported_at),
+            nullif(body ->> 'unit', ''), private.merge_bars('[]', coalesce(body -> 'bars', '[]'), report.reported_at),
             coalesce(greatest((body ->> 'bar_count')::integer, jsonb_array_length(body -> 'bars')), 0),
             coalesce(new_status, 'in_progress'), coalesce(body -> 'target_metrics', '{}'),
             coalesce(body -> 'metadata', '{}'), report.reported_at, report.finished_at, report.reported_at,
@@ -760,6 +761,41 @@ begin
         coalesce(line ->> 'level', 'info'), line ->> 'message'
     from jsonb_array_elements(body -> 'lines') with ordinality as given (line, number) order by number;
     return jsonb_build_object('status', 201, 'id', subject_id, 'lines', jsonb_array_length(body -> 'lines'));
+end
+$$;
+
+-- Sends an alert or a notification: one row for each recipient.
+create or replace function private.send_to_members(org uuid, target text, body jsonb) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+    recipients constant uuid[] := private.ingest_recipients(org, body -> 'to');
+    -- Generated here, because a sender may not read its rows back.
+    ids constant uuid[] := array(select gen_random_uuid() from unnest(recipients));
+    parent_id uuid;
+begin
+    if target = 'alerts' then
+        if body ? 'stream' then
+            parent_id := private.ingest_stream(org, body ->> 'stream');
+            if parent_id is null then
+                perform private.raise_api_error(
+                    '404', format('There is no streams/%s: report it with PUT first.', body ->> 'stream'), 'stream');
+            end if;
+        end if;
+        insert into public.signal_alerts
+            (id, org_id, user_id, stream_id, company_name, target_name, signal_type, signal_strength, metadata,
+             detected_at, created_at)
+        select id, org, recipient, parent_id, body ->> 'company_name', body ->> 'target_name',
+            body ->> 'signal_type', (body ->> 'signal_strength')::smallint, coalesce(body -> 'metadata', '{}'),
+            private.event_time(), private.event_time()
+        from unnest(ids, recipients) as sent (id, recipient);
+    else
+        insert into public.notifications (id, org_id, user_id, type, title, message, action_url, created_at)
+        select id, org, recipient, coalesce(body ->> 'type', 'info'), body ->> 'title',
+            coalesce(body ->> 'message', ''), body ->> 'action_url', private.event_time()
+        from unnest(ids, recipients) as sent (id, recipient);
+    end if;
+    return jsonb_build_object('status', 201, 'id', ids[1], 'ids', to_jsonb(ids));
 end
 $$;
 

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.leaks import PATHS, counts_of, open_and_close
 from benchmarks.simulated_window import SimulatedWindow
+from components.window.registry import MAX_UNATTACHED
 from tests.app_process import project_settings, running
 from tests.speed import deadline
 from tests.world import World, until
@@ -42,3 +43,25 @@ async def test_windows_that_close_and_pages_that_are_left_leave_nothing_behind(w
             return not any(left[name] for name in (*OURS, "tab storages"))
 
         await until(is_empty, within=20, what="nothing is left of any window")
+
+
+async def test_pages_that_no_browser_comes_for_are_few(world: World, tmp_path: Path) -> None:
+    org = await world.organization()
+    person = await world.person(org)
+    environment = project_settings(world.status, tmp_path)
+    async with (
+        running(environment, command=("-m", "benchmarks.counted_app")) as app,
+        httpx.AsyncClient(base_url=app.url, timeout=deadline(10)) as http,
+    ):
+        await http.post("/session", data={"email": person.email, "password": person.password})
+        async with SimulatedWindow(http, PATHS[0]) as window:
+            await window.until_live()
+            for _ in range(3 * MAX_UNATTACHED):
+                assert (await http.get("/monitoring")).status_code == 200
+
+            async def are_few() -> bool:
+                await http.get("/monitoring")
+                return (await counts_of(app))["windows"] <= MAX_UNATTACHED + 2
+
+            await until(are_few, within=20, what="old pages make room")
+            await window.go("/alerts")  # the one with a browser is still there

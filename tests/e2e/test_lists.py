@@ -122,3 +122,29 @@ async def test_a_filtered_list_takes_in_what_comes_to_pass_and_lets_go_what_no_l
     await world.sql("update streams set goal_status = 'on_track' where id = %s", streams[1].id)
     await expect(live(first, "streams", streams[1].id, "name")).to_have_count(0)
     await expect(blocked).to_contain_text("0")
+
+
+async def test_a_list_is_one_stop_of_tab_and_arrow_keys_lead_through_it(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    await world.sql(
+        "insert into streams (org_id, name) "
+        "select %s, 'Stream ' || lpad(n::text, 2, '0') from generate_series(1, 40) as n",
+        org,
+    )
+    page = await window(ada, "/monitoring?sort=name")
+    cards = page.locator(".lw-card")
+    await expect(cards).to_have_count(40)
+    stops = "() => [...document.querySelectorAll('.lw-list a, .lw-list button')].filter((e) => e.tabIndex >= 0).length"
+    assert await page.evaluate(stops) == 1
+
+    async def focused() -> str:
+        return str(await page.evaluate("document.activeElement.innerText"))
+
+    await cards.first.get_by_role("link").focus()
+    for key, name in (("ArrowDown", "02"), ("ArrowDown", "03"), ("ArrowUp", "02"), ("End", "40"), ("Home", "01")):
+        await page.keyboard.press(key)
+        assert await focused() == f"Stream {name}"
+    assert await page.evaluate(stops) == 1
+    await page.keyboard.press("Tab")
+    assert not (await focused()).startswith("Stream")

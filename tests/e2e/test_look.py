@@ -55,7 +55,7 @@ async def an_organisation_at_work(world: World) -> tuple[Person, dict[str, str]]
             status=status,
             steps=["find", "read", "rank"],
             current_step="read",
-            progress_percentage=n * 15,
+            progress_percentage=n * 12,
         )
         for n, status in enumerate(ScanStatus)
     ]

@@ -6,7 +6,7 @@ import re
 import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -46,14 +46,31 @@ http {{
 @asynccontextmanager
 async def proxy(folder: Path, apps: list[AppProcess]) -> AsyncIterator[str]:
     """Run nginx with the configuration of docs/deploy in front of these apps; yields its URL."""
+
+    def configuration(port: int) -> str:
+        text = (ROOT / "docs" / "deploy" / "nginx.conf").read_text().replace("listen 80;", f"listen 127.0.0.1:{port};")
+        for number, app in enumerate(apps, 1):
+            text = text.replace(f"app{number}:8080", f"127.0.0.1:{app.url.rsplit(':', 1)[1]}")
+        assert not re.search(r"app\d:8080", text)
+        return text
+
+    async with serving(folder, configuration) as url:
+        yield url
+
+
+def configure(folder: Path, server: str) -> None:
+    """Write the configuration files of nginx."""
+    folder.mkdir(exist_ok=True)
+    (folder / "livewatch.conf").write_text(server)
+    (folder / "nginx.conf").write_text(MAIN.format(folder=folder))
+
+
+@asynccontextmanager
+async def serving(folder: Path, configuration: Callable[[int], str], *, path: str = "/healthz") -> AsyncIterator[str]:
+    """Run nginx with the configuration for a port, until `path` is served; yields its URL."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    text = (ROOT / "docs" / "deploy" / "nginx.conf").read_text().replace("listen 80;", f"listen 127.0.0.1:{port};")
-    for number, app in enumerate(apps, 1):
-        text = text.replace(f"app{number}:8080", f"127.0.0.1:{app.url.rsplit(':', 1)[1]}")
-    assert not re.search(r"app\d:8080", text)
-    (folder / "livewatch.conf").write_text(text)
-    (folder / "nginx.conf").write_text(MAIN.format(folder=folder))
+    configure(folder, configuration(port))
     assert NGINX
     process = await asyncio.create_subprocess_exec(
         NGINX, "-p", str(folder), "-e", "stderr", "-c", str(folder / "nginx.conf"), "-g", "daemon off;"
@@ -63,7 +80,7 @@ async def proxy(folder: Path, apps: list[AppProcess]) -> AsyncIterator[str]:
 
             async def answers() -> bool:
                 try:
-                    return (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+                    return (await http.get(f"http://127.0.0.1:{port}{path}")).status_code == 200
                 except httpx.TransportError:
                     return False
 

@@ -212,7 +212,7 @@ async def test_a_setting_cannot_be_changed_before_the_present_one_is_known(world
     await page.goto("/settings")
     await expect(page.locator("#content .q-field--disabled")).to_have_count(1)
     for label, _ in KINDS.values():
-        await expect(page.get_by_role("heading", name=label)).to_be_visible()
+        await expect(page.get_by_role("heading", name=label, exact=True)).to_be_visible()
         await expect(page.get_by_label(label, exact=True)).to_have_count(0)
     await page.close()
     page = await page.context.new_page()

@@ -81,10 +81,7 @@ def test_a_bar_that_is_never_closed_hides_no_other(reporting: ApiServer) -> None
         pass
     (run,) = runs(reporting)
     assert (run["name"], run["completed"], run["total"]) == ("open", 4, 10)
-    assert bars(run) == [
-        ("sibling", "open" if run["bars"][0].get("parent") else None, 3, "in_progress"),
-        ("later", run["bars"][0]["name"], 3, "completed"),
-    ]
+    assert bars(run) == [("sibling", None, 3, "in_progress"), ("later", None, 3, "completed")]
     open_bar.update(6)
     open_bar.close()
     assert "end" not in runs(reporting)[0], "its sibling goes on"
@@ -109,6 +106,17 @@ def test_loops_in_a_run_are_bars_whose_progress_it_shows(reporting: ApiServer) -
         ("write", "B", 10),
     ]
     assert run["end"] == {"status": "completed"}
+
+
+def test_a_run_shows_no_total_or_unit_of_an_earlier_loop(reporting: ApiServer) -> None:
+    with livewatch.run("Nightly", slug="n"):
+        for _ in livewatch.track(range(4), "read", unit="rows"):
+            pass
+        livewatch.flush()
+        for _ in livewatch.track(iter(range(7)), "write"):
+            pass
+    (run,) = runs(reporting)
+    assert (run["completed"], run["total"], run["unit"]) == (7, 0, "")
 
 
 def test_an_exception_fails_all_loops_that_it_leaves(reporting: ApiServer) -> None:
@@ -170,3 +178,18 @@ def test_fractions_are_added_without_noise(reporting: ApiServer) -> None:
     livewatch.flush()
     assert reporting.state("/streams/sum")["completed"] == 1
     assert reporting.state("/streams/sum")["unit"] == "kg"
+
+
+def test_bars_that_are_moved_by_hand_stand_beside_each_other_and_below_their_loop(reporting: ApiServer) -> None:
+    with livewatch.run("Files", slug="files"):
+        for _ in livewatch.track(range(1), "loop"):
+            opened = [bar_of(total=4, desc=name) for name in ("a", "b", "c")]
+            for n, bar in enumerate(opened):
+                bar.update(n)
+            livewatch.flush()
+            assert bars(reporting.state("/streams/files")) == [
+                ("loop", None, 0, "in_progress"),
+                *((name, "loop", n, "in_progress") for n, name in enumerate("abc")),
+            ]
+            for bar in opened:
+                bar.close()

@@ -47,6 +47,7 @@ def test_every_feature_has_a_snippet() -> None:
     features = {"track", "run", "watch", "agent", "alert", "notify", "LogHandler", "current_run"}
     assert features <= set(re.findall(r"livewatch\.(\w+)", code))
     assert "from livewatch.tqdm import tqdm" in code
+    assert "livewatch.tqdm.patch()" in code
 
 
 def test_the_commands_are_those_that_there_are(start: Start) -> None:

@@ -184,3 +184,91 @@ async def test_updates_of_an_outage_arrive_once_and_in_order_also_after_kill_9(w
     names = await place.rows("select target_name from signal_alerts where org_id = %s order by version")
     told = [name for (name,) in names if name != "mine"]
     assert told == [*(f"{n}" for n in range(UPDATES)), "last"]
+
+
+async def test_bars_amounts_and_ends_of_a_program_are_rows(place: Place) -> None:
+    code = """
+import io
+import livewatch
+from livewatch.tqdm import tqdm
+for epoch in livewatch.track(range(3), "Train", slug="train", unit="epochs"):
+    for n in tqdm(range(5), desc=f"epoch {epoch}", unit="B", file=io.StringIO()):
+        if epoch == 1 and n == 2:
+            break
+with livewatch.run("Short", slug="short", total=0.9, steps=["a", "b"], unit="kg") as run:
+    run.step("a")
+    run.set(float("nan"))
+    run.advance(0.3)
+    run.advance(0.3)
+    run.status("running")
+raise SystemExit(livewatch.flush(10) is not True)
+"""
+    status, output, errors = await place.said(code)
+    assert (status, output) == (0, "")
+    assert len(errors.splitlines()) == 2, "one warning for each bad value"
+    ((bars, count),) = await place.rows("select bars, bar_count from streams where org_id = %s and slug = 'train'")
+    assert [(each["name"], each["completed"], each["total"], each["unit"], each["status"]) for each in bars] == [
+        ("epoch 0", 5, 5, "B", "completed"),
+        ("epoch 1", 2, 5, "B", "stopped"),
+        ("epoch 2", 5, 5, "B", "completed"),
+    ]
+    assert count == 3
+    assert await place.rows(
+        "select slug, goal_status, completed, total, percentage, unit from streams where org_id = %s order by slug"
+    ) == [("short", "completed", 0.6, 0.9, 66.6, "kg"), ("train", "completed", 3, 3, 100, "epochs")]
+    assert await place.rows(
+        "select status, current_step, progress_percentage from acquisition_scans where org_id = %s"
+    ) == [("completed", "a", 66.6)]
+
+
+async def test_processes_share_a_run_and_a_killed_one_does_not_hold_it_up(place: Place) -> None:
+    code = """
+import livewatch, os, sys
+with livewatch.run("Shared", slug="shared", total=30, steps=["all"]) as run:
+    run.step("all")
+    for _ in range(10):
+        run.advance()
+    assert livewatch.flush(10)
+    if sys.platform and KILLED:
+        os.kill(os.getpid(), 9)
+"""
+    for is_killed in (True, False, False):
+        await place.said(code.replace("KILLED", str(is_killed)))
+        ((completed, is_finished),) = await place.rows(
+            "select completed, is_finished from streams where org_id = %s and slug = 'shared'"
+        )
+        assert not is_finished
+        if completed == 20:
+            await place.world.sql("update private.run_reporters set seen_at = seen_at - interval '1 minute'")
+            break
+    await place.said(code.replace("KILLED", "False"))
+    assert await place.rows(
+        "select completed, goal_status, is_finished from streams where org_id = %s and slug = 'shared'"
+    ) == [(30, "completed", True)]
+    assert await place.rows("select targets_analyzed, status from acquisition_scans where org_id = %s") == [
+        (30, "completed")
+    ]
+
+
+async def test_an_outage_does_not_change_when_a_job_ran(place: Place) -> None:
+    code = """
+import livewatch, time
+from livewatch.reporting.process import PROCESS
+PROCESS.reporter().worker._transport.request = lambda *_: (_ for _ in ()).throw(OSError("away"))
+with livewatch.run("Job", slug="job", total=2) as run:
+    run.advance()
+    time.sleep(3)
+    run.advance()
+PROCESS._reporter.worker._transport.close()
+PROCESS.close(0.2)
+"""
+    await place.said(code)
+    assert await place.rows("select slug from streams where org_id = %s") == []
+    await asyncio.sleep(3)
+    await place.said("import livewatch; livewatch.notify('next'); livewatch.flush(10)")
+    ((seconds, age),) = await place.rows(
+        "select extract(epoch from finished_at - created_at), extract(epoch from clock_timestamp() - finished_at) "
+        "from streams where org_id = %s"
+    )
+    assert 2.5 < float(seconds) < 5
+    assert float(age) > 2.5

@@ -99,6 +99,7 @@ export default {
         </select>
         <a v-if="exportPath" class="lw-icon-button" :href="pageLink(exportPath) + exportQuery" download data-testid="export"
            title="Export as CSV" :aria-label="'Export these ' + noun + ' as CSV'"><i class="lw-icon notranslate" aria-hidden="true">download</i></a>
+        <slot name="tools"></slot>
       </span>
       <div class="lw-controls__sheet" :data-open="isOpen || undefined" @keydown.esc="isOpen = false">
         <select v-for="facet in facets.filter((each) => each.kind === 'select')" :key="facet.name" class="lw-select" :aria-label="facet.label"

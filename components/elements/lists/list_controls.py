@@ -40,6 +40,8 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
             for facet in spec.facets
         ]
         self.props["state"] = {"sort": spec.sorts[0].name}
+        self.tools = self.add_slot("tools")
+        """Slot for further elements at the end of the controls."""
 
     def on_query(self, handler: Callable[[ListQuery[Any]], object]) -> None:
         """Call `handler` with the user's query, which is parsed like untrusted URL parameters."""

@@ -174,6 +174,24 @@ export default {
       emit("select", id);
     }
 
+    // Arrow keys move the focus from row to row; Tab leaves the list, past the controls of the row.
+    const focused = ref(null);
+    const stopAt = computed(() => (order.value?.includes(focused.value) ? focused.value : order.value?.[0]));
+    const rowOf = (element) => element.closest?.("[role=listitem]");
+    function follow(event) {
+      focused.value = rowOf(event.target)?.dataset.id ?? focused.value;
+    }
+    function move(event) {
+      const steps = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+      const step = steps[event.key];
+      const from = order.value.indexOf(rowOf(event.target)?.dataset.id);
+      if (step === undefined || from < 0 || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      const to = Math.min(order.value.length - 1, Math.max(0, from + step));
+      event.preventDefault();
+      focused.value = order.value[to];
+      host.value.children[to]?.querySelector("a, button")?.focus();
+    }
+
     function keepWaiting() {
       for (const id of waiting) if (rows.get(id)?.is_read) waiting.delete(id);
       if (waiting.size) sessionStorage[storage] = JSON.stringify([...waiting]);
@@ -212,12 +230,14 @@ export default {
       apply,
       setStale: (since) => (staleSince.value = since),
       facts,
+      follow,
       asOf: computed(() =>
         isStale.value && staleAt.value && order.value ? "as of " + momentOf(staleAt.value, clock.value) : "",
       ),
       host,
       rowTemplate: template,
       markRead,
+      move,
       order,
       pageLink,
       pill,
@@ -227,6 +247,7 @@ export default {
       select,
       settle,
       space,
+      stopAt,
     };
   },
   template: `
@@ -241,9 +262,9 @@ export default {
         <a v-if="offersConnect && !facts.filtered" class="lw-button lw-button--link" :href="pageLink('/connect')">Connect your code</a>
       </div>
       <div v-if="space.above" class="lw-list__space" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
-      <div v-if="order?.length" ref="host" :class="[rowTemplate.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label">
+      <div v-if="order?.length" ref="host" :class="[rowTemplate.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label" @focusin="follow" @keydown="move">
         <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :path="path"
-                   :status-styles="statusStyles" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
+                   :status-styles="statusStyles" :is-stop="id === stopAt" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
       </div>
       <div v-if="space.below" class="lw-list__space" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,

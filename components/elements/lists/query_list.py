@@ -78,6 +78,10 @@ class QueryList(Generic[R]):
         """Return the ids of the rows that match the query; None if every row of the entity does."""
         if self._where is None and self._controls_view.query.is_everything:
             return None
+        return self.shown_ids()
+
+    def shown_ids(self) -> list[UUID]:
+        """Return the ids of the rows that match the query, scrolled into view or not."""
         return [row.id for row in self._subscription.rows() if self._passes(row)]
 
     def relabel(self) -> None:

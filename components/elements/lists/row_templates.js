@@ -23,13 +23,15 @@ const MAX_STEPS = 10; // steps shown side by side
 function rowComponent(statusField, template, more = () => ({})) {
   return {
     components: { ClippedName, Elapsed, LiveDot, Pace, ProgressBar, RunBars, StatusBadge, TimeAgo },
-    props: { id: String, row: Object, table: String, path: String, statusStyles: Object },
+    props: { id: String, row: Object, table: String, path: String, statusStyles: Object, isStop: Boolean },
     emits: ["markRead", "markUnread", "select"],
     setup(props) {
       const at = (field) => fieldAttributes(props.table, props.id, field);
       return {
         amount,
         at,
+        // Of all rows, Tab stops at one; arrow keys lead to the others.
+        stop: computed(() => (props.isStop ? 0 : -1)),
         details: computed(() => pageLink(props.path + "?selected=" + props.id)),
         statusStyle: computed(() => statusStyleOf(props.statusStyles, props.row[statusField])),
         number,
@@ -47,7 +49,7 @@ const StreamCard = rowComponent(
   `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
     <div class="lw-card__head">
       <live-dot :status-style="statusStyle" />
-      <a class="lw-card__name lw-card__link" :href="pageLink('/streams/' + id)" :title="row.name" v-bind="at('name')"><clipped-name :text="row.name" /></a>
+      <a :tabindex="stop" class="lw-card__name lw-card__link" :href="pageLink('/streams/' + id)" :title="row.name" v-bind="at('name')"><clipped-name :text="row.name" /></a>
       <status-badge :status-style="statusStyle" :value="row.goal_status" v-bind="at('goal_status')" />
     </div>
     <div class="lw-card__figures lw-number">
@@ -77,7 +79,7 @@ const ScanCard = rowComponent(
   `<div class="lw-card" role="listitem" :data-table="table" :data-id="id">
     <div class="lw-card__head">
       <live-dot :status-style="statusStyle" />
-      <a class="lw-card__name lw-card__link" :href="pageLink(path + '?selected=' + id)" :title="row.name" v-bind="at('name')" @click="$emit('select', $event, id)"><clipped-name :text="row.name" /></a>
+      <a :tabindex="stop" class="lw-card__name lw-card__link" :href="pageLink(path + '?selected=' + id)" :title="row.name" v-bind="at('name')" @click="$emit('select', $event, id)"><clipped-name :text="row.name" /></a>
       <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
     </div>
     <div class="lw-card__figures lw-number">
@@ -118,7 +120,7 @@ const AgentRow = rowComponent(
   `<div class="lw-line lw-line--agent" role="listitem" :data-table="table" :data-id="id">
     <live-dot :status-style="statusStyle" />
     <div class="lw-line__main">
-      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink(path + '?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)"><clipped-name :text="row.agent_name" /></a>
+      <a :tabindex="stop" class="lw-line__title lw-card__link lw-clip" :href="pageLink(path + '?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)"><clipped-name :text="row.agent_name" /></a>
       <span v-if="row.summary" class="lw-line__note lw-clip" :class="{ 'lw-critical': row.status === 'failed' }" :title="row.summary">{{ row.summary }}</span>
       <pace v-if="row.unreachable_at" :row="row" :table="table" :id="id" />
     </div>
@@ -130,7 +132,7 @@ const AgentRow = rowComponent(
 
 // One button for both directions, and never disabled, so that it keeps the focus.
 const READ_BUTTON = `
-    <button type="button" class="lw-icon-button" :title="row.is_read ? 'Mark as unread' : 'Mark as read'"
+    <button type="button" :tabindex="stop" class="lw-icon-button" :title="row.is_read ? 'Mark as unread' : 'Mark as read'"
             :aria-label="(row.is_read ? 'Mark as unread: ' : 'Mark as read: ') + (row.title ?? row.target_name)" :aria-disabled="row.pending ? 'true' : undefined"
             @click="row.pending || $emit(row.is_read ? 'markUnread' : 'markRead', id)"><i class="lw-icon notranslate" aria-hidden="true">{{ row.is_read ? 'mark_email_unread' : 'done' }}</i></button>`;
 
@@ -140,9 +142,9 @@ const AlertRow = rowComponent(
     <span class="lw-unread" v-bind="at('is_read')" :data-value="String(row.is_read)"><span class="lw-sr-only">{{ row.is_read ? "Read" : "Unread" }}</span></span>
     <status-badge :status-style="statusStyle" :value="row.priority" v-bind="at('priority')" />
     <div class="lw-line__main">
-      <a v-if="row.stream_id" class="lw-line__title lw-clip" :href="pageLink('/streams/' + row.stream_id)" :title="row.target_name" v-bind="at('target_name')">{{ row.target_name }}</a>
-      <a v-else class="lw-line__title lw-clip" :href="details" :title="row.target_name" v-bind="at('target_name')" @click="$emit('select', $event, id)">{{ row.target_name }}</a>
-      <a class="lw-line__note lw-clip" :href="details" title="Show in full" @click="$emit('select', $event, id)"><span v-bind="at('signal_type')">{{ row.signal_type }}</span><template v-if="row.company_name"> · <span v-bind="at('company_name')">{{ row.company_name }}</span></template></a>
+      <a v-if="row.stream_id" :tabindex="stop" class="lw-line__title lw-clip" :href="pageLink('/streams/' + row.stream_id)" :title="row.target_name" v-bind="at('target_name')">{{ row.target_name }}</a>
+      <a v-else :tabindex="stop" class="lw-line__title lw-clip" :href="details" :title="row.target_name" v-bind="at('target_name')" @click="$emit('select', $event, id)">{{ row.target_name }}</a>
+      <a :tabindex="stop" class="lw-line__note lw-clip" :href="details" title="Show in full" @click="$emit('select', $event, id)"><span v-bind="at('signal_type')">{{ row.signal_type }}</span><template v-if="row.company_name"> · <span v-bind="at('company_name')">{{ row.company_name }}</span></template></a>
     </div>
     <span class="lw-strength" :data-tone="statusStyle.tone" title="Signal strength, 0 to 100">
       <span class="lw-strength__bar" aria-hidden="true"><span :style="{ transform: 'scaleX(' + row.signal_strength / 100 + ')' }"></span></span>
@@ -158,9 +160,9 @@ const NotificationRow = rowComponent(
     <span class="lw-unread" v-bind="at('is_read')" :data-value="String(row.is_read)"><span class="lw-sr-only">{{ row.is_read ? "Read" : "Unread" }}</span></span>
     <span class="lw-tone-icon" :data-tone="statusStyle.tone" :title="statusStyle.label"><i class="lw-icon notranslate" aria-hidden="true">{{ statusStyle.icon }}</i><span class="lw-sr-only" v-bind="at('type')" :data-value="row.type">{{ statusStyle.label }}</span></span>
     <div class="lw-line__main">
-      <a v-if="row.action_url" class="lw-line__title lw-clip" :href="pageLink(row.action_url)" :target="row.action_url.startsWith('/') ? undefined : '_blank'" rel="noopener noreferrer" v-bind="at('title')">{{ row.title }}</a>
-      <a v-else class="lw-line__title lw-clip" :href="details" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>
-      <a class="lw-line__note lw-line__note--long" :href="details" title="Show in full" v-bind="at('message')" @click="$emit('select', $event, id)">{{ row.message }}</a>
+      <a v-if="row.action_url" :tabindex="stop" class="lw-line__title lw-clip" :href="pageLink(row.action_url)" :target="row.action_url.startsWith('/') ? undefined : '_blank'" rel="noopener noreferrer" v-bind="at('title')">{{ row.title }}</a>
+      <a v-else :tabindex="stop" class="lw-line__title lw-clip" :href="details" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>
+      <a :tabindex="stop" class="lw-line__note lw-line__note--long" :href="details" title="Show in full" v-bind="at('message')" @click="$emit('select', $event, id)">{{ row.message }}</a>
     </div>
     <time-ago :at="row.created_at" v-bind="at('created_at')" />${READ_BUTTON}
   </div>`,
@@ -172,7 +174,7 @@ const ActivityRow = rowComponent(
   "status_style",
   `<div class="lw-line lw-line--activity" role="listitem" :data-table="table" :data-id="id" :data-subject="row.subject_id">
     <span class="lw-tone-icon" :data-tone="statusStyle.tone"><i class="lw-icon notranslate" aria-hidden="true">{{ statusStyle.icon }}</i></span>
-    <span class="lw-clip">{{ SUBJECTS[row.subject] }} <a v-if="row.stream_id" class="lw-line__title" :href="pageLink('/streams/' + row.stream_id)" :title="row.subject_name" v-bind="at('subject_name')">{{ row.subject_name }}</a>
+    <span class="lw-clip">{{ SUBJECTS[row.subject] }} <a v-if="row.stream_id" :tabindex="stop" class="lw-line__title" :href="pageLink('/streams/' + row.stream_id)" :title="row.subject_name" v-bind="at('subject_name')">{{ row.subject_name }}</a>
       <b v-else class="lw-line__title" v-bind="at('subject_name')">{{ row.subject_name }}</b></span>
     <span class="lw-activity__status" :data-tone="statusStyle.tone" :data-value="row.status_style" v-bind="at('status')">{{ statusStyle.label }}</span>
     <time-ago :at="row.created_at" v-bind="at('created_at')" />
@@ -235,7 +237,7 @@ const DefaultRow = rowComponent(
   `<div class="lw-line lw-line--default" role="listitem" :data-table="table" :data-id="id">
     <live-dot :status-style="statusStyle" />
     <div class="lw-line__main">
-      <a class="lw-line__title lw-card__link lw-clip" :href="pageLink(path + '?selected=' + id)" :title="row.title" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>
+      <a :tabindex="stop" class="lw-line__title lw-card__link lw-clip" :href="pageLink(path + '?selected=' + id)" :title="row.title" v-bind="at('title')" @click="$emit('select', $event, id)">{{ row.title }}</a>
       <span v-if="row.note" class="lw-line__note lw-clip" :title="row.note" v-bind="at('note')">{{ row.note }}</span>
       <progress-bar v-if="row.progress != null" :value="row.progress" :label="'Progress of ' + row.title" :tone="statusStyle.tone" />
     </div>

@@ -52,6 +52,10 @@ class Process:
             return None
         return None if settings is None else self._create(settings)
 
+    def watch_signals(self) -> None:
+        """Handle signals from now on, if this is the main thread and the first to ask. Idempotent."""
+        self._signals.install()
+
     def existing_reporter(self) -> Reporter | None:
         """Return the reporter if there is one."""
         return self._reporter
@@ -115,7 +119,6 @@ class Process:
                 if not self._has_hooks:
                     self._has_hooks = True
                     _hook_exceptions(self.on_crash)
-                self._signals.install()
                 multiprocessing = sys.modules.get("multiprocessing.process")
                 if multiprocessing is not None and multiprocessing.parent_process() is not None:
                     # Its child processes end without `atexit`.

@@ -138,8 +138,9 @@ class Reporter:
 
     def flush(self, timeout: float) -> bool:
         """Deliver all updates now, waiting at most `timeout` seconds; return whether they were delivered."""
-        self._collect()
-        return self.worker.flush(timeout)
+        ends_at = time.monotonic() + timeout
+        self._collect(timeout)
+        return self.worker.flush(max(0.0, ends_at - time.monotonic()))
 
     def close(self, timeout: float) -> bool:
         """End all sources and flush for at most `timeout` seconds; undelivered updates stay queued. Idempotent.
@@ -190,10 +191,12 @@ class Reporter:
             except Exception:
                 logger.debug("collecting updates failed", exc_info=True)
 
-    def _collect(self) -> None:
-        """Sample the sources and move the pending updates to the queue."""
-        # One thread at a time, to keep the order.
-        with self._collecting:
+    def _collect(self, timeout: float = -1) -> None:
+        """Sample the sources and move the pending updates to the queue; give up after `timeout` seconds."""
+        # One thread at a time, to keep the order. A signal handler must not wait for a thread that waits for its own.
+        if not self._collecting.acquire(timeout=timeout):
+            return
+        try:
             sources = self.sources()
             for source in sources:
                 try:
@@ -210,6 +213,8 @@ class Reporter:
                 self.worker.wake()
             if self.queue.dropped_count:
                 self._warn_once("the disk queue is full; the oldest updates are dropped")
+        finally:
+            self._collecting.release()
 
     def _active_runs(self) -> list[str]:
         # Only what is queued already: the server rejects heartbeats of runs that it does not know.

@@ -29,13 +29,17 @@ class Signals:
     def __init__(self, on_signal: Callable[[str], None]) -> None:
         self._on_signal = on_signal
         self._previous: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+        self._is_installed = False
         self.received: str | None = None
         """Name of the last signal; what ends the program afterwards follows from it."""
 
     def install(self) -> None:
         """Install the handlers; only the main thread can. A signal that is ignored stays so. Idempotent."""
-        if os.environ.get(VARIABLE) == IGNORED or threading.current_thread() is not threading.main_thread():
+        if self._is_installed or os.environ.get(VARIABLE) == IGNORED:
             return
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._is_installed = True
         for name in NAMES:
             number = getattr(signal, name, None)
             if number is None or number in self._previous:

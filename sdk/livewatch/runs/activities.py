@@ -42,6 +42,8 @@ class Activity:
         self.slug = checked_slug(slug) if slug else slug_of(self.name)
         self.thread = threading.get_ident()
         self._reporter = reporter
+        if reporter is not None:
+            PROCESS.watch_signals()
         self._lock = threading.RLock()
         self._tokens: list[Token[Activity | None]] = []
         self.ended = reporter is None

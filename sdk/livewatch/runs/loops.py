@@ -28,6 +28,7 @@ class Loop:
         description: What it does.
         unit: Name of its units.
         progress_source: Returns units done and their total.
+        is_moved_by_hand: Whether it is a bar without a loop of its own: later bars stand beside it, not within.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class Loop:
         slug: str | None = None,
         description: str | None = None,
         unit: str | None = None,
+        is_moved_by_hand: bool = False,
     ) -> None:
         self.outer = current_loop()
+        self.is_moved_by_hand = is_moved_by_hand
         self.bar: Bar | None = None
         """None where the loop is the progress of its run itself."""
         owner = None if slug is not None else self._owner()
@@ -51,8 +54,7 @@ class Loop:
             )
         else:
             self.run = owner
-            is_nested = self.outer is not None and self.outer.run is owner
-            self.bar = owner.add_bar(self.outer.bar if is_nested and self.outer else None, title, unit, progress_source)
+            self.bar = owner.add_bar(self._parent(owner), title, unit, progress_source)
         self.number = next(NUMBERS)
         _current.set(self)
 
@@ -95,6 +97,13 @@ class Loop:
         else:
             with self.run._lock:
                 self.bar.abandoned_early()
+
+    def _parent(self, owner: Run) -> Bar | None:
+        """Return the bar of the loop around it in the same run, past bars that are moved by hand."""
+        around = self.outer
+        while around is not None and around.is_moved_by_hand and around.bar is not None:
+            around = around.outer
+        return around.bar if around is not None and around.run is owner else None
 
     def _owner(self) -> Run | None:
         """Return the run to which the loop belongs; None if it is one of its own."""

@@ -223,7 +223,8 @@ class Run(Activity):
                 self._sent = {name: value for name, value in state.items() if name != "completed"}
             reporter.put(self.path, fields, coalescable=advance is None)
         for fields, coalescable in self._steps.take(self._counts, state.get("completed"), state.get("total")):
-            reporter.put(f"/scans/{self.slug}", fields, coalescable=coalescable)
+            who = {"reporter": reporter.id} if self._is_shared and "stream" in fields else {}
+            reporter.put(f"/scans/{self.slug}", {**fields, **who}, coalescable=coalescable)
 
     def _counted(self) -> dict[str, Any]:
         """Return units done or added, their total and their unit."""
@@ -235,7 +236,9 @@ class Run(Activity):
         leading = self._bars.leading
         if leading is None:
             return {"unit": self._unit}
-        return {"completed": leading.done, "total": leading.total, "unit": self._unit or leading.unit}
+        # Each loop has a total and a unit of its own, or none.
+        unit = self._unit or leading.unit or ("" if "unit" in self._sent else None)
+        return {"completed": leading.done, "total": leading.total or 0, "unit": unit}
 
     def _start(self, reporter: Reporter, metadata: Mapping[str, Any] | None, type: str | None) -> None:
         fields = {

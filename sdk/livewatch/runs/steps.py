@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,6 +14,11 @@ from livewatch.runs.endings import Ending, Outcome
 MAX_STEPS = 100
 
 logger = logging.getLogger("livewatch")
+
+
+def per_cent(done: float, total: float) -> float:
+    """Return per cent done in tenths, as the server computes it for a stream: only what is complete is 100."""
+    return 100.0 if done >= total else min(99.9, math.floor(1000 * done / total + 1e-9) / 10)
 
 
 class Steps:
@@ -72,7 +78,7 @@ class Steps:
         if ending.outcome is Outcome.COMPLETED and self.is_reported and self._is_declared and not counts.total:
             done = self._names.index(self._current) + 1 if self._current in self._names else len(self._names)
             self.has_progress = True
-            yield {"progress": round(100 * done / len(self._names), 1)}
+            yield {"progress": per_cent(done, len(self._names))}
 
     def _progress(self, counts: Counts, completed: float | None, total: float | None) -> dict[str, Any]:
         if total:
@@ -82,13 +88,13 @@ class Steps:
                 added, self._counted = counts.done - self._counted, counts.done
                 return {"targets_identified": total, "advance": max(0, added)}
             done = counts.done if completed is None else completed
-            progress = {"progress": round(min(100.0, 100 * done / total), 1)}
+            progress = {"progress": per_cent(done, total)}
             if isinstance(total, int) and isinstance(done, int):
                 self._counted = done
                 return {**progress, "targets_identified": total, "targets_analyzed": min(done, total)}
             return progress
         if self._is_declared and self._current in self._names:
-            return {"progress": round(100 * self._names.index(self._current) / len(self._names), 1)}
+            return {"progress": per_cent(self._names.index(self._current), len(self._names))}
         return {}
 
     def _add(self, name: object) -> str | None:

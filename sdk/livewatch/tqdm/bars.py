@@ -64,7 +64,12 @@ def begin(bar: Any, slug: str | None = None) -> None:
             return
         progress = _progress_source(bar)
         loop = Loop(
-            _title(bar.desc) or None, total=bar.total, slug=slug, unit=_unit(bar.unit), progress_source=progress
+            _title(bar.desc) or None,
+            total=bar.total,
+            slug=slug,
+            unit=_unit(bar.unit),
+            progress_source=progress,
+            is_moved_by_hand=bar.iterable is None,
         )
         bar._livewatch = loop, progress
     except Exception:

@@ -35,6 +35,7 @@ class Facet(Generic[R]):
         options: The chips, in order.
         kind: Chips or a select.
         label_of: Returns the label of a row's value, for a select.
+        default: The values that are wanted when nothing is chosen; all if it is empty.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Facet(Generic[R]):
     options: tuple[Option, ...] = ()
     kind: Literal["chips", "select"] = "chips"
     label_of: Callable[[R], str] | None = None
+    default: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ class ListSpec(Generic[R]):
 
 STALLED = Option(value="stalled", label="Stalled", icon="hourglass_disabled", tone="caution")
 UNREACHABLE = Option(value="unreachable", label="Unreachable", icon="cloud_off", tone="critical")
+ARCHIVED = Option(value="archived", label="Archived", icon="inventory_2")
 UNREAD = Option(value="unread", label="Unread", icon="mark_email_unread", tone="active")
 
 
@@ -107,6 +110,16 @@ def status_facet(status_of: Callable[[R], StyledStatus], *options: Option) -> Fa
     return Facet(name="status", label="Status", values=values, options=options)
 
 
+ARCHIVE_FACET: Facet[Any] = Facet(
+    name="show",
+    label="Archive",
+    values=lambda row: (ARCHIVED.value,) if row.archived_at else ("current",),
+    options=(ARCHIVED,),
+    default=frozenset({"current"}),
+)
+"""The facet that hides archived runs until a person asks for them."""
+
+
 def newest_first(row: Any) -> float:
     """Sort key: creation, latest first."""
     return -row.created_at.timestamp() if row.created_at else 0.0
@@ -122,6 +135,12 @@ def finishing_soonest(row: Progress) -> float:
     return row.done_at.timestamp() if row.done_at else float("inf")
 
 
+def running_first(row: Any) -> tuple[bool, float]:
+    """Sort key: runs in progress before others, each by creation, latest first."""
+    return (not row.is_expected, newest_first(row))
+
+
+RUNNING_FIRST: Sort[Any] = Sort(name="running", label="Running first", key=running_first)
 NEWEST: Sort[Any] = Sort(name="newest", label="Newest first", key=newest_first)
 LAST_UPDATED: Sort[Any] = Sort(name="updated", label="Last updated", key=latest_update, is_volatile=True)
 FINISHING_SOONEST: Sort[Any] = Sort(name="left", label="Finishing soonest", key=finishing_soonest, is_volatile=True)

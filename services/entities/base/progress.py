@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime
-from sqlalchemy import DateTime, Float
+from sqlalchemy import DateTime, Dialect, Float
+from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
 from services.entities.base.row import timestamp_field
@@ -23,13 +24,24 @@ def plain_amount(value: float) -> float:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+class AmountColumn(TypeDecorator[float]):
+    """A column of amounts, read as `plain_amount` returns them."""
+
+    impl = Float
+    cache_ok = True
+
+    def process_result_value(self, value: float | None, dialect: Dialect) -> float | None:
+        """Return the amount of a row."""
+        return None if value is None else plain_amount(value)
+
+
 Amount = Annotated[float, AfterValidator(plain_amount)]
 """Units done or to do: an int where it is integral, for instance 0.5, 12 or 2**53."""
 
 
 def amount_field() -> Any:
     """Declare a column of an amount, 0 by default."""
-    return Field(default=0, ge=0, le=MAX_AMOUNT, sa_type=Float)
+    return Field(default=0, ge=0, le=MAX_AMOUNT, sa_type=AmountColumn)
 
 
 class Progress(SQLModel):

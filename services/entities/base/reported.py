@@ -23,6 +23,10 @@ class Reported(SQLModel):
     ingest_key: UUID | None = None
     heartbeat_at: AwareDatetime | None = timestamp_field()
     heartbeat_interval: float | None = Field(default=None, ge=1)
+    reportable_since: AwareDatetime | None = timestamp_field()
+    """Since when programs could report again, after the app had been away."""
+    archived_at: AwareDatetime | None = timestamp_field()
+    """When a person moved the run out of the lists."""
 
     @property
     def is_expected(self) -> bool:
@@ -41,7 +45,7 @@ class Reported(SQLModel):
         """Deadline of the next heartbeat; None when none is expected."""
         if self.heartbeat_timeout is None or self.heartbeat_at is None or not self.is_expected:
             return None
-        return self.heartbeat_at + self.heartbeat_timeout
+        return max(self.heartbeat_at, self.reportable_since or self.heartbeat_at) + self.heartbeat_timeout
 
     def is_unreachable(self, now: datetime) -> bool:
         """Whether the deadline of the next heartbeat has passed."""

@@ -35,6 +35,8 @@ async def test_amounts_may_be_fractions_and_integers_stay_exact(program: Program
     for _ in range(10):
         await program.put("/streams/x", advance=0.1)
     assert await stream(world, program, "completed, total, percentage, unit") == (1.0, 1.0, 100.0, "s")
+    await program.put("/streams/x", unit="")
+    assert await stream(world, program, "unit") == (None,)
     await program.put("/streams/big", total=10.0, completed=2**53 - 1)
     await program.put("/streams/big", advance=1)
     assert await stream(world, program, "completed::bigint, total", "big") == (2**53, 10.0)
@@ -140,6 +142,20 @@ async def test_a_report_that_waited_is_dated_to_when_it_was_made(program: Progra
     assert last - first == pytest.approx(timedelta(seconds=3), abs=timedelta(seconds=0.5))
 
 
+async def test_a_message_that_waited_is_dated_to_when_it_was_sent(program: Program, world: World) -> None:
+    alert = {"target_name": "t", "signal_type": "x", "signal_strength": 1}
+    await batch(
+        program,
+        ("POST", "/alerts", alert, 40.0),
+        ("POST", "/notifications", {"title": "t"}, 40.0),
+    )
+    for table, column in (("signal_alerts", "detected_at"), ("notifications", "created_at")):
+        ((seconds,),) = await world.sql(
+            f"select extract(epoch from clock_timestamp() - {column}) from {table} where org_id = %s", program.org
+        )
+        assert float(seconds) == pytest.approx(40, abs=5)
+
+
 async def test_no_report_is_of_the_future_or_older_than_a_week_or_ends_before_its_start(
     program: Program, world: World
 ) -> None:
@@ -165,9 +181,12 @@ async def test_an_operation_that_was_applied_is_not_applied_again_when_it_is_old
     assert await stream(world, program, "completed") == (1,)
 
 
-async def test_a_wrong_clock_does_not_date_log_lines(program: Program, world: World) -> None:
+@pytest.mark.parametrize(
+    "clock", ["1970-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00", "2199-01-01T00:00:00+00:00"]
+)
+async def test_a_wrong_clock_does_not_date_log_lines(program: Program, world: World, clock: str) -> None:
     await program.put("/streams/x")
-    wrong = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+    wrong = datetime.fromisoformat(clock)
     lines = [{"message": f"{n}", "at": (wrong + timedelta(seconds=n)).isoformat()} for n in range(2)]
     operation = {"method": "POST", "path": "/logs", "body": {"run": "streams/x", "lines": lines}}
     made_at = (wrong + timedelta(seconds=2)).isoformat()

@@ -152,8 +152,23 @@ def values(kind: type[StrEnum]) -> set[str]:
     return {member.value for member in kind}
 
 
-@pytest.mark.parametrize(("completed", "total"), [(0, 0), (5, 0), (1, 3), (2, 3), (999, 1000), (9999, 10000), (7, 5)])
-async def test_a_percentage_is_the_same_computed_here_and_there(world: World, completed: int, total: int) -> None:
+@pytest.mark.parametrize(
+    ("completed", "total"),
+    [
+        (0, 0),
+        (5, 0),
+        (1, 3),
+        (2, 3),
+        (999, 1000),
+        (9999, 10000),
+        (7, 5),
+        (0.285, 1),
+        (0.1, 0.3),
+        (2**53 - 1, 2**53),
+        (1e-9, 1),
+    ],
+)
+async def test_a_percentage_is_the_same_computed_here_and_there(world: World, completed: float, total: float) -> None:
     org = await world.organization()
     ((row,),) = await world.sql(
         "insert into streams (org_id, name, completed, total) values (%s, 's', %s, %s) returning to_jsonb(streams)",

@@ -1,0 +1,136 @@
+"""Menu that closes, archives and deletes runs: one, or all that a list shows."""
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from nicegui import ui
+from nicegui.element import Element
+
+from components.presentation.text import icon, text
+from components.shell.undo import offer_undo
+from pages.page.context import PageContext
+from services.entities import Entity
+from services.history.tidying import archive_runs, close_runs, delete_runs
+
+Ids = Callable[[], Collection[UUID]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One entry of the menu.
+
+    Args:
+        label: Label of the entry and of the button that confirms it.
+        icon: Name of a Material icon.
+        done: Past participle, for the message after it.
+        warning: What the user should know before; asked for confirmation.
+        act: Function of `services.history.tidying`.
+    """
+
+    label: str
+    icon: str
+    done: str
+    warning: str
+    act: Callable[..., Awaitable[int]]
+
+
+CLOSE = Action(
+    label="Close",
+    icon="stop_circle",
+    done="closed",
+    warning="What is still in progress ends as cancelled. Its program is not stopped.",
+    act=close_runs,
+)
+ARCHIVE = Action(
+    label="Archive",
+    icon="inventory_2",
+    done="archived",
+    warning="It stays under the filter Archived.",
+    act=archive_runs,
+)
+DELETE = Action(
+    label="Delete",
+    icon="delete",
+    done="deleted",
+    warning="Everything that belongs to it is deleted, too. This cannot be undone.",
+    act=delete_runs,
+)
+
+
+def tidy_menu(page: PageContext, entity: Entity[Any], ids: Ids, *, on_gone: Callable[[], object] | None = None) -> None:
+    """Build the button that opens the menu; users who may not write see none.
+
+    Args:
+        page: The page that is being built.
+        entity: Entity of the runs.
+        ids: Returns the runs, when an entry is chosen.
+        on_gone: Called after the runs were deleted.
+    """
+    if not page.membership.may_write:
+        return
+    with Element("button").classes("lw-icon-button").props("type=button aria-haspopup=menu title=Actions") as button:
+        button.props["aria-label"] = f"Actions on {entity.plural}"
+        button.props["data-testid"] = "tidy"
+        icon("more_vert")
+        with ui.menu().props('anchor="bottom right" self="top right" :offset="[0, 6]"').classes("lw-menu") as menu:
+            for action in (CLOSE, ARCHIVE, DELETE):
+                with Element("button").classes("lw-menu__item").props("type=button") as item:
+                    icon(action.icon)
+                    text("span", f"{action.label} …")
+
+                async def choose(action: Action = action) -> None:
+                    menu.close()
+                    await _confirm(page, entity, action, list(ids()), on_gone)
+
+                item.on("click", choose)
+
+
+async def _confirm(
+    page: PageContext, entity: Entity[Any], action: Action, ids: list[UUID], on_gone: Callable[[], object] | None
+) -> None:
+    if not ids:
+        ui.notify(f"There are no {entity.plural} here.")
+        return
+    amount = _amount(entity, len(ids))
+    with ui.dialog() as dialog, Element("div").classes("lw-dialog").props("data-testid=tidy-dialog"):
+        text("h2", f"{action.label} {amount}?")
+        text("p", action.warning)
+        with Element("div").classes("lw-dialog__actions"):
+            ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps").classes("lw-button")
+            ui.button(action.label, on_click=lambda: dialog.submit(True)).props("unelevated no-caps").classes(
+                "lw-button lw-button--critical" if action is DELETE else "lw-button lw-button--primary"
+            )
+    is_confirmed = await dialog
+    dialog.delete()
+    if is_confirmed:
+        await _apply(page, entity, action, ids, on_gone)
+
+
+async def _apply(
+    page: PageContext, entity: Entity[Any], action: Action, ids: list[UUID], on_gone: Callable[[], object] | None
+) -> None:
+    database, session = page.services.database, page.session
+    count = 0
+
+    async def act() -> None:
+        nonlocal count
+        count = await action.act(database, session.identity, entity, ids)
+
+    async def restore() -> None:
+        await page.act(archive_runs(database, session.identity, entity, ids, is_archived=False))
+
+    if not await page.act(act()):
+        return
+    message = f"{_amount(entity, count)} {action.done}."
+    if action is ARCHIVE:
+        offer_undo(message, restore)
+    else:
+        ui.notify(message, type="positive")
+    if action is DELETE and on_gone:
+        on_gone()
+
+
+def _amount(entity: Entity[Any], count: int) -> str:
+    return f"{count:,} {entity.noun if count == 1 else entity.plural}"

@@ -1,0 +1,72 @@
+"""Closing, archiving and deleting runs, in batches; row-level security limits it to operators and admins."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlmodel import col, delete, update
+
+from services.auth.identity import Identity
+from services.entities import AGENTS, SCANS, STREAMS, AgentStatus, Entity, GoalStatus, Reported, ScanStatus
+from services.errors import PermissionDenied
+from services.infra.database import Database
+
+BATCH_ROWS = 500
+"""Rows that one statement changes: each change is broadcast, and a deleted stream takes its agents along."""
+CLOSED_VALUES: dict[str, dict[str, Any]] = {
+    STREAMS.table: {"goal_status": GoalStatus.CANCELLED},
+    SCANS.table: {"status": ScanStatus.CANCELLED},
+    AGENTS.table: {"status": AgentStatus.CANCELLED},
+}
+"""Values of a run that a person closes, by table."""
+
+
+class Statement(Protocol):
+    """An update or delete."""
+
+    def where(self, *conditions: Any) -> Any: ...
+
+
+async def close_runs(database: Database, identity: Identity, entity: Entity[Any], ids: Collection[UUID]) -> int:
+    """End unfinished runs as cancelled; returns how many there were.
+
+    Raises:
+        PermissionDenied: The user may not write any of the runs.
+    """
+    statement = update(entity.model).where(~col(entity.model.is_finished)).values(CLOSED_VALUES[entity.table])
+    return await _in_batches(database, identity, entity, ids, statement)
+
+
+async def archive_runs(
+    database: Database, identity: Identity, entity: Entity[Any], ids: Collection[UUID], *, is_archived: bool = True
+) -> int:
+    """Move runs out of the lists, or back with `is_archived=False`; raises like `close_runs`."""
+    statement = update(entity.model).values(archived_at=datetime.now(UTC) if is_archived else None)
+    return await _in_batches(database, identity, entity, ids, statement)
+
+
+async def delete_runs(database: Database, identity: Identity, entity: Entity[Any], ids: Collection[UUID]) -> int:
+    """Delete runs with all that belongs to them; raises like `close_runs`."""
+    return await _in_batches(database, identity, entity, ids, delete(entity.model))
+
+
+def is_run(entity: Entity[Any]) -> bool:
+    """Whether the rows of an entity are runs, which can be tidied up."""
+    return issubclass(entity.model, Reported) and entity.table in CLOSED_VALUES
+
+
+async def _in_batches(
+    database: Database, identity: Identity, entity: Entity[Any], ids: Collection[UUID], statement: Statement
+) -> int:
+    remaining: Sequence[UUID] = list(ids)
+    count = 0
+    for start in range(0, len(remaining), BATCH_ROWS):
+        batch = remaining[start : start + BATCH_ROWS]
+        async with database.as_user(identity) as session:
+            count += (await session.exec(statement.where(col(entity.model.id).in_(batch)))).rowcount
+    if remaining and not count:
+        raise PermissionDenied(
+            f"No {entity.noun} was changed: it is over or deleted already, or your role does not allow it."
+        )
+    return count
