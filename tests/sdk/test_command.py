@@ -117,7 +117,7 @@ def test_without_settings_the_command_runs_all_the_same(server: ApiServer, start
     assert (code, output) == (3, "done\n")
     assert errors == (
         "livewatch: this run is not reported. LIVEWATCH_URL and LIVEWATCH_KEY are not set: "
-        "an admin creates a key under Settings.\n"
+        "run `livewatch login URL`, or set them; an admin creates a key under Settings.\n"
     )
     code, output, errors = said(start(*command, LIVEWATCH_URL="ftp://nowhere"))
     assert (code, output) == (3, "done\n")
@@ -351,7 +351,7 @@ def test_a_check_says_whose_key_it_is_or_what_to_do(server: ApiServer, start: St
     for variables, code, sentence in (
         ({"LIVEWATCH_KEY": "lw_another_key_of_nobody"}, 1, "The key is unknown or revoked."),
         ({"LIVEWATCH_KEY": "secret"}, 2, "LIVEWATCH_KEY is not a valid ingest key"),
-        (UNSET, 2, "LIVEWATCH_URL and LIVEWATCH_KEY are not set: an admin creates a key under Settings."),
+        (UNSET, 2, "LIVEWATCH_URL and LIVEWATCH_KEY are not set: run `livewatch login URL`, or set them; an admin"),
         ({"LIVEWATCH_URL": "http://127.0.0.1:9"}, 3, "connection refused; check that Livewatch is running"),
         ({"LIVEWATCH_URL": f"{server.url}/elsewhere"}, 1, "is not a Livewatch API, or an older version"),
     ):
