@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
+import sys
 from collections.abc import Sequence
 
 from livewatch.cli import exit_codes
@@ -13,8 +15,9 @@ from livewatch.messages import STRENGTHS, TYPES
 from livewatch.settings import VERSION
 
 DESCRIPTION = """\
-Report long-running work to Livewatch. LIVEWATCH_URL is the server, LIVEWATCH_KEY the
-ingest key; an admin creates one under Settings.
+Report long-running work to Livewatch. Log in with `livewatch login URL`, or set
+LIVEWATCH_URL to the server and LIVEWATCH_KEY to an ingest key, which an admin creates
+under Settings.
 """
 
 
@@ -22,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; return the exit code."""
     arguments = _parse(argv)
     logging.basicConfig(format="livewatch: %(message)s", level=logging.WARNING)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names may have characters that the terminal's encoding lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _dispatch(arguments)
     except KeyboardInterrupt:
@@ -50,6 +56,14 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             from livewatch.cli.key_check import check  # noqa: PLC0415
 
             return check()
+        case "login":
+            from livewatch.cli.login import login  # noqa: PLC0415
+
+            return login(arguments.url, arguments.name, opens_browser=not arguments.no_browser)
+        case "whoami" | "logout":
+            from livewatch.cli import account  # noqa: PLC0415
+
+            return account.whoami() if arguments.command == "whoami" else account.logout()
     from livewatch.cli import shell_reports  # noqa: PLC0415
 
     return {
@@ -71,6 +85,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_run_arguments(_add_command(commands, "run", "run and report a command: livewatch run --name nightly -- ./job"))
     _add_progress_arguments(_add_command(commands, "progress", "report progress: livewatch progress nightly 40"))
     _add_message_arguments(commands)
+    _add_login_arguments(_add_command(commands, "login", "log in through the browser: livewatch login https://host"))
+    _add_command(commands, "whoami", "print organisation, key and URL of the login")
+    _add_command(commands, "logout", "remove the stored login")
     _add_command(commands, "check", "verify the server URL and the ingest key")
     _add_command(commands, "tail", "print changes of runs as they happen, until Ctrl-C")
     arguments = parser.parse_args(argv)
@@ -118,6 +135,12 @@ def _add_progress_arguments(parser: argparse.ArgumentParser) -> None:
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--done", dest="is_done", action="store_true", help="mark the run as completed")
     end.add_argument("--fail", metavar="REASON", help="mark the run as failed")
+
+
+def _add_login_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="URL of Livewatch; https unless it is of this machine")
+    parser.add_argument("--name", help="name of the key (default: user@host)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
 
 
 def _add_message_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
