@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -23,6 +24,9 @@ under Settings.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; return the exit code."""
+    if sys.stderr is None:
+        # Closed by the caller; `print` would fall back to standard output.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
     arguments = _parse(argv)
     logging.basicConfig(format="livewatch: %(message)s", level=logging.WARNING)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -46,6 +50,7 @@ def _dispatch(arguments: argparse.Namespace) -> int:
                 total=arguments.total,
                 reports_tqdm=arguments.tqdm,
                 dies_with_parent=arguments.die_with_parent,
+                is_quiet=arguments.quiet,
             )
             return run_command(arguments.words, options)
         case "tail":
@@ -114,13 +119,15 @@ def _add_command(
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
-        "livewatch run [--name NAME] [--slug SLUG] [--total N] [--tqdm] [--die-with-parent] -- COMMAND [ARGUMENT ...]"
+        "livewatch run [--name NAME] [--slug SLUG] [--total N] [--tqdm] [--die-with-parent] [--quiet] "
+        "-- COMMAND [ARGUMENT ...]"
     )
     parser.add_argument("--name", help="title of the run (default: name of the script or program)")
     parser.add_argument("--slug", help="name of the run in URLs; usable once (default: generated from the title)")
     parser.add_argument("--total", type=_total, metavar="N", help="number of units to do")
     parser.add_argument("--tqdm", action="store_true", help="report the bars of tqdm in a Python command")
     parser.add_argument("--die-with-parent", action="store_true", help="end the command if livewatch is killed (Linux)")
+    parser.add_argument("--quiet", action="store_true", help="do not print the URL of the run")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="command and its arguments")
 
 
