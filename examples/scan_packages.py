@@ -1,6 +1,6 @@
 """Scan the Python packages of this environment, offline, and report the scan with the SDK.
 
-LIVEWATCH_URL and LIVEWATCH_KEY configure the server and the ingest key.
+`livewatch login`, or LIVEWATCH_URL and LIVEWATCH_KEY, configure the server and the ingest key.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from datetime import datetime
 from importlib.metadata import Distribution
 
 import livewatch
+from livewatch.settings import SettingsError, require_settings
 
 from examples.inspect_packages import Findings, compile_sources, installed, measure, read_metadata, signals, verify
 
@@ -102,12 +103,10 @@ def main(argv: list[str] | None = None) -> int:
         help="stop when standard input closes, as when the parent process ends",
     )
     arguments = parser.parse_args(argv)
-    if not (os.environ.get("LIVEWATCH_URL") and os.environ.get("LIVEWATCH_KEY")):
-        print(
-            "Missing settings: set LIVEWATCH_URL to the URL of Livewatch, such as http://localhost:8080, and "
-            "LIVEWATCH_KEY to an ingest key, which an admin creates under Settings.",
-            file=sys.stderr,
-        )
+    try:
+        require_settings()
+    except SettingsError as error:
+        print(f"Missing settings: {error}", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if sys.platform != "win32":

@@ -60,6 +60,7 @@ LAYERS = (
 PACKAGES = ("services", "components", "pages")
 SDK = ROOT / "sdk"
 SDK_LAYERS = (
+    "livewatch.config_file",
     "livewatch.settings",
     "livewatch.delivery",
     "livewatch.reporting",

@@ -55,6 +55,9 @@ class ApiServer:
     refuse_batch: Callable[[list[dict[str, Any]]], int | None] = lambda operations: None
     after_request: Callable[[], None] = lambda: None
     key: str = KEY
+    # Whether a key other than `key` is accepted.
+    accepts: Callable[[str], bool] = lambda token: False
+    organization: str = "Ada's"
     hang: float = 30.0
     # The lines of the feed; None ends an answer.
     feed: "queue.SimpleQueue[str | None]" = field(default_factory=queue.SimpleQueue)
@@ -93,7 +96,8 @@ class ApiServer:
     def ask(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Carry out a request; return status and body."""
         if (method, path) == ("GET", "/me"):
-            return 200, {"organization": {"id": "o1", "name": "Ada's"}, "scopes": ["runs"], "url": self.url}
+            organization, key = {"id": "o1", "name": self.organization}, {"id": "k1", "name": "ada@laptop"}
+            return 200, {"organization": organization, "key": key, "scopes": ["runs"], "url": self.url}
         if (method, path) != ("POST", "/batch"):
             return 404, error("not_found", f"nothing is at {path}")
         operations = body["operations"]
@@ -228,10 +232,11 @@ def serving(server: ApiServer, *, port: int = 0) -> Iterator[ApiServer]:
                 return 500, {}, error("internal", "broken")
             if fault is Fault.AWAY:
                 return 503, {"Retry-After": "1"}, error("unavailable", "away")
-            if self.headers.get("Authorization") != f"Bearer {server.key}":
-                return 401, {}, error("bad_key", "The key is unknown or revoked.")
             if not self.path.startswith(API):
                 return 404, {}, {}
+            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            if token != server.key and not server.accepts(token):
+                return 401, {}, error("bad_key", "The key is unknown or revoked.")
             status, answer = server.ask(method, self.path.removeprefix(API), body)
             return status, {}, answer
 

@@ -32,6 +32,14 @@ def heeded_signals() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_login_of_the_developer() -> Iterator[None]:
+    """Keep the SDK, here and in programs that tests start, from reading the real file of `livewatch login`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIVEWATCH_CONFIG", "off")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def closed_queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a test that leaves a queue open: since Python 3.13 its collection warns, in any later test."""

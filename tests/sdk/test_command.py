@@ -39,7 +39,7 @@ print("[3/4] copying")
     assert said(start("-m", "livewatch", "run", "--name", "Nightly", "--slug", "n1", *python(code))) == (
         0,
         "to stdout\nrun n1\n[3/4] copying\n",
-        "to stderr\n",
+        f"Livewatch: {server.url}/streams/by-slug/n1\nto stderr\n",
     )
     stream = server.state("/streams/n1")
     assert (stream["name"], stream["completed"], stream["total"]) == ("Nightly", 3, 4)
@@ -92,6 +92,16 @@ time.sleep(60)
 
 
 @posix
+@posix
+def test_the_url_of_a_run_is_never_in_the_output_of_its_command(server: ApiServer, start: Start) -> None:
+    code = "import os; os.write(1, b'done\\n')"
+    words = ["-m", "livewatch", "run", "--slug", "n1", *python(code)]
+    closed = "import os, sys; os.close(2); os.execv(sys.executable, sys.argv)"
+    for variables in ({}, UNSET):
+        assert said(start("-c", closed, *words, **variables)) == (0, "done\n", "")
+    assert server.state("/streams/n1")["end"] == {"status": "completed"}
+
+
 def test_a_command_that_a_signal_ends_gives_128_and_its_number(server: ApiServer, start: Start) -> None:
     code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     assert said(start("-m", "livewatch", "run", "--slug", "n1", *python(code)))[0] == 137
@@ -99,7 +109,7 @@ def test_a_command_that_a_signal_ends_gives_128_and_its_number(server: ApiServer
 
 
 def test_a_command_that_is_not_there_is_said_and_reported(server: ApiServer, start: Start, tmp_path: Path) -> None:
-    code, _, errors = said(start("-m", "livewatch", "run", "--slug", "n1", "--", "no-such-command"))
+    code, _, errors = said(start("-m", "livewatch", "run", "--quiet", "--slug", "n1", "--", "no-such-command"))
     assert (code, errors) == (
         127,
         "livewatch: no-such-command: command not found; check its spelling and PATH.\n",
@@ -117,7 +127,7 @@ def test_without_settings_the_command_runs_all_the_same(server: ApiServer, start
     assert (code, output) == (3, "done\n")
     assert errors == (
         "livewatch: this run is not reported. LIVEWATCH_URL and LIVEWATCH_KEY are not set: "
-        "an admin creates a key under Settings.\n"
+        "run `livewatch login URL`, or set them; an admin creates a key under Settings.\n"
     )
     code, output, errors = said(start(*command, LIVEWATCH_URL="ftp://nowhere"))
     assert (code, output) == (3, "done\n")
@@ -191,7 +201,7 @@ print("oops", file=sys.stderr)
     termios.tcsetwinsize(slave, (40, 123))
     with (tmp_path / "errors").open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "livewatch", "run", "--slug", "n1", *python(code)],
+            [sys.executable, "-m", "livewatch", "run", "--quiet", "--slug", "n1", *python(code)],
             env={**os.environ, **environment, "PYTHONPATH": str(Path(__file__).parents[2] / "sdk")},
             stdin=slave,
             stdout=slave,
@@ -264,7 +274,7 @@ print("count", count, flush=True)
 
 def test_an_alert_within_a_wrapped_command_is_of_its_stream(server: ApiServer, start: Start) -> None:
     words = [sys.executable, "-m", "livewatch", "alert", "Disk full", "--priority", "high", "--type", "disk"]
-    assert said(start("-m", "livewatch", "run", "--slug", "n1", "--", *words)) == (0, "", "")
+    assert said(start("-m", "livewatch", "run", "--quiet", "--slug", "n1", "--", *words)) == (0, "", "")
     (alert,) = server.of("/alerts")
     assert alert.body == {"target_name": "Disk full", "signal_type": "disk", "signal_strength": 75, "stream": "n1"}
 
@@ -351,7 +361,7 @@ def test_a_check_says_whose_key_it_is_or_what_to_do(server: ApiServer, start: St
     for variables, code, sentence in (
         ({"LIVEWATCH_KEY": "lw_another_key_of_nobody"}, 1, "The key is unknown or revoked."),
         ({"LIVEWATCH_KEY": "secret"}, 2, "LIVEWATCH_KEY is not a valid ingest key"),
-        (UNSET, 2, "LIVEWATCH_URL and LIVEWATCH_KEY are not set: an admin creates a key under Settings."),
+        (UNSET, 2, "LIVEWATCH_URL and LIVEWATCH_KEY are not set: run `livewatch login URL`, or set them; an admin"),
         ({"LIVEWATCH_URL": "http://127.0.0.1:9"}, 3, "connection refused; check that Livewatch is running"),
         ({"LIVEWATCH_URL": f"{server.url}/elsewhere"}, 1, "is not a Livewatch API, or an older version"),
     ):

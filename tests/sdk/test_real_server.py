@@ -137,7 +137,11 @@ async def test_the_command_reports_and_checks_and_follows(place: Place) -> None:
             break
     assert re.search(r"stream  probe-\d+ +in_progress +40\.0 %", reading.result().decode())
     code, output, errors = await place.said(*command)
-    assert (code, output, errors) == (1, "[3/4] copied\n", "no space left\n")
+    assert (code, output, errors) == (
+        1,
+        "[3/4] copied\n",
+        f"Livewatch: {place.url}/streams/by-slug/backup\nno space left\n",
+    )
     assert await place.rows(
         "select name, goal_status, completed, total, split_part(error, E'\\n', 2), metadata -> 'exit_code' "
         "from streams where org_id = %s and slug = 'backup'"

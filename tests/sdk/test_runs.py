@@ -256,3 +256,23 @@ def test_without_settings_nothing_happens_and_everything_works() -> None:
     assert livewatch.flush()
     assert current_activity() is None
     assert threading.active_count() == threads
+
+
+def test_the_url_of_a_run_is_that_of_its_page(reporting: ApiServer) -> None:
+    with livewatch.run("Nightly", slug="n:1.a") as run:
+        page = f"{reporting.url}/streams/by-slug/n:1.a"
+        assert (run.url, livewatch.current_run().url) == (page, page)
+        bar = livewatch.track(range(2), "Copy")
+        assert bar.url is None
+        for _ in bar:
+            assert bar.url == page
+    assert run.url == page
+    loop = livewatch.track(range(1), slug="loop")
+    list(loop)
+    assert loop.url == f"{reporting.url}/streams/by-slug/loop"
+
+
+def test_a_run_that_is_not_reported_has_no_url(off: None) -> None:
+    loop = livewatch.track(range(1), slug="loop")
+    list(loop)
+    assert (livewatch.run("x").url, livewatch.current_run().url, loop.url) == (None, None, None)

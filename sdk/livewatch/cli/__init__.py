@@ -1,1 +1,1 @@
-"""The command line: `livewatch run`, `progress`, `alert`, `notify`, `check` and `tail`."""
+"""The command line `livewatch`; `livewatch.cli.command` lists its commands."""

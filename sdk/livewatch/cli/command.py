@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
+import os
+import sys
 from collections.abc import Sequence
 
 from livewatch.cli import exit_codes
@@ -13,15 +16,22 @@ from livewatch.messages import STRENGTHS, TYPES
 from livewatch.settings import VERSION
 
 DESCRIPTION = """\
-Report long-running work to Livewatch. LIVEWATCH_URL is the server, LIVEWATCH_KEY the
-ingest key; an admin creates one under Settings.
+Report long-running work to Livewatch. Log in with `livewatch login URL`, or set
+LIVEWATCH_URL to the server and LIVEWATCH_KEY to an ingest key, which an admin creates
+under Settings.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; return the exit code."""
+    if sys.stderr is None:
+        # Closed by the caller; `print` would fall back to standard output.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
     arguments = _parse(argv)
     logging.basicConfig(format="livewatch: %(message)s", level=logging.WARNING)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names may have characters that the terminal's encoding lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _dispatch(arguments)
     except KeyboardInterrupt:
@@ -40,6 +50,7 @@ def _dispatch(arguments: argparse.Namespace) -> int:
                 total=arguments.total,
                 reports_tqdm=arguments.tqdm,
                 dies_with_parent=arguments.die_with_parent,
+                is_quiet=arguments.quiet,
             )
             return run_command(arguments.words, options)
         case "tail":
@@ -50,6 +61,14 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             from livewatch.cli.key_check import check  # noqa: PLC0415
 
             return check()
+        case "login":
+            from livewatch.cli.login import login  # noqa: PLC0415
+
+            return login(arguments.url, arguments.name, opens_browser=not arguments.no_browser)
+        case "whoami" | "logout":
+            from livewatch.cli import account  # noqa: PLC0415
+
+            return account.whoami() if arguments.command == "whoami" else account.logout()
     from livewatch.cli import shell_reports  # noqa: PLC0415
 
     return {
@@ -71,6 +90,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_run_arguments(_add_command(commands, "run", "run and report a command: livewatch run --name nightly -- ./job"))
     _add_progress_arguments(_add_command(commands, "progress", "report progress: livewatch progress nightly 40"))
     _add_message_arguments(commands)
+    _add_login_arguments(_add_command(commands, "login", "log in through the browser: livewatch login https://host"))
+    _add_command(commands, "whoami", "print organisation, key and URL of the login")
+    _add_command(commands, "logout", "remove the stored login")
     _add_command(commands, "check", "verify the server URL and the ingest key")
     _add_command(commands, "tail", "print changes of runs as they happen, until Ctrl-C")
     arguments = parser.parse_args(argv)
@@ -97,13 +119,15 @@ def _add_command(
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
-        "livewatch run [--name NAME] [--slug SLUG] [--total N] [--tqdm] [--die-with-parent] -- COMMAND [ARGUMENT ...]"
+        "livewatch run [--name NAME] [--slug SLUG] [--total N] [--tqdm] [--die-with-parent] [--quiet] "
+        "-- COMMAND [ARGUMENT ...]"
     )
     parser.add_argument("--name", help="title of the run (default: name of the script or program)")
     parser.add_argument("--slug", help="name of the run in URLs; usable once (default: generated from the title)")
     parser.add_argument("--total", type=_total, metavar="N", help="number of units to do")
     parser.add_argument("--tqdm", action="store_true", help="report the bars of tqdm in a Python command")
     parser.add_argument("--die-with-parent", action="store_true", help="end the command if livewatch is killed (Linux)")
+    parser.add_argument("--quiet", action="store_true", help="do not print the URL of the run")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="command and its arguments")
 
 
@@ -118,6 +142,12 @@ def _add_progress_arguments(parser: argparse.ArgumentParser) -> None:
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--done", dest="is_done", action="store_true", help="mark the run as completed")
     end.add_argument("--fail", metavar="REASON", help="mark the run as failed")
+
+
+def _add_login_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="URL of Livewatch; https unless it is of this machine")
+    parser.add_argument("--name", help="name of the key (default: user@host)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
 
 
 def _add_message_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -17,38 +17,53 @@ def check() -> int:
     except SettingsError as error:
         print(f"livewatch: {error}", file=sys.stderr)
         return ExitCode.MISCONFIGURED
-    client = Client(settings)
     try:
-        response = client.request("GET", "/me")
+        response = ask(settings)
     except UnreachableError as error:
         print(f"livewatch: {error}.", file=sys.stderr)
         return ExitCode.UNREACHABLE
+    organization = organization_of(response)
+    if organization is None:
+        exit_code, problem = problem_with(settings.url, response)
+        print(f"livewatch: {problem}", file=sys.stderr)
+        return exit_code
+    scopes = ", ".join(map(str, response.body.get("scopes", ())))
+    print(f"{settings.url} accepts this key. Organisation: {organization}. Scopes: {scopes}.")
+    _print_pending(settings)
+    return ExitCode.DONE
+
+
+def ask(settings: Settings) -> Response:
+    """Ask the server whose key it is; raises UnreachableError."""
+    client = Client(settings)
+    try:
+        return client.request("GET", "/me")
     finally:
         client.close()
-    return _print_result(settings, response)
 
 
-def _print_result(settings: Settings, response: Response) -> int:
-    body = response.body if isinstance(response.body, dict) else {}
-    if response.status == 200 and isinstance(body.get("organization"), dict):
-        scopes = ", ".join(map(str, body.get("scopes", ())))
-        print(f"{settings.url} accepts this key. Organisation: {body['organization'].get('name')}. Scopes: {scopes}.")
-        _print_pending(settings)
-        return ExitCode.DONE
+def organization_of(response: Response | None) -> str | None:
+    """Return the organisation of an accepted key; None if the key is not accepted."""
+    body = response.body if response is not None and response.status == 200 else None
+    organization = body.get("organization") if isinstance(body, dict) else None
+    return str(organization.get("name")) if isinstance(organization, dict) else None
+
+
+def is_unknown_key(response: Response) -> bool:
+    """Whether Livewatch itself answered that it does not know the key, and not a proxy that asks for a password."""
+    error = response.body.get("error") if isinstance(response.body, dict) else None
+    return response.status == 401 and isinstance(error, dict) and error.get("code") == "bad_key"
+
+
+def problem_with(url: str, response: Response) -> tuple[ExitCode, str]:
+    """Return exit code and sentence for a key that is not accepted."""
     if response.status == 429 or response.status >= 500:
-        print(f"livewatch: {response.error}; try again in a moment.", file=sys.stderr)
-        return ExitCode.UNREACHABLE
+        return ExitCode.UNREACHABLE, f"{response.error}; try again in a moment."
+    if response.location:
+        return ExitCode.REJECTED, f"{url} redirects to {response.location}: use that URL."
     if response.status in (401, 403):
-        print(f"livewatch: {response.error}", file=sys.stderr)
-    elif response.location:
-        print(
-            f"livewatch: {settings.url} redirects to {response.location}: set LIVEWATCH_URL to that.", file=sys.stderr
-        )
-    else:
-        print(
-            f"livewatch: {settings.url} is not a Livewatch API, or an older version: {response.error}.", file=sys.stderr
-        )
-    return ExitCode.REJECTED
+        return ExitCode.REJECTED, response.error
+    return ExitCode.REJECTED, f"{url} is not a Livewatch API, or an older version: {response.error}."
 
 
 def _print_pending(settings: Settings) -> None:

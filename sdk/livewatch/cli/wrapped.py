@@ -24,7 +24,7 @@ from livewatch.runs.activities import RUN_VARIABLE
 from livewatch.runs.attached import PROGRESS_VARIABLE
 from livewatch.runs.bars import Bar, ProgressSource
 from livewatch.runs.endings import COMPLETED, STOPPED
-from livewatch.runs.run import Run
+from livewatch.runs.run import Run, page_url
 from livewatch.settings import SettingsError, require_settings
 
 # The folder of the `sitecustomize` that patches tqdm.
@@ -41,6 +41,7 @@ class WrapOptions:
         total: Number of units to do, to which progress in per cent is scaled.
         reports_tqdm: Whether the bars of tqdm in a Python command are reported.
         dies_with_parent: Whether the command is ended when this process is killed.
+        is_quiet: Whether the URL of the run is left unsaid.
     """
 
     name: str | None = None
@@ -48,6 +49,7 @@ class WrapOptions:
     total: float | None = None
     reports_tqdm: bool = False
     dies_with_parent: bool = False
+    is_quiet: bool = False
 
 
 def run_command(command: Sequence[str], options: WrapOptions) -> int:
@@ -61,11 +63,15 @@ def run_command(command: Sequence[str], options: WrapOptions) -> int:
         The command's exit code as a shell reports it.
     """
     try:
-        require_settings()
+        settings = require_settings()
     except SettingsError as error:
         print(f"livewatch: this run is not reported. {error}", file=sys.stderr)
     else:
-        return WrappedCommand(command, options).run()
+        wrapped = WrappedCommand(command, options)
+        if not options.is_quiet:
+            with suppress(OSError):
+                print(f"Livewatch: {page_url(settings.url, wrapped.slug)}", file=sys.stderr, flush=True)
+        return wrapped.run()
     try:
         return shell_exit_code(exec_command(command))
     except OSError as error:
@@ -79,7 +85,8 @@ class WrappedCommand:
         self._command = command
         self._options = options
         self._name = options.name or _title(command)
-        self._slug = checked_slug(options.slug) if options.slug else slug_of(self._name)
+        self.slug = checked_slug(options.slug) if options.slug else slug_of(self._name)
+        """Name of the run in URLs."""
         self._total = options.total
         self._marker = Path(tempfile.gettempdir()) / f"livewatch-{os.getpid()}-{os.urandom(4).hex()}"
         self._progress = ProgressTracker()
@@ -98,7 +105,7 @@ class WrappedCommand:
         except OSError as error:
             code, reason = _print_start_error(self._command, error), f"{self._command[0]}: {error.strerror}"
         # Only now: the command does not wait for the report.
-        self._run = run = Run(self._name, total=self._total, slug=self._slug, progress_source=self._sample)
+        self._run = run = Run(self._name, total=self._total, slug=self.slug, progress_source=self._sample)
         cancelled_by: str | None = None
         metadata: dict[str, Any] = {"command": Path(self._command[0]).name, "host": platform.node()}
         if child is not None:
@@ -126,7 +133,7 @@ class WrappedCommand:
         return code
 
     def _environment(self) -> dict[str, str]:
-        environment = {**os.environ, RUN_VARIABLE: self._slug, PROGRESS_VARIABLE: str(self._marker)}
+        environment = {**os.environ, RUN_VARIABLE: self.slug, PROGRESS_VARIABLE: str(self._marker)}
         if self._options.reports_tqdm:
             paths = [str(INJECTED), *filter(None, [environment.get("PYTHONPATH")])]
             environment["PYTHONPATH"] = os.pathsep.join(paths)

@@ -71,6 +71,8 @@ class Reporter:
     ) -> None:
         self.id = new_idempotency_key()[:16]
         """Identifier of this process among those that report the same run."""
+        self.url = settings.url
+        """Root URL of the app."""
         self._is_exiting = is_exiting
         self._secret = settings.key.reveal()
         self._tick_seconds = tick_seconds

@@ -96,6 +96,11 @@ class Run(Activity):
         return self.slug
 
     @property
+    def url(self) -> str | None:
+        """URL of its page; None for a run that is not reported."""
+        return None if self._reporter is None else page_url(self._reporter.url, self.slug)
+
+    @property
     def is_left(self) -> bool:
         """Whether it has ended or its loop was left, so that later loops do not belong to it."""
         return self.ended or self._abandoned_at is not None
@@ -283,3 +288,13 @@ class Run(Activity):
             end = {"status": ending.outcome.status(), "keep_progress": keeps or None, **who}
             reporter.post(f"/scans/{self.slug}/finish", without_none(end))
         reporter.post(f"{self.path}/finish", without_none({"status": ending.outcome.status("blocked"), **who}))
+
+
+def page_url(root: str, slug: str) -> str:
+    """Return the URL of a stream's page.
+
+    Args:
+        root: Root URL of the app.
+        slug: Slug of the stream, of characters that URLs may have.
+    """
+    return f"{root}/streams/by-slug/{slug}"

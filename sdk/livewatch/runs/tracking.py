@@ -52,6 +52,11 @@ class Track(Generic[T]):
         """The run that it is, or to which it belongs; None until the loop starts."""
         return self._loop.run if self._loop is not None else None
 
+    @property
+    def url(self) -> str | None:
+        """URL of the page of its run; None until the loop starts, and where it is not reported."""
+        return self._loop.run.url if self._loop is not None else None
+
     def __iter__(self) -> Iterator[T]:
         source = iter(self._items)
         if self._loop is not None or PROCESS.reporter() is None:
