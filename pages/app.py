@@ -13,6 +13,7 @@ from pages.http.export import export_routes
 from pages.http.headers import PagePolicy, SecurityHeaders
 from pages.http.health import health_routes
 from pages.http.request_log import RequestLog
+from pages.http.sdk import sdk_routes
 from pages.http.session_routes import session_routes
 from pages.http.sign_in import register_sign_in
 from pages.page.services import Services
@@ -30,6 +31,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(session_routes(services))
     app.include_router(export_routes(services))
     app.include_router(health_routes(services))
+    app.include_router(sdk_routes())
     app.mount(PREFIX, create_api(services.ingest, services.event_streams))
 
     serve_styles()

@@ -16,13 +16,14 @@ from pages.inbox.inbox import alerts_page, notifications_page
 from pages.lists.counters import UNREAD_COUNTERS
 from pages.monitoring.dashboard import dashboard_page
 from pages.monitoring.monitoring import monitoring_page
-from pages.monitoring.stream import stream_page
+from pages.monitoring.stream import stream_by_slug_page, stream_page
 from pages.page.context import PageContext
 from pages.page.membership import chosen_membership
 from pages.page.routes import Routes
 from pages.page.services import Services
 from pages.page.title import PageTitle
 from pages.page.url_state import UrlState
+from pages.settings.allow import allow_page
 from pages.settings.connect import connect_page
 from pages.settings.settings import settings_page
 from pages.team.organization import new_organization_page, organization_switcher
@@ -35,7 +36,9 @@ PAGES: dict[str, Callable[..., None]] = {
     "/alerts": alerts_page,
     "/notifications": notifications_page,
     "/connect": connect_page,
+    "/connect/allow": allow_page,
     "/settings": settings_page,
+    "/streams/by-slug/{slug}": stream_by_slug_page,
     "/streams/{id}": stream_page,
 }
 RESPONSE_TIMEOUT_SECONDS = 30.0

@@ -8,6 +8,7 @@
     │   └── AuthUnavailable     the Auth server did not respond
     ├── PermissionDenied        row-level security rejected a statement or a subscription
     ├── NotFound                no such row, or none that the user may see
+    ├── Conflict                what should be made exists already
     ├── DatabaseUnavailable     PostgreSQL did not respond in time
     ├── IngestRefused           an ingest API request was rejected, with an error code
     └── FeedError               a Realtime channel could not be opened or was lost
@@ -47,6 +48,10 @@ class PermissionDenied(LivewatchError):
 
 class NotFound(LivewatchError):
     """No such row exists, or none that the user may see."""
+
+
+class Conflict(LivewatchError):
+    """What should be made exists already."""
 
 
 class DatabaseUnavailable(LivewatchError):

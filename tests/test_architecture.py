@@ -18,6 +18,7 @@ LAYERS = (
     "services.errors",
     "services.feed_kind",
     "services.plan",
+    "services.sdk_wheel",
     "services.settings",
     "services.text",
     "services.infra",

@@ -131,7 +131,12 @@ async def test_the_app_runs_it_with_a_key_of_its_own_and_its_end_is_told(world: 
     await scan.start(admin, org)
     with pytest.raises(LivewatchError, match="still running"):
         await scan.start(admin, org)
-    (child,) = (each for each in psutil.Process().children() if "examples.scan_packages" in each.cmdline())
+
+    def children() -> list[psutil.Process]:
+        return [each for each in psutil.Process().children() if "examples.scan_packages" in each.cmdline()]
+
+    await until(children, what="the program runs")
+    (child,) = children()
     assert child.cmdline()[-2:] == ["examples.scan_packages", "--until-stdin-ends"]
 
     async def agents() -> list[Any]:

@@ -1,7 +1,8 @@
 """Test world: a real local Supabase with organisations and users, created through its public APIs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -96,6 +97,20 @@ class World:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(statement.encode(), values)
             return await cursor.fetchall() if cursor.description else []
+
+    @asynccontextmanager
+    async def odd_row(self, table: str, constraint: str, insert: str, *values: Any) -> AsyncIterator[None]:
+        """Insert a row that a constraint forbids, within the block; `values` begin with its id."""
+        ((definition,),) = await self.sql(
+            "select pg_get_constraintdef(oid) from pg_constraint where conname = %s", constraint
+        )
+        await self.sql(f"alter table {table} drop constraint {constraint}")
+        try:
+            await self.sql(insert, *values)
+            yield
+        finally:
+            await self.sql(f"delete from {table} where id = %s", values[0])
+            await self.sql(f"alter table {table} add constraint {constraint} {definition}")
 
     async def insert(self, row: Row, *, by: Person) -> None:
         """Insert as a user, under row-level security."""

@@ -39,7 +39,7 @@ MAX_LOG_BYTES = 16 * 1024 * 1024
 LOG_NAME = "postgres.log"
 LOG_LINES_IN_ERRORS = 3
 # Without the refusals of clients that connect while the server starts or stops.
-LOG_REASON = re.compile(r"(?:PANIC|FATAL): (?!.*the database system is).*|^postgres: .*")
+LOG_REASON = re.compile(r"(?:PANIC|FATAL): (?!.*the database system is).*|LOG: +could not .*|^postgres: .*")
 MAX_LOG_TAIL_BYTES = 16 * 1024
 FAST_SHUTDOWN = signal.SIGTERM if sys.platform == "win32" else signal.SIGINT
 
@@ -79,6 +79,7 @@ class EmbeddedPostgres:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
+        self._log_begins_at = 0
         self._address = ""
 
     def url(self, role: str, password: str) -> str:
@@ -205,6 +206,7 @@ class EmbeddedPostgres:
             path.replace(path.with_suffix(".log.old"))
         path.touch(mode=0o600)
         keep_owner(path)
+        self._log_begins_at = path.stat().st_size
         return open(path, "ab")
 
     async def _wait_until_ready(self) -> None:
@@ -225,11 +227,11 @@ class EmbeddedPostgres:
             raise PostgresError(f"PostgreSQL exited while starting: {self.end_of_log()}")
 
     def end_of_log(self) -> str:
-        """Return the last reasons in the server's log, and where it is."""
+        """Return the last reasons in the log since the server was started, and where it is."""
         path = self.data / LOG_NAME
         reasons: list[str] = []
         with contextlib.suppress(OSError), open(path, "rb") as file:
-            file.seek(max(0, path.stat().st_size - MAX_LOG_TAIL_BYTES))
+            file.seek(max(self._log_begins_at, path.stat().st_size - MAX_LOG_TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
             reasons = [match[0] for line in lines if (match := LOG_REASON.search(line))] or lines
         # A server that is started again and again gives the same reason under other numbers of processes.

@@ -85,6 +85,7 @@ async def test_postgresql_comes_back_when_the_disk_has_room_again(
         return (tmp_path / "log").read_text()
 
     async def is_down() -> bool:
+        assert server.poll() is None, printed()
         # Fills the write-ahead log only: a full table would be a mere error.
         with contextlib.suppress(psycopg.Error):
             url = status.database_url.get_secret_value()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,10 +29,18 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def start(data: Path, *arguments: str) -> subprocess.Popen[str]:
+@contextmanager
+def start(data: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the program; whatever happens, it has ended afterwards."""
     command = [sys.executable, "-P", "-m", "local_supabase", "--data", str(data), "--port", "0", *arguments]
     variables = environment(Options(data=data))
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
@@ -70,8 +79,8 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 def test_an_option_that_is_not_valid_is_named_before_anything_starts(
     folder: Path, arguments: list[str], said: str
 ) -> None:
-    process = start(folder / "data", *arguments)
-    output, _ = process.communicate(timeout=deadline(10))
+    with start(folder / "data", *arguments) as process:
+        output, _ = process.communicate(timeout=deadline(10))
     assert process.returncode in (1, 2)
     assert said in output
     assert "Traceback" not in output
@@ -111,6 +120,7 @@ def test_a_start_is_given_up_at_once_and_the_next_one_succeeds(
         assert time.monotonic() - began < deadline(3)
     assert process.returncode == 0, output
     assert "Traceback" not in output
+    assert "Auth ready" not in output, "the start did not go on"
     with start(data) as process:
         assert "API URL" in read_until(process, "API URL")
         process.send_signal(signal.SIGTERM)
@@ -125,20 +135,21 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 
 async def test_the_status_says_only_what_is_true(folder: Path) -> None:
     data = folder / "data"
-    process = start(data)
-    read_until(process, "API URL")
-    assert LocalSupabaseStatus.read(data).pid == process.pid
-    process.kill()
-    process.wait()
+    with start(data) as process:
+        read_until(process, "API URL")
+        assert LocalSupabaseStatus.read(data).pid == process.pid
+        process.kill()
+        process.wait()
     with pytest.raises(DataDirectoryError, match=rf"out of date, its process \(pid {process.pid}\) has ended"):
         LocalSupabaseStatus.read(data)
-    process.communicate()
     with start(data) as process:
+        read_until(process, "PostgreSQL")
+        assert not (data / "status.json").exists()
         read_until(process, "API URL")
         assert LocalSupabaseStatus.read(data).pid == process.pid
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=deadline(20))
-    with pytest.raises(DataDirectoryError, match="start the local Supabase first"):
+    with pytest.raises(DataDirectoryError, match="cannot be read: start the local Supabase first"):
         LocalSupabaseStatus.read(data)
 
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from components.shell.theme.theme import STYLES_BELOW
 from pages.api.errors import PREFIX
 from pages.http.downloads import Downloads
+from pages.http.sdk import SDK_BELOW
 from pages.page.bodies import limit_body
 from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions, UserSession
@@ -21,7 +22,7 @@ from services.infra.root_path import route_path
 SESSION = "livewatch.session"
 OPEN = ("/sign-in", "/session", "/session/demo", "/healthz", "/readyz", "/metrics")
 SOCKET = "/_nicegui_ws/"
-OPEN_BELOW = ("/_nicegui/", SOCKET, "/favicon.ico", STYLES_BELOW)
+OPEN_BELOW = ("/_nicegui/", SOCKET, "/favicon.ico", STYLES_BELOW, SDK_BELOW)
 # Only forms are posted here; programs use the API, and windows their socket.
 MAX_BODY_BYTES = 64 * 1024
 RENEWAL_MARGIN = timedelta(minutes=2)

@@ -52,6 +52,20 @@ def stream_page(page: PageContext, id: str) -> None:
     use_stream_progress(page.window, stream_id, on_change=show)
 
 
+def stream_by_slug_page(page: PageContext, slug: str) -> None:
+    """Lead to the page of the stream that programs report under a slug, as soon as there is one."""
+    with ui.element("div") as missing:
+        not_found_panel("Nothing was reported yet", f"No program has reported a stream under the slug “{slug}”.")
+    missing.set_visibility(False)
+
+    def follow(streams: Hook[Stream]) -> None:
+        if found := next(iter(streams.data), None):
+            page.window.client.open(f"/streams/{found.id}")
+        missing.set_visibility(streams.is_loaded)
+
+    Hook(page.window, STREAMS, where=lambda stream: stream.slug == slug, on_change=follow)
+
+
 def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
     def is_of_stream(row: AgentExecution) -> bool:
         return row.stream_id == stream_id

@@ -1,4 +1,4 @@
-"""/connect: code snippets with this app's URL and a new key, and the status of the first report."""
+"""/connect: a line for a terminal, snippets with this app's URL and a new key, and the status of the first report."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,17 +6,18 @@ from typing import Any
 
 from nicegui import ui
 
-from components.elements.connect.code_block import CodeTabs, Snippet
+from components.elements.connect.code_block import CodeBlock, CodeTabs, Snippet
 from components.elements.connect.first_report import FirstReport
 from components.presentation.text import text
 from components.shell.shell import page_head, section
 from pages.page.context import PageContext
 from pages.page.public_url import public_url
 from pages.settings.ingest_keys import ONCE, create_key_or_notify
-from services.entities import AGENTS, SCANS, STREAMS, AcquisitionScan, AgentExecution, Reported, Stream
+from services.entities import AGENTS, SCANS, STREAMS, AcquisitionScan, AgentExecution, Stream
 from services.ingest import KeyScope
 from services.ingest.administration import CreatedKey
 from services.realtime import Delta
+from services.sdk_wheel import sdk_wheel
 
 NO_KEY = "lw_…"
 PATHS: dict[Any, str] = {
@@ -43,12 +44,16 @@ def connect_page(page: PageContext) -> None:
         if snippets:
             snippets.show(snippets_for(address, key.token.get_secret_value()))
 
-    def is_awaited(row: Reported) -> bool:
-        """Return whether the report uses the key created here, or any key if the user may not create one."""
-        if page.membership.is_admin:
-            return created is not None and row.ingest_key == created.id
-        return row.heartbeat_at is not None and row.heartbeat_at >= opened_at
+    def is_awaited(row: Stream | AcquisitionScan | AgentExecution) -> bool:
+        """Return whether the report uses the key created here; without one, whether it is that of a new run."""
+        if created is not None:
+            return row.ingest_key == created.id
+        return row.created_at is not None and row.created_at >= opened_at
 
+    if wheel := sdk_wheel():
+        with section("From a terminal"), ui.element("div").classes("lw-panel lw-stack"):
+            text("p", "Paste this line. It installs the SDK from here, logs in by this browser, and reports a loop.")
+            CodeBlock(one_line(address, wheel.name), label="The line for a terminal")
     with section("1. Create key"), ui.element("div").classes("lw-panel lw-stack"):
         _key(page, use)
     with section("2. Report"), ui.element("div").classes("lw-panel lw-stack"):
@@ -56,7 +61,7 @@ def connect_page(page: PageContext) -> None:
         with ui.element("p").classes("lw-muted"):
             ui.link("HTTP API reference", "/api/v1/docs", new_tab=True)
     with section("3. See it"), ui.element("div").classes("lw-panel"):
-        status = FirstReport(is_ready=not page.membership.is_admin)
+        status = FirstReport(is_ready=True)
         _listen(page, status, is_awaited)
 
 
@@ -78,7 +83,7 @@ def _key(page: PageContext, use: Callable[[CreatedKey], None]) -> None:
     button.classes("lw-button lw-button--primary")
 
 
-def _listen(page: PageContext, status: FirstReport, is_awaited: Callable[[Reported], bool]) -> None:
+def _listen(page: PageContext, status: FirstReport, is_awaited: Callable[[Any], bool]) -> None:
     """Show the first awaited run in the status; uses the feeds that all windows share."""
 
     def check(deltas: list[Delta[Any]]) -> None:
@@ -93,6 +98,14 @@ def _listen(page: PageContext, status: FirstReport, is_awaited: Callable[[Report
 
     subscriptions = [page.window.subscribe(entity, on_change=check) for entity in (STREAMS, SCANS, AGENTS)]
     status.on_delete(*(subscription.close for subscription in subscriptions))
+
+
+def one_line(address: str, wheel: str) -> str:
+    """Return the command line that leads from nothing to a live bar."""
+    loop = "import livewatch, time; [time.sleep(0.3) for _ in livewatch.track(range(100), 'Hello')]"
+    return (
+        f'python3 -m pip install {address}/sdk/{wheel} && python3 -m livewatch login {address} && python3 -c "{loop}"'
+    )
 
 
 def snippets_for(address: str, token: str) -> list[Snippet]:
@@ -112,7 +125,7 @@ def snippets_for(address: str, token: str) -> list[Snippet]:
         Snippet(
             key="loop",
             label="Loop",
-            about="Python. Install the package from a checkout: pip install ./sdk",
+            about="Python. Install the package by the line above, or from a checkout: pip install ./sdk",
             text=f"""{variables}
 python - <<'END'
 import time

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from services.auth.identity import Identity
-from services.errors import NotFound
+from services.errors import Conflict, NotFound
 from services.infra.database import Database
 from services.ingest.keys import new_key
 from services.ingest.operations import KeyScope
@@ -22,7 +22,8 @@ _KEYS = text("""
 """)
 _CREATE = text("""
     insert into public.ingest_keys (org_id, name, public_id, secret_hash, scopes)
-    values (:org, :name, :public_id, :secret_hash, :scopes) returning id
+    values (:org, :name, :public_id, :secret_hash, :scopes)
+    on conflict (public_id) do nothing returning id
 """)
 _REVOKE = text("update public.ingest_keys set revoked_at = clock_timestamp() where id = :id and revoked_at is null")
 
@@ -73,16 +74,41 @@ async def create_key(
 ) -> CreatedKey:
     """Create a key with the given scopes; raises PermissionDenied if the user is not an admin."""
     key = new_key()
+    id = await admit_key(
+        database, identity, org_id, name=name, public_id=key.public_id, secret_hash=key.secret_hash, scopes=scopes
+    )
+    return CreatedKey(id=id, token=key.token)
+
+
+async def admit_key(
+    database: Database,
+    identity: Identity,
+    org_id: UUID,
+    *,
+    name: str,
+    public_id: str,
+    secret_hash: bytes,
+    scopes: Collection[KeyScope] = tuple(KeyScope),
+) -> UUID:
+    """Admit a key that a client made and of which it disclosed the hash only; returns the id of the key.
+
+    Raises:
+        PermissionDenied: The user is not an admin.
+        Conflict: There is a key with this public id already.
+    """
     values = {
         "org": org_id,
         "name": name,
-        "public_id": key.public_id,
-        "secret_hash": key.secret_hash,
+        "public_id": public_id,
+        "secret_hash": secret_hash,
         "scopes": [scope.value for scope in scopes],
     }
     async with database.as_user(identity) as session:
-        created = await (await session.connection()).execute(_CREATE, values)
-        return CreatedKey(id=created.scalar_one(), token=key.token)
+        created = (await (await session.connection()).execute(_CREATE, values)).scalar_one_or_none()
+    if created is None:
+        raise Conflict("This terminal was connected before. Run livewatch login again for a new key.")
+    id: UUID = created
+    return id
 
 
 async def revoke_key(database: Database, identity: Identity, id: UUID) -> None:

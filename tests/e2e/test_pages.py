@@ -151,18 +151,11 @@ async def test_a_row_that_fails_validation_is_named_in_the_system_tab_and_the_re
     ada = await world.person(org)
     page = await window(ada, "/monitoring/system")
     bad = uuid4()
-    await world.sql("alter table streams drop constraint streams_goal_status_check")
-    try:
-        await world.sql("insert into streams (id, org_id, name, goal_status) values (%s, %s, 'x', 'odd')", bad, org)
+    insert = "insert into streams (id, org_id, name, goal_status) values (%s, %s, 'x', 'odd')"
+    async with world.odd_row("streams", "streams_goal_status_check", insert, bad, org):
         await expect(live(page, "quarantine", bad, "table")).to_have_text("streams")
         await expect(live(page, "quarantine", bad, "reason")).to_contain_text("goal_status")
         await expect(live(page, "stats", "quarantined", "value")).to_have_text("1")
-    finally:
-        await world.sql("delete from streams where goal_status = 'odd'")
-        await world.sql(
-            "alter table streams add constraint streams_goal_status_check check (goal_status in "
-            "('not_started', 'in_progress', 'on_track', 'at_risk', 'blocked', 'completed', 'stopped', 'cancelled'))"
-        )
     await page.goto("/monitoring")
     good = Stream(org_id=org, name="Fine")
     await world.insert(good, by=ada)
@@ -219,7 +212,7 @@ async def test_a_setting_cannot_be_changed_before_the_present_one_is_known(world
     await page.goto("/settings")
     await expect(page.get_by_label("Display name")).to_be_editable()
     for label, _ in KINDS.values():
-        await expect(page.get_by_role("combobox", name=label)).to_be_enabled()
+        await expect(page.get_by_role("combobox", name=label, exact=True)).to_be_enabled()
     await expect(page.locator("#content .q-field--disabled")).to_have_count(0)
 
 

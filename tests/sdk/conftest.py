@@ -87,6 +87,15 @@ def off(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _heed_signals() -> None:
+    """Heed the signals of a keyboard, which a shell has its background jobs and all their programs ignore."""
+    for name in ("SIGINT", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start(environment: Mapping[str, str]) -> Iterator[Start]:
     """Start `python -c CODE` or `python ARGUMENTS` reporting to the server; kill what still runs at the end."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from livewatch.cli.formats import Progress, progress_in
 from livewatch.cli.output import Output
-from livewatch.cli.tracker import ProgressTracker
+from livewatch.cli.tracker import Place, ProgressTracker
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def test_the_progress_of_common_programs_is_understood(
     found: list[tuple[float, float | None, str | None]] = []
 
     class Tracker(ProgressTracker):
-        def feed(self, line: str, row: int | None = None, *, is_redrawn: bool = False) -> None:
-            super().feed(line, row, is_redrawn=is_redrawn)
+        def feed(self, line: str, place: Place | None = None, *, is_redrawn: bool = False) -> None:
+            super().feed(line, place, is_redrawn=is_redrawn)
             if (progress := self.progress) is not None:
                 found.append((progress.done, progress.total, progress.unit))
 
@@ -153,6 +153,15 @@ def test_the_progress_of_common_programs_is_understood(
         output.feed(piece)
     assert seen <= set(found), found
     assert found[-1] == last
+
+
+def test_the_rows_of_one_output_stream_say_nothing_of_the_other() -> None:
+    tracker = ProgressTracker()
+    first, second = Output(tracker), Output(tracker)
+    first.feed(b"\rA: 10%|# | 1/10 [")
+    second.feed(b"\n\n\n\rB: 10%|# | 2/20 [\rB: 15%|# | 3/20 [")
+    assert [each.is_over for each in tracker.bars()] == [False, False]
+    assert followed(tracker) == (1, 10)
 
 
 def test_layers_of_an_image_are_bars_below_their_count() -> None:

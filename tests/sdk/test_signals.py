@@ -88,6 +88,32 @@ def test_the_handlers_can_be_declined(server: ApiServer, start: Start) -> None:
     assert process.communicate(timeout=deadline(10))[0] == "True\n"
 
 
+def test_a_forked_child_ends_at_a_signal_as_without_us_until_it_reports_itself(server: ApiServer, start: Start) -> None:
+    process = start(
+        """
+import livewatch, os, signal, time
+livewatch.run("parent", slug="parent")
+children = []
+for reports in (False, True):
+    child = os.fork()
+    if child == 0:
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        if reports:
+            livewatch.run("child", slug="child")
+            livewatch.flush(10)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    children.append(child)
+print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+""",
+        PYTHONWARNINGS="ignore::DeprecationWarning",
+    )
+    output, errors = process.communicate(timeout=deadline(20))
+    assert (output, errors) == ("[-15, -15]\n", "")
+    assert server.state("/streams/child")["end"] == {"status": "cancelled", "error": "Cancelled by SIGTERM."}
+    assert server.state("/streams/parent")["end"]["status"] == "blocked"
+
+
 def test_reports_of_exit_handlers_are_delivered_whenever_they_were_registered(server: ApiServer, start: Start) -> None:
     process = start("""
 import atexit

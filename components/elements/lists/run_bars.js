@@ -7,7 +7,7 @@ const TONES = { completed: "positive", stopped: "neutral", cancelled: "neutral",
 
 export const RunBars = {
   components: { ProgressBar },
-  props: { bars: Array, count: Number },
+  props: { bars: Array, count: Number, isLive: Boolean },
   setup(props) {
     const isOpen = ref(false);
     const shown = computed(() => (isOpen.value ? props.bars : props.bars.slice(0, FOLDED)));
@@ -25,7 +25,7 @@ export const RunBars = {
     <ul class="lw-bars">
       <li v-for="bar in shown" :key="bar.id" :title="bar.name + ': ' + exact(bar)" :style="{ paddingLeft: 12 * bar.depth + 'px' }" :data-status="bar.status">
         <span class="lw-clip lw-bars__name" dir="auto">{{ bar.name || "Bar" }}</span>
-        <progress-bar :value="bar.percentage" :is-active="bar.status === 'in_progress'" :label="'Progress of ' + (bar.name || 'a bar')" :tone="toneOf(bar)" />
+        <progress-bar :value="bar.percentage" :is-active="isLive && bar.status === 'in_progress'" :label="'Progress of ' + (bar.name || 'a bar')" :tone="toneOf(bar)" />
         <span class="lw-number lw-bars__done">{{ done(bar) }}</span>
       </li>
       <li v-if="canOpen" class="lw-bars__more"><button type="button" class="lw-text-button" @click="isOpen = true">Show all {{ bars.length }}</button></li>

@@ -66,7 +66,7 @@ class Output:
             if n % 2:
                 self._move(part)
             elif part:
-                self._progress.feed(_text(part), self._row, is_redrawn=not self._is_moved)
+                self._progress.feed(_text(part), (id(self), self._row), is_redrawn=not self._is_moved)
                 if not is_last:
                     self._is_moved = False
         # A frame may be split between two pieces, as may an escape.

@@ -17,6 +17,10 @@ LAYER_STATE = re.compile(r"^(?P<layer>[0-9a-f]{12}): (?P<state>Pull complete|Alr
 LAYERS_DONE = ("Pull complete", "Already exists")
 
 
+# Any identifier of the output stream, and the row, counted from the command's start.
+Place = tuple[int, int]
+
+
 @dataclass(eq=False)
 class TrackedBar:
     """One bar of the command.
@@ -24,13 +28,13 @@ class TrackedBar:
     Attributes:
         progress: What was last drawn of it.
         moved_at: When it last moved, by the tracker's clock.
-        row: Row of the terminal on which it was last drawn.
+        place: Output stream and row on which it was last drawn.
         is_over: Whether the command drew past it and left it.
     """
 
     progress: Progress
     moved_at: float
-    row: int | None = None
+    place: Place | None = None
     is_over: bool = False
 
     def is_same(self, other: Progress) -> bool:
@@ -75,12 +79,12 @@ class ProgressTracker:
         with self._lock:
             return list(self._bars)
 
-    def feed(self, line: str, row: int | None = None, *, is_redrawn: bool = False) -> None:
+    def feed(self, line: str, place: Place | None = None, *, is_redrawn: bool = False) -> None:
         """Update the progress from a line or a redrawn part of one.
 
         Args:
             line: The text.
-            row: Row of the terminal on which it was drawn, counted from the command's start.
+            place: Where it was drawn.
             is_redrawn: Whether it was drawn over the text before, so that the cursor rests on its row.
         """
         with self._lock:
@@ -88,11 +92,12 @@ class ProgressTracker:
             if progress is None:
                 return
             now = self._clock()
-            bar = self._update(progress, row, now)
-            if is_redrawn and row is not None:
+            bar = self._update(progress, place, now)
+            if is_redrawn and place is not None:
                 for other in self._bars:
                     # What is above the cursor's resting place is not drawn again.
-                    other.is_over = other.is_over or (other.row is not None and other.row < row)
+                    if other.place is not None and other.place[0] == place[0] and other.place[1] < place[1]:
+                        other.is_over = True
                 bar.is_over = False
             followed = self._followed
             if followed is None or followed.is_over or followed.progress.is_full or self._is_silent(followed, now):
@@ -116,21 +121,21 @@ class ProgressTracker:
                 self._bars[0].progress, self._bars[0].moved_at = whole, self._clock()
         return progress_in(line)
 
-    def _update(self, progress: Progress, row: int | None, now: float) -> TrackedBar:
+    def _update(self, progress: Progress, place: Place | None, now: float) -> TrackedBar:
         for bar in reversed(self._bars):
             is_restarted = bar.progress.is_full and progress.done < bar.progress.done
             if bar.is_same(progress) and not is_restarted:
                 if bar.progress.done != progress.done:
                     bar.moved_at = now
-                bar.progress, bar.row = progress, row
+                bar.progress, bar.place = progress, place
                 self._bars = [each for each in self._bars if each is self._followed or not each.is_similar(progress)]
                 return bar
         for bar in self._bars:
             if bar.is_similar(progress):
                 if bar.progress.is_percent:
-                    bar.progress, bar.row = progress, row
+                    bar.progress, bar.place = progress, place
                 return bar
-        bar = TrackedBar(progress, now, row)
+        bar = TrackedBar(progress, now, place)
         self._bars.append(bar)
         if len(self._bars) > MAX_BARS:
             self._bars.remove(next((each for each in self._bars if each is not self._followed), bar))

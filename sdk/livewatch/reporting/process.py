@@ -105,6 +105,7 @@ class Process:
         """Leave the reporter, its threads and its runs to the parent."""
         self._lock = threading.RLock()
         reporter, self._reporter = self._reporter, None
+        self._signals.release()
         if reporter is not None:
             reporter.abandon()
             self._inherited.append(reporter)

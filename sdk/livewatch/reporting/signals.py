@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 NAMES = ("SIGTERM", "SIGHUP")
@@ -53,6 +54,16 @@ class Signals:
             except (ValueError, OSError):
                 continue
             self._previous[number] = previous
+
+    def release(self) -> None:
+        """Restore the handlers in a forked child: until it reports itself, signals end it as they would without us."""
+        for number, previous in self._previous.items():
+            if previous is not None and signal.getsignal(number) == self._handle:
+                with suppress(ValueError, OSError):
+                    signal.signal(number, previous)
+        self._previous.clear()
+        self._is_installed = False
+        self.received = None
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number).name

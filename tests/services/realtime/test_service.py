@@ -210,19 +210,10 @@ async def test_a_row_that_fails_validation_is_counted_and_the_rest_goes_on(
     scans = realtime.subscribe(SCANS, org, session=ada)
     await loaded(scans)
     bad = uuid4()
-    [[constraint]] = await world.sql(
-        "select pg_get_constraintdef(oid) from pg_constraint where conname = 'acquisition_scans_status_check'"
-    )
-    await world.sql("alter table acquisition_scans drop constraint acquisition_scans_status_check")
-    try:
-        await world.sql(
-            "insert into acquisition_scans (id, org_id, name, status) values (%s, %s, 'odd', 'enchanted')", bad, org
-        )
+    insert = "insert into acquisition_scans (id, org_id, name, status) values (%s, %s, 'odd', 'enchanted')"
+    async with world.odd_row("acquisition_scans", "acquisition_scans_status_check", insert, bad, org):
         await world.insert(AcquisitionScan(org_id=org, name="fine"), by=ada)
         await until(scans.rows)
-    finally:
-        await world.sql("delete from acquisition_scans where status = 'enchanted'")
-        await world.sql(f"alter table acquisition_scans add constraint acquisition_scans_status_check {constraint}")
     assert [scan.name for scan in scans.rows()] == ["fine"]
     (quarantined,) = realtime.quarantined(SCANS.topic(org))
     assert (quarantined.table, quarantined.id) == ("acquisition_scans", str(bad))
