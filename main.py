@@ -1,6 +1,6 @@
 """Entry point of Livewatch: settings, Supabase backend, services, pages and web server.
 
-Without a command it serves the app; `check`, `migrate` and `demo` are further commands.
+Without a command it serves the app; `check`, `migrate`, `demo` and `key` are further commands.
 """
 
 import argparse
@@ -63,9 +63,22 @@ def arguments_of(argv: list[str] | None) -> argparse.Namespace:
         metavar="N",
         help="number of streams, 1 to 5000 (default: 50)",
     )
+    add_key_arguments(commands.add_parser("key", help="create, list and revoke ingest keys without a browser"))
     arguments = parser.parse_args(argv)
     arguments.command = arguments.command or "serve"
     return arguments
+
+
+def add_key_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command `key`."""
+    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
+    create = actions.add_parser("create", help="create a key and print it to standard output")
+    create.add_argument("name", help="name of the key")
+    create.add_argument("--scope", metavar="SCOPES", help="scopes separated by commas (default: all)")
+    keys = actions.add_parser("list", help="print all keys")
+    for each in (create, keys):
+        each.add_argument("--org", help="id or name of the organisation")
+    actions.add_parser("revoke", help="revoke a key").add_argument("key", metavar="ID", help="id or public id of a key")
 
 
 def positive(value: str) -> float:
@@ -90,9 +103,26 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> int:
             return await commands.check_command(settings)
         case "migrate":
             return await commands.migrate_command(settings)
+        case "key":
+            return await run_key_action(arguments, settings)
         case _:
             load = Load(rate=arguments.load, streams=arguments.streams)
             return await commands.demo_command(settings, load)
+
+
+async def run_key_action(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Run an action of the command `key`; returns the exit code."""
+    from services.operations import key_commands  # noqa: PLC0415
+
+    match arguments.action:
+        case "create":
+            return await key_commands.create_key_command(
+                settings, name=arguments.name, org=arguments.org, scopes=arguments.scope
+            )
+        case "list":
+            return await key_commands.list_keys_command(settings, org=arguments.org)
+        case _:
+            return await key_commands.revoke_key_command(settings, key=arguments.key)
 
 
 async def serve(settings: Settings) -> None:

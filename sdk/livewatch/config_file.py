@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -82,6 +81,9 @@ def write_login(path: Path, login: Login) -> None:
     Raises:
         ConfigFileError: The file cannot be written.
     """
+    # Imported late: programs that only report never write it.
+    import tempfile  # noqa: PLC0415
+
     values = zip(FIELDS, (login.url, login.key, _printable(login.organization)), strict=True)
     content = "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values)
     temporary: str | None = None

@@ -37,12 +37,14 @@ class Backend:
         anon_key: The project's anon key.
         database_url: PostgreSQL URL of the app's role.
         demo: The demo user; None unless the Supabase is local.
+        owner_database_url: PostgreSQL URL of the tables' owner; None unless the Supabase is local.
     """
 
     api_url: str
     anon_key: SecretStr
     database_url: SecretStr
     demo: Account | None
+    owner_database_url: SecretStr | None = None
 
 
 @asynccontextmanager
@@ -105,4 +107,10 @@ def _backend(status: LocalSupabaseStatus) -> Backend:
     demo = None
     if status.demo_email and status.demo_password:
         demo = Account(email=status.demo_email, password=status.demo_password)
-    return Backend(api_url=status.api_url, anon_key=status.anon_key, database_url=status.app_database_url, demo=demo)
+    return Backend(
+        api_url=status.api_url,
+        anon_key=status.anon_key,
+        database_url=status.app_database_url,
+        demo=demo,
+        owner_database_url=status.database_url,
+    )

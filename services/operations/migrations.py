@@ -1,7 +1,10 @@
 """Database migrations: finds and applies those that a database is missing."""
 
+from typing import Any
+
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
@@ -13,6 +16,7 @@ from services.infra.backend import APP_ROLE, MIGRATIONS
 from services.infra.claims import Anonymous
 from services.infra.database import Database
 
+CONNECT_TIMEOUT_SECONDS = 30
 _APPLIED = text("select private.applied_migrations()")
 # The Supabase CLI's own tables, so that `supabase db push` and this module agree on what is applied.
 _LEDGER = b"""
@@ -50,9 +54,7 @@ async def migrate(url: SecretStr, *, app_password: SecretStr | None = None) -> l
             stay applied.
     """
     try:
-        async with await psycopg.AsyncConnection.connect(
-            url.get_secret_value(), autocommit=True, prepare_threshold=None
-        ) as connection:
+        async with await connect_as_owner(url) as connection:
             await connection.execute(_LEDGER)
             applied = await apply(connection, MIGRATIONS)
             if app_password is not None:
@@ -70,3 +72,22 @@ async def migrate(url: SecretStr, *, app_password: SecretStr | None = None) -> l
             "tables, which is postgres in a Supabase project."
         ) from None
     return [migration.path.name for migration in applied]
+
+
+async def connect_as_owner(url: SecretStr) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    """Open an autocommit connection of the tables' owner.
+
+    Raises:
+        ConfigurationError: The URL is malformed; the message of libpq would quote its password.
+        psycopg.Error: The connection failed.
+    """
+    try:
+        conninfo_to_dict(url.get_secret_value())
+    except psycopg.Error:
+        raise ConfigurationError(
+            "MIGRATE_DATABASE_URL is not a valid connection string: use one like "
+            "postgresql://postgres:<password>@<host>:5432/postgres, with special characters of the password encoded."
+        ) from None
+    return await psycopg.AsyncConnection.connect(
+        url.get_secret_value(), autocommit=True, prepare_threshold=None, connect_timeout=CONNECT_TIMEOUT_SECONDS
+    )

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -276,3 +277,26 @@ PROCESS.close(0.2)
     )
     assert 2.5 < float(seconds) < 5
     assert float(age) > 2.5
+
+
+async def test_a_login_is_accepted_as_soon_as_the_hash_of_its_address_is_a_key(place: Place, tmp_path: Path) -> None:
+    place.environment |= {
+        "LIVEWATCH_URL": "",
+        "LIVEWATCH_KEY": "",
+        "LIVEWATCH_CONFIG": str(tmp_path / "config" / "config.toml"),
+    }
+    process = await place.start("-m", "livewatch", "login", place.url, "--name", "Ada & Co", "--no-browser")
+    assert process.stderr
+    lines = [await asyncio.wait_for(process.stderr.readline(), deadline(30)) for _ in range(3)]
+    query = parse_qs(urlsplit(lines[-1].decode().strip()).query)
+    await place.world.sql(
+        "insert into ingest_keys (org_id, name, public_id, secret_hash) values (%s, %s, %s, decode(%s, 'hex'))",
+        place.program.org,
+        *(query[name][0] for name in ("name", "id", "hash")),
+    )
+    output, errors = await asyncio.wait_for(process.communicate(), deadline(30))
+    assert (process.returncode, output.decode(), errors) == (0, f"Logged in to Ours at {place.url}.\n", b"")
+    code, output_text, _ = await place.said("-m", "livewatch", "whoami")
+    assert (code, output_text.splitlines()[:2]) == (0, ["Organisation: Ours", "Key: Ada & Co"])
+    assert (await place.said("-m", "livewatch", "notify", "hello"))[0] == 0
+    assert await place.rows("select title from notifications where org_id = %s") == [("hello",)]

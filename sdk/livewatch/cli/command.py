@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; return the exit code."""
     if sys.stderr is None:
         # Closed by the caller; `print` would fall back to standard output.
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     arguments = _parse(argv)
     logging.basicConfig(format="livewatch: %(message)s", level=logging.WARNING)
     if isinstance(sys.stdout, io.TextIOWrapper):
