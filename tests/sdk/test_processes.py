@@ -231,7 +231,8 @@ import livewatch
 for _ in livewatch.track(range(3)):
     with livewatch.run("x") as run:
         run.advance()
-assert not {"sqlite3", "ssl", "http.client", "asyncio", "multiprocessing", "tempfile", "tomllib"} & (set(sys.modules) - before)
+late = {"sqlite3", "ssl", "http.client", "asyncio", "multiprocessing", "tempfile", "tomllib"}
+assert not late & (set(sys.modules) - before)
 """,
             LIVEWATCH_URL="",
             LIVEWATCH_KEY="",
