@@ -1,6 +1,7 @@
 """Inspections of installed Python distributions: licence, size, dependencies, integrity and syntax."""
 
 import base64
+import csv
 import hashlib
 import warnings
 from dataclasses import dataclass, field
@@ -67,13 +68,15 @@ def verify(distribution: Distribution, findings: Findings) -> None:
 
     Source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
     """
-    for file in distribution.files or []:
-        if file.hash is None or file.hash.mode != "sha256":
+    # Read here, because `distribution.files` leaves out missing files since Python 3.12.
+    for name, recorded, *_ in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+        kind, _, value = recorded.partition("=")
+        if kind != "sha256":
             continue
-        path = Path(str(distribution.locate_file(file)))
+        path = Path(str(distribution.locate_file(name)))
         digest = hashlib.sha256(path.read_bytes()).digest() if path.is_file() else b""
-        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value:
-            findings.altered.append(str(file))
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != value:
+            findings.altered.append(name)
 
 
 def compile_sources(distribution: Distribution, findings: Findings) -> None:
