@@ -1,1 +1,1 @@
-"""The command line: `livewatch run`, `progress`, `alert`, `notify`, `check` and `tail`."""
+"""The command line, `livewatch`: one module per command, or per group of them."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from livewatch.cli import exit_codes
 from livewatch.cli.exit_codes import ExitCode
+from livewatch.cli.tidying_arguments import add_tidying_arguments
 from livewatch.delivery.operations import amount_of
 from livewatch.messages import STRENGTHS, TYPES
 from livewatch.settings import VERSION
@@ -50,6 +51,10 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             from livewatch.cli.key_check import check  # noqa: PLC0415
 
             return check()
+        case "close" | "archive" | "delete":
+            from livewatch.cli.tidying import tidy_up  # noqa: PLC0415
+
+            return tidy_up(arguments)
     from livewatch.cli import shell_reports  # noqa: PLC0415
 
     return {
@@ -71,6 +76,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_run_arguments(_add_command(commands, "run", "run and report a command: livewatch run --name nightly -- ./job"))
     _add_progress_arguments(_add_command(commands, "progress", "report progress: livewatch progress nightly 40"))
     _add_message_arguments(commands)
+    add_tidying_arguments(lambda name, help: _add_command(commands, name, help))
     _add_command(commands, "check", "verify the server URL and the ingest key")
     _add_command(commands, "tail", "print changes of runs as they happen, until Ctrl-C")
     arguments = parser.parse_args(argv)
