@@ -23,7 +23,7 @@ def create_api(ingest: Ingest, event_streams: EventStreamHub) -> FastAPI:
     )
     api.state.ingest = ingest
     api.state.event_streams = event_streams
-    add_error_handlers(api)
+    add_error_handlers(api, router.routes)
     api.include_router(router)
 
     @api.get("/docs", include_in_schema=False)

@@ -53,6 +53,8 @@ def _example(address: str) -> str:
 def _request(method: str, path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
     yield f"<h2><code>{escape(method.upper())} {escape(path)}</code> {escape(operation['summary'])}</h2>"
     if "requestBody" not in operation:
+        if "description" in operation:
+            yield f"<p>{_prose(operation['description'])}</p>"
         return
     schema = _resolved(operation["requestBody"]["content"]["application/json"]["schema"], schemas)
     yield f"<p>{_prose(schema['description'])}</p>"

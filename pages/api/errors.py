@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 
 from pages.api import responses
 from pages.api.models import RunBody
@@ -53,8 +54,9 @@ MAX_VALUE_CHARACTERS = 80
 M = TypeVar("M", bound=BaseModel)
 
 
-def add_error_handlers(api: FastAPI) -> None:
-    """Answer refusals, invalid requests and unknown endpoints in the API's own format."""
+def add_error_handlers(api: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Answer refusals, invalid requests and requests that fit none of the routes in the API's own format."""
+    api.state.routes = routes
     api.add_exception_handler(IngestRefused, _on_refusal)
     api.add_exception_handler(RequestValidationError, _on_invalid_request)
     api.add_exception_handler(HTTPException, _on_http_error)
@@ -180,10 +182,16 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     return await _on_refusal(request, invalid({**problem, "loc": problem["loc"][1:]}))
 
 
+def _allowed_methods(request: Request) -> str:
+    # The header of Starlette's error has only the methods of the first endpoint with this path.
+    matching = (each for each in request.app.state.routes if each.matches(request.scope)[0] is Match.PARTIAL)
+    return ", ".join(sorted({method for each in matching for method in each.methods}))
+
+
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = _allowed_methods(request)
         response = await _on_refusal(
             request, wrong_method(request.method, request.url.path.removeprefix(PREFIX), allowed)
         )

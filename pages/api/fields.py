@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 
 from services.entities import MAX_AMOUNT
 from services.entities.base.progress import plain_amount
+from services.text import is_blank
 
 MAX_BARS = 50
 MAX_LINES = 500
@@ -24,7 +25,7 @@ MAX_LOG_LEAD = timedelta(days=1)
 
 
 def check_not_blank(value: str) -> str:
-    if not value.strip():
+    if is_blank(value):
         raise ValueError("it must not be blank")
     return value
 

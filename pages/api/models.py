@@ -183,6 +183,17 @@ class AgentFinish(Finish):
     output_summary: Text | None = Field(None, description="Summary of the output.")
 
 
+class Close(Body):
+    """End of an unfinished run as cancelled. Its program is not stopped; its further reports are rejected."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"error": "Its machine was switched off"}]})
+    error: Error | None = Field(None, description="Cause, shown with the run; what it reported stays by default.")
+
+
+class Empty(Body):
+    """Body of an operation without fields."""
+
+
 class AlertReport(Body):
     """A detected signal; each recipient gets an alert of their own."""
 
@@ -267,7 +278,7 @@ class HeartbeatReport(Body):
 class BatchOperation(Body):
     """One request within a batch."""
 
-    method: Literal["PUT", "POST"] = Field(examples=["PUT"])
+    method: Literal["PUT", "POST", "DELETE"] = Field(examples=["PUT"])
     path: Annotated[str, Field(max_length=200)] = Field(
         description="Path relative to /api/v1.", examples=["/streams/nightly-import"]
     )

@@ -68,6 +68,19 @@ def _finish(target: Target, body: type[models.Body]) -> ApiOperation:
     )
 
 
+def _tidy(target: Target, verb: Verb) -> ApiOperation:
+    run = f"/{target}/{{slug}}"
+    is_delete = verb is Verb.DELETE
+    return ApiOperation(
+        method="DELETE" if is_delete else "POST",
+        path=run if is_delete else f"{run}/{verb}",
+        target=target,
+        verb=verb,
+        body=models.Close if verb is Verb.CLOSE else models.Empty,
+        page=RUN_PAGES[target],
+    )
+
+
 def _post(target: Target, body: type[models.Body], page: str = "") -> ApiOperation:
     return ApiOperation(method="POST", path=f"/{target}", target=target, verb=Verb.REPORT, body=body, page=page)
 
@@ -82,6 +95,13 @@ SEND_ALERT = _post(Target.ALERTS, models.AlertReport, "/alerts")
 SEND_NOTIFICATION = _post(Target.NOTIFICATIONS, models.NotificationReport, "/notifications")
 ADD_LOG_LINES = _post(Target.LOGS, models.LogReport)
 SEND_HEARTBEATS = _post(Target.HEARTBEATS, models.HeartbeatReport)
+RUN_TARGETS = (Target.STREAMS, Target.SCANS, Target.AGENTS)
+TIDYING = {
+    (target, verb): _tidy(target, verb)
+    for target in RUN_TARGETS
+    for verb in (Verb.CLOSE, Verb.ARCHIVE, Verb.UNARCHIVE, Verb.DELETE)
+}
+"""Operations that close, archive and delete runs, by target and verb."""
 OPERATIONS = (
     REPORT_STREAM,
     FINISH_STREAM,
@@ -93,6 +113,7 @@ OPERATIONS = (
     SEND_NOTIFICATION,
     ADD_LOG_LINES,
     SEND_HEARTBEATS,
+    *TIDYING.values(),
 )
 """Every operation that a batch may contain."""
 
@@ -125,7 +146,7 @@ def accepted_body(operation: ApiOperation, given: Any) -> tuple[Any, list[Ingest
 def find_operation(method: str, path: str) -> tuple[ApiOperation, str | None]:
     """Find the operation of a method and a path, with the slug; raises IngestRefused when there is none."""
     parts = path.removeprefix("/").split("/")
-    allowed = None
+    allowed: list[str] = []
     for operation in OPERATIONS:
         wanted = operation.path.removeprefix("/").split("/")
         if operation.has_slug and len(parts) > 1:
@@ -133,8 +154,8 @@ def find_operation(method: str, path: str) -> tuple[ApiOperation, str | None]:
         if wanted == parts:
             if operation.method == method:
                 return operation, parts[1] if operation.has_slug else None
-            allowed = operation.method
-    raise wrong_method(method, path, allowed) if allowed else no_such_endpoint(method, path)
+            allowed.append(operation.method)
+    raise wrong_method(method, path, ", ".join(sorted(allowed))) if allowed else no_such_endpoint(method, path)
 
 
 def operation_of(operation: ApiOperation, slug: str | None, body: BaseModel, idempotency_key: str | None) -> Operation:
@@ -156,6 +177,8 @@ def answer_of(operation: ApiOperation, asked: Operation, answer: Answer) -> tupl
         more = {**more, "ignored": [failure_of(refusal)[1]["error"] for refusal in asked.ignored]}
     if asked.target is Target.HEARTBEATS:
         return status, answer.more
+    if asked.verb is Verb.DELETE:
+        return status, {"id": str(answer.id), "slug": asked.slug}
     page, slug = operation.page, asked.slug
     if asked.target is Target.LOGS:
         run, _, slug = asked.body["run"].partition("/")

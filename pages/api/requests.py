@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Path, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 from starlette.types import Receive, Scope
 
+from pages.api import fields
 from pages.api.operations import OPERATIONS, ApiOperation, accepted_body, answer_of, operation_of
 from pages.page.bodies import read_at_most
 from services.errors import IngestRefused
@@ -52,6 +53,7 @@ class ApiRoute(APIRoute):
         async def authenticated(request: Request) -> Response:
             ingest: Ingest = request.app.state.ingest
             request.state.key = await ingest.authenticate(bearer_token(request))
+            request.state.ignored = []
             if self.body_field is None:
                 return await handle(request)
             raw = await read_at_most(MAX_BODY_BYTES, request, _too_large)
@@ -73,6 +75,15 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=MAX_IDEMPOTENCY_KEY_CHARACTERS,
         description="1 to 200 characters; the request is applied once within a day.",
+    ),
+]
+Slug = Annotated[
+    str,
+    Path(
+        pattern=fields.SLUG,
+        max_length=fields.MAX_SLUG_CHARACTERS,
+        description="Slug of the run in its organisation.",
+        examples=["nightly-import"],
     ),
 ]
 _scheme = HTTPBearer(auto_error=False, scheme_name="key", description="A key of an organisation: `lw_<id>_<secret>`")

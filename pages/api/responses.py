@@ -26,6 +26,13 @@ class WriteResult(BaseModel):
     ignored: list[Problem] = Field([], description="Invalid fields of a run's report, which were not applied.")
 
 
+class DeleteResult(BaseModel):
+    """Result of deleting a run."""
+
+    id: UUID = Field(description="Id of the deleted run.")
+    slug: str = Field(description="Its slug, which is free again.", examples=["nightly-import"])
+
+
 class SendResult(WriteResult):
     """Result of an alert or notification."""
 

@@ -1,28 +1,20 @@
 """Endpoints of the API, with their request, response and error models."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from pages.api import fields, models, operations, responses
+from pages.api import models, operations, responses
 from pages.api.errors import FAILURES, failure_of
 from pages.api.feed import Change, feed_response
 from pages.api.operations import ApiOperation, answer_of, planned_operation
-from pages.api.requests import ApiRoute, Call, Key
+from pages.api.requests import ApiRoute, Call, Key, Slug
+from pages.api.tidying import add_tidying_routes
 from pages.page.public_url import public_url
 from services.errors import IngestRefused
 from services.ingest import EventStreamHub, Ingest, Operation
 
-Slug = Annotated[
-    str,
-    Path(
-        pattern=fields.SLUG,
-        max_length=fields.MAX_SLUG_CHARACTERS,
-        description="Slug of the run in its organisation.",
-        examples=["nightly-import"],
-    ),
-]
 CREATED: dict[int | str, dict[str, Any]] = {201: {"model": responses.WriteResult, "description": "Created."}}
 SENT: dict[int | str, dict[str, Any]] = {201: {"model": responses.SendResult, "description": "Sent."}}
 
@@ -66,6 +58,9 @@ async def report_agent(slug: Slug, report: models.AgentReport, call: Call) -> Re
 )
 async def finish_agent(slug: Slug, finish: models.AgentFinish, call: Call) -> Response:
     return await call.write(operations.FINISH_AGENT, finish, slug)
+
+
+add_tidying_routes(router)
 
 
 @router.post("/alerts", response_model=responses.SendResult, responses=SENT, summary="Send an alert")

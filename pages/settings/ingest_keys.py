@@ -11,6 +11,7 @@ from pages.page.context import PageContext
 from services.errors import LivewatchError
 from services.ingest import KeyScope
 from services.ingest.administration import CreatedKey, KeyEntry, create_key, list_keys, revoke_key
+from services.text import is_blank
 
 MAX_NAME_CHARACTERS = 120
 ONCE = "Copy it now: it is not shown again. It only allows reporting for this organisation."
@@ -82,7 +83,7 @@ async def _new_key(page: PageContext, load: object) -> None:
     async def create() -> None:
         chosen = (name.value or "").strip()
         wanted = [scope for scope, box in boxes.items() if box.value]
-        if not 1 <= len(chosen) <= MAX_NAME_CHARACTERS:
+        if is_blank(chosen) or len(chosen) > MAX_NAME_CHARACTERS:
             name.error = f"Enter a name of 1 to {MAX_NAME_CHARACTERS} characters."
             return
         if not wanted:

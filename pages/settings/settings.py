@@ -16,6 +16,7 @@ from pages.settings.setting import setting
 from services.errors import LivewatchError
 from services.people.preferences import Preferences
 from services.people.profiles import own_profile, rename
+from services.text import is_blank
 
 THEMES = {"auto": "System", "light": "Light", "dark": "Dark"}
 DENSITIES = {"comfortable": "Comfortable", "compact": "Compact"}
@@ -54,7 +55,7 @@ def _profile(page: PageContext) -> None:
 
     async def save() -> None:
         chosen = (name.value or "").strip()
-        if not 1 <= len(chosen) <= MAX_NAME_CHARACTERS:
+        if is_blank(chosen) or len(chosen) > MAX_NAME_CHARACTERS:
             ui.notify(f"The name must have 1 to {MAX_NAME_CHARACTERS} characters.", type="negative")
             return
         await page.act(rename(page.services.database, page.session.identity, chosen), done="Saved.")

@@ -11,6 +11,7 @@ from pages.page.services import Services
 from services.auth.sessions import UserSession
 from services.errors import LivewatchError
 from services.people.organizations import Membership, create_organization
+from services.text import is_blank
 
 
 def organization_switcher(mine: Sequence[Membership], current: Membership) -> None:
@@ -28,7 +29,7 @@ def new_organization_page(services: Services, session: UserSession, user_name: s
 
     async def create() -> None:
         chosen = (name.value or "").strip()
-        if not chosen:
+        if is_blank(chosen):
             name.error = "Enter a name."
             return
         try:

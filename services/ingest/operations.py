@@ -35,6 +35,10 @@ class Verb(StrEnum):
 
     REPORT = "report"
     FINISH = "finish"
+    CLOSE = "close"
+    ARCHIVE = "archive"
+    UNARCHIVE = "unarchive"
+    DELETE = "delete"
 
 
 class Code(StrEnum):

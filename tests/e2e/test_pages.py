@@ -181,6 +181,9 @@ async def test_a_person_without_an_organisation_can_make_one(world: World, app: 
     await page.get_by_label("E-mail").fill(person.email)
     await page.get_by_label("Password").fill(person.password)
     await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_label("Name of the organisation").fill("\u2800\u200b")
+    await page.get_by_role("button", name="Create organisation").click()
+    await expect(page.get_by_text("Enter a name.")).to_be_visible()
     await page.get_by_label("Name of the organisation").fill("Fresh")
     await page.get_by_role("button", name="Create organisation").click()
     await expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
@@ -191,7 +194,7 @@ async def test_a_person_without_an_organisation_can_make_one(world: World, app: 
 async def test_a_viewer_is_told_when_the_database_refuses(world: World, window: SignedIn) -> None:
     """All members may rename themselves; a refusal takes the same message path."""
     page = await window(await world.person(await world.organization(), role=Role.VIEWER), "/settings")
-    await page.get_by_label("Display name").fill("  ")
+    await page.get_by_label("Display name").fill("\u2800\u200b")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("The name must have 1 to 120 characters.")).to_be_visible()
     await page.get_by_label("Display name").fill("Ada")

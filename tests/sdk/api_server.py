@@ -117,7 +117,9 @@ class ApiServer:
         if status := self.refuse(path, body):
             return result(status, error("invalid", "it is refused"))
         self.ages.append(operation["age"])
-        answer = self._carry_out(operation["method"], path, body, key)
+        is_tidying = operation["method"] == "DELETE" or path.endswith("/archive")
+        carry_out = self._tidy_up if is_tidying else self._carry_out
+        answer = carry_out(operation["method"], path, body, key)
         if answer["status"] < 300:
             self._answers[key] = told, answer
         return answer
@@ -140,9 +142,20 @@ class ApiServer:
             return result(404, error("not_found", path))
         reporter = body.get("reporter")
         body = {name: value for name, value in body.items() if name != "reporter"}
-        if not is_run or self._is_effective(run, verb == "finish", reporter):
+        if not is_run or self._is_effective(run, verb in ("finish", "close"), reporter):
             self.writes.append(Write(method, path, body, key, time.monotonic()))
         return result(200, {"slug": slug})
+
+    def _tidy_up(self, method: str, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
+        """Archive or delete a run, finished or not."""
+        run = path[1:].removesuffix("/archive")
+        if run not in self._known:
+            return result(404, error("not_found", f"There is no {run}."))
+        if method == "DELETE":
+            self._known.discard(run)
+            self._finished.discard(run)
+        self.writes.append(Write(method, path, body, key, time.monotonic()))
+        return result(200, {"slug": run.partition("/")[2]})
 
     def _is_effective(self, run: str, is_finish: bool, reporter: str | None) -> bool:
         """Record a report; return False for the finish of a process while others report the run."""

@@ -56,7 +56,10 @@ def test_the_commands_are_those_that_there_are(start: Start) -> None:
     output, _ = process.communicate(timeout=deadline(20))
     known = set(re.findall(r"^    (\w+) {2,}", output, re.MULTILINE))
     assert shown == known
-    assert known == {"login", "whoami", "logout", "run", "progress", "alert", "notify", "tail", "check"}
+    assert known == (
+        {"login", "whoami", "logout", "run", "progress", "alert", "notify", "tail", "check"}
+        | {"close", "archive", "delete"}
+    )
 
 
 def test_no_key_is_shown_by_any_snippet(server: ApiServer, start: Start) -> None:

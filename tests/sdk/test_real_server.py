@@ -300,3 +300,21 @@ async def test_a_login_is_accepted_as_soon_as_the_hash_of_its_address_is_a_key(p
     assert (code, output_text.splitlines()[:2]) == (0, ["Organisation: Ours", "Key: Ada & Co"])
     assert (await place.said("-m", "livewatch", "notify", "hello"))[0] == 0
     assert await place.rows("select title from notifications where org_id = %s") == [("hello",)]
+
+
+async def test_the_command_closes_archives_and_deletes(place: Place) -> None:
+    for slug in ("kept", "gone"):
+        assert await place.said("-m", "livewatch", "progress", slug, "40") == (0, "", "")
+    closed = await place.said("-m", "livewatch", "close", "kept", "--error", "host is down")
+    assert closed == (0, "Closed the stream kept.\n", "")
+    assert (await place.said("-m", "livewatch", "archive", "kept"))[0] == 0
+    code, output, errors = await place.said("-m", "livewatch", "delete", "gone", "never", "--yes")
+    assert (code, output) == (1, "Deleted the stream gone.\n")
+    assert errors == (
+        "livewatch: There is no streams/never to delete: check the slug, and whether it was deleted already.\n"
+    )
+    assert await place.rows(
+        "select slug, goal_status, error, archived_at is not null from streams where org_id = %s"
+    ) == [("kept", "cancelled", "host is down", True)]
+    code, _, errors = await place.said("-m", "livewatch", "progress", "kept", "50")
+    assert (code, "has finished (cancelled)" in errors) == (1, True)

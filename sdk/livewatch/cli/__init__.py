@@ -1,1 +1,1 @@
-"""The command line `livewatch`; `livewatch.cli.command` lists its commands."""
+"""The command line, `livewatch`: one module per command, or per group of them."""

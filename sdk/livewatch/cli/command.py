@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from livewatch.cli import exit_codes
 from livewatch.cli.exit_codes import ExitCode
+from livewatch.cli.tidying_arguments import add_tidying_arguments
 from livewatch.delivery.operations import amount_of
 from livewatch.messages import STRENGTHS, TYPES
 from livewatch.settings import VERSION
@@ -69,6 +70,10 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             from livewatch.cli import account  # noqa: PLC0415
 
             return account.whoami() if arguments.command == "whoami" else account.logout()
+        case "close" | "archive" | "delete":
+            from livewatch.cli.tidying import tidy_up  # noqa: PLC0415
+
+            return tidy_up(arguments)
     from livewatch.cli import shell_reports  # noqa: PLC0415
 
     return {
@@ -93,6 +98,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_login_arguments(_add_command(commands, "login", "log in through the browser: livewatch login https://host"))
     _add_command(commands, "whoami", "print organisation, key and URL of the login")
     _add_command(commands, "logout", "remove the stored login")
+    add_tidying_arguments(lambda name, help: _add_command(commands, name, help))
     _add_command(commands, "check", "verify the server URL and the ingest key")
     _add_command(commands, "tail", "print changes of runs as they happen, until Ctrl-C")
     arguments = parser.parse_args(argv)

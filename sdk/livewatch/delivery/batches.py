@@ -58,13 +58,13 @@ class BatchSender:
             return
         ages = [*(entry.age for entry in entries), *(0.0 for _ in heartbeats)]
         response = self._transport.request("POST", "/batch", encode_batch(operations, ages))
-        results = response.body.get("results") if isinstance(response.body, dict) else None
-        if response.status == 200 and isinstance(results, list) and len(results) == len(operations):
-            self._acknowledge(entries, [_result(each) for each in results])
+        results = results_of(response, len(operations))
+        if results is not None:
+            self._acknowledge(entries, results)
         elif response.status in (400, 413, 422) and entries:
             self._bisect(entries, response)
         else:
-            raise self._error(response)
+            raise batch_error(self._transport.url, response)
 
     def _bisect(self, entries: Sequence[Entry], response: Response) -> None:
         """Halve a batch that was rejected as a whole until the invalid operation is found."""
@@ -114,16 +114,25 @@ class BatchSender:
                 self._warned_fields.add(field)
                 logger.warning("Livewatch ignored a field of %s: %s", operation.path, message)
 
-    def _error(self, response: Response) -> DeliveryError:
-        if response.status == 429 or response.status >= 500:
-            retry_after = response.retry_after
-            return DeliveryError(response.error, retry_after=retry_after, is_requested=retry_after is not None)
-        url = self._transport.url
-        if response.status in (401, 403):
-            return MisconfiguredError(f"{url} rejected LIVEWATCH_KEY: {response.error}")
-        if response.location:
-            return MisconfiguredError(f"{url} redirects to {response.location}: set LIVEWATCH_URL to that")
-        return MisconfiguredError(f"{url} is not a Livewatch API, or an older version: {response.error}")
+
+def results_of(response: Response, count: int) -> list[Response] | None:
+    """Return the server's answer to each of `count` operations; None if the batch failed as a whole."""
+    results = response.body.get("results") if isinstance(response.body, dict) else None
+    if response.status != 200 or not isinstance(results, list) or len(results) != count:
+        return None
+    return [_result(each) for each in results]
+
+
+def batch_error(url: str, response: Response) -> DeliveryError:
+    """Return why a batch failed as a whole."""
+    if response.status == 429 or response.status >= 500:
+        retry_after = response.retry_after
+        return DeliveryError(response.error, retry_after=retry_after, is_requested=retry_after is not None)
+    if response.status in (401, 403):
+        return MisconfiguredError(f"{url} rejected LIVEWATCH_KEY: {response.error}")
+    if response.location:
+        return MisconfiguredError(f"{url} redirects to {response.location}: set LIVEWATCH_URL to that")
+    return MisconfiguredError(f"{url} is not a Livewatch API, or an older version: {response.error}")
 
 
 def _result(result: object) -> Response:

@@ -29,7 +29,7 @@ class Operation:
     """One write to the API.
 
     Attributes:
-        method: PUT or POST.
+        method: PUT, POST or DELETE.
         path: Relative to /api/v1.
         body: JSON text.
         idempotency_key: Unchanged across retries; the server carries the operation out once per key.

@@ -202,7 +202,7 @@ async def test_a_batch_does_each_in_order_and_one_that_fails_leaves_the_others_a
         {"method": "PUT", "path": "streams/b", "body": {"advance": 2}},
         {"method": "PUT", "path": "/streams/b", "body": {"advance": -2}},
         {"method": "POST", "path": "/agents/none/finish"},
-        {"method": "DELETE", "path": "/streams/b"},
+        {"method": "GET", "path": "/streams/b"},
         {"method": "POST", "path": "/batch", "body": {"operations": []}},
         {"method": "POST", "path": "/nonsense"},
         "nonsense",

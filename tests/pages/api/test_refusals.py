@@ -35,6 +35,10 @@ pytestmark = pytest.mark.integration
         ("PUT /streams/...", {}, "slug", "dots"),
         ("PUT /streams/x", {"status": "busy"}, "status", '"busy"'),
         ("PUT /streams/x", {"name": "  "}, "name", "blank"),
+        ("PUT /streams/x", {"name": "\u2800\u2800"}, "name", "blank"),
+        ("PUT /streams/x", {"unit": "\u200b"}, "unit", "blank"),
+        ("PUT /scans/x", {"name": "\u202e\u2066"}, "name", "blank"),
+        ("POST /notifications", {"title": "\u200b\ufeff"}, "title", "blank"),
         ("PUT /streams/x", {"metadata": {"x": "y" * 17_000}}, "metadata", "16,000"),
         ("PUT /streams/x", {"metadata": {"x": [1] * 4_000}}, "metadata", "too large"),
         ("PUT /streams/x", {"name": "a\x00b"}, None, "NUL"),
@@ -137,12 +141,17 @@ async def test_what_was_never_reported_is_not_found(program: Program) -> None:
 
 
 async def test_the_wrong_method_is_told_the_right_one(program: Program) -> None:
-    for method, path, allowed in (("DELETE", "/streams/x", "PUT"), ("GET", "/alerts", "POST"), ("POST", "/me", "GET")):
+    for method, path, allowed in (
+        ("POST", "/streams/x", "DELETE, PUT"),
+        ("GET", "/alerts", "POST"),
+        ("POST", "/me", "GET"),
+    ):
         answer = await program.send(method, path)
         assert f"use {allowed}" in refused(answer, 405, "wrong_method")
         assert answer.headers["allow"] == allowed
     (result,) = (await program.post("/batch", operations=[{"method": "POST", "path": "/streams/x"}])).json()["results"]
     assert (result["status"], result["body"]["error"]["code"]) == (405, "wrong_method")
+    assert "use DELETE, PUT" in result["body"]["error"]["message"]
 
 
 async def test_a_compressed_body_is_read_within_the_limit(program: Program, api: httpx.AsyncClient) -> None:
@@ -214,6 +223,10 @@ async def test_a_key_reports_only_what_its_scopes_say(world: World, api: httpx.A
         ("POST", "/logs", {"run": "streams/x", "lines": [{"message": "m"}]}),
         ("POST", "/heartbeats", {"runs": ["streams/x"]}),
         ("POST", "/notifications", {"title": "t"}),
+        ("POST", "/streams/x/close", {}),
+        ("POST", "/scans/x/archive", None),
+        ("POST", "/agents/x/unarchive", None),
+        ("DELETE", "/streams/x", None),
     ):
         assert "scope" in refused(await alerts.send(method, path, body), 403, "scope")
     operations = [

@@ -249,3 +249,12 @@ async def test_a_process_that_was_killed_holds_up_no_end(
     await program.send("GET", "/me")
     assert await stream(world, program, "goal_status, is_finished", "before") == ("completed", True)
     assert await world.sql("select 1 from private.run_reporters where org_id = %s", program.org) == []
+
+
+@pytest.mark.parametrize("blank", ["\u200b\u200d", "\u2800", "\u202e\u2066\u2069", "\u3164", "\u00a0\t"])
+async def test_a_name_without_a_visible_character_is_left_out(program: Program, world: World, blank: str) -> None:
+    answer = await program.put("/streams/x", name=blank, total=3)
+    assert (answer.status_code, [each["field"] for each in answer.json()["ignored"]]) == (201, ["name"])
+    assert await stream(world, program, "name, total") == ("x", 3)
+    await program.put("/streams/x", name="\u200f\u0645\u0631\u062d\u0628\u0627")
+    assert await stream(world, program, "name") == ("\u200f\u0645\u0631\u062d\u0628\u0627",)
