@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from livewatch.cli.formats import Progress, progress_in
 from livewatch.cli.output import Output
-from livewatch.cli.tracker import Place, ProgressTracker
+from livewatch.cli.wrapping.formats import Progress, progress_in
+from livewatch.cli.wrapping.tracker import Place, ProgressTracker
 
 
 @pytest.mark.parametrize(

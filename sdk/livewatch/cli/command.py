@@ -43,7 +43,7 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     # Imported late: a command that a job waits for must start fast.
     match arguments.command:
         case "run":
-            from livewatch.cli.wrapped import WrapOptions, run_command  # noqa: PLC0415
+            from livewatch.cli.wrapping.wrapped import WrapOptions, run_command  # noqa: PLC0415
 
             options = WrapOptions(
                 name=arguments.name,
@@ -62,14 +62,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             from livewatch.cli.key_check import check  # noqa: PLC0415
 
             return check()
-        case "login":
-            from livewatch.cli.login import login  # noqa: PLC0415
-
-            return login(arguments.url, arguments.name, opens_browser=not arguments.no_browser)
-        case "whoami" | "logout":
-            from livewatch.cli import account  # noqa: PLC0415
-
-            return account.whoami() if arguments.command == "whoami" else account.logout()
+        case "login" | "whoami" | "logout":
+            return _manage_login(arguments)
         case "close" | "archive" | "delete":
             from livewatch.cli.tidying import tidy_up  # noqa: PLC0415
 
@@ -81,6 +75,16 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         "alert": shell_reports.send_alert,
         "notify": shell_reports.send_notification,
     }[arguments.command](arguments)
+
+
+def _manage_login(arguments: argparse.Namespace) -> int:
+    from livewatch.cli import account  # noqa: PLC0415
+
+    if arguments.command == "login":
+        from livewatch.cli.login import login  # noqa: PLC0415
+
+        return login(arguments.url, arguments.name, opens_browser=not arguments.no_browser)
+    return account.whoami() if arguments.command == "whoami" else account.logout()
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -6,7 +6,7 @@ import re
 import threading
 from collections import deque
 
-from livewatch.cli.tracker import ProgressTracker
+from livewatch.cli.wrapping.tracker import ProgressTracker
 
 # Only the end of each piece is parsed: a command may print faster than it could be read.
 MAX_PARSED_BYTES = 32 * 1024

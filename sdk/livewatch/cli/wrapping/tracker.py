@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from livewatch.cli.formats import Progress, duration_in, position_in, progress_in
+from livewatch.cli.wrapping.formats import Progress, duration_in, position_in, progress_in
 
 # A bar that did not move for this long yields to another.
 MAX_BAR_SILENCE_SECONDS = 60.0

@@ -13,10 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from livewatch.cli.child import STDERR, STDOUT, Child, cancelling_signal, exec_command, shell_exit_code, signal_name
 from livewatch.cli.exit_codes import ExitCode
 from livewatch.cli.output import Output
-from livewatch.cli.tracker import ProgressTracker, TrackedBar
+from livewatch.cli.wrapping.child import (
+    STDERR,
+    STDOUT,
+    Child,
+    cancelling_signal,
+    exec_command,
+    shell_exit_code,
+    signal_name,
+)
+from livewatch.cli.wrapping.tracker import ProgressTracker, TrackedBar
 from livewatch.delivery.operations import MAX_ERROR_CHARACTERS, checked_slug, slug_of, text
 from livewatch.reporting.pending_updates import omitted_lines
 from livewatch.reporting.process import PROCESS
@@ -28,7 +36,7 @@ from livewatch.runs.run import Run, page_url
 from livewatch.settings import SettingsError, require_settings
 
 # The folder of the `sitecustomize` that patches tqdm.
-INJECTED = Path(__file__).parent.parent / "tqdm" / "inject"
+INJECTED = Path(__file__).parents[2] / "tqdm" / "inject"
 
 
 @dataclass(frozen=True)
