@@ -84,7 +84,7 @@ async def test_what_a_value_names_is_said_with_the_choices(world: World, running
     twins = [await world.organization(name), await world.organization(name)]
     secret = "y" * 43
     for words, sentences in (
-        (["create", "ci"], ["There are several organisations: choose one with --org.", f"{twins[0]}  {name}"]),
+        (["create", "ci"], ["There are several organisations: choose one with --org. Organisations:\n  "]),
         (["create", "ci", "--org", name], ["choose one with --org and its id", f"  {twins[0]}", f"  {twins[1]}"]),
         (["create", "ci", "--org", "no\x1b[31mne"], ["There is no organisation 'none'. Organisations:\n  "]),
         (["list", "--org", "none"], ["There is no organisation 'none'."]),
