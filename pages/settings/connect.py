@@ -61,7 +61,7 @@ def connect_page(page: PageContext) -> None:
         with ui.element("p").classes("lw-muted"):
             ui.link("HTTP API reference", "/api/v1/docs", new_tab=True)
     with section("3. See it"), ui.element("div").classes("lw-panel"):
-        status = FirstReport(is_ready=True)
+        status = FirstReport(is_ready=not page.membership.is_admin)
         _listen(page, status, is_awaited)
 
 

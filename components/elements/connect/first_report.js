@@ -10,7 +10,7 @@ export default {
   setup: () => ({ pageLink, THERE, WAITING }),
   template: `
     <div class="lw-first" role="status" :data-tone="(report ? THERE : WAITING).tone" data-testid="first-report" :data-value="String(!!report)">
-      <live-dot v-if="ready" :status-style="report ? THERE : WAITING" />
+      <live-dot v-if="ready || report" :status-style="report ? THERE : WAITING" />
       <span v-if="report">First report received: <a :href="pageLink(report.path)">{{ report.name }}</a>, <time-ago :at="report.at" /></span>
       <span v-else-if="!ready" class="lw-muted">Your first report appears here</span>
       <span v-else>Waiting for the first report. Run one of the snippets above; this turns green at once.</span>

@@ -7,7 +7,7 @@ from components.window.live_element import SHARED_JS, LiveElement
 
 
 class FirstReport(LiveElement, component="first_report.js", dependencies=[SHARED_JS]):
-    """Asks for a key until `wait`, then waits for a report until `show`; `is_ready` skips the first state."""
+    """Announces the first report until `wait`, then awaits it; `show` ends both. `is_ready` skips the first state."""
 
     def __init__(self, *, is_ready: bool) -> None:
         super().__init__()
