@@ -29,6 +29,13 @@ OWN_PATHS = frozenset(
     | {"session", "settings", "sign-in", "streams", "styles", "_nicegui", "_nicegui_ws"}
 )
 """First parts of the app's own paths, which a root path may not begin with: a request could mean either."""
+
+
+def is_own_path(path: str) -> bool:
+    """Whether a path begins like one of the app itself."""
+    return path.partition("/")[2].partition("/")[0] in OWN_PATHS
+
+
 HOSTED_VARIABLES = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "DATABASE_URL")
 
 
@@ -77,7 +84,7 @@ class Settings(BaseSettings):
         path = value.rstrip("/")
         if not ROOT_PATH.fullmatch(path):
             raise ValueError(f"{value!r} is not a path like /watch")
-        if path.partition("/")[2].partition("/")[0] in OWN_PATHS:
+        if is_own_path(path):
             raise ValueError(
                 f"{value!r} begins like a path of the app itself; use another one, for instance /watch{path}"
             )

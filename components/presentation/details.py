@@ -15,6 +15,7 @@ from components.presentation.rows import (
     present_reachability,
     quality_target,
     safe_url,
+    step_index,
     step_name,
 )
 from components.presentation.time import epoch_ms
@@ -88,7 +89,7 @@ def present_scan_details(row: AcquisitionScan) -> Fields:
         ],
         "texts": _texts(("Error", row.error)),
         "steps": steps,
-        "step": next((index for index, step in enumerate(steps) if step == visible(row.current_step or "")), None),
+        "step": step_index(steps, row.current_step),
         "last_progress_at": epoch_ms(row.last_progress_at),
         **present_pace(row),
         **present_reachability(row),

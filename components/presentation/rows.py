@@ -62,13 +62,12 @@ def present_stream(row: Stream) -> Fields:
 def present_scan(row: AcquisitionScan) -> Fields:
     """Return the fields of a scan card; `step` is the index of the current step, None if it is not in the steps."""
     steps = [step_name(step) for step in row.steps]
-    current = _visible(row.current_step)
     return {
         "name": visible_name(row.name),
         "status": row.status.value,
-        "current_step": current,
+        "current_step": _visible(row.current_step),
         "steps": steps,
-        "step": steps.index(current) if current in steps else None,
+        "step": step_index(steps, row.current_step),
         "progress_percentage": row.progress_percentage,
         "targets_identified": row.targets_identified,
         "targets_analyzed": row.targets_analyzed,
@@ -242,6 +241,12 @@ def step_name(step: Any) -> str:
 
 def _milliseconds(start: datetime | None, end: datetime | None) -> int | None:
     return round((end - start).total_seconds() * 1000) if start and end else None
+
+
+def step_index(steps: Sequence[str], current: str | None) -> int | None:
+    """Return the index of the current step among the presented names; None if it is not one of them."""
+    shown = _visible(current)
+    return steps.index(shown) if shown in steps else None
 
 
 def _visible(text: str | None) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 from services.entities import R
-from services.entities.base.listing import ListSpec, Sort
+from services.entities.base.listing import Facet, ListSpec, Sort
 from services.text import folded
 
 MAX_TEXT = 200
@@ -65,7 +65,7 @@ class ListQuery(Generic[R]):
     def matches(self, row: R, *, exclude_facet: str | None = None) -> bool:
         """Whether a row matches; `exclude_facet` ignores one facet, for the counts of its own chips."""
         for each in self.spec.facets:
-            wanted = self.chosen.get(each.name) or each.default
+            wanted = self._wanted(each)
             if wanted and each.name != exclude_facet and wanted.isdisjoint(each.values(row)):
                 return False
         words = folded(self.search).split()
@@ -73,10 +73,10 @@ class ListQuery(Generic[R]):
 
     def counts(self, row: R) -> bool:
         """Whether a row counts in the total: it is not left out by default, or was asked for."""
-        return all(
-            not each.default or not (self.chosen.get(each.name) or each.default).isdisjoint(each.values(row))
-            for each in self.spec.facets
-        )
+        return all(not each.default or not self._wanted(each).isdisjoint(each.values(row)) for each in self.spec.facets)
+
+    def _wanted(self, facet: Facet[R]) -> frozenset[str]:
+        return self.chosen.get(facet.name) or facet.default
 
     def within(self, search: str) -> "ListQuery[R]":
         """The same query with another search."""

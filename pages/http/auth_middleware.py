@@ -43,18 +43,20 @@ class AuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-        elif route_path(scope).startswith(SOCKET) and not _is_same_origin(HTTPConnection(scope)):
+            return
+        path = route_path(scope)
+        if path.startswith(SOCKET) and not _is_same_origin(HTTPConnection(scope)):
             # The same-origin policy does not cover WebSockets, and browsers send the cookies along.
             await _refuse_socket(scope, receive, send)
-        elif scope["type"] == "websocket" or route_path(scope).startswith(OPEN_BELOW):
+        elif scope["type"] == "websocket" or path.startswith(OPEN_BELOW):
             await self._downloads(scope, receive, send)
-        elif route_path(scope) == PREFIX or route_path(scope).startswith(f"{PREFIX}/"):
+        elif path == PREFIX or path.startswith(f"{PREFIX}/"):
             # Programs authenticate with a key. Sessions are ignored, so that a cookie never authorizes an API request.
             await self._app(scope, receive, send)
         else:
-            await self._serve_user(scope, limit_body(MAX_BODY_BYTES, receive), send)
+            await self._serve_user(scope, limit_body(MAX_BODY_BYTES, receive), send, path)
 
-    async def _serve_user(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_user(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         connection = HTTPConnection(scope)
         if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _is_same_origin(connection):
             refusal: Response = PlainTextResponse("This form was not sent from a page of this app.", status_code=403)
@@ -75,8 +77,8 @@ class AuthMiddleware:
                 session, reason = None, "expired"
             except AuthUnavailable:
                 pass
-        if session is None and route_path(scope) not in OPEN:
-            target = quote(route_path(scope) + (f"?{scope['query_string'].decode()}" if scope["query_string"] else ""))
+        if session is None and path not in OPEN:
+            target = quote(path + (f"?{scope['query_string'].decode()}" if scope["query_string"] else ""))
             query = f"?next={target}" + (f"&reason={reason}" if reason else "")
             answer = (
                 RedirectResponse(f"{scope.get('root_path', '')}/sign-in{query}", status_code=303)

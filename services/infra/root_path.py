@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.settings import OWN_PATHS, ROOT_PATH
+from services.settings import ROOT_PATH, is_own_path
 
 HEADER = b"x-forwarded-prefix"
 
@@ -43,8 +43,7 @@ class RootPath:
         if len(announced) != 1 or not self._is_trusted(scope.get("client")):
             return ""
         prefix = announced[0].decode("latin-1").rstrip("/")
-        is_free = ROOT_PATH.fullmatch(prefix) and prefix.partition("/")[2].partition("/")[0] not in OWN_PATHS
-        return prefix if is_free else ""
+        return prefix if ROOT_PATH.fullmatch(prefix) and not is_own_path(prefix) else ""
 
     def _is_trusted(self, client: tuple[str, int] | None) -> bool:
         try:

@@ -85,7 +85,7 @@ export default {
           <div class="lw-details__figures lw-number"><b>{{ percent(row.percentage) }}</b><pace :row="row" :table="table + '-details'" id="row" unit="%" /></div>
           <progress-bar :value="row.percentage" :label="'Progress of ' + row.title" :tone="statusStyle.tone" />
         </div>
-        <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" :is-live="statusStyle.pulse" />
+        <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" :is-live="statusStyle.pulse" :status-styles="statusStyles" />
         <ol v-if="row.steps?.length" class="lw-details__steps">
           <li v-for="(step, index) in row.steps" :key="index" :data-state="stateOf(index)" :aria-current="stateOf(index) === 'current' ? 'step' : undefined">
             <i v-if="stateOf(index) === 'done'" class="lw-icon notranslate" aria-hidden="true">check</i>

@@ -63,7 +63,7 @@ const StreamCard = rowComponent(
       </template>
     </div>
     <progress-bar :value="row.percentage" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
-    <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" :is-live="statusStyle.pulse" />
+    <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" :is-live="statusStyle.pulse" :status-styles="statusStyles" />
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
       <pace v-else :row="row" :table="table" :id="id" :unit="row.unit ?? ''" />

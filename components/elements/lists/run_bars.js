@@ -1,13 +1,12 @@
 // Bars and loops of one run below each other, as a terminal stacks them.
 import { computed, ref } from "vue";
-import { amount, percent, ProgressBar } from "shared";
+import { amount, percent, ProgressBar, statusStyleOf } from "shared";
 
 const FOLDED = 20; // bars shown before the rest is unfolded
-const TONES = { completed: "positive", stopped: "neutral", cancelled: "neutral", blocked: "critical" };
 
 export const RunBars = {
   components: { ProgressBar },
-  props: { bars: Array, count: Number, isLive: Boolean },
+  props: { bars: Array, count: Number, isLive: Boolean, statusStyles: Object },
   setup(props) {
     const isOpen = ref(false);
     const shown = computed(() => (isOpen.value ? props.bars : props.bars.slice(0, FOLDED)));
@@ -17,7 +16,7 @@ export const RunBars = {
       bar.total
         ? `${amount(bar.completed, bar.unit)} of ${amount(bar.total, bar.unit)}`
         : `${amount(bar.completed, bar.unit)} done`;
-    const toneOf = (bar) => TONES[bar.status] ?? "active";
+    const toneOf = (bar) => statusStyleOf(props.statusStyles, bar.status).tone;
     const canOpen = computed(() => !isOpen.value && props.bars.length > FOLDED);
     return { canOpen, done, exact, isOpen, left, shown, toneOf };
   },
