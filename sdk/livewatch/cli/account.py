@@ -7,9 +7,9 @@ import sys
 from contextlib import suppress
 
 from livewatch.cli.exit_codes import ExitCode
-from livewatch.cli.key_check import ask, organization_of, problem_with
+from livewatch.cli.key_check import identify
 from livewatch.config_file import ConfigFileError, Login, config_path, read_login
-from livewatch.delivery.client import Response, UnreachableError
+from livewatch.delivery.client import Response
 from livewatch.settings import VARIABLES, SettingsError, read_settings
 
 
@@ -23,16 +23,10 @@ def whoami() -> int:
     if settings is None:
         print(f"livewatch: not logged in: run `livewatch login URL`, or set {VARIABLES}.", file=sys.stderr)
         return ExitCode.REJECTED
-    try:
-        response = ask(settings)
-    except UnreachableError as error:
-        print(f"livewatch: {error}.", file=sys.stderr)
-        return ExitCode.UNREACHABLE
-    organization = organization_of(response)
-    if organization is None:
-        exit_code, problem = problem_with(settings.url, response)
-        print(f"livewatch: {problem} The settings are from {settings.source}.", file=sys.stderr)
-        return exit_code
+    answer = identify(settings, hint=f" The settings are from {settings.source}.")
+    if isinstance(answer, ExitCode):
+        return answer
+    organization, response = answer
     print(
         f"Organisation: {organization}\nKey: {_key_name(response)}\nURL: {settings.url}\nSettings: {settings.source}",
     )

@@ -17,6 +17,23 @@ def check() -> int:
     except SettingsError as error:
         print(f"livewatch: {error}", file=sys.stderr)
         return ExitCode.MISCONFIGURED
+    answer = identify(settings)
+    if isinstance(answer, ExitCode):
+        return answer
+    organization, response = answer
+    scopes = ", ".join(map(str, response.body.get("scopes", ())))
+    print(f"{settings.url} accepts this key. Organisation: {organization}. Scopes: {scopes}.")
+    _print_pending(settings)
+    return ExitCode.DONE
+
+
+def identify(settings: Settings, *, hint: str = "") -> tuple[str, Response] | ExitCode:
+    """Return the key's organisation and the server's answer, or the exit code of a problem, which is printed.
+
+    Args:
+        settings: The URL and the key.
+        hint: Text to add to the reason why a key is not accepted.
+    """
     try:
         response = ask(settings)
     except UnreachableError as error:
@@ -25,12 +42,9 @@ def check() -> int:
     organization = organization_of(response)
     if organization is None:
         exit_code, problem = problem_with(settings.url, response)
-        print(f"livewatch: {problem}", file=sys.stderr)
+        print(f"livewatch: {problem}{hint}", file=sys.stderr)
         return exit_code
-    scopes = ", ".join(map(str, response.body.get("scopes", ())))
-    print(f"{settings.url} accepts this key. Organisation: {organization}. Scopes: {scopes}.")
-    _print_pending(settings)
-    return ExitCode.DONE
+    return organization, response
 
 
 def ask(settings: Settings) -> Response:
