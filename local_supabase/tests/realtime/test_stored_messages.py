@@ -76,7 +76,7 @@ async def test_large_messages_keep_their_place_among_small_ones(
             await owner.execute(
                 "select realtime.send(jsonb_build_object('text', repeat('ä', %s)), e'an\\nevent', %s)", (size, topic)
             )
-        received = []
+        received: list[int] = []
         while len(received) < len(sizes):
             frame = await receive(socket)
             if frame["event"] == "broadcast":
