@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from nicegui import app as ui_app
 from nicegui import core, ui
 
+from components.shell.reconnect import serve_reconnect
 from components.shell.theme.theme import serve_styles
 from pages.api.app import create_api
 from pages.api.errors import PREFIX
@@ -16,6 +17,7 @@ from pages.http.request_log import RequestLog
 from pages.http.sdk import sdk_routes
 from pages.http.session_routes import session_routes
 from pages.http.sign_in import register_sign_in
+from pages.http.socket_guard import SocketGuard
 from pages.page.services import Services
 
 RECONNECT_TIMEOUT_SECONDS = 120.0
@@ -35,6 +37,7 @@ def create_app(services: Services) -> FastAPI:
     app.mount(PREFIX, create_api(services.ingest, services.event_streams))
 
     serve_styles()
+    serve_reconnect()
     register_sign_in(services)
     register_frame(services)
     ui_app.add_middleware(PagePolicy)
@@ -54,7 +57,9 @@ def create_app(services: Services) -> FastAPI:
     ui_app.on_startup(_configure_ping)
     # NiceGUI keeps storage for each tab for 30 days; this app uses none.
     ui_app.storage.max_tab_storage_age = RECONNECT_TIMEOUT_SECONDS
-    app.add_middleware(AuthMiddleware, cookie=services.cookie, sessions=services.sessions)
+    guard = SocketGuard(core.sio, services.cookie)
+    guard.install()
+    app.add_middleware(AuthMiddleware, cookie=services.cookie, sessions=services.sessions, may_use_socket=guard.may_use)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     return app

@@ -7,6 +7,7 @@ from nicegui import ui
 from starlette.requests import Request
 
 from components.shell.feedback import error_panel, no_permission_panel
+from components.shell.reconnect import guard_reloads
 from components.shell.shell import shell
 from components.shell.theme.theme import apply_theme
 from components.window.window import Window
@@ -50,6 +51,7 @@ def register_frame(services: Services) -> None:
 
     async def frame(request: Request) -> None:
         theme = apply_theme()
+        guard_reloads()
         session = session_of(request)
         if session is None:
             ui.navigate.to("/sign-in")

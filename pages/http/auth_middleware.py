@@ -1,5 +1,6 @@
 """Authentication of requests: pages require a session, and forms must originate from the app's own pages."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
@@ -34,8 +35,16 @@ class AuthMiddleware:
     A session whose tokens expire within `RENEWAL_MARGIN` is refreshed, and the response sets the new cookie.
     """
 
-    def __init__(self, app: ASGIApp, *, cookie: SessionCookie, sessions: Sessions) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        cookie: SessionCookie,
+        sessions: Sessions,
+        may_use_socket: Callable[[HTTPConnection], bool] = lambda _: True,
+    ) -> None:
         self._app = app
+        self._may_use_socket = may_use_socket
         self._downloads = Downloads(app)
         self._cookie = cookie
         self._sessions = sessions
@@ -45,8 +54,7 @@ class AuthMiddleware:
             await self._app(scope, receive, send)
             return
         path = route_path(scope)
-        if path.startswith(SOCKET) and not _is_same_origin(HTTPConnection(scope)):
-            # The same-origin policy does not cover WebSockets, and browsers send the cookies along.
+        if path.startswith(SOCKET) and not self._may_open_socket(HTTPConnection(scope)):
             await _refuse_socket(scope, receive, send)
         elif scope["type"] == "websocket" or path.startswith(OPEN_BELOW):
             await self._downloads(scope, receive, send)
@@ -99,6 +107,10 @@ class AuthMiddleware:
         user = str(session.identity.user_id) if session else None
         with structlog.contextvars.bound_contextvars(**{"user": user} if user else {}):
             await self._app(scope, receive, send_with_cookie)
+
+    def _may_open_socket(self, connection: HTTPConnection) -> bool:
+        # The same-origin policy does not cover WebSockets, and browsers send the cookies along.
+        return _is_same_origin(connection) and self._may_use_socket(connection)
 
 
 async def _refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:

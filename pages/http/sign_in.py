@@ -4,6 +4,7 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from components.shell.reconnect import guard_reloads
 from components.shell.sign_in_card import sign_in_card
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import local_path, session_of
@@ -29,6 +30,7 @@ def register_sign_in(services: Services) -> None:
         if session_of(request):
             return RedirectResponse(f"{request.scope.get('root_path', '')}{local_path(next)}", status_code=303)
         apply_theme()
+        guard_reloads()
         root_path = request.scope.get("root_path", "")
         sign_in_card(
             action=f"{root_path}/session",

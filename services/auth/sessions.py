@@ -53,6 +53,11 @@ class UserSession:
         return self._identity
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the session has ended, as far as this process knows."""
+        return self._ended is not None
+
+    @property
     def is_in_use(self) -> bool:
         """Whether a window has joined, or the access token is still valid."""
         return bool(self._windows) or (self._ended is None and self._identity.expires_at > datetime.now(UTC))
