@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from services.errors import ConfigurationError, LivewatchError
 from services.infra.backend import Backend, open_backend
 from services.infra.logging import configure
-from services.infra.web_server import browser_url, is_loopback, listen, local_url, serve_http
+from services.infra.web_server import allowed_hosts, browser_url, is_loopback, listen, local_url, serve_http
 from services.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ async def serve(settings: Settings) -> None:
                 listener,
                 proxies=settings.proxies,
                 root_path=settings.root_path,
+                hosts=allowed_hosts(settings),
                 on_stop=announce_shutdown,
                 on_ready=lambda: report(f"Ready: open {browser_url(settings, listener)}"),
             )
@@ -198,6 +199,7 @@ async def compose(
         scan = ExampleScan(database, url=own_url)
         stack.push_async_callback(scan.aclose)
         demo = Demo(backend.demo, auth=auth, database=database, scan=scan if settings.demo_scan else None)
+    no_demo = why_no_demo(settings) if demo else ""
     event_streams = await stack.enter_async_context(EventStreamHub(database))
     windows = WindowRegistry()
     app = create_app(
@@ -205,7 +207,8 @@ async def compose(
             auth=auth,
             cookie=SessionCookie(settings.cookie_secret or cookie_secret(settings.data)),
             database=database,
-            enter_demo=demo.enter if demo and is_loopback(settings.host) else None,
+            enter_demo=None if no_demo else demo.enter if demo else None,
+            no_demo=no_demo,
             ingest=Ingest(
                 database,
                 ApiKeyVerifier(database),
@@ -231,6 +234,15 @@ async def compose(
             await scan.aclose()
 
     return app, announce_shutdown
+
+
+def why_no_demo(settings: Settings) -> str:
+    """Return why a local Supabase's demo cannot be entered without a password; empty if it can."""
+    if not settings.demo:
+        return "The demo is switched off (LIVEWATCH_DEMO=0)."
+    if not is_loopback(settings.host):
+        return "The demo is not offered, since other machines can connect to this server (LIVEWATCH_HOST)."
+    return ""
 
 
 def cookie_secret(data: Path) -> SecretStr:

@@ -9,6 +9,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from pydantic import SecretStr
 
 from pages.http.auth_middleware import local_path, session_of
+from pages.http.demo_entry import demo_refusal
 from pages.page.services import Services
 from services.auth.client import Tokens
 from services.errors import AuthError, AuthUnavailable, WrongCredentials
@@ -62,6 +63,8 @@ def session_routes(services: Services) -> APIRouter:
     async def enter_demo(request: Request, next: Annotated[str, Form(max_length=2000)] = "/monitoring") -> Response:
         if services.enter_demo is None:
             return PlainTextResponse("The demo is not available. Sign in at /sign-in.", status_code=404)
+        if refusal := demo_refusal(services, request):
+            return PlainTextResponse(refusal, status_code=403)
         try:
             return opened(request, await services.enter_demo(), next)
         except AuthError:

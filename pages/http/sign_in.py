@@ -8,6 +8,7 @@ from components.shell.reconnect import guard_reloads
 from components.shell.sign_in_card import sign_in_card
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import local_path, session_of
+from pages.http.demo_entry import demo_refusal
 from pages.page.services import Services
 
 ERRORS = {
@@ -32,11 +33,13 @@ def register_sign_in(services: Services) -> None:
         apply_theme()
         guard_reloads()
         root_path = request.scope.get("root_path", "")
+        no_demo = demo_refusal(services, request)
         sign_in_card(
             action=f"{root_path}/session",
             target=local_path(next),
             error=ERRORS.get(reason, ""),
             notice=NOTICES.get(reason, ""),
-            demo_action=f"{root_path}/session/demo" if services.enter_demo else None,
+            demo_action=f"{root_path}/session/demo" if no_demo is None else None,
+            no_demo=no_demo or "",
         )
         return None
