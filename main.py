@@ -189,7 +189,9 @@ async def compose(
 
     database = await stack.enter_async_context(Database(backend.database_url))
     await database.verify()
-    auth = await stack.enter_async_context(Auth(url=backend.api_url, key=backend.anon_key))
+    auth = await stack.enter_async_context(
+        Auth(url=backend.api_url, key=backend.anon_key, service_key=backend.service_key)
+    )
     transport = TRANSPORTS[settings.feed](url=backend.api_url, key=backend.anon_key)
     realtime = await stack.enter_async_context(RealtimeService(transport=transport, source=DatabaseSource(database)))
     await stack.enter_async_context(Presence(database))

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     plan: Plan = Field(Plan.FREE, validation_alias="LIVEWATCH_PLAN")
     supabase_url: AnyHttpUrl | None = Field(None, validation_alias="SUPABASE_URL")
     supabase_anon_key: SecretStr | None = Field(None, validation_alias="SUPABASE_ANON_KEY")
+    supabase_secret_key: SecretStr | None = Field(None, validation_alias="SUPABASE_SECRET_KEY")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     hosts: str = Field("", validation_alias="LIVEWATCH_HOSTS")
     demo: bool = Field(True, validation_alias="LIVEWATCH_DEMO")

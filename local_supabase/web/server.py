@@ -31,6 +31,8 @@ async def serving(
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=None,
         lifespan="off",
+        # Else every client on this machine chooses its address, by which guessing is limited.
+        proxy_headers=False,
         access_log=False,
         log_config=None,
         log_level="warning",

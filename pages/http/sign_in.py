@@ -14,7 +14,7 @@ from pages.page.services import Services
 ERRORS = {
     "wrong": "E-mail and password do not match.",
     "unavailable": "The sign-in service does not respond. Try again in a moment.",
-    "slow": "Too many attempts. Wait a minute, then try again.",
+    "slow": "Too many attempts from your address. Wait a few minutes, then try again.",
     "refused": "The sign-in service rejected the request. Has the e-mail address been confirmed?",
 }
 NOTICES = {
