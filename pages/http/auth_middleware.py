@@ -1,7 +1,6 @@
 """Authentication of requests: pages require a session, and forms must originate from the app's own pages."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
 import structlog
@@ -26,13 +25,14 @@ SOCKET = "/_nicegui_ws/"
 OPEN_BELOW = ("/_nicegui/", SOCKET, "/favicon.ico", STYLES_BELOW, SDK_BELOW)
 # Only forms are posted here; programs use the API, and windows their socket.
 MAX_BODY_BYTES = 64 * 1024
-RENEWAL_MARGIN = timedelta(minutes=2)
+LATE_SHARE = 0.4
+"""Share of a session's margin in which a request renews the tokens; an open window does so before."""
 
 
 class AuthMiddleware:
     """ASGI middleware that stores a request's UserSession in its scope, or redirects the browser to sign in.
 
-    A session whose tokens expire within `RENEWAL_MARGIN` is refreshed, and the response sets the new cookie.
+    A session whose tokens are about to expire is refreshed, and the response sets the new cookie.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class AuthMiddleware:
         if tokens := self._cookie.read(connection):
             try:
                 session = self._sessions.get_or_create(tokens)
-                await session.renew(margin=RENEWAL_MARGIN)
+                await session.renew(margin=session.margin * LATE_SHARE)
                 await session.check()
                 session.identity  # noqa: B018  # raises if the check ended the session
                 renewed = session.tokens != tokens
