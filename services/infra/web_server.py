@@ -11,8 +11,10 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from local_supabase.web.connection_guard import guarded_protocol
 from services.errors import ConfigurationError
 from services.infra.hosts import AllowedHosts, own_names
+from services.infra.proxies import TrustedProxies
 from services.infra.root_path import RootPath
 from services.settings import Settings
 
@@ -63,6 +65,7 @@ async def serve_http(
         on_ready: Called when the server accepts requests.
         on_stop: Awaited before the server closes its connections.
     """
+    trusted = TrustedProxies(proxies)
     # Outside of the middleware that takes over the client's address, since they judge the proxy's.
     config = uvicorn.Config(
         AllowedHosts(
@@ -74,6 +77,7 @@ async def serve_http(
             names=hosts,
             proxies=proxies,
         ),
+        http=guarded_protocol(lambda address: trusted.trusts((address, 0))),
         ws="websockets-sansio",
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
         proxy_headers=False,
