@@ -18,6 +18,7 @@ class Reset(TypedDict):
     """The whole content of an element: the ids in order, and all fields of each row.
 
     `first` is the index of the first id in a list of `total` rows; `filtered` says that a filter hides some rows.
+    `folds` holds by id how many rows a row stands for beside itself.
     """
 
     order: list[str]
@@ -26,6 +27,7 @@ class Reset(TypedDict):
     total: NotRequired[int]
     waiting: NotRequired[Waiting]
     filtered: NotRequired[bool]
+    folds: NotRequired[dict[str, int]]
 
 
 class Batch(TypedDict, total=False):
@@ -40,6 +42,7 @@ class Batch(TypedDict, total=False):
     first: int
     total: int
     waiting: Waiting
+    folds: dict[str, int]
 
 
 class EncodedBatch(str):

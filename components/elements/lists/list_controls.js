@@ -1,10 +1,11 @@
 // Search, facets, selects and sorting of a list. Python owns the state; input here is applied optimistically.
 import { onMounted, reactive, ref } from "vue";
-import { number, pageLink } from "shared";
+import { live, number, pageLink } from "shared";
 
 const TYPING_DELAY_MS = 120; // ms
 
 export default {
+  directives: { live },
   props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String, offersMarkAll: Boolean },
   emits: ["live", "change", "markAll"],
   setup(props, { emit }) {
@@ -112,7 +113,7 @@ export default {
                   :data-facet="facet.name" :data-option="option.value" :aria-pressed="isOn(facet.name, option.value)"
                   @click="toggle(facet.name, option.value)">
             <i v-if="option.icon" class="lw-icon notranslate" aria-hidden="true">{{ option.icon }}</i>{{ option.label }}
-            <span class="lw-number lw-filter__count">{{ number(counts[facet.name + ':' + option.value]) }}</span>
+            <span class="lw-number lw-filter__count" v-live="number(counts[facet.name + ':' + option.value])"></span>
           </button>
         </div>
         <button type="button" class="lw-button lw-controls__close" @click="isOpen = false">Show {{ number(summary.shown) }} {{ noun }}</button>
