@@ -1,6 +1,7 @@
 """The web application: middleware, HTTP routes, API and pages."""
 
 from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse, Response
 from nicegui import app as ui_app
 from nicegui import core, ui
 
@@ -9,7 +10,7 @@ from components.shell.theme.theme import serve_styles
 from pages.api.app import create_api
 from pages.api.errors import PREFIX
 from pages.frame import register_frame
-from pages.http.auth_middleware import AuthMiddleware
+from pages.http.auth_middleware import ASSETS_BELOW, AuthMiddleware
 from pages.http.export import export_routes
 from pages.http.headers import PagePolicy, SecurityHeaders
 from pages.http.health import health_routes
@@ -38,6 +39,7 @@ def create_app(services: Services) -> FastAPI:
 
     serve_styles()
     serve_reconnect()
+    _end_assets()
     register_sign_in(services)
     register_frame(services)
     ui_app.add_middleware(PagePolicy)
@@ -63,6 +65,16 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     return app
+
+
+def _end_assets() -> None:
+    """Answer 404 for assets that do not exist; a page for everybody would be built there otherwise."""
+
+    def missing() -> Response:
+        return PlainTextResponse("There is nothing at this address.", status_code=404)
+
+    for prefix in ASSETS_BELOW:
+        ui_app.get(f"{prefix}{{_:path}}", include_in_schema=False)(missing)
 
 
 def _configure_ping() -> None:

@@ -22,7 +22,9 @@ from services.infra.root_path import route_path
 SESSION = "livewatch.session"
 OPEN = ("/sign-in", "/session", "/session/demo", "/healthz", "/readyz", "/metrics")
 SOCKET = "/_nicegui_ws/"
-OPEN_BELOW = ("/_nicegui/", SOCKET, "/favicon.ico", STYLES_BELOW, SDK_BELOW)
+ASSETS_BELOW = ("/_nicegui/", STYLES_BELOW, SDK_BELOW)
+OPEN_BELOW = (*ASSETS_BELOW, SOCKET)
+FAVICON = "/favicon.ico"
 # Only forms are posted here; programs use the API, and windows their socket.
 MAX_BODY_BYTES = 64 * 1024
 LATE_SHARE = 0.4
@@ -56,7 +58,7 @@ class AuthMiddleware:
         path = route_path(scope)
         if path.startswith(SOCKET) and not self._may_open_socket(HTTPConnection(scope)):
             await _refuse_socket(scope, receive, send)
-        elif scope["type"] == "websocket" or path.startswith(OPEN_BELOW):
+        elif scope["type"] == "websocket" or path.startswith(OPEN_BELOW) or path == FAVICON:
             await self._downloads(scope, receive, send)
         elif path == PREFIX or path.startswith(f"{PREFIX}/"):
             # Programs authenticate with a key. Sessions are ignored, so that a cookie never authorizes an API request.

@@ -14,6 +14,7 @@ from services.auth.client import Auth, Tokens
 from services.auth.identity import Identity
 from services.auth.token_age import TokenAge
 from services.errors import AuthError, AuthUnavailable, SessionExpired
+from services.infra.logging import create_shared_task
 
 logger = structlog.get_logger(__name__)
 
@@ -89,7 +90,7 @@ class UserSession:
         window = object()
         self._windows[window] = (on_renew, on_end)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._keep(), name=f"session of {self._identity.email}")
+            self._task = create_shared_task(self._keep(), name=f"session of {self._identity.email}")
 
         def leave() -> None:
             self._windows.pop(window, None)
