@@ -16,7 +16,7 @@ from pages.http.sdk import SDK_BELOW
 from pages.page.bodies import limit_body
 from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions, UserSession
-from services.errors import AuthUnavailable, SessionExpired
+from services.errors import AuthError, SessionExpired
 from services.infra.root_path import route_path
 
 SESSION = "livewatch.session"
@@ -85,8 +85,8 @@ class AuthMiddleware:
                 renewed = session.tokens != tokens
             except SessionExpired:
                 session, reason = None, "expired"
-            except AuthUnavailable:
-                pass
+            except AuthError:
+                pass  # the session is not known to be over
         if session is None and path not in OPEN:
             target = quote(path + (f"?{scope['query_string'].decode()}" if scope["query_string"] else ""))
             query = f"?next={target}" + (f"&reason={reason}" if reason else "")

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.auth.client import Auth
-from services.errors import TooManyAttempts
+from services.errors import TooManyAttempts, WrongCredentials
 from tests.app_process import AppProcess, project_settings, running
 from tests.speed import deadline
 from tests.world import Person, World
@@ -79,7 +79,7 @@ async def test_a_limit_of_the_auth_server_is_said_as_such(world: World, proxied:
     ada = await world.person()
     async with Auth(url=world.status.api_url, key=world.status.anon_key) as auth:
         for _ in range(10):
-            with pytest.raises(Exception, match="do not match"):
+            with pytest.raises(WrongCredentials):
                 await auth.sign_in(ada.email, SecretStr("wrong"))
         with pytest.raises(TooManyAttempts):
             await auth.sign_in(ada.email, SecretStr("wrong"))
