@@ -58,7 +58,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._is_status_due = True
         self._was_blocked = False
         self._closers: list[Callable[[], None]] = []
-        self._flush_schedule = ScheduledFlush(scheduler, self._flush, min_interval=lambda: self.flow.interval)
+        self._flush_schedule = ScheduledFlush(scheduler, self._flush)
         registry.add(self)
         self.on("seen", self._on_seen)
         self.on("ack", self._on_ack)
@@ -202,7 +202,8 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         if payloads or new_status:
             self._sent_status = status
             self._registry.frames_sent += 1
-            send_frame(self.client, payloads, status=new_status, ack_id=self.flow.request_ack())
+            ack_id = self.flow.next_ack()
+            self.flow.sent(send_frame(self.client, payloads, status=new_status, ack_id=ack_id), ack_id)
 
     def _live_status(self) -> ConnectionStatus | None:
         """The status for the body's `data-live`: connected only once the rows are loaded."""
