@@ -16,13 +16,13 @@ CHUNK = 16 * 1024
 
 
 class TcpProxy:
-    """Forwards bytes to a server until told to fail; `delay` is in seconds, `rate` in bytes per second, each way."""
+    """Forwards bytes to a server until told to fail; `delay` is in seconds, `rate` in bytes per second, each way.
+
+    The server's URL is `http://host:port`, or `unix:///path` of a socket.
+    """
 
     def __init__(self, url: str) -> None:
-        target = urlsplit(url)
-        assert target.hostname
-        assert target.port
-        self._target = (target.hostname, target.port)
+        self._target = urlsplit(url)
         self._server: asyncio.Server | None = None
         self._port = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,6 +82,11 @@ class TcpProxy:
         """Forward again, including the bytes received while frozen."""
         self._flowing.set()
 
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._target.scheme == "unix":
+            return await asyncio.open_unix_connection(self._target.path)
+        return await asyncio.open_connection(self._target.hostname, self._target.port)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -89,7 +94,7 @@ class TcpProxy:
         self._writers.add(writer)
         upstream: asyncio.StreamWriter | None = None
         try:
-            upstream_reader, upstream = await asyncio.open_connection(*self._target)
+            upstream_reader, upstream = await self._connect()
             self._writers.add(upstream)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, upstream))
