@@ -17,7 +17,9 @@ from services.realtime import Feed, Subscription
 from services.settings import read_settings
 
 RECONNECT_TIMEOUT_SECONDS = 0.5
-"""Time until a disconnected window is deleted; 120 s in the app, too long for a benchmark."""
+"""Time until a disconnected window is deleted; 120 s in the app, too long for a benchmark of leaks."""
+KEEP_WINDOWS = "--keep-windows"
+"""Argument that keeps the app's own time."""
 COUNTED = (Client, Window, LiveBinding, Feed, Subscription)
 
 
@@ -48,7 +50,8 @@ async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 
 async def serve() -> None:
     """Print the number of the port and run the app."""
-    pages.app.RECONNECT_TIMEOUT_SECONDS = RECONNECT_TIMEOUT_SECONDS
+    if KEEP_WINDOWS not in sys.argv:
+        pages.app.RECONNECT_TIMEOUT_SECONDS = RECONNECT_TIMEOUT_SECONDS
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         print(f"counts on {server.sockets[0].getsockname()[1]}", flush=True)
         await main.serve(read_settings())

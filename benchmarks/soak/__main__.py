@@ -1,0 +1,101 @@
+"""Command line of the soak, `python -m benchmarks.soak [--minutes 30] [--seed N]`; exit code 1 if a condition fails."""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from playwright.async_api import async_playwright
+
+from benchmarks.__main__ import commit
+from benchmarks.leaks import counts_of
+from benchmarks.soak.faults import FAULTS
+from benchmarks.soak.soak import COUNTED, TOKEN_SECONDS, Measurement, Soak, soaking
+from local_supabase.process import LocalSupabase
+from services.auth.client import Auth
+from services.infra.backend import APP_ROLE, MIGRATIONS
+from services.infra.database import Database
+from tests.browser import ADVICE, FLAGS, find
+from tests.world import World
+
+WARM_UP = (
+    "refused 5 s: browser",
+    "refused 5 s: Realtime",
+    "refused 5 s: PostgreSQL",
+    "database sessions terminated",
+    "reset: browser",
+    "reset: Realtime",
+)
+"""Faults after which pools and caches are filled."""
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0, help="duration of the faults (default: 30)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="seed of their order and pauses")
+    arguments = parser.parse_args()
+    print(f"Commit {commit()}, seed {arguments.seed}, {arguments.minutes:g} min\n", flush=True)
+    executable = find() or sys.exit(ADVICE)
+    with tempfile.TemporaryDirectory(prefix="livewatch-soak-") as name:
+        folder = Path(name)
+        async with (
+            LocalSupabase.start(
+                data=folder / "data", migrations=MIGRATIONS, app_role=APP_ROLE, token_lifetime=TOKEN_SECONDS
+            ) as local,
+            Auth(url=local.status.api_url, key=local.status.anon_key) as auth,
+            Database(local.status.app_database_url or sys.exit("no app role")) as database,
+            World(folder / "data", local, auth, database) as world,
+            async_playwright() as playwright,
+        ):
+            browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
+            async with soaking(world, browser, folder / "app") as soak:
+                await warm_up(soak)
+                async for measured in soak.run(arguments.minutes * 60, random.Random(arguments.seed)):
+                    print(f"{time.strftime('%H:%M:%S')} {line(measured.fault, [measured])}", flush=True)
+                await soak.finish()
+            report(soak)
+            await browser.close()
+    return 1 if soak.problems else 0
+
+
+async def warm_up(soak: Soak) -> None:
+    """Fill the app's pools and caches, then note its resources."""
+    for name in WARM_UP:
+        await soak.suffer(name, FAULTS[name])
+        await asyncio.sleep(2)
+    await asyncio.sleep(5)
+    soak.measurements.clear()
+    soak.before = await counts_of(soak.app)
+
+
+def report(soak: Soak) -> None:
+    """Print the table, the resources and the conditions that failed."""
+    print(f"\n{'fault':<42} {'times':>5} {'told, s':>12} {'lie, s':>7} {'equal, s':>9}")
+    by_fault: dict[str, list[Measurement]] = defaultdict(list)
+    for each in soak.measurements:
+        by_fault[each.fault].append(each)
+    for name in FAULTS:
+        if name in by_fault:
+            print(line(name, by_fault[name]))
+    print(f"\n{'':<16} {'warmed up':>10} {'at the end':>10}")
+    for name in ("memory", *COUNTED):
+        print(f"{name:<16} {soak.before[name]:>10.0f} {soak.after.get(name, 0):>10.0f}")
+    print(f"\n{soak.writer.changes:,} changes, {len(soak.measurements)} faults, {soak.windows.loads} page loads")
+    print("\n".join(["Failed:", *soak.problems]) if soak.problems else "All conditions hold")
+
+
+def line(name: str, measured: list[Measurement]) -> str:
+    """Return the ranges of a fault's measurements as a line of the table."""
+    told = [each.told for each in measured if each.told is not None]
+    equal = [each.equal for each in measured]
+    said = f"{min(told):.1f} to {max(told):.1f}" if told else "-"
+    slowest = "never" if None in equal else f"{max(each or 0.0 for each in equal):.1f}"
+    return f"{name:<42} {len(measured):>5} {said:>12} {max(each.lie for each in measured):>7.1f} {slowest:>9}"
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
