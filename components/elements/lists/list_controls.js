@@ -4,8 +4,16 @@ import { live, number, pageLink } from "shared";
 
 const TYPING_DELAY_MS = 120; // ms
 
-export default {
+// A component of its own, so that a count, which changes with the work, does not render the controls again.
+const FilterCount = {
   directives: { live },
+  props: { counts: Object, name: String },
+  setup: () => ({ number }),
+  template: `<span class="lw-number lw-filter__count" v-live="number(counts[name])"></span>`,
+};
+
+export default {
+  components: { FilterCount },
   props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String, offersMarkAll: Boolean },
   emits: ["live", "change", "markAll"],
   setup(props, { emit }) {
@@ -113,7 +121,7 @@ export default {
                   :data-facet="facet.name" :data-option="option.value" :aria-pressed="isOn(facet.name, option.value)"
                   @click="toggle(facet.name, option.value)">
             <i v-if="option.icon" class="lw-icon notranslate" aria-hidden="true">{{ option.icon }}</i>{{ option.label }}
-            <span class="lw-number lw-filter__count" v-live="number(counts[facet.name + ':' + option.value])"></span>
+            <filter-count :counts="counts" :name="facet.name + ':' + option.value" />
           </button>
         </div>
         <button type="button" class="lw-button lw-controls__close" @click="isOpen = false">Show {{ number(summary.shown) }} {{ noun }}</button>
