@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
-from psycopg import errors as pg
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.errors import ConfigurationError, DatabaseUnavailable, PermissionDenied
+from services.errors import ConfigurationError
 from services.infra.claims import Claimant
+from services.infra.database_errors import database_error
 
 CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 10
@@ -67,23 +67,16 @@ class Database:
 
         Raises:
             PermissionDenied: Row-level security rejected a statement.
-            DatabaseUnavailable: PostgreSQL did not respond.
+            DatabaseUnavailable: PostgreSQL could not do this now; the message says why and what to do.
         """
         try:
             async with self._sessions() as session, session.begin():
                 await (await session.connection()).execute(BECOME_USER, {"claims": json.dumps(dict(identity.claims))})
                 yield session
-        except DBAPIError as error:
-            if isinstance(error.orig, pg.InsufficientPrivilege):
-                raise PermissionDenied(
-                    f"The database does not let {identity.name} do this. An admin of the organisation can change "
-                    "the role."
-                ) from error
-            if isinstance(error, OperationalError) or error.connection_invalidated:
-                raise _unavailable() from error
-            raise
-        except (PoolTimeout, OSError) as error:
-            raise _unavailable() from error
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            if (known := database_error(error, who=identity.name)) is None:
+                raise
+            raise known from error
 
     async def verify(self) -> None:
         """Verify that the login role cannot bypass row-level security, neither itself nor by assuming another role.
@@ -96,8 +89,10 @@ class Database:
             async with self._engine.connect() as connection:
                 unsafe = (await connection.execute(UNSAFE_ROLES)).scalars().all()
                 role = (await connection.execute(text("select current_user"))).scalar_one()
-        except (DBAPIError, OSError) as error:
-            raise _unavailable() from error
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            if (known := database_error(error)) is None:
+                raise
+            raise known from error
         if unsafe:
             raise ConfigurationError(
                 f"DATABASE_URL logs in as {role!r}, which can act as {', '.join(map(repr, unsafe))} and thus bypass "
@@ -113,7 +108,3 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-
-def _unavailable() -> DatabaseUnavailable:
-    return DatabaseUnavailable("PostgreSQL does not respond. The app retries automatically.")
