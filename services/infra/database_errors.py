@@ -1,7 +1,7 @@
 """Faults of PostgreSQL, told apart by what a person can do about them."""
 
 from psycopg import Error as PostgresError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.errors import (
@@ -78,13 +78,15 @@ def database_error(error: DBAPIError | PoolTimeout | OSError, *, who: str = "the
     if state in STATEMENTS:
         kind, sentence = STATEMENTS[state]
         return kind(sentence)
+    return _other_error(error, state) if error.connection_invalidated or _is_operational(error) else None
+
+
+def _other_error(error: DBAPIError, state: str | None) -> DatabaseUnavailable:
     if refusal := _refusal(error):
         return DatabaseUnavailable(f"PostgreSQL refuses the connection: {refusal}.")
-    if state is None and (error.connection_invalidated or _is_operational(error)):
+    if state is None:
         return DatabaseUnavailable(UNREACHABLE)
-    if _is_operational(error) or error.connection_invalidated:
-        return DatabaseUnavailable(f"PostgreSQL could not do this (SQLSTATE {state}). Try again in a moment.")
-    return None
+    return DatabaseUnavailable(f"PostgreSQL could not do this (SQLSTATE {state}). Try again in a moment.")
 
 
 def _state(error: DBAPIError) -> str | None:
@@ -101,4 +103,4 @@ def _refusal(error: DBAPIError) -> str | None:
 
 
 def _is_operational(error: DBAPIError) -> bool:
-    return type(error).__name__ == "OperationalError"
+    return isinstance(error, OperationalError)

@@ -18,7 +18,7 @@ from services.errors import (
     TooManyConnections,
 )
 from services.infra.database import Database
-from tests.world import Person, World
+from tests.world import Person, World, until
 
 pytestmark = pytest.mark.integration
 UNREACHABLE = "does not respond"
@@ -27,11 +27,15 @@ UNREACHABLE = "does not respond"
 async def failure(world: World, person: Person, *statements: str) -> LivewatchError:
     """Run statements as a user; returns the error of the last one."""
     with pytest.raises(LivewatchError) as failed:
-        async with world.database.as_user(person.identity) as session:
-            connection = await session.connection()
-            for statement in statements:
-                await connection.execute(text(statement))
+        await execute(world, person, *statements)
     return failed.value
+
+
+async def execute(world: World, person: Person, *statements: str) -> None:
+    async with world.database.as_user(person.identity) as session:
+        connection = await session.connection()
+        for statement in statements:
+            await connection.execute(text(statement))
 
 
 async def test_a_statement_beyond_its_time_limit_is_no_silence(world: World) -> None:
@@ -121,10 +125,9 @@ async def test_a_server_that_is_away_or_goes_away_does_not_respond(world: World)
         with pytest.raises(DatabaseUnavailable, match=UNREACHABLE):
             async with database.as_user(person.identity):
                 pass
-    with pytest.raises(DatabaseUnavailable):
-        async with world.database.as_user(person.identity) as session:
-            connection = await session.connection()
-            pid = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
-            await world.sql("select pg_terminate_backend(%s)", pid)
-            await asyncio.sleep(0)
-            await connection.execute(text("select 1"))
+    statement = "select pg_sleep(60) /* cut off */"
+    running = asyncio.create_task(execute(world, person, statement))
+    end = "select pg_terminate_backend(pid) from pg_stat_activity where query = %s"
+    await until(lambda: world.sql(end, statement), what="the connection is cut")
+    with pytest.raises(DatabaseUnavailable, match="shutting down"):
+        await running
