@@ -5,7 +5,7 @@ from typing import Any, Generic, Self
 from uuid import UUID
 
 from components.views.shared import RowSource
-from components.window.batch import Batch, Reset, Waiting
+from components.window.batch import Batch, Missing, Reset, Waiting
 from services.entities import R
 
 MAX_ROWS = 200
@@ -55,7 +55,7 @@ class RowsView(Generic[R]):
         self._moved: set[UUID] = set()
         self._shown: list[UUID] = []
         self._sent: dict[UUID, dict[str, Any]] = {}
-        self._sent_position: tuple[int, int, Waiting] = (0, 0, {"new": 0, "moved": False})
+        self._sent_position: tuple[int, int, Waiting, Missing] = (0, 0, {"new": 0, "moved": False}, "")
 
     def resume_from(self, other: Self) -> None:
         """Take over the state of `other`, whose reader is at the beginning."""
@@ -69,6 +69,10 @@ class RowsView(Generic[R]):
         self.is_read = is_read
 
     def full(self) -> Batch | None:
+        if self._source.is_denied:
+            self._sent, self._keys = {}, {}
+            self._arrange([])
+            return {"reset": {"order": [], "rows": {}, "first": 0, "total": 0, "missing": "refused"}}
         if not self._source.is_loaded:
             return None
         rows = {row.id: row for row in self._source.rows() if self._passes(row)}
@@ -84,7 +88,7 @@ class RowsView(Generic[R]):
         self._show()
         self._sent = {id: fields for id in self._shown if (fields := derived(id, self._present)) is not None}
         self._sent_position = self._position()
-        first, total, waiting = self._sent_position
+        first, total, waiting, missing = self._sent_position
         reset: Reset = {
             "order": [str(id) for id in self._shown],
             "rows": {str(id): fields for id, fields in self._sent.items()},
@@ -92,6 +96,7 @@ class RowsView(Generic[R]):
             "total": total,
             "waiting": waiting,
             "filtered": self.is_filtered,
+            "missing": missing,
         }
         return {"reset": reset}
 
@@ -100,6 +105,8 @@ class RowsView(Generic[R]):
         self._arrange([])
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
+        if not self._source.is_loaded:
+            return self.full()
         gone = False
         for id in dirty:
             row = self._source.get(id)
@@ -172,7 +179,7 @@ class RowsView(Generic[R]):
             batch["set"] = patches
         if (position := self._position()) != self._sent_position:
             self._sent_position = position
-            batch["first"], batch["total"], batch["waiting"] = position
+            batch["first"], batch["total"], batch["waiting"], batch["missing"] = position
         return batch or None
 
     def _set(self, id: UUID, patches: dict[str, dict[str, Any]]) -> None:
@@ -189,8 +196,18 @@ class RowsView(Generic[R]):
         self.first = max(0, min(self.first, len(self._order) - 1))
         self._shown = self._order[self.first : self.first + self.limit]
 
-    def _position(self) -> tuple[int, int, Waiting]:
-        return self.first, len(self._order), {"new": len(self._new), "moved": bool(self._moved)}
+    def _position(self) -> tuple[int, int, Waiting, Missing]:
+        waiting: Waiting = {"new": len(self._new), "moved": bool(self._moved)}
+        return self.first, len(self._order), waiting, missing_of(self._source)
 
     def _passes(self, row: R) -> bool:
         return self.where is None or self.where(row)
+
+
+def missing_of(source: RowSource[Any]) -> Missing:
+    """Return why rows may exist that the source does not hold; empty if there are none."""
+    if source.is_denied:
+        return "refused"
+    if source.is_cut:
+        return "older"
+    return "" if source.is_complete else "invalid"

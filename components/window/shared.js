@@ -100,6 +100,13 @@ export function amount(value, unit) {
   return `${rounded.format(value / 1024 ** power)} ${BYTES[power]}`;
 }
 
+// Why an empty list of these rows does not mean that there are none; empty when it does.
+export function missingText(missing, noun) {
+  if (missing === "older") return `Not among the newest ${noun}, which are loaded here. Older ones are not shown.`;
+  if (missing === "invalid") return `Some ${noun} could not be read, so they are not shown; the System tab lists them.`;
+  return missing === "refused" ? `You have no access to these ${noun}, or no longer.` : "";
+}
+
 export function ago(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 5) return "just now";

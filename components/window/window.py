@@ -85,9 +85,6 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
             if on_status:
                 on_status(status)
 
-        def is_in_org(row: R) -> bool:
-            return row.org_id == self.org_id and (where is None or where(row))
-
         self._is_status_due = True
         is_of_org = entity.scope is Scope.ORG
         subscription = self._service.subscribe(
@@ -96,7 +93,8 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
             session=self.session,
             on_change=on_change,
             on_status=status_changed,
-            where=where if is_of_org else is_in_org,
+            org_id=None if is_of_org else self.org_id,
+            where=where,
         )
         self._subscriptions = [*self.subscriptions(), subscription]
         return subscription

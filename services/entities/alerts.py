@@ -10,6 +10,7 @@ from sqlalchemy import String
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
+from services.entities.base.grouping import MARKING
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import UNREAD, Facet, ListSpec, Sort, options_of
 from services.entities.base.row import Row, generated_field, json_field, status_field, timestamp_field
@@ -122,4 +123,5 @@ ALERTS = Entity(
     tab="/alerts",
     page="/alerts",
     skeletons=5,
+    grouping={"org_id": "org_id", "status": "status", "priority": "priority", **MARKING},
 )

@@ -7,6 +7,7 @@ from sqlalchemy import Boolean
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
+from services.entities.base.grouping import MARKING
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import NEWEST, UNREAD, Facet, ListSpec, options_of
 from services.entities.base.row import Row, generated_field, status_field, timestamp_field
@@ -69,4 +70,5 @@ NOTIFICATIONS = Entity(
     empty=EmptyState(icon="inbox", text="No notifications yet"),
     page="/notifications",
     skeletons=5,
+    grouping={"org_id": "org_id", "type": "type", **MARKING},
 )

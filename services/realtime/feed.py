@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Generic
 from uuid import UUID
 
-from services.entities import ConnectionStatus, Entity, R, Topic
+from services.entities import ConnectionStatus, Entity, R, RowGroup, Topic
 from services.errors import SessionExpired
 from services.realtime.delta_batcher import DeltaBatcher
 from services.realtime.meter import Meter, Totals
@@ -46,6 +46,8 @@ class Feed:
         self.meter = Meter(totals=totals)
         self.on_wake: Callable[[], None] = lambda: None
         """Called when there is something for the supervisor to do; the supervisor sets it."""
+        self.uncounted = asyncio.Event()
+        """Set when a table with more rows than are held has changed since its rows were counted."""
         self.recheck_subscriptions = partial(on_membership, topic)
         """Has every subscription's authorisation checked again."""
         self._quarantine = quarantine
@@ -108,6 +110,8 @@ class Feed:
         table = self._tables.get(change.table)
         if table is None:
             return
+        if table.rows.is_cut:
+            self.uncounted.set()
         if table.buffered is not None:
             table.buffered.append(change)
         elif delta := table.rows.apply(change):
@@ -156,13 +160,23 @@ class Feed:
         """
         table.batcher.flush()
         deltas = table.fill(records)
+        is_cut = len(records) >= table.entity.limit
+        table.rows.cut(is_cut)
+        if is_cut:
+            self.uncounted.set()
         if deltas:
             table.deliver(deltas)
         # A status is delivered with no rows, too: "none" is known from here on.
         for subscription in list(table.subscriptions):
             subscription.deliver_status(self.status)
-        is_cut = len(records) >= table.entity.limit
         return sum(1 for delta in deltas if delta.new or not is_cut)
+
+    def take_groups(self, table: "Table[R]", groups: tuple[RowGroup[R], ...] | None) -> None:
+        """Take the counts of a table with more rows than are held, and tell its subscriptions."""
+        table.rows.count_all(groups)
+        table.batcher.flush()
+        for subscription in list(table.subscriptions):
+            subscription.deliver_counts()
 
     def set_status(self, status: FeedStatus) -> None:
         """Take a new status and deliver it to every subscription."""

@@ -11,6 +11,8 @@ from services.errors import PermissionDenied
 from services.feed_kind import FeedKind
 from services.infra.database import Database
 
+COUNT_TIME_LIMIT_SECONDS = 5.0
+
 
 class Source(Protocol):
     """The reads behind a feed.
@@ -27,6 +29,9 @@ class Source(Protocol):
 
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
         """Read the ids and versions of the same rows."""
+
+    async def groups(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+        """Count all rows of the entity on the topic by its grouping; see `read_groups`."""
 
     async def probe(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
         """Have the database send a probe with `nonce` to the topic, on the path of changes."""
@@ -51,6 +56,17 @@ class DatabaseSource:
             for row in await self._read(identity, topic, f"select t.id, t.version from {_rows_on(entity)}")
         }
 
+    async def groups(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+        assert entity.grouping is not None
+        columns = "".join(f', {sql} as "{field}"' for field, sql in entity.grouping.items())
+        numbers = ", ".join(str(number + 2) for number in range(len(entity.grouping)))
+        statement = (
+            f"select count(*) as count{columns} from public.{entity.table} where {entity.scope}_id = :scope_id"
+            + (f" group by {numbers}" if numbers else "")
+        )
+        rows = await self._read(identity, topic, statement, time_limit=COUNT_TIME_LIMIT_SECONDS)
+        return [dict(row._mapping) for row in rows]
+
     async def probe(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
         async with self._database.as_user(identity) as session:
             connection = await session.connection()
@@ -59,7 +75,9 @@ class DatabaseSource:
                 {"topic": str(topic), "nonce": nonce, "kind": kind.value},
             )
 
-    async def _read(self, identity: Identity, topic: Topic, statement: str) -> list[Any]:
+    async def _read(
+        self, identity: Identity, topic: Topic, statement: str, *, time_limit: float | None = None
+    ) -> list[Any]:
         """Read in the transaction of the check: row-level security shows a stranger no rows, not an error."""
         async with self._database.as_user(identity) as session:
             connection = await session.connection()
@@ -68,6 +86,8 @@ class DatabaseSource:
                 raise PermissionDenied(f"{identity.email} has no access to {topic}, or no longer.")
             if statement == "select":
                 return []
+            if time_limit is not None:
+                await connection.execute(text(f"set local statement_timeout = '{time_limit:g}s'"))
             return list(await connection.execute(text(statement), {"scope_id": topic.id}))
 
 

@@ -23,6 +23,7 @@ from services.errors import (
 )
 from services.feed_kind import FeedKind
 from services.infra.backoff import Backoff
+from services.realtime.counting import GroupCounter
 from services.realtime.feed import Feed
 from services.realtime.source import Source
 from services.realtime.stall_timeout import stall_tolerant_timeout
@@ -145,6 +146,8 @@ class Supervisor:
     async def _run_connected(self, link: Link, token: SecretStr) -> str:
         """Maintain a joined channel until it is lost; returns the cause."""
         probes = asyncio.create_task(self._probe_loop(), name=f"probes of {self.feed.topic}")
+        counter = GroupCounter(self.feed, self._source, lambda: self._identity)
+        counts = asyncio.create_task(counter.run(), name=f"counts of {self.feed.topic}")
         clock = asyncio.get_running_loop().time
         reconcile_at = clock() + RECONCILE_INTERVAL_SECONDS
         try:
@@ -167,6 +170,7 @@ class Supervisor:
                     return probes.result()
         finally:
             probes.cancel()
+            counts.cancel()
 
     async def _await_token_owner(self) -> Subscription[Any]:
         while (token_owner := self.feed.token_owner()) is None:

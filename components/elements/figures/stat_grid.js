@@ -6,7 +6,7 @@ const LIGHT_UP = { duration: 300, easing: "ease-out" };
 
 // The text is updated at once; only the highlight is animated.
 const Counter = {
-  props: { value: [Number, String] },
+  props: { value: [Number, String], isBound: Boolean },
   setup(props) {
     const host = ref(null);
     const lightUp = () =>
@@ -18,7 +18,7 @@ const Counter = {
     watch(() => props.value, lightUp, { flush: "post" });
     return { host, number };
   },
-  template: `<span ref="host" class="lw-number">{{ number(value) }}</span>`,
+  template: `<span ref="host" class="lw-number">{{ number(value) }}{{ isBound ? "+" : "" }}</span>`,
 };
 
 // One value per minute of the last hour; the scale starts at 0.
@@ -57,7 +57,7 @@ const StatCard = {
         <a v-if="stat.href" class="lw-card__link lw-clip" :href="pageLink(stat.href)">{{ stat.label }}</a>
         <span v-else class="lw-clip">{{ stat.label }}</span></div>
       <div class="lw-stat__value">
-        <counter v-if="fields.value != null" :value="fields.value" :data-value="fields.value" v-bind="at('value')" />
+        <counter v-if="fields.value != null" :value="fields.value" :is-bound="fields.at_least" :data-value="fields.value" v-bind="at('value')" />
         <span v-else class="lw-ghost__line" aria-hidden="true"></span>
         <span v-if="fields.hint" class="lw-stat__hint lw-clip" :title="fields.hint" v-bind="at('hint')">{{ inLocale(fields.hint) }}</span>
       </div>

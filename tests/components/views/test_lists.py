@@ -13,7 +13,7 @@ from components.views.controls import ControlsView
 from components.views.list_query import ListQuery
 from components.views.rows import RowsView
 from components.window.batch import Batch
-from services.entities import STREAMS, GoalStatus, Stream
+from services.entities import STREAMS, GoalStatus, RowGroup, Stream
 from services.realtime.rows import Rows as FeedRows
 from services.realtime.transports.change import Change, Operation
 
@@ -24,7 +24,9 @@ class Rows:
     """Fake subscription whose rows a test changes."""
 
     def __init__(self) -> None:
-        self.is_loaded = True
+        self.is_loaded = self.is_complete = True
+        self.is_denied = self.is_cut = False
+        self.groups: list[RowGroup[Stream]] | None = None
         self._rows = FeedRows(STREAMS, quarantine=lambda table, id, reason: None)
         self._version = 0
         self.derived = self._rows.derived
@@ -199,9 +201,9 @@ def test_counts_are_each_facets_as_if_it_alone_had_nothing_chosen() -> None:
     controls = ControlsView(rows, query(q="one", status="blocked"), None)
     shown = (controls.full() or {})["set"]
     assert shown["counts"] | {"status:blocked": 1, "status:at_risk": 1, "status:on_track": 0} == shown["counts"]
-    assert shown["summary"] == {"shown": 1, "total": 3}
+    assert shown["summary"] == {"shown": 1, "total": 3, "cut": None}
     changed = controls.patch([rows.drop("one")]) or {}
-    assert changed["set"]["summary"] == {"shown": 0, "total": 2}
+    assert changed["set"]["summary"] == {"shown": 0, "total": 2, "cut": None}
     assert changed["set"]["counts"]["status:blocked"] == 0
 
 

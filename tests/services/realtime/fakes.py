@@ -1,6 +1,7 @@
 """A database, a Realtime server and members in memory, for feeds without sockets."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -71,6 +72,10 @@ class FakeDatabase:
         self.server = server
         self.checks: list[UUID] = []
         self.snapshots: list[str] = []
+        self.counts: list[str] = []
+        """Tables whose rows were counted by groups."""
+        self.beyond: list[dict[str, Any]] = []
+        """Rows that no snapshot holds."""
         self.comparisons: list[float] = []
         """The loop's times at which ids and versions were read."""
         self.readers: list[UUID] = []
@@ -95,6 +100,13 @@ class FakeDatabase:
         self._refuse(identity)
         self.comparisons.append(asyncio.get_running_loop().time())
         return {UUID(each["id"]): each["version"] for each in self.records.get(entity.table, [])}
+
+    async def groups(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+        self._refuse(identity)
+        self.counts.append(entity.table)
+        records = self.records.get(entity.table, []) + self.beyond
+        statuses = Counter(each.get("goal_status", "not_started") for each in records)
+        return [{"goal_status": status, "count": count} for status, count in statuses.items()]
 
     async def probe(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
         self._refuse(identity)
