@@ -1,5 +1,8 @@
 """The database reads behind a feed, each under the claims of one of its subscribers."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -12,6 +15,7 @@ from services.feed_kind import FeedKind
 from services.infra.database import Database
 
 COUNT_TIME_LIMIT_SECONDS = 5.0
+PAGE_ROWS = 500
 
 
 class Source(Protocol):
@@ -50,6 +54,25 @@ class DatabaseSource:
         # As JSON, so that one decoder serves snapshots and broadcasts.
         return [row[0] for row in await self._read(identity, topic, f"select to_jsonb(t) from {_rows_on(entity)}")]
 
+    async def page(
+        self, identity: Identity, entity: Entity[Any], topic: Topic, *, before: tuple[datetime, UUID] | None = None
+    ) -> list[dict[str, Any]]:
+        """Read the newest `PAGE_ROWS` rows like `snapshot`, at any number of rows.
+
+        Args:
+            identity: The user.
+            entity: Whose rows.
+            topic: The organisation or user.
+            before: Creation and id of the last row of the page before.
+        """
+        statement = (
+            f"select to_jsonb(t) from (select * from public.{entity.table} where {entity.scope}_id = :scope_id "
+            + ("and (created_at, id) < (:at, :id) " if before else "")
+            + f"order by created_at desc, id desc limit {PAGE_ROWS}) as t"
+        )
+        values = {"at": before[0], "id": before[1]} if before else {}
+        return [row[0] for row in await self._read(identity, topic, statement, values)]
+
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
         return {
             row[0]: row[1]
@@ -76,7 +99,13 @@ class DatabaseSource:
             )
 
     async def _read(
-        self, identity: Identity, topic: Topic, statement: str, *, time_limit: float | None = None
+        self,
+        identity: Identity,
+        topic: Topic,
+        statement: str,
+        values: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        time_limit: float | None = None,
     ) -> list[Any]:
         """Read in the transaction of the check: row-level security shows a stranger no rows, not an error."""
         async with self._database.as_user(identity) as session:
@@ -88,7 +117,7 @@ class DatabaseSource:
                 return []
             if time_limit is not None:
                 await connection.execute(text(f"set local statement_timeout = '{time_limit:g}s'"))
-            return list(await connection.execute(text(statement), {"scope_id": topic.id}))
+            return list(await connection.execute(text(statement), {"scope_id": topic.id, **values}))
 
 
 def _rows_on(entity: Entity[Any]) -> str:
