@@ -200,6 +200,8 @@ async def compose(
         demo = Demo(backend.demo, auth=auth, database=database, scan=scan if settings.demo_scan else None)
     event_streams = await stack.enter_async_context(EventStreamHub(database))
     windows = WindowRegistry()
+    preferences = PreferencesHub()
+    realtime.on_profile = preferences.reload
     app = create_app(
         Services(
             auth=auth,
@@ -214,7 +216,7 @@ async def compose(
             metrics_token=settings.metrics_token,
             scheduler=FrameScheduler(),
             plan=settings.plan,
-            preferences=PreferencesHub(),
+            preferences=preferences,
             realtime=realtime,
             scan=scan,
             sessions=Sessions(auth),

@@ -81,6 +81,10 @@ def register_frame(services: Services) -> None:
             preferences=services.preferences.open(services.database, session, window, profile.preferences),
             title=PageTitle(),
         )
+        if not services.windows.may_prepare(session):
+            await ui.context.client.connected()
+            if ui.context.client.is_deleted:
+                return
         switcher = partial(organization_switcher, mine, membership) if len(mine) > 1 else None
         sign_out = f"{request.scope.get('root_path', '')}/session/end"
         with shell(user_name=profile.name, org_name=membership.name, switcher=switcher, sign_out=sign_out) as parts:

@@ -51,6 +51,8 @@ export default {
 
     const rows = computed(() => [
       { keys: ["/"], text: "Search the list" },
+      { keys: ["x"], text: "Select the focused row; with Shift, arrow keys select more" },
+      { keys: ["Ctrl A"], text: "Select all rows of the list that has the focus" },
       ...props.places.map((place) => ({ keys: ["g", place.key], text: place.label })),
       { keys: ["?"], text: "This help" },
       { keys: ["Esc"], text: "Close what is open" },

@@ -1,9 +1,10 @@
 """The rows of a list as one window sees them: filtered, in an order that holds still, the part near the eye."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from typing import Any, Generic, Self
 from uuid import UUID
 
+from components.views.folds import Folds
 from components.views.shared import RowSource
 from components.window.batch import Batch, Missing, Reset, Waiting
 from services.entities import R
@@ -17,13 +18,14 @@ class RowsView(Generic[R]):
     The element holds at most `limit` rows from the index `first` on; `scroll` moves that part. Nothing jumps while it
     is read: once the reader has scrolled into the list, or while the order `is_volatile`, rows keep their places, new
     rows wait, and the element is told how many. `full` puts every row in its place. A row that was deleted or no longer
-    passes leaves at once.
+    passes leaves at once. Of rows with the same `fold` only the first is shown, with the number of the others.
 
     Args:
         source: The rows.
         present: Makes the fields of a row; must live as long as the process, since its results are shared by windows.
         key: Sorts the rows; must live as long as the process.
         where: Keeps a row if true.
+        fold: Returns what a row has in common with others; must live as long as the process.
         is_volatile: Whether the order changes with the work itself.
         limit: Number of rows that the element holds.
     """
@@ -35,6 +37,7 @@ class RowsView(Generic[R]):
         present: Callable[[R], dict[str, Any]],
         key: Callable[[R], Any],
         where: Callable[[R], bool] | None = None,
+        fold: Callable[[R], Hashable] | None = None,
         is_volatile: bool = False,
         limit: int = MAX_ROWS,
     ) -> None:
@@ -46,9 +49,11 @@ class RowsView(Generic[R]):
         self.is_read = False
         """Whether the reader has left the beginning of the list."""
         self.is_filtered = False
+        self.folds = Folds(fold)
         self._source = source
         self._present = present
         self._order: list[UUID] = []
+        self._unfolded: list[UUID] = []
         self._rank: dict[UUID, int] = {}
         self._keys: dict[UUID, Any] = {}
         self._new: set[UUID] = set()
@@ -56,12 +61,15 @@ class RowsView(Generic[R]):
         self._shown: list[UUID] = []
         self._sent: dict[UUID, dict[str, Any]] = {}
         self._sent_position: tuple[int, int, Waiting, Missing] = (0, 0, {"new": 0, "moved": False}, "")
+        self._sent_folds: dict[str, int] = {}
 
     def resume_from(self, other: Self) -> None:
         """Take over the state of `other`, whose reader is at the beginning."""
         self._order, self._rank, self._keys = other._order, dict(other._rank), dict(other._keys)
         self._new, self._moved = set(other._new), set(other._moved)
         self._shown, self._sent, self._sent_position = other._shown, dict(other._sent), other._sent_position
+        self._unfolded, self._sent_folds = other._unfolded, other._sent_folds
+        self.folds.resume_from(other.folds)
 
     def scroll(self, first: int, *, is_read: bool) -> None:
         """Show the rows from the index `first` on; `is_read` says that the reader has left the beginning."""
@@ -78,6 +86,9 @@ class RowsView(Generic[R]):
         rows = {row.id: row for row in self._source.rows() if self._passes(row)}
         derived = self._source.derived
         self._keys = {id: derived(id, self.key) for id in rows}
+        self.folds.forget()
+        for id in rows if self.folds.key else ():
+            self._refold(id)
         if self.is_read and self._order:
             self._arrange([id for id in self._order if id in rows])
             self._new = rows.keys() - self._rank.keys()
@@ -88,6 +99,7 @@ class RowsView(Generic[R]):
         self._show()
         self._sent = {id: fields for id in self._shown if (fields := derived(id, self._present)) is not None}
         self._sent_position = self._position()
+        self._sent_folds = self.folds.counts()
         first, total, waiting, missing = self._sent_position
         reset: Reset = {
             "order": [str(id) for id in self._shown],
@@ -97,6 +109,7 @@ class RowsView(Generic[R]):
             "waiting": waiting,
             "filtered": self.is_filtered,
             "missing": missing,
+            "folds": self._sent_folds,
         }
         return {"reset": reset}
 
@@ -107,14 +120,16 @@ class RowsView(Generic[R]):
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
         if not self._source.is_loaded:
             return self.full()
-        gone = False
+        gone = refolded = False
         for id in dirty:
             row = self._source.get(id)
             if row is None or not self._passes(row):
                 gone = self._keys.pop(id, None) is not None or gone
                 self._new.discard(id)
                 self._moved.discard(id)
+                self.folds.forget([id])
                 continue
+            refolded = self._refold(id) or refolded
             key = self._source.derived(id, self.key)
             if id not in self._keys:
                 self._new.add(id)
@@ -131,7 +146,13 @@ class RowsView(Generic[R]):
         if not self.is_read and self._moved and not self.is_volatile:
             self._moved.clear()
             self._arrange(sorted(self._keys, key=self._place_of))
+        elif refolded:
+            self._arrange(self._order)
         return self._difference(dirty)
+
+    def _refold(self, id: UUID) -> bool:
+        """Whether the row belongs with others than before."""
+        return self.folds.key is not None and self.folds.update(id, self._source.derived(id, self.folds.key))
 
     def _place_of(self, id: UUID) -> tuple[Any, UUID]:
         """Sort key of an id; rows with equal keys are in the same order in every window."""
@@ -157,6 +178,7 @@ class RowsView(Generic[R]):
     def _arrange(self, order: list[UUID]) -> None:
         self._order = order
         self._rank = {id: place for place, id in enumerate(order)}
+        self._unfolded = self.folds.apply(order, kept=self._unfolded if self.is_read else ())
 
     def _difference(self, dirty: Collection[UUID]) -> Batch | None:
         batch: Batch = {}
@@ -180,6 +202,8 @@ class RowsView(Generic[R]):
         if (position := self._position()) != self._sent_position:
             self._sent_position = position
             batch["first"], batch["total"], batch["waiting"], batch["missing"] = position
+        if (folds := self.folds.counts()) != self._sent_folds:
+            batch["folds"] = self._sent_folds = folds
         return batch or None
 
     def _set(self, id: UUID, patches: dict[str, dict[str, Any]]) -> None:
@@ -193,12 +217,12 @@ class RowsView(Generic[R]):
             patches[str(id)] = changed
 
     def _show(self) -> None:
-        self.first = max(0, min(self.first, len(self._order) - 1))
-        self._shown = self._order[self.first : self.first + self.limit]
+        self.first = max(0, min(self.first, len(self._unfolded) - 1))
+        self._shown = self._unfolded[self.first : self.first + self.limit]
 
     def _position(self) -> tuple[int, int, Waiting, Missing]:
         waiting: Waiting = {"new": len(self._new), "moved": bool(self._moved)}
-        return self.first, len(self._order), waiting, missing_of(self._source)
+        return self.first, len(self._unfolded), waiting, missing_of(self._source)
 
     def _passes(self, row: R) -> bool:
         return self.where is None or self.where(row)

@@ -22,7 +22,8 @@ class Reset(TypedDict):
     """The whole content of an element: the ids in order, and all fields of each row.
 
     `first` is the index of the first id in a list of `total` rows; `filtered` says that a filter hides some rows, and
-    `missing` why an empty list does not mean that there are none.
+    `missing` why an empty list does not mean that there are none. `folds` holds by id how many rows a row stands for
+    beside itself.
     """
 
     order: list[str]
@@ -32,6 +33,7 @@ class Reset(TypedDict):
     waiting: NotRequired[Waiting]
     filtered: NotRequired[bool]
     missing: NotRequired[Missing]
+    folds: NotRequired[dict[str, int]]
 
 
 class Batch(TypedDict, total=False):
@@ -47,6 +49,7 @@ class Batch(TypedDict, total=False):
     total: int
     waiting: Waiting
     missing: Missing
+    folds: dict[str, int]
 
 
 class EncodedBatch(str):

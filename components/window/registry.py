@@ -10,6 +10,8 @@ from services.realtime import Subscriber
 
 MAX_UNATTACHED = 16
 """Windows of one session that no browser has come for; the oldest make room for more."""
+MAX_PREPARED = 4
+"""Windows of one session whose content is built before a browser has come for them."""
 MIN_WAIT = timedelta(seconds=2)
 """Time that a browser has in any case to load the page's scripts and to come for its window."""
 
@@ -63,10 +65,16 @@ class WindowRegistry:
         """
         self._windows.add(window)
         latest = datetime.now(UTC) - MIN_WAIT
-        waiting = [each for each in self if each.session is window.session and not each.was_attached]
-        for each in sorted(waiting, key=lambda each: each.opened_at)[:-MAX_UNATTACHED]:
+        for each in sorted(self._waiting(window.session), key=lambda each: each.opened_at)[:-MAX_UNATTACHED]:
             if each.opened_at < latest:
                 each.drop()
+
+    def may_prepare(self, session: Subscriber) -> bool:
+        """Whether to build the content of a session's newest window before a browser comes for it."""
+        return len(self._waiting(session)) <= MAX_PREPARED
+
+    def _waiting(self, session: Subscriber) -> list[OpenWindow]:
+        return [each for each in self if each.session is session and not each.was_attached]
 
     def discard(self, window: OpenWindow) -> None:
         """Unregister a window; idempotent."""

@@ -84,6 +84,14 @@ Reporter = Annotated[
         description="Id of the process, where several report one run: the run ends when its last process finishes it.",
     ),
 ]
+Program = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        description="Id of the process that starts the stream; lists fold those of one process that are over.",
+    ),
+]
 Text = Annotated[str, Field(max_length=4000)]
 Error = Annotated[str, Field(max_length=8000, description="Cause of the failure.")]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_check_size)]

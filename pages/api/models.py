@@ -15,6 +15,7 @@ from pages.api.fields import (
     JsonObject,
     Name,
     Percent,
+    Program,
     Recipients,
     Reporter,
     RunPath,
@@ -89,6 +90,7 @@ class StreamReport(RunBody):
     )
     bar_count: Count | None = Field(None, description="Bars that the program had so far, if more than it reports.")
     reporter: Reporter | None = None
+    program: Program | None = None
     status: GoalStatus | None = Field(None, description="Status of the goal; `in_progress` by default.")
     target_metrics: JsonObject | None = Field(
         None, description="Targets; `quality_target` shows on the stream's card.", examples=[{"quality_target": 0.95}]

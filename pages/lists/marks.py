@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 from uuid import UUID
 
+from nicegui import ui
+
 from components.elements.lists.live_list import LiveList
 from components.shell.undo import offer_undo
 from pages.page.context import PageContext
@@ -34,6 +36,19 @@ async def mark_all(page: PageContext, entity: Entity[Any], *, ids: Collection[UU
     if await page.act(mark()):
         noun = entity.noun if len(marked) == 1 else entity.plural
         offer_undo(f"{len(marked):,} {noun} marked as read.", undo)
+
+
+async def mark_unread(page: PageContext, entity: Entity[Any], ids: Collection[UUID]) -> None:
+    """Mark messages as unread; says how many there were."""
+    inbox = INBOXES[entity.table]
+    count = 0
+
+    async def mark() -> None:
+        nonlocal count
+        count = await inbox.mark_unread(page.services.database, page.session.identity, ids)
+
+    if await page.act(mark()):
+        ui.notify(f"{count:,} {entity.noun if count == 1 else entity.plural} marked as unread.", type="positive")
 
 
 def _of_row(page: PageContext, act: Callable[[UUID], Awaitable[object]]) -> Callable[[str], Awaitable[None]]:

@@ -1,6 +1,7 @@
 """Lists with search, filters and sorting, whose query is part of the URL."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Generic
 
 from components.elements.lists.list_controls import ListControls
@@ -9,8 +10,9 @@ from components.elements.lists.query_list import QueryList
 from components.views.controls import Labels
 from components.views.list_query import ListQuery
 from pages.lists.detail_panel import DetailPanel
-from pages.lists.marks import accept_marks, mark_all
-from pages.lists.tidying import tidy_menu
+from pages.lists.marks import accept_marks, mark_all, mark_unread
+from pages.lists.selection import ChosenAction, selection_bar
+from pages.lists.tidying import ACTIONS, tidy, tidy_menu
 from pages.page.context import PageContext
 from pages.page.membership import ORG_PARAMETER
 from services.entities import Entity, R
@@ -39,14 +41,33 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
     rows = QueryList(page.window, controls, element, query=query, labels=labels)
     if is_run(entity):
         with controls.tools:
-            tidy_menu(page, entity, rows.shown_ids)
+            tidy_menu(page, entity, rows.shown_ids, on_choose=element.start_choosing)
     follower = _UrlFollower(page, entity, rows, query, panel)
     controls.on_query(follower.choose)
     page.url.listen(follower.follow)
     if inbox:
         accept_marks(page, element, inbox)
         controls.on_mark_all(lambda: mark_all(page, entity, ids=rows.matching_ids()))
+    if actions := _chosen_actions(page, entity):
+        selection_bar(element, entity, actions)
     return rows
+
+
+def _chosen_actions(page: PageContext, entity: Entity[Any]) -> list[ChosenAction]:
+    """Return what the user may do to chosen rows."""
+    if entity.table in INBOXES:
+        return [
+            ChosenAction(label="Mark as read", icon="done", act=lambda ids: mark_all(page, entity, ids=ids)),
+            ChosenAction(
+                label="Mark as unread", icon="mark_email_unread", act=lambda ids: mark_unread(page, entity, ids)
+            ),
+        ]
+    if not is_run(entity) or not page.membership.may_write:
+        return []
+    return [
+        ChosenAction(label=action.label, icon=action.icon, act=partial(tidy, page, entity, action))
+        for action in ACTIONS
+    ]
 
 
 class _UrlFollower(Generic[R]):

@@ -57,9 +57,17 @@ DELETE = Action(
     warning="Everything that belongs to it is deleted, too. This cannot be undone.",
     act=delete_runs,
 )
+ACTIONS = (CLOSE, ARCHIVE, DELETE)
 
 
-def tidy_menu(page: PageContext, entity: Entity[Any], ids: Ids, *, on_gone: Callable[[], object] | None = None) -> None:
+def tidy_menu(
+    page: PageContext,
+    entity: Entity[Any],
+    ids: Ids,
+    *,
+    on_gone: Callable[[], object] | None = None,
+    on_choose: Callable[[], object] | None = None,
+) -> None:
     """Build the button that opens the menu; users who may not write see none.
 
     Args:
@@ -67,6 +75,7 @@ def tidy_menu(page: PageContext, entity: Entity[Any], ids: Ids, *, on_gone: Call
         entity: Entity of the runs.
         ids: Returns the runs, when an entry is chosen.
         on_gone: Called after the runs were deleted.
+        on_choose: Called when the user wants to choose among the runs; there is no such entry by default.
     """
     if not page.membership.may_write:
         return
@@ -75,21 +84,31 @@ def tidy_menu(page: PageContext, entity: Entity[Any], ids: Ids, *, on_gone: Call
         button.props["data-testid"] = "tidy"
         icon("more_vert")
         with ui.menu().props('anchor="bottom right" self="top right" :offset="[0, 6]"').classes("lw-menu") as menu:
-            for action in (CLOSE, ARCHIVE, DELETE):
+            for action in ACTIONS:
                 with Element("button").classes("lw-menu__item").props("type=button") as item:
                     icon(action.icon)
                     text("span", f"{action.label} …")
 
                 async def choose(action: Action = action) -> None:
                     menu.close()
-                    await _confirm(page, entity, action, list(ids()), on_gone)
+                    await tidy(page, entity, action, list(ids()), on_gone)
 
                 item.on("click", choose)
+            if on_choose:
+                with Element("button").classes("lw-menu__item").props("type=button") as item:
+                    icon("checklist")
+                    text("span", "Select …")
+                item.on("click", lambda: (menu.close(), on_choose()))
 
 
-async def _confirm(
-    page: PageContext, entity: Entity[Any], action: Action, ids: list[UUID], on_gone: Callable[[], object] | None
+async def tidy(
+    page: PageContext,
+    entity: Entity[Any],
+    action: Action,
+    ids: list[UUID],
+    on_gone: Callable[[], object] | None = None,
 ) -> None:
+    """Apply an action to runs, once the user has confirmed it."""
     if not ids:
         ui.notify(f"There are no {entity.plural} here.")
         return

@@ -56,6 +56,8 @@ class Stream(Row, Progress, Reported, table=True):
     `unit` names the units; amounts in "B" are bytes. `bars` are the bars and loops of the program, at most 50, as
     `Bar` describes them; `bar_count` counts also those that are no longer among them.
 
+    `program` is the process that started the stream, by an identifier of its own.
+
     `finished_at` is set when the stream is completed, or when the program that reports it said that it ended, with an
     `error` or without.
     """
@@ -78,6 +80,7 @@ class Stream(Row, Progress, Reported, table=True):
     error: str | None = None
     finished_at: AwareDatetime | None = timestamp_field()
     is_finished: bool | None = generated_field("is_finished", Boolean())
+    program: str | None = None
     created_by: UUID | None = None
 
     @property
@@ -91,6 +94,12 @@ class Stream(Row, Progress, Reported, table=True):
     @property
     def is_expected(self) -> bool:
         return self.goal_status in ACTIVE_GOALS and not self.is_finished
+
+    @property
+    def settled_program(self) -> str | None:
+        """Its program, once the stream has ended without an error; None while it may need attention."""
+        is_settled = self.is_finished and not self.error and self.goal_status in FINISHED_GOALS
+        return self.program if is_settled else None
 
     @model_validator(mode="before")
     @classmethod
@@ -145,6 +154,7 @@ STREAMS = Entity(
             FINISHING_SOONEST,
             by_name(lambda row: row.name),
         ),
+        fold=lambda row: row.settled_program,
         time_dependent=True,
     ),
     empty=EmptyState(

@@ -29,6 +29,7 @@ class Feed:
         topic: The organisation or user.
         quarantine: Takes rows that fail validation.
         on_membership: Called with the topic when memberships changed, or may have changed unnoticed.
+        on_profile: Called with the topic when the user's profile changed.
         totals: Sums over all feeds.
     """
 
@@ -38,6 +39,7 @@ class Feed:
         *,
         quarantine: Quarantine,
         on_membership: Callable[[Topic], None],
+        on_profile: Callable[[Topic], object] = lambda _: None,
         totals: Totals | None = None,
     ) -> None:
         self.topic = topic
@@ -50,6 +52,7 @@ class Feed:
         """Set when a table with more rows than are held has changed since its rows were counted."""
         self.recheck_subscriptions = partial(on_membership, topic)
         """Has every subscription's authorisation checked again."""
+        self._on_profile = on_profile
         self._quarantine = quarantine
         self._tables: dict[str, Table[Any]] = {}
         self._probes: dict[UUID, asyncio.Future[None]] = {}
@@ -120,6 +123,10 @@ class Feed:
     def membership(self) -> None:
         self.meter.record_event()
         self.recheck_subscriptions()
+
+    def profile(self) -> None:
+        self.meter.record_event()
+        self._on_profile(self.topic)
 
     def probe(self, nonce: UUID) -> None:
         if (waiting := self._probes.get(nonce)) and not waiting.done():

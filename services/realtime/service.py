@@ -69,6 +69,8 @@ class RealtimeService:
         self, *, transport: Transport, source: Source, linger: float = LINGER_SECONDS, random: Random | None = None
     ) -> None:
         self.totals = Totals()
+        self.on_profile: Callable[[UUID], object] = lambda _: None
+        """Called with the id of a subscribed user whose profile changed."""
         self._quarantined: dict[tuple[Topic, str, str], Quarantined] = {}
         self._transport = transport
         self._source = source
@@ -213,6 +215,7 @@ class RealtimeService:
                 topic,
                 quarantine=partial(self._quarantine, topic),
                 on_membership=self._membership_changed,
+                on_profile=lambda user: self.on_profile(user.id),
                 totals=self.totals,
             )
             self._supervisors[topic] = Supervisor(

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.leaks import PATHS, counts_of, open_and_close
 from benchmarks.simulated_window import SimulatedWindow
-from components.window.registry import MAX_UNATTACHED
+from components.window.registry import MAX_PREPARED, MAX_UNATTACHED
 from tests.app_process import project_settings, running
 from tests.speed import deadline
 from tests.world import World, until
@@ -56,6 +56,7 @@ async def test_pages_that_no_browser_comes_for_are_few(world: World, tmp_path: P
         await http.post("/session", data={"email": person.email, "password": person.password})
         async with SimulatedWindow(http, PATHS[0]) as window:
             await window.until_live()
+            subscriptions = (await counts_of(app))["subscriptions"]
             for _ in range(3 * MAX_UNATTACHED):
                 assert (await http.get("/monitoring")).status_code == 200
 
@@ -64,4 +65,7 @@ async def test_pages_that_no_browser_comes_for_are_few(world: World, tmp_path: P
                 return (await counts_of(app))["windows"] <= MAX_UNATTACHED + 2
 
             await until(are_few, within=20, what="old pages make room")
+            assert (await counts_of(app))["subscriptions"] <= subscriptions * (1 + MAX_PREPARED)
             await window.go("/alerts")  # the one with a browser is still there
+            async with SimulatedWindow(http, PATHS[0]) as late:
+                await late.until_live()

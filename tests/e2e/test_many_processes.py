@@ -120,6 +120,11 @@ async def test_windows_of_two_processes_agree_and_outlive_one_of_them(
         for page in [*pages[0], *pages[1]]:
             await expect(live(page, "streams", seen_by_all.id, "name")).to_be_visible()
 
+        await pages[0][0].locator('[data-lw-action="cycle-theme"]').click()
+        theme = await pages[0][0].evaluate("document.documentElement.dataset.lwTheme")
+        for page in pages[1]:
+            await expect(page.locator(f'html[data-lw-theme="{theme}"]')).to_have_count(1)
+
         os.kill(apps[0].pid, signal.SIGKILL)
         meanwhile = Stream(org_id=org, name="Made meanwhile")
         await world.insert(meanwhile, by=ada)

@@ -117,7 +117,7 @@ class ApiServer:
         if status := self.refuse(path, body):
             return result(status, error("invalid", "it is refused"))
         self.ages.append(operation["age"])
-        is_tidying = operation["method"] == "DELETE" or path.endswith("/archive")
+        is_tidying = operation["method"] == "DELETE" or path.endswith(("/archive", "/unarchive"))
         carry_out = self._tidy_up if is_tidying else self._carry_out
         answer = carry_out(operation["method"], path, body, key)
         if answer["status"] < 300:
@@ -148,7 +148,7 @@ class ApiServer:
 
     def _tidy_up(self, method: str, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
         """Archive or delete a run, finished or not."""
-        run = path[1:].removesuffix("/archive")
+        run = path[1:].removesuffix("/unarchive").removesuffix("/archive")
         if run not in self._known:
             return result(404, error("not_found", f"There is no {run}."))
         if method == "DELETE":

@@ -318,3 +318,18 @@ async def test_the_command_closes_archives_and_deletes(place: Place) -> None:
     ) == [("kept", "cancelled", "host is down", True)]
     code, _, errors = await place.said("-m", "livewatch", "progress", "kept", "50")
     assert (code, "has finished (cancelled)" in errors) == (1, True)
+    assert (await place.said("-m", "livewatch", "unarchive", "kept"))[0] == 0
+    assert await place.rows("select archived_at from streams where org_id = %s") == [(None,)]
+
+
+async def test_the_loops_of_one_program_know_each_other(place: Place) -> None:
+    code = """
+import livewatch
+for name in ("One", "Two"):
+    for _ in livewatch.track(range(2), name):
+        pass
+raise SystemExit(livewatch.flush(10) is not True)
+"""
+    assert [*await asyncio.gather(place.said(code), place.said(code))] == [(0, "", "")] * 2
+    programs = await place.rows("select array_agg(name order by name) from streams where org_id = %s group by program")
+    assert programs == [(["One", "Two"],)] * 2

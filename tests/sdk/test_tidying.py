@@ -44,6 +44,12 @@ def test_runs_of_a_kind_are_archived_each_once(server: ApiServer, start: Start) 
     assert written(server) == [("POST", "/scans/a/archive", {}), ("POST", "/scans/b/archive", {})]
 
 
+def test_archived_runs_are_brought_back(server: ApiServer, start: Start) -> None:
+    server._known.add("streams/n1")
+    assert said(start("-m", "livewatch", "unarchive", "n1")) == (0, "Brought back the stream n1.\n", "")
+    assert written(server) == [("POST", "/streams/n1/unarchive", {})]
+
+
 def test_a_run_that_does_not_exist_is_named_and_the_others_are_deleted(server: ApiServer, start: Start) -> None:
     report(start, "n1", "n2")
     code, output, errors = said(start("-m", "livewatch", "delete", "n1", "gone", "n2", "--yes"))

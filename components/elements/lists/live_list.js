@@ -2,6 +2,7 @@
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef, watch } from "vue";
 import { feedLostAt, lostAt, mayMove, missingText, momentOf, pageLink, useNow } from "shared";
 import { templateOf } from "row_templates";
+import { useSelection } from "selection";
 
 const TOO_MANY_TO_MOVE = 300;
 const ANSWER_TIME = 5000;
@@ -29,8 +30,9 @@ export default {
     pages: Boolean, // requests more rows on scrolling
     selects: Boolean, // a row's link selects the row instead of navigating
     selected: String,
+    choosable: Boolean, // rows have checkboxes
   },
-  emits: ["live", "markRead", "markUnread", "scroll", "select", "settle"],
+  emits: ["choose", "live", "markRead", "markUnread", "scroll", "select", "settle", "unfold"],
   setup(props, { emit }) {
     const template = templateOf(props.template);
     const rows = new Map();
@@ -38,7 +40,7 @@ export default {
     const host = ref(null);
     const staleSince = ref(null);
     const clock = useNow();
-    const facts = shallowReactive({ first: 0, total: 0, waiting: SETTLED, filtered: false, missing: "" });
+    const facts = shallowReactive({ first: 0, total: 0, waiting: SETTLED, filtered: false, folds: {}, missing: "" });
     const space = shallowReactive({ above: 0, below: 0 });
     const moves = new WeakMap();
     const waiting = new Set();
@@ -175,6 +177,8 @@ export default {
       emit("select", id);
     }
 
+    const selection = useSelection(order, (ids) => emit("choose", ids));
+
     // Arrow keys move the focus from row to row; Tab leaves the list, past the controls of the row.
     const focused = ref(null);
     const stopAt = computed(() => (order.value?.includes(focused.value) ? focused.value : order.value?.[0]));
@@ -186,8 +190,11 @@ export default {
       const steps = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
       const step = steps[event.key];
       const from = order.value.indexOf(rowOf(event.target)?.dataset.id);
-      if (step === undefined || from < 0 || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-      const to = Math.min(order.value.length - 1, Math.max(0, from + step));
+      if (from < 0) return;
+      const to = step === undefined ? -1 : Math.min(order.value.length - 1, Math.max(0, from + step));
+      const isChoice = props.choosable && selection.press(event, order.value[from], order.value[to]);
+      if (isChoice) event.preventDefault();
+      if (to < 0 || event.altKey || event.ctrlKey || event.metaKey || (event.shiftKey && !isChoice)) return;
       event.preventDefault();
       focused.value = order.value[to];
       host.value.children[to]?.querySelector("a, button")?.focus();
@@ -233,6 +240,10 @@ export default {
     watch(() => Boolean(staleAt.value), grey, { immediate: true });
     return {
       apply,
+      choose: () => (selection.isChoosing.value = true),
+      chosen: selection.chosen,
+      clearChosen: selection.clear,
+      isChoosing: computed(() => selection.isChoosing.value || selection.chosen.size > 0),
       setStale: (since) => (staleSince.value = since),
       facts,
       follow,
@@ -254,10 +265,11 @@ export default {
       settle,
       space,
       stopAt,
+      toggle: (event, id) => selection.toggle(id, event.shiftKey),
     };
   },
   template: `
-    <div ref="root" class="lw-list" :class="{ 'lw-list--stale': asOf }" :aria-busy="order === null">
+    <div ref="root" class="lw-list" :class="{ 'lw-list--stale': asOf, 'lw-list--choosing': isChoosing }" :aria-busy="order === null">
       <div v-if="pill" class="lw-list__pill" role="status"><button type="button" @click="settle">{{ pill }}</button></div>
       <div v-if="asOf" class="lw-list__asof" role="status"><span>{{ asOf }}</span></div>
       <div v-if="order === null" :class="rowTemplate.layout" aria-hidden="true">
@@ -270,7 +282,7 @@ export default {
       <div v-if="space.above" class="lw-list__space" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="[rowTemplate.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label" @focusin="follow" @keydown="move">
         <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :path="path"
-                   :status-styles="statusStyles" :is-stop="id === stopAt" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
+                   :status-styles="statusStyles" :is-stop="id === stopAt" :folded="facts.folds[id]" :is-chosen="choosable ? chosen.has(id) : null" @toggle="toggle" @unfold="(id) => $emit('unfold', id)" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
       </div>
       <div v-if="space.below" class="lw-list__space" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,

@@ -1,8 +1,10 @@
 """Live list: rows of one entity as cards or lines, updated in place by batches."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from nicegui.events import GenericEventArguments
 
@@ -14,8 +16,12 @@ from components.window.window import Window
 from services.entities import ACTIVITIES, SUBJECT_STATUSES, Entity, R, StatusStyleJson
 from services.realtime import Delta, FeedStatus
 
+MAX_CHOSEN = 5000
 
-class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "run_bars.js", "row_templates.js"]):
+
+class LiveList(
+    LiveElement, component="live_list.js", dependencies=[SHARED_JS, "run_bars.js", "row_templates.js", "selection.js"]
+):
     """List of rows, with placeholders until the first batch.
 
     Emits `live` when the browser has mounted it and needs a `reset`, and `markRead` or `markUnread` with a row's id.
@@ -111,6 +117,26 @@ class LiveList(LiveElement, component="live_list.js", dependencies=[SHARED_JS, "
             return handler(str(event.args))
 
         self.on("select", selected)
+
+    def on_choose(self, handler: Callable[[list[UUID]], object]) -> None:
+        """Give the rows checkboxes; `handler` receives the ids of the chosen rows whenever they change."""
+        self.props["choosable"] = True
+
+        def chosen(event: GenericEventArguments) -> object:
+            ids = event.args if isinstance(event.args, list) else []
+            with suppress(ValueError):
+                return handler([UUID(str(id)) for id in ids[:MAX_CHOSEN]])
+            return None
+
+        self.on("choose", chosen)
+
+    def start_choosing(self) -> None:
+        """Show the checkboxes of all rows."""
+        self.run_method("choose")
+
+    def clear_chosen(self) -> None:
+        """Choose no row."""
+        self.run_method("clearChosen")
 
     def on_mark_read(self, handler: Callable[[str], object]) -> None:
         """Call `handler` with the id of the row that the user marks as read."""

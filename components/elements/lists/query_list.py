@@ -1,6 +1,7 @@
 """List with controls, which share one query and one subscription."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Generic
 from uuid import UUID
 
@@ -54,6 +55,7 @@ class QueryList(Generic[R]):
             present=self._present,
             key=query.sort.key,
             where=self._passes,
+            fold=_fold_of(query),
             is_volatile=query.sort.is_volatile,
         )
         self._rows_view.is_filtered = not query.is_everything
@@ -61,14 +63,16 @@ class QueryList(Generic[R]):
         self._controls_binding.view = SharedViewCursor(self._shared_controls, self._controls_view)
         element.on("scroll", self._on_scroll)
         element.on("settle", self._on_settle)
+        element.on("unfold", self._on_unfold)
         element.on_delete(self._controls_binding.close, self._subscription.close)
 
     def show(self, query: ListQuery[R]) -> None:
-        """Apply another query and show its first rows."""
+        """Apply another query and show its first rows, none of them chosen."""
+        self.element.clear_chosen()
         self._controls_view.query = query
         rows = self._rows_view
         rows.is_filtered = not query.is_everything
-        rows.key, rows.is_volatile = query.sort.key, query.sort.is_volatile
+        rows.key, rows.is_volatile, rows.folds.key = query.sort.key, query.sort.is_volatile, _fold_of(query)
         rows.scroll(0, is_read=False)
         rows.settle()
         self._controls_binding.refresh()
@@ -104,11 +108,13 @@ class QueryList(Generic[R]):
         """Return the view that windows with the same query share while they show the first rows."""
         query = self._controls_view.query
         rows = self._rows_view
-        if self._where is not None or query.sort.is_volatile or rows.is_read or rows.first:
+        if self._where is not None or query.sort.is_volatile or rows.is_read or rows.first or rows.folds.opened:
             return None
 
         def make(source: AllRows[R]) -> RowsView[R]:
-            view = RowsView(source, present=self._present, key=query.sort.key, where=query.matches)
+            view = RowsView(
+                source, present=self._present, key=query.sort.key, where=query.matches, fold=_fold_of(query)
+            )
             view.is_filtered = not query.is_everything
             return view
 
@@ -137,3 +143,15 @@ class QueryList(Generic[R]):
         self._rows_view.scroll(0, is_read=False)
         self._rows_view.settle()
         self._rows_binding.refresh()
+
+    def _on_unfold(self, event: GenericEventArguments) -> None:
+        with suppress(ValueError):
+            row, fold = self._subscription.get(UUID(str(event.args))), self._rows_view.folds.key
+            if row and fold:
+                self._rows_view.folds.opened.add(fold(row))
+                self._rows_binding.refresh()
+
+
+def _fold_of(query: ListQuery[R]) -> Callable[[R], Hashable] | None:
+    """Return what folds rows; nothing does once a search or a filter asks for them."""
+    return query.spec.fold if query.is_everything else None

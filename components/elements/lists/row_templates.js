@@ -20,11 +20,25 @@ import {
 
 const MAX_STEPS = 10; // steps shown side by side
 
+// First child of each row whose list lets the user choose rows.
+const CHECKBOX = `
+    <label v-if="isChosen != null" class="lw-check"><input type="checkbox" :tabindex="stop" :checked="isChosen" :aria-label="'Select ' + (row.name ?? row.agent_name ?? row.target_name ?? row.title)" @click="$emit('toggle', $event, id)"></label>`;
+
 function rowComponent(statusField, template, more = () => ({})) {
+  const startTag = template.indexOf(">") + 1;
   return {
     components: { ClippedName, Elapsed, LiveDot, Pace, ProgressBar, RunBars, StatusBadge, TimeAgo },
-    props: { id: String, row: Object, table: String, path: String, statusStyles: Object, isStop: Boolean },
-    emits: ["markRead", "markUnread", "select"],
+    props: {
+      id: String,
+      row: Object,
+      table: String,
+      path: String,
+      statusStyles: Object,
+      isStop: Boolean,
+      folded: Number,
+      isChosen: { type: Boolean, default: null },
+    },
+    emits: ["markRead", "markUnread", "select", "toggle", "unfold"],
     setup(props) {
       const at = (field) => fieldAttributes(props.table, props.id, field);
       return {
@@ -40,7 +54,7 @@ function rowComponent(statusField, template, more = () => ({})) {
         ...more(props),
       };
     },
-    template,
+    template: template.slice(0, startTag) + CHECKBOX + template.slice(startTag),
   };
 }
 
@@ -64,6 +78,7 @@ const StreamCard = rowComponent(
     </div>
     <progress-bar :value="row.percentage" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" :is-live="statusStyle.pulse" :status-styles="statusStyles" />
+    <button v-if="folded" type="button" :tabindex="stop" class="lw-text-button lw-card__fold" @click="$emit('unfold', id)">Show {{ number(folded) }} more of this program</button>
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
       <pace v-else :row="row" :table="table" :id="id" :unit="row.unit ?? ''" />

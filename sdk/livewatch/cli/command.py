@@ -64,7 +64,7 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             return check()
         case "login" | "whoami" | "logout":
             return _manage_login(arguments)
-        case "close" | "archive" | "delete":
+        case "close" | "archive" | "unarchive" | "delete":
             from livewatch.cli.tidying import tidy_up  # noqa: PLC0415
 
             return tidy_up(arguments)

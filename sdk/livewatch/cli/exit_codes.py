@@ -20,7 +20,7 @@ exit codes:
   0    success
   1    rejected: not logged in, invalid key, missing scope or invalid value
   2    invalid usage, or settings (LIVEWATCH_URL, LIVEWATCH_KEY or the login) missing or invalid
-  3    server unreachable; updates stay queued for the next report
+  3    server unreachable; reports stay queued for the next one; close, archive, unarchive and delete change nothing
   livewatch run returns the exit code of the command, 128 + n if signal n ended it, 127 if the command was not found,
   126 if it is not executable
 """

@@ -1,4 +1,4 @@
-"""`livewatch close`, `archive` and `delete`: change runs at once and print the server's answer for each.
+"""`livewatch close`, `archive`, `unarchive` and `delete`: change runs at once and print the server's answer for each.
 
 These are not queued: a deletion that came hours later could meet another run of the same slug.
 """
@@ -17,11 +17,11 @@ from livewatch.delivery.errors import MisconfiguredError
 from livewatch.delivery.operations import Operation, encode, encode_batch, new_idempotency_key
 from livewatch.settings import SettingsError, require_settings
 
-PAST_TENSES = {"close": "Closed", "archive": "Archived", "delete": "Deleted"}
+PAST_TENSES = {"close": "Closed", "archive": "Archived", "unarchive": "Brought back", "delete": "Deleted"}
 
 
 def tidy_up(arguments: argparse.Namespace) -> int:
-    """Close, archive or delete the runs of the arguments; return the exit code."""
+    """Close, archive, bring back or delete the runs of the arguments; return the exit code."""
     slugs = list(dict.fromkeys(arguments.slugs))
     try:
         settings = require_settings()

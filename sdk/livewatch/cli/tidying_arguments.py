@@ -1,4 +1,4 @@
-"""Arguments of `livewatch close`, `archive` and `delete`."""
+"""Arguments of `livewatch close`, `archive`, `unarchive` and `delete`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from livewatch.delivery.operations import MAX_ERROR_CHARACTERS, checked_slug, text
 
-COMMANDS = ("close", "archive", "delete")
+COMMANDS = ("close", "archive", "unarchive", "delete")
 KINDS = ("stream", "scan", "agent")
 
 
@@ -17,11 +17,12 @@ def add_tidying_arguments(add_command: Callable[[str, str], argparse.ArgumentPar
     close.add_argument("slugs", nargs=1, type=_slug, metavar="SLUG", help="name of the run in URLs")
     close.add_argument("--error", type=_error, metavar="TEXT", help="cause, shown with the run")
     archive = add_command("archive", "move runs out of the lists: livewatch archive nightly-1 nightly-2")
+    unarchive = add_command("unarchive", "bring archived runs back: livewatch unarchive nightly-1")
     delete = add_command("delete", "delete runs with all that belongs to them: livewatch delete nightly-1 --yes")
     delete.add_argument("--yes", action="store_true", help="do not ask; needed without a terminal")
-    for each in (archive, delete):
+    for each in (archive, unarchive, delete):
         each.add_argument("slugs", nargs="+", type=_slug, metavar="SLUG", help="name of a run in URLs")
-    for each in (close, archive, delete):
+    for each in (close, archive, unarchive, delete):
         each.add_argument("--kind", choices=KINDS, default="stream", help="kind of run (default: stream)")
 
 

@@ -252,6 +252,7 @@ class Run(Activity):
             "metadata": self._metadata(metadata) if metadata else None,
             "stream_type": title_of(type, "general", MAX_TYPE_CHARACTERS) if type else None,
             "reporter": reporter.id if self._is_shared else None,
+            "program": reporter.id,
         }
         reporter.put(self.path, without_none(fields))
         self.sample()

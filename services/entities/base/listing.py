@@ -1,6 +1,6 @@
 """How the rows of an entity are searched, filtered and sorted: one declaration for lists, exports and URLs."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal
@@ -68,12 +68,14 @@ class ListSpec(Generic[R]):
         search_text: Returns the text of a row that a search looks through.
         facets: The filters.
         sorts: The orders.
+        fold: Returns what a row has in common with others of which a list shows the first; None keeps it apart.
         time_dependent: Whether the values of a facet change with time alone.
     """
 
     search_text: Callable[[R], str]
     facets: tuple[Facet[R], ...] = ()
     sorts: tuple[Sort[R], ...]
+    fold: Callable[[R], Hashable] | None = None
     time_dependent: bool = False
 
     def facet_values(self, row: R) -> tuple[tuple[str, ...], ...]:

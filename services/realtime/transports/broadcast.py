@@ -45,6 +45,8 @@ def _deliver(payload: BroadcastPayload, sink: Sink) -> None:
             return
         elif body.get("table") == "org_members":
             sink.membership()
+        elif body.get("table") == "profiles":
+            sink.profile()
         else:
             sink.change(decode_change(body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -25,6 +25,7 @@ logger = structlog.get_logger(__name__)
 READY = "Subscribed to PostgreSQL"
 PROBES = "livewatch_probes"
 MEMBERS = "org_members"
+PROFILES = "profiles"
 
 
 class SupabaseChanges(LinkOpener):
@@ -43,7 +44,7 @@ class SupabaseChanges(LinkOpener):
 
             tables = [entity.table for entity in ENTITIES if entity.scope is topic.scope]
             if topic.scope is Scope.USER:
-                tables.append(MEMBERS)
+                tables += [MEMBERS, PROFILES]
             for table in tables:
                 mine = f"{topic.scope}_id=eq.{topic.id}"
                 listen(RealtimePostgresChangesListenEvent.Insert, table, mine)
@@ -68,6 +69,8 @@ def _deliver(payload: PostgresChangesPayload, topic: Topic, sink: Sink) -> None:
         elif table == MEMBERS:
             if row.get("user_id") == str(topic.id):
                 sink.membership()
+        elif table == PROFILES:
+            sink.profile()
         elif data.get("errors"):
             # The row is too large, or some columns may not be read: the event does not hold the row.
             sink.resync_required(table)

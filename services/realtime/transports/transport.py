@@ -22,6 +22,9 @@ class Sink(Protocol):
     def membership(self) -> None:
         """Handle a change of the user's memberships."""
 
+    def profile(self) -> None:
+        """Handle a change of the user's profile."""
+
     def probe(self, nonce: UUID) -> None:
         """Handle a probe that came back."""
 

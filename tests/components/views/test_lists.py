@@ -35,10 +35,10 @@ class Rows:
     def rows(self) -> list[Stream]:
         return list(self._rows)
 
-    def put(self, name: str, *, completed: int = 0, status: GoalStatus = GoalStatus.ON_TRACK) -> UUID:
+    def put(self, name: str, *, completed: int = 0, status: GoalStatus = GoalStatus.ON_TRACK, **more: Any) -> UUID:
         id = UUID(int=sum(ord(letter) * 257**place for place, letter in enumerate(name)))
         fields = {"id": id, "org_id": ORG, "name": name, "completed": completed, "total": 100, "goal_status": status}
-        self._change(id, fields)
+        self._change(id, fields | more)
         return id
 
     def drop(self, name: str) -> UUID:
@@ -62,6 +62,7 @@ class Screen:
         self.rows: dict[str, dict[str, Any]] = {}
         self.first = self.total = 0
         self.waiting: dict[str, Any] = {}
+        self.folds: dict[str, int] = {}
 
     @property
     def names(self) -> list[str]:
@@ -73,6 +74,7 @@ class Screen:
         facet_values: Any = batch.get("reset", batch)
         self.first, self.total = facet_values.get("first", self.first), facet_values.get("total", self.total)
         self.waiting = facet_values.get("waiting", self.waiting)
+        self.folds = facet_values.get("folds", self.folds)
         if reset := batch.get("reset"):
             self.rows = {id: dict(fields) for id, fields in reset["rows"].items()}
             self.order = reset["order"]

@@ -9,11 +9,12 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import psutil
 import pytest
 
-from services.entities import STREAMS
+from services.entities import NOTIFICATIONS, STREAMS
 from services.feed_kind import FeedKind
 from tests.proxies import FrameProxy, TcpProxy
 from tests.services.realtime.watch import CONNECTED, DISCONNECTED, ERROR, NOTICES, Watch, nothing_left, watching
@@ -319,6 +320,25 @@ async def test_a_membership_that_is_removed_in_mid_stream_and_given_back(watch: 
     watch.subscription = watch.service.subscribe(STREAMS, watch.org, session=watch.member)
     await watch.changes()
     await watch.converges()
+
+
+@on_each_transport
+async def test_a_changed_profile_is_announced_to_its_user_only(watch: Watch) -> None:
+    other = await watch.world.person(watch.org)
+    told: list[UUID] = []
+    watch.service.on_profile = told.append
+    subscriptions = [
+        watch.service.subscribe(NOTIFICATIONS, person.id, session=person) for person in (watch.member, other)
+    ]
+    await until(lambda: all(each.is_loaded for each in subscriptions), what="the first snapshots")
+    for theme in ("dark", "light"):
+        await watch.world.sql(
+            "update profiles set preferences = jsonb_build_object('theme', %s::text) where user_id = %s",
+            theme,
+            watch.member.id,
+        )
+    await until(lambda: len(told) == 2)
+    assert set(told) == {watch.member.id}
 
 
 async def _write_until_closed(watch: Watch) -> None:
