@@ -150,8 +150,7 @@ class ControlsView(Generic[R]):
         for group in groups or ():
             for count in self._counters_of(group.example, has_selects=False):
                 everything[count] += group.count
-        selects = {facet.name for facet in self.query.spec.facets if facet.kind == "select"}
-        is_searched = bool(self.query.search.strip() or selects & self.query.chosen.keys() or self._where)
+        is_searched = bool(self.query.search.strip() or self.query.has_selects or self._where)
         name = "total" if is_searched else "shown"
         key = FacetCount(name, "", "")
         of = (
