@@ -38,6 +38,7 @@ export default {
     onUnmounted(() => {
       onFrame.value = null;
       document.removeEventListener("visibilitychange", report);
+      delete document.body.dataset.live;
     });
     return {
       leave,

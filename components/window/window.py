@@ -58,6 +58,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._is_status_due = True
         self._was_blocked = False
         self._closers: list[Callable[[], None]] = []
+        self._on_removed: Callable[[], None] = lambda: None
         self._flush_schedule = ScheduledFlush(scheduler, self._flush, min_interval=lambda: self.flow.interval)
         registry.add(self)
         self.on("seen", self._on_seen)
@@ -82,6 +83,9 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
             for part in self._status_followers:
                 part.refresh()
             self.mark_dirty()
+            if subscription.is_denied and is_of_org:
+                on_removed, self._on_removed = self._on_removed, lambda: None
+                on_removed()
             if on_status:
                 on_status(status)
 
@@ -135,6 +139,10 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
     def on_delete(self, *closers: Callable[[], None]) -> None:
         """Call `closers` when the window goes."""
         self._closers += closers
+
+    def on_removed(self, handler: Callable[[], None]) -> None:
+        """Call `handler` once when the user loses access to the window's organisation."""
+        self._on_removed = handler
 
     @property
     def is_connected(self) -> bool:

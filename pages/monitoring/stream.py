@@ -24,8 +24,8 @@ from services.history.progress_history import progress_history
 from services.text import visible_name
 
 NOT_LOADED = (
-    f"It is not among the newest {STREAMS.limit:,} streams, which are loaded here. It may be older, or a row that could "
-    "not be read."
+    f"It is not among the newest {STREAMS.limit:,} streams, which are loaded here. It may be older, "
+    "or a row that cannot be read."
 )
 
 

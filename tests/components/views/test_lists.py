@@ -238,3 +238,34 @@ def test_whatever_happens_the_list_ends_equal_to_the_rows(
         map(by_progress, rows.rows())
     )
     assert controls.full() == ControlsView(rows, query(), None).full()
+
+
+def test_an_empty_list_says_why_rows_may_exist_that_it_does_not_have() -> None:
+    rows = Rows()
+    view = RowsView(rows, present=present_stream, key=lambda row: row.name)
+    controls = ControlsView(rows, query(), None)
+    assert (view.full() or {})["reset"]["missing"] == "", "there are none"
+    rows.is_complete = False
+    assert (view.patch([]) or {})["missing"] == "invalid"
+    rows.is_cut = True
+    assert (view.patch([]) or {})["missing"] == "older"
+    controls.full()
+    rows.is_denied, rows.is_loaded = True, False
+    for batch in (view.patch([]), view.full()):
+        assert (batch or {})["reset"]["missing"] == "refused"
+    shown = (controls.patch([]) or {})["set"]["summary"]
+    assert shown == {"shown": None, "total": None, "cut": None}, "not 0 of 0"
+
+
+def test_counts_beyond_the_held_rows_are_those_of_the_groups() -> None:
+    rows = Rows()
+    rows.put("one", status=GoalStatus.BLOCKED)
+    example = Stream.read({"id": uuid4(), "org_id": ORG, "name": "-", "goal_status": "blocked"})
+    rows.is_cut, rows.is_complete, rows.groups = True, False, [RowGroup(example=example, count=70)]
+    summary = (ControlsView(rows, query(status="blocked"), None).full() or {})["set"]["summary"]
+    assert summary == {"shown": 70, "total": 70, "cut": {"held": 1, "of": 70, "searched": False}}
+    summary = (ControlsView(rows, query(q="one"), None).full() or {})["set"]["summary"]
+    assert summary == {"shown": 1, "total": 1, "cut": {"held": 1, "of": 70, "searched": True}}
+    rows.groups = None
+    summary = (ControlsView(rows, query(), None).full() or {})["set"]["summary"]
+    assert summary == {"shown": 1, "total": 1, "cut": {"held": 1, "of": None, "searched": False}}
