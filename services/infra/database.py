@@ -1,5 +1,6 @@
 """Database access: every transaction runs under the role and claims of a claimant."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from services.infra.database_errors import database_error
 
 CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 10
+REACHABLE_TIMEOUT_SECONDS = 2.0
 
 BECOME_USER = text(
     "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', :claims, true), "
@@ -59,6 +61,7 @@ class Database:
             # Named prepared statements do not work through the transaction pooler of hosted projects.
             connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "prepare_threshold": None},
         )
+        self._asking: asyncio.Task[bool] | None = None
         self._sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
 
     @asynccontextmanager
@@ -99,8 +102,28 @@ class Database:
                 "row-level security. Use the role livewatch_app."
             )
 
+    async def is_reachable(self) -> bool:
+        """Whether PostgreSQL has a connection for the app and answers within `REACHABLE_TIMEOUT_SECONDS`.
+
+        Callers at the same time share one question.
+        """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._answers(), name="reachability of PostgreSQL")
+        await asyncio.wait({self._asking}, timeout=REACHABLE_TIMEOUT_SECONDS)
+        return self._asking.done() and self._asking.result()
+
+    async def _answers(self) -> bool:
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execute(text("select 1"))
+        except (DBAPIError, PoolTimeout, OSError):
+            return False
+        return True
+
     async def aclose(self) -> None:
         """Close all connections; idempotent."""
+        if self._asking:
+            self._asking.cancel()
         await self._engine.dispose()
 
     async def __aenter__(self) -> Self:

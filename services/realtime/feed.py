@@ -115,10 +115,7 @@ class Feed:
             return
         if table.rows.is_cut:
             self.uncounted.set()
-        if table.buffered is not None:
-            table.buffered.append(change)
-        elif delta := table.rows.apply(change):
-            table.batcher.add([delta])
+        table.apply(change)
 
     def membership(self) -> None:
         self.meter.record_event()
@@ -136,6 +133,12 @@ class Feed:
         self.meter.record_event()
         if subscribed := self._tables.get(table):
             subscribed.buffer_changes()
+            self.on_wake()
+
+    def row_left_out(self, table: str, id: UUID) -> None:
+        self.meter.record_event()
+        if subscribed := self._tables.get(table):
+            subscribed.left_out.add(id)
             self.on_wake()
 
     def malformed(self, payload: Mapping[str, Any], reason: str) -> None:
@@ -158,6 +161,10 @@ class Feed:
     def loaded(self) -> "list[Table[Any]]":
         """The tables with a snapshot."""
         return [table for table in self._tables.values() if table.is_loaded]
+
+    def incomplete(self) -> "list[Table[Any]]":
+        """The tables with rows that were left out of their events."""
+        return [table for table in self._tables.values() if table.left_out]
 
     def take_snapshot(self, table: "Table[R]", records: list[dict[str, Any]]) -> int:
         """Fill a table, apply the buffered changes, and deliver what differs.
@@ -208,12 +215,21 @@ class Table(Generic[R]):
         self.subscriptions: set[Subscription[R]] = set()
         self.batcher = DeltaBatcher(self.deliver)
         self.is_loaded = False
+        self.left_out: set[UUID] = set()
+        """Ids of rows that were too large for the events of their changes."""
         self.buffered: list[Change] | None = []
         """Changes since the snapshot was asked for; None while changes are applied at once."""
 
     def buffer_changes(self) -> None:
         """Start a new buffer; changes buffered before, on a lost channel, are part of the next snapshot."""
         self.buffered = []
+
+    def apply(self, change: Change) -> None:
+        """Apply a change, or buffer it while a snapshot is read."""
+        if self.buffered is not None:
+            self.buffered.append(change)
+        elif delta := self.rows.apply(change):
+            self.batcher.add([delta])
 
     def fill(self, records: list[dict[str, Any]]) -> list[Delta[R]]:
         """Replace the rows by a snapshot, then apply the changes buffered since before it was read."""

@@ -1,6 +1,6 @@
 """The database reads behind a feed, each under the claims of one of its subscribers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -25,11 +25,19 @@ class Source(Protocol):
     when PostgreSQL does not answer.
     """
 
+    async def is_reachable(self) -> bool:
+        """Whether PostgreSQL accepts a connection and answers; cheap enough to ask every few seconds."""
+
     async def check(self, identity: Identity, topic: Topic) -> None:
         """Return if the user may subscribe to the topic."""
 
     async def snapshot(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
         """Read the entity's rows on the topic as `to_jsonb` renders them, in its order, at most `entity.limit`."""
+
+    async def rows(
+        self, identity: Identity, entity: Entity[Any], topic: Topic, ids: Sequence[UUID]
+    ) -> list[dict[str, Any]]:
+        """Read those of some rows that exist."""
 
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
         """Read the ids and versions of the same rows."""
@@ -47,12 +55,24 @@ class DatabaseSource:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def is_reachable(self) -> bool:
+        return await self._database.is_reachable()
+
     async def check(self, identity: Identity, topic: Topic) -> None:
         await self._read(identity, topic, "select")
 
     async def snapshot(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
         # As JSON, so that one decoder serves snapshots and broadcasts.
         return [row[0] for row in await self._read(identity, topic, f"select to_jsonb(t) from {_rows_on(entity)}")]
+
+    async def rows(
+        self, identity: Identity, entity: Entity[Any], topic: Topic, ids: Sequence[UUID]
+    ) -> list[dict[str, Any]]:
+        statement = (
+            f"select to_jsonb(t) from public.{entity.table} as t "
+            f"where {entity.scope}_id = :scope_id and id = any (:ids)"
+        )
+        return [row[0] for row in await self._read(identity, topic, statement, {"ids": list(ids)})]
 
     async def page(
         self, identity: Identity, entity: Entity[Any], topic: Topic, *, before: tuple[datetime, UUID] | None = None

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from pydantic import SecretStr
@@ -14,7 +13,6 @@ from pydantic import SecretStr
 from services.auth.identity import Identity
 from services.entities import ConnectionStatus, Scope
 from services.errors import (
-    DatabaseUnavailable,
     FeedError,
     FeedRefused,
     LivewatchError,
@@ -24,25 +22,26 @@ from services.errors import (
 from services.feed_kind import FeedKind
 from services.infra.backoff import Backoff
 from services.realtime.counting import GroupCounter
-from services.realtime.feed import Feed
+from services.realtime.feed import Feed, Table
+from services.realtime.probe import Prober
 from services.realtime.source import Source
-from services.realtime.stall_timeout import stall_tolerant_timeout
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Subscription
+from services.realtime.transports.change import row_change
 from services.realtime.transports.transport import Link, Transport
 
 logger = structlog.get_logger(__name__)
 
 BACKOFF_BASE_SECONDS = 0.25
 BACKOFF_MAX_SECONDS = 30.0
-PROBE_INTERVAL_SECONDS = 5.0
-PROBE_TIMEOUT_SECONDS = 3.0
 MAX_HANDOVER_ATTEMPTS = 4
 HANDOVER_TIMEOUT_SECONDS = 0.5
 RECONCILE_INTERVAL_SECONDS = 60.0
 MAINTENANCE_INTERVAL_SECONDS = 5.0
 REACHABLE_INTERVAL_SECONDS = 2.0
 TOKEN_OWNER_INTERVAL_SECONDS = 1.0
+LARGE_ROWS = 20
+"""Rows of a read of those that were too large for an event."""
 TOKEN_MARGIN = timedelta(seconds=60)
 NO_TOKEN_OWNER = "The session has ended. Sign in again."
 
@@ -101,18 +100,22 @@ class Supervisor:
             await self._sleep(delay)
 
     async def _sleep(self, delay: float) -> None:
-        """Sleep for the backoff; return early on `retry()` or when an unreachable server becomes reachable."""
+        """Sleep for the backoff; return early on `retry()` or when Realtime or PostgreSQL becomes reachable."""
         clock = asyncio.get_running_loop().time
         ends_at = clock() + delay
-        was_away = delay > REACHABLE_INTERVAL_SECONDS and not await self._transport.is_reachable()
+        was_away = delay > REACHABLE_INTERVAL_SECONDS and not await self._is_reachable()
         self._retry.clear()
         while (remaining := ends_at - clock()) > 0:
             step = min(remaining, REACHABLE_INTERVAL_SECONDS) if was_away else remaining
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._retry.wait(), step)
                 return
-            if was_away and await self._transport.is_reachable():
+            if was_away and await self._is_reachable():
                 return
+
+    async def _is_reachable(self) -> bool:
+        """Whether both Realtime and PostgreSQL answer: a feed needs both, and either may be what was away."""
+        return all(await asyncio.gather(self._transport.is_reachable(), self._source.is_reachable()))
 
     async def _connect_once(self) -> tuple[ConnectionStatus, str]:
         """Connect and stay connected; returns the status and the cause of the end."""
@@ -145,7 +148,8 @@ class Supervisor:
 
     async def _run_connected(self, link: Link, token: SecretStr) -> str:
         """Maintain a joined channel until it is lost; returns the cause."""
-        probes = asyncio.create_task(self._probe_loop(), name=f"probes of {self.feed.topic}")
+        prober = self._prober()
+        probes = asyncio.create_task(prober.run(), name=f"probes of {self.feed.topic}")
         counter = GroupCounter(self.feed, self._source, lambda: self._identity)
         counts = asyncio.create_task(counter.run(), name=f"counts of {self.feed.topic}")
         clock = asyncio.get_running_loop().time
@@ -210,7 +214,7 @@ class Supervisor:
             return
         for _ in range(MAX_HANDOVER_ATTEMPTS):
             with suppress(TimeoutError):
-                await self._probe(HANDOVER_TIMEOUT_SECONDS)
+                await self._prober().probe(HANDOVER_TIMEOUT_SECONDS)
                 break
         else:
             raise FeedError("The channel did not switch to another member's token.")
@@ -221,6 +225,16 @@ class Supervisor:
             table.buffer_changes()
             records = await self._source.snapshot(self._identity, table.entity, self.feed.topic)
             self.feed.take_snapshot(table, records)
+        for table in self.feed.incomplete():
+            await self._read_left_out(table)
+
+    async def _read_left_out(self, table: Table[Any]) -> None:
+        """Read the rows that were too large for the events of their changes."""
+        ids, table.left_out = list(table.left_out), set()
+        for start in range(0, len(ids), LARGE_ROWS):
+            batch = ids[start : start + LARGE_ROWS]
+            for record in await self._source.rows(self._identity, table.entity, self.feed.topic, batch):
+                table.apply(row_change(table.entity.table, record))
 
     async def _reconcile(self) -> None:
         """Compare ids and versions with the database, and reload a table that differs."""
@@ -233,38 +247,8 @@ class Supervisor:
                 self.feed.meter.repaired_rows += repaired
                 logger.info("feed reconciled", topic=str(self.feed.topic), table=table.entity.table, rows=repaired)
 
-    async def _probe_loop(self) -> str:
-        """Send probes while they come back; returns the cause when one does not."""
-        meter = self.feed.meter
-        while True:
-            try:
-                lag = await self._probe(PROBE_TIMEOUT_SECONDS)
-            except TimeoutError:
-                meter.record_missed_probe()
-                return f"A probe did not come back within {PROBE_TIMEOUT_SECONDS:.0f} s."
-            except (DatabaseUnavailable, PermissionDenied, FeedError, SessionExpired) as error:
-                return str(error)
-            meter.record_lag(lag)
-            self.feed.set_status(replace(self.feed.status, lag=lag, last_event_at=meter.last_event_at))
-            await asyncio.sleep(PROBE_INTERVAL_SECONDS)
-
-    async def _probe(self, timeout: float) -> float:  # noqa: ASYNC109  # the timeout tolerates a blocked event loop
-        """Send one probe through the database; returns the seconds until it came back.
-
-        Raises:
-            TimeoutError: It did not come back within `timeout` seconds.
-        """
-        loop = asyncio.get_running_loop()
-        nonce = uuid4()
-        waiting = self.feed.expect_probe(nonce)
-        sent = loop.time()
-        try:
-            async with stall_tolerant_timeout(timeout):
-                await self._source.probe(self._identity, self.feed.topic, nonce, self._transport.kind)
-                await waiting
-        finally:
-            waiting.cancel()
-        return loop.time() - sent
+    def _prober(self) -> Prober:
+        return Prober(self.feed, self._source, kind=self._transport.kind, identity=lambda: self._identity)
 
     def _status(self, status: ConnectionStatus, **details: Any) -> FeedStatus:
         return FeedStatus(

@@ -12,6 +12,7 @@ from local_supabase.errors import PostgresError
 from local_supabase.postgres.pool import Connection, Pool, connect
 from local_supabase.realtime.channels.topics import Topics
 from local_supabase.realtime.protocol.frames import Outgoing
+from local_supabase.realtime.protocol.send_buffers import SendBuffers
 from local_supabase.retry import Backoff
 from local_supabase.web.json_text import compact
 
@@ -37,8 +38,16 @@ class DatabaseBroadcasts:
     in the last checkpoint and were not published since are published then.
     """
 
-    def __init__(self, pool: Pool, topics: Topics, *, retention: float) -> None:
-        """Create a stopped listener; `retention` is how many seconds messages are stored, for replays."""
+    def __init__(self, pool: Pool, topics: Topics, *, retention: float, send_buffers: SendBuffers) -> None:
+        """Create a stopped listener.
+
+        Args:
+            pool: connections to the database.
+            topics: the joined channels.
+            retention: how many seconds messages are stored, for replays.
+            send_buffers: what many messages at once wait for.
+        """
+        self._send_buffers = send_buffers
         self._pool = pool
         self._retention = retention
         self._topics = topics
@@ -115,6 +124,8 @@ class DatabaseBroadcasts:
                     await backoff.sleep()
                     continue
                 del self._pending[: len(batch)]
+                if self._pending:
+                    await self._send_buffers.drain()
 
     async def _publish(self, batch: list[str]) -> None:
         new = [uuid.UUID(message_id) for message_id in dict.fromkeys(batch) if message_id not in self._published]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -72,6 +72,8 @@ class FakeDatabase:
         self.server = server
         self.checks: list[UUID] = []
         self.snapshots: list[str] = []
+        self.reads: list[list[UUID]] = []
+        """Ids of single rows that were read."""
         self.counts: list[str] = []
         """Tables whose rows were counted by groups."""
         self.beyond: list[dict[str, Any]] = []
@@ -81,6 +83,9 @@ class FakeDatabase:
         self.readers: list[UUID] = []
         self.on_snapshot: Any = None
         """Called after a snapshot was read and before it is returned."""
+
+    async def is_reachable(self) -> bool:
+        return not self.is_down
 
     async def check(self, identity: Identity, topic: Topic) -> None:
         self.checks.append(identity.user_id)
@@ -95,6 +100,13 @@ class FakeDatabase:
         if self.on_snapshot:
             self.on_snapshot()
         return records
+
+    async def rows(
+        self, identity: Identity, entity: Entity[Any], topic: Topic, ids: Sequence[UUID]
+    ) -> list[dict[str, Any]]:
+        self._refuse(identity)
+        self.reads.append(list(ids))
+        return [each for each in self.records.get(entity.table, []) if UUID(each["id"]) in ids]
 
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
         self._refuse(identity)
