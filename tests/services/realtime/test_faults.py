@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import UUID
 
 import psutil
@@ -423,3 +424,24 @@ async def test_twenty_thousand_rows_in_one_statement_do_not_disconnect(watch: Wa
     # A slow machine may be behind for seconds, and then says so once; the channel stays.
     assert path([CONNECTED, *watch.statuses]) in ([CONNECTED], [CONNECTED, CONNECTING, CONNECTED])
     assert watch.service.feeds()[0].meter.reconnects == 0
+
+
+async def test_no_free_connection_is_said_and_over_soon_after_one_is_free(watch: Watch) -> None:
+    """As with a full `max_connections`: Realtime is there all the while."""
+    sql = watch.world.sql
+    await sql("alter role livewatch_app connection limit 0")
+    try:
+        await sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'livewatch_app'")
+        await watch.notices()
+        await until(lambda: _waits(watch, seconds=6), within=90, what="the backoff is long")
+        assert "max_connections" in watch.subscription.status.cause
+        await watch.changes()
+    finally:
+        await sql("alter role livewatch_app connection limit -1")
+    await watch.converges()
+
+
+def _waits(watch: Watch, *, seconds: float) -> bool:
+    """Whether the next attempt is more than some seconds away."""
+    retry_at = watch.subscription.status.retry_at
+    return retry_at is not None and (retry_at - datetime.now(UTC)).total_seconds() > seconds
