@@ -76,6 +76,11 @@ class FlowControl:
         return min(MAX_INTERVAL_SECONDS, self.round_trip / 2) if self.round_trip and self._is_slow else 0.0
 
     @property
+    def delay(self) -> float:
+        """Seconds that a frame takes to the window: half of the round trip, as far as it is known."""
+        return self._behind / 2
+
+    @property
     def frame_rate(self) -> float:
         """Frames per second over the last `RATE_WINDOW_SECONDS`."""
         since = self._clock() - RATE_WINDOW_SECONDS
@@ -84,13 +89,17 @@ class FlowControl:
     @property
     def quality(self) -> Quality | None:
         """How well the window keeps up; None before the first acknowledgement."""
-        waited = self._clock() - self._requested_at if self._requested_at is not None else 0.0
-        behind = max(self.round_trip or 0.0, waited)
+        behind = self._behind
         if self.round_trip is None and behind <= SLOW_ROUND_TRIP_SECONDS:
             return None
         if behind <= SLOW_ROUND_TRIP_SECONDS:
             return Quality.GOOD
         return Quality.FAIR if behind <= POOR_ROUND_TRIP_SECONDS else Quality.POOR
+
+    @property
+    def _behind(self) -> float:
+        waited = self._clock() - self._requested_at if self._requested_at is not None else 0.0
+        return max(self.round_trip or 0.0, waited)
 
     @property
     def _is_slow(self) -> bool:

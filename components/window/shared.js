@@ -51,6 +51,33 @@ export const feedLostAt = ref(null);
 // Whether the server has announced its shutdown.
 export const isClosing = ref(false);
 
+// Since when (ms) the values of this window may be too old to call them live; null while they are fresh. Probes bring
+// a frame every five to eight seconds, so a longer silence means that frames wait, for the network or for this browser.
+// `delay` (ms) is how long a frame takes by the server's measure: after late values of a slow network one fresh frame
+// proves little.
+const MAX_AGE = 9000;
+const SLOW_DELAY = 1000;
+const SETTLE_TIME = 15000;
+export const lateAt = ref(null);
+let latest = null; // the last frame
+let lateUntil = 0;
+
+export function noteFrame(delay) {
+  if (latest === null) setInterval(judgeAge, 1000);
+  latest = { at: performance.now(), delay };
+  judgeAge();
+}
+
+function judgeAge() {
+  const at = performance.now();
+  if (document.hidden || lostAt.value !== null) latest.at = at; // no frames are due
+  const age = at - latest.at + latest.delay;
+  if (age > MAX_AGE) {
+    lateAt.value ??= serverNow() - age;
+    lateUntil = latest.delay > SLOW_DELAY ? at + SETTLE_TIME : 0;
+  } else if (at > lateUntil) lateAt.value = null;
+}
+
 function lose() {
   lostAt.value ??= serverNow();
 }

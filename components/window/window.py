@@ -208,7 +208,8 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         if payloads or new_status:
             self._sent_status = status
             self._registry.frames_sent += 1
-            send_frame(self.client, payloads, status=new_status, ack_id=self.flow.request_ack())
+            delay = self.flow.delay
+            send_frame(self.client, payloads, status=new_status, ack_id=self.flow.request_ack(), delay=delay)
 
     def _live_status(self) -> ConnectionStatus | None:
         """The status for the body's `data-live`: connected only once the rows are loaded."""

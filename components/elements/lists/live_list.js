@@ -1,6 +1,6 @@
 // A list of live rows: applies batches from Python and re-renders only the rows that they name.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef, watch } from "vue";
-import { feedLostAt, lostAt, mayMove, missingText, momentOf, pageLink, useNow } from "shared";
+import { feedLostAt, lateAt, lostAt, mayMove, missingText, momentOf, pageLink, useNow } from "shared";
 import { templateOf } from "row_templates";
 import { useSelection } from "selection";
 
@@ -229,7 +229,7 @@ export default {
       const { new: count, moved } = facts.waiting;
       return count ? `${count} new` : moved ? "Sort again" : "";
     });
-    const staleAt = computed(() => staleSince.value ?? lostAt.value ?? feedLostAt.value);
+    const staleAt = computed(() => staleSince.value ?? lostAt.value ?? feedLostAt.value ?? lateAt.value);
     const isStale = ref(false);
     let greying = 0;
     const grey = (lost) => {
