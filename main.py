@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from services.errors import ConfigurationError, LivewatchError
+from services.infra import event_loop
 from services.infra.backend import Backend, open_backend
 from services.infra.logging import configure
 from services.infra.web_server import browser_url, is_loopback, listen, local_url, serve_http
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = read_settings()
         configure(settings.log_format)
-        return asyncio.run(run(arguments, settings))
+        return event_loop.run(run(arguments, settings))
     except LivewatchError as error:
         failure = "Livewatch could not start" if arguments.command == "serve" else "The command failed"
         print(f"{failure}: {error}", file=sys.stderr)
@@ -189,7 +190,7 @@ async def compose(
     database = await stack.enter_async_context(Database(backend.database_url))
     await database.verify()
     auth = await stack.enter_async_context(Auth(url=backend.api_url, key=backend.anon_key))
-    transport = TRANSPORTS[settings.feed](url=backend.api_url, key=backend.anon_key)
+    transport = TRANSPORTS[settings.feed](url=backend.api_url, key=backend.anon_key, client=settings.realtime_client)
     realtime = await stack.enter_async_context(RealtimeService(transport=transport, source=DatabaseSource(database)))
     await stack.enter_async_context(Presence(database))
     await stack.enter_async_context(Retention(database))

@@ -1,4 +1,4 @@
-"""Realtime's delivery mechanism for changes."""
+"""How changes reach the app: Realtime's delivery mechanism, and the client that receives them."""
 
 from enum import StrEnum
 
@@ -8,3 +8,10 @@ class FeedKind(StrEnum):
 
     BROADCAST = "broadcast"
     POSTGRES_CHANGES = "postgres_changes"
+
+
+class ClientKind(StrEnum):
+    """Realtime client that LIVEWATCH_REALTIME_CLIENT selects: the official one, or that with a quicker message loop."""
+
+    QUICK = "quick"
+    OFFICIAL = "official"

@@ -10,7 +10,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_valida
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.errors import ConfigurationError
-from services.feed_kind import FeedKind
+from services.feed_kind import ClientKind, FeedKind
 from services.plan import Plan
 
 
@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     data: Path = Field(Path(".livewatch"), validation_alias="LIVEWATCH_DATA")
     demo_scan: bool = Field(True, validation_alias="LIVEWATCH_DEMO_SCAN")
     feed: FeedKind = Field(FeedKind.BROADCAST, validation_alias="LIVEWATCH_FEED")
+    realtime_client: ClientKind = Field(ClientKind.QUICK, validation_alias="LIVEWATCH_REALTIME_CLIENT")
     ingest_rate: float = Field(100.0, gt=0, validation_alias="LIVEWATCH_INGEST_RATE")
     ingest_burst: int = Field(200, ge=1, validation_alias="LIVEWATCH_INGEST_BURST")
     plan: Plan = Field(Plan.FREE, validation_alias="LIVEWATCH_PLAN")

@@ -78,12 +78,27 @@ exception when others then
 end
 $$;
 
--- Notifies the server of the message to fetch; hosted Realtime reads the write-ahead log instead.
+-- The channel on which the server listens. Every role may notify on a channel that it knows, so only the server and the
+-- trigger's function can read its name.
+create table if not exists realtime.notification_channel (name text primary key);
+revoke all on realtime.notification_channel from public, postgres, anon, authenticated, service_role;
+insert into realtime.notification_channel
+    select 'realtime_' || replace(gen_random_uuid()::text, '-', '')
+    where not exists (select from realtime.notification_channel);
+
+-- Notifies the server of a message: its id, topic, event and privacy as JSON, then its payload on a line of its own; or
+-- its id alone where that exceeds a notification's 8,000 bytes, and the server fetches it. Hosted Realtime reads the
+-- write-ahead log instead.
 create or replace function realtime.notify_message() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
+declare
+    message constant text := json_build_array(new.id, new.topic, new.event, coalesce(new.private, false))::text
+        || chr(10) || coalesce(new.payload, '{}')::text;
 begin
-    perform pg_catalog.pg_notify('realtime_messages', new.id::text);
+    perform pg_catalog.pg_notify(
+        (select name from realtime.notification_channel),
+        case when octet_length(message) < 8000 then message else new.id::text end);
     return null;
 end
 $$;

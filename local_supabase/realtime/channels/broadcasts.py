@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 import uuid
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 import psycopg
 import structlog
 
 from local_supabase.errors import PostgresError
 from local_supabase.postgres.pool import Connection, Pool, connect
+from local_supabase.realtime.channels.notifications import receive_notifications
 from local_supabase.realtime.channels.topics import Topics
 from local_supabase.realtime.protocol.frames import Outgoing
 from local_supabase.realtime.protocol.send_buffers import SendBuffers
@@ -18,7 +21,6 @@ from local_supabase.web.json_text import compact
 
 log = structlog.get_logger()
 
-NOTIFY_CHANNEL = "realtime_messages"
 CHECKPOINT_PREFIX = "checkpoint:"
 CHECKPOINT_INTERVAL_SECONDS = 10.0
 PRUNE_INTERVAL_SECONDS = 30.0
@@ -29,8 +31,20 @@ BATCH_SIZE = 500
 _COLUMNS = "id::text, topic, event, payload::text, private"
 
 
+class StoredMessage(NamedTuple):
+    """A row of `realtime.messages`; `payload` is JSON text."""
+
+    id: str
+    topic: str
+    event: str | None
+    payload: str | None
+    private: bool
+
+
 class DatabaseBroadcasts:
-    """Listens for notifications of new messages, fetches them by id and publishes them to their topics.
+    """Listens for notifications of new messages and publishes these to their topics.
+
+    A notification holds its message. One that is too large for that holds the id, by which the message is fetched.
 
     Ids and timestamps do not follow the commit order, notifications do; a query such as `id > last` would miss
     messages. After a lost connection, checkpoints identify the missed ones: a checkpoint is a database snapshot that
@@ -51,12 +65,13 @@ class DatabaseBroadcasts:
         self._pool = pool
         self._retention = retention
         self._topics = topics
-        self._pending: list[str] = []
+        self._pending: list[StoredMessage | str] = []
         self._wake = asyncio.Event()
         self._checkpoint: str | None = None
         self._published: set[str] = set()
         self._published_since_mark: set[str] = set()
         self._mark = uuid.uuid4().hex
+        self._channel = ""
         self.ready = asyncio.Event()
         """Set while the database connection is established."""
 
@@ -72,16 +87,26 @@ class DatabaseBroadcasts:
         backoff = Backoff(initial=0.05, maximum=5.0)
         while True:
             try:
-                async with _listening(self._pool.url) as connection:
+                async with self._listening() as connection:
                     await self._catch_up(connection)
                     self.ready.set()
-                    async for notification in connection.notifies():
-                        self._receive(notification.payload)
+                    await receive_notifications(connection, self._receive)
             except (psycopg.Error, PostgresError) as error:
                 log.warning("realtime lost its database connection", error=str(error).strip(), delay=backoff.delay)
             finally:
                 self.ready.clear()
             await backoff.sleep()
+
+    @contextlib.asynccontextmanager
+    async def _listening(self) -> AsyncIterator[Connection]:
+        connection = await connect(self._pool.url, name="realtime_listen")
+        try:
+            cursor = await connection.execute("select name from realtime.notification_channel")
+            ((self._channel,),) = await cursor.fetchall()
+            await connection.execute(f"listen {self._channel}".encode())
+            yield connection
+        finally:
+            await connection.close()
 
     def _receive(self, payload: str) -> None:
         if payload.startswith(CHECKPOINT_PREFIX):
@@ -90,9 +115,11 @@ class DatabaseBroadcasts:
                 self._checkpoint = snapshot
                 self._published = self._published_since_mark
             return
-        # Every role may notify on this channel; only UUIDs come from our trigger.
-        with contextlib.suppress(ValueError):
-            self._pending.append(str(uuid.UUID(payload)))
+        message = _read(payload)
+        if isinstance(message, StoredMessage) and not self._pending:
+            self._deliver(message)
+        elif message:
+            self._pending.append(message)
             self._wake.set()
 
     async def _catch_up(self, connection: Connection) -> None:
@@ -127,22 +154,28 @@ class DatabaseBroadcasts:
                 if self._pending:
                     await self._send_buffers.drain()
 
-    async def _publish(self, batch: list[str]) -> None:
-        new = [uuid.UUID(message_id) for message_id in dict.fromkeys(batch) if message_id not in self._published]
-        if not new:
+    async def _publish(self, batch: list[StoredMessage | str]) -> None:
+        missing = [uuid.UUID(each) for each in batch if isinstance(each, str) and each not in self._published]
+        rows: dict[str, StoredMessage] = {}
+        if missing:
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(
+                    f"select {_COLUMNS} from realtime.messages where id = any(%s)".encode(), (missing,)
+                )
+                rows = {row[0]: StoredMessage(*row) for row in await cursor.fetchall()}
+        for each in batch:
+            if message := each if isinstance(each, StoredMessage) else rows.get(each):
+                self._deliver(message)
+
+    def _deliver(self, message: StoredMessage) -> None:
+        """Publish a message unless it was published before."""
+        if message.id in self._published:
             return
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                f"select {_COLUMNS} from realtime.messages where id = any(%s)".encode(), (new,)
-            )
-            rows = {row[0]: row for row in await cursor.fetchall()}
-        for message_id in map(str, new):
-            self._published.add(message_id)
-            self._published_since_mark.add(message_id)
-            if row := rows.get(message_id):
-                _id, topic, event, payload, private = row
-                if self._topics.has_listeners(topic, private):
-                    self._topics.publish(topic, private, broadcast_message(message_id, topic, event, payload))
+        self._published.add(message.id)
+        self._published_since_mark.add(message.id)
+        if self._topics.has_listeners(message.topic, message.private):
+            frame = broadcast_message(message.id, message.topic, message.event, message.payload)
+            self._topics.publish(message.topic, message.private, frame)
 
     async def _keep_checkpoints(self) -> None:
         while True:
@@ -155,7 +188,7 @@ class DatabaseBroadcasts:
                 async with self._pool.connection() as connection:
                     await connection.execute(
                         "select pg_notify(%s, %s || pg_current_snapshot()::text)",
-                        (NOTIFY_CHANNEL, f"{CHECKPOINT_PREFIX}{self._mark}/"),
+                        (self._channel, f"{CHECKPOINT_PREFIX}{self._mark}/"),
                     )
 
     async def _keep_pruning(self) -> None:
@@ -194,11 +227,13 @@ def broadcast_message(
     return Outgoing(f"realtime:{topic}", "broadcast", body)
 
 
-@contextlib.asynccontextmanager
-async def _listening(url: str) -> AsyncIterator[Connection]:
-    connection = await connect(url, name="realtime_listen")
+def _read(payload: str) -> StoredMessage | str | None:
+    """Return the message of a notification, or the id of one to fetch; None for what our trigger does not send."""
     try:
-        await connection.execute(f"listen {NOTIFY_CHANNEL}".encode())
-        yield connection
-    finally:
-        await connection.close()
+        if "\n" not in payload:
+            return str(uuid.UUID(payload))
+        head, _, body = payload.partition("\n")
+        id, topic, event, private = json.loads(head)
+        return StoredMessage(id, topic, event, body, private)
+    except ValueError:
+        return None

@@ -63,3 +63,43 @@ async def test_messages_are_kept_for_the_time_of_the_limit(tmp_path: Path) -> No
             return row == (3,)
 
         await until(has_only_the_newer)
+
+
+async def test_large_messages_keep_their_place_among_small_ones(
+    local: LocalSupabase, tokens: Tokens, owner: Owner, topic: str
+) -> None:
+    sizes = [10, 7_000, 7_900, 7_990, 8_010, 100_000, 10]
+    async with raw_socket(local.status.api_url, tokens.of(U1)) as socket:
+        await send(socket, f"realtime:{topic}", "phx_join", join_payload(private=True))
+        assert (await receive(socket))["payload"]["status"] == "ok"
+        for size in sizes:
+            await owner.execute(
+                "select realtime.send(jsonb_build_object('text', repeat('ä', %s)), e'an\\nevent', %s)", (size, topic)
+            )
+        received: list[int] = []
+        while len(received) < len(sizes):
+            frame = await receive(socket)
+            if frame["event"] == "broadcast":
+                assert frame["payload"]["event"] == "an\nevent"
+                received.append(len(frame["payload"]["payload"]["text"]))
+    assert received == sizes
+
+
+async def test_a_notification_by_anybody_else_is_no_message(
+    local: LocalSupabase, tokens: Tokens, owner: Owner, topic: str
+) -> None:
+    for role in ("anon", "authenticated", "service_role"):
+        async with owner.transaction(force_rollback=True):
+            await owner.execute(f"set local role {role}".encode())
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                await owner.execute("select name from realtime.notification_channel")
+    forged = '["00000000-0000-4000-8000-000000000000", "%s", "forged", true]\n{}' % topic  # noqa: UP031
+    async with raw_socket(local.status.api_url, tokens.of(U1)) as socket:
+        await send(socket, f"realtime:{topic}", "phx_join", join_payload(private=True))
+        assert (await receive(socket))["payload"]["status"] == "ok"
+        for channel in ("realtime_messages", "realtime", "realtime_"):
+            await owner.execute("select pg_notify(%s, %s)", (channel, forged))
+        await owner.execute("select realtime.send('{}', 'genuine', %s)", (topic,))
+        while (frame := await receive(socket))["event"] != "broadcast":
+            pass
+    assert frame["payload"]["event"] == "genuine"

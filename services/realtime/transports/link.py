@@ -15,6 +15,8 @@ from websockets.exceptions import InvalidStatus
 
 from services.entities import Topic
 from services.errors import FeedError, FeedRefused
+from services.feed_kind import ClientKind
+from services.realtime.transports.client import CLIENTS
 from services.realtime.transports.transport import Link
 
 logger = structlog.get_logger(__name__)
@@ -31,11 +33,13 @@ class LinkOpener:
     Args:
         url: URL of the Supabase project.
         key: Its anon (publishable) key.
+        client: The Realtime client.
     """
 
-    def __init__(self, *, url: str, key: SecretStr) -> None:
+    def __init__(self, *, url: str, key: SecretStr, client: ClientKind = ClientKind.QUICK) -> None:
         self._url = url
         self._key = key
+        self._client_class = CLIENTS[client]
 
     async def is_reachable(self) -> bool:
         """See `Transport.is_reachable`."""
@@ -64,7 +68,7 @@ class LinkOpener:
             bind: Registers listeners before the join.
             ready: The system message by which the server says that no further change is missed.
         """
-        client = AsyncRealtimeClient(
+        client = self._client_class(
             f"{self._url.rstrip('/')}/realtime/v1",
             token=self._key.get_secret_value(),
             auto_reconnect=False,

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from services.entities import NOTIFICATIONS, STREAMS
-from services.feed_kind import FeedKind
+from services.feed_kind import ClientKind, FeedKind
 from tests.proxies import FrameProxy, TcpProxy
 from tests.services.realtime.watch import (
     CONNECTED,
@@ -32,7 +32,12 @@ from tests.services.realtime.watch import (
 from tests.world import World, until
 
 pytestmark = pytest.mark.integration
-on_each_transport = pytest.mark.parametrize("watch", list(FeedKind), indirect=True)
+WAYS = {
+    "broadcast": (FeedKind.BROADCAST, ClientKind.QUICK),
+    "official client": (FeedKind.BROADCAST, ClientKind.OFFICIAL),
+    "postgres_changes": (FeedKind.POSTGRES_CHANGES, ClientKind.QUICK),
+}
+on_each_transport = pytest.mark.parametrize("watch", WAYS.values(), ids=WAYS, indirect=True)
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ async def frames(world: World) -> AsyncIterator[FrameProxy]:
 async def watch(world: World, proxy: TcpProxy, request: pytest.FixtureRequest) -> AsyncIterator[Watch]:
     """Over the TCP proxy, by broadcast unless the test asks for more; afterwards no task and no socket is left."""
     before = set(asyncio.all_tasks())
-    watch = await watching(world, proxy.url, getattr(request, "param", FeedKind.BROADCAST))
+    watch = await watching(world, proxy.url, *getattr(request, "param", ()))
     yield watch
     await watch.service.aclose()
     await nothing_left(before, lambda: proxy.connections)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.entities import STREAMS, ConnectionStatus, Stream
-from services.feed_kind import FeedKind
+from services.feed_kind import ClientKind, FeedKind
 from services.realtime import TRANSPORTS, DatabaseSource, Delta, RealtimeService, Subscription
 from tests.speed import deadline
 from tests.world import Person, World, until
@@ -81,6 +81,7 @@ async def watching(
     world: World,
     url: str,
     kind: FeedKind = FeedKind.BROADCAST,
+    client: ClientKind = ClientKind.QUICK,
     *,
     on_change: Callable[[list[Delta[Stream]]], None] | None = None,
 ) -> Watch:
@@ -88,7 +89,8 @@ async def watching(
     org = await world.organization()
     member = await world.person(org)
     service = RealtimeService(
-        transport=TRANSPORTS[kind](url=url, key=world.status.anon_key), source=DatabaseSource(world.database)
+        transport=TRANSPORTS[kind](url=url, key=world.status.anon_key, client=client),
+        source=DatabaseSource(world.database),
     )
     statuses: list[ConnectionStatus] = []
     subscription = service.subscribe(
