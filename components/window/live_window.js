@@ -21,7 +21,7 @@ export default {
     // Not once painted: browsers throttle animation frames and timers of background windows.
     function show([batches, status, ackId, serverTime, delay]) {
       setServerTime(serverTime);
-      noteFrame(delay);
+      noteFrame(serverTime, delay);
       for (const [id, batch] of batches) {
         try {
           getElement(id)?.apply(batch);

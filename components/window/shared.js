@@ -62,16 +62,16 @@ export const lateAt = ref(null);
 let latest = null; // the last frame
 let lateUntil = 0;
 
-export function noteFrame(delay) {
-  if (latest === null) setInterval(judgeAge, 1000);
-  latest = { at: performance.now(), delay };
+export function noteFrame(sentAt, delay) {
+  if (latest === null) setInterval(judgeAge, 500);
+  latest = { at: performance.now(), sentAt, delay };
   judgeAge();
 }
 
 function judgeAge() {
   const at = performance.now();
-  if (document.hidden || lostAt.value !== null) latest.at = at; // no frames are due
-  const age = at - latest.at + latest.delay;
+  if (document.hidden || lostAt.value !== null) Object.assign(latest, { at, sentAt: serverNow() }); // none is due
+  const age = Math.max(serverNow() - latest.sentAt, at - latest.at + latest.delay);
   if (age > MAX_AGE) {
     lateAt.value ??= serverNow() - age;
     lateUntil = latest.delay > SLOW_DELAY ? at + SETTLE_TIME : 0;

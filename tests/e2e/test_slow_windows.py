@@ -48,14 +48,16 @@ async def test_a_window_does_not_call_values_live_that_a_slow_network_has_made_o
     line.delay = 3.0
     shown = live(page, "streams", stream.id, "completed")
     written: list[float] = [time.monotonic()]
-    oldest = 0.0
+    oldest, statuses = 0.0, set()
     while time.monotonic() - written[0] < WATCHED_SECONDS:
         await world.sql("update streams set completed = completed + 1 where id = %s", stream.id)
         written.append(time.monotonic())
         value, status = int(await shown.inner_text()), await page.locator("body").get_attribute("data-live")
+        statuses.add(status)
         if status == "connected" and value + 1 < len(written):
             oldest = max(oldest, time.monotonic() - written[value + 1])
         await asyncio.sleep(0.2)
+    assert "late" in statuses, "it says so before the socket is given up"
     assert oldest < MAX_AGE_SECONDS, f"{oldest:.1f} s old under Connected"
     line.delay = 0.0
     await expect(page.locator("body")).to_have_attribute("data-live", "connected")
