@@ -9,7 +9,7 @@ from services.auth.identity import Identity
 from services.entities import ConnectionStatus
 from services.errors import DatabaseUnavailable, FeedError, PermissionDenied, SessionExpired
 from services.feed_kind import FeedKind
-from services.infra.stall_timeout import stall_tolerant_timeout
+from services.infra.event_loop import stall_tolerant_timeout
 from services.realtime.feed import Feed
 from services.realtime.source import Source
 
