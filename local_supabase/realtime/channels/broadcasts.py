@@ -27,6 +27,8 @@ PRUNE_INTERVAL_SECONDS = 30.0
 PRUNE_BATCH_SIZE = 5000
 """A larger delete could exceed the statement timeout of the connections."""
 BATCH_SIZE = 500
+CHECK_INTERVAL_MESSAGES = 100
+"""Messages delivered at once before the next one may have to wait for slow clients."""
 
 _COLUMNS = "id::text, topic, event, payload::text, private"
 
@@ -72,6 +74,7 @@ class DatabaseBroadcasts:
         self._published_since_mark: set[str] = set()
         self._mark = uuid.uuid4().hex
         self._channel = ""
+        self._received = 0
         self.ready = asyncio.Event()
         """Set while the database connection is established."""
 
@@ -116,7 +119,9 @@ class DatabaseBroadcasts:
                 self._published = self._published_since_mark
             return
         message = _read(payload)
-        if isinstance(message, StoredMessage) and not self._pending:
+        self._received += 1
+        is_due = self._received % CHECK_INTERVAL_MESSAGES == 0
+        if isinstance(message, StoredMessage) and not self._pending and not (is_due and self._send_buffers.is_behind):
             self._deliver(message)
         elif message:
             self._pending.append(message)
@@ -143,6 +148,7 @@ class DatabaseBroadcasts:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
+                await self._send_buffers.drain()
                 batch = self._pending[:BATCH_SIZE]
                 try:
                     await self._publish(batch)
@@ -151,8 +157,6 @@ class DatabaseBroadcasts:
                     await backoff.sleep()
                     continue
                 del self._pending[: len(batch)]
-                if self._pending:
-                    await self._send_buffers.drain()
 
     async def _publish(self, batch: list[StoredMessage | str]) -> None:
         missing = [uuid.UUID(each) for each in batch if isinstance(each, str) and each not in self._published]

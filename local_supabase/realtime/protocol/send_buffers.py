@@ -42,6 +42,11 @@ class SendBuffers:
         self._connections.discard(connection)
         self._stuck.pop(connection, None)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a client has yet to read what was published."""
+        return bool(self._behind())
+
     async def drain(self) -> None:
         """Wait until no client is behind, except those that read nothing meanwhile."""
         while behind := self._behind():
