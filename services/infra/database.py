@@ -22,6 +22,9 @@ CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 10
 REACHABLE_TIMEOUT_SECONDS = 2.0
 
+KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 9000}
+"""Has the kernel end a half-open connection within nine seconds."""
+
 BECOME_USER = text(
     "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', :claims, true), "
     f"set_config('statement_timeout', '{STATEMENT_TIMEOUT_SECONDS}s', true)"
@@ -59,7 +62,7 @@ class Database:
             pool_pre_ping=True,
             hide_parameters=True,
             # Named prepared statements do not work through the transaction pooler of hosted projects.
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "prepare_threshold": None},
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "prepare_threshold": None, **KEEPALIVE},
         )
         self._asking: asyncio.Task[bool] | None = None
         self._sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)

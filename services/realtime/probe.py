@@ -78,7 +78,7 @@ class Prober:
         finally:
             waiting.cancel()
             # Not awaited: the driver tries for ten seconds to cancel a statement on a half-open connection.
-            sending.add_done_callback(_ignore_failure)
+            sending.add_done_callback(ignore_failure)
             sending.cancel()
         return clock() - sent
 
@@ -109,7 +109,7 @@ class Prober:
             timeout = BACKLOG_STEP_SECONDS
 
 
-def _ignore_failure(task: "asyncio.Task[None]") -> None:
+def ignore_failure(task: "asyncio.Task[None]") -> None:
     """Take note of how a task that nobody awaits has ended."""
     if not task.cancelled():
         task.exception()

@@ -23,7 +23,7 @@ from services.feed_kind import FeedKind
 from services.infra.backoff import Backoff
 from services.realtime.counting import GroupCounter
 from services.realtime.feed import Feed, Table
-from services.realtime.probe import Prober
+from services.realtime.probe import Prober, ignore_failure
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Subscription
@@ -43,6 +43,9 @@ TOKEN_OWNER_INTERVAL_SECONDS = 1.0
 LARGE_ROWS = 20
 """Rows of a read of those that were too large for an event."""
 TOKEN_MARGIN = timedelta(seconds=60)
+READ_TIMEOUT_SECONDS = 30.0
+"""Seconds after which a read counts as unanswered; PostgreSQL's own time limit of a statement is shorter."""
+NO_ANSWER = f"PostgreSQL did not answer a read within {READ_TIMEOUT_SECONDS:.0f} s."
 NO_TOKEN_OWNER = "The session has ended. Sign in again."
 
 
@@ -126,7 +129,12 @@ class Supervisor:
             feed.set_status(replace(feed.status, attempt=self._backoff.attempt + 1, retry_at=None))
             feed.buffer_changes()
             async with self._transport.open(feed.topic, token, feed) as link:
-                await self._load()
+                loading = asyncio.create_task(self._load(), name=f"first load of {feed.topic}")
+                await _first_of(loading, link.closed, within=READ_TIMEOUT_SECONDS)
+                if not loading.done():
+                    cause = f"Realtime was lost: {link.closed.result()}." if link.closed.done() else NO_ANSWER
+                    return ConnectionStatus.DISCONNECTED, cause
+                loading.result()
                 feed.meter.connections += 1
                 if feed.topic.scope is Scope.USER:
                     feed.recheck_subscriptions()
@@ -154,27 +162,42 @@ class Supervisor:
         counts = asyncio.create_task(counter.run(), name=f"counts of {self.feed.topic}")
         clock = asyncio.get_running_loop().time
         reconcile_at = clock() + RECONCILE_INTERVAL_SECONDS
+
+        def cause() -> str | None:
+            if link.closed.done():
+                return f"Realtime was lost: {link.closed.result()}."
+            return probes.result() if probes.done() else None
+
         try:
             while True:
                 self._wake.clear()
-                token = await self._renew_token(link, token)
-                await self._load()
-                if clock() >= reconcile_at:
-                    await self._reconcile()
-                    reconcile_at = clock() + RECONCILE_INTERVAL_SECONDS
+                is_due = clock() >= reconcile_at
+                reconcile_at = clock() + RECONCILE_INTERVAL_SECONDS if is_due else reconcile_at
+                # A read that hangs must not hide that the channel or the path of the probes is lost.
+                work = asyncio.create_task(
+                    self._maintain(link, token, reconciles=is_due), name=f"upkeep of {self.feed.topic}"
+                )
+                await _first_of(work, link.closed, probes, within=READ_TIMEOUT_SECONDS)
+                if (lost := cause()) is not None:
+                    return lost
+                if not work.done():
+                    return NO_ANSWER
+                token = work.result()
                 wake = asyncio.create_task(self._wake.wait(), name=f"wake {self.feed.topic}")
-                ends: set[asyncio.Future[Any]] = {link.closed, probes, wake}
-                try:
-                    await asyncio.wait(ends, timeout=MAINTENANCE_INTERVAL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    wake.cancel()
-                if link.closed.done():
-                    return f"Realtime was lost: {link.closed.result()}."
-                if probes.done():
-                    return probes.result()
+                await _first_of(wake, link.closed, probes, within=MAINTENANCE_INTERVAL_SECONDS)
+                if (lost := cause()) is not None:
+                    return lost
         finally:
             probes.cancel()
             counts.cancel()
+
+    async def _maintain(self, link: Link, token: SecretStr, *, reconciles: bool) -> SecretStr:
+        """Renew the token, load what has to be loaded, and compare with the database; returns the token in use."""
+        token = await self._renew_token(link, token)
+        await self._load()
+        if reconciles:
+            await self._reconcile()
+        return token
 
     async def _await_token_owner(self) -> Subscription[Any]:
         while (token_owner := self.feed.token_owner()) is None:
@@ -263,3 +286,15 @@ class Supervisor:
         if self._token_owner is None:
             raise SessionExpired("This feed has no subscriber.")
         return self._token_owner.session.identity
+
+
+async def _first_of(work: "asyncio.Task[Any]", *ends: "asyncio.Future[Any]", within: float) -> None:
+    """Wait for `work` or one of `ends`, at most `within` seconds; work that is not done then is cancelled.
+
+    It is not awaited further: the driver tries for ten seconds to cancel a statement on a half-open connection.
+    """
+    work.add_done_callback(ignore_failure)
+    try:
+        await asyncio.wait({work, *ends}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        work.cancel()

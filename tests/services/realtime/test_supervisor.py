@@ -234,7 +234,8 @@ def test_a_snapshot_that_fails_while_connected_is_said_and_made_good(monkeypatch
     run(work())
 
 
-def test_a_half_open_database_is_told_within_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("silent_read", ["probe", "snapshot"])
+def test_a_half_open_database_is_told_within_ten_seconds(monkeypatch: pytest.MonkeyPatch, silent_read: str) -> None:
     """The driver takes another ten seconds to cancel a statement on a connection that answers nothing."""
 
     async def work() -> None:
@@ -250,6 +251,9 @@ def test_a_half_open_database_is_told_within_ten_seconds(monkeypatch: pytest.Mon
                     await asyncio.sleep(10)
 
             monkeypatch.setattr(each.database, "probe", silent)
+            if silent_read == "snapshot":
+                monkeypatch.setattr(each.database, "snapshot", silent)
+                each.subscribe(FakeMember(), SCANS)
             await asyncio.sleep(probe.PROBE_INTERVAL_SECONDS + probe.PROBE_TIMEOUT_SECONDS + 1)
             assert any(status.status is DISCONNECTED for status in each.statuses)
             causes = [status.cause for status in each.statuses if status.status is DISCONNECTED]
