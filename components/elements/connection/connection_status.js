@@ -20,7 +20,9 @@ const Detail = {
     const cause = computed(() => {
       if (isClosing.value) return "Livewatch is being restarted. This window comes back by itself.";
       if (lostAt.value) return "This window has lost its server and keeps trying.";
-      return lateAt.value ? "The network or this browser is slow: what is shown may be many seconds old." : props.row.cause;
+      return lateAt.value
+        ? "The network or this browser is slow: what is shown may be many seconds old."
+        : props.row.cause;
     });
     return { cause, facts };
   },
