@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psutil
 import psycopg
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, ViewportSize
 
 from benchmarks.latency import HEAD, measure
 from benchmarks.notify import INSTALL, REMOVE
@@ -24,6 +24,7 @@ NOTIFIED = {
     "baseline_sse": "The floor: NOTIFY → server-sent event → textContent",
     "baseline_binding": "Plain NiceGUI, bindable_dataclass",
 }
+VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 STREAMLIT = ("-m", "streamlit", "run", "benchmarks/baseline_streamlit.py", "--server.headless=true")
 STREAMLIT_OPTIONS = ("--server.address=127.0.0.1", "--browser.gatherUsageStats=false", "--server.port")
 
@@ -59,7 +60,7 @@ async def product(screens: Screens, folder: Path) -> None:
     """Print the latency and the memory of the app."""
     async with running(project_settings(screens.status, folder / "app")) as app, AsyncExitStack() as stack:
         process = psutil.Process(app.pid)
-        context = await screens.browser.new_context(base_url=app.url, viewport={"width": 1440, "height": 900})
+        context = await screens.browser.new_context(base_url=app.url, viewport=VIEWPORT)
         stack.push_async_callback(context.close)
         page = await context.new_page()
         await page.goto("/sign-in")
@@ -69,7 +70,12 @@ async def product(screens: Screens, folder: Path) -> None:
         sizes = []
 
         async def open_window() -> Page:
-            page = await context.new_page()
+            # A context each, as for the baselines: windows of one context share a renderer and its work.
+            own = await screens.browser.new_context(
+                base_url=app.url, viewport=VIEWPORT, storage_state=await context.storage_state()
+            )
+            stack.push_async_callback(own.close)
+            page = await own.new_page()
             await page.goto("/monitoring")
             await page.wait_for_selector('body[data-live="connected"]')
             await page.wait_for_function(f"document.querySelectorAll('[data-field=completed]').length >= {STREAMS}")
@@ -89,7 +95,7 @@ async def other(screens: Screens, name: str, title: str, *, command: tuple[str, 
 
         async def open_window() -> Page:
             # One context per window: a browser opens at most six connections per host, which event streams exhaust.
-            context = await screens.browser.new_context(base_url=url, viewport={"width": 1440, "height": 900})
+            context = await screens.browser.new_context(base_url=url, viewport=VIEWPORT)
             stack.push_async_callback(context.close)
             page = await context.new_page()
             await page.goto("/")

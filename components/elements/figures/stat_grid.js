@@ -1,24 +1,29 @@
 // Stat cards whose numbers are highlighted when they change.
 import { computed, onMounted, onUnmounted, ref, shallowReactive, watch } from "vue";
-import { fieldAttributes, mayMove, number, pageLink } from "shared";
+import { fieldAttributes, live, mayMove, number, pageLink } from "shared";
 
 const LIGHT_UP = { duration: 300, easing: "ease-out" };
 
 // The text is updated at once; only the highlight is animated.
 const Counter = {
+<<<<<<< HEAD
   props: { value: [Number, String], isBound: Boolean },
+=======
+  directives: { live },
+  props: { value: [Number, String] },
+>>>>>>> main
   setup(props) {
     const host = ref(null);
-    const lightUp = () =>
-      mayMove() &&
-      host.value?.animate(
-        { color: [getComputedStyle(host.value).getPropertyValue("--lw-accent"), "currentColor"] },
-        LIGHT_UP,
-      );
+    // Not the computed colour: reading it would have the browser style the page at once.
+    const lightUp = () => mayMove() && host.value?.animate({ color: ["var(--lw-accent)", "currentColor"] }, LIGHT_UP);
     watch(() => props.value, lightUp, { flush: "post" });
     return { host, number };
   },
+<<<<<<< HEAD
   template: `<span ref="host" class="lw-number">{{ number(value) }}{{ isBound ? "+" : "" }}</span>`,
+=======
+  template: `<span ref="host" class="lw-number" v-live="number(value)"></span>`,
+>>>>>>> main
 };
 
 // One value per minute of the last hour; the scale starts at 0.

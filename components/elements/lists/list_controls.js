@@ -1,10 +1,16 @@
 // Search, facets, selects and sorting of a list. Python owns the state; input here is applied optimistically.
+<<<<<<< HEAD
 import { computed, onMounted, reactive, ref } from "vue";
 import { number, pageLink } from "shared";
+=======
+import { onMounted, reactive, ref } from "vue";
+import { live, number, pageLink } from "shared";
+>>>>>>> main
 
 const TYPING_DELAY_MS = 120; // ms
 
 export default {
+  directives: { live },
   props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String, offersMarkAll: Boolean },
   emits: ["live", "change", "markAll"],
   setup(props, { emit }) {
@@ -126,7 +132,11 @@ export default {
                   :data-facet="facet.name" :data-option="option.value" :aria-pressed="isOn(facet.name, option.value)"
                   @click="toggle(facet.name, option.value)">
             <i v-if="option.icon" class="lw-icon notranslate" aria-hidden="true">{{ option.icon }}</i>{{ option.label }}
+<<<<<<< HEAD
             <span class="lw-number lw-filter__count">{{ number(counts[facet.name + ':' + option.value]) }}{{ counts[facet.name + ':' + option.value] ? bound : '' }}</span>
+=======
+            <span class="lw-number lw-filter__count" v-live="number(counts[facet.name + ':' + option.value])"></span>
+>>>>>>> main
           </button>
         </div>
         <button type="button" class="lw-button lw-controls__close" @click="isOpen = false">Show {{ number(summary.shown) }} {{ noun }}</button>

@@ -7,6 +7,7 @@ import {
   ClippedName,
   Elapsed,
   fieldAttributes,
+  live,
   LiveDot,
   number,
   statusStyleOf,
@@ -27,6 +28,7 @@ const CHECKBOX = `
 function rowComponent(statusField, template, more = () => ({})) {
   const startTag = template.indexOf(">") + 1;
   return {
+    directives: { live },
     components: { ClippedName, Elapsed, LiveDot, Pace, ProgressBar, RunBars, StatusBadge, TimeAgo },
     props: {
       id: String,
@@ -68,11 +70,11 @@ const StreamCard = rowComponent(
     </div>
     <div class="lw-card__figures lw-number">
       <template v-if="row.percentage != null">
-        <span class="lw-card__percent" :data-value="row.percentage" v-bind="at('percentage')">{{ percent(row.percentage) }}</span>
-        <span><b :data-value="row.completed" v-bind="at('completed')">{{ amount(row.completed, row.unit) }}</b> / <span :data-value="row.total" v-bind="at('total')">{{ amount(row.total, row.unit) }}</span><template v-if="row.unit && row.unit !== 'B'"> {{ row.unit }}</template></span>
+        <span class="lw-card__percent" :data-value="row.percentage" v-bind="at('percentage')" v-live="percent(row.percentage)"></span>
+        <span><b :data-value="row.completed" v-bind="at('completed')" v-live="amount(row.completed, row.unit)"></b> / <span :data-value="row.total" v-bind="at('total')" v-live="amount(row.total, row.unit)"></span><template v-if="row.unit && row.unit !== 'B'"> {{ row.unit }}</template></span>
       </template>
       <template v-else>
-        <span class="lw-card__percent"><span :data-value="row.completed" v-bind="at('completed')">{{ amount(row.completed, row.unit) }}</span> <small><template v-if="row.unit && row.unit !== 'B'">{{ row.unit }} </template>done</small></span>
+        <span class="lw-card__percent"><span :data-value="row.completed" v-bind="at('completed')" v-live="amount(row.completed, row.unit)"></span> <small><template v-if="row.unit && row.unit !== 'B'">{{ row.unit }} </template>done</small></span>
         <elapsed v-if="row.started_at" :from="row.started_at" :ms="row.duration_ms" :running="statusStyle.pulse" v-bind="at('duration_ms')" />
       </template>
     </div>
@@ -98,8 +100,8 @@ const ScanCard = rowComponent(
       <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
     </div>
     <div class="lw-card__figures lw-number">
-      <span class="lw-card__percent" :data-value="row.progress_percentage" v-bind="at('progress_percentage')">{{ percent(row.progress_percentage) }}</span>
-      <span><b :data-value="row.targets_analyzed" v-bind="at('targets_analyzed')">{{ number(row.targets_analyzed) }}</b> of <span :data-value="row.targets_identified" v-bind="at('targets_identified')">{{ number(row.targets_identified) }}</span> analysed</span>
+      <span class="lw-card__percent" :data-value="row.progress_percentage" v-bind="at('progress_percentage')" v-live="percent(row.progress_percentage)"></span>
+      <span><b :data-value="row.targets_analyzed" v-bind="at('targets_analyzed')" v-live="number(row.targets_analyzed)"></b> of <span :data-value="row.targets_identified" v-bind="at('targets_identified')" v-live="number(row.targets_identified)"></span> analysed</span>
     </div>
     <progress-bar :value="row.progress_percentage" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <ol v-if="row.steps.length <= MAX_STEPS" class="lw-steps" :data-tone="statusStyle.tone">
@@ -163,7 +165,7 @@ const AlertRow = rowComponent(
     </div>
     <span class="lw-strength" :data-tone="statusStyle.tone" title="Signal strength, 0 to 100">
       <span class="lw-strength__bar" aria-hidden="true"><span :style="{ transform: 'scaleX(' + row.signal_strength / 100 + ')' }"></span></span>
-      <span class="lw-sr-only">Strength </span><span class="lw-number" v-bind="at('signal_strength')">{{ row.signal_strength }}</span>
+      <span class="lw-sr-only">Strength </span><span class="lw-number" v-bind="at('signal_strength')" v-live="row.signal_strength"></span>
     </span>
     <time-ago :at="row.detected_at" v-bind="at('detected_at')" />${READ_BUTTON}
   </div>`,
@@ -221,11 +223,11 @@ const fullProgress = (template) =>
     <div class="lw-progress__head">
       <span class="lw-progress__label lw-clip" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
       <status-badge :status-style="statusStyle" :value="part.status" v-bind="at(names.status)" />
-      <span v-if="part.share != null" class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
+      <span v-if="part.share != null" class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)" v-live="percent(part.share)"></span>
     </div>
     <progress-bar :value="part.share" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <div class="lw-progress__foot">
-      <span class="lw-number"><b :data-value="part.done" v-bind="at(names.done)">{{ amount(part.done, row.unit) }}</b><template v-if="part.share != null"> / <span :data-value="part.all" v-bind="at(names.all)">{{ amount(part.all, row.unit) }}</span></template><template v-else> done</template></span>
+      <span class="lw-number"><b :data-value="part.done" v-bind="at(names.done)" v-live="amount(part.done, row.unit)"></b><template v-if="part.share != null"> / <span :data-value="part.all" v-bind="at(names.all)" v-live="amount(part.all, row.unit)"></span></template><template v-else> done</template></span>
       <span v-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
@@ -240,8 +242,8 @@ const compactProgress = (template) =>
     <live-dot :status-style="statusStyle" /><span class="lw-sr-only" :data-value="part.status" v-bind="at(names.status)">{{ statusStyle.label }}</span>
     <span class="lw-progress__label lw-clip" :title="row.name" v-bind="at('name')">{{ row.name }}</span>
     <progress-bar :value="part.share" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
-    <span v-if="part.share != null" class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)">{{ percent(part.share) }}</span>
-    <span v-else class="lw-progress__percent lw-number" :data-value="part.done" v-bind="at(names.done)">{{ number(part.done) }}</span>
+    <span v-if="part.share != null" class="lw-progress__percent lw-number" :data-value="part.share" v-bind="at(names.share)" v-live="percent(part.share)"></span>
+    <span v-else class="lw-progress__percent lw-number" :data-value="part.done" v-bind="at(names.done)" v-live="number(part.done)"></span>
   </div>`,
     figuresOf(template),
   );

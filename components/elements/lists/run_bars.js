@@ -1,10 +1,11 @@
 // Bars and loops of one run below each other, as a terminal stacks them.
 import { computed, ref } from "vue";
-import { amount, percent, ProgressBar, statusStyleOf } from "shared";
+import { amount, live, percent, ProgressBar, statusStyleOf } from "shared";
 
 const FOLDED = 20; // bars shown before the rest is unfolded
 
 export const RunBars = {
+  directives: { live },
   components: { ProgressBar },
   props: { bars: Array, count: Number, isLive: Boolean, statusStyles: Object },
   setup(props) {
@@ -25,7 +26,7 @@ export const RunBars = {
       <li v-for="bar in shown" :key="bar.id" :title="bar.name + ': ' + exact(bar)" :style="{ paddingLeft: 12 * bar.depth + 'px' }" :data-status="bar.status">
         <span class="lw-clip lw-bars__name" dir="auto">{{ bar.name || "Bar" }}</span>
         <progress-bar :value="bar.percentage" :is-active="isLive && bar.status === 'in_progress'" :label="'Progress of ' + (bar.name || 'a bar')" :tone="toneOf(bar)" />
-        <span class="lw-number lw-bars__done">{{ done(bar) }}</span>
+        <span class="lw-number lw-bars__done" v-live="done(bar)"></span>
       </li>
       <li v-if="canOpen" class="lw-bars__more"><button type="button" class="lw-text-button" @click="isOpen = true">Show all {{ bars.length }}</button></li>
       <li v-else-if="left > 0" class="lw-bars__more">and {{ left }} more</li>
