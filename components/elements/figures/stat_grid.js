@@ -6,12 +6,8 @@ const LIGHT_UP = { duration: 300, easing: "ease-out" };
 
 // The text is updated at once; only the highlight is animated.
 const Counter = {
-<<<<<<< HEAD
-  props: { value: [Number, String], isBound: Boolean },
-=======
   directives: { live },
-  props: { value: [Number, String] },
->>>>>>> main
+  props: { value: [Number, String], isBound: Boolean },
   setup(props) {
     const host = ref(null);
     // Not the computed colour: reading it would have the browser style the page at once.
@@ -19,11 +15,7 @@ const Counter = {
     watch(() => props.value, lightUp, { flush: "post" });
     return { host, number };
   },
-<<<<<<< HEAD
-  template: `<span ref="host" class="lw-number">{{ number(value) }}{{ isBound ? "+" : "" }}</span>`,
-=======
-  template: `<span ref="host" class="lw-number" v-live="number(value)"></span>`,
->>>>>>> main
+  template: `<span ref="host" class="lw-number" v-live="number(value) + (isBound ? '+' : '')"></span>`,
 };
 
 // One value per minute of the last hour; the scale starts at 0.

@@ -1,11 +1,6 @@
 // Search, facets, selects and sorting of a list. Python owns the state; input here is applied optimistically.
-<<<<<<< HEAD
 import { computed, onMounted, reactive, ref } from "vue";
-import { number, pageLink } from "shared";
-=======
-import { onMounted, reactive, ref } from "vue";
 import { live, number, pageLink } from "shared";
->>>>>>> main
 
 const TYPING_DELAY_MS = 120; // ms
 
@@ -71,6 +66,8 @@ export default {
     });
     const bound = computed(() => (summary.cut && summary.cut.of === null ? "+" : ""));
 
+    const countOf = (key) => (counts[key] ? number(counts[key]) + bound.value : number(counts[key]));
+
     onMounted(() => emit("live"));
     return {
       apply,
@@ -79,6 +76,7 @@ export default {
       choose,
       chosenCount,
       clear,
+      countOf,
       counts,
       cutText,
       exportQuery,
@@ -132,11 +130,7 @@ export default {
                   :data-facet="facet.name" :data-option="option.value" :aria-pressed="isOn(facet.name, option.value)"
                   @click="toggle(facet.name, option.value)">
             <i v-if="option.icon" class="lw-icon notranslate" aria-hidden="true">{{ option.icon }}</i>{{ option.label }}
-<<<<<<< HEAD
-            <span class="lw-number lw-filter__count">{{ number(counts[facet.name + ':' + option.value]) }}{{ counts[facet.name + ':' + option.value] ? bound : '' }}</span>
-=======
-            <span class="lw-number lw-filter__count" v-live="number(counts[facet.name + ':' + option.value])"></span>
->>>>>>> main
+            <span class="lw-number lw-filter__count" v-live="countOf(facet.name + ':' + option.value)"></span>
           </button>
         </div>
         <button type="button" class="lw-button lw-controls__close" @click="isOpen = false">Show {{ number(summary.shown) }} {{ noun }}</button>
