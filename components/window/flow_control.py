@@ -1,18 +1,29 @@
-"""Flow control of one window: how fast it takes frames, and when it may be sent the next one."""
+"""Flow control of one window: how much may be on its way, by how long it takes."""
 
 import time
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
+from typing import NamedTuple
 
 ACK_INTERVAL_SECONDS = 0.5
-SLOW_ACK_INTERVAL_SECONDS = 0.1
-ACK_TIMEOUT = 0.25
-"""Seconds after which an outstanding acknowledgement blocks further frames."""
+"""Time between two requests for an acknowledgement by a window that keeps up."""
+INITIAL_CAPACITY = 65_536
+MIN_CAPACITY = 512
+MAX_CAPACITY = 1_048_576
+"""Bounds of the characters that may be in flight."""
+MIN_FRAMES = 2
+"""Frames that may be in flight in any case: one on its way, and the next, which is then not late."""
+QUEUE_TARGET_SECONDS = 0.1
+"""Time that a frame may wait in network and browser, beyond the shortest round trip."""
+DECREASE = 0.6
+INCREASE = 1.5
+SILENCE_SECONDS = 3.0
+"""Time without an acknowledgement, in addition to four round trips, after which nothing is sent."""
+MINIMUM_PERIOD_SECONDS = 10.0
+"""The shortest round trip is that of the last one or two of these periods."""
 SLOW_ROUND_TRIP_SECONDS = 0.15
-"""Round trip above which a window counts as slow; its frames are kept half a round trip apart."""
 POOR_ROUND_TRIP_SECONDS = 1.0
-MAX_INTERVAL_SECONDS = 2.0
 RATE_WINDOW_SECONDS = 5.0
 
 
@@ -24,56 +35,95 @@ class Quality(StrEnum):
     POOR = "poor"
 
 
-class FlowControl:
-    """Requests acknowledgements, measures their round trip, and blocks frames while one is overdue.
+class Request(NamedTuple):
+    """A requested acknowledgement, and the sums of what was sent up to its frame."""
 
-    Some frames carry an id that the browser sends back once it has applied them. The round trip includes network and
-    browser. While an acknowledgement is overdue no frame is sent; the next one carries the newest value of every row.
+    id: int
+    sent_at: float
+    size: int
+    frames: int
+
+
+class FlowControl:
+    """Limits what is in flight to a window as transport protocols do, by the growth of the round trip.
+
+    Some frames carry an id that the browser sends back once it has applied them, and with them all earlier ones. A
+    round trip is longer than the shortest one by the time that the frame waited, in the network or for the browser.
+    While frames wait for too long less may be in flight, and more again when they do not. Each frame has the newest
+    values of all rows that changed since the one before, so that waiting loses nothing, and the next one leaves with
+    the acknowledgement that makes room for it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.round_trip: float | None = None
         """Seconds of the last round trip; None before the first acknowledgement."""
+        self.capacity = INITIAL_CAPACITY
+        """Characters that may be in flight."""
         self._clock = clock
         self._ack_id = 0
-        self._requested_at: float | None = None
-        self._next_request_at = float("-inf")
+        self._requests: deque[Request] = deque()
+        self._requested_at = float("-inf")
+        self._sent_size = self._sent_frames = 0
+        self._asked_size = 0
+        self._acked_size = self._acked_frames = 0
+        self._decreased_at = float("-inf")
+        self._minimum = self._minimum_before = float("inf")
+        self._minimum_since = float("-inf")
         self._frames: deque[float] = deque(maxlen=512)
 
-    def request_ack(self) -> int | None:
-        """Count a frame, and return the id to send with it; None when no acknowledgement is needed now."""
+    def next_ack(self) -> int | None:
+        """Return the id to send with the next frame; None when no acknowledgement is needed now."""
+        since_asked = self._sent_size - self._asked_size
+        is_due = self._clock() - self._requested_at >= ACK_INTERVAL_SECONDS or since_asked >= self.capacity / 4
+        return self._ack_id + 1 if is_due or self.capacity < INITIAL_CAPACITY / 4 else None
+
+    def sent(self, size: int, ack_id: int | None) -> None:
+        """Count a frame of `size` characters that was sent with `ack_id`."""
         now = self._clock()
         self._frames.append(now)
-        if self._requested_at is not None or now < self._next_request_at:
-            return None
-        self._ack_id += 1
-        self._requested_at = now
-        return self._ack_id
+        self._sent_size += size
+        self._sent_frames += 1
+        if ack_id is not None:
+            self._ack_id, self._requested_at, self._asked_size = ack_id, now, self._sent_size
+            self._requests.append(Request(ack_id, now, self._sent_size, self._sent_frames))
 
     def acked(self, ack_id: object) -> bool:
-        """Record an acknowledgement; returns whether it is the outstanding one. The id may be anything."""
-        if ack_id != self._ack_id or self._requested_at is None:
+        """Record an acknowledgement; returns whether it is an outstanding one. The id may be anything."""
+        if type(ack_id) is not int or all(each.id != ack_id for each in self._requests):
             return False
         now = self._clock()
-        self.round_trip = now - self._requested_at
-        self._requested_at = None
-        self._next_request_at = now + (SLOW_ACK_INTERVAL_SECONDS if self._is_slow else ACK_INTERVAL_SECONDS)
+        request = self._requests.popleft()
+        while request.id != ack_id:
+            request = self._requests.popleft()
+        in_flight = self._sent_size - self._acked_size
+        self._acked_size, self._acked_frames = request.size, request.frames
+        self.round_trip = now - request.sent_at
+        self._note_minimum(self.round_trip, now)
+        queued = self.round_trip - self._shortest
+        if queued > QUEUE_TARGET_SECONDS:
+            self._decrease(now)
+        elif queued < QUEUE_TARGET_SECONDS / 2 and in_flight >= self.capacity / 2:
+            self.capacity = min(MAX_CAPACITY, int(self.capacity * INCREASE))
         return True
 
     def reset(self) -> None:
-        """Forget the outstanding acknowledgement: the browser has connected anew."""
-        self._requested_at = None
-        self._next_request_at = float("-inf")
+        """Forget what is in flight: the browser has connected anew."""
+        self._requests.clear()
+        self._requested_at = float("-inf")
+        self._acked_size, self._acked_frames = self._sent_size, self._sent_frames
+        self.capacity = INITIAL_CAPACITY
 
     @property
     def is_blocked(self) -> bool:
-        """Whether frames must wait for an overdue acknowledgement."""
-        return self._requested_at is not None and self._clock() - self._requested_at > ACK_TIMEOUT
-
-    @property
-    def interval(self) -> float:
-        """Seconds to keep between two frames; 0 for a window that keeps up."""
-        return min(MAX_INTERVAL_SECONDS, self.round_trip / 2) if self.round_trip and self._is_slow else 0.0
+        """Whether the next frame must wait for an acknowledgement."""
+        now = self._clock()
+        waited = self._waited(now)
+        if waited > self._shortest + 2 * QUEUE_TARGET_SECONDS:
+            self._decrease(now)
+        if waited > SILENCE_SECONDS + 4 * self._shortest:
+            return True
+        frames, size = self._sent_frames - self._acked_frames, self._sent_size - self._acked_size
+        return bool(self._requests) and frames >= MIN_FRAMES and size >= self.capacity
 
     @property
     def delay(self) -> float:
@@ -98,9 +148,25 @@ class FlowControl:
 
     @property
     def _behind(self) -> float:
-        waited = self._clock() - self._requested_at if self._requested_at is not None else 0.0
-        return max(self.round_trip or 0.0, waited)
+        return max(self.round_trip or 0.0, self._waited(self._clock()))
 
     @property
-    def _is_slow(self) -> bool:
-        return self.round_trip is not None and self.round_trip > SLOW_ROUND_TRIP_SECONDS
+    def _shortest(self) -> float:
+        shortest = min(self._minimum, self._minimum_before)
+        return 0.0 if shortest == float("inf") else shortest
+
+    def _waited(self, now: float) -> float:
+        """Seconds since the oldest outstanding acknowledgement was requested; 0 without one."""
+        return now - self._requests[0].sent_at if self._requests else 0.0
+
+    def _note_minimum(self, round_trip: float, now: float) -> None:
+        if now - self._minimum_since > MINIMUM_PERIOD_SECONDS:
+            self._minimum_before, self._minimum, self._minimum_since = self._minimum, float("inf"), now
+        self._minimum = min(self._minimum, round_trip)
+
+    def _decrease(self, now: float) -> None:
+        """Let less be in flight; once in a round trip at most, since the effect shows only then."""
+        if now - self._decreased_at >= max(self.round_trip or 0.0, 2 * QUEUE_TARGET_SECONDS):
+            in_flight = min(self.capacity, self._sent_size - self._acked_size)
+            self.capacity = max(MIN_CAPACITY, int(max(in_flight, self.capacity / 4) * DECREASE))
+            self._decreased_at = now

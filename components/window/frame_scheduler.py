@@ -1,40 +1,63 @@
 """Schedules the frames of all windows: at once when idle, less often under load to cap event-loop use."""
 
+import asyncio
+import time
 from collections.abc import Callable
 
 from services.infra.coalescer import Coalescer
 
-MIN_FRAME_SECONDS = 0.016
+MIN_FRAME_SECONDS = 0.005
 MAX_FRAME_SECONDS = 0.5
-EVENT_LOOP_BUDGET = 0.1
-"""Share of the event loop that flushing all windows may use."""
+EVENT_LOOP_BUDGET = 0.5
+"""Share of an otherwise idle event loop that flushing all windows may use."""
+BUSY_LOOP_BUDGET = 0.1
+"""Share of a loop that is late with everything, since requests wait, too."""
+LATENESS_SECONDS = 0.01
+"""Lateness of the loop up to which it counts as idle; the budget falls in proportion beyond."""
 SOCKET_COST_FACTOR = 2.0
 """Total cost of a flush, socket writes included, as a multiple of the cost until its frame is handed over."""
-COST_SMOOTHING = 0.2
-"""Weight of the newest flush in the moving average of the cost."""
+SMOOTHING = 0.2
+"""Weight of the newest flush in the moving averages of cost and lateness."""
 
 
 class FrameScheduler:
     """Sets the interval between the frames of a window; one per process.
 
-    The interval is what one flush of every busy window costs, divided by `EVENT_LOOP_BUDGET` and kept between
+    The interval is what one flush of every busy window costs, divided by the budget and kept between
     `MIN_FRAME_SECONDS` and `MAX_FRAME_SECONDS`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.clock = clock
+        """Measures the cost of flushes, in seconds."""
         self.busy_windows = 0
         """Windows with a scheduled flush."""
+        self.spent = 0.0
+        """Seconds that all flushes took so far, socket writes included."""
         self._flush_cost = 0.0
+        self._lateness = 0.0
 
     @property
     def frame_interval(self) -> float:
         """Seconds between two frames of one window."""
-        round_cost = self._flush_cost * SOCKET_COST_FACTOR * max(1, self.busy_windows)
-        return min(MAX_FRAME_SECONDS, max(MIN_FRAME_SECONDS, round_cost / EVENT_LOOP_BUDGET))
+        round_cost = self._flush_cost * max(1, self.busy_windows)
+        return min(MAX_FRAME_SECONDS, max(MIN_FRAME_SECONDS, round_cost / self.budget))
+
+    @property
+    def budget(self) -> float:
+        """Share of the event loop that flushes may use now."""
+        idleness = LATENESS_SECONDS / max(LATENESS_SECONDS, self._lateness)
+        return max(BUSY_LOOP_BUDGET, EVENT_LOOP_BUDGET * idleness)
 
     def record_cost(self, seconds: float) -> None:
-        """Add the cost of one flush to the moving average."""
-        self._flush_cost += COST_SMOOTHING * (seconds - self._flush_cost)
+        """Add the cost of one flush, until its frame is handed over, to the moving average."""
+        cost = seconds * SOCKET_COST_FACTOR
+        self.spent += cost
+        self._flush_cost += SMOOTHING * (cost - self._flush_cost)
+
+    def record_lateness(self, seconds: float) -> None:
+        """Add how late the event loop began a flush, other flushes aside, to the moving average."""
+        self._lateness += SMOOTHING * (max(0.0, seconds) - self._lateness)
 
 
 class ScheduledFlush:
@@ -43,23 +66,21 @@ class ScheduledFlush:
     Args:
         scheduler: The scheduler of the process.
         flush: Sends the window's frame.
-        min_interval: Returns the seconds that this window keeps between two frames, whatever the scheduler says.
     """
 
-    def __init__(
-        self, scheduler: FrameScheduler, flush: Callable[[], None], *, min_interval: Callable[[], float] = lambda: 0.0
-    ) -> None:
+    def __init__(self, scheduler: FrameScheduler, flush: Callable[[], None]) -> None:
         self._scheduler = scheduler
         self._flush = flush
-        self._min_interval = min_interval
-        self._coalescer = Coalescer(self._run, interval=self._interval)
+        self._coalescer = Coalescer(self._run, interval=lambda: scheduler.frame_interval)
         self._is_busy = False
+        self._spent_before = 0.0
 
     def schedule(self) -> None:
         """Flush in the next frame; idempotent until then."""
         if not self._is_busy:
             self._is_busy = True
             self._scheduler.busy_windows += 1
+            self._spent_before = self._scheduler.spent
         self._coalescer.schedule()
 
     def cancel(self) -> None:
@@ -68,13 +89,15 @@ class ScheduledFlush:
         self._end()
 
     def _run(self) -> None:
+        scheduler = self._scheduler
+        lateness = asyncio.get_running_loop().time() - self._coalescer.due_at
+        scheduler.record_lateness(lateness - (scheduler.spent - self._spent_before))
         self._end()
+        began = scheduler.clock()
         self._flush()
+        scheduler.record_cost(scheduler.clock() - began)
 
     def _end(self) -> None:
         if self._is_busy:
             self._is_busy = False
             self._scheduler.busy_windows -= 1
-
-    def _interval(self) -> float:
-        return max(self._scheduler.frame_interval, self._min_interval())

@@ -36,17 +36,15 @@ def send_frame(
         delay: Seconds that the frame is expected to take.
 
     Returns:
-        The number of messages that wait to be written to the client.
+        The size of the frame in characters.
     """
     encoded = ",".join(f"[{id},{text}]" for id, payload in payloads for text in _encode(payload))
     facts = f"{json.dumps(status)},{json.dumps(ack_id)},{time.time_ns() // 1_000_000},{delay * 1000:.0f}"
     packet = EnginePacket(MESSAGE, data=f"{PREFIX}[[{encoded}],{facts}]]")
-    waiting = 0
     for _, engine_id in core.sio.manager.get_participants("/", client.id):
         if socket := core.sio.eio.sockets.get(engine_id):
             socket.queue.put_nowait(packet)
-            waiting = max(waiting, socket.queue.qsize())
-    return waiting
+    return len(packet.data)
 
 
 def _encode(payload: Payload) -> Iterable[str]:

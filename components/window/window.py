@@ -59,7 +59,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._was_blocked = False
         self._closers: list[Callable[[], None]] = []
         self._on_removed: Callable[[], None] = lambda: None
-        self._flush_schedule = ScheduledFlush(scheduler, self._flush, min_interval=lambda: self.flow.interval)
+        self._flush_schedule = ScheduledFlush(scheduler, self._flush)
         registry.add(self)
         self.on("seen", self._on_seen)
         self.on("ack", self._on_ack)
@@ -208,8 +208,8 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         if payloads or new_status:
             self._sent_status = status
             self._registry.frames_sent += 1
-            delay = self.flow.delay
-            send_frame(self.client, payloads, status=new_status, ack_id=self.flow.request_ack(), delay=delay)
+            ack_id, delay = self.flow.next_ack(), self.flow.delay
+            self.flow.sent(send_frame(self.client, payloads, status=new_status, ack_id=ack_id, delay=delay), ack_id)
 
     def _live_status(self) -> ConnectionStatus | None:
         """The status for the body's `data-live`: connected only once the rows are loaded."""

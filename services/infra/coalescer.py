@@ -20,6 +20,8 @@ class Coalescer:
     def __init__(self, work: Callable[[], None], *, interval: Callable[[], float], is_eager: bool = False) -> None:
         self.last_cost = 0.0
         """Seconds that the previous run took; 0 before the first."""
+        self.due_at = float("-inf")
+        """Loop time at which the scheduled, the present or the last run was due."""
         self._work = work
         self._interval = interval
         self._is_eager = is_eager
@@ -36,11 +38,11 @@ class Coalescer:
         if self._timer is not None:
             return
         loop = asyncio.get_running_loop()
-        due_at = self._started_at + self._interval()
-        if self._is_eager and due_at <= loop.time():
+        self.due_at = max(loop.time(), self._started_at + self._interval())
+        if self._is_eager and self.due_at <= loop.time():
             self.run()
         else:
-            self._timer = loop.call_at(max(loop.time(), due_at), self.run)
+            self._timer = loop.call_at(self.due_at, self.run)
 
     def run(self) -> None:
         """Run the work now and cancel a scheduled run."""
