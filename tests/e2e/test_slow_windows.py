@@ -36,7 +36,7 @@ async def shows(page: Page, values: dict[str, int]) -> None:
 async def test_a_window_does_not_call_values_live_that_a_slow_network_has_made_old(
     world: World, browser: Browser, line: TcpProxy
 ) -> None:
-    """Three seconds each way, at which the server gives the socket up after eight, and the window hears it at eleven."""
+    """Three seconds each way: the server gives the socket up after eight, and the window hears of it at eleven."""
     org = await world.organization()
     ada = await world.person(org)
     stream = Stream(org_id=org, name="Slow", total=100_000)
