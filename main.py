@@ -21,7 +21,7 @@ from services.errors import ConfigurationError, LivewatchError
 from services.infra import event_loop
 from services.infra.backend import Backend, open_backend
 from services.infra.logging import configure
-from services.infra.web_server import browser_url, is_loopback, listen, local_url, serve_http
+from services.infra.web_server import allowed_hosts, browser_url, is_loopback, listen, local_url, serve_http
 from services.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ async def serve(settings: Settings) -> None:
                 listener,
                 proxies=settings.proxies,
                 root_path=settings.root_path,
+                hosts=allowed_hosts(settings),
                 on_stop=announce_shutdown,
                 on_ready=lambda: report(f"Ready: open {browser_url(settings, listener)}"),
             )
@@ -189,7 +190,9 @@ async def compose(
 
     database = await stack.enter_async_context(Database(backend.database_url))
     await database.verify()
-    auth = await stack.enter_async_context(Auth(url=backend.api_url, key=backend.anon_key))
+    auth = await stack.enter_async_context(
+        Auth(url=backend.api_url, key=backend.anon_key, service_key=backend.service_key)
+    )
     transport = TRANSPORTS[settings.feed](url=backend.api_url, key=backend.anon_key, client=settings.realtime_client)
     realtime = await stack.enter_async_context(RealtimeService(transport=transport, source=DatabaseSource(database)))
     await stack.enter_async_context(Presence(database))
@@ -199,6 +202,7 @@ async def compose(
         scan = ExampleScan(database, url=own_url)
         stack.push_async_callback(scan.aclose)
         demo = Demo(backend.demo, auth=auth, database=database, scan=scan if settings.demo_scan else None)
+    no_demo = why_no_demo(settings) if demo else ""
     event_streams = await stack.enter_async_context(EventStreamHub(database))
     windows = WindowRegistry()
     preferences = PreferencesHub()
@@ -208,7 +212,8 @@ async def compose(
             auth=auth,
             cookie=SessionCookie(settings.cookie_secret or cookie_secret(settings.data)),
             database=database,
-            enter_demo=demo.enter if demo and is_loopback(settings.host) else None,
+            enter_demo=None if no_demo else demo.enter if demo else None,
+            no_demo=no_demo,
             ingest=Ingest(
                 database,
                 ApiKeyVerifier(database),
@@ -234,6 +239,15 @@ async def compose(
             await scan.aclose()
 
     return app, announce_shutdown
+
+
+def why_no_demo(settings: Settings) -> str:
+    """Return why a local Supabase's demo cannot be entered without a password; empty if it can."""
+    if not settings.demo:
+        return "The demo is switched off (LIVEWATCH_DEMO=0)."
+    if not is_loopback(settings.host):
+        return "The demo is not offered, since other machines can connect to this server (LIVEWATCH_HOST)."
+    return ""
 
 
 def cookie_secret(data: Path) -> SecretStr:

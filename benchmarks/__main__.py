@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +25,7 @@ from benchmarks.stage import EMAIL, enter, first_byte, prepare
 from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
 from services.infra.backend import APP_ROLE, MIGRATIONS
-from tests.app_process import launch, project_settings, running
+from tests.app_process import ROOT, launch, project_settings, running
 from tests.browser import ADVICE, FLAGS, find
 
 PARTS = ("start", "sdk", "browsers", "crowds", "paint", "loads", "growth", "leaks")
@@ -40,7 +41,10 @@ async def main() -> None:
     arguments = parser.parse_args()
     parts = arguments.only or PARTS
     seconds = 3.0 if arguments.quick else 15.0
-    print(f"Python {platform.python_version()}, {psutil.cpu_count()} cores, {platform.system()} {platform.machine()}\n")
+    print(
+        f"Commit {commit()}, Python {platform.python_version()}, {psutil.cpu_count()} cores, {platform.system()} "
+        f"{platform.machine()}, load average {psutil.getloadavg()[0]:.1f} before the start\n"
+    )
     with tempfile.TemporaryDirectory(prefix="livewatch-bench-") as name:
         folder = Path(name)
         if "start" in parts:
@@ -63,6 +67,14 @@ async def main() -> None:
                 await growth(local.status, seconds, folder, arguments.images)
             if "leaks" in parts:
                 await opened_and_closed(local.status, streams, folder, 200 if arguments.quick else 2000)
+
+
+def commit() -> str:
+    """Return the abbreviated commit of the working tree, with a plus if it has changes."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    return described.stdout.strip() or "unknown"
 
 
 async def painted(status: LocalSupabaseStatus, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Latency from commit to DOM in Chromium windows, of the app and of alternative implementations."""
 
+import asyncio
 import importlib.util
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +13,7 @@ import psutil
 import psycopg
 from playwright.async_api import Browser, Page, ViewportSize
 
-from benchmarks.latency import HEAD, measure
+from benchmarks.latency import COMPLETED, HEAD, WITH_STATUS, Load, measure
 from benchmarks.notify import INSTALL, REMOVE
 from benchmarks.stage import ORG, STREAMS, baseline, memory, sign_in
 from local_supabase.status import LocalSupabaseStatus
@@ -25,6 +26,7 @@ NOTIFIED = {
     "baseline_binding": "Plain NiceGUI, bindable_dataclass",
 }
 VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
+SETTLE_SECONDS = 2.0
 STREAMLIT = ("-m", "streamlit", "run", "benchmarks/baseline_streamlit.py", "--server.headless=true")
 STREAMLIT_OPTIONS = ("--server.address=127.0.0.1", "--browser.gatherUsageStats=false", "--server.port")
 
@@ -82,7 +84,8 @@ async def product(screens: Screens, folder: Path) -> None:
             sizes.append(memory(process))
             return page
 
-        await latencies(screens, "Livewatch", open_window)
+        await latencies(screens, "Livewatch", open_window, server=app.pid)
+        await latencies(screens, "Livewatch, status changes too", open_window, server=app.pid, statement=WITH_STATUS)
         print("Memory of the app, MiB")
         print(f"  no window          {empty:.1f}")
         print(f"  first window       {sizes[0]:.1f}")
@@ -91,7 +94,7 @@ async def product(screens: Screens, folder: Path) -> None:
 
 async def other(screens: Screens, name: str, title: str, *, command: tuple[str, ...] = ()) -> None:
     """Print the latency of the baselines."""
-    async with baseline(name, screens.status, command) as (url, _), AsyncExitStack() as stack:
+    async with baseline(name, screens.status, command) as (url, pid), AsyncExitStack() as stack:
 
         async def open_window() -> Page:
             # One context per window: a browser opens at most six connections per host, which event streams exhaust.
@@ -102,7 +105,7 @@ async def other(screens: Screens, name: str, title: str, *, command: tuple[str, 
             await page.wait_for_function(f"document.querySelectorAll('[data-field=completed]').length >= {STREAMS}")
             return page
 
-        await latencies(screens, title, open_window)
+        await latencies(screens, title, open_window, server=pid)
 
 
 @asynccontextmanager
@@ -117,15 +120,30 @@ async def notifying(status: LocalSupabaseStatus) -> AsyncIterator[None]:
             await connection.execute(REMOVE)
 
 
-async def latencies(screens: Screens, title: str, open_window: Callable[[], Awaitable[Page]]) -> None:
+async def latencies(
+    screens: Screens,
+    title: str,
+    open_window: Callable[[], Awaitable[Page]],
+    *,
+    server: int,
+    statement: str = COMPLETED,
+) -> None:
     """Print a line per load; windows are opened when a load needs them."""
-    print(f"{title}: commit → DOM over {STREAMS} streams, ms")
+    print(f"{title}: commit → DOM over {STREAMS} streams, ms; each window in a browser context of its own")
     print(HEAD)
     pages: list[Page] = []
     for windows, rate in LOADS:
         while len(pages) < windows:
             pages.append(await open_window())
-        url = screens.status.database_url.get_secret_value()
-        result = await measure(pages, url, screens.streams, rate=rate, seconds=screens.seconds)
-        print(result.row(), flush=True)
+        load = Load(
+            database_url=screens.status.database_url.get_secret_value(),
+            streams=screens.streams,
+            rate=rate,
+            seconds=screens.seconds,
+            statement=statement,
+        )
+        await asyncio.sleep(SETTLE_SECONDS)
+        print((await measure(pages, load, server=server)).row(), flush=True)
+    for page in pages:
+        await page.context.close()
     print()

@@ -38,6 +38,7 @@ def main() -> int:
             data=arguments.data,
             migrations=arguments.migrations,
             host=arguments.host,
+            allowed_hosts=tuple(arguments.allowed_host),
             port=arguments.port,
             user=arguments.user,
             app_role=arguments.app_role,
@@ -160,6 +161,13 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--host", default=LOOPBACK, metavar="ADDRESS", help="listen address (default: %(default)s)")
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help="listen port, 0 for a free one (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="serve clients that reach the API under this name, besides loopback names and addresses; repeatable",
     )
     parser.add_argument("--user", metavar="EMAIL", help="create this confirmed user on the first start")
     parser.add_argument("--app-role", metavar="ROLE", help="set a password for this role of the migrations")

@@ -27,6 +27,7 @@ class Options:
         data: data directory, created if necessary.
         migrations: folder with `<timestamp>_name.sql` files; None for none.
         host: address to listen on.
+        allowed_hosts: names under which clients reach the API, besides loopback names and addresses.
         port: port to listen on; 0 chooses a free one.
         user: e-mail address of a confirmed user to create on the first start.
         app_role: role of the migrations that gets a password, to log in.
@@ -40,6 +41,7 @@ class Options:
     data: Path
     migrations: Path | None = None
     host: str = LOOPBACK
+    allowed_hosts: tuple[str, ...] = ()
     port: int = 0
     user: str | None = None
     app_role: str | None = None
@@ -60,6 +62,7 @@ class Options:
         command = [sys.executable, "-P", "-m", "local_supabase", "--data", str(self.data)]
         command += ["--migrations", str(self.migrations)] if self.migrations else []
         command += ["--host", self.host, "--port", str(self.port), "--events", "--die-with-parent"]
+        command += [part for name in self.allowed_hosts for part in ("--allowed-host", name)]
         command += ["--user", self.user] if self.user else []
         command += ["--app-role", self.app_role] if self.app_role else []
         command += ["--token-lifetime", str(self.token_lifetime), "--site-url", self.site_url]

@@ -1,7 +1,7 @@
 """Composition of Auth and Realtime on a running PostgreSQL: connections, background tasks and the application."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -35,6 +35,7 @@ from local_supabase.realtime.endpoints.websocket import RealtimeEndpoint
 from local_supabase.realtime.protocol.limits import Limits
 from local_supabase.realtime.protocol.send_buffers import SendBuffers
 from local_supabase.retry import Backoff
+from local_supabase.web.hosts import AllowedHosts
 from local_supabase.web.rate_limiter import AverageRateLimiter
 from local_supabase.web.responses import error_response
 
@@ -70,6 +71,7 @@ async def compose(
     site_url: str,
     jwt_secret: str | None,
     limits: Limits,
+    allowed_hosts: Collection[str] = (),
 ) -> AsyncIterator[Parts]:
     """Yield the application; on exit cancel its tasks and close its connections.
 
@@ -83,6 +85,7 @@ async def compose(
         site_url: where links of e-mails lead.
         jwt_secret: secret of tokens that the project signs itself (HS256).
         limits: limits of Realtime.
+        allowed_hosts: names under which clients reach the API.
     """
     key = SigningKey.from_pem(signing_key)
     verifier = Verifier(key, secret=jwt_secret)
@@ -142,6 +145,7 @@ async def compose(
                 "/api/broadcast/{topic:path}/events/{event:path}", with_api_key(api.single, verifier), methods=["POST"]
             ),
         ],
+        allowed_hosts,
     )
     try:
         yield Parts(app=app, auth=auth, broadcasts=broadcasts, failed=failed)
@@ -153,7 +157,9 @@ async def compose(
         await realtime_pool.aclose()
 
 
-def create_app(auth: Auth, realtime: RealtimeEndpoint, realtime_api: list[Route]) -> Starlette:
+def create_app(
+    auth: Auth, realtime: RealtimeEndpoint, realtime_api: list[Route], allowed_hosts: Collection[str]
+) -> Starlette:
     """Return the application below the API URL."""
     # Tokens travel in headers, never in cookies, so every origin is safe to allow, as on a hosted project.
     cors = Middleware(
@@ -170,7 +176,7 @@ def create_app(auth: Auth, realtime: RealtimeEndpoint, realtime_api: list[Route]
             Mount("/auth/v1", routes=auth.routes()),
             Mount("/realtime/v1", routes=[WebSocketRoute("/websocket", realtime), *realtime_api]),
         ],
-        middleware=[cors],
+        middleware=[Middleware(AllowedHosts, names=allowed_hosts), cors],
         exception_handlers={kind: error_response for kind in handled},
     )
     # What is not served is named at once, without a detour by a slash at the end.

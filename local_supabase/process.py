@@ -55,6 +55,7 @@ class LocalSupabase:
         user: str | None = None,
         app_role: str | None = None,
         host: str = LOOPBACK,
+        allowed_hosts: tuple[str, ...] = (),
         port: int = 0,
         reset: bool = False,
         token_lifetime: int = DEFAULT_TOKEN_LIFETIME_SECONDS,
@@ -71,6 +72,7 @@ class LocalSupabase:
             user: e-mail address of a confirmed user to create on the first start.
             app_role: role of the migrations that gets a password, to log in.
             host: address to listen on.
+            allowed_hosts: names under which clients reach the API, besides loopback names and addresses.
             port: port to listen on; 0 chooses a free one.
             reset: delete the database, users and keys first.
             token_lifetime: lifetime of access tokens in seconds.
@@ -86,6 +88,7 @@ class LocalSupabase:
             data=data,
             migrations=migrations,
             host=host,
+            allowed_hosts=allowed_hosts,
             port=port,
             user=user,
             app_role=app_role,

@@ -169,6 +169,7 @@ async def _running(
         site_url=options.site_url,
         jwt_secret=options.jwt_secret,
         limits=limits,
+        allowed_hosts=(options.host, *options.allowed_hosts),
     ) as parts:
         if options.user and not await parts.auth.accounts.exists(options.user):
             await parts.auth.accounts.create(NewUser(email=options.user), secrets.demo_password)

@@ -1,14 +1,16 @@
 """The web application: middleware, HTTP routes, API and pages."""
 
 from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse, Response
 from nicegui import app as ui_app
 from nicegui import core, ui
 
+from components.shell.reconnect import serve_reconnect
 from components.shell.theme.theme import serve_styles
 from pages.api.app import create_api
 from pages.api.errors import PREFIX
 from pages.frame import register_frame
-from pages.http.auth_middleware import AuthMiddleware
+from pages.http.auth_middleware import ASSETS_BELOW, AuthMiddleware
 from pages.http.export import export_routes
 from pages.http.headers import PagePolicy, SecurityHeaders
 from pages.http.health import health_routes
@@ -16,6 +18,7 @@ from pages.http.request_log import RequestLog
 from pages.http.sdk import sdk_routes
 from pages.http.session_routes import session_routes
 from pages.http.sign_in import register_sign_in
+from pages.http.socket_guard import SocketGuard
 from pages.page.services import Services
 
 RECONNECT_TIMEOUT_SECONDS = 120.0
@@ -35,6 +38,8 @@ def create_app(services: Services) -> FastAPI:
     app.mount(PREFIX, create_api(services.ingest, services.event_streams))
 
     serve_styles()
+    serve_reconnect()
+    _end_assets()
     register_sign_in(services)
     register_frame(services)
     ui_app.add_middleware(PagePolicy)
@@ -54,10 +59,22 @@ def create_app(services: Services) -> FastAPI:
     ui_app.on_startup(_configure_ping)
     # NiceGUI keeps storage for each tab for 30 days; this app uses none.
     ui_app.storage.max_tab_storage_age = RECONNECT_TIMEOUT_SECONDS
-    app.add_middleware(AuthMiddleware, cookie=services.cookie, sessions=services.sessions)
+    guard = SocketGuard(core.sio, services.cookie)
+    guard.install()
+    app.add_middleware(AuthMiddleware, cookie=services.cookie, sessions=services.sessions, may_use_socket=guard.may_use)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     return app
+
+
+def _end_assets() -> None:
+    """Answer 404 for assets that do not exist; a page for everybody would be built there otherwise."""
+
+    def missing() -> Response:
+        return PlainTextResponse("There is nothing at this address.", status_code=404)
+
+    for prefix in ASSETS_BELOW:
+        ui_app.get(f"{prefix}{{_:path}}", include_in_schema=False)(missing)
 
 
 def _configure_ping() -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import quote
 
 from nicegui import ui
 from starlette.requests import Request
 
 from components.shell.feedback import error_panel, no_permission_panel
+from components.shell.reconnect import guard_reloads
 from components.shell.shell import shell
 from components.shell.theme.theme import apply_theme
 from components.window.window import Window
@@ -29,6 +31,7 @@ from pages.settings.settings import settings_page
 from pages.team.organization import new_organization_page, organization_switcher
 from pages.team.removal import lead_away
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
+from services.infra.root_path import route_path
 from services.people.profiles import own_profile
 
 PAGES: dict[str, Callable[..., None]] = {
@@ -51,16 +54,18 @@ def register_frame(services: Services) -> None:
 
     async def frame(request: Request) -> None:
         theme = apply_theme()
+        guard_reloads()
         session = session_of(request)
+        here = quote(f"{route_path(request.scope)}?{request.url.query}".rstrip("?"))
         if session is None:
-            ui.navigate.to("/sign-in")
+            ui.navigate.to(f"/sign-in?next={here}")
             return
         try:
             identity = session.identity
             membership, mine = await chosen_membership(services.database, identity, request)
             profile = await own_profile(services.database, identity)
         except SessionExpired:
-            ui.navigate.to("/sign-in?reason=expired")
+            ui.navigate.to(f"/sign-in?reason=expired&next={here}")
             return
         except PermissionDenied as error:
             no_permission_panel("You have no access to this organisation", str(error))

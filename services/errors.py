@@ -6,6 +6,7 @@
     │   ├── WrongCredentials    e-mail and password do not match
     │   ├── SessionExpired      the session has ended or was revoked
     │   └── AuthUnavailable     the Auth server did not respond
+    │       └── TooManyAttempts the Auth server limits requests for some minutes
     ├── PermissionDenied        row-level security rejected a statement or a subscription
     ├── NotFound                no such row, or none that the user may see
     ├── Conflict                what should be made exists already
@@ -45,6 +46,10 @@ class SessionExpired(AuthError):
 
 class AuthUnavailable(AuthError):
     """The Auth server did not respond; the call may be retried."""
+
+
+class TooManyAttempts(AuthUnavailable):
+    """The Auth server limits requests; the call may be retried after some minutes."""
 
 
 class PermissionDenied(LivewatchError):

@@ -36,6 +36,8 @@ def is_own_path(path: str) -> bool:
     return path.partition("/")[2].partition("/")[0] in OWN_PATHS
 
 
+HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
+"""A name such as `watch.example.org`, or `*.example.org`."""
 HOSTED_VARIABLES = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "DATABASE_URL")
 
 
@@ -59,7 +61,10 @@ class Settings(BaseSettings):
     plan: Plan = Field(Plan.FREE, validation_alias="LIVEWATCH_PLAN")
     supabase_url: AnyHttpUrl | None = Field(None, validation_alias="SUPABASE_URL")
     supabase_anon_key: SecretStr | None = Field(None, validation_alias="SUPABASE_ANON_KEY")
+    supabase_secret_key: SecretStr | None = Field(None, validation_alias="SUPABASE_SECRET_KEY")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    hosts: str = Field("", validation_alias="LIVEWATCH_HOSTS")
+    demo: bool = Field(True, validation_alias="LIVEWATCH_DEMO")
     root_path: str = Field("", validation_alias="LIVEWATCH_ROOT_PATH")
     trusted_proxies: str = Field("", validation_alias="LIVEWATCH_TRUSTED_PROXIES")
     metrics_token: SecretStr | None = Field(None, validation_alias="LIVEWATCH_METRICS_TOKEN")
@@ -92,6 +97,16 @@ class Settings(BaseSettings):
         return path
 
     @model_validator(mode="after")
+    def _are_names(self) -> Self:
+        for each in self.allowed_hosts:
+            if not HOST_NAME.fullmatch(each):
+                raise ValueError(
+                    f"LIVEWATCH_HOSTS contains {each!r}, which is not a name like watch.example.org or *.example.org, "
+                    "without scheme and port"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _are_addresses(self) -> Self:
         for each in self.proxies:
             try:
@@ -106,6 +121,11 @@ class Settings(BaseSettings):
     def proxies(self) -> list[str]:
         """Trusted reverse proxies (IPs or CIDRs) for `X-Forwarded-*`."""
         return [each.strip() for each in self.trusted_proxies.split(",") if each.strip()]
+
+    @property
+    def allowed_hosts(self) -> list[str]:
+        """Names under which browsers and programs reach the app; `*.example.org` is every name below."""
+        return [each.strip() for each in self.hosts.split(",") if each.strip()]
 
     @property
     def is_embedded(self) -> bool:

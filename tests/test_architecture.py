@@ -74,7 +74,11 @@ SDK_LAYERS = (
 )
 """The same of the SDK, whose root module is its public interface."""
 EXAMPLES_IMPORT = {"examples", "livewatch"}
-LOCAL_SUPABASE_USERS = {"services/infra/backend.py", "services/operations/migrations.py"}
+LOCAL_SUPABASE_USERS = {
+    "services/infra/backend.py",
+    "services/infra/web_server.py",
+    "services/operations/migrations.py",
+}
 TOP_LEVEL = {
     ".ci",
     ".editorconfig",

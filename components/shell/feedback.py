@@ -40,12 +40,12 @@ def error_panel(title: str, message: str, *, retry_after: float | None = None) -
     with _panel("error_outline", title, message) as panel:
         panel.props["role"] = "alert"
         with Element("button").classes("lw-button lw-button--link").props("type=button") as button:
-            button.on("click", js_handler="() => location.reload()")
+            button.on("click", js_handler="() => (window.reloadWhenReachable ?? (() => location.reload()))()")
             text("span", "Try again")
         if retry_after is not None:
             text("p", f"This page retries every {retry_after:g} seconds.").classes("lw-muted")
             # A timer of the browser also fires if the server that built this page has stopped.
-            ui.run_javascript(f"setTimeout(() => location.reload(), {retry_after * 1000:.0f})")
+            ui.run_javascript(f"setTimeout(reloadWhenReachable, {retry_after * 1000:.0f})")
     return panel
 
 

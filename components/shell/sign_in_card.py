@@ -9,7 +9,13 @@ BUSY = "(event) => { event.target.dataset.busy = 'true'; }"
 
 
 def sign_in_card(
-    *, action: str = "/session", target: str = "/", error: str = "", notice: str = "", demo_action: str | None = None
+    *,
+    action: str = "/session",
+    target: str = "/",
+    error: str = "",
+    notice: str = "",
+    demo_action: str | None = None,
+    no_demo: str = "",
 ) -> None:
     """Build the sign-in page, whose form posts `email`, `password` and `next`.
 
@@ -19,6 +25,7 @@ def sign_in_card(
         error: Error message, announced to screen readers as an alert.
         notice: Message without an alert; hidden by an error.
         demo_action: Path that the demo button posts to; None for no button.
+        no_demo: Why there is no demo button; empty to say nothing.
     """
     with Element("div").classes("lw-lonely"), Element("div").classes("lw-sign-in"):
         with Element("div").classes("lw-sign-in__brand"):
@@ -37,6 +44,8 @@ def sign_in_card(
                 _submit("Sign in", is_primary=True)
             if demo_action is not None:
                 _demo(demo_action)
+            elif no_demo:
+                text("p", no_demo).classes("lw-muted").props["data-testid"] = "no-demo"
 
 
 def _demo(action: str) -> None:

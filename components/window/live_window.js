@@ -3,14 +3,28 @@ import { onMounted, onUnmounted, watch } from "vue";
 import { feedLostAt, isClosing, lateAt, lostAt, noteFrame, onFrame, serverNow, setServerTime } from "shared";
 
 const address = (path) => (window.path_prefix ?? "") + path;
-const leave = (reason) => location.assign(address("/sign-in?reason=" + encodeURIComponent(reason)));
+// To the sign-in page, and from there back to where the window was, unless the person wanted to leave.
+function leave(reason) {
+  const here = location.pathname.slice((window.path_prefix ?? "").length) + location.search;
+  const query = new URLSearchParams(reason === "signed-out" ? { reason } : { reason, next: here });
+  location.assign(address("/sign-in?" + query));
+}
+let isCookieDue = false;
+
+// Only an HTTP response can set the cookie. Without an answer it is fetched once the window has its server again.
+async function renewCookie() {
+  isCookieDue = true;
+  const response = await fetch(address("/session/renew"), { method: "POST" }).catch(() => null);
+  if (response) isCookieDue = false;
+  if (response?.status === 401) leave("expired");
+}
 
 export default {
   emits: ["seen", "ack"],
   setup(_, { emit }) {
     const report = () => emit("seen", { visible: !document.hidden });
     watch(lostAt, (lost) => {
-      if (lost === null) report();
+      if (lost === null) report(), isCookieDue && renewCookie();
       else document.body.dataset.live = "disconnected";
     });
     let live = null; // the last status from the server
@@ -54,11 +68,8 @@ export default {
       setUrl(path, isNew) {
         history[isNew ? "pushState" : "replaceState"]({ page: path }, "", address(path));
       },
-      // The session's tokens were renewed; only an HTTP response can set the cookie.
-      async renewCookie() {
-        const response = await fetch(address("/session/renew"), { method: "POST" });
-        if (response.status === 401) leave("expired");
-      },
+      // The session's tokens were renewed.
+      renewCookie,
     };
   },
   template: `<span hidden></span>`,

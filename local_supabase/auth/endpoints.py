@@ -11,7 +11,7 @@ from starlette.routing import Route
 from local_supabase.auth.accounts import Accounts, AuthSettings
 from local_supabase.auth.admin import AdminEndpoints
 from local_supabase.auth.fields import check_known, email_field, normalize_email, object_field, text_field
-from local_supabase.auth.gateway import bearer_claims, client_host, with_api_key
+from local_supabase.auth.gateway import bearer_claims, guesser, with_api_key
 from local_supabase.auth.keys import Claims, SigningKey, Verifier
 from local_supabase.auth.link_endpoints import CHALLENGE_FIELDS, CLIENT_FIELDS, NO_STORE, LinkEndpoints, origin
 from local_supabase.auth.outbox import Outbox
@@ -127,8 +127,9 @@ class Auth:
         if not email:
             raise ApiError(400, "validation_failed", "missing email or phone")
         # Counted before the outcome is known, so that concurrent guesses count too.
-        attempt = (email, client_host(request))
-        if not self._attempts.acquire(attempt):
+        host = guesser(request)
+        attempt = (email, host)
+        if host is not None and not self._attempts.acquire(attempt):
             raise ApiError(429, "over_request_rate_limit", "Request rate limit reached")
         user = await self._users.by_email(email)
         hashed = user["encrypted_password"] if user else None

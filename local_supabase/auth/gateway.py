@@ -1,5 +1,7 @@
 """API key and bearer token checks, as the gateway of a hosted project performs them."""
 
+from ipaddress import IPv6Address, ip_address
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -8,6 +10,8 @@ from local_supabase.errors import ApiError, TokenError
 from local_supabase.web.responses import Endpoint
 
 ADMIN_ROLES = ("service_role", "supabase_admin")
+FORWARDED_FOR = "sb-forwarded-for"
+"""Header in which a server with the service key states its client's address, as on a hosted project."""
 
 
 def with_api_key(endpoint: Endpoint, verifier: Verifier) -> Endpoint:
@@ -18,7 +22,7 @@ def with_api_key(endpoint: Endpoint, verifier: Verifier) -> Endpoint:
         if not key:
             return _unauthorized("No API key found in request", "No `apikey` request header or url param was found.")
         try:
-            verifier.verify(key)
+            request.state.has_service_key = verifier.verify(key)["role"] in ADMIN_ROLES
         except TokenError:
             return _unauthorized("Invalid API key", "Double check your Supabase `anon` or `service_role` API key.")
         return await endpoint(request)
@@ -51,8 +55,28 @@ def require_service_role(request: Request, verifier: Verifier) -> None:
 
 
 def client_host(request: Request) -> str:
-    """Return the client's address, empty if it is not known."""
-    return request.client.host if request.client else ""
+    """Return the client's address, empty if unknown; a server with the service key states that of its own client."""
+    peer = request.client.host if request.client else ""
+    if not getattr(request.state, "has_service_key", False):
+        return peer
+    try:
+        return str(ip_address(request.headers.get(FORWARDED_FOR, "").strip()))
+    except ValueError:
+        return peer
+
+
+def guesser(request: Request) -> str | None:
+    """Return the key to limit guessing by: the client's address, of IPv6 64 bits; None for a server's own calls."""
+    if getattr(request.state, "has_service_key", False) and not request.headers.get(FORWARDED_FOR):
+        return None
+    host = client_host(request)
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
+    return str(address)
 
 
 def _unauthorized(message: str, hint: str) -> Response:

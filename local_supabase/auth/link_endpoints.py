@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from local_supabase.auth import pkce
 from local_supabase.auth.accounts import Accounts, AuthSettings
 from local_supabase.auth.fields import check_known, email_field, flag_field, object_field, text_field
-from local_supabase.auth.gateway import client_host, require_service_role
+from local_supabase.auth.gateway import client_host, guesser, require_service_role
 from local_supabase.auth.keys import Verifier
 from local_supabase.auth.one_time_tokens import LinkType, OneTimeTokens
 from local_supabase.auth.outbox import Outbox
@@ -207,8 +207,9 @@ class LinkEndpoints:
                 400, "validation_failed", "Only an email address or phone number should be provided on verify"
             )
         # Counted before the outcome is known, so that concurrent guesses count too.
-        key = ("code", email, client_host(request))
-        if not self._attempts.acquire(key):
+        host = guesser(request)
+        key = ("code", email, host)
+        if host is not None and not self._attempts.acquire(key):
             raise ApiError(429, "over_request_rate_limit", "Request rate limit reached")
         user = await self.tokens.redeem_code(kind, email, code)
         self._attempts.reset(key)

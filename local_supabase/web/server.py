@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from local_supabase.web.connection_guard import guarded_protocol
+
 MAX_MESSAGE_BYTES = 3 * 1024 * 1024
 SHUTDOWN_TIMEOUT_SECONDS = 3
 
@@ -26,11 +28,14 @@ async def serving(
     """
     config = uvicorn.Config(
         app,
+        http=guarded_protocol(lambda _: False),
         ws=websocket_protocol,
         ws_per_message_deflate=False,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=None,
         lifespan="off",
+        # Else every client on this machine chooses its address, by which guessing is limited.
+        proxy_headers=False,
         access_log=False,
         log_config=None,
         log_level="warning",

@@ -1,6 +1,6 @@
 """Authentication of requests: pages require a session, and forms must originate from the app's own pages."""
 
-from datetime import timedelta
+from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
 import structlog
@@ -16,26 +16,37 @@ from pages.http.sdk import SDK_BELOW
 from pages.page.bodies import limit_body
 from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions, UserSession
-from services.errors import AuthUnavailable, SessionExpired
+from services.errors import AuthError, SessionExpired
 from services.infra.root_path import route_path
 
 SESSION = "livewatch.session"
 OPEN = ("/sign-in", "/session", "/session/demo", "/healthz", "/readyz", "/metrics")
 SOCKET = "/_nicegui_ws/"
-OPEN_BELOW = ("/_nicegui/", SOCKET, "/favicon.ico", STYLES_BELOW, SDK_BELOW)
+ASSETS_BELOW = ("/_nicegui/", STYLES_BELOW, SDK_BELOW)
+OPEN_BELOW = (*ASSETS_BELOW, SOCKET)
+FAVICON = "/favicon.ico"
 # Only forms are posted here; programs use the API, and windows their socket.
 MAX_BODY_BYTES = 64 * 1024
-RENEWAL_MARGIN = timedelta(minutes=2)
+LATE_SHARE = 0.4
+"""Share of a session's margin in which a request renews the tokens; an open window does so before."""
 
 
 class AuthMiddleware:
     """ASGI middleware that stores a request's UserSession in its scope, or redirects the browser to sign in.
 
-    A session whose tokens expire within `RENEWAL_MARGIN` is refreshed, and the response sets the new cookie.
+    A session whose tokens are about to expire is refreshed, and the response sets the new cookie.
     """
 
-    def __init__(self, app: ASGIApp, *, cookie: SessionCookie, sessions: Sessions) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        cookie: SessionCookie,
+        sessions: Sessions,
+        may_use_socket: Callable[[HTTPConnection], bool] = lambda _: True,
+    ) -> None:
         self._app = app
+        self._may_use_socket = may_use_socket
         self._downloads = Downloads(app)
         self._cookie = cookie
         self._sessions = sessions
@@ -45,10 +56,9 @@ class AuthMiddleware:
             await self._app(scope, receive, send)
             return
         path = route_path(scope)
-        if path.startswith(SOCKET) and not _is_same_origin(HTTPConnection(scope)):
-            # The same-origin policy does not cover WebSockets, and browsers send the cookies along.
+        if path.startswith(SOCKET) and not self._may_open_socket(HTTPConnection(scope)):
             await _refuse_socket(scope, receive, send)
-        elif scope["type"] == "websocket" or path.startswith(OPEN_BELOW):
+        elif scope["type"] == "websocket" or path.startswith(OPEN_BELOW) or path == FAVICON:
             await self._downloads(scope, receive, send)
         elif path == PREFIX or path.startswith(f"{PREFIX}/"):
             # Programs authenticate with a key. Sessions are ignored, so that a cookie never authorizes an API request.
@@ -69,14 +79,14 @@ class AuthMiddleware:
         if tokens := self._cookie.read(connection):
             try:
                 session = self._sessions.get_or_create(tokens)
-                await session.renew(margin=RENEWAL_MARGIN)
+                await session.renew(margin=session.margin * LATE_SHARE)
                 await session.check()
                 session.identity  # noqa: B018  # raises if the check ended the session
                 renewed = session.tokens != tokens
             except SessionExpired:
                 session, reason = None, "expired"
-            except AuthUnavailable:
-                pass
+            except AuthError:
+                pass  # the session is not known to be over
         if session is None and path not in OPEN:
             target = quote(path + (f"?{scope['query_string'].decode()}" if scope["query_string"] else ""))
             query = f"?next={target}" + (f"&reason={reason}" if reason else "")
@@ -99,6 +109,10 @@ class AuthMiddleware:
         user = str(session.identity.user_id) if session else None
         with structlog.contextvars.bound_contextvars(**{"user": user} if user else {}):
             await self._app(scope, receive, send_with_cookie)
+
+    def _may_open_socket(self, connection: HTTPConnection) -> bool:
+        # The same-origin policy does not cover WebSockets, and browsers send the cookies along.
+        return _is_same_origin(connection) and self._may_use_socket(connection)
 
 
 async def _refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,5 @@
 """Health endpoints: /healthz, /readyz and /metrics."""
 
-import ipaddress
-from contextlib import suppress
 from hmac import compare_digest
 
 from fastapi import APIRouter, Request
@@ -9,6 +7,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import SecretStr
 
+from pages.http.demo_entry import is_local
 from pages.page.services import Services
 from services.operations.metrics import Metrics
 from services.operations.readiness import GOOD, Readiness
@@ -48,9 +47,4 @@ def _may_read(request: Request, token: SecretStr | None) -> bool:
     if token is not None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and compare_digest(given.strip().encode(), token.get_secret_value().encode())
-    # An untrusted proxy on this machine forwards requests of others, which must not count as local.
-    if "x-forwarded-for" in request.headers:
-        return False
-    with suppress(ValueError):
-        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
-    return False
+    return is_local(request)

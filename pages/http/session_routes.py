@@ -1,5 +1,6 @@
 """Routes that open, renew and end a session; HTTP, because only a response can set a cookie."""
 
+import asyncio
 from typing import Annotated
 from urllib.parse import quote
 
@@ -9,20 +10,26 @@ from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from pydantic import SecretStr
 
 from pages.http.auth_middleware import local_path, session_of
+from pages.http.demo_entry import demo_refusal
 from pages.page.services import Services
 from services.auth.client import Tokens
-from services.errors import AuthError, AuthUnavailable, WrongCredentials
-from services.infra.rate_limiter import Rate, RateLimiter
+from services.errors import AuthError, AuthUnavailable, TooManyAttempts, WrongCredentials
+from services.infra.rate_limiter import Rate, RateLimiter, network_of
 
 logger = structlog.get_logger(__name__)
+
+GUESSED_ACCOUNT_DELAY_SECONDS = 2.0
+"""How much later an account answers while others guess its password."""
 
 
 def session_routes(services: Services) -> APIRouter:
     """Return the routes below /session: sign in (POST), enter the demo, renew the cookie, and end the session."""
     router = APIRouter(prefix="/session", include_in_schema=False)
-    # Failed sign-ins only, per account and per client address, to slow down guessing. Auth has limits of its own.
-    by_account: RateLimiter[tuple[str, str]] = RateLimiter(Rate(per_second=1 / 30, burst=10))
+    # Failed sign-ins only, to slow down guessing; Auth has limits of its own. Nobody is locked out by what others do
+    # from elsewhere: an account that is guessed from many addresses answers later, and never refuses.
+    by_guesser: RateLimiter[tuple[str, str]] = RateLimiter(Rate(per_second=1 / 30, burst=10))
     by_address: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 10, burst=50))
+    by_account: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 10, burst=20))
 
     def opened(request: Request, tokens: Tokens, target: str) -> Response:
         services.sessions.get_or_create(tokens)
@@ -42,15 +49,20 @@ def session_routes(services: Services) -> APIRouter:
         next: Annotated[str, Form(max_length=2000)] = "/",
     ) -> Response:
         address = request.client.host if request.client else ""
-        account = (email.strip().lower(), address)
-        if by_address.acquire(address) or by_account.acquire(account):
+        network, account = network_of(address), email.strip().lower()
+        if by_address.acquire(network) or by_guesser.acquire((account, network)):
             logger.warning("sign-in rate limited", address=address)
             return refused(request, "slow", next)
+        if by_account.acquire(account):
+            await asyncio.sleep(GUESSED_ACCOUNT_DELAY_SECONDS)
         try:
-            tokens = await services.auth.sign_in(email.strip(), SecretStr(password))
-            by_address.refund(address)
+            tokens = await services.auth.sign_in(email.strip(), SecretStr(password), client_address=address)
+            by_address.refund(network)
+            by_guesser.refund((account, network))
             by_account.refund(account)
             return opened(request, tokens, next)
+        except TooManyAttempts:
+            return refused(request, "slow", next)
         except WrongCredentials:
             return refused(request, "wrong", next)
         except AuthUnavailable:
@@ -62,6 +74,8 @@ def session_routes(services: Services) -> APIRouter:
     async def enter_demo(request: Request, next: Annotated[str, Form(max_length=2000)] = "/monitoring") -> Response:
         if services.enter_demo is None:
             return PlainTextResponse("The demo is not available. Sign in at /sign-in.", status_code=404)
+        if refusal := demo_refusal(services, request):
+            return PlainTextResponse(refusal, status_code=403)
         try:
             return opened(request, await services.enter_demo(), next)
         except AuthError:

@@ -4,15 +4,17 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from components.shell.reconnect import guard_reloads
 from components.shell.sign_in_card import sign_in_card
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import local_path, session_of
+from pages.http.demo_entry import demo_refusal
 from pages.page.services import Services
 
 ERRORS = {
     "wrong": "E-mail and password do not match.",
     "unavailable": "The sign-in service does not respond. Try again in a moment.",
-    "slow": "Too many attempts. Wait a minute, then try again.",
+    "slow": "Too many attempts from your address. Wait a few minutes, then try again.",
     "refused": "The sign-in service rejected the request. Has the e-mail address been confirmed?",
 }
 NOTICES = {
@@ -29,12 +31,15 @@ def register_sign_in(services: Services) -> None:
         if session_of(request):
             return RedirectResponse(f"{request.scope.get('root_path', '')}{local_path(next)}", status_code=303)
         apply_theme()
+        guard_reloads()
         root_path = request.scope.get("root_path", "")
+        no_demo = demo_refusal(services, request)
         sign_in_card(
             action=f"{root_path}/session",
             target=local_path(next),
             error=ERRORS.get(reason, ""),
             notice=NOTICES.get(reason, ""),
-            demo_action=f"{root_path}/session/demo" if services.enter_demo else None,
+            demo_action=f"{root_path}/session/demo" if no_demo is None else None,
+            no_demo=no_demo or "",
         )
         return None

@@ -23,7 +23,8 @@ class Services:
     """Services that the pages use; main.py owns and closes them.
 
     `enter_demo` opens a session of the demo user; it is None unless the Supabase is local and the app listens on a
-    loopback address only. `scan` runs the example scan; it is None without the local Supabase.
+    loopback address only. `no_demo` says why it is None, and is empty without a local Supabase. `scan` runs the
+    example scan; it is None without the local Supabase.
     """
 
     auth: Auth
@@ -32,6 +33,7 @@ class Services:
     enter_demo: Callable[[], Awaitable[Tokens]] | None
     event_streams: EventStreamHub
     ingest: Ingest
+    no_demo: str = ""
     metrics_token: SecretStr | None
     plan: Plan
     preferences: PreferencesHub

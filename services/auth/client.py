@@ -12,9 +12,11 @@ from supabase_auth import AsyncGoTrueClient
 from supabase_auth.errors import AuthApiError, AuthInvalidCredentialsError
 
 from services.auth.identity import Identity
-from services.errors import AuthError, AuthUnavailable, SessionExpired, WrongCredentials
+from services.errors import AuthError, AuthUnavailable, SessionExpired, TooManyAttempts, WrongCredentials
 
 REQUEST_TIMEOUT_SECONDS = 10.0
+FORWARDED_FOR = "Sb-Forwarded-For"
+"""Header in which a holder of the service key states the client's address, for the Auth server's rate limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,22 +40,30 @@ class Auth:
     Args:
         url: URL of the Supabase project.
         key: Its anon key.
+        service_key: Its service key, with which sign-ins state the client's address; None to use the anon key.
     """
 
-    def __init__(self, *, url: str, key: SecretStr) -> None:
+    def __init__(self, *, url: str, key: SecretStr, service_key: SecretStr | None = None) -> None:
         self._url = f"{url.rstrip('/')}/auth/v1"
         self._key = key
+        self._service_key = service_key
         self._http = httpx.AsyncClient(timeout=REQUEST_TIMEOUT_SECONDS, follow_redirects=True)
 
-    async def sign_in(self, email: str, password: SecretStr) -> Tokens:
+    async def sign_in(self, email: str, password: SecretStr, *, client_address: str = "") -> Tokens:
         """Sign in with e-mail and password.
 
+        Args:
+            email: The e-mail address.
+            password: The password.
+            client_address: IP address of who signs in, to limit guessing by; empty for the app itself.
+
         Raises:
+            TooManyAttempts: The Auth server limits requests.
             WrongCredentials: They do not match.
             AuthUnavailable: The Auth server did not respond.
             AuthError: The Auth server rejected the request; contains its message.
         """
-        async with self._client() as client:
+        async with self._client(self._service_key, client_address) as client:
             answer = await client.sign_in_with_password({"email": email, "password": password.get_secret_value()})
         return _tokens(answer)
 
@@ -85,11 +95,14 @@ class Auth:
         await self.aclose()
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[AsyncGoTrueClient]:
-        key = self._key.get_secret_value()
+    async def _client(
+        self, service_key: SecretStr | None = None, client_address: str = ""
+    ) -> AsyncIterator[AsyncGoTrueClient]:
+        key = (service_key or self._key).get_secret_value()
+        stated = {FORWARDED_FOR: client_address} if service_key and client_address else {}
         client = AsyncGoTrueClient(
             url=self._url,
-            headers={"apikey": key, "Authorization": f"Bearer {key}"},
+            headers={"apikey": key, "Authorization": f"Bearer {key}", **stated},
             auto_refresh_token=False,
             persist_session=False,
             http_client=self._http,
@@ -99,6 +112,8 @@ class Auth:
         except (AuthInvalidCredentialsError, AuthApiError) as error:
             if error.code == "invalid_credentials" or isinstance(error, AuthInvalidCredentialsError):
                 raise WrongCredentials("E-mail and password do not match.") from error
+            if error.status == 429:
+                raise TooManyAttempts("The Auth server limits requests. Try again in a few minutes.") from error
             if error.status in (401, 403, 404) or error.code in SESSION_OVER:
                 raise SessionExpired("The session has ended. Sign in again.") from error
             if error.status >= 500:

@@ -1,20 +1,27 @@
 """Signed-in sessions of this process, shared by their windows and refreshed before their tokens expire."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 import structlog
 
 from services.auth.client import Auth, Tokens
 from services.auth.identity import Identity
+from services.auth.token_age import TokenAge
 from services.errors import AuthError, AuthUnavailable, SessionExpired
+from services.infra.logging import create_shared_task
 
 logger = structlog.get_logger(__name__)
 
 RENEWAL_MARGIN = timedelta(minutes=5)
+RENEWAL_SHARE = 0.2
+"""Share of a token's lifetime that the margin is at most; short tokens would be within it all their life otherwise."""
+MIN_RENEWAL_INTERVAL_SECONDS = 10.0
 RETRY_SECONDS = 5.0
 MIN_CHECK_INTERVAL = timedelta(seconds=5)
 CHECK_INTERVAL_SECONDS = 8.0
@@ -30,20 +37,23 @@ class Ending(StrEnum):
 class UserSession:
     """One session of a user, shared by the windows of one browser.
 
-    While at least one window has joined, the session refreshes its tokens before they expire, and checks every 8 s
-    whether it was revoked. `tokens` are the current tokens; a holder of a copy, such as the cookie, updates it in
-    `on_renew`.
+    While at least one window has joined, the session refreshes its tokens before they expire, at most once in 10 s, and
+    checks every 8 s whether it was revoked. `tokens` are the current tokens; a holder of a copy, such as the cookie,
+    updates it in `on_renew`.
     """
 
-    def __init__(self, tokens: Tokens, auth: Auth) -> None:
+    def __init__(self, tokens: Tokens, auth: Auth, *, wall: Callable[[], float] = time.time) -> None:
         self.tokens = tokens
+        self._wall = wall
+        self._clock = asyncio.get_running_loop().time
         self._auth = auth
         self._identity = tokens.identity
         self._ended: str | None = None
         self._windows: dict[object, tuple[Callable[[], None], Callable[[Ending], None]]] = {}
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self._checked_at = datetime.min.replace(tzinfo=UTC)
+        self._age = self._aged(is_new=False)
+        self._tried_at = self._checked_at = -math.inf
 
     @property
     def identity(self) -> Identity:
@@ -53,9 +63,19 @@ class UserSession:
         return self._identity
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the session has ended, as far as this process knows."""
+        return self._ended is not None
+
+    @property
     def is_in_use(self) -> bool:
         """Whether a window has joined, or the access token is still valid."""
-        return bool(self._windows) or (self._ended is None and self._identity.expires_at > datetime.now(UTC))
+        return bool(self._windows) or (self._ended is None and self._age.remaining > timedelta(0))
+
+    @property
+    def margin(self) -> timedelta:
+        """How long before its end the access token is renewed: a share of its lifetime."""
+        return min(RENEWAL_MARGIN, self._age.lifetime * RENEWAL_SHARE)
 
     def join(self, *, on_renew: Callable[[], None], on_end: Callable[[Ending], None]) -> Callable[[], None]:
         """Join the session with a window.
@@ -70,7 +90,7 @@ class UserSession:
         window = object()
         self._windows[window] = (on_renew, on_end)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._keep(), name=f"session of {self._identity.email}")
+            self._task = create_shared_task(self._keep(), name=f"session of {self._identity.email}")
 
         def leave() -> None:
             self._windows.pop(window, None)
@@ -80,8 +100,12 @@ class UserSession:
 
         return leave
 
-    async def renew(self, *, margin: timedelta = RENEWAL_MARGIN) -> bool:
-        """Refresh the tokens if they expire within `margin`.
+    async def renew(self, *, margin: timedelta | None = None, is_refused: bool = False) -> bool:
+        """Refresh the tokens if they expire within `margin`, and no refresh was tried in the last 10 s.
+
+        Args:
+            margin: Time before the end of the access token; by default the session's own margin.
+            is_refused: Whether the Auth server has refused the access token, so that it is refreshed in any case.
 
         Returns:
             Whether the tokens were refreshed.
@@ -90,29 +114,42 @@ class UserSession:
             SessionExpired: The session has ended.
             AuthUnavailable: The Auth server did not respond.
         """
+        refused = self.tokens if is_refused else None
         async with self._lock:
-            if self.identity.expires_at - datetime.now(UTC) > margin:
+            self.identity  # noqa: B018  # raises if the session has ended
+            if refused is not None and refused is not self.tokens:
+                return True
+            is_due = self._age.remaining <= (self.margin if margin is None else margin)
+            is_early = self._clock() - self._tried_at < MIN_RENEWAL_INTERVAL_SECONDS
+            if not is_refused and (is_early or not is_due):
                 return False
+            self._tried_at = self._clock()
             try:
                 self.tokens = await self._auth.refresh(self.tokens)
             except SessionExpired as error:
                 self.end(str(error))
                 raise
             self._identity = self.tokens.identity
+            self._age = self._aged(is_new=True)
         for on_renew, _ in list(self._windows.values()):
             on_renew()
         return True
 
     async def check(self) -> None:
         """Verify the session with the Auth server, at most once per `MIN_CHECK_INTERVAL`; end it if it was revoked."""
-        if datetime.now(UTC) - self._checked_at < MIN_CHECK_INTERVAL:
+        if self._clock() - self._checked_at < MIN_CHECK_INTERVAL.total_seconds():
             return
-        self._checked_at = datetime.now(UTC)
+        self._checked_at = self._clock()
+        is_new = self._clock() - self._tried_at < MIN_RENEWAL_INTERVAL_SECONDS
         with suppress(AuthUnavailable):
             try:
                 await self._auth.verify(self.tokens)
             except SessionExpired as error:
-                self.end(str(error))
+                # The token may have expired by the Auth server's clock only; a session that is over is not refreshed.
+                if is_new:
+                    self.end(str(error))
+                with suppress(SessionExpired):
+                    await self.renew(is_refused=True)
 
     def end(self, cause: str, *, ending: Ending = Ending.EXPIRED) -> None:
         """End the session in this process and notify its windows; idempotent.
@@ -128,7 +165,9 @@ class UserSession:
 
     async def _keep(self) -> None:
         while self._ended is None:
-            await asyncio.sleep(CHECK_INTERVAL_SECONDS)
+            due_in = (self._age.remaining - self.margin).total_seconds()
+            allowed_in = self._tried_at + MIN_RENEWAL_INTERVAL_SECONDS - self._clock()
+            await asyncio.sleep(min(CHECK_INTERVAL_SECONDS, max(due_in, allowed_in, 0.1)))
             try:
                 if not await self.renew():
                     await self.check()
@@ -137,6 +176,9 @@ class UserSession:
             except AuthError as error:
                 logger.info("session renewal failed", user=str(self._identity.user_id), cause=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def _aged(self, *, is_new: bool) -> TokenAge:
+        return TokenAge(self._identity, is_new=is_new, monotonic=self._clock, wall=self._wall)
 
 
 class Sessions:

@@ -10,8 +10,8 @@ from sqlmodel import col, delete, update
 from services.auth.identity import Identity
 from services.entities import AGENTS, SCANS, STREAMS, AgentStatus, Entity, GoalStatus, Reported, ScanStatus
 from services.errors import PermissionDenied
-from services.infra.batches import in_batches
 from services.infra.database import Database
+from services.infra.postgres.batches import in_batches
 
 BATCH_ROWS = 500
 """Rows that one statement changes: each change is broadcast, and a deleted stream takes its agents along."""

@@ -37,6 +37,7 @@ class Backend:
         anon_key: The project's anon key.
         database_url: PostgreSQL URL of the app's role.
         demo: The demo user; None unless the Supabase is local.
+        service_key: A secret key of the project, with which sign-ins state the client's address; None for none.
         owner_database_url: PostgreSQL URL of the tables' owner; None unless the Supabase is local.
     """
 
@@ -45,6 +46,7 @@ class Backend:
     database_url: SecretStr
     demo: Account | None
     owner_database_url: SecretStr | None = None
+    service_key: SecretStr | None = None
 
 
 @asynccontextmanager
@@ -68,6 +70,7 @@ async def open_backend(
             anon_key=settings.supabase_anon_key,
             database_url=settings.database_url,
             demo=None,
+            service_key=settings.supabase_secret_key,
         )
         return
     if joins and (running := _running(settings.data)):
@@ -113,4 +116,5 @@ def _backend(status: LocalSupabaseStatus) -> Backend:
         database_url=status.app_database_url,
         demo=demo,
         owner_database_url=status.database_url,
+        service_key=status.service_role_key,
     )

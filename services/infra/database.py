@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.errors import ConfigurationError
 from services.infra.claims import Claimant
-from services.infra.database_errors import database_error
+from services.infra.postgres.database_errors import database_error
 
 CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 10

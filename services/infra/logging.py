@@ -1,14 +1,18 @@
 """Structured logging, with the request and user of each event, and with secrets redacted."""
 
+import asyncio
+import contextvars
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Coroutine, MutableMapping
+from typing import Any, TypeVar
 
 import structlog
 
 from services.settings import LogFormat
+
+T = TypeVar("T")
 
 REDACTED = "***"
 # Secrets are recognized by the field's name, and in any text by their format: a JWT, an ingest or Supabase key, a
@@ -60,6 +64,13 @@ def configure(format: LogFormat = LogFormat.AUTO) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def create_shared_task(work: Coroutine[Any, Any, T], *, name: str) -> "asyncio.Task[T]":
+    """Start a task for many users: its log events do not carry the request and the user that happened to start it."""
+    context = contextvars.copy_context()
+    context.run(structlog.contextvars.clear_contextvars)
+    return asyncio.create_task(work, name=name, context=context)
 
 
 def redact_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

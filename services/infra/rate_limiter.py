@@ -3,12 +3,24 @@
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 MAX_KEYS = 10_000
 """Keys that are remembered before those with a full bucket are forgotten; a new bucket is full, so nothing is lost."""
+
+
+def network_of(address: str) -> str:
+    """Return what one client holds of an IP address: itself, or of IPv6 the first 64 bits (RFC 4291, section 2.5.4)."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
+    return str(parsed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

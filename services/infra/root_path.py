@@ -1,9 +1,8 @@
 """Serving below a path of another site: the prefix that a proxy adds, by configuration or by its header."""
 
-from ipaddress import ip_address, ip_network
-
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.infra.proxies import TrustedProxies
 from services.settings import ROOT_PATH, is_own_path
 
 HEADER = b"x-forwarded-prefix"
@@ -24,7 +23,7 @@ class RootPath:
     def __init__(self, app: ASGIApp, *, root_path: str, proxies: list[str]) -> None:
         self._app = app
         self._root_path = root_path
-        self._proxies = [ip_network(each, strict=False) for each in proxies]
+        self._proxies = TrustedProxies(proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
@@ -40,17 +39,10 @@ class RootPath:
 
     def _announced(self, scope: Scope) -> str:
         announced = [value for name, value in scope["headers"] if name == HEADER]
-        if len(announced) != 1 or not self._is_trusted(scope.get("client")):
+        if len(announced) != 1 or not self._proxies.trusts(scope.get("client")):
             return ""
         prefix = announced[0].decode("latin-1").rstrip("/")
         return prefix if ROOT_PATH.fullmatch(prefix) and not is_own_path(prefix) else ""
-
-    def _is_trusted(self, client: tuple[str, int] | None) -> bool:
-        try:
-            address = ip_address(client[0]) if client else None
-        except ValueError:
-            return False
-        return address is not None and any(address in network for network in self._proxies)
 
 
 def route_path(scope: Scope) -> str:

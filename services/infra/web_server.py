@@ -11,7 +11,10 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from local_supabase.web.connection_guard import guarded_protocol
 from services.errors import ConfigurationError
+from services.infra.hosts import AllowedHosts, own_names
+from services.infra.proxies import TrustedProxies
 from services.infra.root_path import RootPath
 from services.settings import Settings
 
@@ -47,6 +50,7 @@ async def serve_http(
     *,
     proxies: list[str],
     root_path: str,
+    hosts: list[str],
     on_ready: Callable[[], None],
     on_stop: Callable[[], Awaitable[None]],
 ) -> None:
@@ -57,16 +61,23 @@ async def serve_http(
         listener: Socket from `listen`.
         proxies: Trusted reverse proxies (IPs or CIDRs) for `X-Forwarded-*`.
         root_path: Prefix below which a proxy serves the app; empty for none.
+        hosts: Names under which the app is reached, see `AllowedHosts`.
         on_ready: Called when the server accepts requests.
         on_stop: Awaited before the server closes its connections.
     """
-    # Outside of the middleware that takes over the client's address, since it judges the proxy's.
+    trusted = TrustedProxies(proxies)
+    # Outside of the middleware that takes over the client's address, since they judge the proxy's.
     config = uvicorn.Config(
-        RootPath(
-            cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted_hosts=proxies)),
-            root_path=root_path,
+        AllowedHosts(
+            RootPath(
+                cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted_hosts=proxies)),
+                root_path=root_path,
+                proxies=proxies,
+            ),
+            names=hosts,
             proxies=proxies,
         ),
+        http=guarded_protocol(lambda address: trusted.trusts((address, 0))),
         ws="websockets-sansio",
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
         proxy_headers=False,
@@ -106,6 +117,11 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def allowed_hosts(settings: Settings) -> list[str]:
+    """Return the names under which the app is reached: those in the settings, and those of its listening address."""
+    return [*settings.allowed_hosts, *own_names(settings.host, is_loopback=is_loopback(settings.host))]
 
 
 def browser_url(settings: Settings, listener: socket.socket) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy import text
 
 from services.errors import DatabaseUnavailable, IngestRefused, LivewatchError
 from services.infra.database import Database
+from services.infra.logging import create_shared_task
 from services.ingest.keys import IngestKey
 from services.ingest.operations import Code, KeyScope
 
@@ -156,7 +157,7 @@ class EventStreamHub:
             stream.end()
         self._streams.setdefault(key.id, []).append(stream)
         if key.id not in self._pollers and not self._has_ended:
-            poller = asyncio.create_task(self._poll(key), name=f"event streams of the ingest key {key.id}")
+            poller = create_shared_task(self._poll(key), name=f"event streams of the ingest key {key.id}")
             self._pollers[key.id] = poller
         try:
             yield stream

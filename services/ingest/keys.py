@@ -17,6 +17,7 @@ from sqlalchemy import text
 from services.errors import IngestRefused
 from services.infra.claims import Anonymous
 from services.infra.database import Database
+from services.infra.logging import create_shared_task
 from services.ingest.operations import Code, KeyScope
 
 KEY_PATTERN = re.compile(r"lw_([a-z0-9]{8,32})_([A-Za-z0-9_-]{32,128})")
@@ -88,7 +89,7 @@ class ApiKeyVerifier:
         lookup = (public_id, digest)
         task = self._lookups.get(lookup)
         if task is None:
-            task = self._lookups[lookup] = asyncio.create_task(
+            task = self._lookups[lookup] = create_shared_task(
                 self._look_up(public_id, digest), name=f"ingest key {public_id}"
             )
             task.add_done_callback(lambda _: self._lookups.pop(lookup, None))

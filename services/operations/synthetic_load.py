@@ -12,8 +12,8 @@ from sqlmodel import col, select
 from services.auth.identity import Identity
 from services.entities import AgentExecution, AgentStatus, GoalStatus, Stream
 from services.errors import LivewatchError
-from services.infra.batches import BatchSize
 from services.infra.database import Database
+from services.infra.postgres.batches import BatchSize
 from services.operations.progress_line import ProgressLine
 from services.people.organizations import memberships
 

@@ -12,8 +12,8 @@ from sqlmodel import col, select, update
 from services.auth.identity import Identity
 from services.entities import AlertStatus, Notification, SignalAlert
 from services.errors import NotFound
-from services.infra.batches import BatchSize, in_batches
 from services.infra.database import Database
+from services.infra.postgres.batches import BatchSize, in_batches
 
 BATCH_ROWS = 500
 """Rows that one statement marks. Each mark is broadcast, so a statement over all of a large inbox takes too long."""

@@ -25,6 +25,7 @@ from services.entities import (
     Stream,
     Topic,
 )
+from services.infra.logging import create_shared_task
 from services.realtime.authorization import Authorization
 from services.realtime.feed import Feed
 from services.realtime.meter import Totals
@@ -249,7 +250,7 @@ class RealtimeService:
         self._quarantined[key] = replace(known, count=known.count + 1)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
+        task = create_shared_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
 

@@ -21,6 +21,7 @@ from services.errors import (
 )
 from services.feed_kind import FeedKind
 from services.infra.backoff import Backoff
+from services.infra.logging import create_shared_task
 from services.realtime.counting import GroupCounter
 from services.realtime.feed import Feed, Table
 from services.realtime.probe import Prober, ignore_failure
@@ -70,7 +71,7 @@ class Supervisor:
         self._wake = asyncio.Event()
         self._retry = asyncio.Event()
         self._token_owner: Subscription[Any] | None = None
-        self._task = asyncio.create_task(self._run(), name=f"feed of {feed.topic}")
+        self._task = create_shared_task(self._run(), name=f"feed of {feed.topic}")
 
     def wake(self) -> None:
         """Check now which tables need a snapshot and whose token to use: the subscriptions have changed."""

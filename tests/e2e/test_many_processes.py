@@ -49,6 +49,7 @@ async def proxy(folder: Path, apps: list[AppProcess]) -> AsyncIterator[str]:
 
     def configuration(port: int) -> str:
         text = (ROOT / "docs" / "deploy" / "nginx.conf").read_text().replace("listen 80;", f"listen 127.0.0.1:{port};")
+        text = text.replace("/var/log/nginx/", f"{folder}/")
         for number, app in enumerate(apps, 1):
             text = text.replace(f"app{number}:8080", f"127.0.0.1:{app.url.rsplit(':', 1)[1]}")
         assert not re.search(r"app\d:8080", text)

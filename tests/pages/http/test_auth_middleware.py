@@ -1,7 +1,6 @@
 """AuthMiddleware and the session routes over HTTP, without a user interface."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import cast
 from urllib.parse import quote
@@ -142,7 +141,7 @@ async def test_renewing_needs_a_session(http: httpx.AsyncClient, world: World) -
 async def test_tokens_about_to_end_are_refreshed_on_the_way(
     http: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pages.http.auth_middleware.RENEWAL_MARGIN", timedelta(days=1))
+    monkeypatch.setattr("pages.http.auth_middleware.LATE_SHARE", 1000)
     await enter(http, await world.person())
     before = http.cookies[NAME]
     answer = await http.get("/page")

@@ -22,6 +22,7 @@ def tokens(*, session_id: str = "s1", lives: timedelta = timedelta(hours=1), ref
     claims = {
         "sub": str(uuid4()),
         "session_id": session_id,
+        "iat": datetime.now(UTC) + lives - timedelta(hours=1),
         "exp": datetime.now(UTC) + lives,
         "email": "ada@example.org",
     }
@@ -137,6 +138,8 @@ def test_an_auth_server_that_does_not_answer_ends_nothing() -> None:
         await session.check()
         assert session.identity
         auth.is_down = False
+        assert not await session.renew(), "the next try is 10 s after the last"
+        await asyncio.sleep(10)
         assert await session.renew()
 
     run(work())
@@ -152,14 +155,16 @@ def test_while_a_window_is_open_the_session_is_renewed_and_checked() -> None:
         assert (window.renewals, auth.verified) == (0, 0)
         auth.is_down = False
         await asyncio.sleep(30)
-        assert (window.renewals, auth.verified) == (1, 1), "a check that was made just now is not repeated"
+        assert window.renewals == 1
+        await asyncio.gather(*(session.check() for _ in range(5)))
+        checks = auth.verified
+        assert checks <= 5, "a check that was made just now is not repeated"
         auth.is_revoked = True
-        session._checked_at -= timedelta(minutes=1)
         await asyncio.sleep(30)
         assert window.endings == [Ending.EXPIRED]
-        assert auth.verified == 2
+        assert auth.verified == checks + 1
         await asyncio.sleep(60)
-        assert auth.verified == 2
+        assert auth.verified == checks + 1
         leave()
 
     run(work())
@@ -177,6 +182,7 @@ def test_nothing_is_asked_without_a_window() -> None:
         assert window.renewals == 1
         leaves[1]()
         session._identity = tokens(lives=SOON).identity
+        session._age = session._aged(is_new=False)
         await asyncio.sleep(60)
         assert (len(auth.refreshed), len(asyncio.all_tasks())) == (1, 1)
         leave = session.join(on_renew=window.renewed, on_end=window.endings.append)
@@ -218,5 +224,122 @@ def test_sessions_that_nobody_uses_are_forgotten() -> None:
         assert set(sessions._sessions) == {"held", "fresh", "another"}
         assert sessions.get_or_create(tokens(session_id="held")) is held
         leave()
+
+    run(work())
+
+
+@dataclass
+class Clocks:
+    """The wall clocks of this machine and of an Auth server, moved by the time of the event loop."""
+
+    jump: float = 0.0
+    """Seconds that this machine's clock is ahead."""
+    began: float = field(default_factory=lambda: datetime.now(UTC).timestamp())
+
+    def here(self) -> float:
+        return self.there() + self.jump
+
+    def there(self) -> float:
+        return self.began + asyncio.get_running_loop().time()
+
+
+@dataclass
+class TimedAuth(FakeAuth):
+    """Issues tokens by its own clock, and refuses those that have expired by it."""
+
+    clocks: Clocks = field(default_factory=Clocks)
+
+    async def refresh(self, old: Tokens) -> Tokens:
+        await super().refresh(old)
+        return self.issue(f"r{len(self.refreshed)}")
+
+    async def verify(self, presented: Tokens) -> None:
+        await super().verify(presented)
+        if presented.identity.expires_at.timestamp() < self.clocks.there():
+            raise SessionExpired("The token is expired.")
+
+    def issue(self, refresh: str = "r0") -> Tokens:
+        now = self.clocks.there()
+        claims = {"sub": str(uuid4()), "session_id": "s1", "iat": now, "exp": now + self.lives.total_seconds()}
+        return Tokens(access_token=SecretStr(jwt.encode(claims, "x" * 40)), refresh_token=SecretStr(refresh))
+
+
+def watched(auth: TimedAuth) -> tuple[UserSession, Window]:
+    """Return a session with two windows, which fetch their cookie after every renewal."""
+    session = UserSession(auth.issue(), cast(Auth, auth), wall=auth.clocks.here)
+    window = Window()
+    requests: set[asyncio.Task[bool]] = set()
+
+    def renewed() -> None:
+        window.renewed()
+        requests.add(asyncio.create_task(session.renew(margin=session.margin / 2)))
+
+    for _ in range(2):
+        session.join(on_renew=renewed, on_end=window.endings.append)
+    return session, window
+
+
+@pytest.mark.parametrize(("seconds", "renewals"), [(100, 6), (3600, 0), (20, 30)])
+def test_the_margin_is_a_share_of_the_tokens_life(seconds: float, renewals: int) -> None:
+    async def work() -> None:
+        auth = TimedAuth(lives=timedelta(seconds=seconds))
+        session, window = watched(auth)
+        for _ in range(500):
+            await asyncio.sleep(1)
+            assert session.tokens.identity.expires_at.timestamp() > auth.clocks.there()
+            await session.renew(margin=session.margin / 2)
+        assert abs(len(auth.refreshed) - renewals) <= max(1, renewals / 10)
+        assert window.endings == []
+
+    run(work())
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0, 86400.0])
+def test_a_clock_that_jumps_makes_one_renewal(jump: float) -> None:
+    async def work() -> None:
+        auth = TimedAuth()
+        session, window = watched(auth)
+        await asyncio.sleep(60)
+        auth.clocks.jump = jump
+        await asyncio.sleep(1800)
+        assert len(auth.refreshed) == (jump > 0)
+        await asyncio.sleep(3600)
+        assert len(auth.refreshed) <= 2 + (jump > 0)
+        assert window.endings == []
+        assert session.tokens.identity.expires_at.timestamp() > auth.clocks.there()
+
+    run(work())
+
+
+def test_a_token_that_the_auth_server_refuses_is_renewed_at_once() -> None:
+    async def work() -> None:
+        auth = TimedAuth()
+        session, window = watched(auth)
+        auth.clocks.began += 7200  # the Auth server's clock jumps, and this machine's with it
+        auth.clocks.jump = -7200
+        await asyncio.sleep(20)
+        assert (len(auth.refreshed), window.endings) == (1, [])
+        assert session.identity
+
+    run(work())
+
+
+def test_no_storm_of_requests_renews_more_than_once_in_ten_seconds() -> None:
+    async def work() -> None:
+        auth = TimedAuth(is_down=True)
+        session, _ = watched(auth)
+        tries = 0
+
+        async def request() -> None:
+            nonlocal tries
+            try:
+                await session.renew(margin=timedelta(days=1))
+            except AuthUnavailable:
+                tries += 1
+
+        for _ in range(60):
+            await asyncio.gather(*(request() for _ in range(20)))
+            await asyncio.sleep(0.5)
+        assert tries <= 4
 
     run(work())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from services.errors import DatabaseBusy, DatabaseFull, DatabaseTimeLimit
-from services.infra.batches import MAX_CONFLICTS, in_batches
+from services.infra.postgres.batches import MAX_CONFLICTS, in_batches
 from tests.virtual_time import run
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from main import arguments_of
 from services.errors import DatabaseFull, LivewatchError
-from services.infra.batches import BatchSize
+from services.infra.postgres.batches import BatchSize
 from services.operations.progress_line import ProgressLine
 from services.operations.synthetic_load import Load, SyntheticLoad
 from tests.app_process import OURS, ROOT, project_settings

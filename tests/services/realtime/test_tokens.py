@@ -51,6 +51,8 @@ async def brief(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Margins that suit such tokens."""
     monkeypatch.setattr(sessions_module, "RENEWAL_MARGIN", timedelta(seconds=LIFETIME / 2))
+    monkeypatch.setattr(sessions_module, "RENEWAL_SHARE", 0.5)
+    monkeypatch.setattr(sessions_module, "MIN_RENEWAL_INTERVAL_SECONDS", 0)
     monkeypatch.setattr(sessions_module, "CHECK_INTERVAL_SECONDS", 0.2)
     monkeypatch.setattr(supervisor_module, "TOKEN_MARGIN", timedelta(seconds=LIFETIME / 4))
     monkeypatch.setattr(supervisor_module, "MAINTENANCE_INTERVAL_SECONDS", 0.2)
