@@ -28,6 +28,13 @@ def no_permission_panel(title: str, message: str) -> Element:
     return panel
 
 
+def left_panel(title: str, message: str) -> Element:
+    """Build a page of its own for a user who lost access; elements built `with` it are placed below."""
+    with Element("div").classes("lw-lonely"), _panel("group_remove", title, message) as panel:
+        panel.props["role"] = "alert"
+    return panel
+
+
 def error_panel(title: str, message: str, *, retry_after: float | None = None) -> Element:
     """Build a panel for a failure; with `retry_after` the page reloads automatically after that many seconds."""
     with _panel("error_outline", title, message) as panel:
