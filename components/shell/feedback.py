@@ -1,9 +1,16 @@
-"""Panels in place of content: empty, not found, no permission, failed, loading."""
+"""Errors, and panels in place of content: empty, not found, no permission, failed, loading."""
 
 from nicegui import ui
 from nicegui.element import Element
 
 from components.presentation.text import icon, text
+
+ERROR_SECONDS = 20
+
+
+def tell_error(message: str) -> None:
+    """Show an error until it is dismissed, or long enough to be read."""
+    ui.notify(message, type="negative", timeout=ERROR_SECONDS * 1000, close_button="Dismiss", multi_line=True)
 
 
 def empty_state(icon_name: str, sentence: str) -> Element:

@@ -6,6 +6,7 @@ from typing import Any
 
 from nicegui import ui
 
+from components.shell.feedback import tell_error
 from pages.page.context import PageContext
 from services.entities import Entity
 from services.errors import LivewatchError
@@ -77,7 +78,7 @@ class BulkOperation:
     def _notify(self, message: str) -> None:
         if not self._client.is_deleted:
             with self._client.content:
-                ui.notify(message, type="negative", multi_line=True, timeout=10_000)
+                tell_error(message)
 
 
 def amount_of(entity: Entity[Any], count: int) -> str:

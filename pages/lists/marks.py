@@ -8,6 +8,7 @@ from uuid import UUID
 from nicegui import ui
 
 from components.elements.lists.live_list import LiveList
+from components.shell.feedback import tell_error
 from components.shell.undo import offer_undo
 from pages.lists.bulk import BulkOperation
 from pages.page.context import PageContext
@@ -40,7 +41,7 @@ async def mark_all(
     try:
         total = await inbox.count_unread(database, session.identity, org_id, ids=ids, chosen=chosen)
     except LivewatchError as error:
-        ui.notify(str(error), type="negative")
+        tell_error(str(error))
         return
     operation = BulkOperation(page, entity, doing="Marking as read", done="marked as read", total=total)
 

@@ -3,9 +3,8 @@
 import asyncio
 from uuid import UUID
 
-from nicegui import ui
-
 from components.elements.logs.run_log import RunLog
+from components.shell.feedback import tell_error
 from pages.page.context import PageContext
 from services.entities import Entity, R
 from services.errors import LivewatchError
@@ -58,7 +57,7 @@ class _LogReader:
         try:
             lines = await log_lines(self._page.services.database, self._page.session.identity, self._run, before=before)
         except LivewatchError as error:
-            ui.notify(str(error), type="negative")
+            tell_error(str(error))
         else:
             self._element.add(lines, is_older=True, more=len(lines) == MAX_LINES)
 

@@ -9,7 +9,7 @@ from components.elements.charts.progress_chart import ProgressChart
 from components.elements.charts.run_timeline import RunTimeline
 from components.elements.lists.details import Details
 from components.presentation.text import text
-from components.shell.feedback import not_found_panel
+from components.shell.feedback import not_found_panel, tell_error
 from components.shell.shell import page_head, section
 from components.views.history import HistoryView
 from components.views.rows import MAX_ROWS
@@ -122,7 +122,7 @@ def _progress_chart(page: PageContext, stream_id: UUID) -> None:
         try:
             history.load(await progress_history(page.services.database, page.session.identity, stream_id))
         except LivewatchError as error:
-            ui.notify(f"The history could not be read: {error}", type="negative")
+            tell_error(f"The history could not be read: {error}")
         binding.refresh()
 
     chart.on("live", load)

@@ -282,7 +282,7 @@ export default {
       <div v-if="space.above" class="lw-list__space" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="[rowTemplate.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label" @focusin="follow" @keydown="move">
         <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :path="path"
-                   :status-styles="statusStyles" :is-stop="id === stopAt" :folded="facts.folds[id]" :is-chosen="choosable ? chosen.has(id) : null" @toggle="toggle" @unfold="(id) => $emit('unfold', id)" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
+                   :status-styles="statusStyles" :is-stop="id === stopAt" :folded="facts.folds[id]" :is-chosen="choosable ? chosen.has(id) : null" :class="{ 'lw-chosen': chosen.has(id) }" @toggle="toggle" @unfold="(id) => $emit('unfold', id)" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
       </div>
       <div v-if="space.below" class="lw-list__space" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,
