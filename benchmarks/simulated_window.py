@@ -192,7 +192,7 @@ class SimulatedWindow:
         texts = [json.dumps(argument) for argument in arguments]
         await self._emit("event", {"id": id, "listener_id": listener, "args": texts})
 
-    async def _show(self, batches: list[Any], status: str | None, ack_id: int | None, _: int) -> None:
+    async def _show(self, batches: list[Any], status: str | None, ack_id: int | None, *_: float) -> None:
         """Handle a frame like the window's root element."""
         self.frames += 1
         self.patches += len(batches)

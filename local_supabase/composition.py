@@ -33,6 +33,7 @@ from local_supabase.realtime.channels.topics import Topics
 from local_supabase.realtime.endpoints.broadcast_api import BroadcastApi
 from local_supabase.realtime.endpoints.websocket import RealtimeEndpoint
 from local_supabase.realtime.protocol.limits import Limits
+from local_supabase.realtime.protocol.send_buffers import SendBuffers
 from local_supabase.retry import Backoff
 from local_supabase.web.hosts import AllowedHosts
 from local_supabase.web.rate_limiter import AverageRateLimiter
@@ -93,8 +94,11 @@ async def compose(
     )
     auth_pool = Pool(auth_url, size=AUTH_CONNECTIONS, name="auth")
     topics = Topics()
-    broadcasts = DatabaseBroadcasts(realtime_pool, topics, retention=limits.message_retention)
-    changes = TableChanges(realtime_pool, Replication(realtime_url))
+    send_buffers = SendBuffers(limits.send_buffer // 4)
+    broadcasts = DatabaseBroadcasts(
+        realtime_pool, topics, retention=limits.message_retention, send_buffers=send_buffers
+    )
+    changes = TableChanges(realtime_pool, Replication(realtime_url), send_buffers)
     clock = asyncio.get_running_loop().time
     services = RealtimeServices(
         verifier=verifier,
@@ -105,6 +109,7 @@ async def compose(
         presence=Presence(topics),
         pool=realtime_pool,
         limits=limits,
+        send_buffers=send_buffers,
         message_rate=AverageRateLimiter(limits.messages_per_second, clock),
         join_rate=AverageRateLimiter(limits.joins_per_second, clock),
     )

@@ -29,6 +29,7 @@ from pages.settings.allow import allow_page
 from pages.settings.connect import connect_page
 from pages.settings.settings import settings_page
 from pages.team.organization import new_organization_page, organization_switcher
+from pages.team.removal import lead_away
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.infra.root_path import route_path
 from services.people.profiles import own_profile
@@ -77,6 +78,7 @@ def register_frame(services: Services) -> None:
             return
         window = Window(services.realtime, session, services.scheduler, services.windows, org_id=membership.org_id)
         window.on_delete(session.join(on_renew=window.renew_cookie, on_end=window.leave))
+        window.on_removed(partial(lead_away, window.client, services, session, membership))
         page = PageContext(
             services=services,
             session=session,

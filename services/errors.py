@@ -10,7 +10,12 @@
     ├── PermissionDenied        row-level security rejected a statement or a subscription
     ├── NotFound                no such row, or none that the user may see
     ├── Conflict                what should be made exists already
-    ├── DatabaseUnavailable     PostgreSQL did not respond in time
+    ├── DatabaseUnavailable     PostgreSQL could not do now what was asked, or did not respond
+    │   ├── DatabaseTimeLimit   a statement took longer than its time limit
+    │   ├── DatabaseBusy        another transaction held the rows
+    │   ├── DatabaseFull        no room on its disk or in its memory
+    │   ├── DatabaseReadOnly    it accepts no writes at present
+    │   └── TooManyConnections  no connection is free
     ├── IngestRefused           an ingest API request was rejected, with an error code
     └── FeedError               a Realtime channel could not be opened or was lost
         └── FeedRefused         Realtime rejected the join
@@ -60,7 +65,27 @@ class Conflict(LivewatchError):
 
 
 class DatabaseUnavailable(LivewatchError):
-    """PostgreSQL did not respond in time."""
+    """PostgreSQL could not do now what was asked, or did not respond; the call may be retried."""
+
+
+class DatabaseTimeLimit(DatabaseUnavailable):
+    """PostgreSQL cancelled a statement that took longer than its time limit."""
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Another transaction held the rows, or changed them at the same time."""
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """PostgreSQL has no room on its disk, or in its memory."""
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """PostgreSQL accepts no writes at present."""
+
+
+class TooManyConnections(DatabaseUnavailable):
+    """PostgreSQL accepts no further connection, or all of the app's are in use."""
 
 
 class IngestRefused(LivewatchError):

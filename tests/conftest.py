@@ -19,7 +19,7 @@ from services.infra import database
 from services.infra.backend import APP_ROLE, DEMO_EMAIL, MIGRATIONS
 from services.infra.database import Database
 from services.operations import readiness
-from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, supervisor
+from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, probe, supervisor
 from services.realtime.transports import link
 from tests.browser import ADVICE, FLAGS, find
 from tests.proxies import TcpProxy
@@ -35,7 +35,8 @@ PRODUCT_TIMEOUTS = {
     database: ["CONNECT_TIMEOUT_SECONDS"],
     readiness: ["CHECK_TIMEOUT_SECONDS"],
     link: ["JOIN_TIMEOUT_SECONDS"],
-    supervisor: ["PROBE_TIMEOUT_SECONDS", "HANDOVER_TIMEOUT_SECONDS"],
+    probe: ["PROBE_TIMEOUT_SECONDS"],
+    supervisor: ["HANDOVER_TIMEOUT_SECONDS"],
 }
 
 

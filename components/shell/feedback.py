@@ -1,9 +1,16 @@
-"""Panels in place of content: empty, not found, no permission, failed, loading."""
+"""Errors, and panels in place of content: empty, not found, no permission, failed, loading."""
 
 from nicegui import ui
 from nicegui.element import Element
 
 from components.presentation.text import icon, text
+
+ERROR_SECONDS = 20
+
+
+def tell_error(message: str) -> None:
+    """Show an error until it is dismissed, or long enough to be read."""
+    ui.notify(message, type="negative", timeout=ERROR_SECONDS * 1000, close_button="Dismiss", multi_line=True)
 
 
 def empty_state(icon_name: str, sentence: str) -> Element:
@@ -25,6 +32,13 @@ def no_permission_panel(title: str, message: str) -> Element:
     """Build a panel for a page that the user may not see."""
     with _panel("lock", title, message) as panel:
         ui.link("To your organisation", "/").classes("lw-button lw-button--link")
+    return panel
+
+
+def left_panel(title: str, message: str) -> Element:
+    """Build a page of its own for a user who lost access; elements built `with` it are placed below."""
+    with Element("div").classes("lw-lonely"), _panel("group_remove", title, message) as panel:
+        panel.props["role"] = "alert"
     return panel
 
 

@@ -64,7 +64,9 @@ class AttentionView:
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
         changed: dict[str, dict[str, Any]] = {}
-        unread = {table: sum(row.is_unread for row in each.rows()) for table, each in self._subscriptions.items()}
+        unread = {
+            table: each.count(is_unread).matching for table, each in self._subscriptions.items() if each.is_counted
+        }
         if unread != self.unread:
             self.unread = unread
             changed["unread"] = dict(unread)
@@ -91,6 +93,11 @@ class AttentionView:
             if len(self._arrived) > MAX_WAITING:
                 del self._arrived[next(iter(self._arrived))]
         known.add(delta.id)
+
+
+def is_unread(row: Message) -> bool:
+    """Whether the recipient has not read a row."""
+    return row.is_unread
 
 
 def present_arrival(row: Message) -> dict[str, Any]:

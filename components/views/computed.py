@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from components.window.batch import Batch
+from components.window.batch import Batch, Missing
 
 Fields = Mapping[str, Any]
 
@@ -37,22 +37,23 @@ class TableView:
 
 
 class OneRowView:
-    """One row, sent as a whole whenever it changes; an empty reset when there is no such row.
+    """One row, sent as a whole whenever it changes; an empty reset when it is not here.
 
     Args:
-        is_loaded: Whether the rows are known.
+        missing: Returns why the row may exist although it is not here; None while the rows are not known.
         compute: Returns the fields of the row; None when there is no such row.
     """
 
-    def __init__(self, is_loaded: Callable[[], bool], compute: Callable[[], Fields | None]) -> None:
-        self._is_loaded = is_loaded
+    def __init__(self, missing: Callable[[], Missing | None], compute: Callable[[], Fields | None]) -> None:
+        self._missing = missing
         self._compute = compute
 
     def full(self) -> Batch | None:
-        if not self._is_loaded():
+        if (missing := self._missing()) is None:
             return None
-        fields = self._compute()
-        return {"reset": {"order": ["row"], "rows": {"row": dict(fields)}} if fields else {"order": [], "rows": {}}}
+        if fields := self._compute():
+            return {"reset": {"order": ["row"], "rows": {"row": dict(fields)}}}
+        return {"reset": {"order": [], "rows": {}, "missing": missing}}
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
         return self.full()

@@ -16,6 +16,9 @@ from services.text import folded
 TIME_DEPENDENT_TTL_SECONDS = 5.0
 """Age after which facet values that change with time alone are computed again."""
 
+_NOTHING: dict[str, dict[str, Any]] = {"counts": {}, "summary": {"shown": None, "total": None, "cut": None}}
+"""What is sent of rows that the reader may not see any more."""
+
 Labels = Mapping[str, Callable[[str], str]]
 """By facet name: returns the label of a value."""
 FacetValues = tuple[tuple[str, ...], ...] | None
@@ -32,7 +35,9 @@ class FacetCount(NamedTuple):
 class ControlsView(Generic[R]):
     """The state of the controls, and a count for each value of each facet as if that facet had nothing chosen.
 
-    Counts are kept up to date incrementally: a change costs what its row adds.
+    Counts of the held rows are kept up to date incrementally: a change costs what its row adds. Where more rows exist
+    than are held, the counts are those of all rows by groups. A search and a chosen select look through the held rows
+    only, and so do their counts; the summary says so (`cut`).
 
     Args:
         source: The rows.
@@ -71,7 +76,8 @@ class ControlsView(Generic[R]):
             "query": f"&{urlencode(self.query.params)}" if self.query.params else "",
         }
         batch: Batch = {"set": {"state": state}}
-        if self._source.is_loaded and (counted := self.patch([row.id for row in self._source.rows()])):
+        is_known = self._source.is_loaded or self._source.is_denied
+        if is_known and (counted := self.patch([row.id for row in self._source.rows()])):
             batch["set"] |= counted["set"]
         return batch
 
@@ -91,12 +97,13 @@ class ControlsView(Generic[R]):
                 self._counts.subtract(known)
                 self._counts.update(fresh)
                 self._counted[id] = fresh
-        changed = {name: fields for name, fields in self._fields().items() if fields != self._sent.get(name)}
+        fields_now = _NOTHING if self._source.is_denied else self._fields()
+        changed = {name: fields for name, fields in fields_now.items() if fields != self._sent.get(name)}
         self._sent |= changed
         return {"set": changed} if changed else None
 
-    def _counters_of(self, row: R) -> Iterator[FacetCount]:
-        """The counters that one row adds to."""
+    def _counters_of(self, row: R, *, has_selects: bool = True) -> Iterator[FacetCount]:
+        """The counters that one row adds to; without those of selects, whose values an example does not have."""
         if self.query.counts(row):
             yield FacetCount("total", "", "")
         if self.query.matches(row):
@@ -104,13 +111,16 @@ class ControlsView(Generic[R]):
         for facet in self.query.spec.facets:
             for value in facet.values(row):
                 if facet.kind == "select":
+                    if not has_selects:
+                        continue
                     label_of = self._labels.get(facet.name, str)
                     yield FacetCount(facet.name, value, facet.label_of(row) if facet.label_of else label_of(value))
                 elif self.query.matches(row, exclude_facet=facet.name):
                     yield FacetCount(facet.name, value, "")
 
     def _fields(self) -> dict[str, dict[str, Any]]:
-        counts = {f"{count.facet}:{count.value}": number for count, number in self._counts.items() if count.value}
+        known, cut = self._known_counts()
+        counts = {f"{count.facet}:{count.value}": number for count, number in known.items() if count.value}
         options: dict[str, Any] = {}
         for facet in self.query.spec.facets:
             if facet.kind == "select":
@@ -124,5 +134,33 @@ class ControlsView(Generic[R]):
                 options[facet.name] = [{"value": value, "label": label} for value, label in ordered]
             else:
                 counts = {f"{facet.name}:{option.value}": 0 for option in facet.options} | counts
-        summary = {name: self._counts[FacetCount(name, "", "")] for name in ("shown", "total")}
-        return {"counts": counts, "options": options, "summary": summary}
+        summary: dict[str, Any] = {name: known[FacetCount(name, "", "")] for name in ("shown", "total")}
+        return {"counts": counts, "options": options, "summary": summary | {"cut": cut}}
+
+    def _known_counts(self) -> tuple[Counter[FacetCount], dict[str, Any] | None]:
+        """The counts of all rows as far as they are known, and what is left out of the list; None if nothing is.
+
+        `held` of `of` rows are in the list, where `of` is None if it is not known; `searched` says that the counts are
+        those of the held rows, since only these are looked through.
+        """
+        if not self._source.is_cut:
+            return self._counts, None
+        groups = self._source.groups
+        everything: Counter[FacetCount] = Counter()
+        for group in groups or ():
+            for count in self._counters_of(group.example, has_selects=False):
+                everything[count] += group.count
+        is_searched = bool(self.query.search.strip() or self.query.has_selects or self._where)
+        name = "total" if is_searched else "shown"
+        key = FacetCount(name, "", "")
+        of = (
+            None
+            if groups is None
+            else sum(
+                group.count
+                for group in groups
+                if (self.query.counts if is_searched else self.query.matches)(group.example)
+            )
+        )
+        cut = {"held": self._counts[key], "of": of, "searched": is_searched}
+        return self._counts if is_searched or groups is None else everything, cut

@@ -8,6 +8,7 @@ from uuid import UUID
 from components.window.batch import Batch
 from services.entities import Entity
 from services.realtime import Subscription
+from services.realtime.rows import Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +31,18 @@ class Counter:
 
 
 class CountsView:
-    """The values of counters by key; `subscriptions` holds one for the table of each counter's entity."""
+    """The values of counters by key; `subscriptions` holds one for the table of each counter's entity.
+
+    A value is None while it cannot be known; `at_least` says that it is a lower bound.
+    """
 
     def __init__(self, counters: Collection[Counter], subscriptions: Mapping[str, Subscription[Any]]) -> None:
         self._counters = counters
         self._subscriptions = subscriptions
-        self._counts: dict[str, tuple[int, int]] = {}
+        self._counts: dict[str, Counts | None] = {}
 
     def full(self) -> Batch | None:
-        if not all(subscription.is_loaded for subscription in self._subscriptions.values()):
+        if not all(each.is_loaded or each.is_denied for each in self._subscriptions.values()):
             return None
         self._counts = {}
         return self.patch(())
@@ -46,9 +50,23 @@ class CountsView:
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
         changed: dict[str, dict[str, Any]] = {}
         for counter in self._counters:
-            counts = self._subscriptions[counter.entity.table].count(counter.where)
-            if counts != self._counts.get(counter.key):
+            subscription = self._subscriptions[counter.entity.table]
+            if not subscription.is_counted and not subscription.is_denied:
+                continue
+            counts = None if subscription.is_denied else subscription.count(counter.where)
+            if counts is None or counts != self._counts.get(counter.key):
                 self._counts[counter.key] = counts
-                hint, tone = counter.hint(*counts), counter.tone(counts[0])
-                changed[counter.key] = {"value": counts[0], "hint": hint, "tone": tone}
+                changed[counter.key] = _fields(counter, counts)
         return {"set": changed} if changed else None
+
+
+def _fields(counter: Counter, counts: Counts | None) -> dict[str, Any]:
+    if counts is None:
+        return {"value": None, "hint": None, "tone": None, "at_least": False}
+    hint = counter.hint(counts.matching, counts.total)
+    return {
+        "value": counts.matching,
+        "hint": hint if counts.is_exact or not hint else f"{hint}+",
+        "tone": counter.tone(counts.matching),
+        "at_least": not counts.is_exact,
+    }

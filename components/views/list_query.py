@@ -62,6 +62,11 @@ class ListQuery(Generic[R]):
         """Whether every row matches."""
         return not self.search.strip() and not self.chosen
 
+    @property
+    def has_selects(self) -> bool:
+        """Whether a value of a select is chosen."""
+        return any(facet.kind == "select" and facet.name in self.chosen for facet in self.spec.facets)
+
     def matches(self, row: R, *, exclude_facet: str | None = None) -> bool:
         """Whether a row matches; `exclude_facet` ignores one facet, for the counts of its own chips."""
         for each in self.spec.facets:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from components.views.folds import Folds
 from components.views.shared import RowSource
-from components.window.batch import Batch, Reset, Waiting
+from components.window.batch import Batch, Missing, Reset, Waiting
 from services.entities import R
 
 MAX_ROWS = 200
@@ -60,7 +60,7 @@ class RowsView(Generic[R]):
         self._moved: set[UUID] = set()
         self._shown: list[UUID] = []
         self._sent: dict[UUID, dict[str, Any]] = {}
-        self._sent_position: tuple[int, int, Waiting] = (0, 0, {"new": 0, "moved": False})
+        self._sent_position: tuple[int, int, Waiting, Missing] = (0, 0, {"new": 0, "moved": False}, "")
         self._sent_folds: dict[str, int] = {}
 
     def resume_from(self, other: Self) -> None:
@@ -77,6 +77,10 @@ class RowsView(Generic[R]):
         self.is_read = is_read
 
     def full(self) -> Batch | None:
+        if self._source.is_denied:
+            self._sent, self._keys = {}, {}
+            self._arrange([])
+            return {"reset": {"order": [], "rows": {}, "first": 0, "total": 0, "missing": "refused"}}
         if not self._source.is_loaded:
             return None
         rows = {row.id: row for row in self._source.rows() if self._passes(row)}
@@ -96,7 +100,7 @@ class RowsView(Generic[R]):
         self._sent = {id: fields for id in self._shown if (fields := derived(id, self._present)) is not None}
         self._sent_position = self._position()
         self._sent_folds = self.folds.counts()
-        first, total, waiting = self._sent_position
+        first, total, waiting, missing = self._sent_position
         reset: Reset = {
             "order": [str(id) for id in self._shown],
             "rows": {str(id): fields for id, fields in self._sent.items()},
@@ -104,6 +108,7 @@ class RowsView(Generic[R]):
             "total": total,
             "waiting": waiting,
             "filtered": self.is_filtered,
+            "missing": missing,
             "folds": self._sent_folds,
         }
         return {"reset": reset}
@@ -113,6 +118,8 @@ class RowsView(Generic[R]):
         self._arrange([])
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
+        if not self._source.is_loaded:
+            return self.full()
         gone = refolded = False
         for id in dirty:
             row = self._source.get(id)
@@ -194,7 +201,7 @@ class RowsView(Generic[R]):
             batch["set"] = patches
         if (position := self._position()) != self._sent_position:
             self._sent_position = position
-            batch["first"], batch["total"], batch["waiting"] = position
+            batch["first"], batch["total"], batch["waiting"], batch["missing"] = position
         if (folds := self.folds.counts()) != self._sent_folds:
             batch["folds"] = self._sent_folds = folds
         return batch or None
@@ -213,8 +220,18 @@ class RowsView(Generic[R]):
         self.first = max(0, min(self.first, len(self._unfolded) - 1))
         self._shown = self._unfolded[self.first : self.first + self.limit]
 
-    def _position(self) -> tuple[int, int, Waiting]:
-        return self.first, len(self._unfolded), {"new": len(self._new), "moved": bool(self._moved)}
+    def _position(self) -> tuple[int, int, Waiting, Missing]:
+        waiting: Waiting = {"new": len(self._new), "moved": bool(self._moved)}
+        return self.first, len(self._unfolded), waiting, missing_of(self._source)
 
     def _passes(self, row: R) -> bool:
         return self.where is None or self.where(row)
+
+
+def missing_of(source: RowSource[Any]) -> Missing:
+    """Return why rows may exist that the source does not hold; empty if there are none."""
+    if source.is_denied:
+        return "refused"
+    if source.is_cut:
+        return "older"
+    return "" if source.is_complete else "invalid"

@@ -7,7 +7,7 @@ from uuid import UUID
 from nicegui import json
 
 from components.window.batch import Batch, EncodedBatch, Payload
-from services.entities import R
+from services.entities import R, RowGroup
 from services.realtime.rows import D, Rows
 
 MAX_PATCHES = 64
@@ -20,6 +20,18 @@ class RowSource(Protocol[R]):
     @property
     def is_loaded(self) -> bool: ...
 
+    @property
+    def is_denied(self) -> bool: ...
+
+    @property
+    def is_cut(self) -> bool: ...
+
+    @property
+    def is_complete(self) -> bool: ...
+
+    @property
+    def groups(self) -> Sequence[RowGroup[R]] | None: ...
+
     def rows(self) -> list[R]: ...
 
     def get(self, id: UUID) -> R | None: ...
@@ -31,11 +43,25 @@ class AllRows(Generic[R]):
     """Every row of a feed's table, as a row source."""
 
     is_loaded = True
+    is_denied = False
 
     def __init__(self, rows: Rows[R]) -> None:
         self._rows = rows
         self.get = rows.get
         self.derived = rows.derived
+
+    @property
+    def is_cut(self) -> bool:
+        groups = self._rows.groups
+        return self._rows.is_cut and (groups is None or sum(group.count for group in groups) > len(self._rows))
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.is_cut and not self._rows.has_invalid
+
+    @property
+    def groups(self) -> Sequence[RowGroup[R]] | None:
+        return self._rows.groups
 
     def rows(self) -> list[R]:
         return list(self._rows)
@@ -64,11 +90,17 @@ class SharedView:
         self._number = 0
         self._patches: list[EncodedBatch] = []
         self._dirty: set[UUID] = set()
+        self._is_due = False
         self._snapshot: tuple[int, EncodedBatch | None] = (-1, None)
 
     def mark(self, id: UUID) -> None:
         """Mark a row dirty."""
         self._dirty.add(id)
+        self._is_due = True
+
+    def touch(self) -> None:
+        """See `Markable`."""
+        self._is_due = True
 
     def snapshot(self) -> tuple[int, EncodedBatch | None]:
         """The number of the last patch and the full view as of then; None while it is not known."""
@@ -87,8 +119,9 @@ class SharedView:
         return self._number, self._patches[len(self._patches) - behind :]
 
     def _update(self) -> None:
-        if not self._dirty:
+        if not self._is_due:
             return
+        self._is_due = False
         dirty, self._dirty = self._dirty, set()
         if batch := self.view.patch(dirty):
             self._number += 1

@@ -1,10 +1,14 @@
 """The payload of a live element's `apply`: the same shape for lists, counters, chips and progress."""
 
 from collections.abc import Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 RowFields = dict[str, dict[str, Any]]
 """Fields by row id; JSON values only."""
+
+
+Missing = Literal["", "older", "invalid", "refused"]
+"""Why rows may exist that are not here: older than a feed holds, malformed, or not for this person any more."""
 
 
 class Waiting(TypedDict):
@@ -17,8 +21,9 @@ class Waiting(TypedDict):
 class Reset(TypedDict):
     """The whole content of an element: the ids in order, and all fields of each row.
 
-    `first` is the index of the first id in a list of `total` rows; `filtered` says that a filter hides some rows.
-    `folds` holds by id how many rows a row stands for beside itself.
+    `first` is the index of the first id in a list of `total` rows; `filtered` says that a filter hides some rows, and
+    `missing` why an empty list does not mean that there are none. `folds` holds by id how many rows a row stands for
+    beside itself.
     """
 
     order: list[str]
@@ -27,6 +32,7 @@ class Reset(TypedDict):
     total: NotRequired[int]
     waiting: NotRequired[Waiting]
     filtered: NotRequired[bool]
+    missing: NotRequired[Missing]
     folds: NotRequired[dict[str, int]]
 
 
@@ -42,6 +48,7 @@ class Batch(TypedDict, total=False):
     first: int
     total: int
     waiting: Waiting
+    missing: Missing
     folds: dict[str, int]
 
 

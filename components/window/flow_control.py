@@ -126,6 +126,11 @@ class FlowControl:
         return bool(self._requests) and frames >= MIN_FRAMES and size >= self.capacity
 
     @property
+    def delay(self) -> float:
+        """Seconds that a frame takes to the window: half of the round trip, as far as it is known."""
+        return self._behind / 2
+
+    @property
     def frame_rate(self) -> float:
         """Frames per second over the last `RATE_WINDOW_SECONDS`."""
         since = self._clock() - RATE_WINDOW_SECONDS
@@ -134,12 +139,16 @@ class FlowControl:
     @property
     def quality(self) -> Quality | None:
         """How well the window keeps up; None before the first acknowledgement."""
-        behind = max(self.round_trip or 0.0, self._waited(self._clock()))
+        behind = self._behind
         if self.round_trip is None and behind <= SLOW_ROUND_TRIP_SECONDS:
             return None
         if behind <= SLOW_ROUND_TRIP_SECONDS:
             return Quality.GOOD
         return Quality.FAIR if behind <= POOR_ROUND_TRIP_SECONDS else Quality.POOR
+
+    @property
+    def _behind(self) -> float:
+        return max(self.round_trip or 0.0, self._waited(self._clock()))
 
     @property
     def _shortest(self) -> float:

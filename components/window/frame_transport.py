@@ -19,7 +19,12 @@ PREFIX = f'2["{EVENT}",'
 
 
 def send_frame(
-    client: Client, payloads: Iterable[tuple[int, Payload]], *, status: str | None, ack_id: int | None
+    client: Client,
+    payloads: Iterable[tuple[int, Payload]],
+    *,
+    status: str | None,
+    ack_id: int | None,
+    delay: float = 0.0,
 ) -> int:
     """Send one frame to a client, with the server's time; does nothing for a client without a socket.
 
@@ -28,12 +33,13 @@ def send_frame(
         payloads: Pairs of an element's id and the payload for its `apply`.
         status: The window's connection status, None when unchanged.
         ack_id: Id that the browser sends back once it has applied the frame; None for no acknowledgement.
+        delay: Seconds that the frame is expected to take.
 
     Returns:
         The size of the frame in characters.
     """
     encoded = ",".join(f"[{id},{text}]" for id, payload in payloads for text in _encode(payload))
-    facts = f"{json.dumps(status)},{json.dumps(ack_id)},{time.time_ns() // 1_000_000}"
+    facts = f"{json.dumps(status)},{json.dumps(ack_id)},{time.time_ns() // 1_000_000},{delay * 1000:.0f}"
     packet = EnginePacket(MESSAGE, data=f"{PREFIX}[[{encoded}],{facts}]]")
     for _, engine_id in core.sio.manager.get_participants("/", client.id):
         if socket := core.sio.eio.sockets.get(engine_id):

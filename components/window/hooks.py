@@ -94,6 +94,11 @@ class Hook(StatusHook, Generic[R]):
         """Whether the rows are known; there may be none."""
         return self._subscription.is_loaded
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether a row that is not in `data` does not exist: none is beyond the feed's limit, malformed or denied."""
+        return self._subscription.is_complete
+
     def close(self) -> None:
         """End; idempotent."""
         super().close()
@@ -117,8 +122,8 @@ class InboxHook(Hook[R]):
 
     @property
     def unread_count(self) -> int:
-        """The number of unread rows."""
-        return sum(1 for row in self.data if self._inbox.is_unread(row))
+        """The number of unread rows, also beyond those that the feed holds."""
+        return self._subscription.count(_is_unread).matching
 
     async def mark_as_read(self, id: UUID) -> None:
         """Mark one row as read."""
@@ -210,6 +215,10 @@ def use_notifications(
 ) -> InboxHook[Notification]:
     """Follow the person's notifications."""
     return InboxHook(window, NOTIFICATIONS, database, inbox=NOTIFICATION_INBOX, key=_newest, on_change=on_change)
+
+
+def _is_unread(row: Any) -> bool:
+    return bool(row.is_unread)
 
 
 def _newest(row: Row) -> float:

@@ -75,10 +75,12 @@ class LiveBinding:
         self._deliver_when_hidden = deliver_when_hidden
         self._is_mounted = False
         self._is_stale = True
+        self._is_due = False
         self._dirty: set[UUID] = set()
 
     def changed(self, deltas: Iterable[Delta[Any]]) -> None:
-        """Mark the rows of these deltas dirty."""
+        """Mark the rows of these deltas dirty; none say that only counts have changed."""
+        self._is_due = True
         self._dirty.update(delta.id for delta in deltas)
         self._window.mark_dirty(deliver_when_hidden=self._deliver_when_hidden)
 
@@ -94,10 +96,11 @@ class LiveBinding:
         if self._is_stale:
             payload = self.view.full()
             self._is_stale = payload is None
-        elif self._dirty:
+        elif self._is_due:
             payload = self.view.patch(self._dirty)
         else:
             return None
+        self._is_due = False
         self._dirty = set()
         return (self._element.id, payload) if payload else None
 

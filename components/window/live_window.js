@@ -1,6 +1,6 @@
 // The browser's end of a window: receives one message per frame and passes each batch to its element.
 import { onMounted, onUnmounted, watch } from "vue";
-import { feedLostAt, isClosing, lostAt, onFrame, serverNow, setServerTime } from "shared";
+import { feedLostAt, isClosing, lateAt, lostAt, noteFrame, onFrame, serverNow, setServerTime } from "shared";
 
 const address = (path) => (window.path_prefix ?? "") + path;
 // To the sign-in page, and from there back to where the window was, unless the person wanted to leave.
@@ -27,10 +27,15 @@ export default {
       if (lost === null) report(), isCookieDue && renewCookie();
       else document.body.dataset.live = "disconnected";
     });
+    let live = null; // the last status from the server
+    watch(lateAt, (late) => {
+      if (live && lostAt.value === null) document.body.dataset.live = late === null ? live : "late";
+    });
     // Send `ackId` back once this frame and all earlier ones are applied, which measures how fast the window keeps up.
     // Not once painted: browsers throttle animation frames and timers of background windows.
-    function show([batches, status, ackId, serverTime]) {
+    function show([batches, status, ackId, serverTime, delay]) {
       setServerTime(serverTime);
+      noteFrame(serverTime, delay);
       for (const [id, batch] of batches) {
         try {
           getElement(id)?.apply(batch);
@@ -39,7 +44,8 @@ export default {
         }
       }
       if (status) {
-        document.body.dataset.live = status;
+        live = status;
+        document.body.dataset.live = lateAt.value === null ? status : "late";
         feedLostAt.value = status === "connected" ? null : (feedLostAt.value ?? serverNow());
       }
       if (ackId != null) emit("ack", ackId);
@@ -52,6 +58,7 @@ export default {
     onUnmounted(() => {
       onFrame.value = null;
       document.removeEventListener("visibilitychange", report);
+      delete document.body.dataset.live;
     });
     return {
       leave,

@@ -51,6 +51,33 @@ export const feedLostAt = ref(null);
 // Whether the server has announced its shutdown.
 export const isClosing = ref(false);
 
+// Since when (ms) the values of this window may be too old to call them live; null while they are fresh. Probes bring
+// a frame every five to eight seconds, so a longer silence means that frames wait, for the network or for this browser.
+// `delay` (ms) is how long a frame takes by the server's measure: after late values of a slow network one fresh frame
+// proves little.
+const MAX_AGE = 9000;
+const SLOW_DELAY = 1000;
+const SETTLE_TIME = 15000;
+export const lateAt = ref(null);
+let latest = null; // the last frame
+let lateUntil = 0;
+
+export function noteFrame(sentAt, delay) {
+  if (latest === null) setInterval(judgeAge, 500);
+  latest = { at: performance.now(), sentAt, delay };
+  judgeAge();
+}
+
+function judgeAge() {
+  const at = performance.now();
+  if (document.hidden || lostAt.value !== null) Object.assign(latest, { at, sentAt: serverNow() }); // none is due
+  const age = Math.max(serverNow() - latest.sentAt, at - latest.at + latest.delay);
+  if (age > MAX_AGE) {
+    lateAt.value ??= serverNow() - age;
+    lateUntil = latest.delay > SLOW_DELAY ? at + SETTLE_TIME : 0;
+  } else if (at > lateUntil) lateAt.value = null;
+}
+
 function lose() {
   lostAt.value ??= serverNow();
 }
@@ -98,6 +125,13 @@ export function amount(value, unit) {
   if (unit !== "B" || typeof value !== "number") return number(value);
   const power = Math.min(BYTES.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, value)) / 10)));
   return `${rounded.format(value / 1024 ** power)} ${BYTES[power]}`;
+}
+
+// Why an empty list of these rows does not mean that there are none; empty when it does.
+export function missingText(missing, noun) {
+  if (missing === "older") return `Not among the newest ${noun}, which are loaded here. Older ones are not shown.`;
+  if (missing === "invalid") return `Some ${noun} could not be read, so they are not shown; the System tab lists them.`;
+  return missing === "refused" ? `You have no access to these ${noun}, or no longer.` : "";
 }
 
 export function ago(ms) {

@@ -58,6 +58,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._is_status_due = True
         self._was_blocked = False
         self._closers: list[Callable[[], None]] = []
+        self._on_removed: Callable[[], None] = lambda: None
         self._flush_schedule = ScheduledFlush(scheduler, self._flush)
         registry.add(self)
         self.on("seen", self._on_seen)
@@ -82,11 +83,11 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
             for part in self._status_followers:
                 part.refresh()
             self.mark_dirty()
+            if subscription.is_denied and is_of_org:
+                on_removed, self._on_removed = self._on_removed, lambda: None
+                on_removed()
             if on_status:
                 on_status(status)
-
-        def is_in_org(row: R) -> bool:
-            return row.org_id == self.org_id and (where is None or where(row))
 
         self._is_status_due = True
         is_of_org = entity.scope is Scope.ORG
@@ -96,7 +97,8 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
             session=self.session,
             on_change=on_change,
             on_status=status_changed,
-            where=where if is_of_org else is_in_org,
+            org_id=None if is_of_org else self.org_id,
+            where=where,
         )
         self._subscriptions = [*self.subscriptions(), subscription]
         return subscription
@@ -137,6 +139,10 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
     def on_delete(self, *closers: Callable[[], None]) -> None:
         """Call `closers` when the window goes."""
         self._closers += closers
+
+    def on_removed(self, handler: Callable[[], None]) -> None:
+        """Call `handler` once when the user loses access to the window's organisation."""
+        self._on_removed = handler
 
     @property
     def is_connected(self) -> bool:
@@ -202,8 +208,8 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         if payloads or new_status:
             self._sent_status = status
             self._registry.frames_sent += 1
-            ack_id = self.flow.next_ack()
-            self.flow.sent(send_frame(self.client, payloads, status=new_status, ack_id=ack_id), ack_id)
+            ack_id, delay = self.flow.next_ack(), self.flow.delay
+            self.flow.sent(send_frame(self.client, payloads, status=new_status, ack_id=ack_id, delay=delay), ack_id)
 
     def _live_status(self) -> ConnectionStatus | None:
         """The status for the body's `data-live`: connected only once the rows are loaded."""

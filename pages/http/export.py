@@ -4,13 +4,15 @@ import csv
 import io
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Request
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
 from components.views.list_query import ListQuery
@@ -19,7 +21,10 @@ from pages.page.membership import chosen_membership
 from pages.page.services import Services
 from services.entities import ENTITIES, Entity, Row, Scope
 from services.errors import LivewatchError, PermissionDenied
-from services.realtime import DatabaseSource
+from services.realtime import DatabaseSource, Subscriber
+from services.realtime.source import PAGE_ROWS
+
+logger = structlog.get_logger(__name__)
 
 OMITTED_FIELDS = {
     "org_id",
@@ -53,17 +58,15 @@ def export_routes(services: Services) -> APIRouter:
             membership, _ = await chosen_membership(services.database, identity, request)
             if membership is None:
                 raise PermissionDenied("You belong to no organisation yet.")
-            scope_id = membership.org_id if entity.scope is Scope.ORG else identity.user_id
-            records = await source.snapshot(identity, entity, entity.topic(scope_id))
+            rows = MatchingRows(source, session, entity, membership.org_id, request.query_params)
+            await rows.begin()
         except PermissionDenied as error:
             return PlainTextResponse(str(error), status_code=403)
         except LivewatchError as error:
             return PlainTextResponse(str(error), status_code=503)
-        asked = matching_rows(entity, records, request.query_params)
-        rows = [row for row in asked if row.org_id == membership.org_id]
         stamp = f"{datetime.now(UTC):%Y-%m-%d-%H%M}"
-        return Response(
-            BYTE_ORDER_MARK + to_csv(entity, rows),
+        return StreamingResponse(
+            csv_parts(entity, rows),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}-{stamp}.csv"', "Cache-Control": "no-store"},
         )
@@ -71,27 +74,86 @@ def export_routes(services: Services) -> APIRouter:
     return router
 
 
-def matching_rows(entity: Entity[Any], records: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> list[Row]:
-    """Return the valid rows that match the parameters, in the order that these select."""
-    query = ListQuery.parse(entity.listing, params)
-    rows = []
-    for record in records:
+class MatchingRows:
+    """All rows of a list that match the parameters of its URL, read from the database page by page.
+
+    As many as a feed may hold are in the list's order; of more, the newest come first. A page is read under the claims
+    that the session has by then, so that access that is lost ends the reading with an error.
+
+    Args:
+        source: Where the rows are read.
+        session: Who reads.
+        entity: Whose rows.
+        org_id: The organisation.
+        params: Parameters of the list's URL.
+    """
+
+    def __init__(
+        self,
+        source: DatabaseSource,
+        session: Subscriber,
+        entity: Entity[Any],
+        org_id: UUID,
+        params: Mapping[str, Any],
+    ) -> None:
+        self._source = source
+        self._session = session
+        self._entity = entity
+        self._org_id = org_id
+        self._query: ListQuery[Any] = ListQuery.parse(entity.listing, params)
+        self._before: tuple[datetime, UUID] | None = None
+        self._is_read = False
+        self._begun: list[Row] = []
+
+    async def begin(self) -> None:
+        """Read as many rows as can be put in order; raises what reading raises."""
+        while not self._is_read and len(self._begun) <= self._entity.limit:
+            self._begun += await self._page()
+        if self._is_read:
+            self._begun.sort(key=lambda row: (self._query.sort.key(row), row.id))
+
+    async def __aiter__(self) -> AsyncIterator[list[Row]]:
+        begun, self._begun = self._begun, []
+        yield begun
+        while not self._is_read:
+            yield await self._page()
+
+    async def _page(self) -> list[Row]:
+        identity = self._session.identity
+        topic = self._entity.topic(self._org_id if self._entity.scope is Scope.ORG else identity.user_id)
+        records = await self._source.page(identity, self._entity, topic, before=self._before)
+        self._is_read = len(records) < PAGE_ROWS
+        if records:
+            self._before = (datetime.fromisoformat(records[-1]["created_at"]), UUID(records[-1]["id"]))
+        rows = [row for record in records if (row := self._valid(record)) and row.org_id == self._org_id]
+        return [row for row in rows if self._query.matches(row)]
+
+    def _valid(self, record: Mapping[str, Any]) -> Row | None:
         try:
-            row = entity.model.read(record)
+            row: Row = self._entity.model.read(record)
+            return row
         except ValidationError:
-            continue  # the System tab lists quarantined rows
-        if query.matches(row):
-            rows.append(row)
-    return sorted(rows, key=lambda row: (query.sort.key(row), row.id))
+            return None  # the System tab lists quarantined rows
 
 
-def to_csv(entity: Entity[Any], rows: Sequence[Row]) -> str:
-    """Return a CSV header and one line per row; times are in ISO 8601, UTC, and structured values in JSON."""
+async def csv_parts(entity: Entity[Any], pages: AsyncIterable[Sequence[Row]]) -> AsyncIterator[str]:
+    """Yield a CSV header and one line per row; times are in ISO 8601, UTC, and structured values in JSON.
+
+    An error ends the response before its end, which a browser shows as a failed download.
+    """
     names = [name for name in entity.model.model_fields if name not in OMITTED_FIELDS]
+    yield BYTE_ORDER_MARK + _lines([names])
+    try:
+        async for rows in pages:
+            yield _lines([[_cell(getattr(row, name)) for name in names] for row in rows])
+    except LivewatchError as error:
+        logger.warning("export cut off", table=entity.table, cause=str(error))
+        raise
+
+
+def _lines(cells: Iterable[Iterable[object]]) -> str:
     file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(names)
-    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+    csv.writer(file).writerows(cells)
     return file.getvalue()
 
 

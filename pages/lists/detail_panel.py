@@ -50,10 +50,7 @@ class DetailPanel:
                 self._build(_uuid(selected))
 
     def _build(self, id: UUID | None) -> None:
-        gone = (
-            "It was deleted, belongs to another organisation, or is older than the latest "
-            f"{self._entity.limit}, which are shown here."
-        )
+        gone = "It was deleted, or belongs to another organisation."
         element = Details(self._entity, gone_text=gone)
         element.on_close(lambda: self.select(None))
         element.bind_row(self._page.window, id)

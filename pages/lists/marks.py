@@ -1,16 +1,20 @@
 """Marking alerts and notifications as read and unread, one or many, with undo."""
 
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from nicegui import ui
 
 from components.elements.lists.live_list import LiveList
+from components.shell.feedback import tell_error
 from components.shell.undo import offer_undo
+from pages.lists.bulk import BulkOperation
 from pages.page.context import PageContext
 from services.entities import Entity
-from services.people.inbox import INBOXES, Inbox
+from services.errors import LivewatchError
+from services.people.inbox import EVERYTHING, INBOXES, Chosen, Inbox
 
 
 def accept_marks(page: PageContext, element: LiveList, inbox: Inbox) -> None:
@@ -20,35 +24,53 @@ def accept_marks(page: PageContext, element: LiveList, inbox: Inbox) -> None:
     element.on_mark_unread(_of_row(page, lambda id: inbox.mark_unread(database, session.identity, [id])))
 
 
-async def mark_all(page: PageContext, entity: Entity[Any], *, ids: Collection[UUID] | None = None) -> None:
-    """Mark unread messages as read, all by default; says how many there were, and offers to undo it."""
+async def mark_all(
+    page: PageContext, entity: Entity[Any], *, ids: Collection[UUID] | None = None, chosen: Chosen = EVERYTHING
+) -> None:
+    """Mark unread messages as read, all by default; says how many there were, and offers to undo it.
+
+    Args:
+        page: The page of the user.
+        entity: Entity of the messages.
+        ids: Messages to mark; all by default.
+        chosen: Values by column that the messages must have.
+    """
     inbox = INBOXES[entity.table]
+    database, session, org_id = page.services.database, page.session, page.membership.org_id
     marked: list[UUID] = []
+    try:
+        total = await inbox.count_unread(database, session.identity, org_id, ids=ids, chosen=chosen)
+    except LivewatchError as error:
+        tell_error(str(error))
+        return
+    operation = BulkOperation(page, entity, doing="Marking as read", done="marked as read", total=total)
 
-    async def mark() -> None:
-        marked.extend(
-            await inbox.mark_all(page.services.database, page.session.identity, page.membership.org_id, ids=ids)
-        )
+    async def mark(progress: Callable[[int], None]) -> None:
+        def keep(batch: list[UUID]) -> None:
+            marked.extend(batch)
+            progress(len(batch))
 
-    async def undo() -> None:
-        await page.act(inbox.mark_unread(page.services.database, page.session.identity, marked))
+        await inbox.mark_all(database, session.identity, org_id, ids=ids, chosen=chosen, on_batch=keep)
 
-    if await page.act(mark()):
-        noun = entity.noun if len(marked) == 1 else entity.plural
-        offer_undo(f"{len(marked):,} {noun} marked as read.", undo)
+    is_complete = await operation.run(mark)
+    if is_complete or marked:
+        offer_undo(operation.message if is_complete else f"{operation.summary}.", partial(_undo, page, entity, marked))
 
 
-async def mark_unread(page: PageContext, entity: Entity[Any], ids: Collection[UUID]) -> None:
-    """Mark messages as unread; says how many there were."""
+async def _undo(page: PageContext, entity: Entity[Any], marked: list[UUID]) -> None:
+    await mark_unread(page, entity, marked, is_quiet=True)
+
+
+async def mark_unread(page: PageContext, entity: Entity[Any], ids: Collection[UUID], *, is_quiet: bool = False) -> None:
+    """Mark messages as unread; says how many there were, unless `is_quiet`, and any failure."""
     inbox = INBOXES[entity.table]
-    count = 0
+    operation = BulkOperation(page, entity, doing="Marking as unread", done="marked as unread", total=len(ids))
 
-    async def mark() -> None:
-        nonlocal count
-        count = await inbox.mark_unread(page.services.database, page.session.identity, ids)
+    async def mark(progress: Callable[[int], None]) -> None:
+        await inbox.mark_unread(page.services.database, page.session.identity, ids, on_batch=progress)
 
-    if await page.act(mark()):
-        ui.notify(f"{count:,} {entity.noun if count == 1 else entity.plural} marked as unread.", type="positive")
+    if await operation.run(mark) and not is_quiet:
+        ui.notify(operation.message, type="positive")
 
 
 def _of_row(page: PageContext, act: Callable[[UUID], Awaitable[object]]) -> Callable[[str], Awaitable[None]]:

@@ -3,14 +3,14 @@
 import asyncio
 from uuid import UUID
 
-from nicegui import ui
-
 from components.elements.logs.run_log import RunLog
+from components.shell.feedback import tell_error
 from pages.page.context import PageContext
 from services.entities import Entity, R
 from services.errors import LivewatchError
 from services.history.run_logs import MAX_LINES, log_lines
 
+RETRY_INTERVAL_SECONDS = 3.0
 READ_INTERVAL_SECONDS = 0.5
 """Time between two reads. Lines are not broadcast: writing them is a heartbeat of the run, which windows receive."""
 
@@ -36,6 +36,7 @@ class _LogReader:
         self._last_id = 0
         self._is_mounted = False
         self._is_due = False
+        self._has_failed = False
         self._task: asyncio.Task[None] | None = None
 
     def restart(self) -> None:
@@ -56,7 +57,7 @@ class _LogReader:
         try:
             lines = await log_lines(self._page.services.database, self._page.session.identity, self._run, before=before)
         except LivewatchError as error:
-            ui.notify(str(error), type="negative")
+            tell_error(str(error))
         else:
             self._element.add(lines, is_older=True, more=len(lines) == MAX_LINES)
 
@@ -71,8 +72,14 @@ class _LogReader:
             self._is_due = False
             try:
                 lines = await log_lines(database, session.identity, self._run, after=self._last_id)
-            except LivewatchError:
-                return  # the next change of the run triggers another read
+            except LivewatchError as error:
+                self._element.fail(str(error))
+                self._has_failed = self._is_due = True
+                await asyncio.sleep(RETRY_INTERVAL_SECONDS)
+                continue
+            if self._has_failed:
+                self._has_failed = False
+                self._element.fail("")
             if lines:
                 is_first = not self._last_id
                 self._element.add(lines, is_first=is_first, more=is_first and len(lines) == MAX_LINES)

@@ -16,6 +16,7 @@ from pages.lists.tidying import ACTIONS, tidy, tidy_menu
 from pages.page.context import PageContext
 from pages.page.membership import ORG_PARAMETER
 from services.entities import Entity, R
+from services.entities.base.listing import UNREAD_FACET
 from services.history.tidying import is_run
 from services.people.inbox import INBOXES
 
@@ -47,10 +48,16 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
     page.url.listen(follower.follow)
     if inbox:
         accept_marks(page, element, inbox)
-        controls.on_mark_all(lambda: mark_all(page, entity, ids=rows.matching_ids()))
+        controls.on_mark_all(lambda: _mark_matching(page, entity, rows))
     if actions := _chosen_actions(page, entity):
         selection_bar(element, entity, actions)
     return rows
+
+
+async def _mark_matching(page: PageContext, entity: Entity[Any], rows: QueryList[Any]) -> None:
+    """Mark what matches the query: in the database, unless only a search of the held rows says what does."""
+    chosen = {name: values for name, values in rows.chosen_values().items() if name != UNREAD_FACET}
+    await mark_all(page, entity, ids=rows.matching_ids(), chosen=chosen)
 
 
 def _chosen_actions(page: PageContext, entity: Entity[Any]) -> list[ChosenAction]:

@@ -10,6 +10,7 @@ from nicegui.element import Element
 
 from components.presentation.text import icon, text
 from components.shell.undo import offer_undo
+from pages.lists.bulk import BulkOperation, amount_of
 from pages.page.context import PageContext
 from services.entities import Entity
 from services.history.tidying import archive_runs, close_runs, delete_runs
@@ -24,6 +25,7 @@ class Action:
     Args:
         label: Label of the entry and of the button that confirms it.
         icon: Name of a Material icon.
+        doing: What is being done, while it lasts.
         done: Past participle, for the message after it.
         warning: What the user should know before; asked for confirmation.
         act: Function of `services.history.tidying`.
@@ -31,6 +33,7 @@ class Action:
 
     label: str
     icon: str
+    doing: str
     done: str
     warning: str
     act: Callable[..., Awaitable[int]]
@@ -39,6 +42,7 @@ class Action:
 CLOSE = Action(
     label="Close",
     icon="stop_circle",
+    doing="Closing",
     done="closed",
     warning="What is still in progress ends as cancelled. Its program is not stopped.",
     act=close_runs,
@@ -46,6 +50,7 @@ CLOSE = Action(
 ARCHIVE = Action(
     label="Archive",
     icon="inventory_2",
+    doing="Archiving",
     done="archived",
     warning="It stays under the filter Archived.",
     act=archive_runs,
@@ -53,6 +58,7 @@ ARCHIVE = Action(
 DELETE = Action(
     label="Delete",
     icon="delete",
+    doing="Deleting",
     done="deleted",
     warning="Everything that belongs to it is deleted, too. This cannot be undone.",
     act=delete_runs,
@@ -112,7 +118,7 @@ async def tidy(
     if not ids:
         ui.notify(f"There are no {entity.plural} here.")
         return
-    amount = _amount(entity, len(ids))
+    amount = amount_of(entity, len(ids))
     with ui.dialog() as dialog, Element("div").classes("lw-dialog").props("data-testid=tidy-dialog"):
         text("h2", f"{action.label} {amount}?")
         text("p", action.warning)
@@ -131,25 +137,23 @@ async def _apply(
     page: PageContext, entity: Entity[Any], action: Action, ids: list[UUID], on_gone: Callable[[], object] | None
 ) -> None:
     database, session = page.services.database, page.session
-    count = 0
+    operation = BulkOperation(page, entity, doing=action.doing, done=action.done, total=len(ids))
 
-    async def act() -> None:
-        nonlocal count
-        count = await action.act(database, session.identity, entity, ids)
+    async def act(progress: Callable[[int], None]) -> None:
+        await action.act(database, session.identity, entity, ids, on_batch=progress)
 
     async def restore() -> None:
-        await page.act(archive_runs(database, session.identity, entity, ids, is_archived=False))
+        undo = BulkOperation(page, entity, doing="Restoring", done="restored", total=len(ids))
 
-    if not await page.act(act()):
-        return
-    message = f"{_amount(entity, count)} {action.done}."
-    if action is ARCHIVE:
-        offer_undo(message, restore)
-    else:
-        ui.notify(message, type="positive")
-    if action is DELETE and on_gone:
+        async def unarchive(progress: Callable[[int], None]) -> None:
+            await archive_runs(database, session.identity, entity, ids, is_archived=False, on_batch=progress)
+
+        await undo.run(unarchive)
+
+    is_complete = await operation.run(act)
+    if action is ARCHIVE and operation.count:
+        offer_undo(operation.message if is_complete else f"{operation.summary}.", restore)
+    elif is_complete:
+        ui.notify(operation.message, type="positive")
+    if is_complete and action is DELETE and on_gone:
         on_gone()
-
-
-def _amount(entity: Entity[Any], count: int) -> str:
-    return f"{count:,} {entity.noun if count == 1 else entity.plural}"

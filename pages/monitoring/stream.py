@@ -9,7 +9,7 @@ from components.elements.charts.progress_chart import ProgressChart
 from components.elements.charts.run_timeline import RunTimeline
 from components.elements.lists.details import Details
 from components.presentation.text import text
-from components.shell.feedback import not_found_panel
+from components.shell.feedback import not_found_panel, tell_error
 from components.shell.shell import page_head, section
 from components.views.history import HistoryView
 from components.views.rows import MAX_ROWS
@@ -23,6 +23,11 @@ from services.errors import LivewatchError
 from services.history.progress_history import progress_history
 from services.text import visible_name
 
+NOT_LOADED = (
+    f"It is not among the newest {STREAMS.limit:,} streams, which are loaded here. It may be older, "
+    "or a row that cannot be read."
+)
+
 
 def stream_page(page: PageContext, id: str) -> None:
     """Build the page of a stream, or a not-found panel for an id that is invalid or not visible to the user."""
@@ -33,15 +38,19 @@ def stream_page(page: PageContext, id: str) -> None:
         return
     with ui.element("div") as missing:
         not_found_panel("There is no such stream", "It was deleted, or it belongs to another organisation.")
+    with ui.element("div") as unknown:
+        not_found_panel("This stream is not shown", NOT_LOADED)
     with ui.element("div").classes("lw-page") as found:
         heading = text("h1", "").classes("lw-ghost__line").props("dir=auto")
         _sections(page, stream_id, heading)
     missing.set_visibility(False)
+    unknown.set_visibility(False)
 
     def show(stream: Hook[Stream]) -> None:
         exists = not stream.is_loaded or bool(stream.data)
         found.set_visibility(exists)
-        missing.set_visibility(not exists)
+        missing.set_visibility(not exists and stream.is_complete)
+        unknown.set_visibility(not exists and not stream.is_complete)
         for row in stream.data:
             name = visible_name(row.name)
             if name != heading.text:
@@ -56,12 +65,16 @@ def stream_by_slug_page(page: PageContext, slug: str) -> None:
     """Lead to the page of the stream that programs report under a slug, as soon as there is one."""
     with ui.element("div") as missing:
         not_found_panel("Nothing was reported yet", f"No program has reported a stream under the slug “{slug}”.")
+    with ui.element("div") as unknown:
+        not_found_panel("The stream is not shown", NOT_LOADED)
     missing.set_visibility(False)
+    unknown.set_visibility(False)
 
     def follow(streams: Hook[Stream]) -> None:
         if found := next(iter(streams.data), None):
             page.window.client.open(f"/streams/{found.id}")
-        missing.set_visibility(streams.is_loaded)
+        missing.set_visibility(streams.is_loaded and streams.is_complete)
+        unknown.set_visibility(streams.is_loaded and not streams.is_complete)
 
     Hook(page.window, STREAMS, where=lambda stream: stream.slug == slug, on_change=follow)
 
@@ -109,7 +122,7 @@ def _progress_chart(page: PageContext, stream_id: UUID) -> None:
         try:
             history.load(await progress_history(page.services.database, page.session.identity, stream_id))
         except LivewatchError as error:
-            ui.notify(f"The history could not be read: {error}", type="negative")
+            tell_error(f"The history could not be read: {error}")
         binding.refresh()
 
     chart.on("live", load)

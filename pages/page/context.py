@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nicegui import ui
 
+from components.shell.feedback import tell_error
 from components.window.window import Window
 from pages.page.preferences_store import PreferencesStore
 from pages.page.services import Services
@@ -40,7 +41,7 @@ class PageContext:
         try:
             await work
         except LivewatchError as error:
-            ui.notify(str(error), type="negative")
+            tell_error(str(error))
             return False
         if done:
             ui.notify(done, type="positive")

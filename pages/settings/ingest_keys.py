@@ -7,6 +7,7 @@ from nicegui import ui
 from components.elements.connect.code_block import CodeBlock
 from components.elements.connect.key_list import KeyList
 from components.presentation.text import text
+from components.shell.feedback import tell_error
 from pages.page.context import PageContext
 from services.errors import LivewatchError
 from services.ingest import KeyScope
@@ -35,7 +36,7 @@ def ingest_keys(page: PageContext) -> None:
             keys[:] = await list_keys(page.services.database, page.session.identity, page.membership.org_id)
             rows.show(keys)
         except LivewatchError as error:
-            ui.notify(str(error), type="negative")
+            tell_error(str(error))
 
     async def ask_to_revoke(id: str) -> None:
         key = next((each for each in keys if str(each.id) == id), None)
@@ -73,7 +74,7 @@ async def create_key_or_notify(page: PageContext, name: str, scopes: list[KeySco
             page.services.database, page.session.identity, page.membership.org_id, name=name, scopes=scopes
         )
     except LivewatchError as error:
-        ui.notify(str(error), type="negative")
+        tell_error(str(error))
         return None
 
 
@@ -87,7 +88,7 @@ async def _new_key(page: PageContext, load: object) -> None:
             name.error = f"Enter a name of 1 to {MAX_NAME_CHARACTERS} characters."
             return
         if not wanted:
-            ui.notify("Select at least one scope.", type="negative")
+            tell_error("Select at least one scope.")
             return
         if key := await create_key_or_notify(page, chosen, wanted):
             body.clear()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from nicegui import ui
 
+from components.shell.feedback import tell_error
 from pages.page.context import PageContext
 from pages.settings.setting import setting
 from services.errors import LivewatchError
@@ -29,7 +30,7 @@ def retention_settings(page: PageContext) -> None:
         try:
             choice = await chosen_retention(page.services.database, page.session.identity, page.membership.org_id)
         except LivewatchError as error:
-            ui.notify(str(error), type="negative")
+            tell_error(str(error))
             return
         for name, place in places.items():
             days = getattr(choice, name) or 0

@@ -8,6 +8,7 @@ from nicegui.element import Element
 
 from components.presentation.text import text
 from components.shell.attention.attention import PLAY_TONE
+from components.shell.feedback import tell_error
 from components.shell.shell import page_head, section
 from pages.page.context import PageContext
 from pages.settings.ingest_keys import ingest_keys
@@ -48,7 +49,7 @@ def _profile(page: PageContext) -> None:
         try:
             name.value = (await own_profile(page.services.database, page.session.identity)).name
         except LivewatchError as error:
-            ui.notify(str(error), type="negative")
+            tell_error(str(error))
         else:
             name.enable()
             button.enable()
@@ -56,7 +57,7 @@ def _profile(page: PageContext) -> None:
     async def save() -> None:
         chosen = (name.value or "").strip()
         if is_blank(chosen) or len(chosen) > MAX_NAME_CHARACTERS:
-            ui.notify(f"The name must have 1 to {MAX_NAME_CHARACTERS} characters.", type="negative")
+            tell_error(f"The name must have 1 to {MAX_NAME_CHARACTERS} characters.")
             return
         await page.act(rename(page.services.database, page.session.identity, chosen), done="Saved.")
 

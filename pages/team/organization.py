@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from nicegui import ui
 
 from components.presentation.text import text
+from components.shell.feedback import tell_error
 from components.shell.org_switcher import Choice, OrgSwitcher
 from pages.page.membership import ORG_COOKIE, ORG_PARAMETER
 from pages.page.services import Services
@@ -35,7 +36,7 @@ def new_organization_page(services: Services, session: UserSession, user_name: s
         try:
             await create_organization(services.database, session.identity, chosen[:120])
         except LivewatchError as error:
-            ui.notify(str(error), type="negative")
+            tell_error(str(error))
         else:
             ui.navigate.reload()
 

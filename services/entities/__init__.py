@@ -9,6 +9,7 @@ from services.entities.agents import AGENTS, AgentExecution, AgentStatus
 from services.entities.alerts import ALERTS, AlertStatus, Priority, SignalAlert
 from services.entities.base.connection import ConnectionStatus
 from services.entities.base.entity import Entity, Scope, Topic
+from services.entities.base.grouping import RowGroup
 from services.entities.base.progress import MAX_AMOUNT, Amount, Progress, ProgressPoint
 from services.entities.base.reported import Reported
 from services.entities.base.row import R, Row
@@ -59,6 +60,7 @@ __all__ = [
     "R",
     "Reported",
     "Row",
+    "RowGroup",
     "ScanStatus",
     "Scope",
     "SignalAlert",

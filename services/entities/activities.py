@@ -66,4 +66,5 @@ ACTIVITIES = Entity(
     has_details=False,
     skeletons=6,
     is_read_only=True,
+    grouping={},
 )

@@ -9,6 +9,7 @@ from sqlalchemy import Boolean
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
+from services.entities.base.grouping import ARCHIVING, HEARTBEATS
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
     ARCHIVE_FACET,
@@ -122,4 +123,5 @@ AGENTS = Entity(
     ),
     tab="/agents",
     skeletons=6,
+    grouping={"status": "status", **ARCHIVING, **HEARTBEATS},
 )

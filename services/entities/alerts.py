@@ -10,8 +10,9 @@ from sqlalchemy import String
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
+from services.entities.base.grouping import MARKING
 from services.entities.base.layout import EmptyState, RowLayout
-from services.entities.base.listing import UNREAD, Facet, ListSpec, Sort, options_of
+from services.entities.base.listing import UNREAD, UNREAD_FACET, Facet, ListSpec, Sort, options_of
 from services.entities.base.row import Row, generated_field, json_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
 
@@ -101,7 +102,7 @@ ALERTS = Entity(
         search_text=lambda row: f"{row.target_name} {row.company_name or ''} {row.signal_type.replace('_', ' ')}",
         facets=(
             Facet(
-                name="show",
+                name=UNREAD_FACET,
                 label="Read",
                 values=lambda row: (UNREAD.value,) if row.is_unread else (),
                 options=(UNREAD,),
@@ -122,4 +123,5 @@ ALERTS = Entity(
     tab="/alerts",
     page="/alerts",
     skeletons=5,
+    grouping={"org_id": "org_id", "status": "status", "priority": "priority", **MARKING},
 )

@@ -7,8 +7,9 @@ from sqlalchemy import Boolean
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
+from services.entities.base.grouping import MARKING
 from services.entities.base.layout import EmptyState, RowLayout
-from services.entities.base.listing import NEWEST, UNREAD, Facet, ListSpec, options_of
+from services.entities.base.listing import NEWEST, UNREAD, UNREAD_FACET, Facet, ListSpec, options_of
 from services.entities.base.row import Row, generated_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
 
@@ -55,7 +56,7 @@ NOTIFICATIONS = Entity(
         search_text=lambda row: f"{row.title} {row.message}",
         facets=(
             Facet(
-                name="show",
+                name=UNREAD_FACET,
                 label="Read",
                 values=lambda row: (UNREAD.value,) if row.is_unread else (),
                 options=(UNREAD,),
@@ -69,4 +70,5 @@ NOTIFICATIONS = Entity(
     empty=EmptyState(icon="inbox", text="No notifications yet"),
     page="/notifications",
     skeletons=5,
+    grouping={"org_id": "org_id", "type": "type", **MARKING},
 )

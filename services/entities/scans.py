@@ -9,6 +9,7 @@ from sqlalchemy import Boolean
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
+from services.entities.base.grouping import ARCHIVING, HEARTBEATS, STEPS
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
     ARCHIVE_FACET,
@@ -121,4 +122,5 @@ SCANS = Entity(
         offers_connect=True,
     ),
     tab="/scans",
+    grouping={"status": "status", **ARCHIVING, **HEARTBEATS, **STEPS},
 )

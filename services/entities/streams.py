@@ -10,6 +10,7 @@ from sqlalchemy import Boolean, Float
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
+from services.entities.base.grouping import ARCHIVING, HEARTBEATS, LONG_AGO, STEPS
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
     ARCHIVE_FACET,
@@ -164,4 +165,14 @@ STREAMS = Entity(
     tab="/",
     has_details=False,
     skeletons=6,
+    grouping={
+        "goal_status": "goal_status",
+        "finished_at": f"case when is_finished then {LONG_AGO} end",
+        # Whether units are left is all that matters for whether it can stall.
+        "completed": "case when total > 0 and completed >= total then 1 else 0 end",
+        "total": "1",
+        **ARCHIVING,
+        **HEARTBEATS,
+        **STEPS,
+    },
 )

@@ -1,6 +1,6 @@
 """Closing, archiving and deleting runs, in batches; row-level security limits it to operators and admins."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -11,6 +11,7 @@ from services.auth.identity import Identity
 from services.entities import AGENTS, SCANS, STREAMS, AgentStatus, Entity, GoalStatus, Reported, ScanStatus
 from services.errors import PermissionDenied
 from services.infra.database import Database
+from services.infra.postgres.batches import in_batches
 
 BATCH_ROWS = 500
 """Rows that one statement changes: each change is broadcast, and a deleted stream takes its agents along."""
@@ -21,6 +22,8 @@ CLOSED_VALUES: dict[str, dict[str, Any]] = {
 }
 """Values of a run that a person closes, by table."""
 
+OnBatch = Callable[[int], object]
+
 
 class Statement(Protocol):
     """An update or delete."""
@@ -28,27 +31,49 @@ class Statement(Protocol):
     def where(self, *conditions: Any) -> Any: ...
 
 
-async def close_runs(database: Database, identity: Identity, entity: Entity[Any], ids: Collection[UUID]) -> int:
+async def close_runs(
+    database: Database,
+    identity: Identity,
+    entity: Entity[Any],
+    ids: Collection[UUID],
+    *,
+    on_batch: OnBatch = lambda _: None,
+) -> int:
     """End unfinished runs as cancelled; returns how many there were.
+
+    `on_batch` is called with the number of rows of each batch, which an error later on does not undo.
 
     Raises:
         PermissionDenied: The user may not write any of the runs.
     """
     statement = update(entity.model).where(~col(entity.model.is_finished)).values(CLOSED_VALUES[entity.table])
-    return await _in_batches(database, identity, entity, ids, statement)
+    return await _in_batches(database, identity, entity, ids, statement, on_batch=on_batch)
 
 
 async def archive_runs(
-    database: Database, identity: Identity, entity: Entity[Any], ids: Collection[UUID], *, is_archived: bool = True
+    database: Database,
+    identity: Identity,
+    entity: Entity[Any],
+    ids: Collection[UUID],
+    *,
+    is_archived: bool = True,
+    on_batch: OnBatch = lambda _: None,
 ) -> int:
     """Move runs out of the lists, or back with `is_archived=False`; raises like `close_runs`."""
     statement = update(entity.model).values(archived_at=datetime.now(UTC) if is_archived else None)
-    return await _in_batches(database, identity, entity, ids, statement)
+    return await _in_batches(database, identity, entity, ids, statement, on_batch=on_batch)
 
 
-async def delete_runs(database: Database, identity: Identity, entity: Entity[Any], ids: Collection[UUID]) -> int:
+async def delete_runs(
+    database: Database,
+    identity: Identity,
+    entity: Entity[Any],
+    ids: Collection[UUID],
+    *,
+    on_batch: OnBatch = lambda _: None,
+) -> int:
     """Delete runs with all that belongs to them; raises like `close_runs`."""
-    return await _in_batches(database, identity, entity, ids, delete(entity.model))
+    return await _in_batches(database, identity, entity, ids, delete(entity.model), on_batch=on_batch)
 
 
 def is_run(entity: Entity[Any]) -> bool:
@@ -57,15 +82,23 @@ def is_run(entity: Entity[Any]) -> bool:
 
 
 async def _in_batches(
-    database: Database, identity: Identity, entity: Entity[Any], ids: Collection[UUID], statement: Statement
+    database: Database,
+    identity: Identity,
+    entity: Entity[Any],
+    ids: Collection[UUID],
+    statement: Statement,
+    *,
+    on_batch: OnBatch,
 ) -> int:
-    remaining: Sequence[UUID] = list(ids)
-    count = 0
-    for start in range(0, len(remaining), BATCH_ROWS):
-        batch = remaining[start : start + BATCH_ROWS]
+    async def write(batch: Sequence[UUID]) -> int:
         async with database.as_user(identity) as session:
-            count += (await session.exec(statement.where(col(entity.model.id).in_(batch)))).rowcount
-    if remaining and not count:
+            return int((await session.exec(statement.where(col(entity.model.id).in_(batch)))).rowcount)
+
+    count = 0
+    async for changed in in_batches(list(ids), BATCH_ROWS, write):
+        count += changed
+        on_batch(changed)
+    if ids and not count:
         raise PermissionDenied(
             f"No {entity.noun} was changed: it is over or deleted already, or your role does not allow it."
         )

@@ -1,24 +1,29 @@
 """Database access: every transaction runs under the role and claims of a claimant."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
-from psycopg import errors as pg
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.errors import ConfigurationError, DatabaseUnavailable, PermissionDenied
+from services.errors import ConfigurationError
 from services.infra.claims import Claimant
+from services.infra.postgres.database_errors import database_error
 
 CONNECT_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 10
+REACHABLE_TIMEOUT_SECONDS = 2.0
+
+KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 9000}
+"""Has the kernel end a half-open connection within nine seconds."""
 
 BECOME_USER = text(
     "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', :claims, true), "
@@ -57,8 +62,9 @@ class Database:
             pool_pre_ping=True,
             hide_parameters=True,
             # Named prepared statements do not work through the transaction pooler of hosted projects.
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "prepare_threshold": None},
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "prepare_threshold": None, **KEEPALIVE},
         )
+        self._asking: asyncio.Task[bool] | None = None
         self._sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
 
     @asynccontextmanager
@@ -67,23 +73,16 @@ class Database:
 
         Raises:
             PermissionDenied: Row-level security rejected a statement.
-            DatabaseUnavailable: PostgreSQL did not respond.
+            DatabaseUnavailable: PostgreSQL could not do this now; the message says why and what to do.
         """
         try:
             async with self._sessions() as session, session.begin():
                 await (await session.connection()).execute(BECOME_USER, {"claims": json.dumps(dict(identity.claims))})
                 yield session
-        except DBAPIError as error:
-            if isinstance(error.orig, pg.InsufficientPrivilege):
-                raise PermissionDenied(
-                    f"The database does not let {identity.name} do this. An admin of the organisation can change "
-                    "the role."
-                ) from error
-            if isinstance(error, OperationalError) or error.connection_invalidated:
-                raise _unavailable() from error
-            raise
-        except (PoolTimeout, OSError) as error:
-            raise _unavailable() from error
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            if (known := database_error(error, who=identity.name)) is None:
+                raise
+            raise known from error
 
     async def verify(self) -> None:
         """Verify that the login role cannot bypass row-level security, neither itself nor by assuming another role.
@@ -96,16 +95,38 @@ class Database:
             async with self._engine.connect() as connection:
                 unsafe = (await connection.execute(UNSAFE_ROLES)).scalars().all()
                 role = (await connection.execute(text("select current_user"))).scalar_one()
-        except (DBAPIError, OSError) as error:
-            raise _unavailable() from error
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            if (known := database_error(error)) is None:
+                raise
+            raise known from error
         if unsafe:
             raise ConfigurationError(
                 f"DATABASE_URL logs in as {role!r}, which can act as {', '.join(map(repr, unsafe))} and thus bypass "
                 "row-level security. Use the role livewatch_app."
             )
 
+    async def is_reachable(self) -> bool:
+        """Whether PostgreSQL has a connection for the app and answers within `REACHABLE_TIMEOUT_SECONDS`.
+
+        Callers at the same time share one question.
+        """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._answers(), name="reachability of PostgreSQL")
+        await asyncio.wait({self._asking}, timeout=REACHABLE_TIMEOUT_SECONDS)
+        return self._asking.done() and self._asking.result()
+
+    async def _answers(self) -> bool:
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execute(text("select 1"))
+        except (DBAPIError, PoolTimeout, OSError):
+            return False
+        return True
+
     async def aclose(self) -> None:
         """Close all connections; idempotent."""
+        if self._asking:
+            self._asking.cancel()
         await self._engine.dispose()
 
     async def __aenter__(self) -> Self:
@@ -113,7 +134,3 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-
-def _unavailable() -> DatabaseUnavailable:
-    return DatabaseUnavailable("PostgreSQL does not respond. The app retries automatically.")

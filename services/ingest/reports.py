@@ -79,7 +79,7 @@ class Ingest:
             if wait := self._rate_limiter.acquire(key.id):
                 raise _too_many(self._rate_limiter.rate, wait)
         except DatabaseUnavailable as error:
-            raise _unavailable() from error
+            raise _unavailable(error) from error
         except IngestRefused as refusal:
             self.counts["request", str(refusal.code)] += 1
             raise
@@ -140,7 +140,7 @@ class Ingest:
             raise IngestRefused(Code.BAD_KEY, "This key was revoked; an admin creates keys under Settings.") from error
         except DatabaseUnavailable as error:
             self._recorded_at.pop(key.id, None)
-            raise _unavailable() from error
+            raise _unavailable(error) from error
         return answers
 
     def _is_use_due(self, key: IngestKey) -> bool:
@@ -189,10 +189,10 @@ def _too_many(rate: Rate, wait: float) -> IngestRefused:
     )
 
 
-def _unavailable() -> IngestRefused:
+def _unavailable(error: DatabaseUnavailable) -> IngestRefused:
     return IngestRefused(
         Code.UNAVAILABLE,
-        "The database does not respond; send the same request again.",
+        f"Nothing was written; send the same request again. {error}",
         retry_after=UNAVAILABLE_RETRY_SECONDS,
     )
 

@@ -3,17 +3,21 @@
 import asyncio
 import os
 import signal
+import sys
 from contextlib import suppress
+from uuid import UUID
 
 from pydantic import SecretStr
 
 from services.auth.client import Auth
+from services.auth.identity import Identity
 from services.demo.demo import Demo
 from services.errors import ConfigurationError
 from services.infra.backend import Account, Backend, open_backend
 from services.infra.database import Database
 from services.operations.check import CheckStatus, check
 from services.operations.migrations import migrate
+from services.operations.progress_line import ProgressLine
 from services.operations.synthetic_load import Load, SyntheticLoad, writable_organization
 from services.settings import Settings
 
@@ -79,10 +83,27 @@ async def demo_command(settings: Settings, load: Load) -> int:
             # Signing in as the demo also creates its organisation, in case the app has never run.
             identity = (await Demo(account, auth=auth, database=database).enter()).identity
             org_id = await writable_organization(database, identity)
-            with suppress(asyncio.CancelledError):
-                await SyntheticLoad(database, identity, org_id, load).run(_print_line)
-    print("The synthetic streams are deleted.")
+            await _write_load(database, identity, org_id, load)
     return 0
+
+
+async def _write_load(database: Database, identity: Identity, org_id: UUID, load: Load) -> None:
+    """Write a load until this task is cancelled; delete what an earlier one left, and then its own streams."""
+    progress = ProgressLine(sys.stdout)
+    synthetic = SyntheticLoad(database, identity, org_id, load, progress=progress)
+    try:
+        with suppress(asyncio.CancelledError):
+            if left := await synthetic.clear():
+                progress.print(f"Deleted {left:,} synthetic streams that an earlier load had left.")
+            await synthetic.run()
+    finally:
+        progress.print("Deleting the synthetic streams")
+        try:
+            await synthetic.clear()
+        except asyncio.CancelledError:
+            progress.print("Interrupted: some synthetic streams are left. The next start of this command deletes them.")
+            raise
+    progress.print("The synthetic streams are deleted.")
 
 
 def _account(settings: Settings, backend: Backend) -> Account | None:

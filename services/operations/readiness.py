@@ -39,8 +39,10 @@ class Readiness:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
                 missing = await missing_migrations(self._database)
-        except (LivewatchError, TimeoutError):
+        except TimeoutError:
             return {"database": "PostgreSQL does not respond.", "migrations": "unknown"}
+        except LivewatchError as error:
+            return {"database": f"{str(error).split('. ')[0].rstrip('.')}.", "migrations": "unknown"}
         migrations = f"{len(missing)} not applied: {', '.join(missing)}." if missing else GOOD
         return {"database": GOOD, "migrations": migrations}
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Generic
 from uuid import UUID
 
-from services.entities import ConnectionStatus, Entity, R, Topic
+from services.entities import ConnectionStatus, Entity, R, RowGroup, Topic
 from services.errors import SessionExpired
 from services.realtime.delta_batcher import DeltaBatcher
 from services.realtime.meter import Meter, Totals
@@ -48,6 +48,8 @@ class Feed:
         self.meter = Meter(totals=totals)
         self.on_wake: Callable[[], None] = lambda: None
         """Called when there is something for the supervisor to do; the supervisor sets it."""
+        self.uncounted = asyncio.Event()
+        """Set when a table with more rows than are held has changed since its rows were counted."""
         self.recheck_subscriptions = partial(on_membership, topic)
         """Has every subscription's authorisation checked again."""
         self._on_profile = on_profile
@@ -111,10 +113,9 @@ class Feed:
         table = self._tables.get(change.table)
         if table is None:
             return
-        if table.buffered is not None:
-            table.buffered.append(change)
-        elif delta := table.rows.apply(change):
-            table.batcher.add([delta])
+        if table.rows.is_cut:
+            self.uncounted.set()
+        table.apply(change)
 
     def membership(self) -> None:
         self.meter.record_event()
@@ -132,6 +133,12 @@ class Feed:
         self.meter.record_event()
         if subscribed := self._tables.get(table):
             subscribed.buffer_changes()
+            self.on_wake()
+
+    def row_left_out(self, table: str, id: UUID) -> None:
+        self.meter.record_event()
+        if subscribed := self._tables.get(table):
+            subscribed.left_out.add(id)
             self.on_wake()
 
     def malformed(self, payload: Mapping[str, Any], reason: str) -> None:
@@ -155,6 +162,10 @@ class Feed:
         """The tables with a snapshot."""
         return [table for table in self._tables.values() if table.is_loaded]
 
+    def incomplete(self) -> "list[Table[Any]]":
+        """The tables with rows that were left out of their events."""
+        return [table for table in self._tables.values() if table.left_out]
+
     def take_snapshot(self, table: "Table[R]", records: list[dict[str, Any]]) -> int:
         """Fill a table, apply the buffered changes, and deliver what differs.
 
@@ -163,13 +174,23 @@ class Feed:
         """
         table.batcher.flush()
         deltas = table.fill(records)
+        is_cut = len(records) >= table.entity.limit
+        table.rows.cut(is_cut)
+        if is_cut:
+            self.uncounted.set()
         if deltas:
             table.deliver(deltas)
         # A status is delivered with no rows, too: "none" is known from here on.
         for subscription in list(table.subscriptions):
             subscription.deliver_status(self.status)
-        is_cut = len(records) >= table.entity.limit
         return sum(1 for delta in deltas if delta.new or not is_cut)
+
+    def take_groups(self, table: "Table[R]", groups: tuple[RowGroup[R], ...] | None) -> None:
+        """Take the counts of a table with more rows than are held, and tell its subscriptions."""
+        table.rows.count_all(groups)
+        table.batcher.flush()
+        for subscription in list(table.subscriptions):
+            subscription.deliver_counts()
 
     def set_status(self, status: FeedStatus) -> None:
         """Take a new status and deliver it to every subscription."""
@@ -194,12 +215,21 @@ class Table(Generic[R]):
         self.subscriptions: set[Subscription[R]] = set()
         self.batcher = DeltaBatcher(self.deliver)
         self.is_loaded = False
+        self.left_out: set[UUID] = set()
+        """Ids of rows that were too large for the events of their changes."""
         self.buffered: list[Change] | None = []
         """Changes since the snapshot was asked for; None while changes are applied at once."""
 
     def buffer_changes(self) -> None:
         """Start a new buffer; changes buffered before, on a lost channel, are part of the next snapshot."""
         self.buffered = []
+
+    def apply(self, change: Change) -> None:
+        """Apply a change, or buffer it while a snapshot is read."""
+        if self.buffered is not None:
+            self.buffered.append(change)
+        elif delta := self.rows.apply(change):
+            self.batcher.add([delta])
 
     def fill(self, records: list[dict[str, Any]]) -> list[Delta[R]]:
         """Replace the rows by a snapshot, then apply the changes buffered since before it was read."""

@@ -4,13 +4,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
-from services.entities import Entity, R
+from services.entities import Entity, R, RowGroup
 from services.realtime.transports.change import Change
 
 MAX_TOMBSTONES = 10_000
@@ -23,11 +23,22 @@ class Markable(Protocol):
     def mark(self, id: UUID) -> None:
         """Mark a row dirty."""
 
+    def touch(self) -> None:
+        """Compute again: what is known of the rows that are not here has changed."""
+
 
 S = TypeVar("S", bound=Markable)
 
 Quarantine = Callable[[str, str, str], None]
 """Called with the table, the id (as text, possibly malformed) and the reason of a row that failed validation."""
+
+
+class Counts(NamedTuple):
+    """How many rows satisfy a condition, how many there are in all, and whether that is all or a lower bound."""
+
+    matching: int
+    total: int
+    is_exact: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +60,12 @@ class Rows(Generic[R]):
 
     def __init__(self, entity: Entity[R], *, quarantine: Quarantine) -> None:
         self.entity = entity
+        self.is_cut = False
+        """Whether the table has rows beyond the entity's limit, which are not here."""
+        self.is_counted = True
+        """Whether the rows of a cut table have been counted, or were tried to."""
+        self.groups: tuple[RowGroup[R], ...] | None = None
+        """All rows of a cut table by groups, as last counted; None where they could not be counted."""
         self._rows: dict[UUID, R] = {}
         self._derived: dict[UUID, dict[Callable[[R], Any], tuple[int, Any]]] = {}
         self._counts: dict[Callable[[R], bool], int] = {}
@@ -90,6 +107,30 @@ class Rows(Generic[R]):
         if where not in self._counts:
             self._counts[where] = sum(1 for row in self if where(row))
         return self._counts[where]
+
+    @property
+    def has_invalid(self) -> bool:
+        """Whether some rows failed validation, and are not here for that."""
+        return bool(self._invalid)
+
+    def cut(self, is_cut: bool) -> None:
+        """Note whether the latest snapshot left rows out; what was counted before stays until the next count."""
+        if not is_cut:
+            self.groups = None
+        elif not self.is_cut:
+            self.is_counted = False
+        self.is_cut = is_cut
+        self._touch()
+
+    def count_all(self, groups: tuple[RowGroup[R], ...] | None) -> None:
+        """Take all rows of the cut table by groups; None if they could not be counted."""
+        self.groups = groups if self.is_cut else None
+        self.is_counted = True
+        self._touch()
+
+    def _touch(self) -> None:
+        for shared in self._shared.values():
+            shared.touch()
 
     def shared(self, key: Hashable, make: Callable[["Rows[R]"], S]) -> S:
         """The value of `make` for these rows, shared by all callers with that key while one of them keeps it."""

@@ -89,6 +89,7 @@ class RealtimeService:
         scope_id: UUID,
         *,
         session: Subscriber,
+        org_id: UUID | None = None,
         where: Callable[[R], bool] | None = None,
         on_change: OnChange[R] | None = None,
         on_status: OnStatus | None = None,
@@ -99,14 +100,16 @@ class RealtimeService:
             entity: Whose rows.
             scope_id: The organisation or the user, as the entity's scope says.
             session: Who subscribes.
+            org_id: Keeps the rows of one organisation, on a user's topic.
             where: Keeps a row if true.
-            on_change: Called with deltas; may be async.
+            on_change: Called with deltas; may be async. Called with none when only counts have changed.
             on_status: Called with every new status; may be async.
         """
         subscription = Subscription(
             entity,
             entity.topic(scope_id),
             session=session,
+            org_id=org_id,
             where=where,
             on_change=on_change,
             on_status=on_status,

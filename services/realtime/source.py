@@ -1,5 +1,8 @@
 """The database reads behind a feed, each under the claims of one of its subscribers."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -11,6 +14,9 @@ from services.errors import PermissionDenied
 from services.feed_kind import FeedKind
 from services.infra.database import Database
 
+COUNT_TIME_LIMIT_SECONDS = 5.0
+PAGE_ROWS = 500
+
 
 class Source(Protocol):
     """The reads behind a feed.
@@ -19,14 +25,25 @@ class Source(Protocol):
     when PostgreSQL does not answer.
     """
 
+    async def is_reachable(self) -> bool:
+        """Whether PostgreSQL accepts a connection and answers; cheap enough to ask every few seconds."""
+
     async def check(self, identity: Identity, topic: Topic) -> None:
         """Return if the user may subscribe to the topic."""
 
     async def snapshot(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
         """Read the entity's rows on the topic as `to_jsonb` renders them, in its order, at most `entity.limit`."""
 
+    async def rows(
+        self, identity: Identity, entity: Entity[Any], topic: Topic, ids: Sequence[UUID]
+    ) -> list[dict[str, Any]]:
+        """Read those of some rows that exist."""
+
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
         """Read the ids and versions of the same rows."""
+
+    async def groups(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+        """Count all rows of the entity on the topic by its grouping; see `read_groups`."""
 
     async def probe(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
         """Have the database send a probe with `nonce` to the topic, on the path of changes."""
@@ -38,6 +55,9 @@ class DatabaseSource:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def is_reachable(self) -> bool:
+        return await self._database.is_reachable()
+
     async def check(self, identity: Identity, topic: Topic) -> None:
         await self._read(identity, topic, "select")
 
@@ -45,11 +65,50 @@ class DatabaseSource:
         # As JSON, so that one decoder serves snapshots and broadcasts.
         return [row[0] for row in await self._read(identity, topic, f"select to_jsonb(t) from {_rows_on(entity)}")]
 
+    async def rows(
+        self, identity: Identity, entity: Entity[Any], topic: Topic, ids: Sequence[UUID]
+    ) -> list[dict[str, Any]]:
+        statement = (
+            f"select to_jsonb(t) from public.{entity.table} as t "
+            f"where {entity.scope}_id = :scope_id and id = any (:ids)"
+        )
+        return [row[0] for row in await self._read(identity, topic, statement, {"ids": list(ids)})]
+
+    async def page(
+        self, identity: Identity, entity: Entity[Any], topic: Topic, *, before: tuple[datetime, UUID] | None = None
+    ) -> list[dict[str, Any]]:
+        """Read the newest `PAGE_ROWS` rows like `snapshot`, at any number of rows.
+
+        Args:
+            identity: The user.
+            entity: Whose rows.
+            topic: The organisation or user.
+            before: Creation and id of the last row of the page before.
+        """
+        statement = (
+            f"select to_jsonb(t) from (select * from public.{entity.table} where {entity.scope}_id = :scope_id "
+            + ("and (created_at, id) < (:at, :id) " if before else "")
+            + f"order by created_at desc, id desc limit {PAGE_ROWS}) as t"
+        )
+        values = {"at": before[0], "id": before[1]} if before else {}
+        return [row[0] for row in await self._read(identity, topic, statement, values)]
+
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
         return {
             row[0]: row[1]
             for row in await self._read(identity, topic, f"select t.id, t.version from {_rows_on(entity)}")
         }
+
+    async def groups(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+        assert entity.grouping is not None
+        columns = "".join(f', {sql} as "{field}"' for field, sql in entity.grouping.items())
+        numbers = ", ".join(str(number + 2) for number in range(len(entity.grouping)))
+        statement = (
+            f"select count(*) as count{columns} from public.{entity.table} where {entity.scope}_id = :scope_id"
+            + (f" group by {numbers}" if numbers else "")
+        )
+        rows = await self._read(identity, topic, statement, time_limit=COUNT_TIME_LIMIT_SECONDS)
+        return [dict(row._mapping) for row in rows]
 
     async def probe(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
         async with self._database.as_user(identity) as session:
@@ -59,7 +118,15 @@ class DatabaseSource:
                 {"topic": str(topic), "nonce": nonce, "kind": kind.value},
             )
 
-    async def _read(self, identity: Identity, topic: Topic, statement: str) -> list[Any]:
+    async def _read(
+        self,
+        identity: Identity,
+        topic: Topic,
+        statement: str,
+        values: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        time_limit: float | None = None,
+    ) -> list[Any]:
         """Read in the transaction of the check: row-level security shows a stranger no rows, not an error."""
         async with self._database.as_user(identity) as session:
             connection = await session.connection()
@@ -68,7 +135,9 @@ class DatabaseSource:
                 raise PermissionDenied(f"{identity.email} has no access to {topic}, or no longer.")
             if statement == "select":
                 return []
-            return list(await connection.execute(text(statement), {"scope_id": topic.id}))
+            if time_limit is not None:
+                await connection.execute(text(f"set local statement_timeout = '{time_limit:g}s'"))
+            return list(await connection.execute(text(statement), {"scope_id": topic.id, **values}))
 
 
 def _rows_on(entity: Entity[Any]) -> str:

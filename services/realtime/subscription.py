@@ -9,8 +9,8 @@ from uuid import UUID
 import structlog
 
 from services.auth.identity import Identity
-from services.entities import ConnectionStatus, Entity, R, Topic
-from services.realtime.rows import D, Delta, Rows, S
+from services.entities import ConnectionStatus, Entity, R, RowGroup, Topic
+from services.realtime.rows import Counts, D, Delta, Rows, S
 from services.realtime.status import FeedStatus
 
 logger = structlog.get_logger(__name__)
@@ -49,8 +49,9 @@ class Subscription(Generic[R]):
         entity: Whose rows.
         topic: The organisation or user.
         session: Who subscribes.
+        org_id: Keeps the rows of one organisation, on a user's topic; None keeps all.
         where: Keeps a row if true; None keeps all.
-        on_change: Called with deltas.
+        on_change: Called with deltas; with none when only the counts of rows that are not held have changed.
         on_status: Called with every new status.
         on_close: Called once, by `close`.
     """
@@ -61,6 +62,7 @@ class Subscription(Generic[R]):
         topic: Topic,
         *,
         session: Subscriber,
+        org_id: UUID | None = None,
         where: Callable[[R], bool] | None,
         on_change: OnChange[R] | None,
         on_status: OnStatus | None,
@@ -71,7 +73,10 @@ class Subscription(Generic[R]):
         self.session = session
         self.status = FeedStatus(status=ConnectionStatus.CONNECTING)
         self.is_closed = False
+        self.is_denied = False
+        """Whether it ended because its subscriber may not read the topic, or no longer."""
         self._source: RowSource | None = None
+        self._org_id = org_id
         self._where = where
         self._on_change = on_change
         self._on_status = on_status
@@ -99,20 +104,55 @@ class Subscription(Generic[R]):
         row = rows.get(id) if rows is not None else None
         return row if row and self._passes(row) else None
 
-    def count(self, where: Callable[[R], bool]) -> tuple[int, int]:
-        """The number of rows that satisfy `where` as well, and the number of all; see `Rows.count`."""
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are, or may be, rows of this subscription beyond those that are held."""
+        rows = self._all_rows
+        if rows is None or not rows.is_cut:
+            return False
+        groups = self.groups
+        return groups is None or sum(group.count for group in groups) > len(self.rows())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a row that is not here does not exist."""
+        rows = self._all_rows
+        return rows is not None and not rows.has_invalid and not self.is_cut
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the counts are known as well as they can be."""
+        rows = self._all_rows
+        return rows is not None and rows.is_counted
+
+    @property
+    def groups(self) -> list[RowGroup[R]] | None:
+        """All rows by groups, where more exist than are held; None where they were not counted."""
+        rows = self._all_rows
+        if rows is None or rows.groups is None or self._where is not None:
+            return None
+        return [group for group in rows.groups if self._org_id in (None, group.example.org_id)]
+
+    def count(self, where: Callable[[R], bool]) -> Counts:
+        """Count the rows that satisfy `where` as well: in the database, where more exist than are held.
+
+        `where` must live as long as the process and read only the fields of the entity's grouping.
+        """
         rows = self._all_rows
         if rows is None:
-            return 0, 0
-        if self._where is None:
-            return rows.count(where), len(rows)
+            return Counts(0, 0, is_exact=False)
+        if (groups := self.groups) is not None:
+            matching = sum(group.count for group in groups if where(group.example))
+            return Counts(matching, sum(group.count for group in groups), is_exact=True)
+        if self._is_unfiltered:
+            return Counts(rows.count(where), len(rows), is_exact=not rows.is_cut)
         passing = self.rows()
-        return sum(1 for row in passing if where(row)), len(passing)
+        return Counts(sum(1 for row in passing if where(row)), len(passing), is_exact=not rows.is_cut)
 
     def shared(self, key: Hashable, make: Callable[[Rows[R]], S]) -> S | None:
         """See `Rows.shared`; None for a subscription with a filter, or without rows yet."""
         rows = self._all_rows
-        return rows.shared(key, make) if rows is not None and self._where is None else None
+        return rows.shared(key, make) if rows is not None and self._is_unfiltered else None
 
     def derived(self, id: UUID, function: Callable[[R], D], *, epoch: int = 0) -> D | None:
         """See `Rows.derived`; ignores `where`."""
@@ -136,16 +176,22 @@ class Subscription(Generic[R]):
         """End the subscription without access: remove its rows and set the cause as its status."""
         gone = [Delta(id=row.id, old=row, new=None) for row in self.rows()]
         self.close()
+        self.is_denied = True
         if gone and self._on_change:
             self._call(self._on_change, gone)
         self.deliver_status(FeedStatus(status=ConnectionStatus.ERROR, cause=cause))
 
     def deliver(self, deltas: list[Delta[Any]]) -> None:
         """Pass on the deltas that concern this subscription; rows that `where` excludes count as absent."""
-        if self._where is not None:
+        if not self._is_unfiltered:
             deltas = [narrowed for delta in deltas if (narrowed := self._narrow(delta))]
         if deltas and self._on_change:
             self._call(self._on_change, deltas)
+
+    def deliver_counts(self) -> None:
+        """Pass on that the counts of the rows have changed, also of those that are not held."""
+        if self._on_change:
+            self._call(self._on_change, [])
 
     def deliver_status(self, status: FeedStatus) -> None:
         """Take a new status and pass it on."""
@@ -157,8 +203,12 @@ class Subscription(Generic[R]):
     def _all_rows(self) -> Rows[R] | None:
         return self._source.rows(self.entity) if self._source else None
 
+    @property
+    def _is_unfiltered(self) -> bool:
+        return self._where is None and self._org_id is None
+
     def _passes(self, row: R) -> bool:
-        return self._where is None or self._where(row)
+        return (self._org_id is None or row.org_id == self._org_id) and (self._where is None or self._where(row))
 
     def _narrow(self, delta: Delta[R]) -> Delta[R] | None:
         old = delta.old if delta.old and self._passes(delta.old) else None

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from pydantic import SecretStr
@@ -14,7 +13,6 @@ from pydantic import SecretStr
 from services.auth.identity import Identity
 from services.entities import ConnectionStatus, Scope
 from services.errors import (
-    DatabaseUnavailable,
     FeedError,
     FeedRefused,
     LivewatchError,
@@ -24,26 +22,31 @@ from services.errors import (
 from services.feed_kind import FeedKind
 from services.infra.backoff import Backoff
 from services.infra.logging import create_shared_task
-from services.realtime.feed import Feed
+from services.realtime.counting import GroupCounter
+from services.realtime.feed import Feed, Table
+from services.realtime.probe import Prober, ignore_failure
 from services.realtime.source import Source
-from services.realtime.stall_timeout import stall_tolerant_timeout
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Subscription
+from services.realtime.transports.change import row_change
 from services.realtime.transports.transport import Link, Transport
 
 logger = structlog.get_logger(__name__)
 
 BACKOFF_BASE_SECONDS = 0.25
 BACKOFF_MAX_SECONDS = 30.0
-PROBE_INTERVAL_SECONDS = 5.0
-PROBE_TIMEOUT_SECONDS = 3.0
 MAX_HANDOVER_ATTEMPTS = 4
 HANDOVER_TIMEOUT_SECONDS = 0.5
 RECONCILE_INTERVAL_SECONDS = 60.0
 MAINTENANCE_INTERVAL_SECONDS = 5.0
 REACHABLE_INTERVAL_SECONDS = 2.0
 TOKEN_OWNER_INTERVAL_SECONDS = 1.0
+LARGE_ROWS = 20
+"""Rows of a read of those that were too large for an event."""
 TOKEN_MARGIN = timedelta(seconds=60)
+READ_TIMEOUT_SECONDS = 30.0
+"""Seconds after which a read counts as unanswered; PostgreSQL's own time limit of a statement is shorter."""
+NO_ANSWER = f"PostgreSQL did not answer a read within {READ_TIMEOUT_SECONDS:.0f} s."
 NO_TOKEN_OWNER = "The session has ended. Sign in again."
 
 
@@ -101,18 +104,22 @@ class Supervisor:
             await self._sleep(delay)
 
     async def _sleep(self, delay: float) -> None:
-        """Sleep for the backoff; return early on `retry()` or when an unreachable server becomes reachable."""
+        """Sleep for the backoff; return early on `retry()` or when Realtime or PostgreSQL becomes reachable."""
         clock = asyncio.get_running_loop().time
         ends_at = clock() + delay
-        was_away = delay > REACHABLE_INTERVAL_SECONDS and not await self._transport.is_reachable()
+        was_away = delay > REACHABLE_INTERVAL_SECONDS and not await self._is_reachable()
         self._retry.clear()
         while (remaining := ends_at - clock()) > 0:
             step = min(remaining, REACHABLE_INTERVAL_SECONDS) if was_away else remaining
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._retry.wait(), step)
                 return
-            if was_away and await self._transport.is_reachable():
+            if was_away and await self._is_reachable():
                 return
+
+    async def _is_reachable(self) -> bool:
+        """Whether both Realtime and PostgreSQL answer: a feed needs both, and either may be what was away."""
+        return all(await asyncio.gather(self._transport.is_reachable(), self._source.is_reachable()))
 
     async def _connect_once(self) -> tuple[ConnectionStatus, str]:
         """Connect and stay connected; returns the status and the cause of the end."""
@@ -123,7 +130,12 @@ class Supervisor:
             feed.set_status(replace(feed.status, attempt=self._backoff.attempt + 1, retry_at=None))
             feed.buffer_changes()
             async with self._transport.open(feed.topic, token, feed) as link:
-                await self._load()
+                loading = asyncio.create_task(self._load(), name=f"first load of {feed.topic}")
+                await _first_of(loading, link.closed, within=READ_TIMEOUT_SECONDS)
+                if not loading.done():
+                    cause = f"Realtime was lost: {link.closed.result()}." if link.closed.done() else NO_ANSWER
+                    return ConnectionStatus.DISCONNECTED, cause
+                loading.result()
                 feed.meter.connections += 1
                 if feed.topic.scope is Scope.USER:
                     feed.recheck_subscriptions()
@@ -145,29 +157,48 @@ class Supervisor:
 
     async def _run_connected(self, link: Link, token: SecretStr) -> str:
         """Maintain a joined channel until it is lost; returns the cause."""
-        probes = asyncio.create_task(self._probe_loop(), name=f"probes of {self.feed.topic}")
+        prober = self._prober()
+        probes = asyncio.create_task(prober.run(), name=f"probes of {self.feed.topic}")
+        counter = GroupCounter(self.feed, self._source, lambda: self._identity)
+        counts = asyncio.create_task(counter.run(), name=f"counts of {self.feed.topic}")
         clock = asyncio.get_running_loop().time
         reconcile_at = clock() + RECONCILE_INTERVAL_SECONDS
+
+        def cause() -> str | None:
+            if link.closed.done():
+                return f"Realtime was lost: {link.closed.result()}."
+            return probes.result() if probes.done() else None
+
         try:
             while True:
                 self._wake.clear()
-                token = await self._renew_token(link, token)
-                await self._load()
-                if clock() >= reconcile_at:
-                    await self._reconcile()
-                    reconcile_at = clock() + RECONCILE_INTERVAL_SECONDS
+                is_due = clock() >= reconcile_at
+                reconcile_at = clock() + RECONCILE_INTERVAL_SECONDS if is_due else reconcile_at
+                # A read that hangs must not hide that the channel or the path of the probes is lost.
+                work = asyncio.create_task(
+                    self._maintain(link, token, reconciles=is_due), name=f"upkeep of {self.feed.topic}"
+                )
+                await _first_of(work, link.closed, probes, within=READ_TIMEOUT_SECONDS)
+                if (lost := cause()) is not None:
+                    return lost
+                if not work.done():
+                    return NO_ANSWER
+                token = work.result()
                 wake = asyncio.create_task(self._wake.wait(), name=f"wake {self.feed.topic}")
-                ends: set[asyncio.Future[Any]] = {link.closed, probes, wake}
-                try:
-                    await asyncio.wait(ends, timeout=MAINTENANCE_INTERVAL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    wake.cancel()
-                if link.closed.done():
-                    return f"Realtime was lost: {link.closed.result()}."
-                if probes.done():
-                    return probes.result()
+                await _first_of(wake, link.closed, probes, within=MAINTENANCE_INTERVAL_SECONDS)
+                if (lost := cause()) is not None:
+                    return lost
         finally:
             probes.cancel()
+            counts.cancel()
+
+    async def _maintain(self, link: Link, token: SecretStr, *, reconciles: bool) -> SecretStr:
+        """Renew the token, load what has to be loaded, and compare with the database; returns the token in use."""
+        token = await self._renew_token(link, token)
+        await self._load()
+        if reconciles:
+            await self._reconcile()
+        return token
 
     async def _await_token_owner(self) -> Subscription[Any]:
         while (token_owner := self.feed.token_owner()) is None:
@@ -207,7 +238,7 @@ class Supervisor:
             return
         for _ in range(MAX_HANDOVER_ATTEMPTS):
             with suppress(TimeoutError):
-                await self._probe(HANDOVER_TIMEOUT_SECONDS)
+                await self._prober().probe(HANDOVER_TIMEOUT_SECONDS)
                 break
         else:
             raise FeedError("The channel did not switch to another member's token.")
@@ -218,6 +249,16 @@ class Supervisor:
             table.buffer_changes()
             records = await self._source.snapshot(self._identity, table.entity, self.feed.topic)
             self.feed.take_snapshot(table, records)
+        for table in self.feed.incomplete():
+            await self._read_left_out(table)
+
+    async def _read_left_out(self, table: Table[Any]) -> None:
+        """Read the rows that were too large for the events of their changes."""
+        ids, table.left_out = list(table.left_out), set()
+        for start in range(0, len(ids), LARGE_ROWS):
+            batch = ids[start : start + LARGE_ROWS]
+            for record in await self._source.rows(self._identity, table.entity, self.feed.topic, batch):
+                table.apply(row_change(table.entity.table, record))
 
     async def _reconcile(self) -> None:
         """Compare ids and versions with the database, and reload a table that differs."""
@@ -230,38 +271,8 @@ class Supervisor:
                 self.feed.meter.repaired_rows += repaired
                 logger.info("feed reconciled", topic=str(self.feed.topic), table=table.entity.table, rows=repaired)
 
-    async def _probe_loop(self) -> str:
-        """Send probes while they come back; returns the cause when one does not."""
-        meter = self.feed.meter
-        while True:
-            try:
-                lag = await self._probe(PROBE_TIMEOUT_SECONDS)
-            except TimeoutError:
-                meter.record_missed_probe()
-                return f"A probe did not come back within {PROBE_TIMEOUT_SECONDS:.0f} s."
-            except (DatabaseUnavailable, PermissionDenied, FeedError, SessionExpired) as error:
-                return str(error)
-            meter.record_lag(lag)
-            self.feed.set_status(replace(self.feed.status, lag=lag, last_event_at=meter.last_event_at))
-            await asyncio.sleep(PROBE_INTERVAL_SECONDS)
-
-    async def _probe(self, timeout: float) -> float:  # noqa: ASYNC109  # the timeout tolerates a blocked event loop
-        """Send one probe through the database; returns the seconds until it came back.
-
-        Raises:
-            TimeoutError: It did not come back within `timeout` seconds.
-        """
-        loop = asyncio.get_running_loop()
-        nonce = uuid4()
-        waiting = self.feed.expect_probe(nonce)
-        sent = loop.time()
-        try:
-            async with stall_tolerant_timeout(timeout):
-                await self._source.probe(self._identity, self.feed.topic, nonce, self._transport.kind)
-                await waiting
-        finally:
-            waiting.cancel()
-        return loop.time() - sent
+    def _prober(self) -> Prober:
+        return Prober(self.feed, self._source, kind=self._transport.kind, identity=lambda: self._identity)
 
     def _status(self, status: ConnectionStatus, **details: Any) -> FeedStatus:
         return FeedStatus(
@@ -276,3 +287,15 @@ class Supervisor:
         if self._token_owner is None:
             raise SessionExpired("This feed has no subscriber.")
         return self._token_owner.session.identity
+
+
+async def _first_of(work: "asyncio.Task[Any]", *ends: "asyncio.Future[Any]", within: float) -> None:
+    """Wait for `work` or one of `ends`, at most `within` seconds; work that is not done then is cancelled.
+
+    It is not awaited further: the driver tries for ten seconds to cancel a statement on a half-open connection.
+    """
+    work.add_done_callback(ignore_failure)
+    try:
+        await asyncio.wait({work, *ends}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        work.cancel()

@@ -121,7 +121,7 @@ def report(window: Window, event: str, value: Any) -> None:
     window.client.handle_event({"id": window.id, "listener_id": listener.id, "args": [json.dumps(value)]})
 
 
-def answer(client: Client, batches: list[Any], *, status: str | None, ack_id: int | None) -> int:
+def answer(client: Client, batches: list[Any], *, status: str | None, ack_id: int | None, delay: float = 0.0) -> int:
     """Acknowledge a window's frames, like the browser."""
     (window,) = [each for each in client.elements.values() if isinstance(each, Window)]
     if ack_id is not None:

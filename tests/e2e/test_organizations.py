@@ -9,6 +9,15 @@ from tests.e2e.conftest import SignedIn, live
 from tests.world import World
 
 pytestmark = pytest.mark.e2e
+SAYS_NOTHING = """() => {
+    const said = [];
+    const denies = /No streams yet|0 of 0|There is no such|No matches/;
+    new MutationObserver(() => {
+        const found = document.body.innerText.match(denies);
+        if (found) said.push(found[0]);
+    }).observe(document.body, { childList: true, subtree: true, characterData: true });
+    return said;
+}"""
 
 
 async def switch(page: Page, name: str) -> None:
@@ -56,6 +65,27 @@ async def test_an_address_of_somebody_elses_organisation_is_refused(world: World
         assert "Secret works" not in await page.content()
     answer = await page.request.get(f"/export/streams.csv?org={secret}")
     assert answer.status == 403
+
+
+async def test_a_removed_member_is_told_at_once_and_led_away(world: World, window: SignedIn) -> None:
+    """Whatever the page: nothing says that there is nothing, and nothing claims to be live."""
+    ours, other = await world.organization("Alpha works"), await world.organization("Beta works")
+    ada, eve = await world.person(ours, other), await world.person(ours)
+    await world.insert(Stream(org_id=ours, name="Of alpha"), by=ada)
+    led = await window(ada, f"/monitoring?org={ours}")
+    lost = await window(eve, "/")
+    for page, person in ((led, ada), (lost, eve)):
+        denials = await page.evaluate_handle(SAYS_NOTHING)
+        await world.sql("delete from org_members where org_id = %s and user_id = %s", ours, person.id)
+        heading = page.get_by_role("heading", name="You are no longer a member of Alpha works")
+        await expect(heading).to_be_visible()
+        assert "Of alpha" not in await page.content()
+        assert await page.locator("[data-live]").count() == 0
+        assert await denials.json_value() == []
+    await expect(led.get_by_role("link", name="Open Beta works")).to_be_visible()
+    await led.wait_for_url(f"**/?org={other}")
+    await expect(led.locator(".lw-crumbs")).to_contain_text("Beta works")
+    await expect(lost.get_by_role("heading", name="Welcome")).to_be_visible()
 
 
 async def test_the_one_organisation_of_a_person_is_no_menu(world: World, window: SignedIn) -> None:

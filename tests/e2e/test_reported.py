@@ -137,3 +137,19 @@ async def test_the_page_of_a_stream_tells_everything_that_was_reported(world: Wo
     await page.get_by_role("link", name="All streams").click()
     await expect(page).to_have_title("Live Monitoring · Livewatch")
     await expect(page.locator(".lw-crumbs")).not_to_contain_text("Renamed")
+
+
+async def test_a_log_that_cannot_be_read_is_not_passed_off_as_none(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    stream = Stream(org_id=org, name="Logged")
+    await world.insert(stream, by=ada)
+    await world.sql("insert into log_lines (org_id, run_id, message) values (%s, %s, 'A line')", org, stream.id)
+    await world.sql("revoke select on log_lines from authenticated")
+    try:
+        page = await window(ada, f"/streams/{stream.id}")
+        await expect(page.locator(".lw-log")).to_contain_text("The log could not be read: The database does not let")
+    finally:
+        await world.sql("grant select on log_lines to authenticated")
+    await expect(page.locator(".lw-log")).to_contain_text("A line")
+    await expect(page.get_by_text("could not be read")).to_have_count(0)

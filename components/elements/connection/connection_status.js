@@ -1,6 +1,6 @@
 // Connection chips; the server's statuses are valid only while the window is connected.
 import { computed, onMounted, ref, shallowReactive } from "vue";
-import { ago, fieldAttributes, isClosing, LiveDot, statusStyleOf, lostAt, useNow } from "shared";
+import { ago, fieldAttributes, isClosing, lateAt, LiveDot, lostAt, statusStyleOf, useNow } from "shared";
 
 const Detail = {
   props: { row: Object },
@@ -19,7 +19,10 @@ const Detail = {
     });
     const cause = computed(() => {
       if (isClosing.value) return "Livewatch is being restarted. This window comes back by itself.";
-      return lostAt.value ? "This window has lost its server and keeps trying." : props.row.cause;
+      if (lostAt.value) return "This window has lost its server and keeps trying.";
+      return lateAt.value
+        ? "The network or this browser is slow: what is shown may be many seconds old."
+        : props.row.cause;
     });
     return { cause, facts };
   },
@@ -34,7 +37,7 @@ const Chip = {
   components: { Detail, LiveDot },
   props: { name: String, label: String, row: Object, statusStyles: Object, size: String, text: Boolean },
   setup(props) {
-    const status = computed(() => (lostAt.value ? "disconnected" : props.row.status));
+    const status = computed(() => (lostAt.value ? "disconnected" : lateAt.value ? "connecting" : props.row.status));
     return {
       at: computed(() => fieldAttributes("connection", props.name, "status")),
       statusStyle: computed(() => statusStyleOf(props.statusStyles, status.value)),

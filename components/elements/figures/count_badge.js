@@ -9,17 +9,25 @@ export default {
   emits: ["live"],
   setup(props, { emit }) {
     const values = reactive({});
+    const bounds = reactive({});
+    const value = computed(() => props.counts.reduce((sum, key) => sum + (values[key] ?? 0), 0));
+    const isBound = computed(() => props.counts.some((key) => bounds[key]));
     onMounted(() => emit("live"));
     return {
-      MAX,
-      number,
+      isBound,
       at: fieldAttributes("inbox", props.counts.join("+"), "unread"),
-      value: computed(() => props.counts.reduce((sum, key) => sum + (values[key] ?? 0), 0)),
+      value,
+      shown: computed(() => (value.value > MAX ? number(MAX) + "+" : number(value.value) + (isBound.value ? "+" : ""))),
+      exact: computed(() => (isBound.value ? "at least " : "") + number(value.value)),
       apply(batch) {
-        for (const [key, fields] of Object.entries(batch.reset?.rows ?? batch.set ?? {}))
+        for (const [key, fields] of Object.entries(batch.reset?.rows ?? batch.set ?? {})) {
           values[key] = fields.value ?? values[key];
+          bounds[key] = fields.at_least ?? bounds[key];
+        }
       },
     };
   },
-  template: `<span class="lw-count lw-number" :class="{ 'lw-count--none': !value }"><span v-bind="at" :data-value="value" :title="value > MAX ? number(value) : undefined">{{ value > MAX ? number(MAX) + "+" : number(value) }}</span><span class="lw-sr-only"> {{ label }}</span></span>`,
+  template: `
+    <span class="lw-count lw-number" :class="{ 'lw-count--none': !value }" :title="shown === exact ? undefined : exact + ' ' + label">
+      <span v-bind="at" :data-value="value" :data-bound="isBound || undefined" aria-hidden="true">{{ shown }}</span><span class="lw-sr-only">{{ exact }} {{ label }}</span></span>`,
 };

@@ -7,7 +7,7 @@ const LIGHT_UP = { duration: 300, easing: "ease-out" };
 // The text is updated at once; only the highlight is animated.
 const Counter = {
   directives: { live },
-  props: { value: [Number, String] },
+  props: { value: [Number, String], isBound: Boolean },
   setup(props) {
     const host = ref(null);
     // Not the computed colour: reading it would have the browser style the page at once.
@@ -15,7 +15,7 @@ const Counter = {
     watch(() => props.value, lightUp, { flush: "post" });
     return { host, number };
   },
-  template: `<span ref="host" class="lw-number" v-live="number(value)"></span>`,
+  template: `<span ref="host" class="lw-number" v-live="number(value) + (isBound ? '+' : '')"></span>`,
 };
 
 // One value per minute of the last hour; the scale starts at 0.
@@ -54,7 +54,7 @@ const StatCard = {
         <a v-if="stat.href" class="lw-card__link lw-clip" :href="pageLink(stat.href)">{{ stat.label }}</a>
         <span v-else class="lw-clip">{{ stat.label }}</span></div>
       <div class="lw-stat__value">
-        <counter v-if="fields.value != null" :value="fields.value" :data-value="fields.value" v-bind="at('value')" />
+        <counter v-if="fields.value != null" :value="fields.value" :is-bound="fields.at_least" :data-value="fields.value" v-bind="at('value')" />
         <span v-else class="lw-ghost__line" aria-hidden="true"></span>
         <span v-if="fields.hint" class="lw-stat__hint lw-clip" :title="fields.hint" v-bind="at('hint')">{{ inLocale(fields.hint) }}</span>
       </div>

@@ -4,6 +4,7 @@ import {
   Elapsed,
   fieldAttributes,
   LiveDot,
+  missingText,
   number,
   statusStyleOf,
   Pace,
@@ -30,6 +31,7 @@ export default {
   setup(props, { emit }) {
     const row = shallowRef(null);
     const isGone = ref(false);
+    const missing = ref("");
     const head = ref(null);
     const before = document.activeElement;
     const isTyping = (target) => target.closest?.("input, textarea, select, [contenteditable]");
@@ -51,6 +53,11 @@ export default {
       exactTime,
       head,
       isGone,
+      gone: computed(() => {
+        const text = missingText(missing.value, props.noun + "s");
+        if (!text) return { title: "There is no such " + props.noun, text: props.goneText };
+        return { title: `This ${props.noun} is not shown here`, text };
+      }),
       number,
       pageLink,
       percent,
@@ -65,6 +72,7 @@ export default {
       apply({ reset }) {
         row.value = reset.rows.row ?? null;
         isGone.value = !row.value;
+        missing.value = reset.missing ?? "";
       },
     };
   },
@@ -75,10 +83,10 @@ export default {
           <live-dot :status-style="statusStyle" /><h2 class="lw-details__title" v-bind="at('title')">{{ row.title }}</h2>
           <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
         </template>
-        <h2 v-else class="lw-details__title">{{ isGone ? 'There is no such ' + noun : '' }}<span v-if="!isGone" class="lw-ghost__line" aria-hidden="true"></span></h2>
+        <h2 v-else class="lw-details__title">{{ isGone ? gone.title : '' }}<span v-if="!isGone" class="lw-ghost__line" aria-hidden="true"></span></h2>
         <button type="button" class="lw-icon-button" title="Close" aria-label="Close the details" @click="$emit('close')"><i class="lw-icon notranslate" aria-hidden="true">close</i></button>
       </div>
-      <p v-if="isGone" class="lw-muted">{{ goneText }}</p>
+      <p v-if="isGone" class="lw-muted">{{ gone.text }}</p>
       <template v-if="row">
         <pace v-if="row.percentage == null && row.unreachable_at" :row="row" :table="table + '-details'" id="row" />
         <div v-if="row.percentage != null" class="lw-details__progress">

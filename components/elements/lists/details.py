@@ -6,6 +6,8 @@ from uuid import UUID
 
 from components.presentation.details import detail_presenter
 from components.views.computed import OneRowView
+from components.views.rows import missing_of
+from components.window.batch import Missing
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window
 from services.entities import Entity
@@ -14,8 +16,9 @@ from services.entities import Entity
 class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run_bars.js"]):
     """Fields of one row, with a placeholder until the first batch.
 
-    An empty `reset` means that the row does not exist, and shows `gone_text`. Emits `close` when the user closes the
-    details, and restores the focus. With `is_inline` they are part of a page that has a heading of its own.
+    An empty `reset` means that the row is not here: without `missing` it does not exist, and `gone_text` is shown.
+    Emits `close` when the user closes the details, and restores the focus. With `is_inline` they are part of a page
+    that has a heading of its own.
     """
 
     def __init__(self, entity: Entity[Any], *, gone_text: str = "", is_inline: bool = False) -> None:
@@ -37,7 +40,10 @@ class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run
             row = subscription.get(id) if id else None
             return present(row) if row else None
 
-        binding.view = OneRowView(lambda: subscription.is_loaded, fields)
+        def missing() -> Missing | None:
+            return missing_of(subscription) if subscription.is_loaded or subscription.is_denied else None
+
+        binding.view = OneRowView(missing, fields)
         self.on_delete(subscription.close)
 
     def on_close(self, handler: Callable[[], object]) -> None:

@@ -1,18 +1,26 @@
 // Search, facets, selects and sorting of a list. Python owns the state; input here is applied optimistically.
-import { onMounted, reactive, ref } from "vue";
+import { computed, onMounted, reactive, ref } from "vue";
 import { live, number, pageLink } from "shared";
 
 const TYPING_DELAY_MS = 120; // ms
 
-export default {
+// A component of its own, so that a count, which changes with the work, does not render the controls again.
+const FilterCount = {
   directives: { live },
+  props: { counts: Object, name: String, bound: String },
+  setup: () => ({ number }),
+  template: `<span class="lw-number lw-filter__count" v-live="(number(counts[name]) ?? '') + (counts[name] ? bound : '')"></span>`,
+};
+
+export default {
+  components: { FilterCount },
   props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String, offersMarkAll: Boolean },
   emits: ["live", "change", "markAll"],
   setup(props, { emit }) {
     const state = reactive({ q: "", sort: "", chosen: {}, ...props.state });
     const counts = reactive({});
     const options = reactive({});
-    const summary = reactive({ shown: null, total: null });
+    const summary = reactive({ shown: null, total: null, cut: null });
     const exportQuery = ref("");
     const input = ref(null);
     const isOpen = ref(false); // the sheet with the filters, on phones
@@ -23,6 +31,7 @@ export default {
       Object.assign(counts, set.counts);
       Object.assign(options, set.options);
       Object.assign(summary, set.summary);
+      if (summary.total === null) for (const key of Object.keys(counts)) delete counts[key];
       if (set.state) {
         exportQuery.value = set.state.query;
         const isAhead = typing || document.activeElement === input.value;
@@ -55,14 +64,26 @@ export default {
     const chosenCount = () => Object.values(state.chosen).reduce((sum, values) => sum + values.length, 0);
     const isFiltered = () => state.q.trim() || Object.values(state.chosen).some((values) => values.length);
 
+    // What the list leaves out, since it holds only so many rows.
+    const cutText = computed(() => {
+      if (!summary.cut) return "";
+      const { held, of, searched } = summary.cut;
+      const all = of === null ? "; there are more" : ` of ${number(of)}`;
+      if (searched) return `Searching only the newest ${number(held)}${all} ${of === null ? "" : props.noun}`.trim();
+      return `Showing the newest ${number(held)}${all}`;
+    });
+    const bound = computed(() => (summary.cut && summary.cut.of === null ? "+" : ""));
+
     onMounted(() => emit("live"));
     return {
       apply,
+      bound,
       change,
       choose,
       chosenCount,
       clear,
       counts,
+      cutText,
       exportQuery,
       input,
       isFiltered,
@@ -90,8 +111,9 @@ export default {
       <span class="lw-controls__end">
         <span v-if="summary.shown !== null" class="lw-controls__summary lw-number" role="status" data-testid="summary"
               :data-shown="summary.shown" :data-total="summary.total">
-          <template v-if="isFiltered()">{{ number(summary.shown) }} of {{ number(summary.total) }}</template>
-          <template v-else>{{ number(summary.total) }} {{ summary.total === 1 ? noun.replace(/s$/, '') : noun }}</template></span>
+          <template v-if="isFiltered()">{{ number(summary.shown) }}{{ bound }} of {{ number(summary.total) }}{{ bound }}</template>
+          <template v-else>{{ number(summary.total) }}{{ bound }} {{ summary.total === 1 ? noun.replace(/s$/, '') : noun }}</template></span>
+        <span v-if="cutText" class="lw-controls__cut lw-number" role="status" data-testid="cut">{{ cutText }}</span>
         <button v-if="isFiltered()" type="button" class="lw-text-button" data-testid="clear" @click="clear">Clear</button>
         <button v-if="offersMarkAll" type="button" class="lw-text-button" data-testid="mark-all" :disabled="!counts['show:unread']" @click="$emit('markAll')">
           {{ isFiltered() && counts['show:unread'] ? 'Mark ' + number(counts['show:unread']) + ' as read' : 'Mark all as read' }}</button>
@@ -113,7 +135,7 @@ export default {
                   :data-facet="facet.name" :data-option="option.value" :aria-pressed="isOn(facet.name, option.value)"
                   @click="toggle(facet.name, option.value)">
             <i v-if="option.icon" class="lw-icon notranslate" aria-hidden="true">{{ option.icon }}</i>{{ option.label }}
-            <span class="lw-number lw-filter__count" v-live="number(counts[facet.name + ':' + option.value])"></span>
+            <filter-count :counts="counts" :name="facet.name + ':' + option.value" :bound="bound" />
           </button>
         </div>
         <button type="button" class="lw-button lw-controls__close" @click="isOpen = false">Show {{ number(summary.shown) }} {{ noun }}</button>

@@ -1,6 +1,6 @@
 // A list of live rows: applies batches from Python and re-renders only the rows that they name.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef, watch } from "vue";
-import { feedLostAt, lostAt, mayMove, momentOf, pageLink, useNow } from "shared";
+import { feedLostAt, lateAt, lostAt, mayMove, missingText, momentOf, pageLink, useNow } from "shared";
 import { templateOf } from "row_templates";
 import { useSelection } from "selection";
 
@@ -26,6 +26,7 @@ export default {
     emptyText: String,
     offersConnect: Boolean,
     label: String,
+    noun: String,
     pages: Boolean, // requests more rows on scrolling
     selects: Boolean, // a row's link selects the row instead of navigating
     selected: String,
@@ -39,7 +40,7 @@ export default {
     const host = ref(null);
     const staleSince = ref(null);
     const clock = useNow();
-    const facts = shallowReactive({ first: 0, total: 0, waiting: SETTLED, filtered: false, folds: {} });
+    const facts = shallowReactive({ first: 0, total: 0, waiting: SETTLED, filtered: false, folds: {}, missing: "" });
     const space = shallowReactive({ above: 0, below: 0 });
     const moves = new WeakMap();
     const waiting = new Set();
@@ -220,11 +221,15 @@ export default {
       resized.observe(root.value);
     });
     onUnmounted(() => (removeEventListener("scroll", checkScroll), resized.disconnect(), clearTimeout(greying)));
+    const emptyState = computed(() => {
+      const missing = missingText(facts.missing, props.noun);
+      return missing || (facts.filtered ? "No matches. Clear the filters." : props.emptyText);
+    });
     const pill = computed(() => {
       const { new: count, moved } = facts.waiting;
       return count ? `${count} new` : moved ? "Sort again" : "";
     });
-    const staleAt = computed(() => staleSince.value ?? lostAt.value ?? feedLostAt.value);
+    const staleAt = computed(() => staleSince.value ?? lostAt.value ?? feedLostAt.value ?? lateAt.value);
     const isStale = ref(false);
     let greying = 0;
     const grey = (lost) => {
@@ -245,6 +250,7 @@ export default {
       asOf: computed(() =>
         isStale.value && staleAt.value && order.value ? "as of " + momentOf(staleAt.value, clock.value) : "",
       ),
+      emptyState,
       host,
       rowTemplate: template,
       markRead,
@@ -269,14 +275,14 @@ export default {
       <div v-if="order === null" :class="rowTemplate.layout" aria-hidden="true">
         <div v-for="index in skeletons" :key="index" class="lw-ghost" :class="'lw-ghost--' + template"><i></i><i></i><i></i></div>
       </div>
-      <div v-else-if="!order.length && emptyText" class="lw-empty">
-        <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ facts.filtered ? "No matches. Clear the filters." : emptyText }}</p>
-        <a v-if="offersConnect && !facts.filtered" class="lw-button lw-button--link" :href="pageLink('/connect')">Connect your code</a>
+      <div v-else-if="!order.length && (emptyText || facts.missing)" class="lw-empty" :data-missing="facts.missing || undefined">
+        <i class="lw-icon notranslate" aria-hidden="true">{{ emptyIcon }}</i><p>{{ emptyState }}</p>
+        <a v-if="offersConnect && !facts.filtered && !facts.missing" class="lw-button lw-button--link" :href="pageLink('/connect')">Connect your code</a>
       </div>
       <div v-if="space.above" class="lw-list__space" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="[rowTemplate.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label" @focusin="follow" @keydown="move">
         <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :path="path"
-                   :status-styles="statusStyles" :is-stop="id === stopAt" :folded="facts.folds[id]" :is-chosen="choosable ? chosen.has(id) : null" @toggle="toggle" @unfold="(id) => $emit('unfold', id)" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
+                   :status-styles="statusStyles" :is-stop="id === stopAt" :folded="facts.folds[id]" :is-chosen="choosable ? chosen.has(id) : null" :class="{ 'lw-chosen': chosen.has(id) }" @toggle="toggle" @unfold="(id) => $emit('unfold', id)" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
       </div>
       <div v-if="space.below" class="lw-list__space" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,

@@ -56,6 +56,7 @@ class LiveList(
         self.props["path"] = entity.path
         self.props["status-styles"] = status_styles_of(entity)
         self.props["label"] = label or entity.label
+        self.props["noun"] = entity.plural
         self.props["skeletons"] = entity.skeletons if skeletons is None else skeletons
         self.props["pages"] = pages
         self.props["empty-icon"] = empty_icon or entity.empty.icon

@@ -1,6 +1,6 @@
 """List with controls, which share one query and one subscription."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from typing import Generic
 from uuid import UUID
@@ -79,10 +79,15 @@ class QueryList(Generic[R]):
         self._rows_binding.refresh()
 
     def matching_ids(self) -> list[UUID] | None:
-        """Return the ids of the rows that match the query; None if every row of the entity does."""
-        if self._where is None and self._controls_view.query.is_everything:
+        """Return the ids of the held rows that match the query; None if `chosen_values` alone says which do."""
+        query = self._controls_view.query
+        if self._where is None and not query.search.strip() and not query.has_selects:
             return None
         return self.shown_ids()
+
+    def chosen_values(self) -> Mapping[str, frozenset[str]]:
+        """Return the chosen values by facet."""
+        return self._controls_view.query.chosen
 
     def shown_ids(self) -> list[UUID]:
         """Return the ids of the rows that match the query, scrolled into view or not."""

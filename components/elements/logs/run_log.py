@@ -10,7 +10,10 @@ from services.history.run_logs import LogLine
 
 
 class RunLog(LiveElement, component="run_log.js", dependencies=[SHARED_JS]):
-    """Log lines of a run; invisible without lines. Emits `live` when mounted, and `older` with its first line's id."""
+    """Log lines of a run; invisible without lines, unless they could not be read.
+
+    Emits `live` when mounted, and `older` with its first line's id.
+    """
 
     def add(
         self, lines: Sequence[LogLine], *, is_first: bool = False, is_older: bool = False, more: bool = False
@@ -27,6 +30,10 @@ class RunLog(LiveElement, component="run_log.js", dependencies=[SHARED_JS]):
             {"id": line.id, "at": epoch_ms(line.at), "level": line.level, "message": line.message} for line in lines
         ]
         self.run_method("add", fields, {"first": is_first, "older": is_older, "more": more})
+
+    def fail(self, problem: str) -> None:
+        """Say why the lines could not be read; an empty text says that they were."""
+        self.run_method("fail", problem)
 
     def on_older(self, handler: Callable[[int], object]) -> None:
         """Call `handler` with the id of the first shown line when the user requests older lines."""

@@ -19,6 +19,7 @@ from local_supabase.realtime.changes.pgoutput import Change, Commit
 from local_supabase.realtime.changes.replication import ChangeStream, Replication
 from local_supabase.realtime.changes.subscription import Subscription
 from local_supabase.realtime.protocol.frames import JsonObject, Outgoing
+from local_supabase.realtime.protocol.send_buffers import SendBuffers
 from local_supabase.retry import Backoff
 
 log = structlog.get_logger()
@@ -33,8 +34,9 @@ BATCH_SIZE = 500
 class TableChanges:
     """Owns the replication slot, which exists while there are subscriptions; run it as a task."""
 
-    def __init__(self, pool: Pool, replication: Replication) -> None:
+    def __init__(self, pool: Pool, replication: Replication, send_buffers: SendBuffers) -> None:
         self._pool = pool
+        self._send_buffers = send_buffers
         self._replication = replication
         self._subscriptions: dict[Subscription, None] = {}
         self._wanted = asyncio.Event()
@@ -129,6 +131,7 @@ class TableChanges:
     async def _deliver(self, batch: list[Change]) -> None:
         if not batch or not self._subscriptions:
             return
+        await self._send_buffers.drain()
         backoff = Backoff(initial=0.1, maximum=0.5, timeout=DELIVERY_TIMEOUT_SECONDS)
         while not backoff.exhausted:
             try:

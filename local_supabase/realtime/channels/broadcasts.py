@@ -15,6 +15,7 @@ from local_supabase.postgres.pool import Connection, Pool, connect
 from local_supabase.realtime.channels.notifications import receive_notifications
 from local_supabase.realtime.channels.topics import Topics
 from local_supabase.realtime.protocol.frames import Outgoing
+from local_supabase.realtime.protocol.send_buffers import SendBuffers
 from local_supabase.retry import Backoff
 from local_supabase.web.json_text import compact
 
@@ -26,6 +27,8 @@ PRUNE_INTERVAL_SECONDS = 30.0
 PRUNE_BATCH_SIZE = 5000
 """A larger delete could exceed the statement timeout of the connections."""
 BATCH_SIZE = 500
+CHECK_INTERVAL_MESSAGES = 100
+"""Messages delivered at once before the next one may have to wait for slow clients."""
 
 _COLUMNS = "id::text, topic, event, payload::text, private"
 
@@ -51,8 +54,16 @@ class DatabaseBroadcasts:
     in the last checkpoint and were not published since are published then.
     """
 
-    def __init__(self, pool: Pool, topics: Topics, *, retention: float) -> None:
-        """Create a stopped listener; `retention` is how many seconds messages are stored, for replays."""
+    def __init__(self, pool: Pool, topics: Topics, *, retention: float, send_buffers: SendBuffers) -> None:
+        """Create a stopped listener.
+
+        Args:
+            pool: connections to the database.
+            topics: the joined channels.
+            retention: how many seconds messages are stored, for replays.
+            send_buffers: what many messages at once wait for.
+        """
+        self._send_buffers = send_buffers
         self._pool = pool
         self._retention = retention
         self._topics = topics
@@ -63,6 +74,7 @@ class DatabaseBroadcasts:
         self._published_since_mark: set[str] = set()
         self._mark = uuid.uuid4().hex
         self._channel = ""
+        self._received = 0
         self.ready = asyncio.Event()
         """Set while the database connection is established."""
 
@@ -107,7 +119,9 @@ class DatabaseBroadcasts:
                 self._published = self._published_since_mark
             return
         message = _read(payload)
-        if isinstance(message, StoredMessage) and not self._pending:
+        self._received += 1
+        is_due = self._received % CHECK_INTERVAL_MESSAGES == 0
+        if isinstance(message, StoredMessage) and not self._pending and not (is_due and self._send_buffers.is_behind):
             self._deliver(message)
         elif message:
             self._pending.append(message)
@@ -134,6 +148,7 @@ class DatabaseBroadcasts:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
+                await self._send_buffers.drain()
                 batch = self._pending[:BATCH_SIZE]
                 try:
                     await self._publish(batch)

@@ -12,6 +12,7 @@ from local_supabase.realtime.channels.presence import Presence
 from local_supabase.realtime.channels.topics import Listener, Topics
 from local_supabase.realtime.protocol.frames import Outgoing
 from local_supabase.realtime.protocol.limits import Limits
+from local_supabase.realtime.protocol.send_buffers import SendBuffers
 from local_supabase.web.rate_limiter import AverageRateLimiter
 
 
@@ -40,6 +41,7 @@ class RealtimeServices:
     presence: Presence
     pool: Pool
     limits: Limits
+    send_buffers: SendBuffers
     message_rate: AverageRateLimiter
     join_rate: AverageRateLimiter
     users: set[Client] = field(default_factory=set)

@@ -41,10 +41,12 @@ class RealtimeEndpoint:
         wire: WireProtocol = scope["state"]["wire"]
         socket = Socket(wire, version, claims, self._services)
         self._sockets.add(socket)
+        self._services.send_buffers.add(wire)
         try:
             await socket.run(receive)
         finally:
             self._sockets.discard(socket)
+            self._services.send_buffers.discard(wire)
 
     async def watch(self) -> None:
         """Until cancelled, close sockets that send nothing and disconnect those that read nothing."""
@@ -55,7 +57,7 @@ class RealtimeEndpoint:
             now = loop.time()
             for socket in list(self._sockets):
                 wire = socket.wire
-                if wire.blocked_since is not None and now - wire.blocked_since > limits.send_timeout:
+                if wire.seconds_without_reading() > limits.send_timeout:
                     wire.abort()
                 elif now - wire.last_received > limits.idle_timeout:
                     wire.close_idle(NORMAL_CLOSURE)

@@ -18,8 +18,10 @@ class WireProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self.last_received = self.loop.time()
         """Loop time of the last received data."""
-        self.blocked_since: float | None = None
-        """Loop time since when the client reads too slowly, None if it keeps up."""
+        self.last_progress = self.last_received
+        """Loop time when the client was last seen to read, or to have read everything."""
+        self._written = 0
+        self._sent = 0
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -30,13 +32,17 @@ class WireProtocol(WebSocketsSansIOProtocol):
         self.last_received = self.loop.time()
         super().data_received(data)
 
-    def pause_writing(self) -> None:
-        self.blocked_since = self.loop.time()
-        super().pause_writing()
+    def seconds_without_reading(self) -> float:
+        """Seconds that the client has read nothing though there is unsent data; call it every few seconds."""
+        sent = self._written - self.unsent
+        if sent != self._sent or not self.unsent:
+            self._sent, self.last_progress = sent, self.loop.time()
+        return self.loop.time() - self.last_progress
 
-    def resume_writing(self) -> None:
-        self.blocked_since = None
-        super().resume_writing()
+    @property
+    def unsent(self) -> int:
+        """Bytes in the write buffer."""
+        return int(self.transport.get_write_buffer_size())
 
     def write_frame(self, frame: bytes, max_unsent: int) -> bool:
         """Write without waiting; return False if the client is gone.
@@ -45,10 +51,11 @@ class WireProtocol(WebSocketsSansIOProtocol):
         """
         if self.conn.state is not State.OPEN or self.transport.is_closing():
             return False
-        if self.transport.get_write_buffer_size() > max_unsent:
+        if self.unsent > max_unsent:
             self.abort()
             return False
         self.transport.write(frame)
+        self._written += len(frame)
         return True
 
     def close_idle(self, code: int) -> None:

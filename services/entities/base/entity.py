@@ -1,5 +1,6 @@
 """The descriptor of a monitored table, and the topics that its changes arrive on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic
@@ -50,6 +51,8 @@ class Entity(Generic[R]):
         has_details: Whether a row opens in full beside its list.
         skeletons: Number of placeholder rows while it loads.
         is_read_only: Whether the database alone writes its rows.
+        grouping: SQL expressions by field, in which rows must agree to count alike: all that its chips and its counters
+            read. The database counts by them what a feed does not hold; without one such counts are lower bounds.
     """
 
     table: str
@@ -68,6 +71,7 @@ class Entity(Generic[R]):
     has_details: bool = True
     skeletons: int = 3
     is_read_only: bool = False
+    grouping: Mapping[str, str] | None = None
 
     @property
     def plural(self) -> str:

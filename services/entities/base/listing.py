@@ -86,6 +86,8 @@ class ListSpec(Generic[R]):
 STALLED = Option(value="stalled", label="Stalled", icon="hourglass_disabled", tone="caution")
 UNREACHABLE = Option(value="unreachable", label="Unreachable", icon="cloud_off", tone="critical")
 ARCHIVED = Option(value="archived", label="Archived", icon="inventory_2")
+UNREAD_FACET = "show"
+"""Name of the facet of messages that shows the unread ones alone; their other facets are columns."""
 UNREAD = Option(value="unread", label="Unread", icon="mark_email_unread", tone="active")
 
 

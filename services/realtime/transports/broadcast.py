@@ -47,6 +47,8 @@ def _deliver(payload: BroadcastPayload, sink: Sink) -> None:
             sink.membership()
         elif body.get("table") == "profiles":
             sink.profile()
+        elif body.get("key_only") and body["operation"] != Operation.DELETE:
+            sink.row_left_out(str(body["table"]), UUID(body["record"]["id"]))
         else:
             sink.change(decode_change(body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

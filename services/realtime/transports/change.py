@@ -30,6 +30,17 @@ class Change:
     record: Mapping[str, Any] | None
 
 
+def row_change(table: str, record: Mapping[str, Any]) -> Change:
+    """Return the change to a row as the database renders it now."""
+    return Change(
+        table=table,
+        operation=Operation.UPDATE,
+        id=UUID(record["id"]),
+        version=int(record["version"]),
+        record=record,
+    )
+
+
 def decode_change(payload: Mapping[str, Any]) -> Change:
     """Decode the payload of `realtime.broadcast_changes`.
 

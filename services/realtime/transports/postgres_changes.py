@@ -25,6 +25,11 @@ logger = structlog.get_logger(__name__)
 READY = "Subscribed to PostgreSQL"
 PROBES = "livewatch_probes"
 MEMBERS = "org_members"
+COLUMNS = {
+    entity.table: frozenset(column.name for column in entity.model.__table__.columns if column.computed is None)
+    for entity in ENTITIES
+}
+"""Columns of each table that an event has; logical decoding leaves out computed ones."""
 PROFILES = "profiles"
 
 
@@ -71,9 +76,13 @@ def _deliver(payload: PostgresChangesPayload, topic: Topic, sink: Sink) -> None:
                 sink.membership()
         elif table == PROFILES:
             sink.profile()
-        elif data.get("errors"):
-            # The row is too large, or some columns may not be read: the event does not hold the row.
-            sink.resync_required(table)
+        elif data.get("errors") or (not gone and not COLUMNS.get(table, frozenset()) <= row.keys()):
+            # The row is too large, some columns may not be read, or a large value did not change: the event does not
+            # hold the row.
+            if isinstance(row, Mapping) and "id" in row and not gone:
+                sink.row_left_out(table, UUID(row["id"]))
+            else:
+                sink.resync_required(table)
         else:
             version = 0 if gone else int(row["version"])
             sink.change(

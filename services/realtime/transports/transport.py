@@ -31,6 +31,9 @@ class Sink(Protocol):
     def resync_required(self, table: str) -> None:
         """Handle an event that does not contain the changed row: the table must be read again."""
 
+    def row_left_out(self, table: str, id: UUID) -> None:
+        """Handle the change of a row that is too large for an event: it must be read."""
+
     def malformed(self, payload: Mapping[str, Any], reason: str) -> None:
         """Handle an event that cannot be decoded."""
 

@@ -1,5 +1,6 @@
 """Attention signals: which changes are arrivals, and toasts, title and keys in a browser."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ from playwright.async_api import Page, expect
 from components.views.attention import MAX_WAITING, AttentionView, present_arrival
 from services.entities import AlertStatus, Notification, NotificationType, SignalAlert
 from services.realtime import Delta
+from services.realtime.rows import Counts
 from tests.components.conftest import Open
 
 NOW = datetime.now(UTC)
@@ -27,8 +29,13 @@ class Alerts:
         self._tell([Delta(id=row.id, old=None, new=row) for row in there])
         self.view.begin("signal_alerts")
 
+    is_counted = True
+
     def rows(self) -> list[SignalAlert]:
         return list(self._rows.values())
+
+    def count(self, where: Callable[[SignalAlert], bool]) -> Counts:
+        return Counts(sum(where(row) for row in self.rows()), len(self._rows), is_exact=True)
 
     def get(self, id: UUID) -> SignalAlert | None:
         return self._rows.get(id)

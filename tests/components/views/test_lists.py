@@ -13,7 +13,7 @@ from components.views.controls import ControlsView
 from components.views.list_query import ListQuery
 from components.views.rows import RowsView
 from components.window.batch import Batch
-from services.entities import STREAMS, GoalStatus, Stream
+from services.entities import STREAMS, GoalStatus, RowGroup, Stream
 from services.realtime.rows import Rows as FeedRows
 from services.realtime.transports.change import Change, Operation
 
@@ -24,7 +24,9 @@ class Rows:
     """Fake subscription whose rows a test changes."""
 
     def __init__(self) -> None:
-        self.is_loaded = True
+        self.is_loaded = self.is_complete = True
+        self.is_denied = self.is_cut = False
+        self.groups: list[RowGroup[Stream]] | None = None
         self._rows = FeedRows(STREAMS, quarantine=lambda table, id, reason: None)
         self._version = 0
         self.derived = self._rows.derived
@@ -201,9 +203,9 @@ def test_counts_are_each_facets_as_if_it_alone_had_nothing_chosen() -> None:
     controls = ControlsView(rows, query(q="one", status="blocked"), None)
     shown = (controls.full() or {})["set"]
     assert shown["counts"] | {"status:blocked": 1, "status:at_risk": 1, "status:on_track": 0} == shown["counts"]
-    assert shown["summary"] == {"shown": 1, "total": 3}
+    assert shown["summary"] == {"shown": 1, "total": 3, "cut": None}
     changed = controls.patch([rows.drop("one")]) or {}
-    assert changed["set"]["summary"] == {"shown": 0, "total": 2}
+    assert changed["set"]["summary"] == {"shown": 0, "total": 2, "cut": None}
     assert changed["set"]["counts"]["status:blocked"] == 0
 
 
@@ -236,3 +238,34 @@ def test_whatever_happens_the_list_ends_equal_to_the_rows(
         map(by_progress, rows.rows())
     )
     assert controls.full() == ControlsView(rows, query(), None).full()
+
+
+def test_an_empty_list_says_why_rows_may_exist_that_it_does_not_have() -> None:
+    rows = Rows()
+    view = RowsView(rows, present=present_stream, key=lambda row: row.name)
+    controls = ControlsView(rows, query(), None)
+    assert (view.full() or {})["reset"]["missing"] == "", "there are none"
+    rows.is_complete = False
+    assert (view.patch([]) or {})["missing"] == "invalid"
+    rows.is_cut = True
+    assert (view.patch([]) or {})["missing"] == "older"
+    controls.full()
+    rows.is_denied, rows.is_loaded = True, False
+    for batch in (view.patch([]), view.full()):
+        assert (batch or {})["reset"]["missing"] == "refused"
+    shown = (controls.patch([]) or {})["set"]["summary"]
+    assert shown == {"shown": None, "total": None, "cut": None}, "not 0 of 0"
+
+
+def test_counts_beyond_the_held_rows_are_those_of_the_groups() -> None:
+    rows = Rows()
+    rows.put("one", status=GoalStatus.BLOCKED)
+    example = Stream.read({"id": uuid4(), "org_id": ORG, "name": "-", "goal_status": "blocked"})
+    rows.is_cut, rows.is_complete, rows.groups = True, False, [RowGroup(example=example, count=70)]
+    summary = (ControlsView(rows, query(status="blocked"), None).full() or {})["set"]["summary"]
+    assert summary == {"shown": 70, "total": 70, "cut": {"held": 1, "of": 70, "searched": False}}
+    summary = (ControlsView(rows, query(q="one"), None).full() or {})["set"]["summary"]
+    assert summary == {"shown": 1, "total": 1, "cut": {"held": 1, "of": 70, "searched": True}}
+    rows.groups = None
+    summary = (ControlsView(rows, query(), None).full() or {})["set"]["summary"]
+    assert summary == {"shown": 1, "total": 1, "cut": {"held": 1, "of": None, "searched": False}}

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -13,12 +14,14 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from pages.http.auth_middleware import AuthMiddleware
-from pages.http.export import export_routes
+from pages.http.export import MatchingRows, csv_parts, export_routes
 from pages.http.session_routes import session_routes
 from pages.page.services import Services
 from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions
-from services.entities import ENTITIES
+from services.entities import AGENTS, ENTITIES, STREAMS
+from services.errors import PermissionDenied
+from services.realtime import DatabaseSource
 from tests.world import Person, World
 
 pytestmark = pytest.mark.integration
@@ -75,6 +78,47 @@ async def test_a_file_has_what_the_list_shows_in_its_order(http: httpx.AsyncClie
     assert found[0]["goal_status"] == "blocked"
     assert len(await rows(http, "/export/streams.csv")) == 3
     assert len(await rows(http, "/export/streams.csv?status=nonsense&sort=nonsense")) == 3
+
+
+async def test_a_file_has_every_row_that_the_filter_means(http: httpx.AsyncClient, world: World) -> None:
+    """A feed holds 2,000 runs; the file is of the list, not of the feed."""
+    org = await world.organization()
+    ada = await world.person(org)
+    count = AGENTS.limit + 730
+    await world.sql("insert into streams (org_id, name) values (%s, 'of the agents')", org)
+    await world.sql(
+        """insert into agent_executions (org_id, stream_id, agent_id, agent_name, status, created_at, archived_at)
+           select org_id, id, 'a', 'Agent ' || n, case when n %% 2 = 0 then 'failed' else 'completed' end,
+                  now() - make_interval(secs => n / 3), case when n %% 10 = 0 then now() end
+           from streams, generate_series(1, %s) as n where org_id = %s""",
+        count, org,
+    )  # fmt: skip
+    await enter(http, ada)
+    found = await rows(http, "/export/agent_executions.csv")
+    assert len({row["id"] for row in found}) == len(found) == count - count // 10
+    assert [row["created_at"] for row in found] == sorted((row["created_at"] for row in found), reverse=True)
+    assert len(await rows(http, "/export/agent_executions.csv?show=archived")) == count // 10
+    failed = await rows(http, "/export/agent_executions.csv?status=failed&q=agent&sort=newest")
+    assert len(failed) == count // 2 - count // 10
+    assert {row["status"] for row in failed} == {"failed"}
+
+
+async def test_a_file_that_cannot_be_completed_is_not_passed_off_as_complete(
+    http: httpx.AsyncClient, world: World
+) -> None:
+    """A member who is removed in between gets an aborted download."""
+    org = await world.organization()
+    ada = await world.person(org)
+    await world.sql("insert into streams (org_id, name) select %s, 'n' from generate_series(1, 1200)", org)
+    pages = MatchingRows(DatabaseSource(world.database), ada, STREAMS, org, {})
+    pages._entity = replace(STREAMS, limit=600)
+    await pages.begin()
+    parts = csv_parts(STREAMS, pages)
+    assert (await anext(parts)).startswith("\ufeffslug,")
+    assert (await anext(parts)).count("\n") == 1000
+    await world.sql("delete from org_members where org_id = %s", org)
+    with pytest.raises(PermissionDenied, match="no access"):
+        await anext(parts)
 
 
 async def test_a_cell_is_never_a_formula(http: httpx.AsyncClient, world: World) -> None:

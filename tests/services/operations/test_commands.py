@@ -1,15 +1,22 @@
 """The commands of main.py, run as processes."""
 
 import asyncio
+import io
 import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import count
 
 import pytest
 
 from main import arguments_of
+from services.errors import DatabaseFull, LivewatchError
+from services.infra.postgres.batches import BatchSize
+from services.operations.progress_line import ProgressLine
+from services.operations.synthetic_load import Load, SyntheticLoad
 from tests.app_process import OURS, ROOT, project_settings
 from tests.speed import deadline
 from tests.world import Person, World, until
@@ -101,6 +108,75 @@ async def test_a_synthetic_load_keeps_its_rate_is_labelled_and_leaves_nothing_be
     assert process.returncode == 0
     assert output.decode().endswith("The synthetic streams are deleted.\n")
     assert await world.sql("select count(*) from streams where org_id = %s", org) == [(0,)]
+
+
+async def test_a_load_that_was_killed_is_cleaned_up_at_the_next_start_with_progress(world: World) -> None:
+    """Streams as after `kill -9`, more than one statement may delete; where output is no terminal, too."""
+    org = await world.organization()
+    ada = await world.person(org)
+    kept = await world.sql("insert into streams (org_id, name) values (%s, 'Mine') returning id", org)
+    process = await start(as_person(world, ada), "demo", "--load", "20", "--streams", "1200")
+    await until(lambda: moved(world, org), within=60)
+    process.kill()
+    await process.communicate()
+    [(left,)] = await world.sql("select count(*) from streams where org_id = %s and name <> 'Mine'", org)
+    assert left >= 1200
+    process = await start(as_person(world, ada), "demo", "--load", "20", "--streams", "5")
+    assert process.stdout is not None
+    seen = ""
+    while "press Ctrl-C" not in seen:
+        seen += (await asyncio.wait_for(process.stdout.readline(), deadline(60))).decode()
+    assert f"Deleted {left:,} synthetic streams that an earlier load had left." in seen
+    assert [row[0] for row in await world.sql("select id from streams where org_id = %s and name = 'Mine'", org)] == [
+        row[0] for row in kept
+    ]
+    process.send_signal(signal.SIGTERM)
+    output, _ = await asyncio.wait_for(process.communicate(), deadline(30))
+    assert output.decode().endswith("The synthetic streams are deleted.\n")
+    assert await world.sql("select name from streams where org_id = %s", org) == [("Mine",)]
+
+
+async def test_a_clean_up_that_fails_says_how_far_it_came(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    await world.sql(
+        "insert into streams (org_id, name, stream_type) select %s, 'x', 'synthetic load' from generate_series(1, 250)",
+        org,
+    )
+    out = io.StringIO()
+    progress = ProgressLine(out, clock=count(0, 6).__next__)
+    load = SyntheticLoad(world.database, ada.identity, org, Load(rate=1, streams=1), progress=progress)
+    batches: Iterator[int | LivewatchError] = iter([100, 100, DatabaseFull("The disk of PostgreSQL is full.")])
+
+    async def run(self: BatchSize, write: object) -> int:
+        if isinstance(result := next(batches), LivewatchError):
+            raise result
+        return result
+
+    monkeypatch.setattr(BatchSize, "run", run)
+    with pytest.raises(LivewatchError, match=r"200 of 250 .* disk of PostgreSQL is full\. The next start"):
+        await load.clear()
+    assert "Deleting synthetic streams: 100 of 250\n" in out.getvalue()
+
+
+def test_progress_is_written_over_on_a_terminal_and_is_rare_elsewhere() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    outputs = []
+    for stream in (Terminal(), io.StringIO()):
+        times = [0.0]
+        line = ProgressLine(stream, clock=partial(times.__getitem__, -1))
+        for step in range(120):
+            times.append(step / 10)
+            line.show(f"{step} of 120")
+        line.print("Done")
+        outputs.append(stream.getvalue())
+    assert outputs[0].count("\r\x1b[K") > 30
+    assert outputs[0].endswith("\r\x1b[KDone\n")
+    assert outputs[0].count("\n") == 1
+    assert outputs[1] == "50 of 120\n100 of 120\nDone\n"
 
 
 async def moved(world: World, org: object) -> bool:

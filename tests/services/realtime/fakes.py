@@ -1,7 +1,8 @@
 """A database, a Realtime server and members in memory, for feeds without sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -71,11 +72,20 @@ class FakeDatabase:
         self.server = server
         self.checks: list[UUID] = []
         self.snapshots: list[str] = []
+        self.reads: list[list[UUID]] = []
+        """Ids of single rows that were read."""
+        self.counts: list[str] = []
+        """Tables whose rows were counted by groups."""
+        self.beyond: list[dict[str, Any]] = []
+        """Rows that no snapshot holds."""
         self.comparisons: list[float] = []
         """The loop's times at which ids and versions were read."""
         self.readers: list[UUID] = []
         self.on_snapshot: Any = None
         """Called after a snapshot was read and before it is returned."""
+
+    async def is_reachable(self) -> bool:
+        return not self.is_down
 
     async def check(self, identity: Identity, topic: Topic) -> None:
         self.checks.append(identity.user_id)
@@ -91,10 +101,24 @@ class FakeDatabase:
             self.on_snapshot()
         return records
 
+    async def rows(
+        self, identity: Identity, entity: Entity[Any], topic: Topic, ids: Sequence[UUID]
+    ) -> list[dict[str, Any]]:
+        self._refuse(identity)
+        self.reads.append(list(ids))
+        return [each for each in self.records.get(entity.table, []) if UUID(each["id"]) in ids]
+
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
         self._refuse(identity)
         self.comparisons.append(asyncio.get_running_loop().time())
         return {UUID(each["id"]): each["version"] for each in self.records.get(entity.table, [])}
+
+    async def groups(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+        self._refuse(identity)
+        self.counts.append(entity.table)
+        records = self.records.get(entity.table, []) + self.beyond
+        statuses = Counter(each.get("goal_status", "not_started") for each in records)
+        return [{"goal_status": status, "count": count} for status, count in statuses.items()]
 
     async def probe(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
         self._refuse(identity)

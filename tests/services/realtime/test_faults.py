@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import UUID
 
 import psutil
@@ -17,7 +18,17 @@ import pytest
 from services.entities import NOTIFICATIONS, STREAMS
 from services.feed_kind import ClientKind, FeedKind
 from tests.proxies import FrameProxy, TcpProxy
-from tests.services.realtime.watch import CONNECTED, DISCONNECTED, ERROR, NOTICES, Watch, nothing_left, watching
+from tests.services.realtime.watch import (
+    CONNECTED,
+    CONNECTING,
+    DISCONNECTED,
+    ERROR,
+    NOTICES,
+    Watch,
+    nothing_left,
+    path,
+    watching,
+)
 from tests.world import World, until
 
 pytestmark = pytest.mark.integration
@@ -154,7 +165,7 @@ async def test_an_event_loop_that_was_blocked_for_three_seconds(watch: Watch) ->
 @pytest.fixture
 def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The database must not be back before a probe has missed it."""
-    monkeypatch.setattr("services.realtime.supervisor.PROBE_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr("services.realtime.probe.PROBE_INTERVAL_SECONDS", 0.05)
 
 
 @pytest.mark.usefixtures("quick_probes")
@@ -372,3 +383,70 @@ async def test_what_the_server_lost_silently_is_found_by_the_reconcile(
     await until(framed.equal, within=10, what="the reconcile finds it")
     assert framed.service.feeds()[0].meter.repaired_rows > 0
     framed.went(DISCONNECTED, CONNECTED)
+
+
+LARGE = {
+    "repeated": "repeat('x', 3000000)",
+    "random": "(select string_agg(md5(n::text), '') from generate_series(1, 60000) as n)",
+}
+
+
+@on_each_transport
+@pytest.mark.parametrize("content", LARGE.values(), ids=LARGE)
+async def test_a_row_of_megabytes_arrives_and_nobody_is_disconnected(watch: Watch, content: str) -> None:
+    """The event has its key alone; the feed reads the row. 256 KB are a hosted project's limit, 1 MB the client's."""
+    sql = watch.world.sql
+    await sql("alter table streams drop constraint if exists streams_description_check")
+    ((id,),) = await sql(
+        f"insert into streams (org_id, name, description) values (%s, 'large', {content}) returning id", watch.org
+    )
+    await watch.converges()
+    await sql("update streams set completed = 1, total = 10 where id = %s", id)
+    await watch.converges()
+    (row,) = [row for row in watch.subscription.rows() if row.id == id]
+    assert (len(row.description) > 1_500_000, row.completed) == (True, 1)
+    await sql("update streams set description = 'small again' where id = %s", id)
+    await watch.converges()
+    await sql(f"update streams set description = {content} where id = %s", id)
+    await sql("delete from streams where id = %s", id)
+    await watch.converges()
+    watch.went()
+
+
+@on_each_transport
+async def test_twenty_thousand_rows_in_one_statement_do_not_disconnect(watch: Watch) -> None:
+    await watch.world.sql(
+        "insert into streams (org_id, name) select %s, 'bulk ' || n from generate_series(1, 20000) as n", watch.org
+    )
+    newest = "select id, version from streams where org_id = %s order by updated_at desc limit %s"
+
+    async def has_arrived() -> bool:
+        rows = dict(await watch.world.sql(newest, watch.org, 1000))
+        return {row.id for row in watch.subscription.rows()} >= rows.keys()
+
+    await until(has_arrived, within=60, what="the rows have arrived")
+    await until(lambda: watch.subscription.status.status is CONNECTED, within=20)
+    # A slow machine may be behind for seconds, and then says so once; the channel stays.
+    assert path([CONNECTED, *watch.statuses]) in ([CONNECTED], [CONNECTED, CONNECTING, CONNECTED])
+    assert watch.service.feeds()[0].meter.reconnects == 0
+
+
+async def test_no_free_connection_is_said_and_over_soon_after_one_is_free(watch: Watch) -> None:
+    """As with a full `max_connections`: Realtime is there all the while."""
+    sql = watch.world.sql
+    await sql("alter role livewatch_app connection limit 0")
+    try:
+        await sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'livewatch_app'")
+        await watch.notices()
+        await until(lambda: _waits(watch, seconds=6), within=90, what="the backoff is long")
+        assert "max_connections" in watch.subscription.status.cause
+        await watch.changes()
+    finally:
+        await sql("alter role livewatch_app connection limit -1")
+    await watch.converges()
+
+
+def _waits(watch: Watch, *, seconds: float) -> bool:
+    """Whether the next attempt is more than some seconds away."""
+    retry_at = watch.subscription.status.retry_at
+    return retry_at is not None and (retry_at - datetime.now(UTC)).total_seconds() > seconds

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from services.entities import SCANS, ConnectionStatus
-from services.realtime import supervisor as module
+from services.realtime import probe
 from tests.services.realtime.fakes import FakeMember, delete, record, upsert
 from tests.services.realtime.supervision import scene, settled
 from tests.virtual_time import run
@@ -52,11 +52,11 @@ def test_a_probe_that_does_not_come_back_ends_the_connection() -> None:
             each.subscribe(FakeMember())
             await asyncio.sleep(4)
             each.server.delivers_probes = False
-            await asyncio.sleep(1 + module.PROBE_TIMEOUT_SECONDS + 0.4)
+            await asyncio.sleep(1 + probe.PROBE_TIMEOUT_SECONDS + 0.4)
             assert each.feed.meter.missed_probes == 1
             assert each.feed.meter._totals.losses == 1
             causes = [status.cause for status in each.statuses if status.status is DISCONNECTED]
-            assert causes[0] == f"A probe did not come back within {module.PROBE_TIMEOUT_SECONDS:.0f} s."
+            assert causes[0] == f"A probe did not come back within {probe.PROBE_TIMEOUT_SECONDS:.0f} s."
             assert each.feed.status.missed_probes == 1
             await asyncio.sleep(1)
             assert len(each.feed._probes) == 1, "only the probe of the next connection is awaited"

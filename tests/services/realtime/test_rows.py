@@ -154,6 +154,8 @@ class Marks:
     def mark(self, id: UUID) -> None:
         self.ids.append(id)
 
+    def touch(self) -> None: ...
+
 
 def test_a_derived_value_is_computed_once_for_each_row_version_and_epoch(rows: Rows[Stream]) -> None:
     id, calls = uuid4(), []

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from services.entities import STREAMS, ConnectionStatus, Stream
 from services.realtime.feed import Feed
-from services.realtime.rows import Delta, Rows
+from services.realtime.rows import Counts, Delta, Rows
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Subscription
 from tests.services.realtime.fakes import ORG_TOPIC, FakeMember, delete, record, upsert
@@ -44,7 +44,7 @@ def test_before_the_snapshot_nothing_is_known() -> None:
     assert not subscription.is_loaded
     assert subscription.rows() == []
     assert subscription.get(uuid4()) is None
-    assert subscription.count(is_big) == (0, 0)
+    assert subscription.count(is_big) == Counts(0, 0, is_exact=False)
     assert subscription.shared("key", lambda rows: pytest.fail("made")) is None
     assert subscription.derived(uuid4(), lambda row: row.name) is None
     assert subscription.last_event_at is None
@@ -59,7 +59,7 @@ def test_a_filter_holds_for_every_read() -> None:
         assert [row.id for row in subscription.rows()] == [big]
         assert subscription.get(big)
         assert subscription.get(small) is None
-        assert subscription.count(is_odd) == (1, 1)
+        assert subscription.count(is_odd) == Counts(1, 1, is_exact=True)
         assert subscription.shared("key", lambda rows: pytest.fail("made")) is None
         assert subscription.derived(small, lambda row: row.name) == "v1"
 
@@ -75,10 +75,12 @@ def test_without_a_filter_reads_are_those_of_the_rows() -> None:
         class Ids(set[UUID]):
             def mark(self, id: UUID) -> None: ...
 
+            def touch(self) -> None: ...
+
         def ids(rows: Rows[Stream]) -> Ids:
             return Ids(row.id for row in rows)
 
-        assert subscription.count(is_odd) == (1, 2)
+        assert subscription.count(is_odd) == Counts(1, 2, is_exact=True)
         assert subscription.shared("key", ids) == {odd, even}
         assert subscription.get(even)
 

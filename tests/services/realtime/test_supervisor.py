@@ -3,14 +3,16 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from services.entities import ConnectionStatus
-from services.errors import FeedError, FeedRefused
+from services.entities import SCANS, ConnectionStatus
+from services.errors import DatabaseTimeLimit, FeedError, FeedRefused
+from services.realtime import probe
 from services.realtime import supervisor as module
-from tests.services.realtime.fakes import FakeMember, record
+from tests.services.realtime.fakes import FakeMember, record, upsert
 from tests.services.realtime.supervision import scene, settled
 from tests.virtual_time import run
 
@@ -182,5 +184,128 @@ def test_closing_while_it_waits_ends_its_task() -> None:
             joins = len(each.server.joins)
             await asyncio.sleep(100)
             assert len(each.server.joins) == joins
+
+    run(work())
+
+
+def test_a_database_that_was_away_is_tried_as_soon_as_it_is_back() -> None:
+    """Realtime answers all the while: what was away is PostgreSQL, or had no connection free."""
+
+    async def work() -> None:
+        async with scene() as each:
+            each.database.is_down = True
+            each.subscribe(FakeMember())
+            await asyncio.sleep(100)
+            assert each.status is DISCONNECTED
+            assert each.feed.status.cause == "The database does not answer."
+            assert each.feed.status.retry_at
+            each.database.is_down = False
+            await asyncio.sleep(module.REACHABLE_INTERVAL_SECONDS + 0.1)
+            assert each.status is CONNECTED
+
+    run(work())
+
+
+def test_a_snapshot_that_fails_while_connected_is_said_and_made_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        async with scene() as each:
+            each.subscribe(FakeMember())
+            await settled()
+            assert each.status is CONNECTED
+            snapshot = each.database.snapshot
+            is_slow = True
+
+            async def failing(*arguments: Any) -> list[dict[str, Any]]:
+                if is_slow:
+                    raise DatabaseTimeLimit("It took longer than the time limit.")
+                return await snapshot(*arguments)
+
+            monkeypatch.setattr(each.database, "snapshot", failing)
+            each.database.records["acquisition_scans"] = [record(uuid4(), 1)]
+            scans = each.subscribe(FakeMember(), SCANS)
+            await settled()
+            assert each.status is DISCONNECTED
+            assert each.feed.status.cause == "It took longer than the time limit."
+            is_slow = False
+            await asyncio.sleep(1)
+            assert each.status is CONNECTED
+            assert len(scans.rows()) == 1
+
+    run(work())
+
+
+@pytest.mark.parametrize("silent_read", ["probe", "snapshot"])
+def test_a_half_open_database_is_told_within_ten_seconds(monkeypatch: pytest.MonkeyPatch, silent_read: str) -> None:
+    """The driver takes another ten seconds to cancel a statement on a connection that answers nothing."""
+
+    async def work() -> None:
+        async with scene() as each:
+            monkeypatch.setattr(probe, "PROBE_TIMEOUT_SECONDS", 3.0)
+            each.subscribe(FakeMember())
+            await settled()
+
+            async def silent(*_: Any) -> None:
+                try:
+                    await asyncio.sleep(1000)
+                finally:
+                    await asyncio.sleep(10)
+
+            monkeypatch.setattr(each.database, "probe", silent)
+            if silent_read == "snapshot":
+                monkeypatch.setattr(each.database, "snapshot", silent)
+                each.subscribe(FakeMember(), SCANS)
+            await asyncio.sleep(probe.PROBE_INTERVAL_SECONDS + probe.PROBE_TIMEOUT_SECONDS + 1)
+            assert any(status.status is DISCONNECTED for status in each.statuses)
+            causes = [status.cause for status in each.statuses if status.status is DISCONNECTED]
+            assert "PostgreSQL did not respond" in causes[0]
+            await each.supervisor.aclose()
+            await asyncio.sleep(30)
+
+    run(work())
+
+
+def test_a_probe_behind_many_changes_keeps_the_channel_and_does_not_claim_to_be_live(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def work() -> None:
+        async with scene() as each:
+            monkeypatch.setattr(probe, "PROBE_TIMEOUT_SECONDS", 3.0)
+            each.subscribe(FakeMember())
+            await settled()
+            each.server.probe_delay = 12.0
+            for version in range(2500):
+                each.feed.change(upsert(uuid4(), version + 1))
+                await asyncio.sleep(0.006)
+            assert each.status is CONNECTING
+            assert each.feed.status.cause == probe.BEHIND
+            each.server.probe_delay = 0.0
+            for version in range(500):
+                each.feed.change(upsert(uuid4(), version + 5000))
+                await asyncio.sleep(0.006)
+            assert each.status is CONNECTED
+            assert each.feed.status.cause == ""
+            assert each.feed.meter.reconnects == 0
+
+    run(work())
+
+
+def test_a_row_that_its_event_leaves_out_is_read() -> None:
+    async def work() -> None:
+        async with scene() as each:
+            large, other = uuid4(), uuid4()
+            each.database.records["streams"] = [record(large, 1), record(other, 1)]
+            subscription = each.subscribe(FakeMember())
+            await settled()
+            each.database.records["streams"] = [record(large, 5), record(other, 1)]
+            for _ in range(3):
+                each.feed.row_left_out("streams", large)
+            each.feed.row_left_out("streams", uuid4())
+            await settled()
+            row = subscription.get(large)
+            assert row
+            assert row.version == 5
+            assert [len(ids) for ids in each.database.reads] == [2], "once, and both together"
+            assert each.database.snapshots == ["streams"]
+            assert each.status is CONNECTED
 
     run(work())

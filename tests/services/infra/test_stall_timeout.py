@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.realtime.stall_timeout import TICK_SECONDS, stall_tolerant_timeout
+from services.infra.event_loop import TICK_SECONDS, stall_tolerant_timeout
 
 
 async def test_it_ends_after_its_seconds() -> None:

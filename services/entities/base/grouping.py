@@ -1,0 +1,76 @@
+"""Groups of like rows, by which the database counts what a feed does not hold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
+from uuid import UUID
+
+from services.entities.base.progress import MIN_STALL_TIMEOUT, STALL_INTERVALS
+from services.entities.base.reported import MISSED_HEARTBEATS
+from services.entities.base.row import R
+
+LONG_AGO = "'epoch'::timestamptz"
+"""Stands for any time in the past: rows are alike whenever it was."""
+ARCHIVING = {"archived_at": f"case when archived_at is not null then {LONG_AGO} end"}
+HEARTBEATS = {
+    "heartbeat_interval": "1",
+    "heartbeat_at": (
+        "case when now() >= greatest(heartbeat_at, reportable_since) "
+        f"+ make_interval(secs => {MISSED_HEARTBEATS} * heartbeat_interval) then {LONG_AGO} end"
+    ),
+}
+"""Tells the rows whose heartbeat is overdue; see `Reported.unreachable_at`."""
+STEPS = {
+    "last_progress_at": (
+        f"case when now() >= last_progress_at + greatest(make_interval(secs => {MIN_STALL_TIMEOUT.total_seconds():g}), "
+        f"make_interval(secs => {STALL_INTERVALS} * coalesce(progress_interval, 0))) then {LONG_AGO} end"
+    )
+}
+"""Tells the rows whose last step is long ago; see `Progress.stalls_at`."""
+MARKING = {"read_at": f"case when read_at is not null then {LONG_AGO} end"}
+PLACEHOLDERS = {str: "-", UUID: UUID(int=0), int: 0, float: 0.0}
+"""Values by type for the required fields that no facet and no counter reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowGroup(Generic[R]):
+    """Rows that are alike in all that chips and counters ask.
+
+    Args:
+        example: A row like them; its other fields say nothing.
+        count: How many there are.
+    """
+
+    example: R
+    count: int
+
+
+def read_groups(
+    model: type[R], grouping: Mapping[str, str], records: Sequence[Mapping[str, Any]]
+) -> tuple[RowGroup[R], ...]:
+    """Read what `select count(*) as count, <grouping> … group by …` returned.
+
+    Args:
+        model: The model of the rows.
+        grouping: SQL expressions by the field that holds their value in an example.
+        records: One mapping per group, by field, with `count`.
+
+    Raises:
+        pydantic.ValidationError: A group has a value that the model refuses.
+    """
+    filler: dict[str, Any] = {
+        name: PLACEHOLDERS[_type(field.annotation)]
+        for name, field in model.model_fields.items()
+        if field.is_required() and name not in grouping
+    }
+    return tuple(
+        RowGroup(
+            example=model.read(filler | {name: value for name, value in record.items() if name != "count"}),
+            count=record["count"],
+        )
+        for record in records
+    )
+
+
+def _type(annotation: Any) -> Any:
+    return annotation if annotation in PLACEHOLDERS else str

@@ -1,0 +1,1 @@
+"""PostgreSQL: its faults told apart, and writes in batches."""
