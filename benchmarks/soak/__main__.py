@@ -12,7 +12,6 @@ from pathlib import Path
 from playwright.async_api import async_playwright
 
 from benchmarks.__main__ import commit
-from benchmarks.leaks import counts_of
 from benchmarks.soak.faults import FAULTS
 from benchmarks.soak.soak import COUNTED, TOKEN_SECONDS, Measurement, Soak, soaking
 from local_supabase.process import LocalSupabase
@@ -63,13 +62,14 @@ async def main() -> int:
 
 
 async def warm_up(soak: Soak) -> None:
-    """Fill the app's pools and caches, then note its resources."""
+    """Fill the app's pools and caches by faults and renewals of tokens, then note its resources."""
+    ends_at = time.monotonic() + TOKEN_SECONDS
     for name in WARM_UP:
-        await soak.suffer(name, FAULTS[name])
-        await asyncio.sleep(2)
-    await asyncio.sleep(5)
+        print(line(name, [await soak.suffer(name, FAULTS[name])]), flush=True)
+    await asyncio.sleep(max(0.0, ends_at - time.monotonic()))
     soak.measurements.clear()
-    soak.before = await counts_of(soak.app)
+    print("\nWarmed up\n", flush=True)
+    await soak.start()
 
 
 def report(soak: Soak) -> None:

@@ -28,6 +28,7 @@ MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 10.0, 30.0
 """From one fault to the next, unless the windows need longer to be equal."""
 EQUAL_WITHIN_SECONDS = 15.0
 SETTLE_SECONDS = 30.0
+START_SAMPLES = 5
 ALLOWED_MEMORY_GROWTH = 0.10
 COUNTED = ("tasks", "sockets", "clients", "windows", "subscriptions", "feeds")
 """Resources of the app that may not grow."""
@@ -61,6 +62,13 @@ class Soak:
     after: dict[str, float] = field(default_factory=dict)
     measurements: list[Measurement] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Note the app's resources, the most of some seconds: connections that HTTP clients keep come and go."""
+        for _ in range(START_SAMPLES):
+            counts = await counts_of(self.app)
+            self.before = {name: max(value, self.before.get(name, 0.0)) for name, value in counts.items()}
+            await asyncio.sleep(1)
 
     async def suffer(self, name: str, fault: Fault) -> Measurement:
         """Run a fault and wait until all windows equal the database again."""
