@@ -1,5 +1,6 @@
 """The app with a loopback port that reports the resources of its process."""
 
+import argparse
 import asyncio
 import gc
 import json
@@ -17,9 +18,7 @@ from services.realtime import Feed, Subscription
 from services.settings import read_settings
 
 RECONNECT_TIMEOUT_SECONDS = 0.5
-"""Time until a disconnected window is deleted; 120 s in the app, too long for a benchmark of leaks."""
-KEEP_WINDOWS = "--keep-windows"
-"""Argument that keeps the app's own time."""
+"""Time until a disconnected window is deleted; 120 s in the app, too long for a benchmark."""
 COUNTED = (Client, Window, LiveBinding, Feed, Subscription)
 
 
@@ -50,8 +49,9 @@ async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 
 async def serve() -> None:
     """Print the number of the port and run the app."""
-    if KEEP_WINDOWS not in sys.argv:
-        pages.app.RECONNECT_TIMEOUT_SECONDS = RECONNECT_TIMEOUT_SECONDS
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--reconnect-timeout", type=float, default=RECONNECT_TIMEOUT_SECONDS)
+    pages.app.RECONNECT_TIMEOUT_SECONDS = parser.parse_args().reconnect_timeout
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         print(f"counts on {server.sockets[0].getsockname()[1]}", flush=True)
         await main.serve(read_settings())

@@ -28,6 +28,8 @@ MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 10.0, 30.0
 """From one fault to the next, unless the windows need longer to be equal."""
 EQUAL_WITHIN_SECONDS = 15.0
 SETTLE_SECONDS = 30.0
+RECONNECT_TIMEOUT_SECONDS = 30.0
+"""Until the app gives up a disconnected window: longer than the faults between browser and app."""
 START_SAMPLES = 5
 ALLOWED_MEMORY_GROWTH = 0.10
 COUNTED = ("tasks", "sockets", "clients", "windows", "subscriptions", "feeds")
@@ -65,6 +67,11 @@ class Soak:
 
     async def start(self) -> None:
         """Note the app's resources, the most of some seconds: connections that HTTP clients keep come and go."""
+
+        async def has_no_more_windows() -> bool:
+            return (await counts_of(self.app))["clients"] == WINDOWS
+
+        await until(has_no_more_windows, within=SETTLE_SECONDS, what="the pages of the sign-in are forgotten")
         for _ in range(START_SAMPLES):
             counts = await counts_of(self.app)
             self.before = {name: max(value, self.before.get(name, 0.0)) for name, value in counts.items()}
@@ -158,7 +165,7 @@ async def soaking(world: World, browser: Browser, folder: Path, *, pace: float =
         }
         environment = {**project_settings(world.status, folder), "SUPABASE_URL": paths["Realtime"].url}
         environment["DATABASE_URL"] = _database_url(world, paths["PostgreSQL"])
-        command = ("-m", "benchmarks.counted_app", "--keep-windows")
+        command = ("-m", "benchmarks.counted_app", "--reconnect-timeout", str(RECONNECT_TIMEOUT_SECONDS * pace))
         app = await stack.enter_async_context(running(environment, command=command))
         paths["browser"] = await stack.enter_async_context(TcpProxy(app.url))
         streams: list[UUID] = [id for (id,) in rows]

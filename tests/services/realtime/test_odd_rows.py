@@ -1,0 +1,57 @@
+"""Rows that a constraint would have refused: each is quarantined and named, and the others go on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from services.entities import STREAMS
+from tests.proxies import TcpProxy
+from tests.services.realtime.watch import CONNECTED, Watch, nothing_left, watching
+from tests.world import World, until
+
+pytestmark = pytest.mark.integration
+ODD = {
+    "an unknown status": ("goal_status", "'perhaps'"),
+    "a negative amount": ("completed", "-1"),
+    "an infinite amount": ("completed", "'infinity'"),
+    "no number": ("completed", "'nan'"),
+    "an infinite total": ("total", "'infinity'"),
+    "an empty name": ("name", "''"),
+    "a name of spaces": ("name", "'   '"),
+}
+
+
+@pytest.fixture
+async def watch(world: World, proxy: TcpProxy) -> AsyncIterator[Watch]:
+    before = set(asyncio.all_tasks())
+    watch = await watching(world, proxy.url)
+    yield watch
+    await watch.service.aclose()
+    await nothing_left(before, lambda: proxy.connections)
+
+
+@pytest.mark.parametrize("arrives", ["by an event", "with the snapshot"])
+@pytest.mark.parametrize(("column", "value"), ODD.values(), ids=ODD)
+async def test_an_odd_row_is_quarantined_and_the_rest_goes_on(
+    watch: Watch, proxy: TcpProxy, column: str, value: str, arrives: str
+) -> None:
+    columns, values = ("org_id", column), ("%s", value)
+    if column != "name":
+        columns, values = (*columns, "name"), (*values, "'Odd'")
+    insert = f"insert into streams (id, {', '.join(columns)}) values (%s, {', '.join(values)})"
+    id, topic = uuid4(), STREAMS.topic(watch.org)
+    async with watch.world.odd_row("streams", f"streams_{column}_check", insert, id, watch.org):
+        if arrives == "with the snapshot":
+            proxy.reset()
+        await watch.changes()
+        await until(
+            lambda: [each.id for each in watch.service.quarantined(topic)] == [str(id)], what="it is quarantined"
+        )
+        ((count,),) = await watch.world.sql(
+            "select count(*) from streams where org_id = %s and id <> %s", watch.org, id
+        )
+        await until(lambda: len(watch.subscription.rows()) == count, what="the others are there")
+        await until(lambda: watch.subscription.status.status is CONNECTED)
+    await watch.converges()
