@@ -9,7 +9,7 @@ NOT_INSTALLED = { echo "The dependencies could not be installed; the lines above
 with one. Where a package has no build for this platform (musl, an old system), use glibc Linux, macOS or Windows."; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-js coverage mutants test-versions audit format bench lock release clean
+.PHONY: help run test check check-js coverage mutants test-versions audit format bench bench-gate lock release clean
 
 help:
 	@echo "make run      start Livewatch on http://localhost:8080, with a demo and real work to watch"
@@ -18,6 +18,7 @@ help:
 	@echo "make mutants  MODULE=services/realtime/rows.py: change a module, and list the changes that no test notices"
 	@echo "make test-versions  run the tests with each of Python 3.11 to 3.14 that is installed"
 	@echo "make bench    measure, and print the figures of docs/BENCHMARKS.md"
+	@echo "make bench-gate  fail when the app is a fifth slower, against the floor, than docs/bench-gate.json says"
 	@echo "make audit    compare the locked dependencies with known vulnerabilities (needs a network)"
 	@echo "make format   format the sources"
 	@echo "make lock     bring the lock files up to date with pyproject.toml (needs uv)"
@@ -65,6 +66,10 @@ format: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m benchmarks
+
+bench-gate: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.browser
+	$(BIN)/python -m benchmarks.gate
 
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -13,8 +13,8 @@ import psutil
 import psycopg
 from playwright.async_api import Browser, Page, ViewportSize
 
+from benchmarks.baselines.notify import INSTALL, REMOVE
 from benchmarks.latency import COMPLETED, HEAD, WITH_STATUS, Load, measure
-from benchmarks.notify import INSTALL, REMOVE
 from benchmarks.stage import ORG, STREAMS, baseline, memory, sign_in
 from local_supabase.status import LocalSupabaseStatus
 from tests.app_process import project_settings, running
@@ -22,12 +22,12 @@ from tests.app_process import project_settings, running
 LOADS = ((1, 10), (1, 100), (8, 10), (8, 100))
 """Pairs of a number of windows and changes per second."""
 NOTIFIED = {
-    "baseline_sse": "The floor: NOTIFY → server-sent event → textContent",
-    "baseline_binding": "Plain NiceGUI, bindable_dataclass",
+    "sse": "The floor: NOTIFY → server-sent event → textContent",
+    "binding": "Plain NiceGUI, bindable_dataclass",
 }
 VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 SETTLE_SECONDS = 2.0
-STREAMLIT = ("-m", "streamlit", "run", "benchmarks/baseline_streamlit.py", "--server.headless=true")
+STREAMLIT = ("-m", "streamlit", "run", "benchmarks/baselines/streamlit.py", "--server.headless=true")
 STREAMLIT_OPTIONS = ("--server.address=127.0.0.1", "--browser.gatherUsageStats=false", "--server.port")
 
 
@@ -48,7 +48,7 @@ async def in_browsers(screens: Screens, folder: Path) -> None:
     async with notifying(status):
         for name, title in NOTIFIED.items():
             await other(screens, name, title)
-    await other(screens, "baseline_timer", "Plain NiceGUI, ui.timer(1.0)")
+    await other(screens, "timer", "Plain NiceGUI, ui.timer(1.0)")
     if importlib.util.find_spec("streamlit"):
         os.environ["BENCH_DATABASE_URL"], os.environ["BENCH_ORG"] = status.database_url.get_secret_value(), str(ORG)
         command = (*STREAMLIT, *STREAMLIT_OPTIONS)

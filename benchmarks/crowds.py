@@ -36,7 +36,7 @@ async def crowds(status: LocalSupabaseStatus, streams: list[UUID], seconds: floa
                     if rate != RATE:
                         print((await crowd.measure(url, streams, rate=rate, seconds=seconds)).row(), flush=True)
         print()
-    async with notifying(status), baseline("baseline_binding", status) as (address, pid), AsyncExitStack() as stack:
+    async with notifying(status), baseline("binding", status) as (address, pid), AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=60))
         crowd = Crowd(http, "/", pid, waits=False)
         stack.push_async_callback(crowd.close)

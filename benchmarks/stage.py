@@ -60,10 +60,10 @@ async def enter(http: httpx.AsyncClient, status: LocalSupabaseStatus) -> None:
 async def baseline(
     name: str, status: LocalSupabaseStatus, command: Sequence[str] = ()
 ) -> AsyncIterator[tuple[str, int]]:
-    """Run `benchmarks.<name>`, or `command`, on a free port; yields its URL and process id."""
+    """Run `benchmarks.baselines.<name>`, or `command`, on a free port; yields its URL and process id."""
     port = free_port()
     url = status.database_url.get_secret_value()
-    arguments = command or ("-m", f"benchmarks.{name}", "--org", str(ORG), "--database-url", url, "--port")
+    arguments = command or ("-m", f"benchmarks.baselines.{name}", "--org", str(ORG), "--database-url", url, "--port")
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, str(port))
     try:
         await asyncio.to_thread(first_byte, f"http://127.0.0.1:{port}")

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, StreamingResponse
 from starlette.routing import Route
 
-from benchmarks.arguments import baseline_arguments
-from benchmarks.notify import changes, streams_of
+from benchmarks.baselines.arguments import baseline_arguments
+from benchmarks.baselines.notify import changes, streams_of
 
 SCRIPT = """
 const events = new EventSource("/events");

@@ -4,8 +4,8 @@ from typing import Any
 
 from nicegui import app, background_tasks, binding, ui
 
-from benchmarks.arguments import baseline_arguments
-from benchmarks.notify import changes, streams_of
+from benchmarks.baselines.arguments import baseline_arguments
+from benchmarks.baselines.notify import changes, streams_of
 
 
 @binding.bindable_dataclass

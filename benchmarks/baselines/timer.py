@@ -6,7 +6,7 @@ import psycopg
 from nicegui import ui
 from psycopg.rows import dict_row
 
-from benchmarks.arguments import baseline_arguments
+from benchmarks.baselines.arguments import baseline_arguments
 
 
 def build(database_url: str, org_id: str) -> None:
