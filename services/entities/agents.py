@@ -23,7 +23,7 @@ from services.entities.base.listing import (
     status_facet,
 )
 from services.entities.base.reported import Reported
-from services.entities.base.row import Row, generated_field, status_field, timestamp_field
+from services.entities.base.row import Name, Row, generated_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
 
 
@@ -46,8 +46,8 @@ class AgentExecution(Row, Reported, table=True):
     __tablename__ = "agent_executions"
 
     stream_id: UUID
-    agent_id: str = Field(min_length=1, max_length=200)
-    agent_name: str = Field(min_length=1, max_length=200)
+    agent_id: Name
+    agent_name: Name
     status: AgentStatus = status_field(AgentStatus.PENDING)
     is_finished: bool | None = generated_field("is_finished", Boolean())
     started_at: AwareDatetime | None = timestamp_field()

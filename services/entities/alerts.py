@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, model_validator
@@ -13,7 +13,7 @@ from services.entities.base.entity import Entity, Scope
 from services.entities.base.grouping import MARKING
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import UNREAD, UNREAD_FACET, Facet, ListSpec, Sort, options_of
-from services.entities.base.row import Row, generated_field, json_field, status_field, timestamp_field
+from services.entities.base.row import Name, Row, generated_field, has_length, json_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
 
 
@@ -42,8 +42,8 @@ class SignalAlert(Row, table=True):
     user_id: UUID
     stream_id: UUID | None = None
     company_name: str | None = None
-    target_name: str = Field(min_length=1, max_length=200)
-    signal_type: str = Field(min_length=1, max_length=80)
+    target_name: Name
+    signal_type: Annotated[str, has_length(80)]
     signal_strength: int = Field(ge=0, le=100)
     priority: Priority | None = generated_field("priority", String())
     status: AlertStatus = status_field(AlertStatus.NEW)

@@ -4,13 +4,12 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 from sqlalchemy import Boolean
-from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
 from services.entities.base.grouping import MARKING
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import NEWEST, UNREAD, UNREAD_FACET, Facet, ListSpec, options_of
-from services.entities.base.row import Row, generated_field, status_field, timestamp_field
+from services.entities.base.row import Name, Row, generated_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
 
 
@@ -30,7 +29,7 @@ class Notification(Row, table=True):
 
     user_id: UUID
     type: NotificationType = status_field(NotificationType.INFO)
-    title: str = Field(min_length=1, max_length=200)
+    title: Name
     message: str = ""
     action_url: str | None = None
     is_read: bool | None = generated_field("is_read", Boolean())

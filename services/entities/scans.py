@@ -27,7 +27,7 @@ from services.entities.base.listing import (
 )
 from services.entities.base.progress import Progress
 from services.entities.base.reported import Reported
-from services.entities.base.row import Row, generated_field, json_field, status_field, timestamp_field
+from services.entities.base.row import Name, Row, generated_field, json_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
 
 
@@ -54,7 +54,7 @@ class AcquisitionScan(Row, Progress, Reported, table=True):
     __tablename__ = "acquisition_scans"
 
     stream_id: UUID | None = None
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     status: ScanStatus = status_field(ScanStatus.CONFIGURING)
     is_finished: bool | None = generated_field("is_finished", Boolean())
     current_step: str | None = None

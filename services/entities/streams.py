@@ -28,7 +28,7 @@ from services.entities.base.listing import (
 )
 from services.entities.base.progress import Amount, Progress, amount_field
 from services.entities.base.reported import Reported
-from services.entities.base.row import Row, generated_field, json_field, status_field, timestamp_field
+from services.entities.base.row import Name, Row, generated_field, json_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
 
 
@@ -64,7 +64,7 @@ class Stream(Row, Progress, Reported, table=True):
 
     __tablename__ = "streams"
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     description: str = ""
     stream_type: str = "general"
     goal_status: GoalStatus = status_field(GoalStatus.NOT_STARTED)

@@ -3,14 +3,28 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID, uuid4
 
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 from sqlalchemy import Column, Computed, DateTime, Enum
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
+
+
+def has_length(maximum: int) -> AfterValidator:
+    """Validate the length of a name as the tables' CHECK does: 1 to `maximum` characters between spaces at its ends."""
+
+    def check(text: str) -> str:
+        if not 1 <= len(text.strip(" ")) <= maximum:
+            raise ValueError(f"should have 1 to {maximum} characters, without the spaces at its ends")
+        return text
+
+    return AfterValidator(check)
+
+
+Name = Annotated[str, has_length(200)]
 
 
 def timestamp_field(default: Callable[[], datetime] | None = None) -> Any:

@@ -37,15 +37,13 @@ async def watch(world: World, proxy: TcpProxy) -> AsyncIterator[Watch]:
 async def test_an_odd_row_is_quarantined_and_the_rest_goes_on(
     watch: Watch, proxy: TcpProxy, column: str, value: str, arrives: str
 ) -> None:
-    columns, values = ("org_id", column), ("%s", value)
-    if column != "name":
-        columns, values = (*columns, "name"), (*values, "'Odd'")
-    insert = f"insert into streams (id, {', '.join(columns)}) values (%s, {', '.join(values)})"
+    fields = {"id": "%s", "org_id": "%s", "name": "'Odd'", column: value}
+    insert = f"insert into streams ({', '.join(fields)}) values ({', '.join(fields.values())})"
     id, topic = uuid4(), STREAMS.topic(watch.org)
     async with watch.world.odd_row("streams", f"streams_{column}_check", insert, id, watch.org):
         if arrives == "with the snapshot":
             proxy.reset()
-        await watch.changes()
+        await watch.world.sql("insert into streams (org_id, name) values (%s, 'Fine')", watch.org)
         await until(
             lambda: [each.id for each in watch.service.quarantined(topic)] == [str(id)], what="it is quarantined"
         )
@@ -55,3 +53,10 @@ async def test_an_odd_row_is_quarantined_and_the_rest_goes_on(
         await until(lambda: len(watch.subscription.rows()) == count, what="the others are there")
         await until(lambda: watch.subscription.status.status is CONNECTED)
     await watch.converges()
+
+
+async def test_a_name_that_only_spaces_make_long_is_shown_as_the_table_takes_it(watch: Watch) -> None:
+    name = f"  {'n' * 200}  "
+    await watch.world.sql("insert into streams (org_id, name) values (%s, %s)", watch.org, name)
+    await watch.converges()
+    assert watch.service.quarantined(STREAMS.topic(watch.org)) == []
