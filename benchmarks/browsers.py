@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psutil
 import psycopg
-from playwright.async_api import Browser, Page, ViewportSize
+from playwright.async_api import Browser, Page, StorageState, ViewportSize
 
 from benchmarks.baselines.notify import INSTALL, REMOVE
 from benchmarks.latency import COMPLETED, HEAD, WITH_STATUS, Load, measure
@@ -62,50 +62,54 @@ async def product(screens: Screens, folder: Path) -> None:
     """Print the latency and the memory of the app."""
     async with running(project_settings(screens.status, folder / "app")) as app, AsyncExitStack() as stack:
         process = psutil.Process(app.pid)
-        context = await screens.browser.new_context(base_url=app.url, viewport=VIEWPORT)
-        stack.push_async_callback(context.close)
-        page = await context.new_page()
-        await page.goto("/sign-in")
         empty = memory(process)
-        await sign_in(page, screens.status)
-        await page.close()
-        sizes = []
+        session = await session_of(screens.browser, app.url, screens.status)
+        sizes: list[float] = []
 
         async def open_window() -> Page:
-            # A context each, as for the baselines: windows of one context share a renderer and its work.
-            own = await screens.browser.new_context(
-                base_url=app.url, viewport=VIEWPORT, storage_state=await context.storage_state()
-            )
-            stack.push_async_callback(own.close)
-            page = await own.new_page()
-            await page.goto("/monitoring")
-            await page.wait_for_selector('body[data-live="connected"]')
-            await page.wait_for_function(f"document.querySelectorAll('[data-field=completed]').length >= {STREAMS}")
+            page = await window_of(screens.browser, stack, app.url, "/monitoring", session)
             sizes.append(memory(process))
             return page
 
         await latencies(screens, "Livewatch", open_window, server=app.pid)
+        opened = list(sizes)
         await latencies(screens, "Livewatch, status changes too", open_window, server=app.pid, statement=WITH_STATUS)
         print("Memory of the app, MiB")
         print(f"  no window          {empty:.1f}")
-        print(f"  first window       {sizes[0]:.1f}")
-        print(f"  each further one   {(sizes[-1] - sizes[1]) / (len(sizes) - 2):.2f}   ({STREAMS} cards each)\n")
+        print(f"  first window       {opened[0]:.1f}")
+        print(f"  each further one   {(opened[-1] - opened[1]) / (len(opened) - 2):.2f}   ({STREAMS} cards each)\n")
 
 
 async def other(screens: Screens, name: str, title: str, *, command: tuple[str, ...] = ()) -> None:
     """Print the latency of the baselines."""
     async with baseline(name, screens.status, command) as (url, pid), AsyncExitStack() as stack:
+        await latencies(screens, title, lambda: window_of(screens.browser, stack, url, "/"), server=pid)
 
-        async def open_window() -> Page:
-            # One context per window: a browser opens at most six connections per host, which event streams exhaust.
-            context = await screens.browser.new_context(base_url=url, viewport=VIEWPORT)
-            stack.push_async_callback(context.close)
-            page = await context.new_page()
-            await page.goto("/")
-            await page.wait_for_function(f"document.querySelectorAll('[data-field=completed]').length >= {STREAMS}")
-            return page
 
-        await latencies(screens, title, open_window, server=pid)
+async def session_of(browser: Browser, url: str, status: LocalSupabaseStatus) -> StorageState:
+    """Sign in, and return what a browser context needs to be signed in, too."""
+    context = await browser.new_context(base_url=url, viewport=VIEWPORT)
+    page = await context.new_page()
+    await page.goto("/sign-in")
+    await sign_in(page, status)
+    session = await context.storage_state()
+    await context.close()
+    return session
+
+
+async def window_of(
+    browser: Browser, stack: AsyncExitStack, url: str, path: str, session: StorageState | None = None
+) -> Page:
+    """Open a window that shows every stream, in a context of its own, which the stack closes.
+
+    Windows of one context would share a renderer and its work, and at most six connections to a host.
+    """
+    context = await browser.new_context(base_url=url, viewport=VIEWPORT, storage_state=session)
+    stack.push_async_callback(context.close)
+    page = await context.new_page()
+    await page.goto(path)
+    await page.wait_for_function(f"document.querySelectorAll('[data-field=completed]').length >= {STREAMS}")
+    return page
 
 
 @asynccontextmanager

@@ -11,14 +11,15 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from benchmarks.browsers import VIEWPORT, notifying
+from benchmarks.browsers import SETTLE_SECONDS, notifying, session_of, window_of
 from benchmarks.latency import Latency, Load, measure
-from benchmarks.stage import EMAIL, STREAMS, baseline, prepare, sign_in
+from benchmarks.stage import EMAIL, baseline, prepare
 from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
 from services.infra.backend import APP_ROLE, MIGRATIONS
@@ -27,6 +28,7 @@ from tests.browser import ADVICE, FLAGS, find
 
 FIGURES = ROOT / "docs" / "bench-gate.json"
 LOADS = ((1, 10), (1, 100), (8, 100))
+"""Pairs of a number of windows, ascending, and changes per second."""
 REPEATS = 3
 SECONDS = 8.0
 TOLERANCE = 1.2
@@ -98,40 +100,30 @@ async def of_the_app(
 ) -> list[Latency]:
     """Measure the app, each window in a context of its own."""
     async with running(project_settings(status, folder)) as app, AsyncExitStack() as stack:
-        first = await browser.new_context(base_url=app.url, viewport=VIEWPORT)
-        stack.push_async_callback(first.close)
-        page = await first.new_page()
-        await page.goto("/sign-in")
-        await sign_in(page, status)
-        session = await first.storage_state()
-        await page.close()
-
-        async def open_window() -> Page:
-            context = await browser.new_context(base_url=app.url, viewport=VIEWPORT, storage_state=session)
-            stack.push_async_callback(context.close)
-            page = await context.new_page()
-            await page.goto("/monitoring")
-            await page.wait_for_function(f"document.querySelectorAll('[data-field=completed]').length >= {STREAMS}")
-            return page
-
-        pages = [await open_window() for _ in range(max(windows for windows, _ in loads))]
-        return [await measure(pages[:windows], load, server=app.pid) for windows, load in loads]
+        session = await session_of(browser, app.url, status)
+        return await each_load(
+            loads, lambda: window_of(browser, stack, app.url, "/monitoring", session), server=app.pid
+        )
 
 
 async def of_the_floor(status: LocalSupabaseStatus, browser: Browser, loads: list[tuple[int, Load]]) -> list[Latency]:
     """Measure the floor with as many windows."""
     async with notifying(status), baseline("sse", status) as (url, pid), AsyncExitStack() as stack:
+        return await each_load(loads, lambda: window_of(browser, stack, url, "/"), server=pid)
 
-        async def open_window() -> Page:
-            context = await browser.new_context(base_url=url, viewport=VIEWPORT)
-            stack.push_async_callback(context.close)
-            page = await context.new_page()
-            await page.goto("/")
-            await page.wait_for_function(f"document.querySelectorAll('[data-field=completed]').length >= {STREAMS}")
-            return page
 
-        pages = [await open_window() for _ in range(max(windows for windows, _ in loads))]
-        return [await measure(pages[:windows], load, server=pid) for windows, load in loads]
+async def each_load(
+    loads: list[tuple[int, Load]], open_window: Callable[[], Awaitable[Page]], *, server: int
+) -> list[Latency]:
+    """Measure each load with as many windows as it needs."""
+    pages: list[Page] = []
+    found = []
+    for windows, load in loads:
+        while len(pages) < windows:
+            pages.append(await open_window())
+        await asyncio.sleep(SETTLE_SECONDS)
+        found.append(await measure(pages, load, server=server))
+    return found
 
 
 if __name__ == "__main__":

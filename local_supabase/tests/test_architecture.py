@@ -21,7 +21,7 @@ ALLOWED = {
     "postgres": {"errors", "retry"},
     "postgres.bootstrap": {"errors", "postgres"},
     "auth": {"errors", "web", "postgres"},
-    "realtime.protocol": {"errors", "web"},
+    "realtime.protocol": {"errors", "retry", "web"},
     "realtime.changes": {"errors", "retry", "web", "postgres", "auth", "realtime.protocol"},
     "realtime.channels": {
         "errors", "retry", "web", "postgres", "auth", "realtime.protocol", "realtime.changes",

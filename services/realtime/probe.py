@@ -15,8 +15,8 @@ from services.realtime.source import Source
 
 PROBE_INTERVAL_SECONDS = 5.0
 PROBE_TIMEOUT_SECONDS = 3.0
-BACKLOG_CHANGES = 200
-"""Changes read while waiting, above which a late probe is behind others, and not lost."""
+BACKLOG_CHANGES = 10
+"""Changes read while waiting, above which a late probe is behind others; a path that is cut brings none."""
 BACKLOG_STEP_SECONDS = 2.0
 BEHIND_AFTER_SECONDS = 7.0
 """Age of a late probe at which the rows no longer count as live, though the channel is kept."""
