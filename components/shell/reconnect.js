@@ -4,6 +4,7 @@
 (() => {
   const PAUSES = [500, 1000, 2000, 4000]; // ms between probes; the last one for as long as it takes
   const TIMEOUTS = [5000, 10000, 20000]; // ms until a probe counts as unanswered; a slow network needs more
+  const RECONNECT_DELAY = 300; // ms, give or take half, before the first attempt; Socket.IO doubles it up to 5 s
   const NAVIGATION_TIMEOUT = 40000; // ms until a reload that shows nothing is given up; more than the server takes
   const at = (list, index) => list[Math.min(index, list.length - 1)];
 
@@ -86,7 +87,7 @@
   const open = window.io;
   window.io = (url, { query, ...options }) => {
     // By the handshake's message instead of the URL, which proxies write into their logs.
-    const socket = open(url, { ...options, auth: query });
+    const socket = open(url, { reconnectionDelay: RECONNECT_DELAY, ...options, auth: query });
     const emit = socket.emit.bind(socket);
     socket.emit = (event, ...args) => {
       if (event !== "handshake") return emit(event, ...args);

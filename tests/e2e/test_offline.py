@@ -69,6 +69,17 @@ async def test_a_pulled_cable_shows_and_the_window_catches_up_without_a_reload(
     await page.context.close()
 
 
+async def test_a_window_tries_again_within_half_a_second(browser: Browser, cable: TcpProxy, person: Person) -> None:
+    page = await open_page(browser, cable.url, person, "/monitoring")
+    latest = "() => window.socket.io.reconnectionDelay() * (1 + window.socket.io.randomizationFactor())"
+    assert await page.evaluate(latest) < 500
+    cable.reset()
+    await page.wait_for_selector('body[data-live="disconnected"]')
+    await page.wait_for_selector('body[data-live="connected"]')
+    assert await page.evaluate("() => window.neverReloaded")
+    await page.context.close()
+
+
 async def test_a_mark_made_while_offline_waits_and_is_sent_on_return(
     world: World, browser: Browser, cable: TcpProxy, person: Person
 ) -> None:
