@@ -28,6 +28,10 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 """Key of an element's reference (W3C WebDriver)."""
 
 
+class PageError(Exception):
+    """The browser could not do it in this page, which may be about to be left."""
+
+
 class OtherBrowser(Protocol):
     """A browser window."""
 
@@ -71,7 +75,8 @@ class Firefox:
             target={"context": self.context},
             awaitPromise=False,
         )
-        assert answer["type"] == "success", answer
+        if answer["type"] != "success":
+            raise PageError(str(answer))
         return json.loads(answer["result"]["value"])
 
     async def type(self, selector: str, text: str) -> None:
@@ -97,7 +102,8 @@ class Firefox:
                     if entry["type"] == "javascript" and entry["level"] == "error" and not is_network:
                         self.uncaught.append(entry["text"])
                 elif message["id"] == id:
-                    assert message["type"] == "success", message
+                    if message["type"] != "success":
+                        raise PageError(str(message))
                     return message["result"]
 
 
@@ -126,7 +132,8 @@ class WebKit:
 
     async def _post(self, path: str, **body: Any) -> Any:
         answer = await self.http.post(f"{self.session}/{path}", json=body)
-        assert answer.is_success, answer.text
+        if not answer.is_success:
+            raise PageError(answer.text)
         return answer.json()["value"]
 
 

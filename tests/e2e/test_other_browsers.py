@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from services.entities import Stream
 from tests.app_process import AppProcess
-from tests.other_browsers import BROWSERS, OtherBrowser
+from tests.other_browsers import BROWSERS, OtherBrowser, PageError
 from tests.proxies import TcpProxy
 from tests.world import World, until
 
@@ -28,7 +29,12 @@ async def other(request: pytest.FixtureRequest) -> AsyncIterator[OtherBrowser]:
 
 
 async def until_true(browser: OtherBrowser, expression: str) -> None:
-    await until(lambda: browser.evaluate(f"Boolean({expression})"), within=15, what=expression)
+    async def is_true() -> bool:
+        with suppress(PageError):  # between two pages
+            return bool(await browser.evaluate(f"Boolean({expression})"))
+        return False
+
+    await until(is_true, within=15, what=expression)
 
 
 def field(id: Any, name: str) -> str:
@@ -48,18 +54,18 @@ async def test_a_person_enters_sees_a_change_and_is_back_after_an_outage(
         await other.type('input[name="password"]', person.password)
         await other.evaluate("""document.querySelector('form [type="submit"]').click() ?? 0""")
         await until_true(
-            other, """location.pathname === "/monitoring" && document.body.dataset.live === "connected" """
+            other, """location.pathname === "/monitoring" && document.body?.dataset.live === "connected" """
         )
         await until_true(other, f"{field(stream.id, 'name')} === {json.dumps(stream.name)}")
         await other.evaluate("window.neverReloaded = 1")
         await world.sql("update streams set completed = 12 where id = %s", stream.id)
         await until_true(other, f"{field(stream.id, 'completed')} === '12'")
         await line.cut()
-        await until_true(other, 'document.body.dataset.live === "disconnected"')
+        await until_true(other, 'document.body?.dataset.live === "disconnected"')
         await world.sql("update streams set completed = 345 where id = %s", stream.id)
         assert await other.evaluate(field(stream.id, "completed")) == "12"
         await line.restore()
         await until_true(other, f"{field(stream.id, 'completed')} === '345'")
-        await until_true(other, 'document.body.dataset.live === "connected"')
+        await until_true(other, 'document.body?.dataset.live === "connected"')
         assert await other.evaluate("window.neverReloaded") == 1
     assert await other.errors() == []
