@@ -18,6 +18,8 @@ from services.realtime.transports.transport import Link, Sink
 
 logger = structlog.get_logger(__name__)
 
+TRUNCATE = "TRUNCATE"
+EVENTS = {*Operation, TRUNCATE}
 READY = "Replication connection established"
 
 
@@ -41,10 +43,12 @@ def _deliver(payload: BroadcastPayload, sink: Sink) -> None:
         body: Mapping[str, Any] = payload["payload"]
         if payload["event"] == "probe":
             sink.probe(UUID(str(body["nonce"])))
-        elif payload["event"] not in Operation.__members__:
+        elif payload["event"] not in EVENTS:
             return
         elif body.get("table") == "org_members":
             sink.membership()
+        elif payload["event"] == TRUNCATE:
+            sink.resync_required(str(body["table"]))
         elif body.get("table") == "profiles":
             sink.profile()
         elif body.get("key_only") and body["operation"] != Operation.DELETE:

@@ -96,16 +96,9 @@ async def test_a_line_of_32_kbit_a_second(watch: Watch, proxy: TcpProxy) -> None
     await watch.converges()
 
 
-@pytest.fixture
-def frequent_reconciles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.realtime.supervisor.RECONCILE_INTERVAL_SECONDS", 0.5)
-    monkeypatch.setattr("services.realtime.supervisor.MAINTENANCE_INTERVAL_SECONDS", 0.2)
-
-
-@pytest.mark.usefixtures("frequent_reconciles")
-async def test_a_truncated_table_is_found_by_the_reconcile(watch: Watch) -> None:
-    """No trigger for rows fires: until the reconcile, at most a minute later, the rows are still shown."""
+async def test_a_truncated_table_is_read_again(watch: Watch) -> None:
+    """No trigger for rows fires, and the reconcile would come a minute later."""
     await watch.world.sql("truncate streams cascade")
-    await until(lambda: not watch.subscription.rows(), within=10, what="the reconcile finds it")
+    await until(lambda: not watch.subscription.rows(), within=10, what="the rows are gone")
     await watch.changes()
     await watch.converges()
