@@ -94,7 +94,7 @@ async def compose(
     )
     auth_pool = Pool(auth_url, size=AUTH_CONNECTIONS, name="auth")
     topics = Topics()
-    send_buffers = SendBuffers(limits.send_buffer // 4)
+    send_buffers = SendBuffers(limits.send_buffer // 4, limits.reader_wait)
     broadcasts = DatabaseBroadcasts(
         realtime_pool, topics, retention=limits.message_retention, send_buffers=send_buffers
     )

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, async_playwright
 from pydantic import SecretStr
 
 from local_supabase.process import LocalSupabase
+from local_supabase.realtime.protocol.limits import Limits
 from services.auth import client
 from services.auth.client import Auth
 from services.feed_kind import FeedKind
@@ -74,13 +75,21 @@ def unhurried_product() -> Iterator[None]:
         yield
 
 
+def unhurried_limits() -> dict[str, float]:
+    """Extend the limits of Realtime on clients that stand still, which a busy machine makes of any."""
+    limits = Limits()
+    return {name: product_timeout(getattr(limits, name)) for name in ("reader_wait", "send_timeout")}
+
+
 @pytest.fixture(scope="session")
 async def world() -> AsyncIterator[World]:
     # Outside pytest's own folder, which is not accessible to PostgreSQL's user if pytest runs as root.
     folder = TemporaryDirectory(prefix="livewatch-", ignore_cleanup_errors=True)
     data = Path(folder.name) / "data"
     async with (
-        LocalSupabase.start(data=data, migrations=MIGRATIONS, user=DEMO_EMAIL, app_role=APP_ROLE) as local,
+        LocalSupabase.start(
+            data=data, migrations=MIGRATIONS, user=DEMO_EMAIL, app_role=APP_ROLE, limits=unhurried_limits()
+        ) as local,
         Auth(url=local.status.api_url, key=local.status.anon_key) as front_door,
         Database(_app_url(local)) as data_access,
         World(data, local, front_door, data_access) as world,

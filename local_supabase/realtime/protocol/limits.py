@@ -29,6 +29,8 @@ class Limits:
     """Close a socket that sends neither a heartbeat nor anything else for this long."""
     send_timeout: float = 15.0
     """Disconnect a client that reads nothing for this long."""
+    reader_wait: float = 3.0
+    """Let a client that reads nothing delay what is published for this long; a busy one may stand still for seconds."""
     send_buffer: int = 8 * 1024 * 1024
     """Disconnect a client with more unsent data than this."""
     message_retention: float = 600.0

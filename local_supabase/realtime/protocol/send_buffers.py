@@ -5,8 +5,6 @@ from typing import Protocol
 
 from local_supabase.retry import poll
 
-MAX_WAIT_SECONDS = 3.0
-"""A busy client may read nothing for a second or two."""
 POLL_SECONDS = 0.005
 
 
@@ -26,10 +24,12 @@ class SendBuffers:
 
     Args:
         max_unsent: Bytes that a client may have unsent while more is published.
+        max_wait: Seconds to wait for a client that reads nothing.
     """
 
-    def __init__(self, max_unsent: int) -> None:
+    def __init__(self, max_unsent: int, max_wait: float) -> None:
         self._max_unsent = max_unsent
+        self._max_wait = max_wait
         self._connections: set[Connection] = set()
         self._stuck: dict[Connection, int] = {}
 
@@ -52,7 +52,7 @@ class SendBuffers:
         while behind := self._behind():
             before = {each: each.unsent for each in behind}
             with contextlib.suppress(TimeoutError):
-                await poll(lambda: not self._behind(), every=POLL_SECONDS, within=MAX_WAIT_SECONDS)
+                await poll(lambda: not self._behind(), every=POLL_SECONDS, within=self._max_wait)
             for each, unsent in before.items():
                 if each in self._connections and each.unsent >= unsent > self._max_unsent:
                     self._stuck[each] = each.unsent

@@ -2,9 +2,6 @@
 
 import asyncio
 
-import pytest
-
-from local_supabase.realtime.protocol import send_buffers
 from local_supabase.realtime.protocol.send_buffers import SendBuffers
 
 
@@ -15,20 +12,18 @@ class Reader:
         self.unsent = unsent
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(send_buffers, "MAX_WAIT_SECONDS", 0.2)
+WAIT_SECONDS = 0.2
 
 
 async def test_nobody_behind_costs_no_wait() -> None:
-    buffers = SendBuffers(100)
+    buffers = SendBuffers(100, WAIT_SECONDS)
     buffers.add(Reader(100))
     async with asyncio.timeout(0.01):
         await buffers.drain()
 
 
 async def test_a_slow_reader_is_waited_for_as_long_as_it_reads() -> None:
-    buffers, reader = SendBuffers(100), Reader(1000)
+    buffers, reader = SendBuffers(100, WAIT_SECONDS), Reader(1000)
     buffers.add(reader)
     waiting = asyncio.create_task(buffers.drain())
     while reader.unsent > 150:
@@ -41,7 +36,7 @@ async def test_a_slow_reader_is_waited_for_as_long_as_it_reads() -> None:
 
 
 async def test_who_reads_nothing_delays_others_once_until_it_reads_on() -> None:
-    buffers, reader = SendBuffers(100), Reader(1000)
+    buffers, reader = SendBuffers(100, WAIT_SECONDS), Reader(1000)
     buffers.add(reader)
     async with asyncio.timeout(1):
         await buffers.drain()
