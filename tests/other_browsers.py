@@ -80,7 +80,9 @@ class Firefox:
         return json.loads(answer["result"]["value"])
 
     async def type(self, selector: str, text: str) -> None:
-        await self.evaluate(f"document.querySelector({json.dumps(selector)}).focus()")
+        field = json.dumps(selector)
+        focus = f"(document.querySelector({field})?.focus(), document.activeElement?.matches({field}) ?? false)"
+        await until(lambda: self.evaluate(focus), within=10, what=f"the element {selector}")
         keys = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
         source = {"type": "key", "id": "keyboard", "actions": keys}
         await self._call("input.performActions", context=self.context, actions=[source])
@@ -124,8 +126,14 @@ class WebKit:
         return await self._post("execute/sync", script=f"return {expression}", args=[])
 
     async def type(self, selector: str, text: str) -> None:
-        found = await self._post("element", using="css selector", value=selector)
-        await self._post(f"element/{found[ELEMENT]}/value", text=text)
+        found: list[dict[str, str]] = []
+
+        async def is_there() -> bool:
+            found[:] = await self._post("elements", using="css selector", value=selector)
+            return bool(found)
+
+        await until(is_there, within=10, what=f"the element {selector}")
+        await self._post(f"element/{found[0][ELEMENT]}/value", text=text)
 
     async def errors(self) -> list[str]:
         return []
