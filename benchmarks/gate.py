@@ -18,7 +18,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, async_playwright
 
 from benchmarks.browsers import SETTLE_SECONDS, notifying, session_of, window_of
-from benchmarks.latency import Latency, Load, measure
+from benchmarks.latency import HEAD, Latency, Load, measure
 from benchmarks.stage import EMAIL, baseline, prepare
 from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
@@ -80,7 +80,8 @@ async def measured() -> Ratios:
                 ours = await of_the_app(local.status, browser, loads, folder / f"app{repeat}")
                 floor = await of_the_floor(local.status, browser, loads)
                 found.append(ratios_of(ours, floor))
-                print(f"repeat {repeat + 1}: {found[-1]}", flush=True)
+                print(f"Repeat {repeat + 1}: the app, then the floor, ms\n{HEAD}")
+                print(*(each.row() for each in (*ours, *floor)), sep="\n", flush=True)
             await browser.close()
     return {name: round(statistics.median(each[name] for each in found), 2) for name in found[0]}
 
