@@ -24,6 +24,12 @@ BROADCAST = "broadcast"
 class QuickRealtimeClient(AsyncRealtimeClient):
     """Recognises broadcasts before validation; treats any other message as the official client does."""
 
+    async def _on_connect(self) -> None:
+        if self._ws_connection is not None:
+            # The pong to a keepalive ping waits behind a backlog of changes; the feed's probes tell that from a loss.
+            self._ws_connection.ping_timeout = None
+        await super()._on_connect()
+
     async def _listen(self) -> None:
         connection = self._ws_connection
         if connection is None:
