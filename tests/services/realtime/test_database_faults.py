@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 
 import psutil
 import psycopg
@@ -12,21 +11,11 @@ import pytest
 from local_supabase.errors import PostgresError
 from local_supabase.postgres.postmaster import read_pid
 from tests.proxies import TcpProxy
-from tests.services.realtime.watch import CONNECTED, DISCONNECTED, Watch, nothing_left, watching
-from tests.world import World, until
+from tests.services.realtime.watch import CONNECTED, DISCONNECTED, Watch
+from tests.world import until
 
 pytestmark = pytest.mark.integration
 LOCKED_SECONDS = 12
-
-
-@pytest.fixture
-async def watch(world: World, proxy: TcpProxy) -> AsyncIterator[Watch]:
-    """A watch over the TCP proxy, after which no task and no socket is left."""
-    before = set(asyncio.all_tasks())
-    watch = await watching(world, proxy.url)
-    yield watch
-    await watch.service.aclose()
-    await nothing_left(before, lambda: proxy.connections)
 
 
 async def answers(watch: Watch) -> bool:

@@ -50,16 +50,6 @@ async def frames(world: World) -> AsyncIterator[FrameProxy]:
 
 
 @pytest.fixture
-async def watch(world: World, proxy: TcpProxy, request: pytest.FixtureRequest) -> AsyncIterator[Watch]:
-    """Over the TCP proxy, by broadcast unless the test asks for more; afterwards no task and no socket is left."""
-    before = set(asyncio.all_tasks())
-    watch = await watching(world, proxy.url, *getattr(request, "param", ()))
-    yield watch
-    await watch.service.aclose()
-    await nothing_left(before, lambda: proxy.connections)
-
-
-@pytest.fixture
 async def framed(world: World, frames: FrameProxy) -> AsyncIterator[Watch]:
     """Over the WebSocket proxy, by broadcast; afterwards no task and no socket is left."""
     before = set(asyncio.all_tasks())

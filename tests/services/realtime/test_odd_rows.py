@@ -1,15 +1,13 @@
 """Rows that a constraint would have refused: each is quarantined and named, and the others go on."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 
 from services.entities import STREAMS
 from tests.proxies import TcpProxy
-from tests.services.realtime.watch import CONNECTED, Watch, nothing_left, watching
-from tests.world import World, until
+from tests.services.realtime.watch import CONNECTED, Watch
+from tests.world import until
 
 pytestmark = pytest.mark.integration
 ODD = {
@@ -21,15 +19,6 @@ ODD = {
     "an empty name": ("name", "''"),
     "a name of spaces": ("name", "'   '"),
 }
-
-
-@pytest.fixture
-async def watch(world: World, proxy: TcpProxy) -> AsyncIterator[Watch]:
-    before = set(asyncio.all_tasks())
-    watch = await watching(world, proxy.url)
-    yield watch
-    await watch.service.aclose()
-    await nothing_left(before, lambda: proxy.connections)
 
 
 @pytest.mark.parametrize("arrives", ["by an event", "with the snapshot"])
