@@ -28,11 +28,6 @@ class Coalescer:
         self._started_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def is_scheduled(self) -> bool:
-        """Whether a run is due."""
-        return self._timer is not None
-
     def schedule(self) -> None:
         """Schedule a run for the end of the interval, or at once if it is over; idempotent until it runs."""
         if self._timer is not None:
