@@ -220,9 +220,10 @@ class Table(Generic[R]):
         self.buffered: list[Change] | None = []
         """Changes since the snapshot was asked for; None while changes are applied at once."""
 
-    def buffer_changes(self) -> None:
-        """Start a new buffer; changes buffered before, on a lost channel, are part of the next snapshot."""
+    def buffer_changes(self) -> list[Change]:
+        """Return a new buffer; changes buffered before, on a lost channel, are part of the next snapshot."""
         self.buffered = []
+        return self.buffered
 
     def apply(self, change: Change) -> None:
         """Apply a change, or buffer it while a snapshot is read."""

@@ -151,7 +151,9 @@ class Supervisor:
             return ConnectionStatus.ERROR, str(error)
         except LivewatchError as error:
             return ConnectionStatus.DISCONNECTED, str(error)
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and self._task.cancelling():
+                raise
             logger.exception("feed failed", topic=str(feed.topic))
             return ConnectionStatus.ERROR, "The feed failed; the log has the reason."
 
@@ -246,11 +248,18 @@ class Supervisor:
 
     async def _load(self) -> None:
         for table in self.feed.unloaded():
-            table.buffer_changes()
-            records = await self._source.snapshot(self._identity, table.entity, self.feed.topic)
-            self.feed.take_snapshot(table, records)
+            await self._read_table(table)
         for table in self.feed.incomplete():
             await self._read_left_out(table)
+
+    async def _read_table(self, table: Table[Any]) -> int:
+        """Replace a table's rows by a snapshot; returns how many were wrong."""
+        while True:
+            buffer = table.buffer_changes()
+            records = await self._source.snapshot(self._identity, table.entity, self.feed.topic)
+            # Another buffer: changes were lost meanwhile, and the snapshot may be older than they.
+            if table.buffered is buffer:
+                return self.feed.take_snapshot(table, records)
 
     async def _read_left_out(self, table: Table[Any]) -> None:
         """Read the rows that were too large for the events of their changes."""
@@ -265,9 +274,7 @@ class Supervisor:
         for table in self.feed.loaded():
             versions = await self._source.versions(self._identity, table.entity, self.feed.topic)
             if versions != table.rows.versions():
-                table.buffer_changes()
-                records = await self._source.snapshot(self._identity, table.entity, self.feed.topic)
-                repaired = self.feed.take_snapshot(table, records)
+                repaired = await self._read_table(table)
                 self.feed.meter.repaired_rows += repaired
                 logger.info("feed reconciled", topic=str(self.feed.topic), table=table.entity.table, rows=repaired)
 

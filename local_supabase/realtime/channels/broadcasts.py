@@ -12,7 +12,7 @@ import structlog
 
 from local_supabase.errors import PostgresError
 from local_supabase.postgres.pool import Connection, Pool, connect
-from local_supabase.realtime.channels.notifications import receive_notifications
+from local_supabase.realtime.channels.notifications import Notifications
 from local_supabase.realtime.channels.topics import Topics
 from local_supabase.realtime.protocol.frames import Outgoing
 from local_supabase.realtime.protocol.send_buffers import SendBuffers
@@ -90,10 +90,10 @@ class DatabaseBroadcasts:
         backoff = Backoff(initial=0.05, maximum=5.0)
         while True:
             try:
-                async with self._listening() as connection:
+                async with self._listening() as (connection, notifications):
                     await self._catch_up(connection)
                     self.ready.set()
-                    await receive_notifications(connection, self._receive)
+                    await notifications.receive(self._receive)
             except (psycopg.Error, PostgresError) as error:
                 log.warning("realtime lost its database connection", error=str(error).strip(), delay=backoff.delay)
             finally:
@@ -101,13 +101,14 @@ class DatabaseBroadcasts:
             await backoff.sleep()
 
     @contextlib.asynccontextmanager
-    async def _listening(self) -> AsyncIterator[Connection]:
+    async def _listening(self) -> AsyncIterator[tuple[Connection, Notifications]]:
         connection = await connect(self._pool.url, name="realtime_listen")
+        notifications = Notifications(connection)
         try:
             cursor = await connection.execute("select name from realtime.notification_channel")
             ((self._channel,),) = await cursor.fetchall()
             await connection.execute(f"listen {self._channel}".encode())
-            yield connection
+            yield connection, notifications
         finally:
             await connection.close()
 

@@ -138,17 +138,23 @@ async def test_a_rolled_back_transaction_sends_nothing_and_messages_keep_the_ord
 async def test_nothing_is_lost_or_doubled_when_the_database_connection_breaks(
     local: LocalSupabase, tokens: Tokens, owner: Owner, superuser: Owner, topic: str
 ) -> None:
+    url = local.status.database_url.get_secret_value()
+
+    async def write(writer: int) -> None:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as own:
+            for number in range(writer, 2000, 4):
+                await own.execute("select realtime.send(%s, 'e', %s)", (f'{{"n": {number}}}', topic))
+                if number % 40 == 10:
+                    await superuser.execute(TERMINATE_LISTENER)
+
     async with client_of(local, tokens.of(U1)) as client:
         heard: Heard = []
         await subscribe(client.channel(topic, PRIVATE).on_broadcast("e", hear(heard)))
-        for number in range(60):
-            await owner.execute("select realtime.send(%s, 'e', %s)", (f'{{"n": {number}}}', topic))
-            if number % 20 == 10:
-                await superuser.execute(TERMINATE_LISTENER)
-        await until(lambda: len(heard) >= 60)
-        await owner.execute("select realtime.send('{\"n\": 60}', 'e', %s)", (topic,))
-        await until(lambda: heard[-1]["payload"]["n"] == 60)
-    assert sorted(message["payload"]["n"] for message in heard) == list(range(61))
+        await asyncio.gather(*(write(writer) for writer in range(4)))
+        await until(lambda: len(heard) >= 2000)
+        await owner.execute("select realtime.send('{\"n\": 2000}', 'e', %s)", (topic,))
+        await until(lambda: heard[-1]["payload"]["n"] == 2000)
+    assert sorted(message["payload"]["n"] for message in heard) == list(range(2001))
 
 
 async def test_notifications_of_others_and_half_characters_do_no_harm(

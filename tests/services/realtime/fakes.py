@@ -147,7 +147,7 @@ class FakeServer:
 
     def __init__(self, kind: FeedKind = FeedKind.BROADCAST) -> None:
         self.kind = kind
-        self.refusal: Exception | None = None
+        self.refusal: BaseException | None = None
         self.is_up = True
         self.delivers_probes = True
         self.probe_delay = 0.0

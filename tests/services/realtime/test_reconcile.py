@@ -144,3 +144,24 @@ def test_a_resync_reads_only_its_table_again() -> None:
             assert sorted(each.database.snapshots) == sorted(["streams", "streams", SCANS.table])
 
     run(work())
+
+
+def test_a_resync_while_the_table_is_read_reads_it_once_more() -> None:
+    async def work() -> None:
+        async with scene() as each:
+            truncated, later = uuid4(), uuid4()
+
+            def truncate() -> None:
+                each.database.on_snapshot = None
+                each.feed.change(upsert(later, 1))
+                each.database.records["streams"] = [record(later)]
+                each.feed.resync_required("streams")
+
+            each.database.records["streams"] = [record(truncated)]
+            each.database.on_snapshot = truncate
+            subscription = each.subscribe(FakeMember())
+            await settled()
+            assert [row.id for row in subscription.rows()] == [later]
+            assert each.database.snapshots == ["streams", "streams"]
+
+    run(work())

@@ -97,16 +97,17 @@ def test_the_backoff_doubles_to_its_maximum_and_starts_again_after_a_success() -
         (FeedError("Not joined in time."), DISCONNECTED),
         (FeedRefused("Too many channels."), ERROR),
         (RuntimeError("a bug"), ERROR),
+        (asyncio.CancelledError(), ERROR),
     ],
 )
-def test_each_failure_to_join_has_its_status_and_is_tried_again(error: Exception, status: ConnectionStatus) -> None:
+def test_each_failure_to_join_has_its_status_and_is_tried_again(error: BaseException, status: ConnectionStatus) -> None:
     async def work() -> None:
         async with scene() as each:
             each.server.refusal = error
             each.subscribe(FakeMember())
             await settled()
             assert each.status is status
-            expected = "The feed failed; the log has the reason." if isinstance(error, RuntimeError) else str(error)
+            expected = str(error) if isinstance(error, FeedError) else "The feed failed; the log has the reason."
             assert each.feed.status.cause == expected
             each.server.refusal = None
             await asyncio.sleep(1)

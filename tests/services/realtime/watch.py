@@ -39,10 +39,21 @@ class Watch:
         rows = await self.world.sql("select id, version from streams where org_id = %s", self.org)
         return {row.id: row.version for row in self.subscription.rows()} == dict(rows)
 
+    async def _difference(self) -> str:
+        rows = dict(await self.world.sql("select id, version from streams where org_id = %s", self.org))
+        watched = {row.id: row.version for row in self.subscription.rows()}
+        stale = [id for id in rows.keys() & watched.keys() if rows[id] != watched[id]]
+        missing, extra = len(rows.keys() - watched.keys()), len(watched.keys() - rows.keys())
+        return f"{missing} missing, {extra} extra, {len(stale)} stale of {len(rows)}; {self.subscription.status}"
+
     async def converges(self) -> None:
         """Fail unless the subscription is connected and equals the database soon after the fault has ended."""
         async with asyncio.timeout(deadline(CONVERGES + 1)):
-            await until(self.equal, within=CONVERGES, what="the subscription equals the database")
+            try:
+                await until(self.equal, within=CONVERGES, what="the subscription equals the database")
+            except AssertionError as error:
+                error.add_note(await self._difference())
+                raise
             await until(lambda: self.subscription.status.status is CONNECTED, within=CONVERGES, what="it is connected")
         assert not self.subscription.status.cause
 
