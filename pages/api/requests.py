@@ -102,12 +102,7 @@ Documented = Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)]
 class ApiCall:
     """One authenticated request, with its key."""
 
-    def __init__(
-        self,
-        request: Request,
-        _credentials: Documented,
-        idempotency_key: IdempotencyKey = None,
-    ) -> None:
+    def __init__(self, request: Request, idempotency_key: str | None) -> None:
         self.ingest: Ingest = request.app.state.ingest
         self.key: IngestKey = request.state.key
         self.idempotency_key = idempotency_key
@@ -124,15 +119,19 @@ class ApiCall:
         return JSONResponse(answer, status)
 
 
-Call = Annotated[ApiCall, Depends()]
+# Coroutines: FastAPI runs every other dependency in a thread.
+async def api_call(request: Request, _credentials: Documented, idempotency_key: IdempotencyKey = None) -> ApiCall:
+    """Return the call of a request that `ApiRoute` authenticated."""
+    return ApiCall(request, idempotency_key)
 
 
-def authenticated_key(request: Request, _credentials: Documented) -> IngestKey:
+async def authenticated_key(request: Request, _credentials: Documented) -> IngestKey:
     """Return the key that `ApiRoute` authenticated."""
     key: IngestKey = request.state.key
     return key
 
 
+Call = Annotated[ApiCall, Depends(api_call)]
 Key = Annotated[IngestKey, Depends(authenticated_key)]
 
 
