@@ -150,9 +150,10 @@ class Feed:
     # Called by the supervisor
 
     def buffer_changes(self) -> None:
-        """Buffer every change until its table's snapshot is in."""
+        """Buffer every change until its table's snapshot is in; the database may be at an earlier state by then."""
         for table in self._tables.values():
             table.buffer_changes()
+            table.adopts_older = True
 
     def unloaded(self) -> "list[Table[Any]]":
         """The tables that need a snapshot."""
@@ -217,6 +218,8 @@ class Table(Generic[R]):
         self.is_loaded = False
         self.left_out: set[UUID] = set()
         """Ids of rows that were too large for the events of their changes."""
+        self.adopts_older = False
+        """Whether the next snapshot may bring older versions, of a database restored to an earlier state."""
         self.buffered: list[Change] | None = []
         """Changes since the snapshot was asked for; None while changes are applied at once."""
 
@@ -234,7 +237,8 @@ class Table(Generic[R]):
 
     def fill(self, records: list[dict[str, Any]]) -> list[Delta[R]]:
         """Replace the rows by a snapshot, then apply the changes buffered since before it was read."""
-        deltas = self.rows.replace(records)
+        deltas = self.rows.replace(records, adopts_older=self.adopts_older)
+        self.adopts_older = False
         buffered, self.buffered = self.buffered or [], None
         deltas += [delta for change in buffered if (delta := self.rows.apply(change))]
         self.is_loaded = True

@@ -32,7 +32,7 @@ from services.realtime.meter import Totals
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import OnChange, OnStatus, Subscriber, Subscription
-from services.realtime.supervisor import Supervisor
+from services.realtime.supervision.supervisor import Supervisor
 from services.realtime.transports.transport import Transport
 
 logger = structlog.get_logger(__name__)
@@ -238,8 +238,11 @@ class RealtimeService:
             del self._supervisors[topic]
             await supervisor.aclose()
 
-    def _quarantine(self, topic: Topic, table: str, id: str, reason: str) -> None:
+    def _quarantine(self, topic: Topic, table: str, id: str, reason: str | None) -> None:
         key = (topic, table, id)
+        if reason is None:
+            self._quarantined.pop(key, None)
+            return
         self.totals.quarantined += 1
         known = self._quarantined.get(key)
         if known is None:
