@@ -23,6 +23,7 @@ _REMOVE = text("delete from public.org_members where org_id = :org and user_id =
 _RENAME = text("update public.organizations set name = :name where id = :org")
 _DELETE = text("delete from public.organizations where id = :org")
 CONFLICT = "LW409"
+DELETE_TIMEOUT_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +89,12 @@ async def rename_organization(database: Database, identity: Identity, org_id: UU
 
 
 async def delete_organization(database: Database, identity: Identity, org_id: UUID) -> None:
-    """Delete an organisation with everything in it; raises NotFound if the user is not an admin of it."""
+    """Delete an organisation with everything in it; raises NotFound if the user is not an admin of it.
+
+    All or nothing, so it may take longer than other statements.
+    """
     async with _changes(database, identity) as connection:
+        await connection.execute(text(f"set local statement_timeout = '{DELETE_TIMEOUT_SECONDS}s'"))
         deleted = await connection.execute(_DELETE, {"org": org_id})
         _check(deleted, "The organisation was not deleted: only its admins delete it, and it may be gone already.")
 

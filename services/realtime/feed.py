@@ -30,6 +30,7 @@ class Feed:
         quarantine: Takes rows that fail validation.
         on_membership: Called with the topic when memberships changed, or may have changed unnoticed.
         on_profile: Called with the topic when the user's profile changed.
+        on_team: Called with the topic and an organisation of the user when its team changed.
         totals: Sums over all feeds.
     """
 
@@ -40,6 +41,7 @@ class Feed:
         quarantine: Quarantine,
         on_membership: Callable[[Topic], None],
         on_profile: Callable[[Topic], object] = lambda _: None,
+        on_team: Callable[[Topic, UUID], object] = lambda *_: None,
         totals: Totals | None = None,
     ) -> None:
         self.topic = topic
@@ -53,6 +55,7 @@ class Feed:
         self.recheck_subscriptions = partial(on_membership, topic)
         """Has every subscription's authorisation checked again."""
         self._on_profile = on_profile
+        self._on_team = on_team
         self._quarantine = quarantine
         self._tables: dict[str, Table[Any]] = {}
         self._probes: dict[UUID, asyncio.Future[None]] = {}
@@ -124,6 +127,10 @@ class Feed:
     def profile(self) -> None:
         self.meter.record_event()
         self._on_profile(self.topic)
+
+    def team(self, org_id: UUID) -> None:
+        self.meter.record_event()
+        self._on_team(self.topic, org_id)
 
     def probe(self, nonce: UUID) -> None:
         if (waiting := self._probes.get(nonce)) and not waiting.done():

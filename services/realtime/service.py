@@ -21,6 +21,7 @@ from services.entities import (
     Entity,
     Notification,
     R,
+    Scope,
     SignalAlert,
     Stream,
     Topic,
@@ -72,6 +73,9 @@ class RealtimeService:
         self.totals = Totals()
         self.on_profile: Callable[[UUID], object] = lambda _: None
         """Called with the id of a subscribed user whose profile changed."""
+        self.on_team: Callable[[UUID, UUID | None], object] = lambda *_: None
+        """Called with the id of a subscribed user and of an organisation of the user whose team changed; None for the
+        organisation when the user's own memberships changed, or may have."""
         self._quarantined: dict[tuple[Topic, str, str], Quarantined] = {}
         self._transport = transport
         self._source = source
@@ -209,6 +213,8 @@ class RealtimeService:
         sessions = {each.session for each in self._subscriptions if each.topic == topic}
         affected = [each for each in self._subscriptions if each.session in sessions]
         self._spawn(self._authorization.recheck(affected), "recheck after a change of memberships")
+        if topic.scope is Scope.USER:
+            self.on_team(topic.id, None)
 
     def _supervisor(self, topic: Topic) -> Supervisor:
         if topic not in self._supervisors:
@@ -217,6 +223,7 @@ class RealtimeService:
                 quarantine=partial(self._quarantine, topic),
                 on_membership=self._membership_changed,
                 on_profile=lambda user: self.on_profile(user.id),
+                on_team=lambda user, org_id: self.on_team(user.id, org_id),
                 totals=self.totals,
             )
             self._supervisors[topic] = Supervisor(
