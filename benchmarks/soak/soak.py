@@ -1,6 +1,7 @@
 """Soak: runs faults one after another, measures what the windows claim meanwhile, and compares end and start."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -101,10 +102,12 @@ class Soak:
         self.measurements.append(measured)
         return measured
 
-    async def run(self, seconds: float, chance: random.Random) -> AsyncIterator[Measurement]:
-        """Run random faults for some seconds; all of them once before any comes again."""
+    async def run(
+        self, names: Iterable[str], chance: random.Random, *, seconds: float = math.inf
+    ) -> AsyncIterator[Measurement]:
+        """Run faults one after the other with random pauses, for at most some seconds."""
         ends_at = time.monotonic() + seconds
-        for name in _shuffled(FAULTS, chance):
+        for name in names:
             pause = chance.uniform(MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
             began = time.monotonic()
             yield await self.suffer(name, FAULTS[name])
@@ -197,7 +200,8 @@ async def _enter(page: Page, person: Person) -> None:
     await page.wait_for_selector('body[data-live="connected"]')
 
 
-def _shuffled(names: Iterable[str], chance: random.Random) -> Iterator[str]:
+def shuffled(names: Iterable[str], chance: random.Random) -> Iterator[str]:
+    """Yield names in random order without end, all of them once before any comes again."""
     while True:
         yield from chance.sample(sorted(names), len(list(names)))
 
