@@ -36,6 +36,7 @@ class _Group:
     """Reports of one run that follow each other, with the positions of their answers."""
 
     def __init__(self, operation: Operation, position: int) -> None:
+        self.slug = operation.slug or ""
         self.operations = [operation]
         self.positions = [position]
         self.body = dict(operation.body)
@@ -101,7 +102,8 @@ def group(operations: Sequence[Operation]) -> Grouped:
 
 
 def _emit(groups: Iterable[_Group], grouped: Grouped) -> None:
-    streams = [each for each in groups if _is_settable(each)]
+    # In one order, so that transactions that write the same streams wait for each other rather than deadlock.
+    streams = sorted((each for each in groups if _is_settable(each)), key=lambda each: each.slug)
     others = [each for each in groups if not _is_settable(each)]
     if streams:
         grouped.elements.append({"set": [each.as_json() for each in streams]})

@@ -459,7 +459,8 @@ begin
     if private.ingest_key() is null then
         raise exception 'The key % is revoked: use another.', private.claimed_ingest_key() using errcode = '42501';
     end if;
-    if jsonb_array_length(operations) > 1 or operations -> 0 ? 'set' then
+    -- A set by itself needs no locks: its streams are distinct and come in one order.
+    if jsonb_array_length(operations) > 1 then
         runs := array(select private.written_runs(operations));
         perform private.lock_runs(org, runs);
         has_repeated_runs := cardinality(runs) > (select count(distinct run) from unnest(runs) as run);
