@@ -82,21 +82,25 @@ def group(operations: Sequence[Operation]) -> Grouped:
     """Group operations. Those of one run keep their order, and an operation that cannot be merged keeps its place."""
     grouped = Grouped(elements=[], positions=[])
     groups: dict[tuple[Target, str], _Group] = {}
+    keys: set[str] = set()
     for position, operation in enumerate(operations):
         run = (operation.target, operation.slug or "")
-        if not _is_mergeable(operation):
+        is_mergeable = _is_mergeable(operation)
+        # Of operations with the same key the first one counts.
+        has_earlier_key = operation.idempotency_key in keys
+        if not is_mergeable or has_earlier_key or (run in groups and not _fits(groups[run], operation)):
             _emit(groups.values(), grouped)
-            groups = {}
+            groups, keys = {}, set()
+        if not is_mergeable:
             grouped.elements.append(operation.as_json())
             grouped.positions.append(position)
             continue
-        if run in groups and not _fits(groups[run], operation):
-            _emit(groups.values(), grouped)
-            groups = {}
         if run in groups:
             groups[run].add(operation, position)
         else:
             groups[run] = _Group(operation, position)
+        if operation.idempotency_key is not None:
+            keys.add(operation.idempotency_key)
     _emit(groups.values(), grouped)
     return grouped
 
