@@ -1,6 +1,5 @@
 """A team comes in: an admin invites, changes roles, and removes; every window follows."""
 
-
 import pytest
 from playwright.async_api import expect
 
