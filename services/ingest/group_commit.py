@@ -17,6 +17,9 @@ MAX_TRANSACTIONS_PER_KEY = 4
 PATIENCE_SECONDS = 0.05
 """After this wait an operation gets a transaction besides the running ones, which may wait for another's lock."""
 
+COMMIT_DELAY_SECONDS = 0.001
+"""Wait between two transactions of a key that has several requests at once: fewer and larger transactions."""
+
 RawAnswer = dict[str, Any]
 Write = Callable[[IngestKey, Sequence[Operation]], Awaitable[list[RawAnswer]]]
 
@@ -62,6 +65,7 @@ class GroupCommit:
     async def write(self, key: IngestKey, operation: Operation) -> Written:
         """Write an operation; raises what `write` of the constructor raises."""
         queue = self._queues.setdefault(key.id, _Queue(key))
+        # A later verification may know other scopes of it.
         queue.key = key
         written: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         queue.waiting.append(_Waiting(operation=operation, written=written, since=time.perf_counter()))
@@ -78,12 +82,15 @@ class GroupCommit:
 
     def _end(self, queue: _Queue, task: asyncio.Task[None]) -> None:
         queue.transactions.discard(task)
-        if queue.waiting and not queue.transactions:
-            self._start(queue)
-        elif not queue.transactions:
-            if queue.timer is not None:
-                queue.timer.cancel()
-            self._queues.pop(queue.key.id, None)
+        if queue.transactions:
+            return
+        if task.cancelled():
+            # The server shuts down.
+            for each in queue.waiting:
+                each.written.cancel()
+        if queue.timer is not None:
+            queue.timer.cancel()
+        self._queues.pop(queue.key.id, None)
 
     def _set_timer(self, queue: _Queue) -> None:
         def add_transaction() -> None:
@@ -99,17 +106,26 @@ class GroupCommit:
 
     async def _write_all(self, queue: _Queue) -> None:
         """Write what waits, in groups, until nothing does."""
+        has_company = False
         while queue.waiting:
+            if has_company:
+                # Lets the clients that just got their answers join.
+                await asyncio.sleep(COMMIT_DELAY_SECONDS)
             group, queue.waiting = queue.waiting[:MAX_OPERATIONS], queue.waiting[MAX_OPERATIONS:]
             group = [each for each in group if not each.written.done()]
+            has_company = len(group) > 1
             try:
                 await self._write(queue.key, group)
-            except (LivewatchError, Exception) as error:
+            except asyncio.CancelledError:
                 for each in group:
-                    if not each.written.done():
-                        each.written.set_exception(error)
+                    each.written.cancel()
+                raise
+            except Exception as error:
+                _fail(group, error)
 
     async def _write(self, key: IngestKey, group: Sequence[_Waiting]) -> None:
+        if not group:
+            return
         began = time.perf_counter()
         try:
             answers = await self._write_together(key, [each.operation for each in group])
@@ -127,8 +143,14 @@ class GroupCommit:
         try:
             await self._write(key, [waiting])
         except Exception as error:
-            if not waiting.written.done():
-                waiting.written.set_exception(error)
+            _fail([waiting], error)
+
+
+def _fail(group: Sequence[_Waiting], error: Exception) -> None:
+    """Raise an error in the requests of a group."""
+    for each in group:
+        if not each.written.done():
+            each.written.set_exception(error)
 
 
 def _is_of_one(error: LivewatchError) -> bool:
