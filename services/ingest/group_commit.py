@@ -25,7 +25,7 @@ Write = Callable[[IngestKey, Sequence[Operation]], Awaitable[list[RawAnswer]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class CommitResult:
     """Answer of the database to one operation, and the seconds that it waited for its transaction and in it."""
 
     answer: RawAnswer
@@ -36,7 +36,7 @@ class Written:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Waiting:
     operation: Operation
-    written: asyncio.Future[Written]
+    written: asyncio.Future[CommitResult]
     since: float
 
 
@@ -62,12 +62,12 @@ class GroupCommit:
         self._write_together = write
         self._queues: dict[UUID, _Queue] = {}
 
-    async def write(self, key: IngestKey, operation: Operation) -> Written:
+    async def write(self, key: IngestKey, operation: Operation) -> CommitResult:
         """Write an operation; raises what `write` of the constructor raises."""
         queue = self._queues.setdefault(key.id, _Queue(key))
         # A later verification may know other scopes of it.
         queue.key = key
-        written: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        written: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
         queue.waiting.append(_Waiting(operation=operation, written=written, since=time.perf_counter()))
         if not queue.transactions:
             self._start(queue)
@@ -137,7 +137,9 @@ class GroupCommit:
         took = time.perf_counter() - began
         for each, answer in zip(group, answers, strict=True):
             if not each.written.done():
-                each.written.set_result(Written(answer=answer, queue_seconds=began - each.since, database_seconds=took))
+                each.written.set_result(
+                    CommitResult(answer=answer, queue_seconds=began - each.since, database_seconds=took)
+                )
 
     async def _write_alone(self, key: IngestKey, waiting: _Waiting) -> None:
         try:

@@ -16,6 +16,7 @@ from services.infra.rate_limiter import Rate
 from services.ingest import Operation, Target, Verb
 from services.ingest.grouping import group
 from tests.pages.program import Program, a_program, application, client
+from tests.speed import deadline
 from tests.world import World, until
 
 pytestmark = pytest.mark.integration
@@ -306,7 +307,7 @@ async def test_a_report_that_waits_for_a_locked_run_does_not_hold_up_those_of_ot
 
         blocked = asyncio.create_task(program.put("/streams/locked", advance=1))
         await until(is_blocked, what="the report waits for the lock")
-        assert (await asyncio.wait_for(program.put("/streams/free", advance=1), 3)).status_code == 200
+        assert (await asyncio.wait_for(program.put("/streams/free", advance=1), deadline(3))).status_code == 200
         assert not blocked.done()
     assert (await blocked).status_code == 200
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.errors import DatabaseTimeLimit, IngestRefused
 from services.ingest import Code, IngestKey, Operation, Target
-from services.ingest.group_commit import MAX_OPERATIONS, MAX_TRANSACTIONS_PER_KEY, GroupCommit, RawAnswer, Written
+from services.ingest.group_commit import MAX_OPERATIONS, MAX_TRANSACTIONS_PER_KEY, GroupCommit, RawAnswer, CommitResult
 from tests.world import until
 
 
@@ -39,12 +39,12 @@ class FakeDatabase:
         return [{"slug": slug} for slug in slugs]
 
 
-async def write_all(commit: GroupCommit, key: IngestKey, *slugs: str) -> list[Written | BaseException]:
+async def write_all(commit: GroupCommit, key: IngestKey, *slugs: str) -> list[CommitResult | BaseException]:
     return await asyncio.gather(*(commit.write(key, report(slug)) for slug in slugs), return_exceptions=True)
 
 
-def answers(written: Sequence[Written | BaseException]) -> list[object]:
-    return [each.answer["slug"] if isinstance(each, Written) else type(each) for each in written]
+def answers(written: Sequence[CommitResult | BaseException]) -> list[object]:
+    return [each.answer["slug"] if isinstance(each, CommitResult) else type(each) for each in written]
 
 
 async def test_each_request_gets_its_own_answer_from_a_shared_transaction() -> None:
