@@ -17,7 +17,7 @@ from playwright.async_api import async_playwright
 
 from benchmarks.__main__ import commit
 from benchmarks.soak.faults import FAULTS
-from benchmarks.soak.soak import COUNTED, TOKEN_SECONDS, Measurement, Soak, shuffled, soaking
+from benchmarks.soak.soak import COUNTED, TOKEN_SECONDS, Measurement, Soak, shuffled, soaking, tracebacks
 from local_supabase.process import LocalSupabase
 from services.auth.client import Auth
 from services.infra.backend import APP_ROLE, MIGRATIONS
@@ -65,8 +65,12 @@ async def main() -> int:
             browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
             async with soaking(world, browser, folder / "app") as soak:
                 await warm_up(soak)
+                told = 0
                 async for measured in soak.run(names, chance, seconds=seconds):
                     print(f"{time.strftime('%H:%M:%S')} {line(measured.fault, [measured])}", flush=True)
+                    new = tracebacks(soak.app.lines)[told:]
+                    told += len(new)
+                    print("\n".join(new), end="\n" if new else "", flush=True)
                 await soak.finish()
             report(soak)
             await browser.close()
@@ -94,7 +98,7 @@ def report(soak: Soak) -> None:
         if name in by_fault:
             print(line(name, by_fault[name]))
     print(f"\n{'':<16} {'warmed up':>10} {'at the end':>10}")
-    for name in ("memory", *COUNTED):
+    for name in ("memory", "database connections", *COUNTED):
         print(f"{name:<16} {soak.before[name]:>10.0f} {soak.after.get(name, 0):>10.0f}")
     print(f"\n{soak.writer.changes:,} changes, {len(soak.measurements)} faults, {soak.windows.loads} page loads")
     print("\n".join(["Failed:", *soak.problems]) if soak.problems else "All conditions hold")

@@ -7,11 +7,11 @@ from nicegui import ui
 
 from components.elements.connect.code_block import CodeBlock
 from components.presentation.text import text
+from pages.http.auth_middleware import INVITATION_BELOW
 from pages.page.context import PageContext
 from services.people.invitations import MAX_AT_ONCE, Invited, addresses_in, invite
 from services.people.models import Role
 
-INVITATION = "/invitation"
 ROLES = {
     Role.VIEWER: "Viewer: sees everything",
     Role.OPERATOR: "Operator: also changes runs",
@@ -27,6 +27,8 @@ def invite_dialog(page: PageContext, address: str) -> None:
         page: The page of an admin.
         address: URL of the app, with which the links begin.
     """
+
+    around = ui.context.slot
 
     async def create() -> None:
         emails, wrong = addresses_in(addresses.value or "")
@@ -48,7 +50,8 @@ def invite_dialog(page: PageContext, address: str) -> None:
         )
         if made is not None:
             dialog.close()
-            show_links(address, made)
+            with around:
+                show_links(address, made)
 
     with ui.dialog().props('aria-label="Invite"') as dialog, ui.element("div").classes("lw-dialog"):
         text("h2", "Invite")
@@ -76,7 +79,7 @@ def show_links(address: str, made: Sequence[Invited]) -> None:
             for each in made:
                 with ui.element("li"):
                     text("span", each.email or "Anybody with the link")
-                    link = f"{address}{INVITATION}/{each.token.get_secret_value()}"
+                    link = f"{address}{INVITATION_BELOW}{each.token.get_secret_value()}"
                     CodeBlock(link, label=f"Link for {each.email or 'anybody'}")
         with ui.element("div").classes("lw-dialog__actions"):
             ui.button("Done", on_click=dialog.close).props("unelevated no-caps").classes("lw-button lw-button--primary")

@@ -8,7 +8,7 @@ import pytest
 
 from services.errors import DatabaseTimeLimit, IngestRefused
 from services.ingest import Code, IngestKey, Operation, Target
-from services.ingest.group_commit import MAX_OPERATIONS, MAX_TRANSACTIONS_PER_KEY, GroupCommit, RawAnswer, CommitResult
+from services.ingest.group_commit import MAX_OPERATIONS, MAX_TRANSACTIONS_PER_KEY, CommitResult, GroupCommit, RawAnswer
 from tests.world import until
 
 
