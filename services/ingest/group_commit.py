@@ -88,6 +88,10 @@ class GroupCommit:
             # The server shuts down.
             for each in queue.waiting:
                 each.written.cancel()
+        elif queue.waiting:
+            # It came between the end of the loop and that of the task.
+            self._start(queue)
+            return
         if queue.timer is not None:
             queue.timer.cancel()
         self._queues.pop(queue.key.id, None)

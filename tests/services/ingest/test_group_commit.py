@@ -9,6 +9,7 @@ import pytest
 from services.errors import DatabaseTimeLimit, IngestRefused
 from services.ingest import Code, IngestKey, Operation, Target
 from services.ingest.group_commit import MAX_OPERATIONS, MAX_TRANSACTIONS_PER_KEY, CommitResult, GroupCommit, RawAnswer
+from tests.speed import deadline
 from tests.world import until
 
 
@@ -59,6 +60,22 @@ async def test_each_request_gets_its_own_answer_from_a_shared_transaction() -> N
     assert answers(await others) == list("abcdef")
     assert (await first).answer == {"slug": "first"}
     assert [slugs for _, slugs in database.transactions] == [["first"], list("abcdef")]
+
+
+async def test_a_request_that_comes_as_the_last_transaction_ends_is_written() -> None:
+    database, key = FakeDatabase(), a_key()
+    commit = GroupCommit(database.write)
+
+    async def one_after_the_other(name: str) -> None:
+        for number in range(50):
+            await commit.write(key, report(f"{name}{number}"))
+            for _ in range(number % 4):
+                await asyncio.sleep(0)
+
+    async with asyncio.timeout(deadline(2)):
+        await one_after_the_other("a")
+        await asyncio.gather(*(one_after_the_other(name) for name in "bcd"))
+    assert sum(len(slugs) for _, slugs in database.transactions) == 200
 
 
 async def test_a_transaction_has_operations_of_one_key() -> None:
