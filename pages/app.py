@@ -20,6 +20,7 @@ from pages.http.session_routes import session_routes
 from pages.http.sign_in import register_sign_in
 from pages.http.socket_guard import SocketGuard
 from pages.page.services import Services
+from pages.team.audit_log import audit_routes
 from pages.team.invitation import join_routes, register_invitation
 
 RECONNECT_TIMEOUT_SECONDS = 120.0
@@ -34,6 +35,7 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(session_routes(services))
     app.include_router(join_routes(services))
+    app.include_router(audit_routes(services))
     app.include_router(export_routes(services))
     app.include_router(health_routes(services))
     app.include_router(sdk_routes())

@@ -28,6 +28,7 @@ from pages.page.url_state import UrlState
 from pages.settings.allow import allow_page
 from pages.settings.connect import connect_page
 from pages.settings.settings import settings_page
+from pages.team.audit_log import audit_page
 from pages.team.members import members_page
 from pages.team.organization import follow_team, new_organization_page, organization_switcher
 from pages.team.removal import lead_away
@@ -44,6 +45,7 @@ PAGES: dict[str, Callable[..., None]] = {
     "/connect/allow": allow_page,
     "/settings": settings_page,
     "/settings/members": members_page,
+    "/settings/audit": audit_page,
     "/streams/by-slug/{slug}": stream_by_slug_page,
     "/streams/{id}": stream_page,
 }
