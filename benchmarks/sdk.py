@@ -14,12 +14,13 @@ from uuid import uuid4
 
 import psycopg
 
+from benchmarks.cpu import cpu_seconds, per_thousand
 from benchmarks.stage import EMAIL, ORG, free_port
 from local_supabase.status import LocalSupabaseStatus
 from services.auth.client import Auth
 from services.infra.database import Database
 from services.ingest.administration import create_key
-from tests.app_process import OURS, ROOT, project_settings, running
+from tests.app_process import OURS, ROOT, AppProcess, project_settings, running
 from tests.world import until
 
 CONNECTIONS = 8
@@ -36,7 +37,7 @@ async def sdk(status: LocalSupabaseStatus, seconds: float, folder: Path, *, quic
     async with running(environment) as app:
         variables = {"LIVEWATCH_URL": app.url, "LIVEWATCH_KEY": token, "LIVEWATCH_SPOOL": str(folder / "loops.sqlite")}
         await overhead(variables, rounds=4 if quick else 16)
-        await throughput(app.url, token, seconds)
+        await throughput(app, token, seconds)
     for is_killed in (False, True):
         await outage(status, environment, token, folder, is_killed=is_killed)
     print()
@@ -73,27 +74,50 @@ async def overhead(variables: Mapping[str, str], *, rounds: int) -> None:
     print()
 
 
-async def throughput(url: str, token: str, seconds: float) -> None:
-    """Print the throughput of the ingest API with several clients that each wait for the response."""
+async def throughput(app: AppProcess, token: str, seconds: float) -> None:
+    """Print throughput, latency and CPU of the ingest API with several clients that each wait for the response."""
     print(f"Ingest API with {CONNECTIONS} connections that wait for each response, {seconds:.0f} s per line")
-    single = await asyncio.gather(*(send_requests(url, token, seconds, n, batch=None) for n in range(CONNECTIONS)))
-    print_throughput("single requests", [each for times in single for each in times], seconds, 1)
-    batches = await asyncio.gather(*(send_requests(url, token, seconds, n, batch=BATCH) for n in range(CONNECTIONS)))
-    print_throughput(f"batches of {BATCH}", [each for times in batches for each in times], seconds, BATCH)
+    for name, batch, runs in (
+        ("single requests", None, 1),
+        (f"batches of {BATCH}, one run each", BATCH, 1),
+        (f"batches of {BATCH}, {BATCH} runs each", BATCH, BATCH),
+    ):
+        before = cpu_seconds(app.pid)
+        times = await asyncio.gather(
+            *(send_requests(app.url, token, seconds, n, batch=batch, runs=runs) for n in range(CONNECTIONS))
+        )
+        after = cpu_seconds(app.pid)
+        taken = [each for connection in times for each in connection]
+        print_throughput(name, taken, seconds, batch or 1)
+        print(f"    CPU seconds per 1,000 operations: {per_thousand(before, after, len(taken) * (batch or 1))}")
     print()
 
 
 def print_throughput(name: str, times: list[float], seconds: float, each: int) -> None:
-    """Print a line with throughput and latency."""
-    p50, p95 = statistics.median(times) * 1000, statistics.quantiles(times, n=20)[-1] * 1000
+    """Print a line with the number of requests, throughput and latency."""
+    cuts = statistics.quantiles(times, n=100)
+    p50, p95, p99, most = (each * 1000 for each in (cuts[49], cuts[94], cuts[98], max(times)))
     rate = len(times) / seconds
-    print(f"  {name:<16} {rate:7.0f} requests/s  {rate * each:7.0f} operations/s  p50 {p50:6.1f} ms  p95 {p95:6.1f} ms")
+    print(
+        f"  {name:<30} n {len(times):6}  {rate:7.0f} requests/s  {rate * each:7.0f} operations/s  "
+        f"p50 {p50:6.1f} ms  p95 {p95:6.1f}  p99 {p99:6.1f}  max {most:6.1f}"
+    )
 
 
-async def send_requests(url: str, token: str, seconds: float, number: int, *, batch: int | None) -> list[float]:
-    """Advance a stream over one connection; returns the seconds of each request.
+async def send_requests(
+    url: str, token: str, seconds: float, number: int, *, batch: int | None, runs: int = 1
+) -> list[float]:
+    """Advance streams over one connection; returns the seconds of each request.
 
     Uses plain sockets, because an HTTP client would use as much CPU as the server.
+
+    Args:
+        url: URL of the app.
+        token: Ingest key.
+        seconds: Duration.
+        number: Number of the connection, part of its slugs.
+        batch: Operations of each request; None for single requests.
+        runs: Streams that the operations of a batch go to in turn.
     """
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
@@ -106,8 +130,13 @@ async def send_requests(url: str, token: str, seconds: float, number: int, *, ba
         else:
             method, path = "POST", "/batch"
             operations = [
-                {"method": "PUT", "path": f"/streams/{slug}", "body": {"advance": 1}, "idempotency_key": uuid4().hex}
-                for _ in range(batch)
+                {
+                    "method": "PUT",
+                    "path": f"/streams/{slug}-{n % runs}",
+                    "body": {"advance": 1},
+                    "idempotency_key": uuid4().hex,
+                }
+                for n in range(batch)
             ]
             body = json.dumps({"operations": operations}).encode()
         head = (

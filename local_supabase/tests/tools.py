@@ -86,6 +86,13 @@ async def until(condition: Callable[[], bool] | Callable[[], Awaitable[bool]], s
     await poll(condition, every=0.01, within=deadline(seconds))
 
 
+@asynccontextmanager
+async def admin_of(local: LocalSupabase, data: Path) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """Connect as the superuser."""
+    async with await psycopg.AsyncConnection.connect(admin_url(local, data), autocommit=True) as connection:
+        yield connection
+
+
 def admin_url(local: LocalSupabase, data: Path) -> str:
     """Return the superuser's URL, which the status does not contain."""
     secrets = json.loads((data / "secrets.json").read_text())

@@ -164,7 +164,7 @@ def _shown(value: Any) -> str:
     return shown if len(shown) <= MAX_VALUE_CHARACTERS else f"{shown[: MAX_VALUE_CHARACTERS - 1]}…"
 
 
-async def _on_refusal(_request: Request, error: Exception) -> Response:
+async def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, IngestRefused)
     status, body = failure_of(error)
     headers = {}
@@ -172,6 +172,8 @@ async def _on_refusal(_request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if error.code == Code.BAD_KEY:
         headers["WWW-Authenticate"] = "Bearer"
+    if timing := getattr(request.state, "timing", None):
+        headers["Server-Timing"] = timing.as_header()
     return JSONResponse(body, status, headers)
 
 

@@ -17,7 +17,7 @@ from pages.api import fields
 from pages.api.operations import OPERATIONS, ApiOperation, accepted_body, answer_of, operation_of
 from pages.page.bodies import read_at_most
 from services.errors import IngestRefused
-from services.ingest import Code, Ingest, IngestKey
+from services.ingest import Code, Ingest, IngestKey, Timing
 
 MAX_BODY_BYTES = 2**20
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 200
@@ -52,7 +52,15 @@ class ApiRoute(APIRoute):
 
         async def authenticated(request: Request) -> Response:
             ingest: Ingest = request.app.state.ingest
-            request.state.key = await ingest.authenticate(bearer_token(request))
+            timing = Timing()
+            request.state.key = await ingest.authenticate(bearer_token(request), timing)
+            # Only a key's own programs learn it.
+            request.state.timing = timing
+            response = await answered(request)
+            response.headers["Server-Timing"] = timing.as_header()
+            return response
+
+        async def answered(request: Request) -> Response:
             request.state.ignored = []
             if self.body_field is None:
                 return await handle(request)
@@ -94,36 +102,36 @@ Documented = Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)]
 class ApiCall:
     """One authenticated request, with its key."""
 
-    def __init__(
-        self,
-        request: Request,
-        _credentials: Documented,
-        idempotency_key: IdempotencyKey = None,
-    ) -> None:
+    def __init__(self, request: Request, idempotency_key: str | None) -> None:
         self.ingest: Ingest = request.app.state.ingest
         self.key: IngestKey = request.state.key
         self.idempotency_key = idempotency_key
         self._ignored: list[IngestRefused] = request.state.ignored
+        self._timing: Timing = request.state.timing
 
     async def write(self, operation: ApiOperation, body: BaseModel, slug: str | None = None) -> Response:
         """Apply one operation and return the response; raises IngestRefused if it was rejected."""
         asked = replace(operation_of(operation, slug, body, self.idempotency_key), ignored=tuple(self._ignored))
-        (outcome,) = await self.ingest.apply(self.key, [asked])
+        (outcome,) = await self.ingest.apply(self.key, [asked], self._timing)
         if isinstance(outcome, IngestRefused):
             raise outcome
         status, answer = answer_of(operation, asked, outcome)
         return JSONResponse(answer, status)
 
 
-Call = Annotated[ApiCall, Depends()]
+# Coroutines: FastAPI runs every other dependency in a thread.
+async def api_call(request: Request, _credentials: Documented, idempotency_key: IdempotencyKey = None) -> ApiCall:
+    """Return the call of a request that `ApiRoute` authenticated."""
+    return ApiCall(request, idempotency_key)
 
 
-def authenticated_key(request: Request, _credentials: Documented) -> IngestKey:
+async def authenticated_key(request: Request, _credentials: Documented) -> IngestKey:
     """Return the key that `ApiRoute` authenticated."""
     key: IngestKey = request.state.key
     return key
 
 
+Call = Annotated[ApiCall, Depends(api_call)]
 Key = Annotated[IngestKey, Depends(authenticated_key)]
 
 

@@ -89,7 +89,7 @@ async def apply_batch(batch: models.Batch, key: Key, request: Request) -> Respon
     ingest: Ingest = request.app.state.ingest
     planned = [_planned(each) for each in batch.operations]
     wanted = [each[1] for each in planned if not isinstance(each, IngestRefused)]
-    outcomes = iter(await ingest.apply(key, wanted) if wanted else [])
+    outcomes = iter(await ingest.apply(key, wanted, request.state.timing) if wanted else [])
     results = []
     for each in planned:
         outcome = each if isinstance(each, IngestRefused) else next(outcomes)

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Any, LiteralString, Self
 
+import psycopg
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -28,6 +29,10 @@ KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count":
 BECOME_USER = text(
     "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', :claims, true), "
     f"set_config('statement_timeout', '{STATEMENT_TIMEOUT_SECONDS}s', true)"
+)
+_BECOME_USER_AND: LiteralString = (
+    "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', %(_claims)s, true), "
+    "set_config('statement_timeout', %(_timeout)s, true); "
 )
 # A role is unsafe if it, or a role that it can assume, bypasses row-level security.
 UNSAFE_ROLES = text(
@@ -64,6 +69,8 @@ class Database:
             # Named prepared statements do not work through the transaction pooler of hosted projects.
             connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "prepare_threshold": None, **KEEPALIVE},
         )
+        # The same pool; a call is a transaction of its own.
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._asking: asyncio.Task[bool] | None = None
         self._sessions = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
 
@@ -83,6 +90,53 @@ class Database:
             if (known := database_error(error, who=identity.name)) is None:
                 raise
             raise known from error
+
+    async def call(self, identity: Claimant, statement: LiteralString, values: Mapping[str, Any]) -> Any:
+        """Run one statement in a transaction of its own under the claims of `identity`, in one round trip.
+
+        The settings and the statement are one message of the simple query protocol, which PostgreSQL runs as one
+        transaction; unlike pipelines and prepared statements, it passes the transaction pooler of hosted projects.
+
+        Args:
+            identity: Under whose claims it runs.
+            statement: SQL with psycopg's named placeholders.
+            values: Values of the placeholders.
+
+        Returns:
+            The first column of the statement's only row.
+
+        Raises:
+            PermissionDenied: Row-level security rejected the statement.
+            DatabaseUnavailable: PostgreSQL could not do this now; the message says why and what to do.
+        """
+        given = {
+            **values,
+            "_claims": json.dumps(dict(identity.claims)),
+            "_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+        }
+        try:
+            async with self._autocommit.connect() as connection:
+                driver = (await connection.get_raw_connection()).driver_connection
+                assert isinstance(driver, psycopg.AsyncConnection)
+                try:
+                    cursor = psycopg.AsyncClientCursor(driver)
+                    await cursor.execute(_BECOME_USER_AND + statement, given)
+                    cursor.nextset()
+                    row = await cursor.fetchone()
+                except BaseException as error:
+                    if driver.closed or not isinstance(error, psycopg.Error):
+                        await connection.invalidate()
+                    raise
+        except psycopg.Error as error:
+            wrapped = DBAPIError(None, None, error, hide_parameters=True, connection_invalidated=_is_lost(error))
+            if (known := database_error(wrapped, who=identity.name)) is None:
+                raise
+            raise known from wrapped
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            if (known := database_error(error, who=identity.name)) is None:
+                raise
+            raise known from error
+        return row[0] if row else None
 
     async def verify(self) -> None:
         """Verify that the login role cannot bypass row-level security, neither itself nor by assuming another role.
@@ -134,3 +188,8 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    """Whether the connection failed, or PostgreSQL itself, rather than the statement."""
+    return isinstance(error, psycopg.OperationalError)

@@ -4,6 +4,7 @@ from services.ingest.event_stream import EventStream, EventStreamHub, RunChange
 from services.ingest.keys import ApiKeyVerifier, IngestKey
 from services.ingest.operations import Code, KeyScope, Operation, Target, Verb
 from services.ingest.reports import Answer, Ingest, Outcome
+from services.ingest.timing import Timing
 
 __all__ = [
     "Answer",
@@ -18,5 +19,6 @@ __all__ = [
     "Outcome",
     "RunChange",
     "Target",
+    "Timing",
     "Verb",
 ]

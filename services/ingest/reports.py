@@ -1,23 +1,25 @@
-"""Ingest: writes reports as their key, under row-level security, with one SQL statement per request."""
+"""Ingest: writes reports as their key, under row-level security, with one round trip per transaction."""
 
 import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import structlog
 from psycopg import errors as pg
-from sqlalchemy import text
 
 from services.errors import DatabaseUnavailable, IngestRefused, PermissionDenied
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate, RateLimiter
+from services.ingest.group_commit import GroupCommit, RawAnswer
+from services.ingest.grouping import group
 from services.ingest.keys import ApiKeyVerifier, IngestKey
-from services.ingest.operations import Code, Operation, Target
+from services.ingest.operations import Code, KeyScope, Operation, Target
+from services.ingest.timing import Timing
 
 logger = structlog.get_logger(__name__)
 
@@ -32,7 +34,7 @@ CODES = {
     "LW4IC": Code.IDEMPOTENCY_CONFLICT,
 }
 
-_INGEST = text("select private.ingest(:org, cast(:operations as jsonb), :records_use)")
+_INGEST = "select private.ingest(%(org)s, %(operations)s::jsonb, %(records_use)s)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,10 @@ Outcome = Answer | IngestRefused
 
 
 class Ingest:
-    """Authenticates requests and applies their operations; holds no resources to close."""
+    """Authenticates requests and applies their operations; holds no resources to close.
+
+    Single operations of one key that wait at the same time share a transaction; a request of several has its own.
+    """
 
     def __init__(
         self,
@@ -69,13 +74,15 @@ class Ingest:
         self._rate_limiter = rate_limiter
         self._clock = clock
         self._recorded_at: dict[UUID, float] = {}
+        self._group_commit = GroupCommit(self._write)
         self.counts: Counter[tuple[str, str]] = Counter()
         """Number of operations by target and result, which is `written` or an error code."""
 
-    async def authenticate(self, token: str) -> IngestKey:
+    async def authenticate(self, token: str, timing: Timing | None = None) -> IngestKey:
         """Return the key of a request and count it; raises IngestRefused for a bad key or too many requests."""
         try:
-            key = await self._keys.verify(token)
+            with (timing or Timing()).measure("auth"):
+                key = await self._keys.verify(token)
             if wait := self._rate_limiter.acquire(key.id):
                 raise _too_many(self._rate_limiter.rate, wait)
         except DatabaseUnavailable as error:
@@ -85,12 +92,15 @@ class Ingest:
             raise
         return key
 
-    async def apply(self, key: IngestKey, operations: Sequence[Operation]) -> list[Outcome]:
-        """Apply operations in order, in one transaction with a savepoint for each.
+    async def apply(
+        self, key: IngestKey, operations: Sequence[Operation], timing: Timing | None = None
+    ) -> list[Outcome]:
+        """Apply operations in order, in one transaction; each fails by itself.
 
         Args:
             key: The authenticated key of the request.
             operations: The validated operations.
+            timing: Gets the seconds of the stages `queue`, the wait for a transaction, and `db`.
 
         Returns:
             The outcome of each operation, in the same order.
@@ -102,7 +112,7 @@ class Ingest:
             None if operation.scope in key.scopes else _out_of_scope(operation) for operation in operations
         ]
         wanted = [operation for operation, outcome in zip(operations, outcomes, strict=True) if outcome is None]
-        answers = iter(await self._write(key, wanted, records_use=self._is_use_due(key)) if wanted else [])
+        answers = iter(await self._answers(key, wanted, timing or Timing()))
         answered = [
             outcome or _outcome(operation, next(answers))
             for operation, outcome in zip(operations, outcomes, strict=True)
@@ -115,22 +125,35 @@ class Ingest:
     async def record_use(self, key: IngestKey) -> None:
         """Set the key's `last_used_at`, at most once per minute."""
         if self._is_use_due(key):
-            await self._write(key, [], records_use=True)
+            await self._call(key, [], records_use=True)
 
-    async def _write(
-        self, key: IngestKey, operations: Sequence[Operation], *, records_use: bool
-    ) -> list[dict[str, Any]]:
-        values = {
-            "org": key.org_id,
-            "operations": json.dumps([operation.as_json() for operation in operations]),
-            "records_use": records_use,
-        }
+    async def _answers(self, key: IngestKey, operations: Sequence[Operation], timing: Timing) -> list[RawAnswer]:
+        if not operations:
+            return []
+        # Not of other scopes: the database refuses a key that lost one, and with it the whole transaction.
+        if len(operations) == 1 and operations[0].scope is KeyScope.RUNS:
+            written = await self._group_commit.write(key, operations[0])
+            timing.add("queue", written.queue_seconds)
+            timing.add("db", written.database_seconds)
+            return [written.answer]
+        with timing.measure("db"):
+            return await self._write(key, operations)
+
+    async def _write(self, key: IngestKey, operations: Sequence[Operation]) -> list[RawAnswer]:
+        """Write operations in a transaction; returns the database's answers in their order."""
+        grouped = group(operations)
+        answers = await self._call(key, grouped.elements, records_use=self._is_use_due(key))
+        by_position = dict(zip(grouped.positions, answers, strict=True))
+        return [by_position[position] for position in range(len(operations))]
+
+    async def _call(
+        self, key: IngestKey, elements: Sequence[Mapping[str, Any]], *, records_use: bool
+    ) -> list[RawAnswer]:
+        values = {"org": key.org_id, "operations": json.dumps(elements), "records_use": records_use}
         try:
             for attempt in range(1, MAX_ATTEMPTS + 1):
                 try:
-                    async with self._database.as_user(key) as session:
-                        written = await (await session.connection()).execute(_INGEST, values)
-                        answers: list[dict[str, Any]] = written.scalar_one()
+                    answers: list[RawAnswer] = await self._database.call(key, _INGEST, values)
                     break
                 except DatabaseUnavailable as error:
                     if attempt == MAX_ATTEMPTS or not _is_conflict(error):

@@ -1,27 +1,4 @@
--- The schema `realtime`, with the table and functions that migrations and policies use on a hosted project. Idempotent.
-
-create schema if not exists realtime authorization supabase_admin;
-grant usage on schema realtime to postgres, anon, authenticated, service_role;
-grant all on schema realtime to supabase_realtime_admin;
-
-create table if not exists realtime.messages (
-    topic text not null,
-    extension text not null,
-    payload jsonb,
-    event text,
-    private boolean default false,
-    updated_at timestamp not null default now(),
-    inserted_at timestamp not null default now(),
-    id uuid not null default gen_random_uuid(),
-    primary key (id, inserted_at)
-);
--- Unlike on a hosted project, ids order the messages of one transaction, which have the same time, by arrival.
-alter table realtime.messages alter column id set default uuidv7();
-alter table realtime.messages owner to supabase_realtime_admin;
-alter table realtime.messages enable row level security;
-create index if not exists messages_inserted_at_topic_index on realtime.messages (inserted_at desc, topic)
-    where extension = 'broadcast' and private;
-grant select, insert, update on realtime.messages to postgres, anon, authenticated, service_role;
+-- The functions of the schema `realtime` that migrations and policies use on a hosted project. Idempotent.
 
 create or replace function realtime.topic() returns text
 language sql stable

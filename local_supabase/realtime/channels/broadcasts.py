@@ -23,9 +23,7 @@ log = structlog.get_logger()
 
 CHECKPOINT_PREFIX = "checkpoint:"
 CHECKPOINT_INTERVAL_SECONDS = 10.0
-PRUNE_INTERVAL_SECONDS = 30.0
-PRUNE_BATCH_SIZE = 5000
-"""A larger delete could exceed the statement timeout of the connections."""
+ROTATE_INTERVAL_SECONDS = 30.0
 BATCH_SIZE = 500
 CHECK_INTERVAL_MESSAGES = 100
 """Messages delivered at once before the next one may have to wait for slow clients."""
@@ -84,7 +82,7 @@ class DatabaseBroadcasts:
             tasks.create_task(self._keep_listening(), name="realtime-listen")
             tasks.create_task(self._keep_publishing(), name="realtime-publish")
             tasks.create_task(self._keep_checkpoints(), name="realtime-checkpoint")
-            tasks.create_task(self._keep_pruning(), name="realtime-prune")
+            tasks.create_task(self._keep_rotating(), name="realtime-rotate")
 
     async def _keep_listening(self) -> None:
         backoff = Backoff(initial=0.05, maximum=RECONNECT_MAX_SECONDS)
@@ -197,23 +195,16 @@ class DatabaseBroadcasts:
                         (self._channel, f"{CHECKPOINT_PREFIX}{self._mark}/"),
                     )
 
-    async def _keep_pruning(self) -> None:
+    async def _keep_rotating(self) -> None:
         while True:
             try:
                 async with self._pool.connection() as connection:
-                    while await self._prune(connection) == PRUNE_BATCH_SIZE:
-                        pass
+                    await connection.execute(
+                        "select realtime.rotate_messages(make_interval(secs => %s))", (self._retention,)
+                    )
             except (psycopg.Error, PostgresError) as error:
-                log.warning("realtime could not delete old messages", error=str(error).strip())
-            await asyncio.sleep(PRUNE_INTERVAL_SECONDS)
-
-    async def _prune(self, connection: Connection) -> int:
-        cursor = await connection.execute(
-            "delete from realtime.messages where ctid = any(array(select ctid from realtime.messages"
-            " where inserted_at < (now() at time zone 'utc') - make_interval(secs => %s) limit %s))",
-            (self._retention, PRUNE_BATCH_SIZE),
-        )
-        return cursor.rowcount
+                log.warning("realtime could not drop old messages", error=str(error).strip())
+            await asyncio.sleep(ROTATE_INTERVAL_SECONDS)
 
 
 def broadcast_message(

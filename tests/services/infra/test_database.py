@@ -1,15 +1,18 @@
 """Transactions as a user: row-level security decides, and the app's own role has no access."""
 
+import asyncio
+
 import pytest
 from pydantic import SecretStr
 from sqlmodel import col, select, update
 
 from services.entities import Notification, SignalAlert, Stream
 from services.errors import ConfigurationError, DatabaseUnavailable, PermissionDenied
+from services.infra.claims import Anonymous
 from services.infra.database import Database
 from services.people.models import Organization, OrgMember, Profile, Role
 from services.people.organizations import create_organization, memberships
-from tests.world import World
+from tests.world import World, until
 
 pytestmark = pytest.mark.integration
 
@@ -100,3 +103,68 @@ async def test_nothing_of_a_transaction_stays_on_the_connection(world: World) ->
                 assert len((await session.exec(select(Stream))).all()) == 1
             async with database.as_user(eve.identity) as session:
                 assert (await session.exec(select(Stream))).all() == []
+
+
+async def test_a_call_has_the_claims_and_the_time_limit_and_leaves_nothing_behind(world: World) -> None:
+    org = await world.organization()
+    ada, eve = await world.person(org), await world.person()
+    await world.insert(Stream(org_id=org, name="ours"), by=ada)
+    assert world.status.app_database_url
+    async with Database(world.status.app_database_url, pool_size=1) as database:
+        for person, seen in ((ada, 1), (eve, 0), (ada, 1)):
+            count = "select count(*)::int from streams where org_id = %(org)s"
+            assert await database.call(person.identity, count, {"org": org}) == seen
+            assert await database.call(person.identity, "select current_setting('statement_timeout')", {}) == "10s"
+            async with database.as_user(Anonymous()) as session:
+                assert (await session.exec(select(Stream))).all() == []
+        await database.verify()
+
+
+@pytest.mark.parametrize(
+    "value", ["'; drop table streams; --", "\\'; select 1", "%s %(org)s %%", "$$", "أداة\u200f\n", ""]
+)
+async def test_a_value_of_a_call_is_never_sql(world: World, value: str) -> None:
+    person = await world.person()
+    assert await world.database.call(person.identity, "select %(value)s::text", {"value": value}) == value
+
+
+async def test_a_refused_call_names_the_person_and_writes_nothing(world: World) -> None:
+    ours = await world.organization()
+    eve = await world.person()
+    insert = "insert into streams (org_id, name) values (%(org)s, 'planted')"
+    with pytest.raises(PermissionDenied, match=eve.email):
+        await world.database.call(eve.identity, insert, {"org": ours})
+    assert await world.sql("select from streams where org_id = %s", ours) == []
+
+
+async def test_a_connection_that_dies_in_a_call_is_replaced(world: World) -> None:
+    person = await world.person()
+    assert world.status.app_database_url
+    async with Database(world.status.app_database_url, pool_size=1) as database:
+        sleeping = asyncio.create_task(database.call(person.identity, "select pg_sleep(8) is null", {}))
+
+        async def is_ended() -> bool:
+            return bool(
+                await world.sql(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where query like '%%pg_sleep(8)%%' "
+                    "and pid <> pg_backend_pid() and usename = 'livewatch_app'"
+                )
+            )
+
+        await until(is_ended, what="the call runs and its backend is ended")
+        with pytest.raises(DatabaseUnavailable):
+            await sleeping
+        assert await database.call(person.identity, "select 1", {}) == 1
+
+
+async def test_a_cancelled_call_does_not_spoil_the_connection(world: World) -> None:
+    person = await world.person()
+    assert world.status.app_database_url
+    async with Database(world.status.app_database_url, pool_size=1) as database:
+        for _ in range(3):
+            sleeping = asyncio.create_task(database.call(person.identity, "select pg_sleep(8) is null", {}))
+            await asyncio.sleep(0.05)
+            sleeping.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sleeping
+            assert await database.call(person.identity, "select 1", {}) == 1
