@@ -9,6 +9,8 @@ from components.shell.reconnect import serve_reconnect
 from components.shell.theme.theme import serve_styles
 from pages.api.app import create_api
 from pages.api.errors import PREFIX
+from pages.delivery.assets import Assets
+from pages.delivery.page_head import PageHead
 from pages.frame import register_frame
 from pages.http.auth_middleware import ASSETS_BELOW, AuthMiddleware
 from pages.http.export import export_routes
@@ -42,6 +44,7 @@ def create_app(services: Services) -> FastAPI:
     _end_assets()
     register_sign_in(services)
     register_frame(services)
+    ui_app.add_middleware(PageHead)
     ui_app.add_middleware(PagePolicy)
     ui.run_with(
         app,
@@ -62,6 +65,7 @@ def create_app(services: Services) -> FastAPI:
     guard = SocketGuard(core.sio, services.cookie)
     guard.install()
     app.add_middleware(AuthMiddleware, cookie=services.cookie, sessions=services.sessions, may_use_socket=guard.may_use)
+    app.add_middleware(Assets)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     return app

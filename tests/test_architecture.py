@@ -48,6 +48,7 @@ LAYERS = (
     "pages.lists",
     "pages.api",
     "pages.http",
+    "pages.delivery",
     "pages.team",
     "pages.settings",
     "pages.inbox",
