@@ -4,14 +4,17 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote
 
-from nicegui import ui
+import structlog
+from nicegui import Client, ui
 from starlette.requests import Request
 
 from components.shell.feedback import error_panel, no_permission_panel
+from components.shell.first_paint.first_paint import first_paint
 from components.shell.reconnect import guard_reloads
 from components.shell.shell import shell
-from components.shell.theme.theme import apply_theme
+from components.shell.theme.theme import Theme, apply_theme
 from components.window.window import Window
+from pages.delivery.page_head import add_first_paint
 from pages.http.auth_middleware import session_of
 from pages.inbox.attention import attend
 from pages.inbox.inbox import alerts_page, notifications_page
@@ -34,6 +37,8 @@ from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.infra.root_path import route_path
 from services.people.profiles import own_profile
 
+logger = structlog.get_logger(__name__)
+
 PAGES: dict[str, Callable[..., None]] = {
     "/": dashboard_page,
     "/monitoring": monitoring_page,
@@ -47,6 +52,9 @@ PAGES: dict[str, Callable[..., None]] = {
 }
 RESPONSE_TIMEOUT_SECONDS = 30.0
 """Timeout for building a page; it exceeds PostgreSQL's timeouts, because reading the profile may wait for those."""
+
+LOADING_SECONDS = 0.2
+"""Time that a page waits for its rows, which it then brings along; they come by the socket otherwise."""
 
 
 def register_frame(services: Services) -> None:
@@ -101,6 +109,22 @@ def register_frame(services: Services) -> None:
             attend(page, parts, theme)
             page.title.show = parts.name_page
             Routes({path: partial(build, page) for path, build in PAGES.items()})
+        await _paint_first(request, ui.context.client, window, theme)
 
     ui.page("/", response_timeout=RESPONSE_TIMEOUT_SECONDS)(frame)
     ui.page("/{_:path}", response_timeout=RESPONSE_TIMEOUT_SECONDS)(frame)
+
+
+async def _paint_first(request: Request, client: Client, window: Window, theme: Theme) -> None:
+    """Have the response bring the page as HTML, unless a browser has come already or that fails."""
+    if client.has_socket_connection:
+        return
+    is_live = await window.loaded(within=LOADING_SECONDS)
+    prefix = request.scope.get("root_path", "")
+    try:
+        html = first_paint(client, window, is_live=is_live, prefix=prefix, theme=theme.preferred)
+    except Exception:
+        # The scripts build the whole page without it.
+        logger.exception("the first paint failed")
+        return
+    add_first_paint(request, *html)

@@ -17,6 +17,8 @@ from services.people.preferences import Density, ThemeName
 STYLES_BELOW = "/styles/"
 IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 COMPONENTS = Path(__file__).parents[2]
+PREFERRED = {"theme": "preset", "density": "density"}
+"""Properties of the element by what they set."""
 SHELL_STYLES = (
     "shell/theme/theme.css",
     "elements/shared.css",
@@ -69,6 +71,11 @@ class Theme(Element, component="theme.js"):
     def prefer(self, *, theme: ThemeName, density: Density) -> None:
         """Apply a theme and a density; the browser stores them for pages without a user."""
         self.props["preset"], self.props["density"] = theme, density
+
+    @property
+    def preferred(self) -> dict[str, str]:
+        """The theme and the density that have been applied."""
+        return {name: self.props[prop] for name, prop in PREFERRED.items() if prop in self.props}
 
     def on_switch(self, handler: Callable[[str], object]) -> None:
         """Call `handler` with the name of the theme that the user selected; the name is not trusted."""
