@@ -14,7 +14,7 @@ from components.shell.reconnect import guard_reloads
 from components.shell.shell import shell
 from components.shell.theme.theme import Theme, apply_theme
 from components.window.window import Window
-from pages.delivery.page_head import add_first_paint
+from pages.delivery.page_head import extra_of
 from pages.http.auth_middleware import session_of
 from pages.inbox.attention import attend
 from pages.inbox.inbox import alerts_page, notifications_page
@@ -116,15 +116,18 @@ def register_frame(services: Services) -> None:
 
 
 async def _paint_first(request: Request, client: Client, window: Window, theme: Theme) -> None:
-    """Have the response bring the page as HTML, unless a browser has come already or that fails."""
-    if client.has_socket_connection:
+    """Have the response bring the page as HTML, unless that is under way already or this fails."""
+    extra = extra_of(request)
+    if extra.is_sent:
         return
-    is_live = await window.loaded(within=LOADING_SECONDS)
+    # A page with timers is sent at the first wait, since those run once it is shown.
+    has_timers = any(isinstance(element, ui.timer) for element in client.elements.values())
+    is_live = await window.loaded(within=0.0 if has_timers else LOADING_SECONDS)
+    if extra.is_sent:
+        return
     prefix = request.scope.get("root_path", "")
     try:
-        html = first_paint(client, window, is_live=is_live, prefix=prefix, theme=theme.preferred)
+        extra.preloads, extra.start = first_paint(client, window, is_live=is_live, prefix=prefix, theme=theme.preferred)
     except Exception:
         # The scripts build the whole page without it.
         logger.exception("the first paint failed")
-        return
-    add_first_paint(request, *html)

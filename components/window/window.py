@@ -138,8 +138,8 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
 
     async def loaded(self, *, within: float) -> bool:
         """Wait until the rows of every subscription are loaded and live, at most `within` seconds; returns whether."""
-        if self._live_status() is ConnectionStatus.CONNECTED:
-            return True
+        if within <= 0 or self._live_status() is ConnectionStatus.CONNECTED:
+            return self._live_status() is ConnectionStatus.CONNECTED
         self._loaded = asyncio.get_running_loop().create_future()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._loaded, within)

@@ -1,6 +1,7 @@
 """The head of pages: drops what no page needs, and names early what every page will need."""
 
 import re
+from dataclasses import dataclass
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -15,9 +16,37 @@ FONTS = re.compile(rb'@import url\("[^"\n]*/static/fonts\.css"\) layer\(base\);'
 FIRST_PAINT = "livewatch.first_paint"
 
 
-def add_first_paint(request: Request, head: bytes, start: bytes) -> None:
-    """Add HTML to the end of the head and the start of the body of the page that is being built."""
-    request.scope.get(FIRST_PAINT, []).append((head, start))
+LATER = re.compile(rb'<style>\s*@layer .*?</style>|<link rel="(?:modulepreload|preload)"[^>\n]*>', re.DOTALL)
+"""What the first paint does not need: Quasar's styles, and the files that scripts will ask for."""
+
+
+@dataclass(slots=True)
+class Extra:
+    """The first paint, for the start of a page's body, and what else to load early; none once it is sent."""
+
+    start: bytes = b""
+    preloads: bytes = b""
+    is_sent: bool = False
+
+    def add_to(self, page: bytes) -> bytes:
+        """Return the page with the HTML, which is not kept: the window keeps its request, and with it this.
+
+        What only scripts need comes after the first paint, so that a slow line brings that first. Scripts wait for all
+        styles, so that they never show anything without.
+        """
+        self.is_sent = True
+        if self.start:
+            head, mark, body = page.partition(b"<body>")
+            later = b"".join(LATER.findall(head))
+            page = LATER.sub(b"", head) + mark + self.start + later + self.preloads + body
+        self.start = self.preloads = b""
+        return page
+
+
+def extra_of(request: Request) -> Extra:
+    """Return what is added to the page that is being built."""
+    extra = request.scope.get(FIRST_PAINT)
+    return extra if isinstance(extra, Extra) else Extra(is_sent=True)
 
 
 class PageHead(HttpMiddleware):
@@ -25,8 +54,7 @@ class PageHead(HttpMiddleware):
 
     async def serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_page = False
-        added: list[tuple[bytes, bytes]] = []
-        scope[FIRST_PAINT] = added
+        extra = scope[FIRST_PAINT] = Extra()
 
         async def send_edited(message: Message) -> None:
             nonlocal is_page
@@ -36,12 +64,7 @@ class PageHead(HttpMiddleware):
                 if is_page:
                     del headers["content-length"]
             elif is_page and (body := message.get("body")):
-                body = FONTS.sub(b"", body, count=1)
-                for head, start in added:
-                    body = body.replace(b"</head>", head + b"</head>", 1).replace(b"<body>", b"<body>" + start, 1)
-                # The window keeps its request, and with it this.
-                added.clear()
-                message = {**message, "body": body}
+                message = {**message, "body": extra.add_to(FONTS.sub(b"", body, count=1))}
             await send(message)
 
         await self._app(scope, receive, send_edited)

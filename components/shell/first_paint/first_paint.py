@@ -39,7 +39,7 @@ def first_paint(
         theme: Theme and density that the user prefers.
 
     Returns:
-        HTML for the end of the head, and HTML for the start of the body.
+        Links to what the scripts will ask for, and HTML for the start of the body.
     """
 
     def link(path: str) -> str:

@@ -20,6 +20,7 @@ COMPONENTS = Path(__file__).parents[2]
 PREFERRED = {"theme": "preset", "density": "density"}
 """Properties of the element by what they set."""
 SHELL_STYLES = (
+    "shell/first_paint/first_paint.css",
     "shell/theme/theme.css",
     "elements/shared.css",
     "shell/shell.css",
