@@ -115,9 +115,10 @@ async def load(browser: Browser, url: str, session: StorageState | None = None, 
     traffic = Traffic()
     await traffic.watch(page, slow=slow)
     await page.goto(url, wait_until="commit")
-    await page.wait_for_function("window.coldTimes?.live", timeout=120_000)
+    painted = "performance.getEntriesByName('first-contentful-paint').length"
+    await page.wait_for_function(f"window.coldTimes?.live && {painted}", timeout=120_000)
     times: Load = await page.evaluate(
-        "({...window.coldTimes, paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0})"
+        "({...window.coldTimes, paint: performance.getEntriesByName('first-contentful-paint')[0].startTime})"
     )
     await context.close()
     return {**times, "kb": sum(traffic.sizes) / 1000, "requests": len(traffic.sizes)}

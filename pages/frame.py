@@ -1,5 +1,6 @@
 """Frame of all pages: one NiceGUI page whose content follows the URL, so that shell and feeds persist."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from components.shell.feedback import error_panel, no_permission_panel
 from components.shell.first_paint.first_paint import first_paint
 from components.shell.reconnect import guard_reloads
 from components.shell.shell import shell
-from components.shell.theme.theme import Theme, apply_theme
+from components.shell.theme.theme import Theme, apply_theme, inline_styles
 from components.window.window import Window
 from pages.delivery.page_head import extra_of
 from pages.http.auth_middleware import session_of
@@ -70,8 +71,9 @@ def register_frame(services: Services) -> None:
             return
         try:
             identity = session.identity
-            membership, mine = await chosen_membership(services.database, identity, request)
-            profile = await own_profile(services.database, identity)
+            (membership, mine), profile = await asyncio.gather(
+                chosen_membership(services.database, identity, request), own_profile(services.database, identity)
+            )
         except SessionExpired:
             ui.navigate.to(f"/sign-in?reason=expired&next={here}")
             return
@@ -128,6 +130,7 @@ async def _paint_first(request: Request, client: Client, window: Window, theme: 
     prefix = request.scope.get("root_path", "")
     try:
         extra.preloads, extra.start = first_paint(client, window, is_live=is_live, prefix=prefix, theme=theme.preferred)
+        extra.styles = inline_styles(prefix).encode()
     except Exception:
         # The scripts build the whole page without it.
         logger.exception("the first paint failed")

@@ -7,6 +7,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from components.shell.theme.theme import STYLES_BELOW
 from pages.http.middleware import HttpMiddleware
 
 FONTS = re.compile(rb'@import url\("[^"\n]*/static/fonts\.css"\) layer\(base\);')
@@ -20,11 +21,19 @@ LATER = re.compile(rb'<style>\s*@layer .*?</style>|<link rel="(?:modulepreload|p
 """What the first paint does not need: Quasar's styles, and the files that scripts will ask for."""
 
 
+STYLES = re.compile(rb'<link rel="stylesheet" href="[^"\n]*' + STYLES_BELOW.encode() + rb'[^"\n]*">')
+
+
 @dataclass(slots=True)
 class Extra:
-    """The first paint, for the start of a page's body, and what else to load early; none once it is sent."""
+    """The first paint, for the start of a page's body, and what else to load early; none once it is sent.
+
+    `styles` are the app's styles, which the page brings itself: asking for them would cost a slow line's round trip
+    before anything shows.
+    """
 
     start: bytes = b""
+    styles: bytes = b""
     preloads: bytes = b""
     is_sent: bool = False
 
@@ -38,8 +47,11 @@ class Extra:
         if self.start:
             head, mark, body = page.partition(b"<body>")
             later = b"".join(LATER.findall(head))
-            page = LATER.sub(b"", head) + mark + self.start + later + self.preloads + body
-        self.start = self.preloads = b""
+            # Not as a pattern's replacement, where a backslash would mean something.
+            before, after = STYLES.split(LATER.sub(b"", head), maxsplit=1)
+            styled = before + b"<style>" + self.styles + b"</style>" + after
+            page = styled + mark + self.start + later + self.preloads + body
+        self.start = self.styles = self.preloads = b""
         return page
 
 

@@ -114,7 +114,8 @@ def _libraries(client: Client) -> Iterable[str]:
     """The modules that the page's components import, which the browser would find only in their sources."""
     keys = {library.name: library for library in libraries.values()}
     wanted = [element.component.path for element in client.elements.values() if element.component]
-    found: dict[str, str] = {}
+    # NiceGUI's last script imports it, too.
+    found: dict[str, str] = {"dompurify": f"/_nicegui/{__version__}/static/dompurify.mjs"}
     while wanted:
         for name in _imports(wanted.pop()):
             if name in keys and name not in found:

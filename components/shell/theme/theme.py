@@ -55,6 +55,11 @@ def serve_styles() -> None:
         return Response(font, media_type="font/woff2", headers={"Cache-Control": IMMUTABLE_CACHE_CONTROL})
 
 
+def inline_styles(prefix: str) -> str:
+    """Return the styles for the page itself, whose path says nothing about where the fonts are."""
+    return _styles().replace('url("icons-', f'url("{prefix}{STYLES_BELOW}icons-').replace('url("../', f'url("{prefix}/')
+
+
 @cache
 def styles_path() -> str:
     """Return the path of the styles."""

@@ -24,6 +24,8 @@ PAGE = """<html><head>
   <body><p>the page, several times over</p></body>
 </html>"""
 
+STYLES = r"a::after { content: '\1' }"
+
 
 def site(*, paints: bool) -> tuple[httpx.AsyncClient, list[Request]]:
     """Build an app with a page of NiceGUI's shape, and return the requests that reach it."""
@@ -34,7 +36,12 @@ def site(*, paints: bool) -> tuple[httpx.AsyncClient, list[Request]]:
     async def page(request: Request) -> str:
         kept.append(request)
         if paints:
-            extra_of(request).start, extra_of(request).preloads = b"<div>first</div>", b"<link rel=x>"
+            extra = extra_of(request)
+            extra.start, extra.preloads, extra.styles = (
+                b"<div>first</div>",
+                b"<link rel=x>",
+                rb"a::after { content: '\1' }",
+            )
         return PAGE * 20
 
     for middleware in (PageHead, PagePolicy, PageCompression):
@@ -73,9 +80,17 @@ async def test_a_page_in_parts_is_compressed_in_parts(monkeypatch: pytest.Monkey
 async def test_the_first_paint_comes_before_what_only_scripts_need() -> None:
     http, _ = site(paints=True)
     page = (await http.get("/page")).text
-    order = ['href="/styles/1.css"', "<div>first</div>", "static/quasar.css", 'href="/a.js"', "<link rel=x>", "<p>"]
+    order = [
+        "<style>a::after { content: '\\1' }</style>",
+        "<div>first</div>",
+        "static/quasar.css",
+        'href="/a.js"',
+        "<link rel=x>",
+        "<p>",
+    ]
     places = [page.index(part) for part in order]
     assert places == sorted(places)
+    assert "/styles/1.css" not in page[: page.index("</head>")]
     assert page.index("importmap") < page.index('href="/a.js"')
 
 
@@ -91,7 +106,7 @@ async def test_a_request_that_is_kept_does_not_keep_the_first_paint_nor_take_one
     http, kept = site(paints=True)
     await http.get("/page")
     extra = extra_of(kept[0])
-    assert (extra.start, extra.preloads, extra.is_sent) == (b"", b"", True)
+    assert (extra.start, extra.styles, extra.preloads, extra.is_sent) == (b"", b"", b"", True)
 
 
 def test_outside_of_a_page_nothing_is_added() -> None:
