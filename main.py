@@ -177,6 +177,7 @@ async def compose(
     from pages.page.preferences_store import PreferencesHub  # noqa: PLC0415
     from pages.page.services import Services  # noqa: PLC0415
     from pages.page.session_cookie import SessionCookie  # noqa: PLC0415
+    from pages.page.team_hub import TeamHub  # noqa: PLC0415
     from services.auth.client import Auth  # noqa: PLC0415
     from services.auth.sessions import Sessions  # noqa: PLC0415
     from services.demo.demo import Demo  # noqa: PLC0415
@@ -207,6 +208,8 @@ async def compose(
     windows = WindowRegistry()
     preferences = PreferencesHub()
     realtime.on_profile = preferences.reload
+    teams = TeamHub(database)
+    realtime.on_team = teams.changed
     app = create_app(
         Services(
             auth=auth,
@@ -223,6 +226,7 @@ async def compose(
             scheduler=FrameScheduler(),
             plan=settings.plan,
             preferences=preferences,
+            teams=teams,
             realtime=realtime,
             scan=scan,
             sessions=Sessions(auth),

@@ -4,11 +4,13 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import sys
 from collections import Counter
 
 import psutil
 from nicegui import Client, app
+from sqlalchemy.engine import make_url
 
 import main
 import pages.app
@@ -28,9 +30,12 @@ def count() -> dict[str, float]:
     objects = gc.get_objects()
     kinds = Counter(type(each) for each in objects)
     process = psutil.Process()
+    ports: list[int | None] = [each.raddr.port if each.raddr else None for each in process.net_connections(kind="inet")]
+    database_connections = ports.count(_database_port())
     return {
         "tasks": len(asyncio.all_tasks()),
-        "sockets": len(process.net_connections(kind="inet")),
+        "sockets": len(ports) - database_connections,
+        "database connections": database_connections,
         "open files": process.num_fds(),
         "tab storages": len(app.storage._tabs),
         "elements": sum(len(client.elements) for client in Client.instances.values()),
@@ -38,6 +43,11 @@ def count() -> dict[str, float]:
         **{f"{kind.__name__.lower()}s": kinds[kind] for kind in COUNTED},
         "memory": process.memory_info().rss / 2**20,
     }
+
+
+def _database_port() -> int | None:
+    """The port of DATABASE_URL; None for a socket in the file system."""
+    return make_url(os.environ.get("DATABASE_URL", "postgresql://")).port
 
 
 async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -5,6 +5,9 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 
+RECONNECT_MAX_SECONDS = 1.0
+"""Longest delay of a reconnect to PostgreSQL, which is on the same machine; a delay this long is not logged again."""
+
 
 class Backoff:
     """Exponential retry delay: `initial` seconds, doubled after every retry up to `maximum` seconds.

@@ -23,6 +23,7 @@ from pages.http.session_routes import session_routes
 from pages.http.sign_in import register_sign_in
 from pages.http.socket_guard import SocketGuard
 from pages.page.services import Services
+from pages.team.invitation import join_routes, register_invitation
 
 RECONNECT_TIMEOUT_SECONDS = 120.0
 """A laptop that sleeps for less than this returns to the same window without a reload."""
@@ -35,6 +36,7 @@ def create_app(services: Services) -> FastAPI:
     """Build the web application; the caller owns and closes `services`."""
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(session_routes(services))
+    app.include_router(join_routes(services))
     app.include_router(export_routes(services))
     app.include_router(health_routes(services))
     app.include_router(sdk_routes())
@@ -44,6 +46,7 @@ def create_app(services: Services) -> FastAPI:
     serve_reconnect()
     _end_assets()
     register_sign_in(services)
+    register_invitation(services)
     register_frame(services)
     ui_app.add_middleware(PageHead)
     ui_app.add_middleware(PagePolicy)

@@ -32,7 +32,8 @@ from pages.page.url_state import UrlState
 from pages.settings.allow import allow_page
 from pages.settings.connect import connect_page
 from pages.settings.settings import settings_page
-from pages.team.organization import new_organization_page, organization_switcher
+from pages.team.members import members_page
+from pages.team.organization import follow_team, new_organization_page, organization_switcher
 from pages.team.removal import lead_away
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.infra.root_path import route_path
@@ -48,6 +49,7 @@ PAGES: dict[str, Callable[..., None]] = {
     "/connect": connect_page,
     "/connect/allow": allow_page,
     "/settings": settings_page,
+    "/settings/members": members_page,
     "/streams/by-slug/{slug}": stream_by_slug_page,
     "/streams/{id}": stream_page,
 }
@@ -109,6 +111,7 @@ def register_frame(services: Services) -> None:
             for badge in parts.badges:
                 badge.bind_counters(window, [UNREAD_COUNTERS[key] for key in badge.keys])
             attend(page, parts, theme)
+            services.teams.follow(window, session, partial(follow_team, window, membership, parts.organization))
             page.title.show = parts.name_page
             Routes({path: partial(build, page) for path, build in PAGES.items()})
         await _paint_first(request, ui.context.client, window, theme)

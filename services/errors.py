@@ -4,6 +4,7 @@
     ├── ConfigurationError      a setting is missing, malformed or unsafe
     ├── AuthError               authentication failed
     │   ├── WrongCredentials    e-mail and password do not match
+    │   ├── AccountRefused      no account was opened: it exists, or the password is too weak
     │   ├── SessionExpired      the session has ended or was revoked
     │   └── AuthUnavailable     the Auth server did not respond
     │       └── TooManyAttempts the Auth server limits requests for some minutes
@@ -38,6 +39,10 @@ class AuthError(LivewatchError):
 
 class WrongCredentials(AuthError):
     """E-mail and password do not match; the message does not reveal which one is wrong."""
+
+
+class AccountRefused(AuthError):
+    """The Auth server opened no account: there is one with this address, or it refuses the password."""
 
 
 class SessionExpired(AuthError):

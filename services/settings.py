@@ -25,8 +25,8 @@ class LogFormat(StrEnum):
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 """An empty path, or one like `/watch` or `/tools/watch`."""
 OWN_PATHS = frozenset(
-    {"alerts", "api", "connect", "export", "healthz", "metrics", "monitoring", "notifications", "readyz", "sdk"}
-    | {"session", "settings", "sign-in", "streams", "styles", "_nicegui", "_nicegui_ws"}
+    {"alerts", "api", "connect", "export", "healthz", "invitation", "metrics", "monitoring", "notifications", "readyz"}
+    | {"sdk", "session", "settings", "sign-in", "streams", "styles", "_nicegui", "_nicegui_ws"}
 )
 """First parts of the app's own paths, which a root path may not begin with: a request could mean either."""
 

@@ -20,7 +20,8 @@ from services.infra import database
 from services.infra.backend import APP_ROLE, DEMO_EMAIL, MIGRATIONS
 from services.infra.database import Database
 from services.operations import readiness
-from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, probe, supervisor
+from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
+from services.realtime.supervision import probe, supervisor
 from services.realtime.transports import link
 from tests.browser import ADVICE, FLAGS, find
 from tests.proxies import TcpProxy

@@ -1,7 +1,11 @@
-"""Command line of the soak, `python -m benchmarks.soak [--minutes 30] [--seed N]`; exit code 1 if a condition fails."""
+"""Command line of the soak, `python -m benchmarks.soak [--minutes 30] [--seed N]`; exit code 1 if a condition fails.
+
+`--each` has every fault once instead, or those whose name contains the given text.
+"""
 
 import argparse
 import asyncio
+import math
 import random
 import sys
 import tempfile
@@ -13,7 +17,7 @@ from playwright.async_api import async_playwright
 
 from benchmarks.__main__ import commit
 from benchmarks.soak.faults import FAULTS
-from benchmarks.soak.soak import COUNTED, TOKEN_SECONDS, Measurement, Soak, soaking
+from benchmarks.soak.soak import COUNTED, TOKEN_SECONDS, Measurement, Soak, shuffled, soaking, tracebacks
 from local_supabase.process import LocalSupabase
 from services.auth.client import Auth
 from services.infra.backend import APP_ROLE, MIGRATIONS
@@ -36,8 +40,16 @@ async def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="duration of the faults (default: 30)")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="seed of their order and pauses")
+    parser.add_argument(
+        "--each", nargs="*", metavar="TEXT", help="every fault once, or those whose names contain one of the texts"
+    )
     arguments = parser.parse_args()
-    print(f"Commit {commit()}, seed {arguments.seed}, {arguments.minutes:g} min\n", flush=True)
+    chance = random.Random(arguments.seed)
+    texts = arguments.each
+    chosen = [name for name in FAULTS if not texts or any(text in name for text in texts)]
+    names, seconds = (shuffled(FAULTS, chance), arguments.minutes * 60) if texts is None else (chosen, math.inf)
+    length = f"{arguments.minutes:g} min" if texts is None else f"{len(chosen)} faults"
+    print(f"Commit {commit()}, seed {arguments.seed}, {length}\n", flush=True)
     executable = find() or sys.exit(ADVICE)
     with tempfile.TemporaryDirectory(prefix="livewatch-soak-") as name:
         folder = Path(name)
@@ -53,8 +65,12 @@ async def main() -> int:
             browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
             async with soaking(world, browser, folder / "app") as soak:
                 await warm_up(soak)
-                async for measured in soak.run(arguments.minutes * 60, random.Random(arguments.seed)):
+                told = 0
+                async for measured in soak.run(names, chance, seconds=seconds):
                     print(f"{time.strftime('%H:%M:%S')} {line(measured.fault, [measured])}", flush=True)
+                    new = tracebacks(soak.app.lines)[told:]
+                    told += len(new)
+                    print("\n".join(new), end="\n" if new else "", flush=True)
                 await soak.finish()
             report(soak)
             await browser.close()
@@ -82,7 +98,7 @@ def report(soak: Soak) -> None:
         if name in by_fault:
             print(line(name, by_fault[name]))
     print(f"\n{'':<16} {'warmed up':>10} {'at the end':>10}")
-    for name in ("memory", *COUNTED):
+    for name in ("memory", "database connections", *COUNTED):
         print(f"{name:<16} {soak.before[name]:>10.0f} {soak.after.get(name, 0):>10.0f}")
     print(f"\n{soak.writer.changes:,} changes, {len(soak.measurements)} faults, {soak.windows.loads} page loads")
     print("\n".join(["Failed:", *soak.problems]) if soak.problems else "All conditions hold")

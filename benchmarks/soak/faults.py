@@ -57,10 +57,10 @@ async def refuse(path: str, scene: Scene, *, seconds: float = 5) -> None:
     await scene.paths[path].restore()
 
 
-async def half_open(path: str, scene: Scene) -> None:
+async def half_open(path: str, scene: Scene, *, seconds: float = 15) -> None:
     """The network drops packets; afterwards it delivers what was sent meanwhile."""
     scene.paths[path].freeze()
-    await scene.wait(15)
+    await scene.wait(seconds)
     scene.paths[path].thaw()
 
 
@@ -118,6 +118,36 @@ async def lock_table(scene: Scene) -> None:
     async with await _owner(scene) as connection, connection.transaction(force_rollback=True):
         await connection.execute("lock table streams in access exclusive mode")
         await scene.wait(20)
+
+
+async def open_transaction(scene: Scene) -> None:
+    """Another session has changed every stream, and does not commit."""
+    async with await _owner(scene) as connection, connection.transaction():
+        await connection.execute("update streams set name = name")
+        await scene.wait(20)
+
+
+async def no_free_connection(scene: Scene) -> None:
+    """As with a full `max_connections`: PostgreSQL refuses every new connection of the app."""
+    async with await _owner(scene) as connection:
+        await connection.execute("alter role livewatch_app connection limit 0")
+        try:
+            await end_sessions(scene)
+            await scene.wait(15)
+        finally:
+            await connection.execute("alter role livewatch_app connection limit -1")
+
+
+async def large_row(scene: Scene) -> None:
+    """A stream becomes too large for any event, changes, and becomes small again."""
+    large = "(select string_agg(md5(n::text), '') from generate_series(1, 60000) as n)"
+    async with await _owner(scene) as connection:
+        for description in (large, large, "''"):
+            statement = (
+                f"update streams set description = {description} where id = (select min(id::text)::uuid from streams)"
+            )
+            await connection.execute(statement.encode())
+            await scene.wait(2)
 
 
 async def add_column(scene: Scene) -> None:
@@ -185,7 +215,11 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "local Supabase kill -9": kill_local_supabase,
         "local Supabase stopped 20 s": stop_local_supabase,
         "app stopped 20 s": stop_app,
+        "half-open 60 s: Realtime": partial(half_open, "Realtime", seconds=60),
+        "no free connection 15 s": no_free_connection,
         "LOCK TABLE 20 s": lock_table,
+        "open transaction 20 s": open_transaction,
+        "a row of 2 MB": large_row,
         "ADD COLUMN, DROP COLUMN": add_column,
         "TRUNCATE of a side table": truncate,
         "database sessions terminated": end_sessions,

@@ -1,9 +1,10 @@
 """Soak: runs faults one after another, measures what the windows claim meanwhile, and compares end and start."""
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,9 @@ COUNTED = ("tasks", "sockets", "clients", "windows", "subscriptions", "feeds")
 """Resources of the app that may not grow."""
 VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 TOKEN_SECONDS = 100
+POOL_SIZE = 8
+"""Connections to PostgreSQL that the app keeps (services/infra/database.py)."""
+TRACEBACK_LINES = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +105,12 @@ class Soak:
         self.measurements.append(measured)
         return measured
 
-    async def run(self, seconds: float, chance: random.Random) -> AsyncIterator[Measurement]:
-        """Run random faults for some seconds; all of them once before any comes again."""
+    async def run(
+        self, names: Iterable[str], chance: random.Random, *, seconds: float = math.inf
+    ) -> AsyncIterator[Measurement]:
+        """Run faults one after the other with random pauses, for at most some seconds."""
         ends_at = time.monotonic() + seconds
-        for name in _shuffled(FAULTS, chance):
+        for name in names:
             pause = chance.uniform(MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
             began = time.monotonic()
             yield await self.suffer(name, FAULTS[name])
@@ -122,12 +128,14 @@ class Soak:
             await until(lambda: self._is_within(limits), within=SETTLE_SECONDS)
         self.after = await counts_of(self.app)
         limits["memory"] = self.before["memory"] * (1 + ALLOWED_MEMORY_GROWTH)
+        # The pool keeps as many as it once needed at the same time, up to its size.
+        limits["database connections"] = max(self.before["database connections"], POOL_SIZE)
         self.problems += [
             f"{name}: {self.before[name]:.0f} after the warm-up, {self.after[name]:.0f} at the end"
             for name, limit in limits.items()
             if self.after[name] > limit
         ]
-        self.problems += [f"in the log: {line}" for line in self.app.lines if "Traceback" in line]
+        self.problems += tracebacks(self.app.lines)
         self.problems += [f"in a window: {error}" for error in self.windows.errors]
 
     async def _shows_all(self) -> bool:
@@ -197,7 +205,18 @@ async def _enter(page: Page, person: Person) -> None:
     await page.wait_for_selector('body[data-live="connected"]')
 
 
-def _shuffled(names: Iterable[str], chance: random.Random) -> Iterator[str]:
+def tracebacks(lines: Sequence[str]) -> list[str]:
+    """Return each traceback in a log with what comes before and after it."""
+    found, ends_at = [], 0
+    for number, line in enumerate(lines):
+        if "Traceback" in line and number >= ends_at:
+            ends_at = number + TRACEBACK_LINES
+            found.append("in the log:\n" + "\n".join(lines[max(0, number - 3) : ends_at]))
+    return found
+
+
+def shuffled(names: Iterable[str], chance: random.Random) -> Iterator[str]:
+    """Yield names in random order without end, all of them once before any comes again."""
     while True:
         yield from chance.sample(sorted(names), len(list(names)))
 

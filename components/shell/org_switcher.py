@@ -28,7 +28,7 @@ class OrgSwitcher(Element, component="org_switcher.js"):
 
     def __init__(self, choices: Sequence[Choice], *, current: str, parameter: str, cookie: str) -> None:
         super().__init__()
-        self.props["choices"] = [asdict(choice) for choice in choices]
+        self.show(choices)
         self.props["current"] = current
         self.props["parameter"] = parameter
         self.props["cookie"] = cookie
@@ -41,3 +41,7 @@ class OrgSwitcher(Element, component="org_switcher.js"):
             f'<span class="lw-clip">{escape(name)}</span><i class="lw-icon notranslate" aria-hidden="true">unfold_more'
             f"</i></button></div>"
         )
+
+    def show(self, choices: Sequence[Choice]) -> None:
+        """Show these organisations."""
+        self.props["choices"] = [asdict(choice) for choice in choices]

@@ -63,6 +63,8 @@ class Frame:
     shortcuts: Shortcuts
     name_page: Callable[[str], None]
     """Shows the name of what the page shows; each navigation clears it."""
+    organization: Element
+    """The organisation's name in the header, or the menu in its place."""
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def shell(
     *,
     user_name: str,
     org_name: str,
-    switcher: Callable[[], object] | None = None,
+    switcher: Callable[[], Element] | None = None,
     sign_out: str = "/session/end",
     navigation: Sequence[Place] = NAVIGATION,
 ) -> Iterator[Frame]:
@@ -112,10 +114,9 @@ def shell(
                 "aria-expanded=false"
             )
             with Element("div").classes("lw-crumbs"):
-                if switcher:
-                    switcher()
-                else:
-                    text("span", visible_name(org_name)).classes("lw-crumbs__org lw-clip").props("dir=auto")
+                organization = switcher() if switcher else text("span", visible_name(org_name))
+                if not switcher:
+                    organization.classes("lw-crumbs__org lw-clip").props("dir=auto")
                 crumb = text("span", "").classes("lw-crumbs__page lw-clip")
                 named = text("span", "").classes("lw-crumbs__page lw-clip").props("dir=auto")
             connection = ConnectionStatus()
@@ -125,7 +126,7 @@ def shell(
             _user_menu(user_name, org_name, sign_out, shortcuts)
         attention = Attention()
         with Element("main").classes("lw-main").props("id=content tabindex=-1"):
-            yield Frame(connection, badges, bell, attention, shortcuts, name_page)
+            yield Frame(connection, badges, bell, attention, shortcuts, name_page, organization)
 
     def follow(path: str) -> None:
         current = _place_of(path, [place.path for place in navigation])

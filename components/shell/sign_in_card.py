@@ -1,5 +1,7 @@
 """Sign-in card of plain HTML forms, so that browsers can autofill them and a response can set the cookie."""
 
+from collections.abc import Mapping
+
 from nicegui.element import Element
 
 from components.presentation.text import icon, text
@@ -28,20 +30,17 @@ def sign_in_card(
         no_demo: Why there is no demo button; empty to say nothing.
     """
     with Element("div").classes("lw-lonely"), Element("div").classes("lw-sign-in"):
-        with Element("div").classes("lw-sign-in__brand"):
-            with Element("span").classes("lw-brand__mark"):
-                icon("activity")
-            text("span", "Livewatch")
+        brand()
         with Element("section").classes("lw-panel"):
             text("h1", "Sign in")
             text("p", "Watch your organisation's work live.").classes("lw-muted")
             if notice and not error:
                 text("p", notice).classes("lw-note").props("role=status")
-            with _form(action, target):
-                _field("email", "E-mail", kind="email", autocomplete="username").props("autofocus")
-                _field("password", "Password", kind="password", autocomplete="current-password")
+            with form(action, {"next": target}):
+                field("email", "E-mail", kind="email", autocomplete="username").props("autofocus")
+                field("password", "Password", kind="password", autocomplete="current-password")
                 text("p", error).classes("lw-sign-in__error").props("role=alert")
-                _submit("Sign in", is_primary=True)
+                submit("Sign in", is_primary=True)
             if demo_action is not None:
                 _demo(demo_action)
             elif no_demo:
@@ -51,33 +50,45 @@ def sign_in_card(
 def _demo(action: str) -> None:
     with Element("div").classes("lw-or"):
         text("span", "or")
-    with _form(action, "/monitoring"):
-        _submit("Enter the demo").props["data-testid"] = "enter-demo"
+    with form(action, {"next": "/monitoring"}):
+        submit("Enter the demo").props["data-testid"] = "enter-demo"
         text(
             "p",
             "One click, no password. This button is available only because the server listens on a loopback address.",
         ).classes("lw-muted")
 
 
-def _form(action: str, target: str) -> Element:
-    form = Element("form").props("method=post")
-    form.props["action"] = action
-    form.on("submit", js_handler=BUSY)
-    with form:
-        Element("input").props("type=hidden name=next").props["value"] = target
-    return form
+def brand() -> None:
+    """Build the app's mark and name."""
+    with Element("div").classes("lw-sign-in__brand"):
+        with Element("span").classes("lw-brand__mark"):
+            icon("activity")
+        text("span", "Livewatch")
 
 
-def _field(name: str, label: str, *, kind: str, autocomplete: str) -> Element:
+def form(action: str, hidden: Mapping[str, str]) -> Element:
+    """Build a form that posts `hidden` and its fields, and shows that it is busy once it was sent."""
+    built = Element("form").props("method=post")
+    built.props["action"] = action
+    built.on("submit", js_handler=BUSY)
+    with built:
+        for name, value in hidden.items():
+            Element("input").props(f"type=hidden name={name}").props["value"] = value
+    return built
+
+
+def field(name: str, label: str, *, kind: str, autocomplete: str) -> Element:
+    """Build a labelled field, which browsers can fill in."""
     with Element("div").classes("lw-field"):
         text("label", label).props["for"] = f"sign-in-{name}"
-        field = Element("input").props(
+        control = Element("input").props(
             f"id=sign-in-{name} name={name} type={kind} autocomplete={autocomplete} required"
         )
-    return field
+    return control
 
 
-def _submit(label: str, *, is_primary: bool = False) -> Element:
+def submit(label: str, *, is_primary: bool = False) -> Element:
+    """Build the button that sends the form."""
     with Element("button").classes("lw-button").props("type=submit") as button:
         if is_primary:
             button.classes("lw-button--primary")

@@ -1,6 +1,7 @@
 """Schedules the frames of all windows: at once when idle, less often under load to cap event-loop use."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -8,6 +9,8 @@ from services.infra.coalescer import Coalescer
 
 MIN_FRAME_SECONDS = 0.005
 MAX_FRAME_SECONDS = 0.5
+MAX_FRAME_RATE = 1500.0
+"""Frames per second to all windows together: more would cost CPU for changes that nobody can tell apart."""
 EVENT_LOOP_BUDGET = 0.5
 """Share of an otherwise idle event loop that flushing all windows may use."""
 BUSY_LOOP_BUDGET = 0.1
@@ -18,13 +21,15 @@ SOCKET_COST_FACTOR = 2.0
 """Total cost of a flush, socket writes included, as a multiple of the cost until its frame is handed over."""
 SMOOTHING = 0.2
 """Weight of the newest flush in the moving averages of cost and lateness."""
+CROWD_HALF_LIFE_SECONDS = 1.0
+"""Time in which the number of windows that count as busy falls to a half, unless as many are busy again."""
 
 
 class FrameScheduler:
     """Sets the interval between the frames of a window; one per process.
 
-    The interval is what one flush of every busy window costs, divided by the budget and kept between
-    `MIN_FRAME_SECONDS` and `MAX_FRAME_SECONDS`.
+    The interval is what one flush of every busy window costs, divided by the budget. It is no less than
+    `MIN_FRAME_SECONDS` and than the busy windows' share of `MAX_FRAME_RATE`, and at most `MAX_FRAME_SECONDS`.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -36,12 +41,30 @@ class FrameScheduler:
         """Seconds that all flushes took so far, socket writes included."""
         self._flush_cost = 0.0
         self._lateness = 0.0
+        self._peak = 0.0
+        self._peak_at = 0.0
 
     @property
     def frame_interval(self) -> float:
         """Seconds between two frames of one window."""
-        round_cost = self._flush_cost * max(1, self.busy_windows)
-        return min(MAX_FRAME_SECONDS, max(MIN_FRAME_SECONDS, round_cost / self.budget))
+        crowd = self.crowd
+        wanted = max(MIN_FRAME_SECONDS, crowd / MAX_FRAME_RATE, self._flush_cost * crowd / self.budget)
+        return min(MAX_FRAME_SECONDS, wanted)
+
+    @property
+    def crowd(self) -> float:
+        """Windows that were busy at the same time of late; at least 1. Most have just been flushed at any moment."""
+        age = self.clock() - self._peak_at
+        return max(1.0, self.busy_windows, self._peak * math.pow(0.5, age / CROWD_HALF_LIFE_SECONDS))
+
+    def enter(self) -> None:
+        """Count a window with a scheduled flush."""
+        self.busy_windows += 1
+        self._peak, self._peak_at = self.crowd, self.clock()
+
+    def leave(self) -> None:
+        """Stop counting a window whose flush began or was cancelled."""
+        self.busy_windows -= 1
 
     @property
     def budget(self) -> float:
@@ -79,7 +102,7 @@ class ScheduledFlush:
         """Flush in the next frame; idempotent until then."""
         if not self._is_busy:
             self._is_busy = True
-            self._scheduler.busy_windows += 1
+            self._scheduler.enter()
             self._spent_before = self._scheduler.spent
         self._coalescer.schedule()
 
@@ -100,4 +123,4 @@ class ScheduledFlush:
     def _end(self) -> None:
         if self._is_busy:
             self._is_busy = False
-            self._scheduler.busy_windows -= 1
+            self._scheduler.leave()

@@ -89,8 +89,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
                 part.refresh()
             self.mark_dirty()
             if subscription.is_denied and is_of_org:
-                on_removed, self._on_removed = self._on_removed, lambda: None
-                on_removed()
+                self.lose_access()
             if on_status:
                 on_status(status)
 
@@ -164,6 +163,11 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
     def on_removed(self, handler: Callable[[], None]) -> None:
         """Call `handler` once when the user loses access to the window's organisation."""
         self._on_removed = handler
+
+    def lose_access(self) -> None:
+        """Call the handler of `on_removed`; once."""
+        on_removed, self._on_removed = self._on_removed, lambda: None
+        on_removed()
 
     @property
     def is_connected(self) -> bool:

@@ -165,9 +165,9 @@ def _connections() -> None:
         _shown(MultiConnectionStatus({name: name for name in states}), batch)
 
 
-def _switcher() -> None:
+def _switcher() -> OrgSwitcher:
     choices = [Choice(id=name, name=name, note="Admin") for name in ("Analytical Engines", "Difference Engines")]
-    OrgSwitcher(choices, current=choices[0].id, parameter="org", cookie="livewatch_gallery_org")
+    return OrgSwitcher(choices, current=choices[0].id, parameter="org", cookie="livewatch_gallery_org")
 
 
 def _controls() -> None:

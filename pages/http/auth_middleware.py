@@ -20,7 +20,8 @@ from services.errors import AuthError, SessionExpired
 from services.infra.root_path import route_path
 
 SESSION = "livewatch.session"
-OPEN = ("/sign-in", "/session", "/session/demo", "/healthz", "/readyz", "/metrics")
+OPEN = ("/sign-in", "/session", "/session/demo", "/session/join", "/healthz", "/readyz", "/metrics")
+INVITATION_BELOW = "/invitation/"
 SOCKET = "/_nicegui_ws/"
 ASSETS_BELOW = ("/_nicegui/", STYLES_BELOW, SDK_BELOW)
 OPEN_BELOW = (*ASSETS_BELOW, SOCKET)
@@ -87,7 +88,7 @@ class AuthMiddleware:
                 session, reason = None, "expired"
             except AuthError:
                 pass  # the session is not known to be over
-        if session is None and path not in OPEN:
+        if session is None and path not in OPEN and not path.startswith(INVITATION_BELOW):
             target = quote(path + (f"?{scope['query_string'].decode()}" if scope["query_string"] else ""))
             query = f"?next={target}" + (f"&reason={reason}" if reason else "")
             answer = (

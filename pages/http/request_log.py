@@ -9,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from components.shell.theme.theme import STYLES_BELOW
+from pages.http.auth_middleware import INVITATION_BELOW
 from pages.http.middleware import HttpMiddleware
 from services.infra.root_path import route_path
 
@@ -21,7 +22,7 @@ UNLOGGED_PATHS = ("/_nicegui", STYLES_BELOW, "/favicon.ico", "/healthz", "/ready
 
 
 class RequestLog(HttpMiddleware):
-    """ASGI middleware that keeps a proxy's request id or creates one, and logs path and status, not query or body."""
+    """ASGI middleware that keeps a proxy's request id or creates one, and logs path and status only."""
 
     async def serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers(scope=scope).get(HEADER, "")
@@ -40,5 +41,7 @@ class RequestLog(HttpMiddleware):
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._app(scope, receive, send_with_id)
             if not path.startswith(UNLOGGED_PATHS):
+                if path.startswith(INVITATION_BELOW):
+                    path = f"{INVITATION_BELOW}…"
                 milliseconds = round((time.perf_counter() - began) * 1000, 1)
                 logger.info("request", method=scope["method"], path=path, status=status, milliseconds=milliseconds)

@@ -9,6 +9,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from components.presentation.text import icon, text
+from components.shell.dialogs import confirm
 from components.shell.undo import offer_undo
 from pages.lists.bulk import BulkOperation, amount_of
 from pages.page.context import PageContext
@@ -119,17 +120,8 @@ async def tidy(
         ui.notify(f"There are no {entity.plural} here.")
         return
     amount = amount_of(entity, len(ids))
-    with ui.dialog() as dialog, Element("div").classes("lw-dialog").props("data-testid=tidy-dialog"):
-        text("h2", f"{action.label} {amount}?")
-        text("p", action.warning)
-        with Element("div").classes("lw-dialog__actions"):
-            ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps").classes("lw-button")
-            ui.button(action.label, on_click=lambda: dialog.submit(True)).props("unelevated no-caps").classes(
-                "lw-button lw-button--critical" if action is DELETE else "lw-button lw-button--primary"
-            )
-    is_confirmed = await dialog
-    dialog.delete()
-    if is_confirmed:
+    question = f"{action.label} {amount}?"
+    if await confirm(question, action.warning, action=action.label, is_critical=action is DELETE):
         await _apply(page, entity, action, ids, on_gone)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from nicegui import ui
 
@@ -14,6 +15,8 @@ from pages.page.url_state import UrlState
 from services.auth.sessions import UserSession
 from services.errors import LivewatchError
 from services.people.organizations import Membership
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +49,11 @@ class PageContext:
         if done:
             ui.notify(done, type="positive")
         return True
+
+    async def get(self, work: Awaitable[T]) -> T | None:
+        """Return the result of `work`; show the message of a LivewatchError that it raises, and return None."""
+        try:
+            return await work
+        except LivewatchError as error:
+            tell_error(str(error))
+            return None

@@ -9,6 +9,7 @@ from components.window.frame_scheduler import FrameScheduler
 from components.window.registry import WindowRegistry
 from pages.page.preferences_store import PreferencesHub
 from pages.page.session_cookie import SessionCookie
+from pages.page.team_hub import TeamHub
 from services.auth.client import Auth, Tokens
 from services.auth.sessions import Sessions
 from services.demo.example_scan import ExampleScan
@@ -41,4 +42,5 @@ class Services:
     scan: ExampleScan | None
     scheduler: FrameScheduler
     sessions: Sessions
+    teams: TeamHub
     windows: WindowRegistry

@@ -7,6 +7,7 @@ from nicegui import ui
 from components.elements.connect.code_block import CodeBlock
 from components.elements.connect.key_list import KeyList
 from components.presentation.text import text
+from components.shell.dialogs import confirm
 from components.shell.feedback import tell_error
 from pages.page.context import PageContext
 from services.errors import LivewatchError
@@ -42,17 +43,9 @@ def ingest_keys(page: PageContext) -> None:
         key = next((each for each in keys if str(each.id) == id), None)
         if key is None:
             return
-        with ui.dialog() as dialog, ui.element("div").classes("lw-dialog"):
-            text("h2", f"Revoke {key.name}?")
-            text("p", "Reports with this key will be rejected. This cannot be undone.")
-            with ui.element("div").classes("lw-dialog__actions"):
-                ui.button("Cancel", on_click=lambda: dialog.submit(False)).props("flat no-caps").classes("lw-button")
-                ui.button("Revoke", on_click=lambda: dialog.submit(True)).props("unelevated no-caps").classes(
-                    "lw-button lw-button--critical"
-                )
-        if await dialog:
+        consequence = "Reports with this key will be rejected. This cannot be undone."
+        if await confirm(f"Revoke {key.name}?", consequence, action="Revoke"):
             await page.act(revoke(key.id), done="Key revoked.")
-        dialog.delete()
 
     async def revoke(id: UUID) -> None:
         await revoke_key(page.services.database, page.session.identity, id)

@@ -15,13 +15,15 @@ from pages.settings.ingest_keys import ingest_keys
 from pages.settings.retention import retention_settings
 from pages.settings.setting import setting
 from services.errors import LivewatchError
+from services.people.models import Role
 from services.people.preferences import Preferences
 from services.people.profiles import own_profile, rename
-from services.text import is_blank
+from services.text import is_blank, visible_name
 
 THEMES = {"auto": "System", "light": "Light", "dark": "Dark"}
 DENSITIES = {"comfortable": "Comfortable", "compact": "Compact"}
 MAX_NAME_CHARACTERS = 120
+_ROLES = {Role.VIEWER: "a viewer", Role.OPERATOR: "an operator", Role.ADMIN: "an admin"}
 
 
 def settings_page(page: PageContext) -> None:
@@ -29,6 +31,8 @@ def settings_page(page: PageContext) -> None:
     page_head("Settings")
     with section("Profile"), ui.element("div").classes("lw-panel lw-settings"):
         _profile(page)
+    with section("Organisation"), ui.element("div").classes("lw-panel lw-settings"):
+        _organization(page)
     with section("Appearance"), ui.element("div").classes("lw-panel lw-settings"):
         _choice(page, "theme", "Theme", "Light, dark, or the same as your system.", THEMES)
         _choice(page, "density", "Density", "Compact shows more cards and rows at once.", DENSITIES)
@@ -70,6 +74,11 @@ def _profile(page: PageContext) -> None:
     with setting("E-mail", "Your sign-in address."):
         text("span", page.session.identity.email).classes("lw-clip").props("data-testid=email")
     ui.timer(0, load, once=True)
+
+
+def _organization(page: PageContext) -> None:
+    with setting(visible_name(page.membership.name), f"You are {_ROLES[page.membership.role]} here."):
+        ui.link("Members", "/settings/members").classes("lw-button lw-button--link")
 
 
 def _choice(page: PageContext, name: str, label: str, about: str, options: Mapping[str, str]) -> None:

@@ -12,7 +12,14 @@ from supabase_auth import AsyncGoTrueClient
 from supabase_auth.errors import AuthApiError, AuthInvalidCredentialsError
 
 from services.auth.identity import Identity
-from services.errors import AuthError, AuthUnavailable, SessionExpired, TooManyAttempts, WrongCredentials
+from services.errors import (
+    AccountRefused,
+    AuthError,
+    AuthUnavailable,
+    SessionExpired,
+    TooManyAttempts,
+    WrongCredentials,
+)
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 FORWARDED_FOR = "Sb-Forwarded-For"
@@ -67,6 +74,27 @@ class Auth:
             answer = await client.sign_in_with_password({"email": email, "password": password.get_secret_value()})
         return _tokens(answer)
 
+    async def open_account(
+        self, email: str, password: SecretStr, *, name: str = "", client_address: str = ""
+    ) -> Tokens:
+        """Open an account for an invited person, and sign in.
+
+        With the service key the address counts as confirmed; without, the Auth server may have it confirmed first.
+
+        Raises:
+            AccountRefused: There is an account with this address, or the Auth server refuses the password.
+            AuthUnavailable: The Auth server did not respond.
+            AuthError: The Auth server rejected the request, or wants the address confirmed.
+        """
+        secret, data = password.get_secret_value(), {"display_name": name} if name else {}
+        async with self._client(self._service_key, client_address) as client:
+            if self._service_key is None:
+                return _tokens(await client.sign_up({"email": email, "password": secret, "options": {"data": data}}))
+            await client.admin.create_user(
+                {"email": email, "password": secret, "email_confirm": True, "user_metadata": data}
+            )
+        return await self.sign_in(email, password, client_address=client_address)
+
     async def refresh(self, tokens: Tokens) -> Tokens:
         """Exchange the single-use refresh token for new tokens; raises SessionExpired if it is no longer valid."""
         async with self._client() as client:
@@ -112,6 +140,8 @@ class Auth:
         except (AuthInvalidCredentialsError, AuthApiError) as error:
             if error.code == "invalid_credentials" or isinstance(error, AuthInvalidCredentialsError):
                 raise WrongCredentials("E-mail and password do not match.") from error
+            if error.code in NO_ACCOUNT:
+                raise AccountRefused(error.message) from error
             if error.status == 429:
                 raise TooManyAttempts("The Auth server limits requests. Try again in a few minutes.") from error
             if error.status in (401, 403, 404) or error.code in SESSION_OVER:
@@ -126,6 +156,8 @@ class Auth:
 SESSION_OVER = frozenset(
     {"session_not_found", "session_expired", "refresh_token_not_found", "refresh_token_already_used", "bad_jwt"}
 )
+
+NO_ACCOUNT = frozenset({"email_exists", "user_already_exists", "weak_password", "email_address_invalid"})
 
 
 def _tokens(answer: supabase_auth.AuthResponse) -> Tokens:

@@ -30,6 +30,7 @@ class Feed:
         quarantine: Takes rows that fail validation.
         on_membership: Called with the topic when memberships changed, or may have changed unnoticed.
         on_profile: Called with the topic when the user's profile changed.
+        on_team: Called with the topic and an organisation of the user when its team changed.
         totals: Sums over all feeds.
     """
 
@@ -40,6 +41,7 @@ class Feed:
         quarantine: Quarantine,
         on_membership: Callable[[Topic], None],
         on_profile: Callable[[Topic], object] = lambda _: None,
+        on_team: Callable[[Topic, UUID], object] = lambda *_: None,
         totals: Totals | None = None,
     ) -> None:
         self.topic = topic
@@ -53,6 +55,7 @@ class Feed:
         self.recheck_subscriptions = partial(on_membership, topic)
         """Has every subscription's authorisation checked again."""
         self._on_profile = on_profile
+        self._on_team = on_team
         self._quarantine = quarantine
         self._tables: dict[str, Table[Any]] = {}
         self._probes: dict[UUID, asyncio.Future[None]] = {}
@@ -125,6 +128,10 @@ class Feed:
         self.meter.record_event()
         self._on_profile(self.topic)
 
+    def team(self, org_id: UUID) -> None:
+        self.meter.record_event()
+        self._on_team(self.topic, org_id)
+
     def probe(self, nonce: UUID) -> None:
         if (waiting := self._probes.get(nonce)) and not waiting.done():
             waiting.set_result(None)
@@ -150,9 +157,10 @@ class Feed:
     # Called by the supervisor
 
     def buffer_changes(self) -> None:
-        """Buffer every change until its table's snapshot is in."""
+        """Buffer every change until its table's snapshot is in; the database may be at an earlier state by then."""
         for table in self._tables.values():
             table.buffer_changes()
+            table.adopts_older = True
 
     def unloaded(self) -> "list[Table[Any]]":
         """The tables that need a snapshot."""
@@ -217,6 +225,8 @@ class Table(Generic[R]):
         self.is_loaded = False
         self.left_out: set[UUID] = set()
         """Ids of rows that were too large for the events of their changes."""
+        self.adopts_older = False
+        """Whether the next snapshot may bring older versions, of a database restored to an earlier state."""
         self.buffered: list[Change] | None = []
         """Changes since the snapshot was asked for; None while changes are applied at once."""
 
@@ -234,7 +244,8 @@ class Table(Generic[R]):
 
     def fill(self, records: list[dict[str, Any]]) -> list[Delta[R]]:
         """Replace the rows by a snapshot, then apply the changes buffered since before it was read."""
-        deltas = self.rows.replace(records)
+        deltas = self.rows.replace(records, adopts_older=self.adopts_older)
+        self.adopts_older = False
         buffered, self.buffered = self.buffered or [], None
         deltas += [delta for change in buffered if (delta := self.rows.apply(change))]
         self.is_loaded = True

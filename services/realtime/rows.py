@@ -29,8 +29,9 @@ class Markable(Protocol):
 
 S = TypeVar("S", bound=Markable)
 
-Quarantine = Callable[[str, str, str], None]
-"""Called with the table, the id (as text, possibly malformed) and the reason of a row that failed validation."""
+Quarantine = Callable[[str, str, str | None], None]
+"""Called with the table, the id (as text, possibly malformed) and the reason of a row that failed validation; with None
+for the reason once such a row is valid or gone."""
 
 
 class Counts(NamedTuple):
@@ -146,10 +147,12 @@ class Rows(Generic[R]):
             if old and 0 < change.version < old.version:
                 return None
             # A key without a version, as postgres_changes sends, may be of a foreign row; only a version is kept.
+            self._release(change.id)
             if version := max(change.version, old.version if old else 0):
                 self._end(change.id, version)
             return self._remove(change.id)
-        if change.version <= self._ended.get(change.id, -1) or (old and change.version <= old.version):
+        outdated = max(self._ended.get(change.id, -1), self._invalid.get(change.id, -1))
+        if change.version <= outdated or (old and change.version <= old.version):
             return None
         new = self._validate(change.record)
         if new is None:
@@ -157,13 +160,18 @@ class Rows(Generic[R]):
         self._put(new)
         return Delta(id=change.id, old=old, new=new)
 
-    def replace(self, records: Iterable[Mapping[str, Any]]) -> list[Delta[R]]:
+    def replace(self, records: Iterable[Mapping[str, Any]], *, adopts_older: bool = False) -> list[Delta[R]]:
         """Apply a snapshot of the whole table; returns the changed rows.
 
         Changes that arrive while it is read must be buffered and applied after it.
+
+        Args:
+            records: All rows of the table, as the database renders them.
+            adopts_older: Take rows of an older version, too: the database may have been restored to an earlier state.
         """
         deltas = []
         seen = set()
+        were_invalid = set(self._invalid)
         self._invalid.clear()
         for record in records:
             new = self._validate(record)
@@ -171,13 +179,18 @@ class Rows(Generic[R]):
                 continue
             seen.add(new.id)
             old = self._rows.get(new.id)
-            if (old and new.version <= old.version) or new.version <= self._ended.get(new.id, -1):
+            if adopts_older:
+                self._ended.pop(new.id, None)
+            known = max(old.version if old else -1, self._ended.get(new.id, -1))
+            if new.version == known or (new.version < known and not adopts_older):
                 continue
             self._put(new)
             deltas.append(Delta(id=new.id, old=old, new=new))
         for gone in [id for id in self._rows if id not in seen]:
             if delta := self._remove(gone):
                 deltas.append(delta)
+        for released in were_invalid - self._invalid.keys():
+            self._quarantine(self.entity.table, str(released), None)
         return deltas
 
     def versions(self) -> dict[UUID, int]:
@@ -185,6 +198,7 @@ class Rows(Generic[R]):
         return self._invalid | {id: row.version for id, row in self._rows.items()}
 
     def _put(self, row: R) -> None:
+        self._release(row.id)
         self._note(row.id, self._rows.get(row.id), row)
         self._rows[row.id] = row
 
@@ -202,8 +216,11 @@ class Rows(Generic[R]):
         for shared in self._shared.values():
             shared.mark(id)
 
+    def _release(self, id: UUID) -> None:
+        if self._invalid.pop(id, None) is not None:
+            self._quarantine(self.entity.table, str(id), None)
+
     def _end(self, id: UUID, version: int) -> None:
-        self._invalid.pop(id, None)
         self._ended[id] = max(version, self._ended.get(id, 0))
         self._ended.move_to_end(id)
         if len(self._ended) > MAX_TOMBSTONES:

@@ -21,6 +21,7 @@ from services.entities import (
     Entity,
     Notification,
     R,
+    Scope,
     SignalAlert,
     Stream,
     Topic,
@@ -32,7 +33,7 @@ from services.realtime.meter import Totals
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import OnChange, OnStatus, Subscriber, Subscription
-from services.realtime.supervisor import Supervisor
+from services.realtime.supervision.supervisor import Supervisor
 from services.realtime.transports.transport import Transport
 
 logger = structlog.get_logger(__name__)
@@ -72,6 +73,9 @@ class RealtimeService:
         self.totals = Totals()
         self.on_profile: Callable[[UUID], object] = lambda _: None
         """Called with the id of a subscribed user whose profile changed."""
+        self.on_team: Callable[[UUID, UUID | None], object] = lambda *_: None
+        """Called with the id of a subscribed user and of an organisation of the user whose team changed; None for the
+        organisation when the user's own memberships changed, or may have."""
         self._quarantined: dict[tuple[Topic, str, str], Quarantined] = {}
         self._transport = transport
         self._source = source
@@ -209,6 +213,8 @@ class RealtimeService:
         sessions = {each.session for each in self._subscriptions if each.topic == topic}
         affected = [each for each in self._subscriptions if each.session in sessions]
         self._spawn(self._authorization.recheck(affected), "recheck after a change of memberships")
+        if topic.scope is Scope.USER:
+            self.on_team(topic.id, None)
 
     def _supervisor(self, topic: Topic) -> Supervisor:
         if topic not in self._supervisors:
@@ -217,6 +223,7 @@ class RealtimeService:
                 quarantine=partial(self._quarantine, topic),
                 on_membership=self._membership_changed,
                 on_profile=lambda user: self.on_profile(user.id),
+                on_team=lambda user, org_id: self.on_team(user.id, org_id),
                 totals=self.totals,
             )
             self._supervisors[topic] = Supervisor(
@@ -238,8 +245,11 @@ class RealtimeService:
             del self._supervisors[topic]
             await supervisor.aclose()
 
-    def _quarantine(self, topic: Topic, table: str, id: str, reason: str) -> None:
+    def _quarantine(self, topic: Topic, table: str, id: str, reason: str | None) -> None:
         key = (topic, table, id)
+        if reason is None:
+            self._quarantined.pop(key, None)
+            return
         self.totals.quarantined += 1
         known = self._quarantined.get(key)
         if known is None:

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from services.entities import ALERTS, STREAMS
+from services.entities import AGENTS, ALERTS, STREAMS
 from tests.e2e.conftest import SignedIn
 from tests.world import Person, World, until
 
@@ -112,3 +112,33 @@ async def test_nothing_that_is_only_older_is_said_not_to_exist(world: World, win
     await expect(page.get_by_text("No streams yet")).to_have_count(0)
     await page.goto("/streams/00000000-0000-4000-8000-000000000000")
     await expect(page.get_by_text("This stream is not shown")).to_be_visible()
+
+
+async def test_a_stream_with_a_hundred_thousand_runs_opens_with_their_true_number(
+    world: World, window: SignedIn
+) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    ((stream,),) = await world.sql("insert into streams (org_id, name) values (%s, 'Busy') returning id", org)
+    await world.sql("alter table agent_executions disable trigger user")
+    await world.sql(
+        "insert into agent_executions (org_id, stream_id, agent_id, agent_name, status, started_at, completed_at)"
+        " select %s, %s, 'a', 'Agent ' || n, 'completed', now(), now() from generate_series(1, 100000) as n",
+        org, stream,
+    )  # fmt: skip
+    await world.sql("alter table agent_executions enable trigger user")
+    page = await window(ada, "/monitoring/agents")
+    await expect(page.get_by_test_id("summary")).to_have_text("100,000 runs")
+    await page.goto(f"/streams/{stream}")
+    await expect(page.get_by_text("Agent ").first).to_be_visible()
+    await world.sql(
+        "insert into agent_executions (org_id, stream_id, agent_id, agent_name, status)"
+        " values (%s, %s, 'a', 'Latecomer', 'running')",
+        org, stream,
+    )  # fmt: skip
+    await expect(page.get_by_text("Latecomer").first).to_be_visible()
+    await page.get_by_role("link", name="All runs of this stream").click()
+    # A chosen stream looks through the rows that are held, and the list says so.
+    await expect(page.get_by_test_id("cut")).to_have_text(
+        f"Searching only the newest {AGENTS.limit + 1:,} of 100,001 runs"
+    )

@@ -38,7 +38,7 @@ async def test_chosen_streams_are_archived_and_the_others_stay(world: World, win
     await page.get_by_role("checkbox", name="Select Cat").click()
     await expect(bar).to_contain_text("2 selected")
     await bar.get_by_role("button", name="Archive").click()
-    dialog = page.get_by_test_id("tidy-dialog")
+    dialog = page.get_by_test_id("confirm")
     await expect(dialog.get_by_role("heading")).to_have_text("Archive 2 streams?")
     await dialog.get_by_role("button", name="Archive", exact=True).click()
     await expect(other.locator(".lw-card")).to_have_count(3)

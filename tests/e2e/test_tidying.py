@@ -15,7 +15,7 @@ async def choose(page: Page, action: str, within: str = ".lw-controls") -> None:
     """Choose an entry of the menu, and confirm it."""
     await page.locator(within).get_by_test_id("tidy").click()
     await page.get_by_role("button", name=f"{action} …").click()
-    dialog = page.get_by_test_id("tidy-dialog")
+    dialog = page.get_by_test_id("confirm")
     await dialog.get_by_role("button", name=action, exact=True).click()
     await expect(dialog).to_have_count(0)
 

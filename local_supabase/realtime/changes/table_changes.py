@@ -20,7 +20,7 @@ from local_supabase.realtime.changes.replication import ChangeStream, Replicatio
 from local_supabase.realtime.changes.subscription import Subscription
 from local_supabase.realtime.protocol.frames import JsonObject, Outgoing
 from local_supabase.realtime.protocol.send_buffers import SendBuffers
-from local_supabase.retry import Backoff
+from local_supabase.retry import RECONNECT_MAX_SECONDS, Backoff
 
 log = structlog.get_logger()
 
@@ -92,14 +92,15 @@ class TableChanges:
             await asyncio.shield(self._drop_slot())
 
     async def _stream_while_wanted(self) -> None:
-        backoff = Backoff(initial=0.05, maximum=5.0)
+        backoff = Backoff(initial=0.05, maximum=RECONNECT_MAX_SECONDS)
         while self._wanted.is_set():
             try:
                 async with self._replication.connection() as stream:
                     self._streaming.set()
                     await self._deliver_stream(stream)
             except PostgresError as error:
-                log.warning("realtime lost its change stream", error=str(error), delay=backoff.delay)
+                if backoff.delay < RECONNECT_MAX_SECONDS:
+                    log.warning("realtime lost its change stream", error=str(error), delay=backoff.delay)
                 await backoff.sleep()
             finally:
                 self._streaming.clear()

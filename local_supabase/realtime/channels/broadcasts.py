@@ -16,7 +16,7 @@ from local_supabase.realtime.channels.notifications import Notifications
 from local_supabase.realtime.channels.topics import Topics
 from local_supabase.realtime.protocol.frames import Outgoing
 from local_supabase.realtime.protocol.send_buffers import SendBuffers
-from local_supabase.retry import Backoff
+from local_supabase.retry import RECONNECT_MAX_SECONDS, Backoff
 from local_supabase.web.json_text import compact
 
 log = structlog.get_logger()
@@ -87,7 +87,7 @@ class DatabaseBroadcasts:
             tasks.create_task(self._keep_pruning(), name="realtime-prune")
 
     async def _keep_listening(self) -> None:
-        backoff = Backoff(initial=0.05, maximum=5.0)
+        backoff = Backoff(initial=0.05, maximum=RECONNECT_MAX_SECONDS)
         while True:
             try:
                 async with self._listening() as (connection, notifications):
@@ -95,7 +95,8 @@ class DatabaseBroadcasts:
                     self.ready.set()
                     await notifications.receive(self._receive)
             except (psycopg.Error, PostgresError) as error:
-                log.warning("realtime lost its database connection", error=str(error).strip(), delay=backoff.delay)
+                if backoff.delay < RECONNECT_MAX_SECONDS:
+                    log.warning("realtime lost its database connection", error=str(error).strip(), delay=backoff.delay)
             finally:
                 self.ready.clear()
             await backoff.sleep()

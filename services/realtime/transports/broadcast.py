@@ -51,6 +51,8 @@ def _deliver(payload: BroadcastPayload, sink: Sink) -> None:
             sink.resync_required(str(body["table"]))
         elif body.get("table") == "profiles":
             sink.profile()
+        elif body.get("table") == "team":
+            sink.team(UUID(body["org_id"]))
         elif body.get("key_only") and body["operation"] != Operation.DELETE:
             sink.row_left_out(str(body["table"]), UUID(body["record"]["id"]))
         else:

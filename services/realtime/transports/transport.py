@@ -25,6 +25,9 @@ class Sink(Protocol):
     def profile(self) -> None:
         """Handle a change of the user's profile."""
 
+    def team(self, org_id: UUID) -> None:
+        """Handle a change of the members, the invitations or the name of one of the user's organisations."""
+
     def probe(self, nonce: UUID) -> None:
         """Handle a probe that came back."""
 

@@ -6,8 +6,10 @@ import pytest
 
 from components.window.frame_scheduler import (
     BUSY_LOOP_BUDGET,
+    CROWD_HALF_LIFE_SECONDS,
     EVENT_LOOP_BUDGET,
     LATENESS_SECONDS,
+    MAX_FRAME_RATE,
     MAX_FRAME_SECONDS,
     MIN_FRAME_SECONDS,
     FrameScheduler,
@@ -34,6 +36,21 @@ def test_the_interval_keeps_all_flushes_within_half_of_an_idle_loop() -> None:
     assert scheduler.frame_interval == pytest.approx(0.08, rel=0.01)
     scheduler.busy_windows = 100
     assert scheduler.frame_interval == MAX_FRAME_SECONDS
+
+
+def test_many_windows_share_the_frames_that_a_person_can_tell_apart() -> None:
+    clock = Clock(0.0)
+    scheduler = FrameScheduler(clock)
+    for _ in range(50):
+        scheduler.enter()
+    assert scheduler.frame_interval == pytest.approx(50 / MAX_FRAME_RATE)
+    for _ in range(49):
+        scheduler.leave()
+    assert scheduler.frame_interval == pytest.approx(50 / MAX_FRAME_RATE), "the others were flushed just now"
+    clock.now += CROWD_HALF_LIFE_SECONDS
+    assert scheduler.frame_interval == pytest.approx(25 / MAX_FRAME_RATE)
+    clock.now += 10 * CROWD_HALF_LIFE_SECONDS
+    assert scheduler.frame_interval == MIN_FRAME_SECONDS
 
 
 def test_a_late_loop_leaves_the_frames_a_tenth() -> None:

@@ -13,8 +13,8 @@ from tests.speed import deadline, product_timeout
 from tests.world import until
 
 pytestmark = pytest.mark.integration
-INTERVAL = "services.realtime.probe.PROBE_INTERVAL_SECONDS"
-TIMEOUT = "services.realtime.probe.PROBE_TIMEOUT_SECONDS"
+INTERVAL = "services.realtime.supervision.probe.PROBE_INTERVAL_SECONDS"
+TIMEOUT = "services.realtime.supervision.probe.PROBE_TIMEOUT_SECONDS"
 
 
 @pytest.fixture

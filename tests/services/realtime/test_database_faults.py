@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
 
 import psutil
 import psycopg
@@ -82,6 +83,35 @@ async def test_a_line_of_32_kbit_a_second(watch: Watch, proxy: TcpProxy) -> None
     await watch.changes(4)
     await until(watch.equal, within=30, what="slow, but complete")
     proxy.rate = 0.0
+    await watch.converges()
+
+
+async def restore_earlier_state(watch: Watch) -> None:
+    """Have rows and sequence go back behind every trigger, as a restored backup does."""
+    ((versions,),) = await watch.world.sql("select last_value from private.row_version")
+    await watch.world.sql("alter table streams disable trigger user")
+    await watch.world.sql("update streams set name = 'restored', version = version / 2 where org_id = %s", watch.org)
+    await watch.world.sql("alter table streams enable trigger user")
+    await watch.world.sql("select setval('private.row_version', %s)", versions // 2)
+
+
+@pytest.fixture
+async def row_versions(watch: Watch) -> AsyncIterator[None]:
+    """Afterwards the sequence is ahead of every row again."""
+    ((before,),) = await watch.world.sql("select last_value from private.row_version")
+    yield
+    await watch.world.sql("select setval('private.row_version', %s)", before + 10_000)
+
+
+@pytest.mark.usefixtures("row_versions")
+async def test_a_database_that_was_restored_to_an_earlier_state(watch: Watch, proxy: TcpProxy) -> None:
+    await proxy.cut()
+    await watch.notices()
+    await restore_earlier_state(watch)
+    await proxy.restore()
+    await watch.converges()
+    assert {row.name for row in watch.subscription.rows()} == {"restored"}
+    await watch.changes()
     await watch.converges()
 
 

@@ -158,7 +158,7 @@ async def test_an_event_loop_that_was_blocked_for_three_seconds(watch: Watch) ->
 @pytest.fixture
 def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The database must not be back before a probe has missed it."""
-    monkeypatch.setattr("services.realtime.probe.PROBE_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr("services.realtime.supervision.probe.PROBE_INTERVAL_SECONDS", 0.05)
 
 
 @pytest.mark.usefixtures("quick_probes")
@@ -367,8 +367,8 @@ async def test_a_message_of_more_than_a_megabyte_is_survived(framed: Watch, fram
 async def test_what_the_server_lost_silently_is_found_by_the_reconcile(
     framed: Watch, frames: FrameProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.realtime.supervisor.RECONCILE_INTERVAL_SECONDS", 0.5)
-    monkeypatch.setattr("services.realtime.supervisor.MAINTENANCE_INTERVAL_SECONDS", 0.2)
+    monkeypatch.setattr("services.realtime.supervision.supervisor.RECONCILE_INTERVAL_SECONDS", 0.5)
+    monkeypatch.setattr("services.realtime.supervision.supervisor.MAINTENANCE_INTERVAL_SECONDS", 0.2)
     await frames.close(1001)
     await until(lambda: framed.service.feeds()[0].meter.connections == 2, within=10)
     frames.rewrite = lambda frame: [] if '"streams"' in frame else [frame]

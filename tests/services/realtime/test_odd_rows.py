@@ -41,6 +41,7 @@ async def test_an_odd_row_is_quarantined_and_the_rest_goes_on(
         )
         await until(lambda: len(watch.subscription.rows()) == count, what="the others are there")
         await until(lambda: watch.subscription.status.status is CONNECTED)
+    await until(lambda: watch.service.quarantined(topic) == [], what="a row that is gone is no longer named")
     await watch.converges()
 
 

@@ -214,10 +214,10 @@ async def test_a_row_that_fails_validation_is_counted_and_the_rest_goes_on(
     async with world.odd_row("acquisition_scans", "acquisition_scans_status_check", insert, bad, org):
         await world.insert(AcquisitionScan(org_id=org, name="fine"), by=ada)
         await until(scans.rows)
-    assert [scan.name for scan in scans.rows()] == ["fine"]
-    (quarantined,) = realtime.quarantined(SCANS.topic(org))
-    assert (quarantined.table, quarantined.id) == ("acquisition_scans", str(bad))
-    assert "status" in quarantined.reason
+        assert [scan.name for scan in scans.rows()] == ["fine"]
+        (quarantined,) = realtime.quarantined(SCANS.topic(org))
+        assert (quarantined.table, quarantined.id) == ("acquisition_scans", str(bad))
+        assert "status" in quarantined.reason
 
 
 async def test_when_realtime_restarts_every_subscription_catches_up(world: World, realtime: RealtimeService) -> None:

@@ -20,7 +20,7 @@ from services.feed_kind import FeedKind
 from services.infra.backend import APP_ROLE, MIGRATIONS
 from services.infra.database import Database
 from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService, SupabaseBroadcast, Transport
-from services.realtime import supervisor as supervisor_module
+from services.realtime.supervision import supervisor as supervisor_module
 from services.realtime.transports.transport import Link, Sink
 from tests.services.realtime.watch import CONNECTED, CONNECTING, DISCONNECTED, ERROR, path
 from tests.speed import product_timeout

@@ -15,11 +15,12 @@ from services.realtime.source import Source
 
 PROBE_INTERVAL_SECONDS = 5.0
 PROBE_TIMEOUT_SECONDS = 3.0
-BACKLOG_CHANGES = 10
-"""Changes read while waiting, above which a late probe is behind others; a path that is cut brings none."""
-BACKLOG_STEP_SECONDS = 2.0
-BEHIND_AFTER_SECONDS = 7.0
-"""Age of a late probe at which the rows no longer count as live, though the channel is kept."""
+BACKLOG_RATE = 5.0
+"""Changes read per second while waiting, above which a late probe is behind others; a path that is cut brings none."""
+BACKLOG_STEP_SECONDS = 1.0
+BEHIND_AFTER_SECONDS = 4.0
+"""Age of a late probe at which the rows no longer count as live, though the channel is kept: within 10 s of the fault,
+since the probe before it may have come back just before, 5 s earlier."""
 MAX_BACKLOG_SECONDS = 60.0
 BEHIND = "Catching up: there are more changes at once than can be read."
 
@@ -94,17 +95,17 @@ class Prober:
         """Wait for a sent probe: `timeout` seconds, and on while many changes are read that came before it."""
         clock = asyncio.get_running_loop().time
         while True:
-            events = self._feed.meter.events
+            events, began = self._feed.meter.events, clock()
             try:
                 async with stall_tolerant_timeout(timeout):
                     await asyncio.shield(waiting)
                 return
             except TimeoutError:
-                is_backlog = self._feed.meter.events - events > BACKLOG_CHANGES
+                is_backlog = self._feed.meter.events - events > BACKLOG_RATE * (clock() - began)
                 if not is_backlog or clock() - sent > MAX_BACKLOG_SECONDS:
                     raise
             status = self._feed.status
-            if clock() - sent > BEHIND_AFTER_SECONDS and status.status is ConnectionStatus.CONNECTED:
+            if clock() - sent >= BEHIND_AFTER_SECONDS and status.status is ConnectionStatus.CONNECTED:
                 self._feed.set_status(replace(status, status=ConnectionStatus.CONNECTING, cause=BEHIND))
             timeout = BACKLOG_STEP_SECONDS
 

@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from services.entities import SCANS, ConnectionStatus
-from services.realtime import probe
+from services.realtime.supervision import probe
 from tests.services.realtime.fakes import FakeMember, delete, record, upsert
-from tests.services.realtime.supervision import scene, settled
+from tests.services.realtime.supervision.scene import scene, settled
 from tests.virtual_time import run
 
 CONNECTED = ConnectionStatus.CONNECTED
@@ -163,5 +163,21 @@ def test_a_resync_while_the_table_is_read_reads_it_once_more() -> None:
             await settled()
             assert [row.id for row in subscription.rows()] == [later]
             assert each.database.snapshots == ["streams", "streams"]
+
+    run(work())
+
+
+def test_a_reconcile_takes_an_earlier_state_of_the_database() -> None:
+    async def work() -> None:
+        async with scene() as each:
+            id = uuid4()
+            each.database.records["streams"] = [record(id, 9)]
+            subscription = each.subscribe(FakeMember())
+            await asyncio.sleep(1)
+            each.database.records["streams"] = [record(id, 4)]
+            await asyncio.sleep(65)
+            assert [row.version for row in subscription.rows()] == [4]
+            await asyncio.sleep(65)
+            assert each.database.snapshots == ["streams", "streams"], "equal again, nothing is read"
 
     run(work())

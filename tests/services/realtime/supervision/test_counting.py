@@ -10,10 +10,11 @@ import pytest
 from services.entities import ALERTS, ENTITIES, STREAMS, Entity, GoalStatus, Scope, SignalAlert, Stream
 from services.entities.base.grouping import read_groups
 from services.errors import DatabaseTimeLimit
-from services.realtime import DatabaseSource, RealtimeService, counting
+from services.realtime import DatabaseSource, RealtimeService
 from services.realtime.rows import Counts
+from services.realtime.supervision import counting
 from tests.services.realtime.fakes import FakeMember, record, upsert
-from tests.services.realtime.supervision import scene
+from tests.services.realtime.supervision.scene import scene
 from tests.virtual_time import run
 from tests.world import Person, World, until
 

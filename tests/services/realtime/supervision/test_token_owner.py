@@ -8,9 +8,9 @@ import pytest
 
 from services.entities import ALERTS, ConnectionStatus, Scope, Topic
 from services.feed_kind import FeedKind
-from services.realtime import supervisor as module
+from services.realtime.supervision import supervisor as module
 from tests.services.realtime.fakes import FakeMember
-from tests.services.realtime.supervision import scene, settled
+from tests.services.realtime.supervision.scene import scene, settled
 from tests.virtual_time import run
 
 CONNECTED = ConnectionStatus.CONNECTED

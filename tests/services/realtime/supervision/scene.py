@@ -11,7 +11,7 @@ from services.feed_kind import FeedKind
 from services.realtime.feed import Feed
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Subscription
-from services.realtime.supervisor import Supervisor
+from services.realtime.supervision.supervisor import Supervisor
 from tests.services.realtime.fakes import ORG_TOPIC, FakeDatabase, FakeMember, FakeServer, FullRandom
 
 

@@ -22,13 +22,13 @@ from services.errors import (
 from services.feed_kind import FeedKind
 from services.infra.backoff import Backoff
 from services.infra.logging import create_shared_task
-from services.realtime.counting import GroupCounter
-from services.realtime.feed import Feed, Table
-from services.realtime.probe import Prober, ignore_failure
+from services.realtime.feed import Feed
 from services.realtime.source import Source
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Subscription
-from services.realtime.transports.change import row_change
+from services.realtime.supervision.counting import GroupCounter
+from services.realtime.supervision.loading import Loader
+from services.realtime.supervision.probe import Prober, ignore_failure
 from services.realtime.transports.transport import Link, Transport
 
 logger = structlog.get_logger(__name__)
@@ -41,8 +41,6 @@ RECONCILE_INTERVAL_SECONDS = 60.0
 MAINTENANCE_INTERVAL_SECONDS = 5.0
 REACHABLE_INTERVAL_SECONDS = 2.0
 TOKEN_OWNER_INTERVAL_SECONDS = 1.0
-LARGE_ROWS = 20
-"""Rows of a read of those that were too large for an event."""
 TOKEN_MARGIN = timedelta(seconds=60)
 READ_TIMEOUT_SECONDS = 30.0
 """Seconds after which a read counts as unanswered; PostgreSQL's own time limit of a statement is shorter."""
@@ -70,6 +68,7 @@ class Supervisor:
         self._backoff = Backoff(base=BACKOFF_BASE_SECONDS, maximum=BACKOFF_MAX_SECONDS, random=random)
         self._wake = asyncio.Event()
         self._retry = asyncio.Event()
+        self._loader = Loader(feed, source, lambda: self._identity)
         self._token_owner: Subscription[Any] | None = None
         self._task = create_shared_task(self._run(), name=f"feed of {feed.topic}")
 
@@ -130,7 +129,7 @@ class Supervisor:
             feed.set_status(replace(feed.status, attempt=self._backoff.attempt + 1, retry_at=None))
             feed.buffer_changes()
             async with self._transport.open(feed.topic, token, feed) as link:
-                loading = asyncio.create_task(self._load(), name=f"first load of {feed.topic}")
+                loading = asyncio.create_task(self._loader.load(), name=f"first load of {feed.topic}")
                 await _first_of(loading, link.closed, within=READ_TIMEOUT_SECONDS)
                 if not loading.done():
                     cause = f"Realtime was lost: {link.closed.result()}." if link.closed.done() else NO_ANSWER
@@ -197,9 +196,9 @@ class Supervisor:
     async def _maintain(self, link: Link, token: SecretStr, *, reconciles: bool) -> SecretStr:
         """Renew the token, load what has to be loaded, and compare with the database; returns the token in use."""
         token = await self._renew_token(link, token)
-        await self._load()
+        await self._loader.load()
         if reconciles:
-            await self._reconcile()
+            await self._loader.reconcile()
         return token
 
     async def _await_token_owner(self) -> Subscription[Any]:
@@ -245,38 +244,6 @@ class Supervisor:
         else:
             raise FeedError("The channel did not switch to another member's token.")
         self.feed.buffer_changes()
-
-    async def _load(self) -> None:
-        for table in self.feed.unloaded():
-            await self._read_table(table)
-        for table in self.feed.incomplete():
-            await self._read_left_out(table)
-
-    async def _read_table(self, table: Table[Any]) -> int:
-        """Replace a table's rows by a snapshot; returns how many were wrong."""
-        while True:
-            buffer = table.buffer_changes()
-            records = await self._source.snapshot(self._identity, table.entity, self.feed.topic)
-            # Another buffer: changes were lost meanwhile, and the snapshot may be older than they.
-            if table.buffered is buffer:
-                return self.feed.take_snapshot(table, records)
-
-    async def _read_left_out(self, table: Table[Any]) -> None:
-        """Read the rows that were too large for the events of their changes."""
-        ids, table.left_out = list(table.left_out), set()
-        for start in range(0, len(ids), LARGE_ROWS):
-            batch = ids[start : start + LARGE_ROWS]
-            for record in await self._source.rows(self._identity, table.entity, self.feed.topic, batch):
-                table.apply(row_change(table.entity.table, record))
-
-    async def _reconcile(self) -> None:
-        """Compare ids and versions with the database, and reload a table that differs."""
-        for table in self.feed.loaded():
-            versions = await self._source.versions(self._identity, table.entity, self.feed.topic)
-            if versions != table.rows.versions():
-                repaired = await self._read_table(table)
-                self.feed.meter.repaired_rows += repaired
-                logger.info("feed reconciled", topic=str(self.feed.topic), table=table.entity.table, rows=repaired)
 
     def _prober(self) -> Prober:
         return Prober(self.feed, self._source, kind=self._transport.kind, identity=lambda: self._identity)

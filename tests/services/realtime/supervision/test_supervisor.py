@@ -10,10 +10,10 @@ import pytest
 
 from services.entities import SCANS, ConnectionStatus
 from services.errors import DatabaseTimeLimit, FeedError, FeedRefused
-from services.realtime import probe
-from services.realtime import supervisor as module
+from services.realtime.supervision import probe
+from services.realtime.supervision import supervisor as module
 from tests.services.realtime.fakes import FakeMember, record, upsert
-from tests.services.realtime.supervision import scene, settled
+from tests.services.realtime.supervision.scene import scene, settled
 from tests.virtual_time import run
 
 CONNECTED = ConnectionStatus.CONNECTED
@@ -274,15 +274,21 @@ def test_a_probe_behind_many_changes_keeps_the_channel_and_does_not_claim_to_be_
             each.subscribe(FakeMember())
             await settled()
             each.server.probe_delay = 12.0
-            for version in range(2500):
-                each.feed.change(upsert(uuid4(), version + 1))
-                await asyncio.sleep(0.006)
-            assert each.status is CONNECTING
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            while each.status is CONNECTED:
+                each.feed.change(upsert(uuid4(), each.feed.meter.events + 1))
+                await asyncio.sleep(0.1)
+            assert clock() - began < 10
             assert each.feed.status.cause == probe.BEHIND
+            for _ in range(30):
+                each.feed.change(upsert(uuid4(), each.feed.meter.events + 1))
+                await asyncio.sleep(0.1)
+            assert each.status is CONNECTING
             each.server.probe_delay = 0.0
-            for version in range(500):
-                each.feed.change(upsert(uuid4(), version + 5000))
-                await asyncio.sleep(0.006)
+            for _ in range(60):
+                each.feed.change(upsert(uuid4(), each.feed.meter.events + 1))
+                await asyncio.sleep(0.1)
             assert each.status is CONNECTED
             assert each.feed.status.cause == ""
             assert each.feed.meter.reconnects == 0

@@ -1,0 +1,171 @@
+"""/invitation/{token}: joins somebody who is signed in, and offers a stranger an account; and the route of its form."""
+
+from typing import Annotated
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from nicegui import ui
+from pydantic import SecretStr
+
+from components.shell.invitation_card import invitation_card
+from components.shell.reconnect import guard_reloads
+from components.shell.theme.theme import apply_theme
+from pages.http.auth_middleware import INVITATION_BELOW, session_of
+from pages.page.membership import ORG_PARAMETER
+from pages.page.services import Services
+from services.auth.client import Tokens
+from services.auth.identity import Identity
+from services.errors import AccountRefused, AuthError, AuthUnavailable, LivewatchError, WrongCredentials
+from services.infra.rate_limiter import Rate, RateLimiter, network_of
+from services.people.invitations import Offer, Outcome, accept, read_offer
+from services.text import is_blank, visible_name
+
+logger = structlog.get_logger(__name__)
+
+MAX_TOKEN_CHARACTERS = 200
+ENDED = {
+    "accepted": ("This invitation has been used", "It joined one person, and works only once."),
+    "revoked": ("This invitation was revoked", "An admin of the organisation took it back."),
+    "expired": ("This invitation has expired", "It was valid for some days only."),
+}
+UNKNOWN = ("There is no such invitation", "The link is incomplete, or a newer one has taken its place.")
+ERRORS = {
+    "slow": "Too many attempts from your address. Wait a few minutes, then try again.",
+    "unavailable": "Livewatch cannot do this now. Try again in a moment.",
+    "refused": "No account was opened with this address and password. Choose a longer password, or sign in if you have "
+    "an account.",
+    "confirm": "Confirm your address by the e-mail that was sent to you, then open the invitation again.",
+    "name": "Enter your name, an e-mail address and a password.",
+}
+
+
+def register_invitation(services: Services) -> None:
+    """Register the page."""
+
+    @ui.page(f"{INVITATION_BELOW}{{token}}", title="Invitation · Livewatch")
+    async def page(request: Request, token: str, reason: str = "") -> Response | None:
+        session, error = session_of(request), ERRORS.get(reason, "")
+        try:
+            person = session.identity if session else None
+            offer = await read_offer(services.database, token[:MAX_TOKEN_CHARACTERS], person)
+            # A site that leads a browser here must not join its user to an organisation.
+            if session and offer and (offer.is_member or not _is_led_here(request)):
+                org, outcome = await accept(services.database, session.identity, token)
+                if outcome in (Outcome.JOINED, Outcome.MEMBER):
+                    return _to_organization(request, org)
+        except LivewatchError as failure:
+            offer, error = None, str(failure)
+        apply_theme()
+        guard_reloads()
+        _show(request, token, offer, session.identity if session else None, error)
+        return None
+
+
+def _show(request: Request, token: str, offer: Offer | None, person: Identity | None, error: str) -> None:
+    root = request.scope.get("root_path", "")
+    ways = [("To Livewatch", f"{root}/")]
+    if offer is None:
+        title, sentence = UNKNOWN if not error else ("The invitation cannot be read now", error)
+        invitation_card(title=title, sentences=[sentence, "Ask the person who sent it to you."], ways=ways)
+        return
+    organization = visible_name(offer.org_name)
+    if offer.state in ENDED:
+        title, sentence = ENDED[offer.state]
+        advice = f"Ask an admin of {organization} for a new one."
+        invitation_card(title=title, sentences=[sentence, advice], ways=ways)
+        return
+    by = f"{visible_name(offer.invited_by)} invites you" if offer.invited_by else "You are invited"
+    if person and offer.email not in (None, person.email.lower()):
+        sentences = [
+            f"It is for {offer.email}, and you are signed in as {person.email}.",
+            "Sign out, then open the link again, or ask for one for your own address.",
+        ]
+        invitation_card(title="This invitation is for another address", sentences=sentences, ways=ways)
+        return
+    invitation_card(
+        title=f"Join {organization}",
+        sentences=[f"{by} to watch its work live, as {offer.role.value}."],
+        action=f"{root}/session/join",
+        token=token,
+        email=offer.email,
+        sign_in="" if person else f"{root}/sign-in?next={quote(INVITATION_BELOW + token, safe='')}",
+        error=error,
+        joins=person is not None,
+    )
+
+
+class _Refused(Exception):
+    """No account was opened; the argument is the key of an error."""
+
+
+def join_routes(services: Services) -> APIRouter:
+    """Return the route that the page's form posts to."""
+    router = APIRouter(prefix="/session", include_in_schema=False)
+    by_network: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 30, burst=20))
+
+    @router.post("/join")
+    async def join(
+        request: Request,
+        token: Annotated[str, Form(max_length=MAX_TOKEN_CHARACTERS)] = "",
+        name: Annotated[str, Form(max_length=120)] = "",
+        email: Annotated[str, Form(max_length=320)] = "",
+        password: Annotated[str, Form(max_length=1024)] = "",
+    ) -> Response:
+        session = session_of(request)
+        tokens: Tokens | None = None
+        try:
+            if session is None:
+                tokens = await open_account(request, token, name.strip(), email.strip(), SecretStr(password))
+            identity = session.identity if session else tokens.identity if tokens else None
+            org, outcome = await accept(services.database, identity, token) if identity else (None, Outcome.UNKNOWN)
+        except _Refused as error:
+            return _back(request, token, str(error))
+        except LivewatchError as error:
+            logger.info("joining failed", cause=str(error))
+            return _back(request, token, "unavailable")
+        is_member = outcome in (Outcome.JOINED, Outcome.MEMBER)
+        response = _to_organization(request, org) if is_member else _back(request, token)
+        if tokens:
+            services.sessions.get_or_create(tokens)
+            services.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
+        return response
+
+    async def open_account(request: Request, token: str, name: str, email: str, password: SecretStr) -> Tokens | None:
+        """Open the account of a stranger; None for an invitation that has ended."""
+        offer = await read_offer(services.database, token)
+        if offer is None or offer.state != "open":
+            return None
+        if is_blank(name) or not email or not password.get_secret_value():
+            raise _Refused("name")
+        address = request.client.host if request.client else ""
+        if by_network.acquire(network_of(address)):
+            logger.warning("joining rate limited", address=address)
+            raise _Refused("slow")
+        try:
+            return await services.auth.open_account(offer.email or email, password, name=name, client_address=address)
+        except (AccountRefused, WrongCredentials) as error:
+            raise _Refused("refused") from error
+        except AuthUnavailable as error:
+            raise _Refused("unavailable") from error
+        except AuthError as error:
+            raise _Refused("confirm") from error
+
+    return router
+
+
+def _back(request: Request, token: str, reason: str = "") -> Response:
+    query = f"?{urlencode({'reason': reason})}" if reason else ""
+    path = f"{request.scope.get('root_path', '')}{INVITATION_BELOW}{quote(token, safe='')}{query}"
+    return RedirectResponse(path, status_code=303)
+
+
+def _to_organization(request: Request, org: UUID | None) -> Response:
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/?{ORG_PARAMETER}={org}", status_code=303)
+
+
+def _is_led_here(request: Request) -> bool:
+    """Whether another site's page opened this one; browsers tell since 2023, at the latest."""
+    return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")

@@ -1,0 +1,1 @@
+"""What keeps a feed equal to the database: its connection, snapshots, probes and counts."""
