@@ -9,6 +9,9 @@ from components.shell.reconnect import serve_reconnect
 from components.shell.theme.theme import serve_styles
 from pages.api.app import create_api
 from pages.api.errors import PREFIX
+from pages.delivery.assets import Assets
+from pages.delivery.page_compression import PageCompression
+from pages.delivery.page_head import PageHead
 from pages.frame import register_frame
 from pages.http.auth_middleware import ASSETS_BELOW, AuthMiddleware
 from pages.http.export import export_routes
@@ -47,6 +50,7 @@ def create_app(services: Services) -> FastAPI:
     register_sign_in(services)
     register_invitation(services)
     register_frame(services)
+    ui_app.add_middleware(PageHead)
     ui_app.add_middleware(PagePolicy)
     ui.run_with(
         app,
@@ -59,6 +63,7 @@ def create_app(services: Services) -> FastAPI:
         binding_refresh_interval=None,
         tailwind=False,
         show_welcome_message=False,
+        gzip_middleware_factory=PageCompression,
     )
     # NiceGUI derives both from the reconnect timeout at its start, far too slow to notice a pulled cable.
     ui_app.on_startup(_configure_ping)
@@ -67,6 +72,7 @@ def create_app(services: Services) -> FastAPI:
     guard = SocketGuard(core.sio, services.cookie)
     guard.install()
     app.add_middleware(AuthMiddleware, cookie=services.cookie, sessions=services.sessions, may_use_socket=guard.may_use)
+    app.add_middleware(Assets)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     return app

@@ -1,17 +1,21 @@
 """Frame of all pages: one NiceGUI page whose content follows the URL, so that shell and feeds persist."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote
 
-from nicegui import ui
+import structlog
+from nicegui import Client, ui
 from starlette.requests import Request
 
 from components.shell.feedback import error_panel, no_permission_panel
+from components.shell.first_paint.first_paint import first_paint
 from components.shell.reconnect import guard_reloads
 from components.shell.shell import shell
-from components.shell.theme.theme import apply_theme
+from components.shell.theme.theme import Theme, apply_theme, inline_styles
 from components.window.window import Window
+from pages.delivery.page_head import extra_of
 from pages.http.auth_middleware import session_of
 from pages.inbox.attention import attend
 from pages.inbox.inbox import alerts_page, notifications_page
@@ -36,6 +40,8 @@ from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.infra.root_path import route_path
 from services.people.profiles import own_profile
 
+logger = structlog.get_logger(__name__)
+
 PAGES: dict[str, Callable[..., None]] = {
     "/": dashboard_page,
     "/monitoring": monitoring_page,
@@ -52,6 +58,9 @@ PAGES: dict[str, Callable[..., None]] = {
 RESPONSE_TIMEOUT_SECONDS = 30.0
 """Timeout for building a page; it exceeds PostgreSQL's timeouts, because reading the profile may wait for those."""
 
+LOADING_SECONDS = 0.2
+"""Time that a page waits for its rows, which it then brings along; they come by the socket otherwise."""
+
 
 def register_frame(services: Services) -> None:
     """Register the frame for all paths without a route of their own."""
@@ -66,8 +75,9 @@ def register_frame(services: Services) -> None:
             return
         try:
             identity = session.identity
-            membership, mine = await chosen_membership(services.database, identity, request)
-            profile = await own_profile(services.database, identity)
+            (membership, mine), profile = await asyncio.gather(
+                chosen_membership(services.database, identity, request), own_profile(services.database, identity)
+            )
         except SessionExpired:
             ui.navigate.to(f"/sign-in?reason=expired&next={here}")
             return
@@ -106,6 +116,26 @@ def register_frame(services: Services) -> None:
             services.teams.follow(window, session, partial(follow_team, window, membership, parts.organization))
             page.title.show = parts.name_page
             Routes({path: partial(build, page) for path, build in PAGES.items()})
+        await _paint_first(request, ui.context.client, window, theme)
 
     ui.page("/", response_timeout=RESPONSE_TIMEOUT_SECONDS)(frame)
     ui.page("/{_:path}", response_timeout=RESPONSE_TIMEOUT_SECONDS)(frame)
+
+
+async def _paint_first(request: Request, client: Client, window: Window, theme: Theme) -> None:
+    """Have the response bring the page as HTML, unless that is under way already or this fails."""
+    extra = extra_of(request)
+    if extra.is_sent:
+        return
+    # A page with timers is sent at the first wait, since those run once it is shown.
+    has_timers = any(isinstance(element, ui.timer) for element in client.elements.values())
+    is_live = await window.loaded(within=0.0 if has_timers else LOADING_SECONDS)
+    if extra.is_sent:
+        return
+    prefix = request.scope.get("root_path", "")
+    try:
+        extra.preloads, extra.start = first_paint(client, window, is_live=is_live, prefix=prefix, theme=theme.preferred)
+        extra.styles = inline_styles(prefix).encode()
+    except Exception:
+        # The scripts build the whole page without it.
+        logger.exception("the first paint failed")

@@ -104,6 +104,10 @@ class LiveBinding:
         self._dirty = set()
         return (self._element.id, payload) if payload else None
 
+    def preview(self) -> tuple[Element, Payload]:
+        """Return the element and its whole content, without counting it as sent."""
+        return self._element, self.view.full() if self.view else None
+
     def on_mounted(self) -> None:
         """Start: the browser has mounted the element."""
         self._is_mounted = True

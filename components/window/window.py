@@ -1,19 +1,23 @@
 """One browser window: collects what changed and sends it once per frame."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 from nicegui import ui
+from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
+from components.window.batch import Payload
 from components.window.flow_control import FlowControl
 from components.window.frame_scheduler import FrameScheduler, ScheduledFlush
 from components.window.frame_transport import send_frame
 from components.window.registry import WindowRegistry
-from components.window.view import FramePart
+from components.window.view import FramePart, Previewed
 from services.entities import ConnectionStatus, Entity, R, Scope
 from services.realtime import Delta, FeedStatus, RealtimeService, Subscriber, Subscription
 from services.realtime.status import worst
@@ -60,6 +64,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._closers: list[Callable[[], None]] = []
         self._on_removed: Callable[[], None] = lambda: None
         self._flush_schedule = ScheduledFlush(scheduler, self._flush)
+        self._loaded: asyncio.Future[None] | None = None
         registry.add(self)
         self.on("seen", self._on_seen)
         self.on("ack", self._on_ack)
@@ -130,8 +135,24 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._status_followers = [each for each in self._status_followers if each is not part]
         self._background_parts = [each for each in self._background_parts if each is not part]
 
+    async def loaded(self, *, within: float) -> bool:
+        """Wait until the rows of every subscription are loaded and live, at most `within` seconds; returns whether."""
+        if within <= 0 or self._live_status() is ConnectionStatus.CONNECTED:
+            return self._live_status() is ConnectionStatus.CONNECTED
+        self._loaded = asyncio.get_running_loop().create_future()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._loaded, within)
+        self._loaded = None
+        return self._live_status() is ConnectionStatus.CONNECTED
+
+    def previews(self) -> list[tuple[Element, Payload]]:
+        """Return the elements and their whole content, for the page that carries them to the browser."""
+        return [part.preview() for part in self._parts if isinstance(part, Previewed)]
+
     def mark_dirty(self, *, deliver_when_hidden: bool = False) -> None:
         """Schedule a frame, unless nobody can see it."""
+        if self._loaded and not self._loaded.done() and self._live_status() is ConnectionStatus.CONNECTED:
+            self._loaded.set_result(None)
         if self.is_visible or (deliver_when_hidden and self.is_attached):
             self._flush_schedule.schedule()
 
