@@ -22,6 +22,7 @@ from benchmarks.growth import growth
 from benchmarks.leaks import PATHS, leaks
 from benchmarks.loads import loads
 from benchmarks.sdk import sdk
+from benchmarks.slow_window import slow_window
 from benchmarks.stage import EMAIL, enter, first_byte, prepare
 from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
@@ -29,7 +30,7 @@ from services.infra.backend import APP_ROLE, MIGRATIONS
 from tests.app_process import ROOT, launch, project_settings, running
 from tests.browser import ADVICE, FLAGS, find
 
-PARTS = ("start", "sdk", "browsers", "crowds", "paint", "cold", "loads", "growth", "leaks")
+PARTS = ("start", "sdk", "browsers", "crowds", "slow", "paint", "cold", "loads", "growth", "leaks")
 
 
 async def main() -> None:
@@ -60,6 +61,8 @@ async def main() -> None:
                 await with_chromium(local.status, streams, seconds, folder)
             if "crowds" in parts:
                 await crowds(local.status, streams, seconds, folder)
+            if "slow" in parts:
+                await slow_window(local.status, streams, seconds, folder)
             if "paint" in parts:
                 await painted(local.status, folder)
             if "cold" in parts:
