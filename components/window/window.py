@@ -217,7 +217,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
             # A browser that comes back reports as seen, and then gets full views.
             self.is_visible = self.is_attached = False
             return
-        self._was_blocked = self.flow.is_blocked
+        self._was_blocked = self.flow.is_blocked()
         if self._was_blocked:
             return
         payloads = []
