@@ -130,6 +130,8 @@ async def _paint_first(request: Request, client: Client, window: Window, theme: 
     is_live = await window.loaded(within=0.0 if has_timers else LOADING_SECONDS)
     if extra.is_sent:
         return
+    # The size of a compressed page tells what is in it; another site may cause requests, but gets no rows measured.
+    is_live = is_live and request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
     prefix = request.scope.get("root_path", "")
     try:
         extra.preloads, extra.start = first_paint(client, window, is_live=is_live, prefix=prefix, theme=theme.preferred)

@@ -166,3 +166,15 @@ async def test_every_icon_is_one_sign_and_not_its_name(world: World, window: Sig
             ".map((each) => each.textContent)"
         )
         assert spelled == [], path
+
+
+async def test_a_page_that_another_site_asked_for_brings_no_rows(
+    world: World, app: AppProcess, browser: Browser, window: SignedIn
+) -> None:
+    ada = await at_work(world, window, name="Secret")
+    async with opened(app, browser, ada) as page:
+        for site, brings in (("same-origin", True), ("none", True), ("same-site", False), ("cross-site", False)):
+            answer = await page.context.request.get("/monitoring", headers={"Sec-Fetch-Site": site})
+            text = await answer.text()
+            assert "lw-first" in text
+            assert ("Secret" in text) is brings, site
