@@ -56,7 +56,7 @@ PAGES: dict[str, Callable[..., None]] = {
 RESPONSE_TIMEOUT_SECONDS = 30.0
 """Timeout for building a page; it exceeds PostgreSQL's timeouts, because reading the profile may wait for those."""
 
-LOADING_SECONDS = 0.2
+LOADING_SECONDS = 0.5
 """Time that a page waits for its rows, which it then brings along; they come by the socket otherwise."""
 
 

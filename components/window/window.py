@@ -136,13 +136,12 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._background_parts = [each for each in self._background_parts if each is not part]
 
     async def loaded(self, *, within: float) -> bool:
-        """Wait until the rows of every subscription are loaded and live, at most `within` seconds; returns whether."""
-        if within <= 0 or self._live_status() is ConnectionStatus.CONNECTED:
-            return self._live_status() is ConnectionStatus.CONNECTED
-        self._loaded = asyncio.get_running_loop().create_future()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._loaded, within)
-        self._loaded = None
+        """Wait while connections are made, at most `within` seconds; returns whether all rows are loaded and live."""
+        if within > 0 and self._live_status() is ConnectionStatus.CONNECTING:
+            self._loaded = asyncio.get_running_loop().create_future()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._loaded, within)
+            self._loaded = None
         return self._live_status() is ConnectionStatus.CONNECTED
 
     def previews(self) -> list[tuple[Element, Payload]]:
@@ -151,7 +150,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
 
     def mark_dirty(self, *, deliver_when_hidden: bool = False) -> None:
         """Schedule a frame, unless nobody can see it."""
-        if self._loaded and not self._loaded.done() and self._live_status() is ConnectionStatus.CONNECTED:
+        if self._loaded and not self._loaded.done() and self._live_status() is not ConnectionStatus.CONNECTING:
             self._loaded.set_result(None)
         if self.is_visible or (deliver_when_hidden and self.is_attached):
             self._flush_schedule.schedule()
