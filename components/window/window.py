@@ -17,7 +17,7 @@ from components.window.flow_control import FlowControl
 from components.window.frame_scheduler import FrameScheduler, ScheduledFlush
 from components.window.frame_transport import send_frame
 from components.window.registry import WindowRegistry
-from components.window.view import FramePart, Previewed
+from components.window.view import FirstHtml, FramePart, Previewed
 from services.entities import ConnectionStatus, Entity, R, Scope
 from services.realtime import Delta, FeedStatus, RealtimeService, Subscriber, Subscription
 from services.realtime.status import worst
@@ -145,8 +145,9 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         return self._live_status() is ConnectionStatus.CONNECTED
 
     def previews(self) -> list[tuple[Element, Payload]]:
-        """Return the elements and their whole content, for the page that carries them to the browser."""
-        return [part.preview() for part in self._parts if isinstance(part, Previewed)]
+        """Return the elements of the first paint and their whole content, which the page carries to the browser."""
+        parts = (part for part in self._parts if isinstance(part, Previewed) and isinstance(part.element, FirstHtml))
+        return [part.preview() for part in parts]
 
     def mark_dirty(self, *, deliver_when_hidden: bool = False) -> None:
         """Schedule a frame, unless nobody can see it."""

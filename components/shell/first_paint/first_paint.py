@@ -63,8 +63,6 @@ def first_batches(window: Window) -> dict[int, Batch]:
     """Return the whole content of the window's elements by id."""
     batches: dict[int, Batch] = {}
     for element, payload in window.previews():
-        if not isinstance(element, FirstHtml):
-            continue
         if isinstance(payload, EncodedBatch):
             batches[element.id] = json.loads(str(payload))
         elif isinstance(payload, dict):
