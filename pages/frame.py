@@ -58,7 +58,7 @@ PAGES: dict[str, Callable[..., None]] = {
 RESPONSE_TIMEOUT_SECONDS = 30.0
 """Timeout for building a page; it exceeds PostgreSQL's timeouts, because reading the profile may wait for those."""
 
-LOADING_SECONDS = 0.2
+LOADING_SECONDS = 0.5
 """Time that a page waits for its rows, which it then brings along; they come by the socket otherwise."""
 
 
@@ -132,6 +132,8 @@ async def _paint_first(request: Request, client: Client, window: Window, theme: 
     is_live = await window.loaded(within=0.0 if has_timers else LOADING_SECONDS)
     if extra.is_sent:
         return
+    # The size of a compressed page tells what is in it; another site may cause requests, but gets no rows measured.
+    is_live = is_live and request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
     prefix = request.scope.get("root_path", "")
     try:
         extra.preloads, extra.start = first_paint(client, window, is_live=is_live, prefix=prefix, theme=theme.preferred)

@@ -23,6 +23,8 @@ class FramePart(Protocol):
 class Previewed(Protocol):
     """A frame part of one element whose whole content can be had before a browser has come."""
 
+    element: Element
+
     def preview(self) -> tuple[Element, Payload]:
         """Return the element and its whole content, without counting it as sent."""
 

@@ -17,7 +17,7 @@ from components.window.flow_control import FlowControl
 from components.window.frame_scheduler import FrameScheduler, ScheduledFlush
 from components.window.frame_transport import send_frame
 from components.window.registry import WindowRegistry
-from components.window.view import FramePart, Previewed
+from components.window.view import FirstHtml, FramePart, Previewed
 from services.entities import ConnectionStatus, Entity, R, Scope
 from services.realtime import Delta, FeedStatus, RealtimeService, Subscriber, Subscription
 from services.realtime.status import worst
@@ -136,22 +136,22 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._background_parts = [each for each in self._background_parts if each is not part]
 
     async def loaded(self, *, within: float) -> bool:
-        """Wait until the rows of every subscription are loaded and live, at most `within` seconds; returns whether."""
-        if within <= 0 or self._live_status() is ConnectionStatus.CONNECTED:
-            return self._live_status() is ConnectionStatus.CONNECTED
-        self._loaded = asyncio.get_running_loop().create_future()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._loaded, within)
-        self._loaded = None
+        """Wait while connections are made, at most `within` seconds; returns whether all rows are loaded and live."""
+        if within > 0 and self._live_status() is ConnectionStatus.CONNECTING:
+            self._loaded = asyncio.get_running_loop().create_future()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._loaded, within)
+            self._loaded = None
         return self._live_status() is ConnectionStatus.CONNECTED
 
     def previews(self) -> list[tuple[Element, Payload]]:
-        """Return the elements and their whole content, for the page that carries them to the browser."""
-        return [part.preview() for part in self._parts if isinstance(part, Previewed)]
+        """Return the elements of the first paint and their whole content, which the page carries to the browser."""
+        parts = (part for part in self._parts if isinstance(part, Previewed) and isinstance(part.element, FirstHtml))
+        return [part.preview() for part in parts]
 
     def mark_dirty(self, *, deliver_when_hidden: bool = False) -> None:
         """Schedule a frame, unless nobody can see it."""
-        if self._loaded and not self._loaded.done() and self._live_status() is ConnectionStatus.CONNECTED:
+        if self._loaded and not self._loaded.done() and self._live_status() is not ConnectionStatus.CONNECTING:
             self._loaded.set_result(None)
         if self.is_visible or (deliver_when_hidden and self.is_attached):
             self._flush_schedule.schedule()

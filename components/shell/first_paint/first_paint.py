@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def first_paint(
     def link(path: str) -> str:
         return prefix + path if path.startswith("/") else path
 
-    frame = {id: _cut(batch) for id, batch in first_batches(window).items()} if is_live else {}
+    frame = first_batches(window) if is_live else {}
     body = "".join(_render(child, link, frame) for child in client.content.default_slot.children)
     preferred = "".join(f' data-{name}="{escape(value)}"' for name, value in theme.items())
     # As a script's text it would end at a tag within.
@@ -60,16 +60,21 @@ def first_paint(
 
 
 def first_batches(window: Window) -> dict[int, Batch]:
-    """Return the whole content of the window's elements by id."""
+    """Return the content of the window's elements by id, of lists the first rows; not to be changed."""
     batches: dict[int, Batch] = {}
     for element, payload in window.previews():
-        if not isinstance(element, FirstHtml):
-            continue
         if isinstance(payload, EncodedBatch):
-            batches[element.id] = json.loads(str(payload))
+            batches[element.id] = _decoded(payload)
         elif isinstance(payload, dict):
-            batches[element.id] = payload
+            batches[element.id] = _cut(payload)
     return batches
+
+
+@lru_cache(maxsize=16)
+def _decoded(payload: EncodedBatch) -> Batch:
+    """The content that several windows share, decoded once for those that open while it is the same."""
+    batch: Batch = json.loads(str(payload))
+    return _cut(batch)
 
 
 def _cut(batch: Batch) -> Batch:

@@ -1,11 +1,13 @@
 """Delivery of pages: compression, and what is moved behind the first paint."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
+from starlette.middleware.gzip import IdentityResponder
 
 from pages.delivery.page_compression import PageCompression
 from pages.delivery.page_head import Extra, PageHead, extra_of
@@ -112,3 +114,21 @@ async def test_a_request_that_is_kept_does_not_keep_the_first_paint_nor_take_one
 def test_outside_of_a_page_nothing_is_added() -> None:
     assert extra_of(Request({"type": "http"})).is_sent
     assert Extra().add_to(b"<body>") == b"<body>"
+
+
+@pytest.mark.parametrize("accepts", ["br", "gzip"])
+async def test_a_request_that_is_kept_does_not_keep_a_compressor(accepts: str) -> None:
+    made: list[IdentityResponder] = []
+    http, _ = site(paints=False)
+
+    call: Callable[..., Any] = IdentityResponder.__call__
+
+    def remember(responder: IdentityResponder, *arguments: Any) -> Any:
+        made.append(responder)
+        return call(responder, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(IdentityResponder, "__call__", remember)
+        answer = await http.get("/page", headers={"Accept-Encoding": accepts})
+    assert answer.headers["content-encoding"] == accepts
+    assert [vars(responder)["_compressor"] for responder in made] == [None]
