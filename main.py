@@ -1,13 +1,13 @@
 """Entry point of Livewatch: settings, Supabase backend, services, pages and web server.
 
-Without a command it serves the app; `check`, `migrate`, `demo` and `key` are further commands.
+Without a command it serves the app; `check`, `migrate`, `demo`, `key` and `user` are further commands.
 """
 
-import argparse
 import asyncio
 import importlib
 import secrets
 import signal
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,16 @@ from services.errors import ConfigurationError, LivewatchError
 from services.infra import event_loop
 from services.infra.backend import Backend, open_backend
 from services.infra.logging import configure
-from services.infra.web_server import allowed_hosts, browser_url, is_loopback, listen, local_url, serve_http
+from services.infra.web_server import (
+    allowed_hosts,
+    browser_url,
+    is_loopback,
+    listen,
+    local_url,
+    network_url,
+    serve_http,
+)
+from services.operations.command_line import arguments_of, run_command
 from services.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -36,94 +45,14 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = read_settings()
         configure(settings.log_format)
-        return event_loop.run(run(arguments, settings))
+        if arguments.command != "serve":
+            return event_loop.run(run_command(arguments, settings))
+        event_loop.run(serve(settings))
+        return 0
     except LivewatchError as error:
         failure = "Livewatch could not start" if arguments.command == "serve" else "The command failed"
         print(f"{failure}: {error}", file=sys.stderr)
         return 1
-
-
-def arguments_of(argv: list[str] | None) -> argparse.Namespace:
-    """Parse the command line; the default command is `serve`."""
-    parser = argparse.ArgumentParser(
-        prog="python main.py", description="Livewatch: live monitoring of long-running work."
-    )
-    commands = parser.add_subparsers(dest="command", metavar="command")
-    commands.add_parser("serve", help="serve the app (the default)")
-    commands.add_parser("check", help="verify the Supabase project and print a fix for each problem")
-    commands.add_parser("migrate", help="apply missing migrations to the database at MIGRATE_DATABASE_URL")
-    demo = commands.add_parser("demo", help="write a synthetic load until Ctrl-C, which deletes it")
-    demo.add_argument(
-        "--load", type=positive, default=50.0, metavar="N", help="changes per second, at most 10,000 (default: 50)"
-    )
-    demo.add_argument(
-        "--streams",
-        type=int,
-        choices=range(1, 5001),
-        default=50,
-        metavar="N",
-        help="number of streams, 1 to 5000 (default: 50)",
-    )
-    add_key_arguments(commands.add_parser("key", help="create, list and revoke ingest keys without a browser"))
-    arguments = parser.parse_args(argv)
-    arguments.command = arguments.command or "serve"
-    return arguments
-
-
-def add_key_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command `key`."""
-    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
-    create = actions.add_parser("create", help="create a key and print it to standard output")
-    create.add_argument("name", help="name of the key")
-    create.add_argument("--scope", metavar="SCOPES", help="scopes separated by commas (default: all)")
-    keys = actions.add_parser("list", help="print all keys")
-    for each in (create, keys):
-        each.add_argument("--org", help="id or name of the organisation")
-    actions.add_parser("revoke", help="revoke a key").add_argument("key", metavar="ID", help="id or public id of a key")
-
-
-def positive(value: str) -> float:
-    """Parse a number above 0 and up to 10,000, for argparse."""
-    number = float(value)
-    if not 0 < number <= 10_000:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0 and at most 10,000")
-    return number
-
-
-async def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Run the command; returns the exit code."""
-    if arguments.command == "serve":
-        await serve(settings)
-        return 0
-    # Imported here, because serving does not need them.
-    from services.operations import commands  # noqa: PLC0415
-    from services.operations.synthetic_load import Load  # noqa: PLC0415
-
-    match arguments.command:
-        case "check":
-            return await commands.check_command(settings)
-        case "migrate":
-            return await commands.migrate_command(settings)
-        case "key":
-            return await run_key_action(arguments, settings)
-        case _:
-            load = Load(rate=arguments.load, streams=arguments.streams)
-            return await commands.demo_command(settings, load)
-
-
-async def run_key_action(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Run an action of the command `key`; returns the exit code."""
-    from services.operations import key_commands  # noqa: PLC0415
-
-    match arguments.action:
-        case "create":
-            return await key_commands.create_key_command(
-                settings, name=arguments.name, org=arguments.org, scopes=arguments.scope
-            )
-        case "list":
-            return await key_commands.list_keys_command(settings, org=arguments.org)
-        case _:
-            return await key_commands.revoke_key_command(settings, key=arguments.key)
 
 
 async def serve(settings: Settings) -> None:
@@ -144,6 +73,9 @@ async def serve(settings: Settings) -> None:
             backend = await stack.enter_async_context(open_backend(settings, report=report))
             await importing
             app, announce_shutdown = await compose(settings, backend, local_url(listener), stack)
+            ready = [f"Ready: open {browser_url(settings, listener)}"]
+            if link := await first_setup(settings, backend, listener):
+                ready.append(f"Make the first account within an hour, by this link, which works once: {link}")
             await serve_http(
                 app,
                 listener,
@@ -151,7 +83,7 @@ async def serve(settings: Settings) -> None:
                 root_path=settings.root_path,
                 hosts=allowed_hosts(settings),
                 on_stop=announce_shutdown,
-                on_ready=lambda: report(f"Ready: open {browser_url(settings, listener)}"),
+                on_ready=lambda: report("\n".join(ready)),
             )
         except asyncio.CancelledError:
             report("Stopping")
@@ -243,6 +175,18 @@ async def compose(
             await scan.aclose()
 
     return app, announce_shutdown
+
+
+async def first_setup(settings: Settings, backend: Backend, listener: socket.socket) -> str | None:
+    """Return the link that makes the first account of a local Supabase whose demo is closed; None if there is one."""
+    from services.operations.administration.users import setup_link  # noqa: PLC0415
+    from services.operations.migrations import connect_as_owner  # noqa: PLC0415
+
+    if backend.demo is None or backend.owner_database_url is None or not why_no_demo(settings):
+        return None
+    address = network_url(settings, listener.getsockname()[1])
+    async with await connect_as_owner(backend.owner_database_url) as connection:
+        return await setup_link(connection, address=address, demo_email=backend.demo.email)
 
 
 def why_no_demo(settings: Settings) -> str:

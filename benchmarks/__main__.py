@@ -15,12 +15,14 @@ import psutil
 from playwright.async_api import async_playwright
 
 from benchmarks.browsers import Screens, in_browsers
+from benchmarks.cold_load import cold_load
 from benchmarks.crowds import crowds
 from benchmarks.first_paint import first_paint
 from benchmarks.growth import growth
 from benchmarks.leaks import PATHS, leaks
 from benchmarks.loads import loads
 from benchmarks.sdk import sdk
+from benchmarks.slow_window import slow_window
 from benchmarks.stage import EMAIL, enter, first_byte, prepare
 from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
@@ -28,7 +30,7 @@ from services.infra.backend import APP_ROLE, MIGRATIONS
 from tests.app_process import ROOT, launch, project_settings, running
 from tests.browser import ADVICE, FLAGS, find
 
-PARTS = ("start", "sdk", "browsers", "crowds", "paint", "loads", "growth", "leaks")
+PARTS = ("start", "sdk", "browsers", "crowds", "slow", "paint", "cold", "loads", "growth", "leaks")
 
 
 async def main() -> None:
@@ -59,8 +61,12 @@ async def main() -> None:
                 await with_chromium(local.status, streams, seconds, folder)
             if "crowds" in parts:
                 await crowds(local.status, streams, seconds, folder)
+            if "slow" in parts:
+                await slow_window(local.status, streams, seconds, folder)
             if "paint" in parts:
                 await painted(local.status, folder)
+            if "cold" in parts:
+                await loaded_cold(local.status, folder, loads=2 if arguments.quick else 9)
             if "loads" in parts:
                 await loads(local.status, folder, minutes=0.2 if arguments.quick else 5)
             if "growth" in parts:
@@ -82,6 +88,14 @@ async def painted(status: LocalSupabaseStatus, folder: Path) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find() or sys.exit(ADVICE), args=FLAGS)
         await first_paint(status, browser, folder)
+        await browser.close()
+
+
+async def loaded_cold(status: LocalSupabaseStatus, folder: Path, *, loads: int) -> None:
+    """Measure first loads in a browser."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find() or sys.exit(ADVICE), args=FLAGS)
+        await cold_load(status, browser, folder, loads=loads)
         await browser.close()
 
 

@@ -9,6 +9,9 @@ from components.shell.reconnect import serve_reconnect
 from components.shell.theme.theme import serve_styles
 from pages.api.app import create_api
 from pages.api.errors import PREFIX
+from pages.delivery.assets import Assets
+from pages.delivery.page_compression import PageCompression
+from pages.delivery.page_head import PageHead
 from pages.frame import register_frame
 from pages.http.auth_middleware import ASSETS_BELOW, AuthMiddleware
 from pages.http.export import export_routes
@@ -20,6 +23,7 @@ from pages.http.session_routes import session_routes
 from pages.http.sign_in import register_sign_in
 from pages.http.socket_guard import SocketGuard
 from pages.page.services import Services
+from pages.team.audit_log import audit_routes
 from pages.team.invitation import join_routes, register_invitation
 
 RECONNECT_TIMEOUT_SECONDS = 120.0
@@ -34,6 +38,7 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(session_routes(services))
     app.include_router(join_routes(services))
+    app.include_router(audit_routes(services))
     app.include_router(export_routes(services))
     app.include_router(health_routes(services))
     app.include_router(sdk_routes())
@@ -45,6 +50,7 @@ def create_app(services: Services) -> FastAPI:
     register_sign_in(services)
     register_invitation(services)
     register_frame(services)
+    ui_app.add_middleware(PageHead)
     ui_app.add_middleware(PagePolicy)
     ui.run_with(
         app,
@@ -57,6 +63,7 @@ def create_app(services: Services) -> FastAPI:
         binding_refresh_interval=None,
         tailwind=False,
         show_welcome_message=False,
+        gzip_middleware_factory=PageCompression,
     )
     # NiceGUI derives both from the reconnect timeout at its start, far too slow to notice a pulled cable.
     ui_app.on_startup(_configure_ping)
@@ -65,6 +72,7 @@ def create_app(services: Services) -> FastAPI:
     guard = SocketGuard(core.sio, services.cookie)
     guard.install()
     app.add_middleware(AuthMiddleware, cookie=services.cookie, sessions=services.sessions, may_use_socket=guard.may_use)
+    app.add_middleware(Assets)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     return app

@@ -1,17 +1,21 @@
 """Frame of all pages: one NiceGUI page whose content follows the URL, so that shell and feeds persist."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote
 
-from nicegui import ui
+import structlog
+from nicegui import Client, ui
 from starlette.requests import Request
 
 from components.shell.feedback import error_panel, no_permission_panel
+from components.shell.first_paint.first_paint import first_paint
 from components.shell.reconnect import guard_reloads
 from components.shell.shell import shell
-from components.shell.theme.theme import apply_theme
+from components.shell.theme.theme import Theme, apply_theme, inline_styles
 from components.window.window import Window
+from pages.delivery.page_head import extra_of
 from pages.http.auth_middleware import session_of
 from pages.inbox.attention import attend
 from pages.inbox.inbox import alerts_page, notifications_page
@@ -28,12 +32,15 @@ from pages.page.url_state import UrlState
 from pages.settings.allow import allow_page
 from pages.settings.connect import connect_page
 from pages.settings.settings import settings_page
+from pages.team.audit_log import audit_page
 from pages.team.members import members_page
 from pages.team.organization import follow_team, new_organization_page, organization_switcher
 from pages.team.removal import lead_away
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.infra.root_path import route_path
 from services.people.profiles import own_profile
+
+logger = structlog.get_logger(__name__)
 
 PAGES: dict[str, Callable[..., None]] = {
     "/": dashboard_page,
@@ -44,11 +51,15 @@ PAGES: dict[str, Callable[..., None]] = {
     "/connect/allow": allow_page,
     "/settings": settings_page,
     "/settings/members": members_page,
+    "/settings/audit": audit_page,
     "/streams/by-slug/{slug}": stream_by_slug_page,
     "/streams/{id}": stream_page,
 }
 RESPONSE_TIMEOUT_SECONDS = 30.0
 """Timeout for building a page; it exceeds PostgreSQL's timeouts, because reading the profile may wait for those."""
+
+LOADING_SECONDS = 0.5
+"""Time that a page waits for its rows, which it then brings along; they come by the socket otherwise."""
 
 
 def register_frame(services: Services) -> None:
@@ -64,8 +75,9 @@ def register_frame(services: Services) -> None:
             return
         try:
             identity = session.identity
-            membership, mine = await chosen_membership(services.database, identity, request)
-            profile = await own_profile(services.database, identity)
+            (membership, mine), profile = await asyncio.gather(
+                chosen_membership(services.database, identity, request), own_profile(services.database, identity)
+            )
         except SessionExpired:
             ui.navigate.to(f"/sign-in?reason=expired&next={here}")
             return
@@ -104,6 +116,28 @@ def register_frame(services: Services) -> None:
             services.teams.follow(window, session, partial(follow_team, window, membership, parts.organization))
             page.title.show = parts.name_page
             Routes({path: partial(build, page) for path, build in PAGES.items()})
+        await _paint_first(request, ui.context.client, window, theme)
 
     ui.page("/", response_timeout=RESPONSE_TIMEOUT_SECONDS)(frame)
     ui.page("/{_:path}", response_timeout=RESPONSE_TIMEOUT_SECONDS)(frame)
+
+
+async def _paint_first(request: Request, client: Client, window: Window, theme: Theme) -> None:
+    """Have the response bring the page as HTML, unless that is under way already or this fails."""
+    extra = extra_of(request)
+    if extra.is_sent:
+        return
+    # A page with timers is sent at the first wait, since those run once it is shown.
+    has_timers = any(isinstance(element, ui.timer) for element in client.elements.values())
+    is_live = await window.loaded(within=0.0 if has_timers else LOADING_SECONDS)
+    if extra.is_sent:
+        return
+    # The size of a compressed page tells what is in it; another site may cause requests, but gets no rows measured.
+    is_live = is_live and request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+    prefix = request.scope.get("root_path", "")
+    try:
+        extra.preloads, extra.start = first_paint(client, window, is_live=is_live, prefix=prefix, theme=theme.preferred)
+        extra.styles = inline_styles(prefix).encode()
+    except Exception:
+        # The scripts build the whole page without it.
+        logger.exception("the first paint failed")

@@ -49,6 +49,7 @@ LAYERS = (
     "pages.lists",
     "pages.api",
     "pages.http",
+    "pages.delivery",
     "pages.settings",
     "pages.team",
     "pages.inbox",

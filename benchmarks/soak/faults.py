@@ -140,14 +140,21 @@ async def no_free_connection(scene: Scene) -> None:
 
 async def large_row(scene: Scene) -> None:
     """A stream becomes too large for any event, changes, and becomes small again."""
-    large = "(select string_agg(md5(n::text), '') from generate_series(1, 60000) as n)"
+    limit, large = (
+        "streams_description_check",
+        "(select string_agg(md5(n::text), '') from generate_series(1, 60000) as n)",
+    )
     async with await _owner(scene) as connection:
+        cursor = await connection.execute(
+            "select pg_get_constraintdef(oid) from pg_constraint where conname = %s", (limit,)
+        )
+        ((definition,),) = await cursor.fetchall()
+        await connection.execute(f"alter table streams drop constraint {limit}".encode())
         for description in (large, large, "''"):
-            statement = (
-                f"update streams set description = {description} where id = (select min(id::text)::uuid from streams)"
-            )
-            await connection.execute(statement.encode())
+            change = f"description = {description} where id = (select min(id::text)::uuid from streams)"
+            await connection.execute(f"update streams set {change}".encode())
             await scene.wait(2)
+        await connection.execute(f"alter table streams add constraint {limit} {definition}".encode())
 
 
 async def add_column(scene: Scene) -> None:

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 
 from nicegui.element import Element
+
+from components.window.batch import Batch
+from components.window.view import Link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,15 @@ class OrgSwitcher(Element, component="org_switcher.js"):
         self.props["current"] = current
         self.props["parameter"] = parameter
         self.props["cookie"] = cookie
+
+    def first_html(self, link: Link, batch: Batch | None) -> str:
+        """See `FirstHtml`."""
+        name = next((each["name"] for each in self.props["choices"] if each["id"] == self.props["current"]), "")
+        return (
+            f'<div class="lw-switcher"><button type="button" class="lw-switcher__button" disabled>'
+            f'<span class="lw-clip">{escape(name)}</span><i class="lw-icon notranslate" aria-hidden="true">unfold_more'
+            f"</i></button></div>"
+        )
 
     def show(self, choices: Sequence[Choice]) -> None:
         """Show these organisations."""

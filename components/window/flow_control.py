@@ -113,9 +113,8 @@ class FlowControl:
         self._acked_size, self._acked_frames = self._sent_size, self._sent_frames
         self.capacity = INITIAL_CAPACITY
 
-    @property
     def is_blocked(self) -> bool:
-        """Whether the next frame must wait for an acknowledgement."""
+        """Return whether the next frame must wait for an acknowledgement; lowers the capacity while one is overdue."""
         now = self._clock()
         waited = self._waited(now)
         if waited > self._shortest + 2 * QUEUE_TARGET_SECONDS:

@@ -38,13 +38,26 @@ def send_frame(
     Returns:
         The size of the frame in characters.
     """
-    encoded = ",".join(f"[{id},{text}]" for id, payload in payloads for text in _encode(payload))
-    facts = f"{json.dumps(status)},{json.dumps(ack_id)},{time.time_ns() // 1_000_000},{delay * 1000:.0f}"
-    packet = EnginePacket(MESSAGE, data=f"{PREFIX}[[{encoded}],{facts}]]")
+    frame = encode_frame(payloads, status=status, ack_id=ack_id, delay=delay)
+    packet = EnginePacket(MESSAGE, data=f"{PREFIX}{frame}]")
     for _, engine_id in core.sio.manager.get_participants("/", client.id):
         if socket := core.sio.eio.sockets.get(engine_id):
             socket.queue.put_nowait(packet)
     return len(packet.data)
+
+
+def encode_frame(
+    payloads: Iterable[tuple[int, Payload]],
+    *,
+    status: str | None = None,
+    ack_id: int | None = None,
+    delay: float | None = None,
+) -> str:
+    """Return a frame as JSON, as `show` in live_window.js takes it; see `send_frame`. A page's has no delay."""
+    encoded = ",".join(f"[{id},{text}]" for id, payload in payloads for text in _encode(payload))
+    facts = f"{json.dumps(status)},{json.dumps(ack_id)},{time.time_ns() // 1_000_000}"
+    wait = "null" if delay is None else f"{delay * 1000:.0f}"
+    return f"[[{encoded}],{facts},{wait}]"
 
 
 def _encode(payload: Payload) -> Iterable[str]:

@@ -71,7 +71,7 @@ class LiveBinding:
     def __init__(self, window: Window, element: Element, view: View | None, *, deliver_when_hidden: bool) -> None:
         self.view = view
         self._window = window
-        self._element = element
+        self.element = element
         self._deliver_when_hidden = deliver_when_hidden
         self._is_mounted = False
         self._is_stale = True
@@ -102,7 +102,11 @@ class LiveBinding:
             return None
         self._is_due = False
         self._dirty = set()
-        return (self._element.id, payload) if payload else None
+        return (self.element.id, payload) if payload else None
+
+    def preview(self) -> tuple[Element, Payload]:
+        """Return the element and its whole content, without counting it as sent."""
+        return self.element, self.view.full() if self.view else None
 
     def on_mounted(self) -> None:
         """Start: the browser has mounted the element."""

@@ -11,6 +11,15 @@ function leave(reason) {
 }
 let isCookieDue = false;
 
+// The page's HTML shows what is mounted now, and brings the first frame. Its values may be as old as the page took to
+// load; the socket's frames say so, or bring newer ones.
+function endFirstPaint(show) {
+  document.getElementById("lw-first")?.remove();
+  const carrier = document.getElementById("lw-first-frame");
+  carrier?.remove();
+  if (carrier) queueMicrotask(() => show(JSON.parse(carrier.textContent))); // NiceGUI's app is mounted by then
+}
+
 // Only an HTTP response can set the cookie. Without an answer it is fetched once the window has its server again.
 async function renewCookie() {
   isCookieDue = true;
@@ -35,7 +44,7 @@ export default {
     // Not once painted: browsers throttle animation frames and timers of background windows.
     function show([batches, status, ackId, serverTime, delay]) {
       setServerTime(serverTime);
-      noteFrame(serverTime, delay);
+      if (delay != null) noteFrame(serverTime, delay);
       for (const [id, batch] of batches) {
         try {
           getElement(id)?.apply(batch);
@@ -52,6 +61,7 @@ export default {
     }
     onMounted(() => {
       onFrame.value = show;
+      endFirstPaint(show);
       document.addEventListener("visibilitychange", report);
       report();
     });

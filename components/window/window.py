@@ -1,19 +1,23 @@
 """One browser window: collects what changed and sends it once per frame."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 from nicegui import ui
+from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
+from components.window.batch import Payload
 from components.window.flow_control import FlowControl
 from components.window.frame_scheduler import FrameScheduler, ScheduledFlush
 from components.window.frame_transport import send_frame
 from components.window.registry import WindowRegistry
-from components.window.view import FramePart
+from components.window.view import FirstHtml, FramePart, Previewed
 from services.entities import ConnectionStatus, Entity, R, Scope
 from services.realtime import Delta, FeedStatus, RealtimeService, Subscriber, Subscription
 from services.realtime.status import worst
@@ -60,6 +64,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._closers: list[Callable[[], None]] = []
         self._on_removed: Callable[[], None] = lambda: None
         self._flush_schedule = ScheduledFlush(scheduler, self._flush)
+        self._loaded: asyncio.Future[None] | None = None
         registry.add(self)
         self.on("seen", self._on_seen)
         self.on("ack", self._on_ack)
@@ -130,8 +135,24 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._status_followers = [each for each in self._status_followers if each is not part]
         self._background_parts = [each for each in self._background_parts if each is not part]
 
+    async def loaded(self, *, within: float) -> bool:
+        """Wait while connections are made, at most `within` seconds; returns whether all rows are loaded and live."""
+        if within > 0 and self._live_status() is ConnectionStatus.CONNECTING:
+            self._loaded = asyncio.get_running_loop().create_future()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._loaded, within)
+            self._loaded = None
+        return self._live_status() is ConnectionStatus.CONNECTED
+
+    def previews(self) -> list[tuple[Element, Payload]]:
+        """Return the elements of the first paint and their whole content, which the page carries to the browser."""
+        parts = (part for part in self._parts if isinstance(part, Previewed) and isinstance(part.element, FirstHtml))
+        return [part.preview() for part in parts]
+
     def mark_dirty(self, *, deliver_when_hidden: bool = False) -> None:
         """Schedule a frame, unless nobody can see it."""
+        if self._loaded and not self._loaded.done() and self._live_status() is not ConnectionStatus.CONNECTING:
+            self._loaded.set_result(None)
         if self.is_visible or (deliver_when_hidden and self.is_attached):
             self._flush_schedule.schedule()
 
@@ -196,7 +217,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
             # A browser that comes back reports as seen, and then gets full views.
             self.is_visible = self.is_attached = False
             return
-        self._was_blocked = self.flow.is_blocked
+        self._was_blocked = self.flow.is_blocked()
         if self._was_blocked:
             return
         payloads = []

@@ -1,12 +1,8 @@
 """/export/<table>.csv: the rows of a filtered list as CSV."""
 
-import csv
-import io
 import json
-import unicodedata
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from enum import StrEnum
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +11,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
+from components.presentation.csv_text import CSV_TYPE, csv_headers, csv_text
 from components.views.list_query import ListQuery
 from pages.http.auth_middleware import session_of
 from pages.page.membership import chosen_membership
 from pages.page.services import Services
 from services.entities import ENTITIES, Entity, Row, Scope
 from services.errors import LivewatchError, PermissionDenied
+from services.people.audit import note_export
 from services.realtime import DatabaseSource, Subscriber
 from services.realtime.source import PAGE_ROWS
 
@@ -35,11 +33,6 @@ OMITTED_FIELDS = {
     "ingest_key",
     "heartbeat_interval",
 }
-# Spreadsheets evaluate a cell as a formula that begins with one of these, also after blanks and in full width.
-FORMULA_PREFIXES = frozenset("=+-@")
-LINE_BREAKS = ("\t", "\r", "\n")
-BYTE_ORDER_MARK = "\ufeff"
-"""Makes spreadsheets read the file as UTF-8."""
 
 
 def export_routes(services: Services) -> APIRouter:
@@ -60,16 +53,14 @@ def export_routes(services: Services) -> APIRouter:
                 raise PermissionDenied("You belong to no organisation yet.")
             rows = MatchingRows(source, session, entity, membership.org_id, request.query_params)
             await rows.begin()
+            await note_export(
+                services.database, identity, membership.org_id, list=name, filter=json.dumps(dict(request.query_params))
+            )
         except PermissionDenied as error:
             return PlainTextResponse(str(error), status_code=403)
         except LivewatchError as error:
             return PlainTextResponse(str(error), status_code=503)
-        stamp = f"{datetime.now(UTC):%Y-%m-%d-%H%M}"
-        return StreamingResponse(
-            csv_parts(entity, rows),
-            media_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name}-{stamp}.csv"', "Cache-Control": "no-store"},
-        )
+        return StreamingResponse(csv_parts(entity, rows), media_type=CSV_TYPE, headers=csv_headers(name))
 
     return router
 
@@ -142,38 +133,10 @@ async def csv_parts(entity: Entity[Any], pages: AsyncIterable[Sequence[Row]]) ->
     An error ends the response before its end, which a browser shows as a failed download.
     """
     names = [name for name in entity.model.model_fields if name not in OMITTED_FIELDS]
-    yield BYTE_ORDER_MARK + _lines([names])
+    yield csv_text([names], is_first=True)
     try:
         async for rows in pages:
-            yield _lines([[_cell(getattr(row, name)) for name in names] for row in rows])
+            yield csv_text([getattr(row, name) for name in names] for row in rows)
     except LivewatchError as error:
         logger.warning("export cut off", table=entity.table, cause=str(error))
         raise
-
-
-def _lines(cells: Iterable[Iterable[object]]) -> str:
-    file = io.StringIO()
-    csv.writer(file).writerows(cells)
-    return file.getvalue()
-
-
-def _cell(value: Any) -> str | int | float:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds")
-    if isinstance(value, bool | StrEnum):
-        return str(value)
-    if isinstance(value, int | float):
-        return value
-    text = value if isinstance(value, str) else _json(value)
-    return f"'{text}" if _is_formula(text) else text
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, Mapping | Sequence) else str(value)
-
-
-def _is_formula(text: str) -> bool:
-    start = unicodedata.normalize("NFKC", text.lstrip()[:1])
-    return start in FORMULA_PREFIXES or text.startswith(LINE_BREAKS)

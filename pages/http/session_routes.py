@@ -8,6 +8,7 @@ import structlog
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from pydantic import SecretStr
+from starlette.background import BackgroundTask
 
 from pages.http.auth_middleware import local_path, session_of
 from pages.http.demo_entry import demo_refusal
@@ -15,6 +16,7 @@ from pages.page.services import Services
 from services.auth.client import Tokens
 from services.errors import AuthError, AuthUnavailable, TooManyAttempts, WrongCredentials
 from services.infra.rate_limiter import Rate, RateLimiter, network_of
+from services.people.audit import note_failed_sign_in, note_sign_in
 
 logger = structlog.get_logger(__name__)
 
@@ -60,11 +62,16 @@ def session_routes(services: Services) -> APIRouter:
             by_address.refund(network)
             by_guesser.refund((account, network))
             by_account.refund(account)
-            return opened(request, tokens, next)
+            response = opened(request, tokens, next)
+            response.background = BackgroundTask(note_sign_in, services.database, tokens.identity)
+            return response
         except TooManyAttempts:
             return refused(request, "slow", next)
         except WrongCredentials:
-            return refused(request, "wrong", next)
+            response = refused(request, "wrong", next)
+            # Afterwards, so that the time of the answer does not tell whether there is such an account.
+            response.background = BackgroundTask(note_failed_sign_in, services.database, account, address=address)
+            return response
         except AuthUnavailable:
             return refused(request, "unavailable", next)
         except AuthError:

@@ -16,6 +16,7 @@ KINDS = {
     "runs_days": ("Runs", "Finished streams, scans and agents, with their history."),
     "alerts_days": ("Alerts and notifications", "Counted from arrival."),
     "events_days": ("Activity and logs", "Activity entries and log lines."),
+    "audit_days": ("Audit log", "Who changed what."),
     "unreachable_days": ("Unreachable runs", "Then they end as cancelled. Counted from the last report."),
 }
 

@@ -25,6 +25,7 @@ def members_page(page: PageContext) -> None:
     address = public_url(request) if request else "http://localhost:8080"
     with page_head("Members"):
         if is_admin:
+            ui.link("Audit log", "/settings/audit").classes("lw-button lw-button--link")
             ui.button("Invite", icon="person_add", on_click=lambda: invite_dialog(page, address)).props(
                 "unelevated no-caps"
             ).classes("lw-button lw-button--primary")

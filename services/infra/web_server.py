@@ -130,6 +130,14 @@ def browser_url(settings: Settings, listener: socket.socket) -> str:
     return f"http://{host}:{listener.getsockname()[1]}{settings.root_path}"
 
 
+def network_url(settings: Settings, port: int) -> str:
+    """Return the URL at which other machines reach the app, or this one if it listens on a loopback address only."""
+    host = settings.host
+    if host in ("0.0.0.0", "::"):
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}{settings.root_path}" if ":" in host else f"http://{host}:{port}{settings.root_path}"
+
+
 def local_url(listener: socket.socket) -> str:
     """Return the URL at which processes on this machine reach the app."""
     host, port = listener.getsockname()[:2]

@@ -11,14 +11,14 @@ from services.infra.database import Database
 MAX_DAYS = 36_500
 
 _CHOSEN = text("""
-    select runs_days, alerts_days, events_days, unreachable_days from public.retention where org_id = :org
+    select runs_days, alerts_days, events_days, unreachable_days, audit_days from public.retention where org_id = :org
 """)
 _CHOOSE = text("""
-    insert into public.retention (org_id, runs_days, alerts_days, events_days, unreachable_days)
-    values (:org, :runs_days, :alerts_days, :events_days, :unreachable_days)
+    insert into public.retention (org_id, runs_days, alerts_days, events_days, unreachable_days, audit_days)
+    values (:org, :runs_days, :alerts_days, :events_days, :unreachable_days, :audit_days)
     on conflict (org_id) do update set
         runs_days = excluded.runs_days, alerts_days = excluded.alerts_days, events_days = excluded.events_days,
-        unreachable_days = excluded.unreachable_days
+        unreachable_days = excluded.unreachable_days, audit_days = excluded.audit_days
 """)
 
 
@@ -33,6 +33,7 @@ class RetentionChoice:
     alerts_days: int | None = 90
     events_days: int | None = 30
     unreachable_days: int | None = 7
+    audit_days: int | None = 365
 
 
 async def chosen_retention(database: Database, identity: Identity, org_id: UUID) -> RetentionChoice:

@@ -123,7 +123,7 @@ async def invite(
             "org": org_id,
             "email": each.email,
             "role": role.value,
-            "digest": _digest(each.token),
+            "digest": digest_of(each.token),
             "expires_at": expires_at,
         }
         for each in made
@@ -138,7 +138,7 @@ async def renew(
 ) -> SecretStr:
     """Return a new token for an invitation, which ends the old one; raises NotFound if it was accepted."""
     token = SecretStr(token_urlsafe(TOKEN_BYTES))
-    values = {"id": id, "digest": _digest(token), "expires_at": datetime.now(UTC) + lifetime}
+    values = {"id": id, "digest": digest_of(token), "expires_at": datetime.now(UTC) + lifetime}
     async with database.as_user(identity) as session:
         if not (await (await session.connection()).execute(_RENEW, values)).rowcount:
             raise NotFound("The invitation was not renewed: it has been accepted, or you are not an admin any more.")
@@ -172,7 +172,7 @@ async def open_invitations(database: Database, identity: Identity, org_id: UUID)
 async def read_offer(database: Database, token: str, identity: Claimant | None = None) -> Offer | None:
     """Read the invitation of a token, also for somebody without an account; None for an unknown token."""
     async with database.as_user(identity or Anonymous()) as session:
-        row = (await (await session.connection()).execute(_READ, {"digest": _digest(SecretStr(token))})).one_or_none()
+        row = (await (await session.connection()).execute(_READ, {"digest": digest_of(SecretStr(token))})).one_or_none()
     if row is None:
         return None
     return Offer(
@@ -189,9 +189,9 @@ async def read_offer(database: Database, token: str, identity: Claimant | None =
 async def accept(database: Database, identity: Identity, token: str) -> tuple[UUID | None, Outcome]:
     """Join the user to the organisation of a token; returns the organisation and what became of it."""
     async with database.as_user(identity) as session:
-        row = (await (await session.connection()).execute(_ACCEPT, {"digest": _digest(SecretStr(token))})).one()
+        row = (await (await session.connection()).execute(_ACCEPT, {"digest": digest_of(SecretStr(token))})).one()
     return row.org, Outcome(row.outcome)
 
 
-def _digest(token: SecretStr) -> bytes:
+def digest_of(token: SecretStr) -> bytes:
     return hashlib.sha256(token.get_secret_value().encode()).digest()

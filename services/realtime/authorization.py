@@ -13,7 +13,7 @@ from services.entities import ConnectionStatus, Scope, Topic
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.infra.backoff import Backoff
 from services.realtime.source import Source
-from services.realtime.subscription import Subscription
+from services.realtime.subscription import Subscriber, Subscription
 
 logger = structlog.get_logger(__name__)
 
@@ -34,13 +34,14 @@ class Authorization:
     def __init__(self, source: Source, *, random: Random) -> None:
         self._source = source
         self._random = random
+        self._asked: dict[tuple[Subscriber, Topic], asyncio.Future[None]] = {}
 
     async def authorize(self, subscription: Subscription[Any]) -> bool:
         """Ask the database until it answers; deny the subscription, or return True if it is open and authorised."""
         backoff = Backoff(base=CHECK_BACKOFF_BASE_SECONDS, maximum=CHECK_BACKOFF_MAX_SECONDS, random=self._random)
         while not subscription.is_closed:
             try:
-                await self._source.check(subscription.session.identity, subscription.topic)
+                await self._ask(subscription)
             except (PermissionDenied, SessionExpired) as error:
                 subscription.deny(str(error))
             except LivewatchError as error:
@@ -81,6 +82,21 @@ class Authorization:
             else:
                 notified = {each.session for each in subscriptions if _is_notified(each)}
                 await self.recheck([each for each in subscriptions if each.session not in notified])
+
+    async def _ask(self, subscription: Subscription[Any]) -> None:
+        """Ask the database, once for all subscriptions of a session on a topic that begin while it answers."""
+        key = (subscription.session, subscription.topic)
+        if (asked := self._asked.get(key)) is None:
+            asked = asyncio.ensure_future(self._source.check(subscription.session.identity, subscription.topic))
+            self._asked[key] = asked
+            asked.add_done_callback(lambda answered: self._answered(key, answered))
+        # One of them that ends does not end the question of the others.
+        await asyncio.shield(asked)
+
+    def _answered(self, key: tuple[Subscriber, Topic], answered: asyncio.Future[None]) -> None:
+        del self._asked[key]
+        if not answered.cancelled():
+            answered.exception()  # those that still wait get it
 
     async def _refusal(self, identity: Identity, topic: Topic) -> str | None:
         """Why the user may not subscribe; None if they may, or if the database does not answer now."""

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, expect
 
+from services.people import team
 from services.people.invitations import invite
 from services.people.models import Role
 from tests.app_process import AppProcess
@@ -108,3 +109,26 @@ async def test_an_organisation_is_renamed_and_deleted_in_every_window(world: Wor
     for each in (admin, member):
         await expect(each.get_by_role("heading", name="You are no longer a member of")).to_be_visible()
     assert await world.sql("select 1 from organizations where id = %s", org) == []
+
+
+async def test_admins_read_search_and_export_the_audit_log(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada, bob = await world.person(org, role=Role.ADMIN), await world.person(org)
+    await team.change_role(world.database, ada.identity, org, bob.id, Role.VIEWER)
+    await world.sql("update organizations set name = '=1+1' where id = %s", org)
+    page = await window(ada, "/settings/audit")
+    await expect(page.get_by_text("changed a role")).to_be_visible()
+    await expect(page.get_by_text("role: operator → viewer")).to_be_visible()
+    await page.get_by_test_id("search").fill("renamed")
+    await expect(page.get_by_text("changed a role")).to_have_count(0)
+    await expect(page.get_by_text("renamed the organisation")).to_be_visible()
+    await page.get_by_test_id("search").fill("nothing of the kind")
+    await expect(page.get_by_text("No events match.")).to_be_visible()
+    answer = await page.context.request.get(f"/export/audit.csv?org={org}")
+    lines = (await answer.text()).splitlines()
+    assert lines[0] == "\ufeffid,at,actor,address,action,subject,before,after"
+    assert any(",organization.renamed,'=1+1," in line for line in lines)
+    assert ",list.exported,audit," in lines[1]
+    member = await window(bob, "/settings/audit")
+    await expect(member.get_by_role("heading", name="Only admins read the audit log")).to_be_visible()
+    assert (await member.context.request.get(f"/export/audit.csv?org={org}")).status == 403

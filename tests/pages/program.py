@@ -58,7 +58,10 @@ class Program:
 def application(world: World, database: Database, rate: Rate, clock: Callable[[], float] | None = None) -> FastAPI:
     """Build the API behind AuthMiddleware, next to the session routes, as in the app."""
     sessions, cookie = Sessions(world.auth), SessionCookie(SecretStr("a secret of the tests"))
-    context = cast(Services, SimpleNamespace(auth=world.auth, cookie=cookie, enter_demo=None, sessions=sessions))
+    context = cast(
+        Services,
+        SimpleNamespace(auth=world.auth, cookie=cookie, database=world.database, enter_demo=None, sessions=sessions),
+    )
     keys = ApiKeyVerifier(database, clock=clock) if clock else ApiKeyVerifier(database)
     app = FastAPI()
     app.include_router(session_routes(context))

@@ -1,14 +1,17 @@
 """Connection chips: the server's status of a feed, combined with the browser's own connection."""
 
 from collections.abc import Mapping
+from html import escape
 from typing import Literal
 
 from components.presentation.connection import present_connection
 from components.views.computed import FieldsView
+from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
+from components.window.view import Link
 from components.window.window import Window
 from services.entities import ConnectionStatus as Status
-from services.entities import Scope
+from services.entities import Scope, StatusStyle
 from services.realtime.status import FeedStatus
 
 Size = Literal["sm", "md", "lg"]
@@ -32,6 +35,21 @@ class MultiConnectionStatus(LiveElement, component="connection_status.js", depen
         self.props["size"] = size
         self.props["text"] = text
         self.props["status-styles"] = Status.styles()
+
+    def first_html(self, link: Link, batch: Batch | None) -> str:
+        """See `FirstHtml`: every chip says "Connecting"."""
+        style = Status.CONNECTING.style
+        chips = "".join(self._first_chip(label, style) for label in self.props["connections"].values())
+        return f'<div class="lw-chips">{chips}</div>'
+
+    def _first_chip(self, label: str, style: StatusStyle) -> str:
+        name = f'<span class="lw-chip__name">{escape(label)}</span>' if label and self.props["text"] else ""
+        bare = "" if self.props["text"] else " lw-chip--bare"
+        return (
+            f'<span class="lw-chip lw-chip--{self.props["size"]}{bare}" data-tone="{style.tone}">'
+            f'<span class="lw-dot" data-tone="{style.tone}" aria-hidden="true"></span>{name}'
+            f'<span class="lw-chip__status{"" if self.props["text"] else " lw-sr-only"}">{style.label}</span></span>'
+        )
 
     def bind_status(self, window: Window, scopes: Mapping[str, Scope | None]) -> None:
         """Show for each name the worst status of the window's subscriptions in a scope, or of all for None."""

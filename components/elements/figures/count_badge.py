@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from components.elements.figures.counters import bind_counters
 from components.views.counts import Counter
+from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
+from components.window.view import Link
 from components.window.window import Window
 
 
@@ -19,6 +21,10 @@ class CountBadge(LiveElement, component="count_badge.js", dependencies=[SHARED_J
         self.keys = keys
         self.props["counts"] = list(keys)
         self.props["label"] = label
+
+    def first_html(self, link: Link, batch: Batch | None) -> str:
+        """See `FirstHtml`; a count is shown once it is live."""
+        return ""
 
     def bind_counters(self, window: Window, counters: Sequence[Counter]) -> None:
         """Show live counters; the subscriptions, one per entity, end with the element."""

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 from components.elements.figures.counters import bind_counters
 from components.views.computed import FieldsView
 from components.views.counts import Counter
+from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
+from components.window.view import Link
 from components.window.window import Window
 
 
@@ -42,6 +45,10 @@ class StatGrid(LiveElement, component="stat_grid.js", dependencies=[SHARED_JS]):
         super().__init__()
         self.props["stats"] = [asdict(stat) for stat in stats]
 
+    def first_html(self, link: Link, batch: Batch | None) -> str:
+        """See `FirstHtml`."""
+        return f'<div class="lw-stats">{"".join(_first_card(stat, link) for stat in self.props["stats"])}</div>'
+
     def bind_counters(self, window: Window, counters: Sequence[Counter]) -> None:
         """Show live counters; the subscriptions, one per entity, end with the element."""
         bind_counters(self, window, counters)
@@ -49,3 +56,18 @@ class StatGrid(LiveElement, component="stat_grid.js", dependencies=[SHARED_JS]):
     def bind_fields(self, window: Window, compute: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
         """Show the fields that `compute` returns, recomputed at every status change, at least at every probe."""
         self.bind(window, FieldsView(compute), follows_status=True)
+
+
+def _first_card(stat: Mapping[str, Any], link: Link) -> str:
+    label = escape(stat["label"])
+    name = (
+        f'<a class="lw-card__link lw-clip" href="{escape(link(stat["href"]))}">{label}</a>'
+        if stat["href"]
+        else f'<span class="lw-clip">{label}</span>'
+    )
+    spark = '<div class="lw-spark" aria-hidden="true"></div>' if stat["spark"] else ""
+    return (
+        f'<div class="lw-stat"><div class="lw-stat__label"><i class="lw-icon notranslate" aria-hidden="true">'
+        f'{escape(stat["icon"])}</i>{name}</div><div class="lw-stat__value">'
+        f'<span class="lw-ghost__line" aria-hidden="true"></span></div>{spark}</div>'
+    )

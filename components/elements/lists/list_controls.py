@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from html import escape
 from typing import Any
 
 from nicegui.events import GenericEventArguments
 
 from components.views.list_query import ListQuery
+from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
-from services.entities.base.listing import ListSpec
+from components.window.view import Link
+from services.entities.base.listing import ListSpec, Option
 
 
 class ListControls(LiveElement, component="list_controls.js", dependencies=[SHARED_JS]):
@@ -43,6 +46,30 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
         self.tools = self.add_slot("tools")
         """Slot for further elements at the end of the controls."""
 
+    def first_html(self, link: Link, batch: Batch | None) -> str:
+        """See `FirstHtml`; the controls take no input yet."""
+        noun = escape(str(self.props["noun"]))
+        groups = "".join(
+            f'<div class="lw-filters">{"".join(map(_chip, facet.options))}</div>'
+            for facet in self._spec.facets
+            if facet.kind == "chips"
+        )
+        selects = "".join(
+            f'<select class="lw-select" disabled><option>{escape(facet.label)}: all</option></select>'
+            for facet in self._spec.facets
+            if facet.kind == "select"
+        )
+        sort = f'<select class="lw-select" disabled><option>{escape(self._spec.sorts[0].label)}</option></select>'
+        tune = '<i class="lw-icon notranslate">tune</i>'
+        filters = f'<button type="button" class="lw-button lw-controls__filters" disabled>{tune}Filters</button>'
+        return (
+            f'<div class="lw-controls" aria-hidden="true"><div class="lw-controls__search">'
+            f'<i class="lw-icon notranslate">search</i><input type="search" placeholder="Search {noun}" disabled></div>'
+            f'{filters if self._spec.facets else ""}<span class="lw-controls__end">'
+            f"{sort if len(self._spec.sorts) > 1 else ''}</span>"
+            f'<div class="lw-controls__sheet">{selects}{groups}</div></div>'
+        )
+
     def on_query(self, handler: Callable[[ListQuery[Any]], object]) -> None:
         """Call `handler` with the user's query, which is parsed like untrusted URL parameters."""
 
@@ -60,3 +87,10 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
     def on_mark_all(self, handler: Callable[[], object]) -> None:
         """Call `handler` when the user marks the messages that match the query as read."""
         self.on("markAll", handler)
+
+
+def _chip(option: Option) -> str:
+    icon = f'<i class="lw-icon notranslate">{escape(option.icon)}</i>' if option.icon else ""
+    count = '<span class="lw-number lw-filter__count"></span>'
+    tone = f' data-tone="{escape(option.tone)}"' if option.tone else ""
+    return f'<button type="button" class="lw-filter" disabled{tone}>{icon}{escape(option.label)} {count}</button>'

@@ -8,10 +8,13 @@ from uuid import UUID
 
 from nicegui.events import GenericEventArguments
 
+from components.elements.lists.first_rows import first_rows
 from components.presentation.rows import presenter
 from components.presentation.time import epoch_ms
 from components.views.rows import MAX_ROWS, RowsView
+from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
+from components.window.view import Link
 from components.window.window import Window
 from services.entities import ACTIVITIES, SUBJECT_STATUSES, Entity, R, StatusStyleJson
 from services.realtime import Delta, FeedStatus
@@ -96,6 +99,10 @@ class LiveList(
             limit=limit,
         )
         self.on_delete(subscription.close)
+
+    def first_html(self, link: Link, batch: Batch | None) -> str:
+        """See `FirstHtml`."""
+        return first_rows(self.props, batch, link)
 
     def set_stale(self, since: datetime | None) -> None:
         """Grey the list and show since when it is stale; None marks it as live.

@@ -71,7 +71,7 @@ const StreamCard = rowComponent(
     <div class="lw-card__figures lw-number">
       <template v-if="row.percentage != null">
         <span class="lw-card__percent" :data-value="row.percentage" v-bind="at('percentage')" v-live="percent(row.percentage)"></span>
-        <span><b :data-value="row.completed" v-bind="at('completed')" v-live="amount(row.completed, row.unit)"></b> / <span :data-value="row.total" v-bind="at('total')" v-live="amount(row.total, row.unit)"></span><template v-if="row.unit && row.unit !== 'B'"> {{ row.unit }}</template></span>
+        <span><b :data-value="row.completed" v-bind="at('completed')" v-live="amount(row.completed, row.unit)"></b> / <span :data-value="row.total" v-bind="at('total')" v-live="amount(row.total, row.unit)"></span><template v-if="row.unit && row.unit !== 'B'">{{ " " + row.unit }}</template></span>
       </template>
       <template v-else>
         <span class="lw-card__percent"><span :data-value="row.completed" v-bind="at('completed')" v-live="amount(row.completed, row.unit)"></span> <small><template v-if="row.unit && row.unit !== 'B'">{{ row.unit }} </template>done</small></span>

@@ -28,7 +28,9 @@ SECRET = SecretStr("a secret of the tests")
 async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
     sessions = Sessions(world.auth)
     cookie = SessionCookie(SECRET)
-    context = SimpleNamespace(auth=world.auth, cookie=cookie, enter_demo=None, sessions=sessions)
+    context = SimpleNamespace(
+        auth=world.auth, cookie=cookie, database=world.database, enter_demo=None, sessions=sessions
+    )
     app = FastAPI()
     app.include_router(session_routes(cast(Services, context)))
 

@@ -12,9 +12,9 @@ from itertools import count
 
 import pytest
 
-from main import arguments_of
 from services.errors import DatabaseFull, LivewatchError
 from services.infra.postgres.batches import BatchSize
+from services.operations.command_line import arguments_of
 from services.operations.progress_line import ProgressLine
 from services.operations.synthetic_load import Load, SyntheticLoad
 from tests.app_process import OURS, ROOT, project_settings

@@ -1,0 +1,121 @@
+"""The audit log of an organisation, which the database writes and its admins read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+
+from services.auth.identity import Identity
+from services.errors import LivewatchError
+from services.infra.claims import Anonymous
+from services.infra.database import Database
+
+logger = structlog.get_logger(__name__)
+
+PAGE_EVENTS = 100
+ACTIONS = {
+    "member.added": "added a member",
+    "member.removed": "removed a member",
+    "member.left": "left",
+    "member.role_changed": "changed a role",
+    "invitation.created": "invited",
+    "invitation.accepted": "accepted an invitation",
+    "invitation.renewed": "renewed an invitation",
+    "invitation.revoked": "revoked an invitation",
+    "key.created": "created a key",
+    "key.revoked": "revoked a key",
+    "organization.created": "created the organisation",
+    "organization.renamed": "renamed the organisation",
+    "retention.changed": "changed the data retention",
+    "streams.deleted": "deleted streams",
+    "acquisition_scans.deleted": "deleted scans",
+    "agent_executions.deleted": "deleted runs",
+    "session.opened": "signed in",
+    "session.refused": "failed to sign in",
+    "list.exported": "exported a list",
+}
+"""What an actor did, by action."""
+
+_EVENTS = text("""
+    select id, at, actor, host(address) as address, action, subject, before, after
+    from public.audit_events
+    where org_id = :org and (cast(:before as bigint) is null or id < :before)
+        and (:pattern = '' or concat_ws(' ', actor, action, subject, before, after) ilike :pattern)
+    order by id desc limit :limit
+""")
+_SIGNED_IN = text("select private.note_sign_in()")
+_REFUSED = text("select private.note_failed_sign_in(:account, :address)")
+_EXPORTED = text("select private.note_export(:org, :list, cast(:filter as jsonb))")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One event; `before` and `after` are the changed values, `address` is where the actor's session was opened."""
+
+    id: int
+    at: datetime
+    actor: str
+    address: str | None
+    action: str
+    subject: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+    @property
+    def sentence(self) -> str:
+        """What the actor did, such as `changed a role`."""
+        return ACTIONS.get(self.action, self.action)
+
+
+async def audit_events(
+    database: Database,
+    identity: Identity,
+    org_id: UUID,
+    *,
+    search: str = "",
+    before: int | None = None,
+    limit: int = PAGE_EVENTS,
+) -> list[AuditEvent]:
+    """Read events of an organisation, latest first; empty if the user is not an admin.
+
+    Args:
+        database: Database of the log.
+        identity: The user.
+        org_id: The organisation.
+        search: Text that an event must contain; any by default.
+        before: Only events before the one with this id.
+        limit: How many at most.
+    """
+    escaped = search.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    values = {"org": org_id, "before": before, "pattern": f"%{escaped}%" if escaped else "", "limit": limit}
+    async with database.as_user(identity) as session:
+        rows = await (await session.connection()).execute(_EVENTS, values)
+        return [AuditEvent(**row._mapping) for row in rows]
+
+
+async def note_sign_in(database: Database, identity: Identity) -> None:
+    """Note that the user has signed in; a database that is away keeps nobody out."""
+    try:
+        async with database.as_user(identity) as session:
+            await (await session.connection()).execute(_SIGNED_IN)
+    except LivewatchError as error:
+        logger.warning("sign-in not in the audit log", cause=str(error))
+
+
+async def note_failed_sign_in(database: Database, account: str, *, address: str) -> None:
+    """Note a failed sign-in in the logs of the organisations of an account, if there is one."""
+    try:
+        async with database.as_user(Anonymous()) as session:
+            await (await session.connection()).execute(_REFUSED, {"account": account, "address": address})
+    except LivewatchError as error:
+        logger.warning("failed sign-in not in the audit log", cause=str(error))
+
+
+async def note_export(database: Database, identity: Identity, org_id: UUID, *, list: str, filter: str) -> None:
+    """Note that the user exports a list; `filter` is JSON. Raises DatabaseUnavailable."""
+    async with database.as_user(identity) as session:
+        await (await session.connection()).execute(_EXPORTED, {"org": org_id, "list": list, "filter": filter})
