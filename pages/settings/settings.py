@@ -14,7 +14,6 @@ from pages.page.context import PageContext
 from pages.settings.ingest_keys import ingest_keys
 from pages.settings.retention import retention_settings
 from pages.settings.setting import setting
-from services.errors import LivewatchError
 from services.people.models import Role
 from services.people.preferences import Preferences
 from services.people.profiles import own_profile, rename
@@ -50,14 +49,20 @@ def settings_page(page: PageContext) -> None:
 
 def _profile(page: PageContext) -> None:
     async def load() -> None:
-        try:
-            name.value = (await own_profile(page.services.database, page.session.identity)).name
-        except LivewatchError as error:
-            tell_error(str(error))
-        else:
-            name.enable()
-            button.enable()
+        profile = await page.get(own_profile(page.services.database, page.session.identity))
+        if profile is not None:
+            # Built with its value: NiceGUI sets one that comes later again, over what was typed meanwhile.
+            with place:
+                _name(page, profile.name)
 
+    with setting("Display name", "Shown to other members.") as place:
+        pass
+    with setting("E-mail", "Your sign-in address."):
+        text("span", page.session.identity.email).classes("lw-clip").props("data-testid=email")
+    ui.timer(0, load, once=True)
+
+
+def _name(page: PageContext, current: str) -> None:
     async def save() -> None:
         chosen = (name.value or "").strip()
         if is_blank(chosen) or len(chosen) > MAX_NAME_CHARACTERS:
@@ -65,15 +70,9 @@ def _profile(page: PageContext) -> None:
             return
         await page.act(rename(page.services.database, page.session.identity, chosen), done="Saved.")
 
-    with setting("Display name", "Shown to other members."):
-        name = ui.input().props(f'outlined dense maxlength={MAX_NAME_CHARACTERS} aria-label="Display name"')
-        name.disable()  # loading the current name would overwrite earlier input
-        name.on("keydown.enter", save)
-        button = ui.button("Save", on_click=save).props("unelevated no-caps").classes("lw-button lw-button--primary")
-        button.disable()
-    with setting("E-mail", "Your sign-in address."):
-        text("span", page.session.identity.email).classes("lw-clip").props("data-testid=email")
-    ui.timer(0, load, once=True)
+    name = ui.input(value=current).props(f'outlined dense maxlength={MAX_NAME_CHARACTERS} aria-label="Display name"')
+    name.on("keydown.enter", save)
+    ui.button("Save", on_click=save).props("unelevated no-caps").classes("lw-button lw-button--primary")
 
 
 def _organization(page: PageContext) -> None:
