@@ -1,9 +1,6 @@
 """The command `key` of main.py, run as a process."""
 
-import asyncio
-import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,30 +12,13 @@ from pydantic import SecretStr
 from services.errors import IngestRefused
 from services.ingest.keys import ApiKeyVerifier
 from services.operations.migrations import connect_as_owner, migrate
-from tests.app_process import OURS, ROOT, project_settings
-from tests.speed import deadline
+from tests.app_process import project_settings
+from tests.services.operations.administration.command import said
 from tests.world import World
 
 pytestmark = pytest.mark.integration
 
 TOKEN = re.compile(r"lw_([0-9a-f]{12})_([\w-]{43})\n")
-
-
-async def said(environment: Mapping[str, str], *command: str) -> tuple[int | None, str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "main.py",
-        "key",
-        *command,
-        cwd=ROOT,
-        env={**inherited, **environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await asyncio.wait_for(process.communicate(), deadline(60))
-    return process.returncode, output.decode(), errors.decode()
 
 
 @pytest.fixture
@@ -50,7 +30,9 @@ def running(world: World) -> dict[str, str]:
 async def test_a_key_is_created_printed_alone_listed_and_revoked(world: World, running: Mapping[str, str]) -> None:
     name = f"Ünique {uuid4().hex[:8]}"
     org = await world.organization(name)
-    code, output, errors = await said(running, "create", " ci ", "--org", name.upper(), "--scope", "alerts, runs,runs")
+    code, output, errors = await said(
+        running, "key", "create", " ci ", "--org", name.upper(), "--scope", "alerts, runs,runs"
+    )
     assert code == 0, errors
     match = TOKEN.fullmatch(output)
     assert match, "standard output has the key alone"
@@ -61,17 +43,17 @@ async def test_a_key_is_created_printed_alone_listed_and_revoked(world: World, r
     )
     verified = await ApiKeyVerifier(world.database).verify(output.strip())
     assert (verified.org_id, verified.label, sorted(verified.scopes)) == (org, "ci", ["alerts", "runs"])
-    code, listed, _ = await said(running, "list", "--org", str(org).upper())
+    code, listed, _ = await said(running, "key", "list", "--org", str(org).upper())
     assert code == 0
     header, line = listed.splitlines()
     assert header.split() == ["PUBLIC", "ID", "CREATED", "LAST", "USED", "REVOKED", "SCOPES", "ORGANISATION", "NAME"]
     assert line.startswith(public_id)
     assert re.search(rf" -  +-  +runs,alerts  {name}  ci$", line)
-    code, everything, _ = await said(running, "list")
+    code, everything, _ = await said(running, "key", "list")
     assert public_id in everything
     # The whole key is taken, too, and never repeated.
     for state in ("Revoked the key", "Already revoked: the key"):
-        code, revoked, errors = await said(running, "revoke", output.strip())
+        code, revoked, errors = await said(running, "key", "revoke", output.strip())
         assert (code, revoked) == (0, "")
         assert errors.endswith(f"{state} ci ({public_id}) of {name}.\n")
         assert secret not in errors
@@ -96,7 +78,7 @@ async def test_what_a_value_names_is_said_with_the_choices(world: World, running
         (["revoke", f"lw_0123456789ab_{secret}"], ["There is no key '0123456789ab'."]),
         (["revoke", secret], ["There is no key of this id."]),
     ):
-        code, output, errors = await said(running, *words)
+        code, output, errors = await said(running, "key", *words)
         assert (code, output) == (2, ""), errors
         assert all(sentence in errors for sentence in sentences), errors
         assert secret not in errors
@@ -106,16 +88,16 @@ async def test_what_a_value_names_is_said_with_the_choices(world: World, running
 
 async def test_a_revoked_key_is_found_by_its_id(world: World, running: Mapping[str, str]) -> None:
     org = await world.organization()
-    assert (await said(running, "create", "by id", "--org", str(org)))[0] == 0
+    assert (await said(running, "key", "create", "by id", "--org", str(org)))[0] == 0
     ((id,),) = await world.sql("select id from ingest_keys where org_id = %s", org)
-    assert (await said(running, "revoke", str(id).upper()))[0] == 0
+    assert (await said(running, "key", "revoke", str(id).upper()))[0] == 0
     assert await world.sql("select revoked_at is not null from ingest_keys where id = %s", id) == [(True,)]
 
 
 async def test_a_project_needs_the_connection_of_its_owner(world: World) -> None:
     environment = project_settings(world.status, world.data)
     org = str(await world.organization())
-    code, output, errors = await said(environment, "create", "ci", "--org", org)
+    code, output, errors = await said(environment, "key", "create", "ci", "--org", org)
     assert (code, output) == (1, "")
     assert "The command failed: MIGRATE_DATABASE_URL is not set." in errors
     app = world.status.app_database_url
@@ -127,7 +109,9 @@ async def test_a_project_needs_the_connection_of_its_owner(world: World) -> None
     assert "permission denied" in errors
     assert "must log in as the owner" in errors
     owner = world.status.database_url.get_secret_value()
-    code, output, errors = await said({**environment, "MIGRATE_DATABASE_URL": owner}, "create", "ci", "--org", org)
+    code, output, errors = await said(
+        {**environment, "MIGRATE_DATABASE_URL": owner}, "key", "create", "ci", "--org", org
+    )
     assert code == 0, errors
     assert TOKEN.fullmatch(output)
 
@@ -144,15 +128,15 @@ async def test_the_first_key_of_a_new_installation_needs_no_browser() -> None:
     # Outside pytest's own folder, which is not accessible to PostgreSQL's user if pytest runs as root.
     with TemporaryDirectory(prefix="livewatch-", ignore_cleanup_errors=True) as folder:
         environment = {"LIVEWATCH_DATA": str(Path(folder) / "data")}
-        code, output, errors = await said(environment, "list")
+        code, output, errors = await said(environment, "key", "list")
         assert (code, output) == (0, ""), errors
         assert errors.endswith("There are no keys.\n")
-        code, output, errors = await said(environment, "create", "ci")
+        code, output, errors = await said(environment, "key", "create", "ci")
         assert code == 0, errors
         match = TOKEN.fullmatch(output)
         assert match
         assert f"Created the key ci ({match[1]}) of Demo organisation for runs, alerts, notifications." in errors
-        code, output, _ = await said(environment, "create", "second", "--org", "demo organisation")
+        code, output, _ = await said(environment, "key", "create", "second", "--org", "demo organisation")
         assert code == 0
-        code, output, _ = await said(environment, "list")
+        code, output, _ = await said(environment, "key", "list")
         assert [line.split()[-1] for line in output.splitlines()] == ["NAME", "second", "ci"]

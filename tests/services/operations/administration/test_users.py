@@ -1,9 +1,6 @@
 """The command `user` of main.py, run as a process, and the link of the first set-up."""
 
-import asyncio
-import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
@@ -16,29 +13,13 @@ from services.infra.backend import APP_ROLE, DEMO_EMAIL, MIGRATIONS
 from services.operations.administration.users import SETUP_ORGANIZATION, setup_link
 from services.operations.migrations import connect_as_owner
 from services.people.invitations import Outcome, accept
-from tests.app_process import OURS, ROOT, running
+from tests.app_process import running
+from tests.services.operations.administration.command import said
 from tests.speed import deadline
-from tests.world import World
+from tests.world import World, until
 
 pytestmark = pytest.mark.integration
 LINK = re.compile(r"http://[\w.:-]+/invitation/([\w-]{43})")
-
-
-async def said(environment: Mapping[str, str], *command: str) -> tuple[int | None, str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "main.py",
-        "user",
-        *command,
-        cwd=ROOT,
-        env={**inherited, **environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await asyncio.wait_for(process.communicate(), deadline(60))
-    return process.returncode, output.decode(), errors.decode()
 
 
 @pytest.fixture
@@ -50,7 +31,7 @@ def environment(world: World) -> dict[str, str]:
 async def test_a_person_is_added_by_a_link_listed_and_removed(world: World, environment: Mapping[str, str]) -> None:
     person, org = await world.person(), f"Ünique {uuid4().hex[:8]}"
     code, output, errors = await said(
-        environment, "add", person.email.upper(), "--org", org, "--admin", "--url", "http://watch.example.org/"
+        environment, "user", "add", person.email.upper(), "--org", org, "--admin", "--url", "http://watch.example.org/"
     )
     assert code == 0, errors
     match = LINK.fullmatch(output.strip())
@@ -60,19 +41,19 @@ async def test_a_person_is_added_by_a_link_listed_and_removed(world: World, envi
     joined, outcome = await accept(world.database, person.identity, match[1])
     assert outcome is Outcome.JOINED
     assert await world.sql("select name from organizations where id = %s", joined) == [(org,)]
-    code, output, _ = await said(environment, "list")
+    code, output, _ = await said(environment, "user", "list")
     assert code == 0
     assert re.search(rf"{re.escape(person.email)} .* {re.escape(org)} \(admin\)\n", output)
-    code, _, errors = await said(environment, "remove", person.email)
+    code, _, errors = await said(environment, "user", "remove", person.email)
     assert (code, "Removed" in errors) == (0, True)
-    code, _, errors = await said(environment, "remove", person.email)
+    code, _, errors = await said(environment, "user", "remove", person.email)
     assert code == 2
     assert f"There is no user '{person.email}'" in errors
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "a@b, c@d", "@", "a b@c"])
 async def test_what_is_no_address_is_named(environment: Mapping[str, str], email: str) -> None:
-    code, output, errors = await said(environment, "add", email)
+    code, output, errors = await said(environment, "user", "add", email)
     assert (code, output) == (2, "")
     assert "is not an e-mail address" in errors
 
@@ -80,7 +61,9 @@ async def test_what_is_no_address_is_named(environment: Mapping[str, str], email
 async def test_the_first_start_that_others_can_reach_prints_a_link_that_works_once(tmp_path: Path) -> None:
     environment = {"LIVEWATCH_DATA": str(tmp_path / "data"), "LIVEWATCH_DEMO": "0", "LIVEWATCH_PORT": "0"}
     async with running(environment) as app, httpx.AsyncClient(base_url=app.url, timeout=deadline(10)) as http:
-        match = next(found for line in reversed(app.lines) if (found := LINK.search(line)))
+        await until(lambda: LINK.search("\n".join(app.lines)), within=10, what="the link is printed")
+        match = LINK.search("\n".join(app.lines))
+        assert match
         form = {"token": match[1], "name": "Ada", "email": "ada@example.org", "password": "engines engines"}
         answer = await http.post("/session/join", data=form)
         assert answer.headers["location"].startswith("/?org="), answer.headers
