@@ -103,7 +103,7 @@ async def test_a_project_needs_the_connection_of_its_owner(world: World) -> None
     app = world.status.app_database_url
     assert app is not None
     code, output, errors = await said(
-        {**environment, "MIGRATE_DATABASE_URL": app.get_secret_value()}, "create", "ci", "--org", org
+        {**environment, "MIGRATE_DATABASE_URL": app.get_secret_value()}, "key", "create", "ci", "--org", org
     )
     assert (code, output) == (1, "")
     assert "permission denied" in errors
