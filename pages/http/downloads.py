@@ -1,20 +1,30 @@
-"""Suppression of errors from downloads that the browser aborted."""
+"""Requests that the browser aborted, which are no errors."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Downloads:
-    """ASGI middleware that ignores aborted downloads, for which Starlette's own middleware raises a RuntimeError."""
+    """ASGI middleware for requests that a browser may abort at any time.
+
+    One that was aborted before it is served is dropped, since Engine.IO fails with a KeyError; one that is aborted
+    later makes Starlette's own middleware raise a RuntimeError, which is ignored.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_disconnected = False
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = [await receive()]
+        is_disconnected = begun[0]["type"] == "http.disconnect"
+        if is_disconnected:
+            return
 
         async def receive_and_watch() -> Message:
             nonlocal is_disconnected
-            message = await receive()
+            message = begun.pop() if begun else await receive()
             is_disconnected = is_disconnected or message["type"] == "http.disconnect"
             return message
 

@@ -1,5 +1,6 @@
 """An aborted download is not an error; an exception in the app's own code is."""
 
+import engineio
 import pytest
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
@@ -27,8 +28,14 @@ async def fails(scope: Scope, receive: Receive, send: Send) -> None:
     raise RuntimeError("our own")
 
 
-async def gone() -> Message:
-    return {"type": "http.disconnect"}
+def arriving(*types: str) -> Receive:
+    """Return a `receive` with messages of these types; the last one comes again and again."""
+    left = list(types)
+
+    async def receive() -> Message:
+        return {"type": left.pop(0) if len(left) > 1 else left[0]}
+
+    return receive
 
 
 async def drop(message: Message) -> None:
@@ -37,13 +44,21 @@ async def drop(message: Message) -> None:
 
 async def test_a_download_that_is_broken_off_is_an_error_to_starlette() -> None:
     with pytest.raises(RuntimeError, match="No response returned"):
-        await Passing(Passing(never_begins))(dict(SCOPE), gone, drop)
+        await Passing(Passing(never_begins))(dict(SCOPE), arriving("http.request", "http.disconnect"), drop)
 
 
 async def test_a_download_that_is_broken_off_is_none_to_us() -> None:
-    await Downloads(Passing(Passing(never_begins)))(dict(SCOPE), gone, drop)
+    await Downloads(Passing(Passing(never_begins)))(dict(SCOPE), arriving("http.request", "http.disconnect"), drop)
 
 
 async def test_an_error_of_our_own_comes_through() -> None:
     with pytest.raises(RuntimeError, match="our own"):
-        await Downloads(fails)(dict(SCOPE), gone, drop)
+        await Downloads(fails)(dict(SCOPE), arriving("http.request"), drop)
+
+
+async def test_a_request_whose_browser_has_gone_before_it_is_served_is_dropped() -> None:
+    socket = engineio.ASGIApp(engineio.AsyncServer(async_mode="asgi"))
+    scope = {**SCOPE, "path": "/engine.io/"}
+    with pytest.raises(KeyError):
+        await socket(dict(scope), arriving("http.disconnect"), drop)
+    await Downloads(socket)(dict(scope), arriving("http.disconnect"), drop)
