@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import math
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,10 @@ async def main() -> int:
         "--each", nargs="*", metavar="TEXT", help="every fault once, or those whose names contain one of the texts"
     )
     arguments = parser.parse_args()
+    # So that the app and its Supabase end with the soak.
+    task = asyncio.current_task()
+    assert task
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     chance = random.Random(arguments.seed)
     texts = arguments.each
     chosen = [name for name in FAULTS if not texts or any(text in name for text in texts)]
