@@ -1,13 +1,18 @@
-"""Requests that the browser aborted, which are no errors."""
+"""Requests of browsers that end while they are served, which are no errors: of files, and of a socket's polling."""
 
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ENDED = ("Session is disconnected", "Session not found")
+"""What Engine.IO raises for a message that is posted to a session that has just ended."""
 
 
 class Downloads:
     """ASGI middleware for requests that a browser may abort at any time.
 
     One that was aborted before it is served is dropped, since Engine.IO fails with a KeyError; one that is aborted
-    later makes Starlette's own middleware raise a RuntimeError, which is ignored.
+    later makes Starlette's own middleware raise a RuntimeError, which is ignored. One that Engine.IO fails for, because
+    its session has just ended, is answered by 400, upon which the browser opens another.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -33,3 +38,7 @@ class Downloads:
         except RuntimeError:
             if not is_disconnected:
                 raise
+        except KeyError as error:
+            if error.args[:1] not in [(each,) for each in ENDED]:
+                raise
+            await PlainTextResponse("This session has ended.", 400)(scope, receive, send)

@@ -2,6 +2,7 @@
 
 import engineio
 import pytest
+from engineio.async_socket import AsyncSocket
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
@@ -62,3 +63,29 @@ async def test_a_request_whose_browser_has_gone_before_it_is_served_is_dropped()
     with pytest.raises(KeyError):
         await socket(dict(scope), arriving("http.disconnect"), drop)
     await Downloads(socket)(dict(scope), arriving("http.disconnect"), drop)
+
+
+async def test_a_message_to_a_session_that_has_just_ended_is_answered() -> None:
+    server = engineio.AsyncServer(async_mode="asgi")
+    ended = AsyncSocket(server, "sid")
+    ended.closed = True
+    scope = {**SCOPE, "path": "/engine.io/", "method": "POST", "query_string": b"EIO=4&transport=polling&sid=sid"}
+    statuses: list[int] = []
+
+    async def note(message: Message) -> None:
+        statuses.append(message.get("status", 0))
+
+    server.sockets["sid"] = ended
+    with pytest.raises(KeyError, match="Session is disconnected"):
+        await engineio.ASGIApp(server)(dict(scope), arriving("http.request"), note)
+    server.sockets["sid"] = ended
+    await Downloads(engineio.ASGIApp(server))(dict(scope), arriving("http.request"), note)
+    assert statuses == [400, 0]
+
+
+async def test_another_missing_key_is_an_error() -> None:
+    async def fails_otherwise(scope: Scope, receive: Receive, send: Send) -> None:
+        raise KeyError("name")
+
+    with pytest.raises(KeyError, match="name"):
+        await Downloads(fails_otherwise)(dict(SCOPE), arriving("http.request"), drop)
