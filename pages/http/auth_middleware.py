@@ -18,10 +18,10 @@ from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions, UserSession
 from services.errors import AuthError, SessionExpired
 from services.infra.root_path import route_path
+from services.people.invitations import INVITATION_BELOW
 
 SESSION = "livewatch.session"
 OPEN = ("/sign-in", "/session", "/session/demo", "/session/join", "/healthz", "/readyz", "/metrics")
-INVITATION_BELOW = "/invitation/"
 SOCKET = "/_nicegui_ws/"
 ASSETS_BELOW = ("/_nicegui/", STYLES_BELOW, SDK_BELOW)
 OPEN_BELOW = (*ASSETS_BELOW, SOCKET)

@@ -9,9 +9,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from components.shell.theme.theme import STYLES_BELOW
-from pages.http.auth_middleware import INVITATION_BELOW
 from pages.http.middleware import HttpMiddleware
 from services.infra.root_path import route_path
+from services.people.invitations import INVITATION_BELOW
 
 logger = structlog.get_logger(__name__)
 

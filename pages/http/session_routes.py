@@ -34,9 +34,8 @@ def session_routes(services: Services) -> APIRouter:
     by_account: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 10, burst=20))
 
     def opened(request: Request, tokens: Tokens, target: str) -> Response:
-        services.sessions.get_or_create(tokens)
         response = RedirectResponse(_from_root(request, local_path(target)), status_code=303)
-        services.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
+        open_session(services, request, response, tokens)
         return response
 
     def refused(request: Request, reason: str, target: str) -> Response:
@@ -105,6 +104,12 @@ def session_routes(services: Services) -> APIRouter:
         return response
 
     return router
+
+
+def open_session(services: Services, request: Request, response: Response, tokens: Tokens) -> None:
+    """Have a response open the session of the tokens in the browser."""
+    services.sessions.get_or_create(tokens)
+    services.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
 
 
 def _from_root(request: Request, path: str) -> str:

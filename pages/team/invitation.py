@@ -13,14 +13,15 @@ from pydantic import SecretStr
 from components.shell.invitation_card import invitation_card
 from components.shell.reconnect import guard_reloads
 from components.shell.theme.theme import apply_theme
-from pages.http.auth_middleware import INVITATION_BELOW, session_of
+from pages.http.auth_middleware import session_of
+from pages.http.session_routes import open_session
 from pages.page.membership import ORG_PARAMETER
 from pages.page.services import Services
 from services.auth.client import Tokens
 from services.auth.identity import Identity
 from services.errors import AccountRefused, AuthError, AuthUnavailable, LivewatchError, WrongCredentials
 from services.infra.rate_limiter import Rate, RateLimiter, network_of
-from services.people.invitations import Offer, Outcome, accept, read_offer
+from services.people.invitations import INVITATION_BELOW, Offer, Outcome, accept, read_offer
 from services.text import is_blank, visible_name
 
 logger = structlog.get_logger(__name__)
@@ -129,8 +130,7 @@ def join_routes(services: Services) -> APIRouter:
         is_member = outcome in (Outcome.JOINED, Outcome.MEMBER)
         response = _to_organization(request, org) if is_member else _back(request, token)
         if tokens:
-            services.sessions.get_or_create(tokens)
-            services.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
+            open_session(services, request, response, tokens)
         return response
 
     async def open_account(request: Request, token: str, name: str, email: str, password: SecretStr) -> Tokens | None:

@@ -7,9 +7,8 @@ from nicegui import ui
 
 from components.elements.connect.code_block import CodeBlock
 from components.presentation.text import text
-from pages.http.auth_middleware import INVITATION_BELOW
 from pages.page.context import PageContext
-from services.people.invitations import MAX_AT_ONCE, Invited, addresses_in, invite
+from services.people.invitations import MAX_AT_ONCE, Invited, addresses_in, invite, link_of
 from services.people.models import Role
 
 ROLES = {
@@ -79,8 +78,7 @@ def show_links(address: str, made: Sequence[Invited]) -> None:
             for each in made:
                 with ui.element("li"):
                     text("span", each.email or "Anybody with the link")
-                    link = f"{address}{INVITATION_BELOW}{each.token.get_secret_value()}"
-                    CodeBlock(link, label=f"Link for {each.email or 'anybody'}")
+                    CodeBlock(link_of(each.token, address), label=f"Link for {each.email or 'anybody'}")
         with ui.element("div").classes("lw-dialog__actions"):
             ui.button("Done", on_click=dialog.close).props("unelevated no-caps").classes("lw-button lw-button--primary")
     dialog.on("hide", dialog.delete)

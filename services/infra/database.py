@@ -26,14 +26,12 @@ REACHABLE_TIMEOUT_SECONDS = 2.0
 KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 9000}
 """Has the kernel end a half-open connection within nine seconds."""
 
-BECOME_USER = text(
-    "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', :claims, true), "
-    f"set_config('statement_timeout', '{STATEMENT_TIMEOUT_SECONDS}s', true)"
+_BECOME: LiteralString = (
+    "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', {claims}, true), "
+    "set_config('statement_timeout', {timeout}, true)"
 )
-_BECOME_USER_AND: LiteralString = (
-    "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', %(_claims)s, true), "
-    "set_config('statement_timeout', %(_timeout)s, true); "
-)
+BECOME_USER = text(_BECOME.format(claims=":claims", timeout=f"'{STATEMENT_TIMEOUT_SECONDS}s'"))
+_BECOME_USER_AND: LiteralString = _BECOME.format(claims="%(_claims)s", timeout="%(_timeout)s") + "; "
 # A role is unsafe if it, or a role that it can assume, bypasses row-level security.
 UNSAFE_ROLES = text(
     "select rolname from pg_roles where (rolsuper or rolbypassrls) and pg_has_role(current_user, oid, 'MEMBER')"

@@ -21,6 +21,8 @@ from services.people.models import Role
 TOKEN_BYTES = 32
 DEFAULT_LIFETIME = timedelta(days=7)
 MAX_AT_ONCE = 50
+INVITATION_BELOW = "/invitation/"
+"""Path of the app below which each invitation has its page."""
 ADDRESS = re.compile(r"[^\s@,;<>\"]{1,64}@[^\s@,;<>\"]{1,255}")
 
 _INVITE = text("""
@@ -116,7 +118,7 @@ async def invite(
     Raises:
         PermissionDenied: The user is not an admin.
     """
-    made = [Invited(email=email, token=SecretStr(token_urlsafe(TOKEN_BYTES))) for email in emails or (None,)]
+    made = [Invited(email=email, token=new_token()) for email in emails or (None,)]
     expires_at = datetime.now(UTC) + lifetime
     values = [
         {
@@ -137,7 +139,7 @@ async def renew(
     database: Database, identity: Identity, id: UUID, *, lifetime: timedelta = DEFAULT_LIFETIME
 ) -> SecretStr:
     """Return a new token for an invitation, which ends the old one; raises NotFound if it was accepted."""
-    token = SecretStr(token_urlsafe(TOKEN_BYTES))
+    token = new_token()
     values = {"id": id, "digest": digest_of(token), "expires_at": datetime.now(UTC) + lifetime}
     async with database.as_user(identity) as session:
         if not (await (await session.connection()).execute(_RENEW, values)).rowcount:
@@ -193,5 +195,16 @@ async def accept(database: Database, identity: Identity, token: str) -> tuple[UU
     return row.org, Outcome(row.outcome)
 
 
+def new_token() -> SecretStr:
+    """Make the token of an invitation."""
+    return SecretStr(token_urlsafe(TOKEN_BYTES))
+
+
+def link_of(token: SecretStr, address: str) -> str:
+    """Return the link of an invitation, at the app's address."""
+    return f"{address.rstrip('/')}{INVITATION_BELOW}{token.get_secret_value()}"
+
+
 def digest_of(token: SecretStr) -> bytes:
+    """Return what the database keeps of a token."""
     return hashlib.sha256(token.get_secret_value().encode()).digest()

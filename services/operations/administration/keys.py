@@ -10,18 +10,19 @@ from services.operations.administration.owner import (
     UsageError,
     all_organizations,
     as_owner,
+    checked_name,
     choose_organization,
     list_choices,
     one_line,
+    print_table,
     read_rows,
     refuse,
     report,
     shown_date,
 )
 from services.settings import Settings
-from services.text import is_blank, visible_name
+from services.text import visible_name
 
-MAX_NAME_CHARACTERS = 120
 MAX_ID_CHARACTERS = 36
 
 _CREATE = """
@@ -59,7 +60,7 @@ async def create_key_command(settings: Settings, *, name: str, org: str | None, 
         )
 
     try:
-        named, granted = _checked_name(name), _checked_scopes(scopes)
+        named, granted = checked_name(name), _checked_scopes(scopes)
     except UsageError as error:
         return refuse(error)
     return await as_owner(settings, create, needs_organization=True)
@@ -85,9 +86,7 @@ async def list_keys_command(settings: Settings, *, org: str | None) -> int:
             )
             for key in keys
         ]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        for line in lines:
-            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print_table(lines)
 
     return await as_owner(settings, list_all)
 
@@ -115,13 +114,6 @@ async def revoke_key_command(settings: Settings, *, key: str) -> int:
         report(f"{state} {one_line(found.name)} ({found.public_id}) of {one_line(found.org_name)}.")
 
     return await as_owner(settings, revoke)
-
-
-def _checked_name(name: str) -> str:
-    stripped = name.strip()
-    if is_blank(stripped) or len(stripped) > MAX_NAME_CHARACTERS:
-        raise UsageError(f"The name {one_line(stripped)!r} is not of 1 to {MAX_NAME_CHARACTERS} visible characters.")
-    return stripped
 
 
 def _checked_scopes(scopes: str | None) -> list[KeyScope]:

@@ -5,7 +5,7 @@ Standard output has what a script reads; everything else goes to standard error.
 
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,10 +23,11 @@ from services.infra.backend import Backend, open_backend
 from services.infra.database import Database
 from services.operations.migrations import connect_as_owner
 from services.settings import Settings
-from services.text import folded, visible_name
+from services.text import folded, is_blank, visible_name
 
 USAGE_EXIT_CODE = 2
 MAX_CHOICES = 20
+MAX_NAME_CHARACTERS = 120
 
 _ORGANIZATIONS = "select id, name from public.organizations order by name, id"
 
@@ -132,6 +133,21 @@ def choose_organization(organizations: list[Organization], wanted: str | None) -
     else:
         problem, matches = f"There is no organisation {one_line(wanted)!r}.", organizations
     raise UsageError(f"{problem} {list_choices('Organisations', [str(each) for each in matches])}")
+
+
+def checked_name(name: str) -> str:
+    """Return a name without blanks around it; raises UsageError unless it has 1 to 120 visible characters."""
+    stripped = name.strip()
+    if is_blank(stripped) or len(stripped) > MAX_NAME_CHARACTERS:
+        raise UsageError(f"The name {one_line(stripped)!r} is not of 1 to {MAX_NAME_CHARACTERS} visible characters.")
+    return stripped
+
+
+def print_table(lines: Sequence[Sequence[str]]) -> None:
+    """Print lines of cells in columns."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def list_choices(title: str, choices: list[str]) -> str:

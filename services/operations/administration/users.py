@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from secrets import token_urlsafe
 from typing import Any
 
 from pydantic import SecretStr
@@ -13,23 +12,24 @@ from services.operations.administration.owner import (
     UsageError,
     all_organizations,
     as_owner,
+    checked_name,
     choose_organization,
     find_organizations,
     list_choices,
     one_line,
+    print_table,
     read_rows,
     refuse,
     report,
     shown_date,
 )
-from services.people.invitations import DEFAULT_LIFETIME, TOKEN_BYTES, addresses_in, digest_of
+from services.people.invitations import DEFAULT_LIFETIME, addresses_in, digest_of, link_of, new_token
 from services.people.models import Role
 from services.settings import Settings
-from services.text import is_blank, visible_name
+from services.text import visible_name
 
 SETUP_LIFETIME = timedelta(hours=1)
 SETUP_ORGANIZATION = "First organisation"
-MAX_NAME_CHARACTERS = 120
 
 _CREATE = "insert into public.organizations (name) values (%s) returning id, name"
 _INVITE = """
@@ -88,7 +88,7 @@ async def add_user_command(settings: Settings, *, email: str, org: str | None, i
         chosen = await _created(connection, org) if org and is_new else choose_organization(known, org)
         role = Role.ADMIN if is_admin else Role.OPERATOR
         token = await _invite(connection, Invitee(email=found[0], organization=chosen, role=role))
-        print(_link(address, token), flush=True)
+        print(link_of(token, address), flush=True)
         report(
             f"{found[0]} joins {visible_name(chosen.name)} as {role} by this link, which works once and for "
             f"{DEFAULT_LIFETIME.days} days. It opens an account for somebody who has none."
@@ -112,9 +112,7 @@ async def list_users_command(settings: Settings) -> int:
             )
             for each in users
         ]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        for line in lines:
-            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print_table(lines)
 
     return await as_owner(settings, list_all)
 
@@ -147,20 +145,17 @@ async def setup_link(connection: Connection, *, address: str, demo_email: str) -
     await connection.execute(_FORGET_SETUP, [SETUP_ORGANIZATION])
     organization = await _created(connection, SETUP_ORGANIZATION)
     invitee = Invitee(email=None, organization=organization, role=Role.ADMIN, lifetime=SETUP_LIFETIME)
-    return _link(address, await _invite(connection, invitee))
+    return link_of(await _invite(connection, invitee), address)
 
 
 async def _created(connection: Connection, name: str) -> Organization:
-    stripped = name.strip()
-    if is_blank(stripped) or len(stripped) > MAX_NAME_CHARACTERS:
-        raise UsageError(f"The name {one_line(stripped)!r} is not of 1 to {MAX_NAME_CHARACTERS} visible characters.")
-    cursor = await connection.execute(_CREATE, [stripped])
+    cursor = await connection.execute(_CREATE, [checked_name(name)])
     row: Any = await cursor.fetchone()
     return Organization(id=row[0], name=row[1])
 
 
 async def _invite(connection: Connection, invitee: Invitee) -> SecretStr:
-    token = SecretStr(token_urlsafe(TOKEN_BYTES))
+    token = new_token()
     values = {
         "org": invitee.organization.id,
         "email": invitee.email,
@@ -170,7 +165,3 @@ async def _invite(connection: Connection, invitee: Invitee) -> SecretStr:
     }
     await connection.execute(_INVITE, values)
     return token
-
-
-def _link(address: str, token: SecretStr) -> str:
-    return f"{address.rstrip('/')}/invitation/{token.get_secret_value()}"
