@@ -19,10 +19,10 @@ from pages.http.headers import PagePolicy, SecurityHeaders
 from pages.http.health import health_routes
 from pages.http.request_log import RequestLog
 from pages.http.sdk import sdk_routes
-from pages.http.session_routes import session_routes
-from pages.http.sign_in import register_sign_in
 from pages.http.socket_guard import SocketGuard
 from pages.page.services import Services
+from pages.session.routes import session_routes
+from pages.session.sign_in import register_sign_in
 from pages.team.audit_log import audit_routes
 from pages.team.invitation import join_routes, register_invitation
 

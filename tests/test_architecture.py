@@ -49,6 +49,7 @@ LAYERS = (
     "pages.lists",
     "pages.api",
     "pages.http",
+    "pages.session",
     "pages.delivery",
     "pages.settings",
     "pages.team",

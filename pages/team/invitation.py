@@ -14,9 +14,9 @@ from components.shell.invitation_card import invitation_card
 from components.shell.reconnect import guard_reloads
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import session_of
-from pages.http.session_routes import open_session
 from pages.page.membership import ORG_PARAMETER
 from pages.page.services import Services
+from pages.session.routes import open_session
 from services.auth.client import Tokens
 from services.auth.identity import Identity
 from services.errors import AccountRefused, AuthError, AuthUnavailable, LivewatchError, WrongCredentials

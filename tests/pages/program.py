@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from pages.api.app import create_api
 from pages.api.errors import PREFIX
 from pages.http.auth_middleware import AuthMiddleware
-from pages.http.session_routes import session_routes
 from pages.page.services import Services
 from pages.page.session_cookie import SessionCookie
+from pages.session.routes import session_routes
 from services.auth.sessions import Sessions
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate, RateLimiter

@@ -13,9 +13,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 
 from pages.http.auth_middleware import AuthMiddleware, local_path, session_of
-from pages.http.session_routes import session_routes
 from pages.page.services import Services
 from pages.page.session_cookie import NAME, SessionCookie
+from pages.session.routes import session_routes
 from services.auth.client import Auth, Tokens
 from services.auth.sessions import Sessions
 from tests.world import Person, World

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from pages.http.auth_middleware import AuthMiddleware
 from pages.http.export import MatchingRows, csv_parts, export_routes
-from pages.http.session_routes import session_routes
 from pages.page.services import Services
 from pages.page.session_cookie import SessionCookie
+from pages.session.routes import session_routes
 from services.auth.sessions import Sessions
 from services.entities import AGENTS, ENTITIES, STREAMS
 from services.errors import PermissionDenied

@@ -1,0 +1,1 @@
+"""Sessions: signing in and out, and the pages that need no session."""
