@@ -2,13 +2,12 @@
 
     python -m benchmarks.first_colleague
 
-Clones the checkout, runs `make run` there on an address that other machines reach, and acts as both people in a browser.
+Clones the checkout, runs `make run` there on an address that other machines reach, and acts as both people.
 Needs a network for the packages, unless pip has them in its cache.
 """
 
 import asyncio
 import os
-import re
 import signal
 import sys
 import tempfile
@@ -50,8 +49,6 @@ async def first_colleague(report: Callable[[str], None]) -> None:
                 assert app.process.returncode is None, "\n".join(app.lines[-20:])
                 await asyncio.sleep(0.1)
             report("make run has printed the link for the first account")
-            # The name of this machine need not resolve in the browser.
-            app.lines[:] = [re.sub(r"http://[^/:]+:", "http://localhost:", line) for line in app.lines]
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(executable_path=find(), args=FLAGS)
                 await closed(*await journey(browser, app, report))

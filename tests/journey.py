@@ -9,15 +9,16 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.app_process import AppProcess
 from tests.browser import new_context
+from tests.world import until
 
-LINK = re.compile(r"(http://\S+/invitation/\S+)")
+LINK = re.compile(r"http://[^/:]+(:\d+/invitation/\S+)")
 PASSWORD = "nanoseconds per foot"
 
 
 def setup_link(lines: list[str]) -> str | None:
-    """Return the link that the console printed for the first account; None if it has not yet."""
+    """Return the link that the console printed for the first account, by a name that this machine resolves."""
     found = (LINK.search(line) for line in lines)
-    return next((each[1] for each in found if each), None)
+    return next((f"http://localhost{each[1]}" for each in found if each), None)
 
 
 async def first_admin(browser: Browser, link: str, email: str) -> Page:
@@ -97,8 +98,9 @@ async def journey(
     browser: Browser, app: AppProcess, done: Callable[[str], object] = lambda _: None
 ) -> tuple[Page, Page]:
     """Go the whole way; `done` gets each step. Returns the windows of the admin and of the colleague."""
+    await until(lambda: setup_link(app.lines), what="the console shows the link for the first account")
     link = setup_link(app.lines)
-    assert link, "the console shows no link for the first account"
+    assert link
     origin = link.partition("/invitation/")[0]
     ada = await first_admin(browser, link, f"ada-{uuid4().hex[:6]}@example.org")
     done("the first account and its organisation")
