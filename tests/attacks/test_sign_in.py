@@ -1,5 +1,7 @@
 """The door of passwords: guessing, and locking others out by guessing."""
 
+import statistics
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -102,3 +104,20 @@ async def test_strangers_do_not_choose_their_address_at_the_auth_server(world: W
             answer = await http.post(url, headers=headers, json={"email": ada.email, "password": "wrong"})
             statuses.append(answer.status_code)
     assert statuses == [400] * 10 + [429] * 2
+
+
+async def test_the_time_of_an_answer_does_not_tell_whether_there_is_such_an_account(
+    world: World, proxied: AppProcess
+) -> None:
+    """Passwords are hashed slowly, so that an answer without a hash would be ten times as fast."""
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(10):
+        ada = await world.person()
+        # Each from elsewhere, so that no limit answers instead; in turns, so that a busy machine slows both down.
+        async with place(proxied, f"198.18.0.{number + 1}") as http:
+            for is_known, email in ((True, ada.email), (False, f"not-{ada.email}")):
+                began = time.perf_counter()
+                assert await attempt(http, email, "wrong password") == "wrong"
+                seconds[is_known].append(time.perf_counter() - began)
+    known, unknown = (statistics.median(seconds[each]) for each in (True, False))
+    assert 0.5 < known / unknown < 2, (seconds[True], seconds[False])

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -12,6 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from tests.app_process import AppProcess
 from tests.attacks.conftest import Visitor, enter
@@ -60,6 +62,10 @@ class Socket:
         """Have the app log a message, as NiceGUI's client does for errors of the page."""
         body = {"client_id": as_client or self._client_id, "level": "error", "message": message}
         await self._connection.send("42" + json.dumps(["log", body]))
+
+    async def send(self, message: str | bytes) -> None:
+        """Send any message."""
+        await self._connection.send(message)
 
     async def settle(self) -> None:
         """Wait until the app has read all that was sent before."""
@@ -158,3 +164,59 @@ async def test_nobody_floods_the_log(world: World, visitor: Visitor, app: AppPro
     assert "flood of a stranger" not in text
     assert 1 <= text.count("flood of a member") < 60
     assert "x" * 3000 not in text
+
+
+JUNK = (
+    "",
+    "9",
+    "42",
+    "42[",
+    '42["event"]',
+    '42{"event": 1}',
+    '42["event", {"id": "x"}]',
+    '42["event",{"client_id":7,"id":-1,"listener_id":[],"args":null}]',
+    '42["run_method",null]',
+    '42["__class__",{}]',
+    "451-[]",
+    "2" * 500,
+    "4" + "2" * 500,
+    '42["log"' + ",[" * 500 + "]" * 501,
+    "\0\ud7ff",
+)
+
+
+async def test_malformed_and_oversized_messages_end_at_most_their_own_socket(
+    world: World, visitor: Visitor, app: AppProcess
+) -> None:
+    """The protocol's parser is in the process of everybody's windows."""
+    org = await world.organization()
+    victim = await enter(visitor(), await world.person(org))
+    attacker = await enter(visitor(), await world.person(org))
+    messages: list[str | bytes] = [*JUNK, *(each.encode() for each in JUNK)]
+    for message in (*messages, "42" + json.dumps(["log", "x" * 1_200_000])):
+        with suppress(ConnectionClosed):
+            async with socket_of(attacker, await page_of(attacker)) as socket:
+                await socket.send(message)
+                await socket.settle()
+    with suppress(ConnectionClosed):
+        async with socket_of(attacker, await page_of(attacker)) as socket:
+            for _ in range(5_000):
+                await socket.send('42["event",{"client_id":"none","id":1,"listener_id":"none","args":[]}]')
+    async with socket_of(victim, await page_of(victim)) as socket:
+        await socket.settle()
+    assert "Traceback" not in "\n".join(app.lines)
+
+
+async def test_sockets_that_say_nothing_cost_the_others_nothing(
+    world: World, visitor: Visitor, app: AppProcess
+) -> None:
+    """Opening one takes a stranger a few bytes."""
+    ada = await enter(visitor(), await world.person(await world.organization()))
+    url = f"{app.url}{PATH}?EIO=4&transport=websocket".replace("http", "ws", 1)
+    async with AsyncExitStack() as stack:
+        for _ in range(300):
+            await stack.enter_async_context(connect(url))
+        began = time.perf_counter()
+        async with socket_of(ada, await page_of(ada)) as socket:
+            await socket.settle()
+        assert time.perf_counter() - began < deadline(5)
