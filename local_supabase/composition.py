@@ -15,11 +15,13 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from local_supabase.auth.accounts import AuthSettings
 from local_supabase.auth.endpoints import Auth
+from local_supabase.auth.external.provider import OidcProvider, ProviderSettings
 from local_supabase.auth.gateway import with_api_key
 from local_supabase.auth.keys import SigningKey, Verifier
 from local_supabase.auth.outbox import FILE_NAME as OUTBOX_NAME
 from local_supabase.auth.outbox import Outbox
 from local_supabase.auth.users import Users
+from local_supabase.child import OidcOptions
 from local_supabase.errors import ApiError, DataDirectoryError, PostgresError
 from local_supabase.postgres.embedded import EmbeddedPostgres
 from local_supabase.postgres.pool import Pool
@@ -70,6 +72,8 @@ async def compose(
     token_lifetime: int,
     site_url: str,
     jwt_secret: str | None,
+    external_url: str | None,
+    oidc: OidcOptions | None,
     limits: Limits,
     allowed_hosts: Collection[str] = (),
 ) -> AsyncIterator[Parts]:
@@ -84,6 +88,8 @@ async def compose(
         token_lifetime: lifetime of access tokens in seconds.
         site_url: where links of e-mails lead.
         jwt_secret: secret of tokens that the project signs itself (HS256).
+        external_url: address at which browsers reach Auth; None for that of the API.
+        oidc: an external provider; None for none.
         limits: limits of Realtime.
         allowed_hosts: names under which clients reach the API.
     """
@@ -115,7 +121,8 @@ async def compose(
     )
     endpoint = RealtimeEndpoint(services)
     settings = AuthSettings(issuer=f"{api_url}/auth/v1", token_lifetime=token_lifetime, site_url=site_url)
-    auth = Auth(Users(auth_pool), key, verifier, settings, Outbox(postgres.data / OUTBOX_NAME))
+    provider = external_provider(oidc, external_url or settings.issuer)
+    auth = Auth(Users(auth_pool), key, verifier, settings, Outbox(postgres.data / OUTBOX_NAME), provider=provider)
     failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tasks = [
         asyncio.create_task(broadcasts.run(), name="realtime-broadcasts"),
@@ -153,8 +160,25 @@ async def compose(
         for task in reversed(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if provider:
+            await provider.aclose()
         await auth_pool.aclose()
         await realtime_pool.aclose()
+
+
+def external_provider(oidc: OidcOptions | None, external_url: str) -> OidcProvider | None:
+    """Return the client of the provider in the options, whose browsers return to Auth at `external_url`."""
+    if oidc is None:
+        return None
+    settings = ProviderSettings(
+        name=oidc.name,
+        issuer=oidc.issuer,
+        client_id=oidc.client_id,
+        client_secret=oidc.client_secret,
+        scopes=oidc.scopes,
+        sign_up_domains=oidc.sign_up_domains,
+    )
+    return OidcProvider(settings, f"{external_url.rstrip('/')}/callback")
 
 
 def create_app(

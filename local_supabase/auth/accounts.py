@@ -24,6 +24,8 @@ class AuthSettings:
     issuer: str
     site_url: str
     """Where links lead unless a request names another address; addresses of this machine are allowed, too."""
+    disable_signup: bool = False
+    """Whether only the service role makes accounts."""
     token_lifetime: int = 3600
     min_password_length: int = 6
     password_attempts: int = 10

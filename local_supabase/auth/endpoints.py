@@ -10,6 +10,8 @@ from starlette.routing import Route
 
 from local_supabase.auth.accounts import Accounts, AuthSettings
 from local_supabase.auth.admin import AdminEndpoints
+from local_supabase.auth.external.endpoints import ExternalEndpoints
+from local_supabase.auth.external.provider import OidcProvider
 from local_supabase.auth.fields import check_known, email_field, normalize_email, object_field, text_field
 from local_supabase.auth.gateway import bearer_claims, guesser, with_api_key
 from local_supabase.auth.keys import Claims, SigningKey, Verifier
@@ -33,6 +35,7 @@ class Auth:
         settings: AuthSettings,
         outbox: Outbox,
         *,
+        provider: OidcProvider | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.accounts = Accounts(users, settings)
@@ -48,11 +51,12 @@ class Auth:
             outbox=outbox,
             attempts=self._attempts,
         )
+        self._external = ExternalEndpoints(users, self._sessions, settings, provider, self._links.target)
         self._key = key
         self._verifier = verifier
 
     def routes(self) -> list[Route]:
-        """Return the routes below `/auth/v1`; all but the public keys and the links require the API key."""
+        """Return the routes below `/auth/v1`; those that browsers visit require no API key."""
         guarded = [
             ("/signup", self._sign_up, ["POST"]),
             ("/token", self._token, ["POST"]),
@@ -77,6 +81,8 @@ class Auth:
         routes = [Route(path, with_api_key(view, self._verifier), methods=methods) for path, view, methods in guarded]
         return [
             Route("/.well-known/jwks.json", self._jwks, methods=["GET"]),
+            Route("/authorize", self._external.authorize, methods=["GET"]),
+            Route("/callback", self._external.callback, methods=["GET"]),
             Route("/verify", self._links.follow, methods=["GET"]),
             Route("/verify", self._links.verify, methods=["POST"]),
             *routes,
@@ -199,7 +205,12 @@ class Auth:
     async def _show_settings(self, _request: Request) -> Response:
         return JSONResponse(
             {
-                "external": {"email": True, "phone": False, "anonymous_users": False},
+                "external": {
+                    "email": True,
+                    "phone": False,
+                    "anonymous_users": False,
+                    **dict.fromkeys(self._external.names, True),
+                },
                 "disable_signup": False,
                 "mailer_autoconfirm": True,
                 "phone_autoconfirm": False,

@@ -170,8 +170,12 @@ class LinkEndpoints:
         if not code or not verifier:
             message = "invalid request: both auth code and code verifier should be non-empty"
             raise ApiError(400, "validation_failed", message)
-        user_id = await pkce.redeem_code(self._users, code, verifier)
-        return await self._sessions.open(user_id, method="otp", **origin(request))
+        user_id, method = await pkce.redeem_code(self._users, code, verifier)
+        return await self._sessions.open(user_id, method=method, **origin(request))
+
+    def target(self, request: Request) -> str:
+        """Return the allowed address to which a request leads its browser."""
+        return self._redirect_to(request, {})
 
     async def send_nonce(self, request: Request, user: Row) -> None:
         """Send the code of a reauthentication."""
