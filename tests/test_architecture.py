@@ -17,6 +17,7 @@ MAX_TEST_LINES = 50
 LAYERS = (
     "services.errors",
     "services.feed_kind",
+    "services.oidc_settings",
     "services.plan",
     "services.sdk_wheel",
     "services.settings",

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 from pydantic import SecretStr
 
+from local_supabase.child import OidcOptions
 from local_supabase.errors import DataDirectoryError, LocalSupabaseError, PostgresError
 from local_supabase.postgres.installation import find_programs
 from local_supabase.process import LocalSupabase
@@ -39,6 +40,8 @@ class Backend:
         demo: The demo user; None unless the Supabase is local.
         service_key: A secret key of the project, with which sign-ins state the client's address; None for none.
         owner_database_url: PostgreSQL URL of the tables' owner; None unless the Supabase is local.
+        browser_auth_url: Address at which browsers reach Auth, for single sign-on.
+        forwards_auth: Whether the app forwards browsers to Auth, which then listens on a loopback address only.
     """
 
     api_url: str
@@ -47,17 +50,20 @@ class Backend:
     demo: Account | None
     owner_database_url: SecretStr | None = None
     service_key: SecretStr | None = None
+    browser_auth_url: str = ""
+    forwards_auth: bool = False
 
 
 @asynccontextmanager
 async def open_backend(
-    settings: Settings, *, report: Callable[[str], None], joins: bool = False
+    settings: Settings, *, report: Callable[[str], None], joins: bool = False, address: str = ""
 ) -> AsyncIterator[Backend]:
     """Open the Supabase project in the settings; without one, run a local Supabase until the context exits.
 
     Args:
         settings: The settings of the app.
         report: Called with a line for each startup step.
+        address: URL at which people reach the app, with which the links of Auth's mails begin; by default a local one.
         joins: Whether to use the local Supabase of an app that already runs on the same data directory.
 
     Raises:
@@ -71,6 +77,7 @@ async def open_backend(
             database_url=settings.database_url,
             demo=None,
             service_key=settings.supabase_secret_key,
+            browser_auth_url=f"{str(settings.supabase_url).rstrip('/')}/auth/v1",
         )
         return
     if joins and (running := _running(settings.data)):
@@ -83,6 +90,7 @@ async def open_backend(
         raise ConfigurationError(
             f"{error} Set SUPABASE_URL, SUPABASE_ANON_KEY and DATABASE_URL to use a Supabase project instead."
         ) from error
+    site_url = address or f"http://localhost:{settings.port}{settings.root_path}"
     report(f"Starting the local Supabase; its data is in {settings.data.absolute()}")
     try:
         async with LocalSupabase.start(
@@ -90,11 +98,27 @@ async def open_backend(
             migrations=MIGRATIONS,
             user=DEMO_EMAIL,
             app_role=APP_ROLE,
+            site_url=site_url,
+            external_url=f"{site_url}/auth/v1",
+            oidc=_oidc(settings),
             on_step=lambda step: report(step.text) if step.name not in ("ready", "error") else None,
         ) as local:
-            yield _backend(local.status)
+            backend = _backend(local.status)
+            yield replace(backend, browser_auth_url=f"{site_url}/auth/v1", forwards_auth=True)
     except LocalSupabaseError as error:
         raise ConfigurationError(str(error)) from error
+
+
+def _oidc(settings: Settings) -> OidcOptions | None:
+    if not settings.oidc_issuer:
+        return None
+    return OidcOptions(
+        name=settings.oidc_provider_name,
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret.get_secret_value(),
+        sign_up_domains=tuple(sorted(settings.oidc_allowed_domains)),
+    )
 
 
 def _running(data: Path) -> LocalSupabaseStatus | None:

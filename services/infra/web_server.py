@@ -130,8 +130,17 @@ def browser_url(settings: Settings, listener: socket.socket) -> str:
     return f"http://{host}:{listener.getsockname()[1]}{settings.root_path}"
 
 
+def people_url(settings: Settings, listener: socket.socket) -> str:
+    """Return the URL at which people reach the app, with which addresses begin that other sites lead them back to."""
+    if settings.public_url is None and is_loopback(settings.host):
+        return browser_url(settings, listener)
+    return network_url(settings, listener.getsockname()[1])
+
+
 def network_url(settings: Settings, port: int) -> str:
-    """Return the URL at which other machines reach the app, or this one if it listens on a loopback address only."""
+    """Return the URL at which people reach the app: the one in the settings, else that of host and port."""
+    if settings.public_url:
+        return str(settings.public_url).rstrip("/")
     host = settings.host
     if host in ("0.0.0.0", "::"):
         host = socket.gethostname()
