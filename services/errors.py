@@ -4,7 +4,7 @@
     ├── ConfigurationError      a setting is missing, malformed or unsafe
     ├── AuthError               authentication failed
     │   ├── WrongCredentials    e-mail and password do not match
-    │   ├── AccountRefused      no account was opened: it exists, or the password is too weak
+    │   ├── AccountRefused      the Auth server refused an account's address or password
     │   ├── SessionExpired      the session has ended or was revoked
     │   └── AuthUnavailable     the Auth server did not respond
     │       └── TooManyAttempts the Auth server limits requests for some minutes
@@ -42,7 +42,7 @@ class WrongCredentials(AuthError):
 
 
 class AccountRefused(AuthError):
-    """The Auth server opened no account: there is one with this address, or it refuses the password."""
+    """The Auth server refused an address or a password of an account; contains its reason."""
 
 
 class SessionExpired(AuthError):

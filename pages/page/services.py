@@ -11,10 +11,12 @@ from pages.page.preferences_store import PreferencesHub
 from pages.page.session_cookie import SessionCookie
 from pages.page.team_hub import TeamHub
 from services.auth.client import Auth, Tokens
+from services.auth.password_check import PasswordCheck
 from services.auth.sessions import Sessions
 from services.demo.example_scan import ExampleScan
 from services.infra.database import Database
 from services.ingest import EventStreamHub, Ingest
+from services.people.session_uses import SessionUses
 from services.plan import Plan
 from services.realtime import RealtimeService
 
@@ -24,8 +26,9 @@ class Services:
     """Services that the pages use; main.py owns and closes them.
 
     `enter_demo` opens a session of the demo user; it is None unless the Supabase is local and the app listens on a
-    loopback address only. `no_demo` says why it is None, and is empty without a local Supabase. `scan` runs the
-    example scan; it is None without the local Supabase.
+    loopback address only. `no_demo` says why it is None, and is empty without a local Supabase. `demo_email` is the
+    address of the demo user, empty while the demo cannot be entered. `scan` runs the example scan; it is None without
+    the local Supabase.
     """
 
     auth: Auth
@@ -35,12 +38,15 @@ class Services:
     event_streams: EventStreamHub
     ingest: Ingest
     no_demo: str = ""
+    demo_email: str = ""
     metrics_token: SecretStr | None
+    passwords: PasswordCheck
     plan: Plan
     preferences: PreferencesHub
     realtime: RealtimeService
     scan: ExampleScan | None
     scheduler: FrameScheduler
+    session_uses: SessionUses
     sessions: Sessions
     teams: TeamHub
     windows: WindowRegistry

@@ -1,15 +1,16 @@
 """Auth server client: signs in, refreshes and signs out through the official library."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import httpx
 import supabase_auth
 from pydantic import SecretStr
-from supabase_auth import AsyncGoTrueClient
-from supabase_auth.errors import AuthApiError, AuthInvalidCredentialsError
+from supabase_auth import AsyncGoTrueClient, AsyncMemoryStorage, AsyncSupportedStorage, Session
+from supabase_auth.errors import AuthApiError, AuthInvalidCredentialsError, AuthWeakPasswordError
 
 from services.auth.identity import Identity
 from services.errors import (
@@ -22,6 +23,9 @@ from services.errors import (
 )
 
 REQUEST_TIMEOUT_SECONDS = 10.0
+SignOutScope = Literal["global", "local", "others"]
+STORAGE_KEY = "session"
+ACCEPTED_SECONDS = 300
 FORWARDED_FOR = "Sb-Forwarded-For"
 """Header in which a holder of the service key states the client's address, for the Auth server's rate limits."""
 
@@ -107,10 +111,41 @@ class Auth:
             if await client.get_user(tokens.access_token.get_secret_value()) is None:
                 raise SessionExpired("The session has ended. Sign in again.")
 
-    async def sign_out(self, tokens: Tokens) -> None:
-        """Sign out of this session only; other sessions of the user stay valid."""
+    async def sign_out(self, tokens: Tokens, scope: SignOutScope = "local") -> None:
+        """Sign out of this session only (`local`), of the user's other sessions (`others`), or of all (`global`)."""
         async with self._client() as client:
-            await client.admin.sign_out(tokens.access_token.get_secret_value(), "local")
+            await client.admin.sign_out(tokens.access_token.get_secret_value(), scope)
+
+    async def change_password(self, tokens: Tokens, password: SecretStr) -> None:
+        """Set the user's password, which ends the user's other sessions.
+
+        Raises:
+            AccountRefused: The Auth server refuses the password; contains its reason.
+            SessionExpired: The session has ended.
+            AuthUnavailable: The Auth server did not respond.
+        """
+        async with self._signed_in(tokens) as client:
+            await client.update_user({"password": password.get_secret_value()})
+
+    async def change_email(self, tokens: Tokens, email: str, *, redirect_to: str = "") -> bool:
+        """Change the user's address.
+
+        Args:
+            tokens: The user's session.
+            email: The new address.
+            redirect_to: URL to which the links lead that the Auth server may send first.
+
+        Returns:
+            Whether it has changed; False if the Auth server wants it confirmed by a link first.
+
+        Raises:
+            AccountRefused: The address is taken or malformed; contains the Auth server's reason.
+            SessionExpired: The session has ended.
+            AuthUnavailable: The Auth server did not respond.
+        """
+        async with self._signed_in(tokens) as client:
+            changed = await client.update_user({"email": email}, {"email_redirect_to": redirect_to})
+        return (changed.user.email or "").lower() == email.lower()
 
     async def aclose(self) -> None:
         """Close the HTTP client; idempotent."""
@@ -123,8 +158,31 @@ class Auth:
         await self.aclose()
 
     @asynccontextmanager
+    async def _signed_in(self, tokens: Tokens) -> AsyncIterator[AsyncGoTrueClient]:
+        """Provide a client that acts in the session, and never refreshes its tokens, which would end ours."""
+        access_token, storage = tokens.access_token.get_secret_value(), AsyncMemoryStorage()
+        async with self._client(storage=storage) as client:
+            if (known := await client.get_user(access_token)) is None:
+                raise SessionExpired("The session has ended. Sign in again.")
+            # The client compares the expiry with this machine's clock; the Auth server has just accepted the token.
+            session = Session(
+                access_token=access_token,
+                refresh_token=tokens.refresh_token.get_secret_value(),
+                token_type="bearer",
+                expires_in=ACCEPTED_SECONDS,
+                expires_at=round(time.time()) + ACCEPTED_SECONDS,
+                user=known.user,
+            )
+            await storage.set_item(STORAGE_KEY, session.model_dump_json())
+            yield client
+
+    @asynccontextmanager
     async def _client(
-        self, service_key: SecretStr | None = None, client_address: str = ""
+        self,
+        service_key: SecretStr | None = None,
+        client_address: str = "",
+        *,
+        storage: AsyncSupportedStorage | None = None,
     ) -> AsyncIterator[AsyncGoTrueClient]:
         key = (service_key or self._key).get_secret_value()
         stated = {FORWARDED_FOR: client_address} if service_key and client_address else {}
@@ -132,7 +190,9 @@ class Auth:
             url=self._url,
             headers={"apikey": key, "Authorization": f"Bearer {key}", **stated},
             auto_refresh_token=False,
-            persist_session=False,
+            persist_session=storage is not None,
+            storage=storage,
+            storage_key=STORAGE_KEY,
             http_client=self._http,
         )
         try:
@@ -140,7 +200,7 @@ class Auth:
         except (AuthInvalidCredentialsError, AuthApiError) as error:
             if error.code == "invalid_credentials" or isinstance(error, AuthInvalidCredentialsError):
                 raise WrongCredentials("E-mail and password do not match.") from error
-            if error.code in NO_ACCOUNT:
+            if error.code in ACCOUNT_REFUSED:
                 raise AccountRefused(error.message) from error
             if error.status == 429:
                 raise TooManyAttempts("The Auth server limits requests. Try again in a few minutes.") from error
@@ -149,6 +209,8 @@ class Auth:
             if error.status >= 500:
                 raise _unavailable() from error
             raise AuthError(f"The Auth server rejected the request: {error.message}.") from error
+        except AuthWeakPasswordError as error:
+            raise AccountRefused(error.message) from error
         except (supabase_auth.errors.AuthError, httpx.HTTPError) as error:
             raise _unavailable() from error
 
@@ -157,7 +219,10 @@ SESSION_OVER = frozenset(
     {"session_not_found", "session_expired", "refresh_token_not_found", "refresh_token_already_used", "bad_jwt"}
 )
 
-NO_ACCOUNT = frozenset({"email_exists", "user_already_exists", "weak_password", "email_address_invalid"})
+ACCOUNT_REFUSED = frozenset(
+    {"email_exists", "user_already_exists", "same_password", "weak_password"}
+    | {"email_address_invalid", "email_address_not_authorized", "validation_failed"}
+)
 
 
 def _tokens(answer: supabase_auth.AuthResponse) -> Tokens:

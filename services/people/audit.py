@@ -37,6 +37,10 @@ ACTIONS = {
     "session.opened": "signed in",
     "session.refused": "failed to sign in",
     "list.exported": "exported a list",
+    "password.changed": "changed the password",
+    "email.changed": "changed the e-mail address",
+    "session.ended": "ended a session",
+    "sessions.ended": "signed out everywhere else",
 }
 """What an actor did, by action."""
 
@@ -49,12 +53,13 @@ _EVENTS = text("""
 """)
 _SIGNED_IN = text("select private.note_sign_in()")
 _REFUSED = text("select private.note_failed_sign_in(:account, :address)")
+_ACCOUNT = text("select private.note_account(:action)")
 _EXPORTED = text("select private.note_export(:org, :list, cast(:filter as jsonb))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
-    """One event; `before` and `after` are the changed values, `address` is where the actor's session was opened."""
+    """One event; `before` and `after` are the changed values, `address` is where the actor's session was last used."""
 
     id: int
     at: datetime
@@ -113,6 +118,15 @@ async def note_failed_sign_in(database: Database, account: str, *, address: str)
             await (await session.connection()).execute(_REFUSED, {"account": account, "address": address})
     except LivewatchError as error:
         logger.warning("failed sign-in not in the audit log", cause=str(error))
+
+
+async def note_account(database: Database, identity: Identity, action: str) -> None:
+    """Note what the user did with the own account: `password.changed`, `email.changed` or `sessions.ended`."""
+    try:
+        async with database.as_user(identity) as session:
+            await (await session.connection()).execute(_ACCOUNT, {"action": action})
+    except LivewatchError as error:
+        logger.warning("account event not in the audit log", action=action, cause=str(error))
 
 
 async def note_export(database: Database, identity: Identity, org_id: UUID, *, list: str, filter: str) -> None:
