@@ -28,6 +28,7 @@ from services.infra.web_server import (
     listen,
     local_url,
     network_url,
+    people_url,
     serve_http,
 )
 from services.operations.command_line import arguments_of, run_command
@@ -35,6 +36,10 @@ from services.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from services.auth.client import Auth
+    from services.auth.single_sign_on import SingleSignOn
+    from services.infra.database import Database
 
 START_TIME = time.perf_counter()
 
@@ -69,10 +74,12 @@ async def serve(settings: Settings) -> None:
         listener = stack.enter_context(listen(settings))
         # Importing the user interface is slow and runs while the local Supabase starts.
         importing = loop.run_in_executor(None, importlib.import_module, "pages.app")
+        address = people_url(settings, listener)
         try:
-            backend = await stack.enter_async_context(open_backend(settings, report=report))
+            backend = await stack.enter_async_context(open_backend(settings, report=report, address=address))
             await importing
             app, announce_shutdown = await compose(settings, backend, local_url(listener), stack)
+            report_sign_on(settings, address)
             ready = [f"Ready: open {browser_url(settings, listener)}"]
             if link := await first_setup(settings, backend, listener):
                 ready.append(f"Make the first account within an hour, by this link, which works once: {link}")
@@ -167,6 +174,7 @@ async def compose(
             scan=scan,
             session_uses=SessionUses(database),
             sessions=Sessions(auth),
+            sign_on=single_sign_on(settings, backend, auth, database),
             event_streams=event_streams,
             windows=windows,
         )
@@ -180,6 +188,33 @@ async def compose(
             await scan.aclose()
 
     return app, announce_shutdown
+
+
+def single_sign_on(settings: Settings, backend: Backend, auth: "Auth", database: "Database") -> "SingleSignOn | None":
+    """Return the single sign-on of the settings; None without a provider."""
+    from services.auth.single_sign_on import SignOnOptions, SingleSignOn  # noqa: PLC0415
+
+    if not settings.oidc_provider_name:
+        return None
+    options = SignOnOptions(
+        provider=settings.oidc_provider_name,
+        label=settings.oidc_label,
+        address=str(settings.public_url).rstrip("/") if settings.public_url else "",
+        browser_auth_url=backend.browser_auth_url,
+        forward_to=f"{backend.api_url}/auth/v1" if backend.forwards_auth else "",
+        domains=settings.oidc_allowed_domains,
+        role_of_group=settings.oidc_role_of_group,
+        organization=settings.oidc_organization,
+    )
+    return SingleSignOn(auth, database, options)
+
+
+def report_sign_on(settings: Settings, address: str) -> None:
+    """Print what must be registered for single sign-on: at the provider, or in the settings of a project."""
+    if settings.oidc_provider_name and settings.is_embedded:
+        report(f"Single sign-on: register the redirect URI {address}/auth/v1/callback at the provider")
+    elif settings.oidc_provider_name:
+        report(f"Single sign-on: allow the redirect URL {address}/session/sso** in the Supabase project")
 
 
 async def first_setup(settings: Settings, backend: Backend, listener: socket.socket) -> str | None:

@@ -21,8 +21,10 @@ from pages.http.request_log import RequestLog
 from pages.http.sdk import sdk_routes
 from pages.http.socket_guard import SocketGuard
 from pages.page.services import Services
+from pages.session.auth_forward import auth_forward_routes
 from pages.session.routes import session_routes
 from pages.session.sign_in import register_sign_in
+from pages.session.sso import sign_on_routes
 from pages.team.audit_log import audit_routes
 from pages.team.invitation import join_routes, register_invitation
 
@@ -37,6 +39,8 @@ def create_app(services: Services) -> FastAPI:
     """Build the web application; the caller owns and closes `services`."""
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(session_routes(services))
+    app.include_router(sign_on_routes(services))
+    app.include_router(auth_forward_routes(services))
     app.include_router(join_routes(services))
     app.include_router(audit_routes(services))
     app.include_router(export_routes(services))

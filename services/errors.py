@@ -5,6 +5,8 @@
     ├── AuthError               authentication failed
     │   ├── WrongCredentials    e-mail and password do not match
     │   ├── AccountRefused      the Auth server refused an account's address or password
+    │   ├── SignOnRefused       single sign-on failed; has the reason
+    │   ├── SessionTooLarge     the tokens do not fit in cookies
     │   ├── SessionExpired      the session has ended or was revoked
     │   └── AuthUnavailable     the Auth server did not respond
     │       └── TooManyAttempts the Auth server limits requests for some minutes
@@ -43,6 +45,18 @@ class WrongCredentials(AuthError):
 
 class AccountRefused(AuthError):
     """The Auth server refused an address or a password of an account; contains its reason."""
+
+
+class SignOnRefused(AuthError):
+    """Single sign-on failed; `reason` is `over`, `unverified` or `domain`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SessionTooLarge(AuthError):
+    """The tokens of a session do not fit in the cookies that browsers, proxies and servers take."""
 
 
 class SessionExpired(AuthError):

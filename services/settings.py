@@ -26,8 +26,8 @@ class LogFormat(StrEnum):
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 """An empty path, or one like `/watch` or `/tools/watch`."""
 OWN_PATHS = frozenset(
-    {"alerts", "api", "auth", "connect", "export", "healthz", "invitation", "metrics", "monitoring", "notifications", "readyz"}
-    | {"sdk", "session", "settings", "sign-in", "streams", "styles", "_nicegui", "_nicegui_ws"}
+    {"alerts", "api", "connect", "export", "healthz", "invitation", "metrics", "monitoring", "notifications", "readyz"}
+    | {"auth", "sdk", "session", "settings", "sign-in", "streams", "styles", "_nicegui", "_nicegui_ws"}
 )
 """First parts of the app's own paths, which a root path may not begin with: a request could mean either."""
 
@@ -90,8 +90,8 @@ class Settings(OidcSettings):
     def _fits_the_backend(self) -> Self:
         if self.is_embedded and self.oidc_provider and not self.oidc_issuer:
             raise ValueError(
-                "LIVEWATCH_OIDC_ISSUER and LIVEWATCH_OIDC_CLIENT_ID must be set with LIVEWATCH_OIDC_PROVIDER: the local "
-                "Supabase needs them"
+                "LIVEWATCH_OIDC_ISSUER and LIVEWATCH_OIDC_CLIENT_ID must be set with LIVEWATCH_OIDC_PROVIDER: the "
+                "local Supabase needs them"
             )
         if not self.is_embedded and self.oidc_issuer and not self.oidc_provider:
             raise ValueError(

@@ -13,6 +13,7 @@ from pages.page.team_hub import TeamHub
 from services.auth.client import Auth, Tokens
 from services.auth.password_check import PasswordCheck
 from services.auth.sessions import Sessions
+from services.auth.single_sign_on import SingleSignOn
 from services.demo.example_scan import ExampleScan
 from services.infra.database import Database
 from services.ingest import EventStreamHub, Ingest
@@ -28,7 +29,7 @@ class Services:
     `enter_demo` opens a session of the demo user; it is None unless the Supabase is local and the app listens on a
     loopback address only. `no_demo` says why it is None, and is empty without a local Supabase. `demo_email` is the
     address of the demo user, empty while the demo cannot be entered. `scan` runs the example scan; it is None without
-    the local Supabase.
+    the local Supabase. `sign_on` signs in by an external provider; it is None where none is configured.
     """
 
     auth: Auth
@@ -48,5 +49,6 @@ class Services:
     scheduler: FrameScheduler
     session_uses: SessionUses
     sessions: Sessions
+    sign_on: SingleSignOn | None = None
     teams: TeamHub
     windows: WindowRegistry

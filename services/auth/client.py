@@ -9,7 +9,7 @@ from typing import Literal, Self
 import httpx
 import supabase_auth
 from pydantic import SecretStr
-from supabase_auth import AsyncGoTrueClient, AsyncMemoryStorage, AsyncSupportedStorage, Session
+from supabase_auth import AsyncGoTrueClient, AsyncMemoryStorage, AsyncSupportedStorage, Session, UserIdentity
 from supabase_auth.errors import AuthApiError, AuthInvalidCredentialsError, AuthWeakPasswordError
 
 from services.auth.identity import Identity
@@ -18,6 +18,7 @@ from services.errors import (
     AuthError,
     AuthUnavailable,
     SessionExpired,
+    SignOnRefused,
     TooManyAttempts,
     WrongCredentials,
 )
@@ -147,6 +148,32 @@ class Auth:
             changed = await client.update_user({"email": email}, {"email_redirect_to": redirect_to})
         return (changed.user.email or "").lower() == email.lower()
 
+    async def exchange_code(
+        self, code: str, verifier: SecretStr, *, client_address: str = ""
+    ) -> tuple[Tokens, list[UserIdentity]]:
+        """Exchange a code of single sign-on for a session and the user's identities.
+
+        Raises:
+            SignOnRefused: The code has expired, was used, or was issued to another browser.
+            AuthUnavailable: The Auth server did not respond.
+            AuthError: The Auth server rejected the request.
+        """
+        async with self._client(self._service_key, client_address) as client:
+            try:
+                answer = await client.exchange_code_for_session(
+                    {"auth_code": code, "code_verifier": verifier.get_secret_value(), "redirect_to": ""}
+                )
+            except AuthApiError as error:
+                if error.code in CODE_OVER:
+                    raise SignOnRefused("over", "The sign-in has expired or was used before.") from error
+                raise
+        return _tokens(answer), list((answer.user and answer.user.identities) or [])
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """HTTP client that all calls share."""
+        return self._http
+
     async def aclose(self) -> None:
         """Close the HTTP client; idempotent."""
         await self._http.aclose()
@@ -215,6 +242,7 @@ class Auth:
             raise _unavailable() from error
 
 
+CODE_OVER = frozenset({"flow_state_not_found", "flow_state_expired", "bad_code_verifier"})
 SESSION_OVER = frozenset(
     {"session_not_found", "session_expired", "refresh_token_not_found", "refresh_token_already_used", "bad_jwt"}
 )

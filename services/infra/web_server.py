@@ -10,6 +10,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from websockets import http11
 
 from local_supabase.web.connection_guard import guarded_protocol
 from services.errors import ConfigurationError
@@ -23,6 +24,8 @@ SHUTDOWN_NOTICE_SECONDS = 0.2
 """Time for the final messages to reach the windows, before their sockets are closed."""
 MAX_SOCKET_MESSAGE_BYTES = 2**20
 """Windows send only short events."""
+MAX_SOCKET_HEADER_BYTES = 16 * 1024
+"""Longest line in the head of a socket's request."""
 MAX_PENDING_CONNECTIONS = 2048
 
 
@@ -65,6 +68,8 @@ async def serve_http(
         on_ready: Called when the server accepts requests.
         on_stop: Awaited before the server closes its connections.
     """
+    # A large session is one long line of cookies, see pages/page/session_cookie.py; the library's limit is 8 KiB.
+    http11.MAX_LINE_LENGTH = max(http11.MAX_LINE_LENGTH, MAX_SOCKET_HEADER_BYTES)
     trusted = TrustedProxies(proxies)
     # Outside of the middleware that takes over the client's address, since they judge the proxy's.
     config = uvicorn.Config(
