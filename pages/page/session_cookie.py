@@ -1,7 +1,6 @@
 """Signed cookie with the tokens of a session, split over several cookies if the tokens are large."""
 
 import base64
-import binascii
 import secrets
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
@@ -118,7 +117,7 @@ def _packed(token: str) -> list[str]:
     *parts, signature = token.split(".")
     try:
         texts = [base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode() for part in parts]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return [token]
     packed = [*texts, signature]
     return packed if len(packed) == TOKEN_PARTS and _unpacked(packed) == token else [token]
