@@ -21,10 +21,10 @@ from pages.http.request_log import RequestLog
 from pages.http.sdk import sdk_routes
 from pages.http.socket_guard import SocketGuard
 from pages.page.services import Services
-from pages.session.auth_forward import auth_forward_routes
 from pages.session.routes import session_routes
 from pages.session.sign_in import register_sign_in
-from pages.session.sso import sign_on_routes
+from pages.session.sso.auth_forward import auth_forward_routes
+from pages.session.sso.routes import sign_on_routes
 from pages.team.audit_log import audit_routes
 from pages.team.invitation import join_routes, register_invitation
 

@@ -51,6 +51,7 @@ LAYERS = (
     "pages.api",
     "pages.http",
     "pages.session",
+    "pages.session.sso",
     "pages.delivery",
     "pages.settings",
     "pages.account",

@@ -30,12 +30,12 @@ class SessionCookie:
     """
 
     def __init__(self, secret: SecretStr) -> None:
-        self._secret = secret
+        self.secret = secret
         self._serializer = self.signer(NAME)
 
     def signer(self, purpose: str) -> URLSafeTimedSerializer:
         """Return a signer of other short values, whose signatures count for this purpose only."""
-        return URLSafeTimedSerializer(self._secret.get_secret_value(), salt=purpose)
+        return URLSafeTimedSerializer(self.secret.get_secret_value(), salt=purpose)
 
     def read(self, connection: HTTPConnection) -> Tokens | None:
         """Return the tokens in the request's cookies; None if they are missing, incomplete, too old or forged."""
