@@ -31,7 +31,7 @@ def sign_in_card(
         notice: Message without an alert; hidden by an error.
         demo_action: Path that the demo button posts to; None for no button.
         no_demo: Why there is no demo button; empty to say nothing.
-        detail: Words of the sign-in provider about the error; empty for none.
+        detail: Words of the Auth server or the provider about the error; empty for none.
         sign_on_label: Text of the button that leads to the sign-in provider; empty for no button.
         sign_on_path: Path that this button opens.
     """
@@ -47,7 +47,7 @@ def sign_in_card(
                 field("password", "Password", kind="password", autocomplete="current-password")
                 text("p", error).classes("lw-sign-in__error").props("role=alert")
                 if error and detail:
-                    text("p", f"The provider said: {detail}").classes("lw-muted lw-sign-in__detail")
+                    text("p", f"Details: {detail}").classes("lw-muted lw-sign-in__detail")
                 submit("Sign in", is_primary=True)
             if sign_on_label:
                 _sign_on(sign_on_label, sign_on_path)

@@ -109,7 +109,7 @@ async def test_a_wrong_answer_of_the_provider_is_told(site: Site, fault: Fault) 
         path = await browser.sign_in()
         assert reason_of(path) == ("sso-clock" if fault is Fault.EXPIRED else "sso-provider")
         page = (await browser.http.get(path)).text
-        assert "The provider said: Error getting user profile" in page
+        assert "Details: Error getting user profile" in page
 
 
 async def test_a_refusal_is_told_in_the_words_of_the_provider_and_as_text(site: Site) -> None:
