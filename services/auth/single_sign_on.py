@@ -129,6 +129,8 @@ class SingleSignOn:
             outcome = (await (await session.connection()).execute(_APPLY, values)).scalar_one()
         if outcome == "no organization":
             logger.error("no such organisation: LIVEWATCH_OIDC_ORGANIZATION", organization=options.organization)
+        elif outcome == "no groups":
+            logger.warning("the provider left out the groups: they are too many", user=str(tokens.identity.user_id))
         elif outcome != "unchanged":
             logger.info("groups applied", user=str(tokens.identity.user_id), outcome=outcome)
 

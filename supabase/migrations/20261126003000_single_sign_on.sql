@@ -23,9 +23,22 @@ as $$
     ) as told (claim)
 $$;
 
+-- Whether the provider left out the groups since they are too many, as Entra ID does: then they say nothing.
+create function private.sso_groups_missing(person uuid, provider text) returns boolean
+language sql stable security definer set search_path = ''
+as $$
+    select coalesce((
+        select identity_data #> '{custom_claims,_claim_names,groups}' is not null
+            or identity_data #>> '{custom_claims,hasgroups}' = 'true'
+        from auth.identities
+        where user_id = person and identities.provider = sso_groups_missing.provider
+        order by last_sign_in_at desc nulls last limit 1
+    ), false)
+$$;
+
 -- Gives a user the highest role of the user's groups in an organisation (id or name), changes or takes away what groups
--- gave before, and returns what it did: joined, changed, removed, unchanged, kept (the last admin stays), or
--- "no organization". Only the app may call it, before it opens a session, and no user.
+-- gave before, and returns what it did: joined, changed, removed, unchanged, kept (the last admin stays), "no organization", or
+-- "no groups" (the provider left them out). Only the app may call it, before it opens a session, and no user.
 create function private.apply_sso_groups(person uuid, provider text, organization text, role_of_group jsonb)
 returns text
 language plpgsql security definer set search_path = ''
@@ -44,6 +57,9 @@ begin
     for key share;
     if org is null then
         return 'no organization';
+    end if;
+    if private.sso_groups_missing(person, apply_sso_groups.provider) then
+        return 'no groups';
     end if;
     select role into granted
     from unnest(array['admin', 'operator', 'viewer']) with ordinality as roles (role, rank)
@@ -75,7 +91,8 @@ begin
 end
 $$;
 
-revoke execute on function private.sso_groups(uuid, text), private.apply_sso_groups(uuid, text, text, jsonb) from public;
+revoke execute on function private.sso_groups(uuid, text), private.sso_groups_missing(uuid, text),
+    private.apply_sso_groups(uuid, text, text, jsonb) from public;
 grant usage on schema private to livewatch_app;
 grant execute on function private.apply_sso_groups(uuid, text, text, jsonb) to livewatch_app;
 

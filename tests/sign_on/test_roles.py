@@ -57,6 +57,17 @@ async def test_the_highest_role_of_all_groups_counts(world: World, claims: dict[
     assert await role_in(world, ada, org) == role
 
 
+@pytest.mark.parametrize("claims", [{"_claim_names": {"groups": "src1"}}, {"hasgroups": "true"}, {"hasgroups": True}])
+async def test_groups_that_a_provider_leaves_out_take_no_role(world: World, claims: dict[str, object]) -> None:
+    """Entra ID names none in the token of a person of more than 200."""
+    org, ada = await world.organization(), await world.person()
+    await identify(world, ada, groups=["b"])
+    await applied(world, ada, org)
+    await identify(world, ada, **claims)
+    assert await applied(world, ada, org) == "no groups"
+    assert await role_in(world, ada, org) == "operator"
+
+
 async def test_what_users_write_about_themselves_gives_no_role(world: World) -> None:
     org, ada = await world.organization(), await world.person()
     claims = json.dumps({"custom_claims": {"groups": ["c"]}, "groups": ["c"]})
