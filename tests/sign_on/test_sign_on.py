@@ -1,14 +1,17 @@
 """Single sign-on by HTTP: the way in, every way that it fails, and the roles of groups."""
 
 import asyncio
-from urllib.parse import parse_qs, urlencode, urlsplit
+from tempfile import TemporaryDirectory
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx
 import pytest
 
-from local_supabase.tests.oidc_provider import CLIENT_SECRET, Fault
+from local_supabase.tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, Fault
 from services.people.audit import ACTIONS
+from tests.app_process import running
 from tests.sign_on.conftest import ORGANIZATION, Site, reason_of
+from tests.speed import deadline
 from tests.world import until
 
 pytestmark = pytest.mark.e2e
@@ -233,3 +236,29 @@ async def test_the_start_says_what_to_register_and_no_secret_is_printed(own: Sit
         await browser.sign_in()
     await asyncio.sleep(0)
     assert CLIENT_SECRET not in "\n".join(own.app.lines)
+
+
+async def test_below_a_path_of_another_site_everything_stays_there(own: Site) -> None:
+    with TemporaryDirectory(prefix="livewatch-", ignore_cleanup_errors=True) as folder:
+        environment = {
+            "LIVEWATCH_DATA": f"{folder}/data",
+            "LIVEWATCH_DEMO_SCAN": "0",
+            "LIVEWATCH_ROOT_PATH": "/watch",
+            "LIVEWATCH_OIDC_ISSUER": own.provider.url,
+            "LIVEWATCH_OIDC_CLIENT_ID": CLIENT_ID,
+            "LIVEWATCH_OIDC_CLIENT_SECRET": CLIENT_SECRET,
+            "LIVEWATCH_OIDC_DOMAINS": "*",
+        }
+        async with running(environment) as app, httpx.AsyncClient(timeout=deadline(20)) as http:
+            base = app.url if app.url.endswith("/watch") else f"{app.url}/watch"
+            assert f"{base}/auth/v1/callback" in "\n".join(app.lines)
+            url = f"{base}/session/sso/start?next=/settings"
+            for _ in range(8):
+                answer = await http.get(url)
+                if not answer.is_redirect:
+                    break
+                cookies = answer.headers.get_list("set-cookie")
+                flows = [each for each in cookies if each.startswith("livewatch_sso")]
+                assert all("Path=/watch/session/sso" in each for each in flows)
+                url = urljoin(url, answer.headers["location"])
+            assert (url, answer.status_code) == (f"{base}/settings", 200)

@@ -4,15 +4,21 @@ import asyncio
 import base64
 import hashlib
 import secrets
-import uuid
+import socket
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from supabase_auth.errors import AuthApiError
 
-from local_supabase.tests.auth.external.conftest import Browser, fragment_of, query_of
+from local_supabase.child import OidcOptions
+from local_supabase.process import LocalSupabase
+from local_supabase.tests.auth.external.conftest import TARGET, Browser, fragment_of, query_of
 from local_supabase.tests.oidc_provider import Fault, OidcProvider
+from local_supabase.tests.speed import deadline
 
 pytestmark = pytest.mark.integration
 Owner = psycopg.AsyncConnection[Any]
@@ -71,6 +77,23 @@ async def test_a_provider_that_is_down_is_told_and_recovers(browser: Browser, pr
     assert "user" in await browser.sign_in()
 
 
+async def test_a_provider_that_never_answered_leads_back_with_an_error() -> None:
+    """A browser is there, which would show JSON to a person."""
+    with socket.socket() as closed, TemporaryDirectory(prefix="local-supabase-", ignore_cleanup_errors=True) as folder:
+        closed.bind(("127.0.0.1", 0))
+        issuer = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        oidc = OidcOptions(name="keycloak", issuer=issuer, client_id="x")
+        async with (
+            LocalSupabase.start(data=Path(folder) / "data", oidc=oidc) as local,
+            httpx.AsyncClient(timeout=deadline(20)) as http,
+        ):
+            query = f"provider=keycloak&redirect_to={TARGET}"
+            answer = await http.get(f"{local.status.api_url}/auth/v1/authorize?{query}")
+    error = query_of(answer.headers["location"])
+    assert (answer.status_code, error["error"], error["here"]) == (302, "temporarily_unavailable", "1")
+    assert "127.0.0.1 does not respond" in error["error_description"]
+
+
 async def test_a_new_key_of_the_provider_is_accepted_at_once(browser: Browser, provider: OidcProvider) -> None:
     await browser.sign_in()
     provider.rotate_keys()
@@ -91,7 +114,7 @@ async def test_a_state_is_good_once(browser: Browser, provider: OidcProvider) ->
     assert sorted("code" in query_of(each) for each in answers) == [False, True]
 
 
-@pytest.mark.parametrize("state", ["", "not-a-uuid", str(uuid.uuid4()), "\x00", "' or 1=1"])
+@pytest.mark.parametrize("state", ["", "not-a-uuid", "11111111-2222-4333-8444-555555555555", "\x00", "' or 1=1"])
 async def test_a_foreign_state_leads_to_the_site_with_an_error(browser: Browser, state: str) -> None:
     answer = await browser.http.get(
         f"{browser.api_url}/auth/v1/callback", params={"code": "x", **({"state": state} if state else {})}
