@@ -17,6 +17,7 @@ from local_supabase.child import (
     DEFAULT_TOKEN_LIFETIME_SECONDS,
     JWT_SECRET_VARIABLE,
     LOOPBACK,
+    SMTP_URL_VARIABLE,
     STOP_TIMEOUT_SECONDS,
     Options,
     Step,
@@ -46,6 +47,9 @@ def main() -> int:
             token_lifetime=arguments.token_lifetime,
             site_url=arguments.site_url,
             jwt_secret=_jwt_secret(arguments.jwt_secret_file),
+            smtp_url=os.environ.get(SMTP_URL_VARIABLE),
+            mail_link=arguments.mail_link,
+            disable_signup=arguments.disable_signup,
             limits=dict(arguments.limit),
         )
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
@@ -185,6 +189,13 @@ def _parse() -> argparse.Namespace:
         metavar="URL",
         help="address of the application, to which links of e-mails lead (default: %(default)s)",
     )
+    parser.add_argument(
+        "--mail-link",
+        metavar="TEMPLATE",
+        help="template of the links in mails, with variables such as {{ .SiteURL }}, {{ .TokenHash }} and {{ .Type }} "
+        "(default: {{ .ConfirmationURL }})",
+    )
+    parser.add_argument("--disable-signup", action="store_true", help="let only the service role make accounts")
     parser.add_argument(
         "--jwt-secret-file",
         type=Path,
