@@ -10,11 +10,14 @@ from components.window.registry import WindowRegistry
 from pages.page.preferences_store import PreferencesHub
 from pages.page.session_cookie import SessionCookie
 from pages.page.team_hub import TeamHub
+from services.auth.account_options import AccountOptions
 from services.auth.client import Auth, Tokens
+from services.auth.mail_links import MailLinks
 from services.auth.sessions import Sessions
 from services.demo.example_scan import ExampleScan
 from services.infra.database import Database
 from services.ingest import EventStreamHub, Ingest
+from services.mail.mailer import MailService
 from services.plan import Plan
 from services.realtime import RealtimeService
 
@@ -25,9 +28,11 @@ class Services:
 
     `enter_demo` opens a session of the demo user; it is None unless the Supabase is local and the app listens on a
     loopback address only. `no_demo` says why it is None, and is empty without a local Supabase. `scan` runs the
-    example scan; it is None without the local Supabase.
+    example scan; it is None without the local Supabase. `mail` sends the app's own mails; it is None without an SMTP
+    server.
     """
 
+    accounts: AccountOptions
     auth: Auth
     cookie: SessionCookie
     database: Database
@@ -35,6 +40,8 @@ class Services:
     event_streams: EventStreamHub
     ingest: Ingest
     no_demo: str = ""
+    links: MailLinks
+    mail: MailService | None
     metrics_token: SecretStr | None
     plan: Plan
     preferences: PreferencesHub

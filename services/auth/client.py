@@ -1,21 +1,23 @@
 """Auth server client: signs in, refreshes and signs out through the official library."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
 import httpx
 import supabase_auth
 from pydantic import SecretStr
-from supabase_auth import AsyncGoTrueClient
-from supabase_auth.errors import AuthApiError, AuthInvalidCredentialsError
+from supabase_auth import AsyncGoTrueClient, AsyncSupportedStorage
+from supabase_auth.errors import AuthApiError, AuthInvalidCredentialsError, AuthWeakPasswordError
 
 from services.auth.identity import Identity
 from services.errors import (
     AccountRefused,
     AuthError,
     AuthUnavailable,
+    LinkRefused,
+    PasswordRefused,
     SessionExpired,
     TooManyAttempts,
     WrongCredentials,
@@ -37,6 +39,19 @@ class Tokens:
     def identity(self) -> Identity:
         """Identity in the access token's claims; raises SessionExpired for a malformed token."""
         return Identity.from_token(self.access_token.get_secret_value())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthServer:
+    """What an Auth server says about itself.
+
+    Args:
+        autoconfirm: Whether addresses count as confirmed without a mail.
+        is_closed: Whether it opens no accounts by itself.
+    """
+
+    autoconfirm: bool
+    is_closed: bool
 
 
 class Auth:
@@ -112,6 +127,27 @@ class Auth:
         async with self._client() as client:
             await client.admin.sign_out(tokens.access_token.get_secret_value(), "local")
 
+    @property
+    def has_service_key(self) -> bool:
+        """Whether the app may act as the project's service role."""
+        return self._service_key is not None
+
+    def official_client(
+        self, *, as_service: bool = False, client_address: str = "", storage: AsyncSupportedStorage | None = None
+    ) -> AbstractAsyncContextManager[AsyncGoTrueClient]:
+        """Lend an official client, whose errors become those of this app; with `storage` it uses the PKCE flow."""
+        return self._client(self._service_key if as_service else None, client_address, storage)
+
+    async def server(self) -> AuthServer:
+        """Return what the Auth server says about itself; raises AuthUnavailable."""
+        try:
+            answer = await self._http.get(f"{self._url}/settings", headers={"apikey": self._key.get_secret_value()})
+            answer.raise_for_status()
+            said = answer.json()
+            return AuthServer(autoconfirm=bool(said["mailer_autoconfirm"]), is_closed=bool(said["disable_signup"]))
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise _unavailable() from error
+
     async def aclose(self) -> None:
         """Close the HTTP client; idempotent."""
         await self._http.aclose()
@@ -124,7 +160,10 @@ class Auth:
 
     @asynccontextmanager
     async def _client(
-        self, service_key: SecretStr | None = None, client_address: str = ""
+        self,
+        service_key: SecretStr | None = None,
+        client_address: str = "",
+        storage: AsyncSupportedStorage | None = None,
     ) -> AsyncIterator[AsyncGoTrueClient]:
         key = (service_key or self._key).get_secret_value()
         stated = {FORWARDED_FOR: client_address} if service_key and client_address else {}
@@ -132,12 +171,20 @@ class Auth:
             url=self._url,
             headers={"apikey": key, "Authorization": f"Bearer {key}", **stated},
             auto_refresh_token=False,
-            persist_session=False,
+            persist_session=storage is not None,
+            storage=storage,
+            flow_type="pkce" if storage is not None else "implicit",
             http_client=self._http,
         )
         try:
             yield client
+        except AuthWeakPasswordError as error:
+            raise PasswordRefused(error.message) from error
         except (AuthInvalidCredentialsError, AuthApiError) as error:
+            if error.code in LINK_OVER:
+                raise LinkRefused("The link has expired, was used before, or is incomplete.") from error
+            if error.code in PASSWORD_REFUSED:
+                raise PasswordRefused(error.message) from error
             if error.code == "invalid_credentials" or isinstance(error, AuthInvalidCredentialsError):
                 raise WrongCredentials("E-mail and password do not match.") from error
             if error.code in NO_ACCOUNT:
@@ -157,7 +204,9 @@ SESSION_OVER = frozenset(
     {"session_not_found", "session_expired", "refresh_token_not_found", "refresh_token_already_used", "bad_jwt"}
 )
 
-NO_ACCOUNT = frozenset({"email_exists", "user_already_exists", "weak_password", "email_address_invalid"})
+LINK_OVER = frozenset({"otp_expired", "flow_state_not_found", "flow_state_expired", "bad_code_verifier"})
+PASSWORD_REFUSED = frozenset({"weak_password", "same_password"})
+NO_ACCOUNT = frozenset({"email_exists", "user_already_exists", "email_address_invalid"})
 
 
 def _tokens(answer: supabase_auth.AuthResponse) -> Tokens:

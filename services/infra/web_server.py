@@ -131,7 +131,9 @@ def browser_url(settings: Settings, listener: socket.socket) -> str:
 
 
 def network_url(settings: Settings, port: int) -> str:
-    """Return the URL at which other machines reach the app, or this one if it listens on a loopback address only."""
+    """Return the URL at which people reach the app: the one in the settings, else that of host and port."""
+    if settings.public_url:
+        return str(settings.public_url).rstrip("/")
     host = settings.host
     if host in ("0.0.0.0", "::"):
         host = socket.gethostname()
