@@ -18,6 +18,9 @@ def sign_in_card(
     notice: str = "",
     demo_action: str | None = None,
     no_demo: str = "",
+    link_action: str = "",
+    forgot: str = "",
+    sign_up: str = "",
 ) -> None:
     """Build the sign-in page, whose form posts `email`, `password` and `next`.
 
@@ -27,6 +30,9 @@ def sign_in_card(
         error: Error message, announced to screen readers as an alert.
         notice: Message without an alert; hidden by an error.
         demo_action: Path that the demo button posts to; None for no button.
+        link_action: Path that the form posts to for a link by e-mail; empty for no such button.
+        forgot: Address of the page for a forgotten password; empty for no link.
+        sign_up: Address of the page to sign up; empty for no link.
         no_demo: Why there is no demo button; empty to say nothing.
     """
     with Element("div").classes("lw-lonely"), Element("div").classes("lw-sign-in"):
@@ -41,6 +47,14 @@ def sign_in_card(
                 field("password", "Password", kind="password", autocomplete="current-password")
                 text("p", error).classes("lw-sign-in__error").props("role=alert")
                 submit("Sign in", is_primary=True)
+                if link_action:
+                    # The same form, without its password.
+                    by_mail = submit("E-mail me a link").props("formnovalidate")
+                    by_mail.props["formaction"] = link_action
+            with Element("div").classes("lw-sign-in__ways"):
+                for label, address in (("Forgot password?", forgot), ("Create an account", sign_up)):
+                    if address:
+                        text("a", label).props["href"] = address
             if demo_action is not None:
                 _demo(demo_action)
             elif no_demo:

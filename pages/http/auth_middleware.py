@@ -21,7 +21,10 @@ from services.infra.root_path import route_path
 from services.people.invitations import INVITATION_BELOW
 
 SESSION = "livewatch.session"
-OPEN = ("/sign-in", "/session", "/session/demo", "/session/join", "/healthz", "/readyz", "/metrics")
+OPEN = (
+    *("/sign-in", "/forgot", "/sign-up", "/session", "/session/demo", "/session/join", "/session/forgot"),
+    *("/session/link", "/session/sign-up", "/session/confirm", "/healthz", "/readyz", "/metrics"),
+)
 SOCKET = "/_nicegui_ws/"
 ASSETS_BELOW = ("/_nicegui/", STYLES_BELOW, SDK_BELOW)
 OPEN_BELOW = (*ASSETS_BELOW, SOCKET)

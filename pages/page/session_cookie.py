@@ -17,6 +17,7 @@ class SessionCookie:
     """Reads and writes the tokens of a session as an HttpOnly, SameSite=Lax cookie, signed with `secret`."""
 
     def __init__(self, secret: SecretStr) -> None:
+        self.secret = secret
         self._serializer = URLSafeTimedSerializer(secret.get_secret_value(), salt=NAME)
 
     def read(self, connection: HTTPConnection) -> Tokens | None:

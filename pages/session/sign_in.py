@@ -10,8 +10,10 @@ from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import local_path, session_of
 from pages.http.demo_entry import demo_refusal
 from pages.page.services import Services
+from services.settings import SignUp
 
 ERRORS = {
+    "email": "Enter your e-mail address first.",
     "wrong": "E-mail and password do not match.",
     "unavailable": "The sign-in service does not respond. Try again in a moment.",
     "slow": "Too many attempts from your address. Wait a few minutes, then try again.",
@@ -20,6 +22,7 @@ ERRORS = {
 NOTICES = {
     "expired": "Your session has ended. Sign in again.",
     "signed-out": "You have signed out.",
+    "sent": "If there is an account with this address, a link to sign in is on its way.",
 }
 
 
@@ -41,5 +44,8 @@ def register_sign_in(services: Services) -> None:
             notice=NOTICES.get(reason, ""),
             demo_action=f"{root_path}/session/demo" if no_demo is None else None,
             no_demo=no_demo or "",
+            link_action=f"{root_path}/session/link" if services.accounts.sends_mail else "",
+            forgot=f"{root_path}/forgot",
+            sign_up=f"{root_path}/sign-up" if services.accounts.sign_up is SignUp.OPEN else "",
         )
         return None

@@ -22,6 +22,17 @@ def invitation_mail(
     )
 
 
+def confirm_address_mail(email: str, *, link: str) -> Mail:
+    """Return the mail that confirms the address of somebody who joins by an invitation."""
+    return Mail(
+        to=email,
+        subject="Confirm your address",
+        paragraphs=["Confirm that this address is yours, to open your Livewatch account and join."],
+        action=("Confirm your address", link),
+        closing=["The link works once, and for an hour.", "If you did not ask for this, ignore this mail."],
+    )
+
+
 def account_exists_mail(email: str, *, address: str) -> Mail:
     """Return the mail to somebody who signs up, and has an account already."""
     return Mail(
