@@ -105,11 +105,7 @@ class MailLinks:
 
         async def ask(client: AsyncGoTrueClient) -> None:
             options: Any = {"data": {"display_name": name}, "email_redirect_to": redirect_to}
-            try:
-                answer = await client.sign_up({"email": email, "password": token_urlsafe(32), "options": options})
-            except AccountRefused:
-                on_taken()
-                return
+            answer = await client.sign_up({"email": email, "password": token_urlsafe(32), "options": options})
             # What the Auth server answers for an address that is taken.
             if answer.user and not answer.user.identities:
                 on_taken()
@@ -142,14 +138,14 @@ class MailLinks:
 
         async def open_account() -> None:
             data: Any = {"data": {"display_name": name}}
-            async with self._auth.official_client(as_service=True) as client:
-                try:
+            try:
+                async with self._auth.official_client(as_service=True) as client:
                     answer = await client.admin.generate_link(
                         {"type": "signup", "email": email, "password": token_urlsafe(32), "options": data}
                     )
-                except AccountRefused:
-                    on_taken()
-                    return
+            except AccountRefused:
+                on_taken()
+                return
             token_hash = answer.properties.hashed_token
             on_link(confirm_url(address, token_hash=token_hash, type="signup", next=target))
 

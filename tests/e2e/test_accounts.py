@@ -16,6 +16,10 @@ from pydantic import SecretStr
 from local_supabase.status import LocalSupabaseStatus
 from local_supabase.tests.mail_server import MailServer, link_in, mail_server
 from services.auth.client import Auth
+from services.infra.database import Database
+from services.people.invitations import invite
+from services.people.models import Role
+from services.people.organizations import create_organization, memberships
 from tests.app_process import AppProcess, running
 from tests.browser import new_context
 from tests.e2e.conftest import VIEWPORT
@@ -32,6 +36,7 @@ class Mailing:
     app: AppProcess
     mails: MailServer
     auth: Auth
+    status: LocalSupabaseStatus
 
     async def account(self) -> str:
         """Open an account; return its address."""
@@ -54,7 +59,7 @@ async def started(**settings: str) -> AsyncIterator[Mailing]:
             async with running(environment) as app:
                 status = LocalSupabaseStatus.read(data)
                 async with Auth(url=status.api_url, key=status.anon_key, service_key=status.service_role_key) as auth:
-                    yield Mailing(app=app, mails=mails, auth=auth)
+                    yield Mailing(app=app, mails=mails, auth=auth, status=status)
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +219,71 @@ async def test_sign_up_is_closed_by_default(mode: str, said: str) -> None:
         assert answer.headers["location"] == "/sign-up?"
         assert (await mailing.auth.server()).is_closed
         assert mailing.mails.mails == []
+
+
+async def test_an_admin_invites_by_mail_and_makes_a_reset_link(mailing: Mailing, browser: Browser) -> None:
+    ada, bob = await mailing.account(), await mailing.account()
+    context = await new_context(browser, base_url=mailing.app.url, viewport=VIEWPORT)
+    page = await context.new_page()
+    await context.request.post("/session", form={"email": ada, "password": PASSWORD})
+    await page.goto("/")
+    await page.get_by_label("Name of the organisation").fill("شركة\u202e Ours")
+    await page.get_by_role("button", name="Create organisation").click()
+    await page.wait_for_selector('body[data-live="connected"]')
+    await page.goto("/settings/members")
+    await page.get_by_role("button", name="Invite").click()
+    dialog = page.get_by_role("dialog", name="Invite")
+    await dialog.get_by_label("E-mail addresses").fill(bob)
+    mailing.mails.refusals = ["550 No such user"]
+    await dialog.get_by_role("button", name="Invite").click()
+    links = page.get_by_role("dialog", name="Links")
+    await expect(links.get_by_role("alert")).to_contain_text("refused the recipient: 550 No such user")
+    await links.get_by_role("button", name="Done").click()
+    await page.get_by_role("button", name="New link").click()
+    await page.get_by_test_id("confirm").get_by_role("button", name="New link").click()
+    await expect(page.get_by_role("dialog", name="Links")).to_contain_text(f"Sent to {bob}")
+    await page.get_by_role("button", name="Done").click()
+    mail = await mailing.mails.mail_to(bob)
+    assert "شركة" in mail["Subject"]
+    async with mailing.visitor() as http:
+        await http.post("/session", data={"email": bob, "password": PASSWORD})
+        await http.get(link_in(mail))
+    await page.get_by_role("button", name="Create reset link for").click()
+    await page.get_by_test_id("confirm").get_by_role("button", name="Create link").click()
+    link = (await page.get_by_role("dialog", name="Reset link").locator("pre").inner_text()).strip()
+    await context.close()
+    async with mailing.visitor() as http:
+        entered = await http.post("/session/confirm", data=form_of(link))
+        assert entered.headers["location"] == "/new-password"
+        await http.post("/session/password", data={"password": "reset by an admin"})
+    assert await mailing.auth.sign_in(bob, SecretStr("reset by an admin"))
+    assert form_of(link)["token_hash"] not in "".join(mailing.app.lines)
+
+
+async def test_a_stranger_with_anybodys_invitation_confirms_the_address_first(mailing: Mailing) -> None:
+    ada, email = await mailing.account(), f"{uuid4().hex[:12]}@example.org"
+    token = await open_invitation(mailing, ada)
+    async with mailing.visitor() as http:
+        shown = (await http.get(f"/invitation/{token}")).text
+        assert "You get a link to confirm your address" in shown
+        for who in (ada, email):
+            answer = await http.post("/session/join", data={"token": token, "name": "Eve", "email": who})
+            assert answer.headers["location"] == f"/invitation/{token}?reason=mailed"
+        assert (await mailing.mails.mail_to(ada))["Subject"] == "You already have a Livewatch account"
+        form = form_of(link_in(await mailing.mails.mail_to(email)))
+        assert (await http.post("/session/confirm", data=form)).headers["location"] == "/new-password"
+        answer = await http.post("/session/password", data={"password": PASSWORD})
+        assert answer.headers["location"] == f"/invitation/{token}"
+        assert (await http.get(answer.headers["location"])).headers["location"].startswith("/?org=")
+    assert await mailing.auth.sign_in(email, SecretStr(PASSWORD))
+
+
+async def open_invitation(mailing: Mailing, email: str) -> str:
+    """Return the token of an invitation for anybody, to a new organisation of an account."""
+    identity = (await mailing.auth.sign_in(email, SecretStr(PASSWORD))).identity
+    assert mailing.status.app_database_url
+    async with Database(mailing.status.app_database_url, pool_size=1) as database:
+        await create_organization(database, identity, "Theirs")
+        (mine,) = await memberships(database, identity)
+        (invited,) = await invite(database, identity, mine.org_id, role=Role.VIEWER)
+    return invited.token.get_secret_value()
