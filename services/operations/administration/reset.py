@@ -32,8 +32,8 @@ async def reset_user_command(settings: Settings, *, email: str, address: str) ->
     async def reset(connection: Connection, backend: Backend) -> None:
         if backend.service_key is None:
             raise ConfigurationError(
-                "SUPABASE_SECRET_KEY is not set. Set it to a secret key of the project, with which Auth makes links; it "
-                "is under Project Settings, API keys."
+                "SUPABASE_SECRET_KEY is not set. Set it to a secret key of the project, with which Auth makes links: "
+                "Project Settings, API keys."
             )
         found = await (await connection.execute(_FIND, [email.strip().lower()])).fetchone()
         if found is None:
