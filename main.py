@@ -115,6 +115,7 @@ async def compose(
     from services.auth.account_options import AccountOptions  # noqa: PLC0415
     from services.auth.client import Auth  # noqa: PLC0415
     from services.auth.mail_links import MailLinks  # noqa: PLC0415
+    from services.auth.password_check import PasswordCheck  # noqa: PLC0415
     from services.auth.sessions import Sessions  # noqa: PLC0415
     from services.demo.demo import Demo  # noqa: PLC0415
     from services.demo.example_scan import ExampleScan  # noqa: PLC0415
@@ -124,6 +125,7 @@ async def compose(
     from services.mail.mailer import open_mail  # noqa: PLC0415
     from services.operations.presence import Presence  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
+    from services.people.session_uses import SessionUses  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
 
     database = await stack.enter_async_context(Database(backend.database_url))
@@ -157,6 +159,7 @@ async def compose(
             database=database,
             enter_demo=None if no_demo else demo.enter if demo else None,
             no_demo=no_demo,
+            demo_email=backend.demo.email if backend.demo and not no_demo else "",
             ingest=Ingest(
                 database,
                 ApiKeyVerifier(database),
@@ -166,11 +169,13 @@ async def compose(
             mail=mail,
             metrics_token=settings.metrics_token,
             scheduler=FrameScheduler(),
+            passwords=PasswordCheck(auth),
             plan=settings.plan,
             preferences=preferences,
             teams=teams,
             realtime=realtime,
             scan=scan,
+            session_uses=SessionUses(database),
             sessions=Sessions(auth),
             event_streams=event_streams,
             windows=windows,

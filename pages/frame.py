@@ -15,6 +15,7 @@ from components.shell.reconnect import guard_reloads
 from components.shell.shell import shell
 from components.shell.theme.theme import Theme, apply_theme, inline_styles
 from components.window.window import Window
+from pages.account.account import account_page
 from pages.delivery.page_head import extra_of
 from pages.http.auth_middleware import session_of
 from pages.inbox.attention import attend
@@ -23,6 +24,7 @@ from pages.lists.counters import UNREAD_COUNTERS
 from pages.monitoring.dashboard import dashboard_page
 from pages.monitoring.monitoring import monitoring_page
 from pages.monitoring.stream import stream_by_slug_page, stream_page
+from pages.page.browser import browser_of
 from pages.page.context import PageContext
 from pages.page.membership import chosen_membership
 from pages.page.routes import Routes
@@ -50,6 +52,7 @@ PAGES: dict[str, Callable[..., None]] = {
     "/connect": connect_page,
     "/connect/allow": allow_page,
     "/settings": settings_page,
+    "/settings/account": account_page,
     "/settings/members": members_page,
     "/settings/audit": audit_page,
     "/streams/by-slug/{slug}": stream_by_slug_page,
@@ -90,6 +93,7 @@ def register_frame(services: Services) -> None:
         if membership is None:
             new_organization_page(services, session, profile.name)
             return
+        services.session_uses.note_soon(identity, browser_of(request))
         window = Window(services.realtime, session, services.scheduler, services.windows, org_id=membership.org_id)
         window.on_delete(session.join(on_renew=window.renew_cookie, on_end=window.leave))
         window.on_removed(partial(lead_away, window.client, services, session, membership))

@@ -4,7 +4,7 @@
     ├── ConfigurationError      a setting is missing, malformed or unsafe
     ├── AuthError               authentication failed
     │   ├── WrongCredentials    e-mail and password do not match
-    │   ├── AccountRefused      no account was opened: it exists, or the password is too weak
+    │   ├── AccountRefused      the Auth server refused an account's address or password
     │   │   └── PasswordRefused the Auth server refuses the new password
     │   ├── SessionExpired      the session has ended or was revoked
     │   ├── LinkRefused         a link of a mail has expired, was used or is not one
@@ -45,7 +45,7 @@ class WrongCredentials(AuthError):
 
 
 class AccountRefused(AuthError):
-    """The Auth server opened no account: there is one with this address, or it refuses the password."""
+    """The Auth server refused an address or a password of an account; contains its reason."""
 
 
 class PasswordRefused(AccountRefused):

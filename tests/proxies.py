@@ -4,7 +4,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from socket import SO_LINGER, SOL_SOCKET
+from socket import AF_INET, SO_LINGER, SO_REUSEPORT, SOCK_STREAM, SOL_SOCKET, socket
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -25,6 +25,9 @@ class TcpProxy:
         self._target = urlsplit(url)
         self._server: asyncio.Server | None = None
         self._port = 0
+        # Bound and never listening: keeps the port from others while the proxy refuses connections.
+        self._reserved = socket(AF_INET, SOCK_STREAM)
+        self._reserved.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
@@ -42,11 +45,14 @@ class TcpProxy:
         return len(self._writers)
 
     async def __aenter__(self) -> Self:
+        self._reserved.bind(("127.0.0.1", 0))
+        self._port = self._reserved.getsockname()[1]
         await self.restore()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.cut()
+        self._reserved.close()
 
     async def cut(self) -> None:
         """Reset every connection and refuse new ones."""
@@ -63,15 +69,16 @@ class TcpProxy:
         self._flowing.set()
         self.delay = self.rate = 0.0
         if self._server is None:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, reuse_address=True)
-            self._port = self._server.sockets[0].getsockname()[1]
+            self._server = await asyncio.start_server(
+                self._accept, "127.0.0.1", self._port, reuse_address=True, reuse_port=True
+            )
 
     def reset(self) -> None:
         """Reset every connection by RST, without a close handshake; new ones are accepted."""
         for writer in list(self._writers):
-            if socket := writer.get_extra_info("socket"):
+            if connection := writer.get_extra_info("socket"):
                 with suppress(OSError):
-                    socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
     def freeze(self) -> None:

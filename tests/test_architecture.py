@@ -53,6 +53,7 @@ LAYERS = (
     "pages.session",
     "pages.delivery",
     "pages.settings",
+    "pages.account",
     "pages.team",
     "pages.inbox",
     "pages.monitoring",

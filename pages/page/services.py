@@ -13,11 +13,13 @@ from pages.page.team_hub import TeamHub
 from services.auth.account_options import AccountOptions
 from services.auth.client import Auth, Tokens
 from services.auth.mail_links import MailLinks
+from services.auth.password_check import PasswordCheck
 from services.auth.sessions import Sessions
 from services.demo.example_scan import ExampleScan
 from services.infra.database import Database
 from services.ingest import EventStreamHub, Ingest
 from services.mail.mailer import MailService
+from services.people.session_uses import SessionUses
 from services.plan import Plan
 from services.realtime import RealtimeService
 
@@ -27,9 +29,10 @@ class Services:
     """Services that the pages use; main.py owns and closes them.
 
     `enter_demo` opens a session of the demo user; it is None unless the Supabase is local and the app listens on a
-    loopback address only. `no_demo` says why it is None, and is empty without a local Supabase. `scan` runs the
-    example scan; it is None without the local Supabase. `mail` sends the app's own mails; it is None without an SMTP
-    server.
+    loopback address only. `no_demo` says why it is None, and is empty without a local Supabase. `demo_email` is the
+    address of the demo user, empty while the demo cannot be entered. `scan` runs the example scan; it is None without
+    the local Supabase. `mail` sends the app's own mails; it is None without an
+    SMTP server.
     """
 
     accounts: AccountOptions
@@ -42,12 +45,15 @@ class Services:
     no_demo: str = ""
     links: MailLinks
     mail: MailService | None
+    demo_email: str = ""
     metrics_token: SecretStr | None
+    passwords: PasswordCheck
     plan: Plan
     preferences: PreferencesHub
     realtime: RealtimeService
     scan: ExampleScan | None
     scheduler: FrameScheduler
+    session_uses: SessionUses
     sessions: Sessions
     teams: TeamHub
     windows: WindowRegistry

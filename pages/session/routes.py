@@ -12,11 +12,14 @@ from starlette.background import BackgroundTask
 
 from pages.http.auth_middleware import local_path, session_of
 from pages.http.demo_entry import demo_refusal
+from pages.page.browser import browser_of
 from pages.page.services import Services
 from services.auth.client import Tokens
+from services.auth.identity import Identity
 from services.errors import AuthError, AuthUnavailable, TooManyAttempts, WrongCredentials
 from services.infra.rate_limiter import Rate, RateLimiter, network_of
 from services.people.audit import note_failed_sign_in, note_sign_in
+from services.people.session_uses import Browser
 
 logger = structlog.get_logger(__name__)
 
@@ -62,7 +65,7 @@ def session_routes(services: Services) -> APIRouter:
             by_guesser.refund((account, network))
             by_account.refund(account)
             response = opened(request, tokens, next)
-            response.background = BackgroundTask(note_sign_in, services.database, tokens.identity)
+            response.background = BackgroundTask(opened_by, services, tokens.identity, browser_of(request))
             return response
         except TooManyAttempts:
             return refused(request, "slow", next)
@@ -110,6 +113,12 @@ def open_session(services: Services, request: Request, response: Response, token
     """Have a response open the session of the tokens in the browser."""
     services.sessions.get_or_create(tokens)
     services.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
+
+
+async def opened_by(services: Services, identity: Identity, browser: Browser) -> None:
+    """Note that the user has signed in, and where."""
+    await services.session_uses.note(identity, browser)
+    await note_sign_in(services.database, identity)
 
 
 def _from_root(request: Request, path: str) -> str:

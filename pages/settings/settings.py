@@ -57,8 +57,8 @@ def _profile(page: PageContext) -> None:
 
     with setting("Display name", "Shown to other members.") as place:
         pass
-    with setting("E-mail", "Your sign-in address."):
-        text("span", page.session.identity.email).classes("lw-clip").props("data-testid=email")
+    with setting("Account", f"You sign in as {page.session.identity.email}."):
+        ui.link("Password, e-mail and sessions", "/settings/account").classes("lw-button lw-button--link")
     ui.timer(0, load, once=True)
 
 

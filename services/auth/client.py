@@ -1,14 +1,15 @@
 """Auth server client: signs in, refreshes and signs out through the official library."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import httpx
 import supabase_auth
 from pydantic import SecretStr
-from supabase_auth import AsyncGoTrueClient, AsyncSupportedStorage
+from supabase_auth import AsyncGoTrueClient, AsyncMemoryStorage, AsyncSupportedStorage, Session
 from supabase_auth.errors import AuthApiError, AuthInvalidCredentialsError, AuthWeakPasswordError
 
 from services.auth.identity import Identity
@@ -24,6 +25,9 @@ from services.errors import (
 )
 
 REQUEST_TIMEOUT_SECONDS = 10.0
+SignOutScope = Literal["global", "local", "others"]
+STORAGE_KEY = "session"
+ACCEPTED_SECONDS = 300
 FORWARDED_FOR = "Sb-Forwarded-For"
 """Header in which a holder of the service key states the client's address, for the Auth server's rate limits."""
 
@@ -122,10 +126,41 @@ class Auth:
             if await client.get_user(tokens.access_token.get_secret_value()) is None:
                 raise SessionExpired("The session has ended. Sign in again.")
 
-    async def sign_out(self, tokens: Tokens) -> None:
-        """Sign out of this session only; other sessions of the user stay valid."""
+    async def sign_out(self, tokens: Tokens, scope: SignOutScope = "local") -> None:
+        """Sign out of this session only (`local`), of the user's other sessions (`others`), or of all (`global`)."""
         async with self._client() as client:
-            await client.admin.sign_out(tokens.access_token.get_secret_value(), "local")
+            await client.admin.sign_out(tokens.access_token.get_secret_value(), scope)
+
+    async def change_password(self, tokens: Tokens, password: SecretStr) -> None:
+        """Set the user's password, which ends the user's other sessions.
+
+        Raises:
+            AccountRefused: The Auth server refuses the password; contains its reason.
+            SessionExpired: The session has ended.
+            AuthUnavailable: The Auth server did not respond.
+        """
+        async with self._signed_in(tokens) as client:
+            await client.update_user({"password": password.get_secret_value()})
+
+    async def change_email(self, tokens: Tokens, email: str, *, redirect_to: str = "") -> bool:
+        """Change the user's address.
+
+        Args:
+            tokens: The user's session.
+            email: The new address.
+            redirect_to: URL to which the links lead that the Auth server may send first.
+
+        Returns:
+            Whether it has changed; False if the Auth server wants it confirmed by a link first.
+
+        Raises:
+            AccountRefused: The address is taken or malformed; contains the Auth server's reason.
+            SessionExpired: The session has ended.
+            AuthUnavailable: The Auth server did not respond.
+        """
+        async with self._signed_in(tokens) as client:
+            changed = await client.update_user({"email": email}, {"email_redirect_to": redirect_to})
+        return (changed.user.email or "").lower() == email.lower()
 
     @property
     def has_service_key(self) -> bool:
@@ -136,7 +171,9 @@ class Auth:
         self, *, as_service: bool = False, client_address: str = "", storage: AsyncSupportedStorage | None = None
     ) -> AbstractAsyncContextManager[AsyncGoTrueClient]:
         """Lend an official client, whose errors become those of this app; with `storage` it uses the PKCE flow."""
-        return self._client(self._service_key if as_service else None, client_address, storage)
+        return self._client(
+            self._service_key if as_service else None, client_address, storage=storage, is_pkce=storage is not None
+        )
 
     async def server(self) -> AuthServer:
         """Return what the Auth server says about itself; raises AuthUnavailable."""
@@ -159,11 +196,32 @@ class Auth:
         await self.aclose()
 
     @asynccontextmanager
+    async def _signed_in(self, tokens: Tokens) -> AsyncIterator[AsyncGoTrueClient]:
+        """Provide a client that acts in the session, and never refreshes its tokens, which would end ours."""
+        access_token, storage = tokens.access_token.get_secret_value(), AsyncMemoryStorage()
+        async with self._client(storage=storage) as client:
+            if (known := await client.get_user(access_token)) is None:
+                raise SessionExpired("The session has ended. Sign in again.")
+            # The client compares the expiry with this machine's clock; the Auth server has just accepted the token.
+            session = Session(
+                access_token=access_token,
+                refresh_token=tokens.refresh_token.get_secret_value(),
+                token_type="bearer",
+                expires_in=ACCEPTED_SECONDS,
+                expires_at=round(time.time()) + ACCEPTED_SECONDS,
+                user=known.user,
+            )
+            await storage.set_item(STORAGE_KEY, session.model_dump_json())
+            yield client
+
+    @asynccontextmanager
     async def _client(
         self,
         service_key: SecretStr | None = None,
         client_address: str = "",
+        *,
         storage: AsyncSupportedStorage | None = None,
+        is_pkce: bool = False,
     ) -> AsyncIterator[AsyncGoTrueClient]:
         key = (service_key or self._key).get_secret_value()
         stated = {FORWARDED_FOR: client_address} if service_key and client_address else {}
@@ -173,7 +231,8 @@ class Auth:
             auto_refresh_token=False,
             persist_session=storage is not None,
             storage=storage,
-            flow_type="pkce" if storage is not None else "implicit",
+            flow_type="pkce" if is_pkce else "implicit",
+            storage_key=STORAGE_KEY,
             http_client=self._http,
         )
         try:
@@ -187,7 +246,7 @@ class Auth:
                 raise PasswordRefused(error.message) from error
             if error.code == "invalid_credentials" or isinstance(error, AuthInvalidCredentialsError):
                 raise WrongCredentials("E-mail and password do not match.") from error
-            if error.code in NO_ACCOUNT:
+            if error.code in ACCOUNT_REFUSED:
                 raise AccountRefused(error.message) from error
             if error.status == 429:
                 raise TooManyAttempts("The Auth server limits requests. Try again in a few minutes.") from error
@@ -206,7 +265,10 @@ SESSION_OVER = frozenset(
 
 LINK_OVER = frozenset({"otp_expired", "flow_state_not_found", "flow_state_expired", "bad_code_verifier"})
 PASSWORD_REFUSED = frozenset({"weak_password", "same_password"})
-NO_ACCOUNT = frozenset({"email_exists", "user_already_exists", "email_address_invalid"})
+ACCOUNT_REFUSED = frozenset(
+    {"email_exists", "user_already_exists", "email_address_invalid", "email_address_not_authorized"}
+    | {"validation_failed"}
+)
 
 
 def _tokens(answer: supabase_auth.AuthResponse) -> Tokens:

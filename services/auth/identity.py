@@ -29,6 +29,13 @@ class Identity:
     def name(self) -> str:
         return self.email
 
+    @property
+    def providers(self) -> list[str]:
+        """How the user can sign in, such as `email`, for a password, or the name of a single sign-on provider."""
+        metadata = self.claims.get("app_metadata")
+        found = metadata.get("providers") if isinstance(metadata, dict) else None
+        return [str(each) for each in found] if isinstance(found, list) else ["email"]
+
     @classmethod
     def from_token(cls, access_token: str) -> Self:
         """Decode a trusted token, from the Auth server or the app's signed cookie; its signature is not verified.

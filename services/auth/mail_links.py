@@ -199,11 +199,8 @@ class MailLinks:
             SessionExpired: The session has ended.
             AuthUnavailable: The Auth server did not respond.
         """
-        access_token = tokens.access_token.get_secret_value()
-        async with self._auth.official_client() as client:
-            await client.set_session(access_token, tokens.refresh_token.get_secret_value())
-            await client.update_user({"password": password.get_secret_value()})
-            await client.admin.sign_out(access_token, "others")
+        await self._auth.change_password(tokens, password)
+        await self._auth.sign_out(tokens, "others")
 
     async def _start(self, ask: Ask, client_address: str) -> str:
         storage = _VerifierStorage()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
+from uuid import UUID
 
 import structlog
 
@@ -25,6 +26,7 @@ MIN_RENEWAL_INTERVAL_SECONDS = 10.0
 RETRY_SECONDS = 5.0
 MIN_CHECK_INTERVAL = timedelta(seconds=5)
 CHECK_INTERVAL_SECONDS = 8.0
+ENDED_ELSEWHERE = "The session was ended from another one. Sign in again."
 
 
 class Ending(StrEnum):
@@ -61,6 +63,11 @@ class UserSession:
         if self._ended is not None:
             raise SessionExpired(self._ended)
         return self._identity
+
+    @property
+    def user_id(self) -> UUID:
+        """Id of the user, also once the session has ended."""
+        return self._identity.user_id
 
     @property
     def has_ended(self) -> bool:
@@ -206,6 +213,17 @@ class Sessions:
             await self._auth.sign_out(session.tokens)
         session.end("You have signed out.", ending=Ending.SIGNED_OUT)
         self._sessions = {id: each for id, each in self._sessions.items() if each is not session}
+
+    def end_others(self, session: UserSession) -> None:
+        """End the user's other sessions in this process, after the Auth server has ended them."""
+        for other in list(self._sessions.values()):
+            if other is not session and other.user_id == session.user_id:
+                other.end(ENDED_ELSEWHERE)
+
+    def end(self, session_id: UUID) -> None:
+        """End a session in this process, after the Auth server has ended it; no effect on one that is not here."""
+        if session := self._sessions.get(str(session_id)):
+            session.end(ENDED_ELSEWHERE)
 
     def _evict_idle(self) -> None:
         """Drop sessions without windows whose tokens have expired; their cookies recreate them."""

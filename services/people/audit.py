@@ -41,6 +41,10 @@ ACTIONS = {
     "password.set": "set a password by a link",
     "account.opened": "opened an account",
     "list.exported": "exported a list",
+    "password.changed": "changed the password",
+    "email.changed": "changed the e-mail address",
+    "session.ended": "ended a session",
+    "sessions.ended": "signed out everywhere else",
 }
 """What an actor did, by action."""
 
@@ -56,12 +60,13 @@ _REFUSED = text("select private.note_failed_sign_in(:account, :address)")
 _PASSWORD_REQUESTED = text("select private.note_password_request(:account, :address)")
 _PASSWORD_SET = text("select private.note_password_set()")
 _ACCOUNT_OPENED = text("select private.note_account_opened()")
+_ACCOUNT = text("select private.note_account(:action)")
 _EXPORTED = text("select private.note_export(:org, :list, cast(:filter as jsonb))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
-    """One event; `before` and `after` are the changed values, `address` is where the actor's session was opened."""
+    """One event; `before` and `after` are the changed values, `address` is where the actor's session was last used."""
 
     id: int
     at: datetime
@@ -135,6 +140,11 @@ async def note_password_set(database: Database, identity: Identity) -> None:
 async def note_account_opened(database: Database, identity: Identity) -> None:
     """Note that the user has opened an account, in the logs of the organisations that it has joined."""
     await _note(database, identity, _ACCOUNT_OPENED)
+
+
+async def note_account(database: Database, identity: Identity, action: str) -> None:
+    """Note what the user did with the own account: `password.changed`, `email.changed` or `sessions.ended`."""
+    await _note(database, identity, _ACCOUNT, {"action": action})
 
 
 async def note_export(database: Database, identity: Identity, org_id: UUID, *, list: str, filter: str) -> None:

@@ -311,7 +311,7 @@ async def test_settings_apply_at_once_and_stay(world: World, window: SignedIn) -
     tall = await height(card)
     await page.keyboard.press("g")
     await page.keyboard.press("s")
-    await expect(page.get_by_test_id("email")).to_have_text(ada.email)
+    await expect(page.get_by_text(f"You sign in as {ada.email}.")).to_be_visible()
     await page.get_by_role("button", name="Comfortable").focus()
     await page.keyboard.press("Tab")
     compact = page.get_by_role("button", name="Compact")

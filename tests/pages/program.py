@@ -24,6 +24,7 @@ from services.infra.rate_limiter import Rate, RateLimiter
 from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest, KeyScope
 from services.ingest.administration import create_key
 from services.people.models import Role
+from services.people.session_uses import SessionUses
 from tests.world import Person, World, until
 
 
@@ -60,7 +61,14 @@ def application(world: World, database: Database, rate: Rate, clock: Callable[[]
     sessions, cookie = Sessions(world.auth), SessionCookie(SecretStr("a secret of the tests"))
     context = cast(
         Services,
-        SimpleNamespace(auth=world.auth, cookie=cookie, database=world.database, enter_demo=None, sessions=sessions),
+        SimpleNamespace(
+            auth=world.auth,
+            cookie=cookie,
+            database=world.database,
+            enter_demo=None,
+            session_uses=SessionUses(world.database),
+            sessions=sessions,
+        ),
     )
     keys = ApiKeyVerifier(database, clock=clock) if clock else ApiKeyVerifier(database)
     app = FastAPI()

@@ -18,6 +18,7 @@ from pages.page.session_cookie import NAME, SessionCookie
 from pages.session.routes import session_routes
 from services.auth.client import Auth, Tokens
 from services.auth.sessions import Sessions
+from services.people.session_uses import SessionUses
 from tests.world import Person, World
 
 pytestmark = pytest.mark.integration
@@ -29,7 +30,12 @@ async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
     sessions = Sessions(world.auth)
     cookie = SessionCookie(SECRET)
     context = SimpleNamespace(
-        auth=world.auth, cookie=cookie, database=world.database, enter_demo=None, sessions=sessions
+        auth=world.auth,
+        cookie=cookie,
+        database=world.database,
+        enter_demo=None,
+        session_uses=SessionUses(world.database),
+        sessions=sessions,
     )
     app = FastAPI()
     app.include_router(session_routes(cast(Services, context)))

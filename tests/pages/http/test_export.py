@@ -21,6 +21,7 @@ from pages.session.routes import session_routes
 from services.auth.sessions import Sessions
 from services.entities import AGENTS, ENTITIES, STREAMS
 from services.errors import PermissionDenied
+from services.people.session_uses import SessionUses
 from services.realtime import DatabaseSource
 from tests.world import Person, World
 
@@ -32,7 +33,14 @@ async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
     sessions, cookie = Sessions(world.auth), SessionCookie(SecretStr("a secret of the tests"))
     context = cast(
         Services,
-        SimpleNamespace(auth=world.auth, cookie=cookie, database=world.database, enter_demo=None, sessions=sessions),
+        SimpleNamespace(
+            auth=world.auth,
+            cookie=cookie,
+            database=world.database,
+            enter_demo=None,
+            session_uses=SessionUses(world.database),
+            sessions=sessions,
+        ),
     )
     app = FastAPI()
     app.include_router(session_routes(context))
