@@ -74,6 +74,8 @@ async def serve(settings: Settings) -> None:
             backend = await stack.enter_async_context(open_backend(settings, report=report, address=address))
             await importing
             app, announce_shutdown = await compose(settings, backend, local_url(listener), address, stack)
+            if backend.sends_mail and settings.public_url is None:
+                report(f"Links in mails lead to {address}; set LIVEWATCH_PUBLIC_URL if people reach the app elsewhere")
             ready = [f"Ready: open {browser_url(settings, listener)}"]
             if link := await first_setup(settings, backend, listener):
                 ready.append(f"Make the first account within an hour, by this link, which works once: {link}")
