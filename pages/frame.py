@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from components.shell.feedback import error_panel, no_permission_panel
 from components.shell.first_paint.first_paint import first_paint
+from components.shell.org_switcher import OrgSwitcher
 from components.shell.reconnect import guard_reloads
 from components.shell.shell import shell
 from components.shell.theme.theme import Theme, apply_theme, inline_styles
@@ -35,8 +36,14 @@ from pages.settings.allow import allow_page
 from pages.settings.connect import connect_page
 from pages.settings.settings import settings_page
 from pages.team.audit_log import audit_page
+from pages.team.elsewhere import UnreadElsewhere
 from pages.team.members import members_page
-from pages.team.organization import follow_team, new_organization_page, organization_switcher
+from pages.team.organization import (
+    follow_team,
+    new_organization_dialog,
+    new_organization_page,
+    organization_switcher,
+)
 from pages.team.removal import lead_away
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.infra.root_path import route_path
@@ -110,14 +117,24 @@ def register_frame(services: Services) -> None:
             await ui.context.client.connected()
             if ui.context.client.is_deleted:
                 return
-        switcher = partial(organization_switcher, mine, membership) if len(mine) > 1 else None
+        around = ui.context.slot
+
+        def create() -> None:
+            with around:
+                new_organization_dialog(services, session)
+
+        switcher = partial(organization_switcher, mine, membership, create) if len(mine) > 1 else None
         sign_out = f"{request.scope.get('root_path', '')}/session/end"
-        with shell(user_name=profile.name, org_name=membership.name, switcher=switcher, sign_out=sign_out) as parts:
+        with shell(
+            user_name=profile.name, org_name=membership.name, switcher=switcher, sign_out=sign_out, create=create
+        ) as parts:
             parts.connection.bind_status(window, {parts.connection.name: None})
             for badge in parts.badges:
                 badge.bind_counters(window, [UNREAD_COUNTERS[key] for key in badge.keys])
             attend(page, parts, theme)
             services.teams.follow(window, session, partial(follow_team, window, membership, parts.organization))
+            if isinstance(parts.organization, OrgSwitcher):
+                UnreadElsewhere(services, window, parts.organization)
             page.title.show = parts.name_page
             Routes({path: partial(build, page) for path, build in PAGES.items()})
         await _paint_first(request, ui.context.client, window, theme)

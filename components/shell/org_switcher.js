@@ -5,13 +5,25 @@ const YEAR = 365 * 24 * 3600;
 const FITS_ANY = ["/", "/monitoring", "/alerts", "/notifications", "/settings"]; // pages that show no row of one organisation
 
 export default {
-  props: { choices: Array, current: String, parameter: String, cookie: String },
-  setup(props) {
+  props: { choices: Array, current: String, parameter: String, cookie: String, unread: Object },
+  emits: ["create"],
+  setup(props, { emit }) {
     const open = ref(false);
     const elsewhere = ref(null);
     const button = ref(null);
     const menu = ref(null);
     const name = computed(() => props.choices.find((choice) => choice.id === props.current)?.name ?? "");
+    const shown = (count) => (count > 99 ? "99+" : String(count));
+    const waiting = computed(() =>
+      props.choices.reduce(
+        (sum, choice) => sum + (choice.id === props.current ? 0 : (props.unread[choice.id] ?? 0)),
+        0,
+      ),
+    );
+    const label = computed(() => {
+      const elsewhere = waiting.value ? ` ${waiting.value} unread alerts in your other organisations.` : "";
+      return `Organisation: ${name.value}. Switch.${elsewhere}`;
+    });
     const prefix = window.path_prefix ?? "";
     const channel = new BroadcastChannel("livewatch-organisation");
 
@@ -45,6 +57,10 @@ export default {
       if (choice.id === props.current) return;
       channel.postMessage({ id: choice.id });
       show(choice.id);
+    }
+    function create() {
+      toggle(false);
+      emit("create");
     }
     async function toggle(to = !open.value) {
       if (to === open.value) return;
@@ -82,20 +98,25 @@ export default {
       document.removeEventListener("pointerdown", closeOutside);
       document.removeEventListener("pointerdown", markLink, true);
     });
-    return { button, choose, elsewhere, menu, move, name, open, show, toggle };
+    return { button, choose, create, elsewhere, label, menu, move, name, open, show, shown, toggle, waiting };
   },
   template: `
     <div class="lw-switcher" @keydown.esc="toggle(false)">
       <button ref="button" type="button" class="lw-switcher__button" aria-haspopup="menu" :aria-expanded="String(open)"
-              data-testid="organisation" :aria-label="'Organisation: ' + name + '. Switch'" @click="toggle()">
+              data-testid="organisation" :aria-label="label" @click="toggle()">
         <span class="lw-clip">{{ name }}</span><i class="lw-icon notranslate" aria-hidden="true">unfold_more</i>
+        <span v-if="waiting" class="lw-count" aria-hidden="true" data-testid="unread-elsewhere" title="Unread alerts in your other organisations">{{ shown(waiting) }}</span>
       </button>
       <div v-if="open" ref="menu" class="lw-panel lw-menu lw-switcher__menu" role="menu" aria-label="Organisations"
            @keydown.down.prevent="move(1)" @keydown.up.prevent="move(-1)" @keydown.tab="open = false">
         <button v-for="choice in choices" :key="choice.id" type="button" class="lw-menu__item" role="menuitemradio"
                 :aria-checked="String(choice.id === current)" @click="choose(choice)">
           <i class="lw-icon notranslate" aria-hidden="true">{{ choice.id === current ? 'check' : '' }}</i>
-          <span class="lw-clip">{{ choice.name }}</span><span class="lw-muted lw-switcher__note">{{ choice.note }}</span>
+          <span class="lw-clip">{{ choice.name }}</span><span v-if="unread[choice.id]" class="lw-count" :aria-label="unread[choice.id] + ' unread alerts'">{{ shown(unread[choice.id]) }}</span>
+          <span class="lw-muted lw-switcher__note">{{ choice.note }}</span>
+        </button>
+        <button type="button" class="lw-menu__item" role="menuitem" @click="create">
+          <i class="lw-icon notranslate" aria-hidden="true">add</i><span>New organisation</span>
         </button>
       </div>
       <teleport to="body">

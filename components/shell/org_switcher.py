@@ -1,6 +1,6 @@
 """Organisation switcher in the header."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 
@@ -32,6 +32,7 @@ class OrgSwitcher(Element, component="org_switcher.js"):
         self.props["current"] = current
         self.props["parameter"] = parameter
         self.props["cookie"] = cookie
+        self.props["unread"] = {}
 
     def first_html(self, link: Link, batch: Batch | None) -> str:
         """See `FirstHtml`."""
@@ -45,3 +46,12 @@ class OrgSwitcher(Element, component="org_switcher.js"):
     def show(self, choices: Sequence[Choice]) -> None:
         """Show these organisations."""
         self.props["choices"] = [asdict(choice) for choice in choices]
+
+    def show_unread(self, counts: Mapping[str, int]) -> None:
+        """Show the numbers of unread alerts, by the id of their organisation."""
+        if self.props["unread"] != counts:
+            self.props["unread"] = dict(counts)
+
+    def on_create(self, handler: Callable[[], object]) -> None:
+        """Call `handler` when the user wants another organisation."""
+        self.on("create", handler, args=[])

@@ -74,6 +74,7 @@ def shell(
     org_name: str,
     switcher: Callable[[], Element] | None = None,
     sign_out: str = "/session/end",
+    create: Callable[[], None] = lambda: None,
     navigation: Sequence[Place] = NAVIGATION,
 ) -> Iterator[Frame]:
     """Build the shell; elements built inside are the page. The sidebar follows the path of `ui.sub_pages`.
@@ -83,6 +84,7 @@ def shell(
         org_name: Name of the organisation in the header.
         switcher: Builds an organisation menu in place of the name; None for a user with one organisation.
         sign_out: Path that the sign-out form posts to.
+        create: Called when the user wants another organisation.
         navigation: Entries of the sidebar.
     """
     badges: list[CountBadge] = []
@@ -123,7 +125,7 @@ def shell(
             bell = _bell(badges)
             _icon_button("contrast", "Theme: system, light or dark", "cycle-theme")
             shortcuts = Shortcuts([Shortcut(key=place.key, path=place.path, label=place.label) for place in navigation])
-            _user_menu(user_name, org_name, sign_out, shortcuts)
+            _user_menu(user_name, org_name, sign_out, create, shortcuts)
         attention = Attention()
         with Element("main").classes("lw-main").props("id=content tabindex=-1"):
             yield Frame(connection, badges, bell, attention, shortcuts, name_page, organization)
@@ -206,7 +208,7 @@ def _icon_button(name: str, label: str, action: str) -> Element:
     return button
 
 
-def _user_menu(user_name: str, org_name: str, sign_out: str, shortcuts: Shortcuts) -> None:
+def _user_menu(user_name: str, org_name: str, sign_out: str, create: Callable[[], None], shortcuts: Shortcuts) -> None:
     with Element("button").classes("lw-avatar").props("type=button aria-haspopup=menu") as button:
         button.props["aria-label"] = f"Account of {user_name}"
         text("span", _initials(user_name)).props("aria-hidden=true")
@@ -214,6 +216,13 @@ def _user_menu(user_name: str, org_name: str, sign_out: str, shortcuts: Shortcut
             with Element("div").classes("lw-menu__who"):
                 text("strong", visible_name(user_name)).classes("lw-clip").props("dir=auto")
                 text("span", visible_name(org_name)).classes("lw-muted lw-clip").props("dir=auto")
+            with ui.link(target="/settings/account").classes("lw-menu__item"):
+                icon("manage_accounts")
+                text("span", "Account")
+            with Element("button").classes("lw-menu__item").props("type=button") as another:
+                another.on("click", create, args=[])
+                icon("domain_add")
+                text("span", "New organisation")
             with Element("button").classes("lw-menu__item").props("type=button") as keys:
                 keys.on("click", js_handler=shortcuts.opener)
                 icon("keyboard")

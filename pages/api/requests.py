@@ -17,6 +17,7 @@ from pages.api import fields
 from pages.api.operations import OPERATIONS, ApiOperation, accepted_body, answer_of, operation_of
 from pages.page.bodies import read_at_most
 from services.errors import IngestRefused
+from services.infra.rate_limiter import checked_address
 from services.ingest import Code, Ingest, IngestKey, Timing
 
 MAX_BODY_BYTES = 2**20
@@ -53,7 +54,8 @@ class ApiRoute(APIRoute):
         async def authenticated(request: Request) -> Response:
             ingest: Ingest = request.app.state.ingest
             timing = Timing()
-            request.state.key = await ingest.authenticate(bearer_token(request), timing)
+            address = checked_address(request.client.host if request.client else None) or ""
+            request.state.key = await ingest.authenticate(bearer_token(request), timing, address=address)
             # Only a key's own programs learn it.
             request.state.timing = timing
             response = await answered(request)

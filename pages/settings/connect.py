@@ -12,10 +12,9 @@ from components.presentation.text import text
 from components.shell.shell import page_head, section
 from pages.page.context import PageContext
 from pages.page.public_url import public_url
-from pages.settings.ingest_keys import ONCE, create_key_or_notify
+from pages.settings.key_dialogs import ONCE
 from services.entities import AGENTS, SCANS, STREAMS, AcquisitionScan, AgentExecution, Stream
-from services.ingest import KeyScope
-from services.ingest.administration import CreatedKey
+from services.ingest.administration import CreatedKey, create_key
 from services.realtime import Delta
 from services.sdk_wheel import sdk_wheel
 
@@ -71,9 +70,9 @@ def _key(page: PageContext, use: Callable[[CreatedKey], None]) -> None:
         return
 
     async def create() -> None:
-        if key := await create_key_or_notify(
-            page, f"Connect, {datetime.now().astimezone():%d %b %H:%M}", list(KeyScope)
-        ):
+        name = f"Connect, {datetime.now().astimezone():%d %b %H:%M}"
+        org = page.membership.org_id
+        if key := await page.get(create_key(page.services.database, page.session.identity, org, name=name)):
             use(key)
             button.delete()
             hint.text = f"The key is in the snippets below. {ONCE}"

@@ -1,6 +1,6 @@
 """Organisation switcher, and the page for a user without an organisation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nicegui import ui
 from nicegui.element import Element
@@ -24,9 +24,11 @@ from services.text import is_blank, visible_name
 MAX_NAME_CHARACTERS = 120
 
 
-def organization_switcher(mine: Sequence[Membership], current: Membership) -> OrgSwitcher:
-    """Build the menu of the user's organisations."""
-    return OrgSwitcher(choices_of(mine), current=str(current.org_id), parameter=ORG_PARAMETER, cookie=ORG_COOKIE)
+def organization_switcher(mine: Sequence[Membership], current: Membership, create: Callable[[], None]) -> OrgSwitcher:
+    """Build the menu of the user's organisations; `create` opens the dialog for another one."""
+    switcher = OrgSwitcher(choices_of(mine), current=str(current.org_id), parameter=ORG_PARAMETER, cookie=ORG_COOKIE)
+    switcher.on_create(create)
+    return switcher
 
 
 def choices_of(mine: Sequence[Membership]) -> list[Choice]:
@@ -80,6 +82,36 @@ def organization_settings(page: PageContext) -> None:
         ui.button("Save", on_click=save).props("unelevated no-caps").classes("lw-button lw-button--primary")
     with setting("Delete", "With everything that was reported to it."):
         ui.button("Delete organisation", on_click=delete).props("flat no-caps").classes("lw-button")
+
+
+def new_organization_dialog(services: Services, session: UserSession) -> None:
+    """Ask for a name, create the organisation, and open it."""
+
+    async def create() -> None:
+        chosen = (name.value or "").strip()
+        if is_blank(chosen) or len(chosen) > MAX_NAME_CHARACTERS:
+            name.error = f"Enter a name of 1 to {MAX_NAME_CHARACTERS} characters."
+            return
+        try:
+            made = await create_organization(services.database, session.identity, chosen)
+        except LivewatchError as error:
+            tell_error(str(error))
+        else:
+            # The whole page, as the menu does: a window shows one organisation.
+            ui.run_javascript(f"location.assign((window.path_prefix ?? '') + '/?{ORG_PARAMETER}={made}')")
+
+    with ui.dialog().props('aria-label="New organisation"') as dialog, ui.element("div").classes("lw-dialog"):
+        text("h2", "New organisation")
+        text("p", "With streams, keys and members of its own. You will be its admin.")
+        name = ui.input("Name").props(f"outlined dense autofocus maxlength={MAX_NAME_CHARACTERS}")
+        name.on("keydown.enter", create)
+        with ui.element("div").classes("lw-dialog__actions"):
+            ui.button("Cancel", on_click=dialog.close).props("flat no-caps").classes("lw-button")
+            ui.button("Create organisation", on_click=create).props("unelevated no-caps").classes(
+                "lw-button lw-button--primary"
+            )
+    dialog.on("hide", dialog.delete)
+    dialog.open()
 
 
 def new_organization_page(services: Services, session: UserSession, user_name: str) -> None:

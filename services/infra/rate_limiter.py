@@ -12,6 +12,14 @@ MAX_KEYS = 10_000
 """Keys that are remembered before those with a full bucket are forgotten; a new bucket is full, so nothing is lost."""
 
 
+def checked_address(address: str | None) -> str | None:
+    """Return an IP address without its zone; None for what is none, such as the path of a socket."""
+    try:
+        return str(ip_address((address or "").partition("%")[0]))
+    except ValueError:
+        return None
+
+
 def network_of(address: str) -> str:
     """Return what one client holds of an IP address: itself, or of IPv6 the first 64 bits (RFC 4291, section 2.5.4)."""
     try:

@@ -2,11 +2,12 @@
 
 from services.ingest.event_stream import EventStream, EventStreamHub, RunChange
 from services.ingest.keys import ApiKeyVerifier, IngestKey
-from services.ingest.operations import Code, KeyScope, Operation, Target, Verb
+from services.ingest.operations import REPORTING, Code, KeyScope, Operation, Target, Verb
 from services.ingest.reports import Answer, Ingest, Outcome
 from services.ingest.timing import Timing
 
 __all__ = [
+    "REPORTING",
     "Answer",
     "ApiKeyVerifier",
     "Code",

@@ -34,7 +34,7 @@ MAX_REMEMBERED_RUNS = 20_000
 RATE_RETRY_SECONDS = 10.0
 SHUTDOWN_RETRY_SECONDS = 2.0
 
-_NOW = text("select clock_timestamp(), exists (select from private.ingest_orgs('runs'))")
+_NOW = text("select clock_timestamp(), exists (select from private.readable_orgs())")
 _CHANGES = text("""
     select * from (
         select 'stream' as kind, id, slug, name, goal_status as status,
@@ -133,10 +133,11 @@ class EventStreamHub:
 
     def authorize(self, key: IngestKey) -> None:
         """Check that the key may open a stream now; raises IngestRefused if it may not."""
-        if KeyScope.RUNS not in key.scopes:
+        if not {KeyScope.RUNS, KeyScope.READ} & key.scopes:
             raise IngestRefused(
                 Code.SCOPE,
-                "This key may not follow runs: it lacks the scope 'runs'. An admin creates keys under Settings.",
+                "This key may not follow runs: it lacks the scopes 'runs' and 'read'. An admin creates keys under "
+                "Settings.",
             )
         if self._has_ended:
             raise IngestRefused(

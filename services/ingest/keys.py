@@ -30,13 +30,17 @@ _VERIFY = text("select * from private.verify_ingest_key(:public_id, :secret_hash
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestKey:
-    """A verified key: a Claimant that can only report, and only in its own organisation."""
+    """A verified key: a Claimant that can only report or read, and only in its own organisation.
+
+    `address` is the IP address of the program that used it; empty if unknown.
+    """
 
     id: UUID
     org_id: UUID
     org_name: str
     label: str
     scopes: frozenset[KeyScope]
+    address: str = ""
 
     @property
     def name(self) -> str:
@@ -44,7 +48,8 @@ class IngestKey:
 
     @property
     def claims(self) -> Mapping[str, Any]:
-        return {"role": "authenticated", "ingest_key": str(self.id)}
+        used_at = {"ingest_address": self.address} if self.address else {}
+        return {"role": "authenticated", "ingest_key": str(self.id), **used_at}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +74,7 @@ class ApiKeyVerifier:
         """Return the verified key of a token.
 
         Raises:
-            IngestRefused: The token is malformed, unknown or revoked.
+            IngestRefused: The token is malformed or unknown, or the key was revoked or has expired.
             DatabaseUnavailable: PostgreSQL did not respond.
         """
         if not (match := KEY_PATTERN.fullmatch(token)):
@@ -139,6 +144,6 @@ def hash_secret(secret: str) -> bytes:
 def _bad_key() -> IngestRefused:
     return IngestRefused(
         Code.BAD_KEY,
-        'This key is unknown or was revoked. Send a Livewatch key as "Authorization: Bearer lw_..."; an admin '
-        "creates keys under Settings.",
+        "This key is unknown, was revoked or has expired. Send a Livewatch key as "
+        '"Authorization: Bearer lw_..."; an admin creates keys under Settings.',
     )

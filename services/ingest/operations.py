@@ -11,11 +11,16 @@ from services.errors import IngestRefused
 
 
 class KeyScope(StrEnum):
-    """Permission of a key to report to a group of targets."""
+    """Permission of a key: to report to a group of targets, or to read runs without reporting any."""
 
     RUNS = "runs"
     ALERTS = "alerts"
     NOTIFICATIONS = "notifications"
+    READ = "read"
+
+
+REPORTING = (KeyScope.RUNS, KeyScope.ALERTS, KeyScope.NOTIFICATIONS)
+"""Scopes of a key of a program that reports, which may also follow the runs that it may report."""
 
 
 class Target(StrEnum):

@@ -5,7 +5,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -78,8 +78,14 @@ class Ingest:
         self.counts: Counter[tuple[str, str]] = Counter()
         """Number of operations by target and result, which is `written` or an error code."""
 
-    async def authenticate(self, token: str, timing: Timing | None = None) -> IngestKey:
-        """Return the key of a request and count it; raises IngestRefused for a bad key or too many requests."""
+    async def authenticate(self, token: str, timing: Timing | None = None, *, address: str = "") -> IngestKey:
+        """Return the key of a request and count it; raises IngestRefused for a bad key or too many requests.
+
+        Args:
+            token: The token of the request.
+            timing: Gets the seconds of the stage `auth`.
+            address: IP address of the program, which is noted with the key's use; empty if unknown.
+        """
         try:
             with (timing or Timing()).measure("auth"):
                 key = await self._keys.verify(token)
@@ -90,7 +96,7 @@ class Ingest:
         except IngestRefused as refusal:
             self.counts["request", str(refusal.code)] += 1
             raise
-        return key
+        return replace(key, address=address) if address else key
 
     async def apply(
         self, key: IngestKey, operations: Sequence[Operation], timing: Timing | None = None

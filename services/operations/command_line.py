@@ -5,6 +5,8 @@ import argparse
 from services.infra.web_server import network_url
 from services.settings import Settings
 
+MAX_KEY_DAYS = 3650
+
 
 def arguments_of(argv: list[str] | None) -> argparse.Namespace:
     """Parse the command line; the default command is `serve`."""
@@ -39,7 +41,12 @@ def add_key_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="action", required=True)
     create = actions.add_parser("create", help="create a key and print it to standard output")
     create.add_argument("name", help="name of the key")
-    create.add_argument("--scope", metavar="SCOPES", help="scopes separated by commas (default: all)")
+    create.add_argument(
+        "--scope",
+        metavar="SCOPES",
+        help="scopes separated by commas: runs, alerts, notifications, read (default: all but read)",
+    )
+    create.add_argument("--days", type=days, metavar="N", help="days until the key expires (default: never)")
     keys = actions.add_parser("list", help="print all keys")
     for each in (create, keys):
         each.add_argument("--org", help="id or name of the organisation")
@@ -63,6 +70,14 @@ def add_user_arguments(parser: argparse.ArgumentParser) -> None:
     )
     actions.add_parser("list", help="print all users")
     actions.add_parser("remove", help="remove a user from everything").add_argument("email", metavar="EMAIL")
+
+
+def days(value: str) -> int:
+    """Parse a number of days up to 10 years, for argparse."""
+    number = int(value)
+    if not 0 < number <= MAX_KEY_DAYS:
+        raise argparse.ArgumentTypeError(f"{value} is not between 1 and {MAX_KEY_DAYS}")
+    return number
 
 
 def positive(value: str) -> float:
@@ -100,7 +115,7 @@ async def run_key_action(arguments: argparse.Namespace, settings: Settings) -> i
     match arguments.action:
         case "create":
             return await keys.create_key_command(
-                settings, name=arguments.name, org=arguments.org, scopes=arguments.scope
+                settings, name=arguments.name, org=arguments.org, scopes=arguments.scope, days=arguments.days
             )
         case "list":
             return await keys.list_keys_command(settings, org=arguments.org)

@@ -27,6 +27,8 @@ ACTIONS = {
     "invitation.renewed": "renewed an invitation",
     "invitation.revoked": "revoked an invitation",
     "key.created": "created a key",
+    "key.replaced": "replaced a key",
+    "key.expires": "set the end of a key",
     "key.revoked": "revoked a key",
     "organization.created": "created the organisation",
     "organization.renamed": "renamed the organisation",

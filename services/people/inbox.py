@@ -70,6 +70,17 @@ class Inbox:
         async with database.as_user(identity) as session:
             return (await session.exec(statement)).one()
 
+    async def unread_by_organization(self, database: Database, identity: Identity) -> dict[UUID, int]:
+        """Count the user's unread rows by organisation; organisations without any are left out."""
+        org_id = col(self._model.org_id)
+        statement = (
+            select(org_id, func.count())
+            .where(*self._unread_conditions, col(self._model.user_id) == identity.user_id)
+            .group_by(org_id)
+        )
+        async with database.as_user(identity) as session:
+            return dict((await session.exec(statement)).all())
+
     async def mark_all(
         self,
         database: Database,

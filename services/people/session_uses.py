@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from uuid import UUID
 
 import structlog
@@ -16,6 +15,7 @@ from services.auth.identity import Identity
 from services.errors import LivewatchError, NotFound
 from services.infra.database import Database
 from services.infra.logging import create_shared_task
+from services.infra.rate_limiter import checked_address
 
 logger = structlog.get_logger(__name__)
 
@@ -83,7 +83,10 @@ class SessionUses:
         if len(self._noted) >= MAX_REMEMBERED:
             self._noted.clear()
         self._noted[identity.session_id] = (self._clock(), browser)
-        values = {"agent": _printable(browser.agent)[:MAX_AGENT_CHARACTERS], "address": _checked(browser.address)}
+        values = {
+            "agent": _printable(browser.agent)[:MAX_AGENT_CHARACTERS],
+            "address": checked_address(browser.address),
+        }
         try:
             async with self._database.as_user(identity) as session:
                 await (await session.connection()).execute(_NOTE, values)
@@ -113,10 +116,3 @@ async def end_session(database: Database, identity: Identity, id: UUID) -> None:
 
 def _printable(agent: str) -> str:
     return "".join(each for each in agent if each.isprintable())
-
-
-def _checked(address: str) -> str | None:
-    try:
-        return str(ip_address(address.partition("%")[0]))
-    except ValueError:
-        return None

@@ -1,9 +1,12 @@
 """Connecting code: from creating a key to the first report."""
 
+from datetime import timedelta
+
 import httpx
 import pytest
 from playwright.async_api import Page, expect
 
+from services.ingest.administration import create_key
 from services.people.models import Role
 from tests.app_process import AppProcess
 from tests.e2e.conftest import SignedIn
@@ -86,7 +89,7 @@ async def test_a_key_is_shown_once_used_and_revoked(world: World, window: Signed
         me = (await http.get("/api/v1/me")).json()
         assert (me["key"]["name"], me["scopes"]) == ("Nightly jobs", ["alerts", "runs"])
         await page.reload()
-        await expect(row).to_contain_text("Last used")
+        await expect(row).to_contain_text("from 127.0.0.1")
         await row.get_by_role("button", name="Revoke Nightly jobs").click()
         await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
         await expect(row).to_contain_text("Revoked")
@@ -95,6 +98,31 @@ async def test_a_key_is_shown_once_used_and_revoked(world: World, window: Signed
             return (await http.get("/api/v1/me")).status_code == 401
 
         await until(is_refused, within=5)
+
+
+async def test_a_key_is_replaced_and_both_work_for_a_while(world: World, window: SignedIn, app: AppProcess) -> None:
+    org = await world.organization()
+    ada = await world.person(org, role=Role.ADMIN)
+    earlier = await create_key(
+        world.database, ada.identity, org, name="Nightly \u202ejobs", lifetime=timedelta(days=30)
+    )
+    page = await window(ada, "/settings")
+    await expect(page.locator(".lw-key")).to_contain_text("Expires in")
+    await page.get_by_role("button", name="Replace Nightly").click()
+    dialog = page.get_by_role("dialog", name="Replace key")
+    await dialog.get_by_label("The present key ends").click()
+    await page.get_by_role("option", name="In an hour").click()
+    await dialog.get_by_role("button", name="Replace key").click()
+    token = await page.get_by_test_id("code-text").inner_text()
+    await page.get_by_role("button", name="Done").click()
+    await expect(page.locator(".lw-key", has_text="Expires in")).to_have_count(1)
+    await expect(page.locator(".lw-key")).to_have_count(2)
+    for each in (token, earlier.token.get_secret_value()):
+        async with httpx.AsyncClient(base_url=app.url, headers={"Authorization": f"Bearer {each}"}) as http:
+            assert (await http.get("/api/v1/me", timeout=deadline(10))).status_code == 200
+    await world.sql("update ingest_keys set expires_at = now() where id = %s", earlier.id)
+    await page.reload()
+    await expect(page.locator(".lw-key--over")).to_contain_text("Expired")
 
 
 async def test_an_admin_says_how_long_things_are_kept(world: World, window: SignedIn) -> None:

@@ -93,3 +93,49 @@ async def test_the_one_organisation_of_a_person_is_no_menu(world: World, window:
     await expect(page.locator(".lw-crumbs")).to_contain_text("Only works")
     await expect(page.get_by_test_id("organisation")).to_have_count(0)
     assert "org=" not in page.url
+
+
+async def test_another_organisation_is_made_from_the_account_menu_and_from_the_menu_of_organisations(
+    world: World, window: SignedIn
+) -> None:
+    page = await window(await world.person(await world.organization("First works")))
+    await page.get_by_role("button", name="Account of").click()
+    await page.get_by_text("New organisation").click()
+    dialog = page.get_by_role("dialog", name="New organisation")
+    await dialog.get_by_label("Name").fill("\u200b ")
+    await dialog.get_by_role("button", name="Create organisation").click()
+    await expect(dialog.get_by_text("Enter a name of 1 to 120 characters.")).to_be_visible()
+    await dialog.get_by_label("Name").fill("שלום works")
+    await dialog.get_by_label("Name").press("Enter")
+    await page.wait_for_url("**/?org=*")
+    await expect(page.get_by_test_id("organisation")).to_contain_text("שלום works")
+    await page.get_by_test_id("organisation").click()
+    await expect(page.get_by_role("menuitemradio")).to_have_count(2)
+    await page.get_by_role("menuitem", name="New organisation").click()
+    await dialog.get_by_label("Name").fill("Third works")
+    await dialog.get_by_role("button", name="Create organisation").click()
+    await expect(page.get_by_test_id("organisation")).to_contain_text("Third works")
+
+
+async def test_unread_alerts_of_the_other_organisations_are_told_by_their_number_in_the_database(
+    world: World, window: SignedIn
+) -> None:
+    here, there = await world.organization("Alpha works"), await world.organization("Beta works")
+    ada, bob = await world.person(here, there), await world.person(here, there)
+    insert = (
+        "insert into signal_alerts (org_id, user_id, target_name, signal_type, signal_strength) "
+        "select %s, %s, 'Disk ' || n, 'disk', 50 from generate_series(1, %s) as n"
+    )
+    await world.sql(insert, there, ada.id, 3)
+    await world.sql(insert, here, ada.id, 5)
+    await world.sql(insert, there, bob.id, 7)
+    page = await window(ada, f"/monitoring?org={here}")
+    badge = page.get_by_test_id("unread-elsewhere")
+    await expect(badge).to_have_text("3")
+    await world.sql(insert, there, ada.id, 1)
+    await expect(badge).to_have_text("4")
+    await page.get_by_test_id("organisation").click()
+    await expect(page.get_by_role("menuitemradio", name="Beta works")).to_contain_text("4")
+    await expect(page.get_by_role("menuitemradio", name="Alpha works")).to_contain_text("5")
+    await world.sql("update signal_alerts set read_at = now(), status = 'acknowledged' where org_id = %s", there)
+    await expect(badge).to_have_count(0)

@@ -21,7 +21,7 @@ from pages.session.routes import session_routes
 from services.auth.sessions import Sessions
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate, RateLimiter
-from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest, KeyScope
+from services.ingest import REPORTING, ApiKeyVerifier, EventStreamHub, Ingest, KeyScope
 from services.ingest.administration import create_key
 from services.people.models import Role
 from services.people.session_uses import SessionUses
@@ -105,9 +105,7 @@ def client(app: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.test")
 
 
-async def a_program(
-    world: World, http: httpx.AsyncClient, *, scopes: tuple[KeyScope, ...] = tuple(KeyScope)
-) -> Program:
+async def a_program(world: World, http: httpx.AsyncClient, *, scopes: tuple[KeyScope, ...] = REPORTING) -> Program:
     """Create a key of a new organisation, as its admin."""
     org = await world.organization("Ours")
     admin = await world.person(org, role=Role.ADMIN)

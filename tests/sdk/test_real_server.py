@@ -157,7 +157,7 @@ async def test_the_command_reports_and_checks_and_follows(place: Place) -> None:
     await revoke_key(place.world.database, place.program.admin.identity, place.program.key)
     _, complaint = await asyncio.wait_for(tail.communicate(), deadline(10))
     assert tail.returncode == 1
-    assert b"This key is unknown or was revoked." in complaint
+    assert b"This key is unknown, was revoked or has expired." in complaint
     assert (await place.said("-m", "livewatch", "check"))[0] == 1
 
 

@@ -1,9 +1,8 @@
-"""List of an organisation's ingest keys, each with a button that revokes it."""
+"""List of an organisation's ingest keys, each with buttons that replace and revoke it."""
 
 from collections.abc import Callable, Sequence
 
 from nicegui.element import Element
-from nicegui.events import GenericEventArguments
 
 from components.presentation.time import epoch_ms
 from components.window.live_element import SHARED_JS
@@ -11,7 +10,10 @@ from services.ingest.administration import KeyEntry
 
 
 class KeyList(Element, component="key_list.js", dependencies=[SHARED_JS]):
-    """List of keys, with placeholders until the first `show`. Emits `revoke` with an id, which is not trusted."""
+    """List of keys, with placeholders until the first `show`.
+
+    Emits `revoke` and `replace` with an id, which is not trusted.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,10 +26,12 @@ class KeyList(Element, component="key_list.js", dependencies=[SHARED_JS]):
                 "id": str(key.id),
                 "name": key.name,
                 "public_id": key.public_id,
-                "scopes": [scope.value for scope in key.scopes],
+                "scopes": ", ".join(key.scopes),
                 "created_by": key.created_by,
                 "created_at": epoch_ms(key.created_at),
                 "last_used_at": epoch_ms(key.last_used_at),
+                "last_used_address": key.last_used_address,
+                "expires_at": epoch_ms(key.expires_at),
                 "revoked_at": epoch_ms(key.revoked_at),
             }
             for key in keys
@@ -36,7 +40,8 @@ class KeyList(Element, component="key_list.js", dependencies=[SHARED_JS]):
     def on_revoke(self, handler: Callable[[str], object]) -> None:
         """Call `handler` with the id of the key that the user wants to revoke; the id is not trusted."""
 
-        def revoked(event: GenericEventArguments) -> object:
-            return handler(str(event.args))
+        self.on("revoke", lambda event: handler(str(event.args)))
 
-        self.on("revoke", revoked)
+    def on_replace(self, handler: Callable[[str], object]) -> None:
+        """Call `handler` with the id of the key that the user wants to replace; the id is not trusted."""
+        self.on("replace", lambda event: handler(str(event.args)))

@@ -3,8 +3,10 @@
 Standard output has what a script reads, the new key or the list; everything else goes to standard error.
 """
 
+from datetime import timedelta
+
 from services.ingest.keys import new_key
-from services.ingest.operations import KeyScope
+from services.ingest.operations import REPORTING, KeyScope
 from services.operations.administration.owner import (
     Connection,
     UsageError,
@@ -26,33 +28,43 @@ from services.text import visible_name
 MAX_ID_CHARACTERS = 36
 
 _CREATE = """
-    insert into public.ingest_keys (org_id, name, public_id, secret_hash, scopes)
-    values (%(org)s, %(name)s, %(public_id)s, %(secret_hash)s, %(scopes)s)
+    insert into public.ingest_keys (org_id, name, public_id, secret_hash, scopes, expires_at)
+    values (%(org)s, %(name)s, %(public_id)s, %(secret_hash)s, %(scopes)s, now() + %(lifetime)s)
 """
 _KEYS = """
-    select key.id, key.name, key.public_id, key.scopes, key.created_at, key.last_used_at, key.revoked_at,
-        org.id as org_id, org.name as org_name
+    select key.id, key.name, key.public_id, key.scopes, key.created_at, key.last_used_at, key.expires_at,
+        key.revoked_at, org.id as org_id, org.name as org_name
     from public.ingest_keys as key join public.organizations as org on org.id = key.org_id
     order by org.name, org.id, key.created_at desc, key.id
 """
 _REVOKE = "update public.ingest_keys set revoked_at = clock_timestamp() where id = %s and revoked_at is null"
 
 
-async def create_key_command(settings: Settings, *, name: str, org: str | None, scopes: str | None) -> int:
+async def create_key_command(
+    settings: Settings, *, name: str, org: str | None, scopes: str | None, days: int | None = None
+) -> int:
     """Create a key and print it, alone, to standard output; return the exit code.
 
     Args:
         settings: The settings of the app.
         name: Name of the key, up to 120 characters.
         org: Id or name of the organisation; may be None if there is only one.
-        scopes: Scopes separated by commas; None for all.
+        scopes: Scopes separated by commas; None for those of a program that reports.
+        days: Days until the key expires; None for never.
     """
 
     async def create(connection: Connection) -> None:
         chosen = choose_organization(await all_organizations(connection), org)
         key = new_key()
-        values = {"org": chosen.id, "name": named, "public_id": key.public_id, "secret_hash": key.secret_hash}
-        await connection.execute(_CREATE, {**values, "scopes": [scope.value for scope in granted]})
+        values = {
+            "org": chosen.id,
+            "name": named,
+            "public_id": key.public_id,
+            "secret_hash": key.secret_hash,
+            "scopes": [scope.value for scope in granted],
+            "lifetime": None if days is None else timedelta(days=days),
+        }
+        await connection.execute(_CREATE, values)
         print(key.token.get_secret_value(), flush=True)
         report(
             f"Created the key {visible_name(named)} ({key.public_id}) of {visible_name(chosen.name)} for "
@@ -75,11 +87,11 @@ async def list_keys_command(settings: Settings, *, org: str | None) -> int:
         if not keys:
             report("There are no keys.")
             return
-        lines = [("PUBLIC ID", "CREATED", "LAST USED", "REVOKED", "SCOPES", "ORGANISATION", "NAME")]
+        lines = [("PUBLIC ID", "CREATED", "LAST USED", "EXPIRES", "REVOKED", "SCOPES", "ORGANISATION", "NAME")]
         lines += [
             (
                 key.public_id,
-                *(shown_date(each) for each in (key.created_at, key.last_used_at, key.revoked_at)),
+                *(shown_date(each) for each in (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)),
                 ",".join(scope for scope in KeyScope if scope in key.scopes),
                 one_line(key.org_name),
                 one_line(key.name),
@@ -117,7 +129,7 @@ async def revoke_key_command(settings: Settings, *, key: str) -> int:
 
 
 def _checked_scopes(scopes: str | None) -> list[KeyScope]:
-    asked = list(KeyScope) if scopes is None else [each.strip() for each in scopes.split(",")]
+    asked = list(REPORTING) if scopes is None else [each.strip() for each in scopes.split(",")]
     for each in asked:
         if each not in list(KeyScope):
             raise UsageError(f"There is no scope {each!r}. Choose from {', '.join(KeyScope)}.")
