@@ -78,8 +78,10 @@ async def serve(settings: Settings) -> None:
         try:
             backend = await stack.enter_async_context(open_backend(settings, report=report, address=address))
             await importing
-            app, announce_shutdown = await compose(settings, backend, local_url(listener), stack)
+            app, announce_shutdown = await compose(settings, backend, local_url(listener), address, stack)
             report_sign_on(settings, address)
+            if backend.sends_mail and settings.public_url is None:
+                report(f"Links in mails lead to {address}; set LIVEWATCH_PUBLIC_URL if people reach the app elsewhere")
             ready = [f"Ready: open {browser_url(settings, listener)}"]
             if link := await first_setup(settings, backend, listener):
                 ready.append(f"Make the first account within an hour, by this link, which works once: {link}")
@@ -97,7 +99,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def compose(
-    settings: Settings, backend: Backend, own_url: str, stack: AsyncExitStack
+    settings: Settings, backend: Backend, own_url: str, address: str, stack: AsyncExitStack
 ) -> "tuple[FastAPI, Callable[[], Awaitable[None]]]":
     """Build the services and the pages; the stack closes them.
 
@@ -105,6 +107,7 @@ async def compose(
         settings: The settings of the app.
         backend: The Supabase backend.
         own_url: URL at which processes on this machine reach the app.
+        address: URL at which people reach the app.
         stack: Stack that owns the services.
 
     Returns:
@@ -117,7 +120,9 @@ async def compose(
     from pages.page.services import Services  # noqa: PLC0415
     from pages.page.session_cookie import SessionCookie  # noqa: PLC0415
     from pages.page.team_hub import TeamHub  # noqa: PLC0415
+    from services.auth.account_options import AccountOptions  # noqa: PLC0415
     from services.auth.client import Auth  # noqa: PLC0415
+    from services.auth.mail_links import MailLinks  # noqa: PLC0415
     from services.auth.password_check import PasswordCheck  # noqa: PLC0415
     from services.auth.sessions import Sessions  # noqa: PLC0415
     from services.demo.demo import Demo  # noqa: PLC0415
@@ -125,6 +130,7 @@ async def compose(
     from services.infra.database import Database  # noqa: PLC0415
     from services.infra.rate_limiter import Rate, RateLimiter  # noqa: PLC0415
     from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest  # noqa: PLC0415
+    from services.mail.mailer import open_mail  # noqa: PLC0415
     from services.operations.presence import Presence  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
     from services.people.session_uses import SessionUses  # noqa: PLC0415
@@ -135,6 +141,8 @@ async def compose(
     auth = await stack.enter_async_context(
         Auth(url=backend.api_url, key=backend.anon_key, service_key=backend.service_key)
     )
+    mail = await stack.enter_async_context(open_mail(settings.smtp_url))
+    links = await stack.enter_async_context(MailLinks(auth))
     transport = TRANSPORTS[settings.feed](url=backend.api_url, key=backend.anon_key, client=settings.realtime_client)
     realtime = await stack.enter_async_context(RealtimeService(transport=transport, source=DatabaseSource(database)))
     await stack.enter_async_context(Presence(database))
@@ -153,6 +161,7 @@ async def compose(
     realtime.on_team = teams.changed
     app = create_app(
         Services(
+            accounts=AccountOptions(sign_up=settings.sign_up, sends_mail=backend.sends_mail, address=address),
             auth=auth,
             cookie=SessionCookie(settings.cookie_secret or cookie_secret(settings.data)),
             database=database,
@@ -164,6 +173,8 @@ async def compose(
                 ApiKeyVerifier(database),
                 RateLimiter(Rate(per_second=settings.ingest_rate, burst=settings.ingest_burst)),
             ),
+            links=links,
+            mail=mail,
             metrics_token=settings.metrics_token,
             scheduler=FrameScheduler(),
             passwords=PasswordCheck(auth),

@@ -15,6 +15,7 @@ DEFAULT_TOKEN_LIFETIME_SECONDS = 3600
 LOOPBACK = "127.0.0.1"
 DEFAULT_SITE_URL = "http://localhost:3000"
 JWT_SECRET_VARIABLE = "LOCAL_SUPABASE_JWT_SECRET"
+SMTP_URL_VARIABLE = "LOCAL_SUPABASE_SMTP_URL"
 
 OIDC_VARIABLE = "LOCAL_SUPABASE_OIDC"
 
@@ -72,6 +73,9 @@ class Options:
         jwt_secret: secret of tokens that the project signs itself (HS256), accepted besides those of Auth.
         external_url: address at which browsers reach Auth, with `/auth/v1`; None for the listen address.
         oidc: an external OpenID Connect provider; None for none.
+        smtp_url: mail server, see `local_supabase.mail.smtp_url`; None to append mails to a file.
+        mail_link: template of the links in mails; None for links to Auth itself.
+        disable_signup: whether only the service role makes accounts.
         limits: Realtime limits by name, see `local_supabase.realtime.protocol.limits`.
     """
 
@@ -88,6 +92,9 @@ class Options:
     jwt_secret: str | None = field(default=None, repr=False)
     external_url: str | None = None
     oidc: OidcOptions | None = None
+    smtp_url: str | None = field(default=None, repr=False)
+    mail_link: str | None = None
+    disable_signup: bool = False
     limits: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -106,6 +113,8 @@ class Options:
         command += ["--app-role", self.app_role] if self.app_role else []
         command += ["--token-lifetime", str(self.token_lifetime), "--site-url", self.site_url]
         command += ["--external-url", self.external_url] if self.external_url else []
+        command += ["--mail-link", self.mail_link] if self.mail_link else []
+        command += ["--disable-signup"] if self.disable_signup else []
         command += [part for name, value in self.limits.items() for part in ("--limit", f"{name}={value}")]
         return [*command, "--reset"] if self.reset else command
 
@@ -137,16 +146,17 @@ class Step:
 
 
 def environment(options: Options) -> dict[str, str]:
-    """Return an environment in which the child imports the same `local_supabase` as this process, with its secret.
+    """Return an environment in which the child imports the same `local_supabase` as this process, with its secrets.
 
     Other users of the machine can read a command line, but not an environment.
     """
     variables = dict(os.environ)
-    variables.pop(JWT_SECRET_VARIABLE, None)
-    if options.jwt_secret:
-        variables[JWT_SECRET_VARIABLE] = options.jwt_secret
     variables = {name: value for name, value in variables.items() if not name.startswith(f"{OIDC_VARIABLE}_")}
     variables |= options.oidc.to_environment() if options.oidc else {}
+    for name, secret in {JWT_SECRET_VARIABLE: options.jwt_secret, SMTP_URL_VARIABLE: options.smtp_url}.items():
+        variables.pop(name, None)
+        if secret:
+            variables[name] = secret
     # Not for an installed package: its folder would come before the standard library.
     if _ROOT not in [Path(folder).resolve() for folder in site.getsitepackages()]:
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), variables.get("PYTHONPATH")]))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import psycopg
@@ -19,10 +19,12 @@ from local_supabase.auth.external.provider import OidcProvider, ProviderSettings
 from local_supabase.auth.gateway import with_api_key
 from local_supabase.auth.keys import SigningKey, Verifier
 from local_supabase.auth.outbox import FILE_NAME as OUTBOX_NAME
-from local_supabase.auth.outbox import Outbox
+from local_supabase.auth.outbox import Delivery, Outbox
 from local_supabase.auth.users import Users
 from local_supabase.child import OidcOptions
 from local_supabase.errors import ApiError, DataDirectoryError, PostgresError
+from local_supabase.mail.delivery import Mailer
+from local_supabase.mail.smtp_url import SmtpServer
 from local_supabase.postgres.embedded import EmbeddedPostgres
 from local_supabase.postgres.pool import Pool
 from local_supabase.realtime.changes.replication import Replication
@@ -74,6 +76,9 @@ async def compose(
     jwt_secret: str | None,
     external_url: str | None,
     oidc: OidcOptions | None,
+    smtp_server: SmtpServer | None,
+    mail_link: str,
+    disable_signup: bool,
     limits: Limits,
     allowed_hosts: Collection[str] = (),
 ) -> AsyncIterator[Parts]:
@@ -90,6 +95,9 @@ async def compose(
         jwt_secret: secret of tokens that the project signs itself (HS256).
         external_url: address at which browsers reach Auth; None for that of the API.
         oidc: an external provider; None for none.
+        smtp_server: sends mails; None to append them to a file, and to confirm addresses at once.
+        mail_link: template of the links in mails.
+        disable_signup: whether only the service role makes accounts.
         limits: limits of Realtime.
         allowed_hosts: names under which clients reach the API.
     """
@@ -120,9 +128,17 @@ async def compose(
         join_rate=AverageRateLimiter(limits.joins_per_second, clock),
     )
     endpoint = RealtimeEndpoint(services)
-    settings = AuthSettings(issuer=f"{api_url}/auth/v1", token_lifetime=token_lifetime, site_url=site_url)
+    settings = AuthSettings(
+        issuer=f"{api_url}/auth/v1",
+        token_lifetime=token_lifetime,
+        site_url=site_url,
+        autoconfirm=smtp_server is None,
+        disable_signup=disable_signup,
+    )
+    mailer = Mailer(smtp_server) if smtp_server else None
+    outbox = Outbox(postgres.data / OUTBOX_NAME, Delivery(mailer=mailer, site_url=site_url, mail_link=mail_link))
     provider = external_provider(oidc, external_url or settings.issuer)
-    auth = Auth(Users(auth_pool), key, verifier, settings, Outbox(postgres.data / OUTBOX_NAME), provider=provider)
+    auth = Auth(Users(auth_pool), key, verifier, settings, outbox, provider=provider)
     failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tasks = [
         asyncio.create_task(broadcasts.run(), name="realtime-broadcasts"),
@@ -155,7 +171,8 @@ async def compose(
         allowed_hosts,
     )
     try:
-        yield Parts(app=app, auth=auth, broadcasts=broadcasts, failed=failed)
+        async with mailer or nullcontext():
+            yield Parts(app=app, auth=auth, broadcasts=broadcasts, failed=failed)
     finally:
         for task in reversed(tasks):
             task.cancel()

@@ -16,8 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local_supabase import secrets_file
-from local_supabase.child import LOOPBACK, Options
+from local_supabase.child import LOOPBACK, SMTP_URL_VARIABLE, Options
 from local_supabase.errors import LocalSupabaseError, PortInUseError
+from local_supabase.mail.link_template import DEFAULT_MAIL_LINK, unknown_variables
+from local_supabase.mail.smtp_url import SmtpServer, SmtpUrlError
 from local_supabase.postgres.data_directory import DataDirectory
 from local_supabase.postgres.embedded import SUPERUSER, EmbeddedPostgres
 from local_supabase.postgres.installation import POSTGRES_VERSION
@@ -101,6 +103,13 @@ def _check(options: Options) -> None:
     if not all(urlsplit(options.site_url)[:2]):
         raise LocalSupabaseError(f"The site URL cannot be {options.site_url}: write it like http://localhost:3000.")
     _check_provider(options)
+    if options.smtp_url:
+        try:
+            SmtpServer.parse(options.smtp_url)
+        except SmtpUrlError as error:
+            raise LocalSupabaseError(f"{SMTP_URL_VARIABLE} is not the URL of a mail server: {error}.") from error
+    if unknown := unknown_variables(options.mail_link or ""):
+        raise LocalSupabaseError(f"The mail link has no value for {unknown[0]!r}: write it like {DEFAULT_MAIL_LINK}.")
     if options.user is not None and "@" not in options.user:
         raise LocalSupabaseError(f"The user cannot be {options.user}: give an e-mail address.")
     if options.migrations:
@@ -193,6 +202,9 @@ async def _running(
         jwt_secret=options.jwt_secret,
         external_url=options.external_url,
         oidc=options.oidc,
+        smtp_server=SmtpServer.parse(options.smtp_url) if options.smtp_url else None,
+        mail_link=options.mail_link or DEFAULT_MAIL_LINK,
+        disable_signup=options.disable_signup,
         limits=limits,
         allowed_hosts=(options.host, *options.allowed_hosts),
     ) as parts:

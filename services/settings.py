@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from local_supabase.mail.smtp_url import SmtpServer
 from services.errors import ConfigurationError
 from services.feed_kind import ClientKind, FeedKind
 from services.oidc_settings import OidcSettings
@@ -23,11 +24,20 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class SignUp(StrEnum):
+    """Who may make an account: anybody, people with an invitation, or nobody."""
+
+    OPEN = "open"
+    INVITED = "invited"
+    OFF = "off"
+
+
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 """An empty path, or one like `/watch` or `/tools/watch`."""
 OWN_PATHS = frozenset(
-    {"alerts", "api", "connect", "export", "healthz", "invitation", "metrics", "monitoring", "notifications", "readyz"}
-    | {"auth", "sdk", "session", "settings", "sign-in", "streams", "styles", "_nicegui", "_nicegui_ws"}
+    {"alerts", "api", "connect", "export", "forgot", "healthz", "invitation", "metrics", "monitoring", "new-password"}
+    | {"notifications", "readyz", "sdk", "session", "settings", "sign-in", "sign-up", "streams", "styles"}
+    | {"auth", "_nicegui", "_nicegui_ws"}
 )
 """First parts of the app's own paths, which a root path may not begin with: a request could mean either."""
 
@@ -69,6 +79,8 @@ class Settings(OidcSettings):
     root_path: str = Field("", validation_alias="LIVEWATCH_ROOT_PATH")
     trusted_proxies: str = Field("", validation_alias="LIVEWATCH_TRUSTED_PROXIES")
     public_url: AnyHttpUrl | None = Field(None, validation_alias="LIVEWATCH_PUBLIC_URL")
+    smtp_url: SecretStr | None = Field(None, validation_alias="LIVEWATCH_SMTP_URL")
+    sign_up: SignUp = Field(SignUp.INVITED, validation_alias="LIVEWATCH_SIGN_UP")
     metrics_token: SecretStr | None = Field(None, validation_alias="LIVEWATCH_METRICS_TOKEN")
     cookie_secret: SecretStr | None = Field(None, min_length=32, validation_alias="LIVEWATCH_COOKIE_SECRET")
     log_format: LogFormat = Field(LogFormat.AUTO, validation_alias="LIVEWATCH_LOG")
@@ -111,6 +123,13 @@ class Settings(OidcSettings):
                 f"{value!r} begins like a path of the app itself; use another one, for instance /watch{path}"
             )
         return path
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_a_mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            SmtpServer.parse(value.get_secret_value())
+        return value
 
     @model_validator(mode="after")
     def _are_names(self) -> Self:

@@ -27,6 +27,7 @@ LAYERS = (
     "services.entities.base",
     "services.entities",
     "services.people",
+    "services.mail",
     "services.history",
     "services.realtime.transports",
     "services.realtime",
@@ -83,7 +84,9 @@ EXAMPLES_IMPORT = {"examples", "livewatch"}
 LOCAL_SUPABASE_USERS = {
     "services/infra/backend.py",
     "services/infra/web_server.py",
+    "services/mail/mailer.py",
     "services/operations/migrations.py",
+    "services/settings.py",
 }
 TOP_LEVEL = {
     ".ci",

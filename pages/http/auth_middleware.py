@@ -23,7 +23,8 @@ from services.people.invitations import INVITATION_BELOW
 SESSION = "livewatch.session"
 OPEN = (
     *("/sign-in", "/session", "/session/demo", "/session/join", "/session/sso", "/session/sso/start"),
-    *("/auth/v1/authorize", "/auth/v1/callback", "/healthz", "/readyz", "/metrics"),
+    *("/auth/v1/authorize", "/auth/v1/callback", "/forgot", "/sign-up", "/session/forgot"),
+    *("/session/link", "/session/sign-up", "/session/confirm", "/healthz", "/readyz", "/metrics"),
 )
 SOCKET = "/_nicegui_ws/"
 ASSETS_BELOW = ("/_nicegui/", STYLES_BELOW, SDK_BELOW)

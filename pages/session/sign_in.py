@@ -14,8 +14,10 @@ from pages.http.demo_entry import demo_refusal
 from pages.page.services import Services
 from pages.session.sso_errors import SIGN_ON_ERRORS, error_in, read_detail
 from services.auth.single_sign_on import CALLBACK
+from services.settings import SignUp
 
 ERRORS = {
+    "email": "Enter your e-mail address first.",
     "wrong": "E-mail and password do not match.",
     "unavailable": "The sign-in service does not respond. Try again in a moment.",
     "slow": "Too many attempts from your address. Wait a few minutes, then try again.",
@@ -26,6 +28,7 @@ ERRORS |= SIGN_ON_ERRORS
 NOTICES = {
     "expired": "Your session has ended. Sign in again.",
     "signed-out": "You have signed out.",
+    "sent": "If there is an account with this address, a link to sign in is on its way.",
 }
 
 
@@ -52,5 +55,8 @@ def register_sign_in(services: Services) -> None:
             sign_on_path=f"{root_path}{CALLBACK}/start?{urlencode({'next': local_path(next)})}",
             demo_action=f"{root_path}/session/demo" if no_demo is None else None,
             no_demo=no_demo or "",
+            link_action=f"{root_path}/session/link" if services.accounts.sends_mail else "",
+            forgot=f"{root_path}/forgot",
+            sign_up=f"{root_path}/sign-up" if services.accounts.sign_up is SignUp.OPEN else "",
         )
         return None

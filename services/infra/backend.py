@@ -14,10 +14,12 @@ from local_supabase.postgres.installation import find_programs
 from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
 from services.errors import ConfigurationError
-from services.settings import Settings
+from services.settings import Settings, SignUp
 
 MIGRATIONS = Path(__file__).parents[2] / "supabase" / "migrations"
 APP_ROLE = "livewatch_app"
+MAIL_LINK = "{{ .SiteURL }}/session/confirm?token_hash={{ .TokenHash }}&type={{ .Type }}&next={{ .RedirectTo }}"
+"""Links of Auth's mails lead to the app, since Auth listens on loopback only."""
 DEMO_EMAIL = "demo@livewatch.local"
 
 
@@ -37,6 +39,7 @@ class Backend:
         api_url: Base URL of Auth and Realtime.
         anon_key: The project's anon key.
         database_url: PostgreSQL URL of the app's role.
+        sends_mail: Whether Auth sends mails; a project does, and the local Supabase with an SMTP server.
         demo: The demo user; None unless the Supabase is local.
         service_key: A secret key of the project, with which sign-ins state the client's address; None for none.
         owner_database_url: PostgreSQL URL of the tables' owner; None unless the Supabase is local.
@@ -48,6 +51,7 @@ class Backend:
     anon_key: SecretStr
     database_url: SecretStr
     demo: Account | None
+    sends_mail: bool = True
     owner_database_url: SecretStr | None = None
     service_key: SecretStr | None = None
     browser_auth_url: str = ""
@@ -82,7 +86,7 @@ async def open_backend(
         return
     if joins and (running := _running(settings.data)):
         report(f"Using the local Supabase running at {running.api_url}")
-        yield _backend(running)
+        yield _backend(running, settings)
         return
     try:
         find_programs()
@@ -101,9 +105,12 @@ async def open_backend(
             site_url=site_url,
             external_url=f"{site_url}/auth/v1",
             oidc=_oidc(settings),
+            smtp_url=settings.smtp_url.get_secret_value() if settings.smtp_url else None,
+            mail_link=MAIL_LINK,
+            disable_signup=settings.sign_up is not SignUp.OPEN,
             on_step=lambda step: report(step.text) if step.name not in ("ready", "error") else None,
         ) as local:
-            backend = _backend(local.status)
+            backend = _backend(local.status, settings)
             yield replace(backend, browser_auth_url=f"{site_url}/auth/v1", forwards_auth=True)
     except LocalSupabaseError as error:
         raise ConfigurationError(str(error)) from error
@@ -129,7 +136,7 @@ def _running(data: Path) -> LocalSupabaseStatus | None:
     return None
 
 
-def _backend(status: LocalSupabaseStatus) -> Backend:
+def _backend(status: LocalSupabaseStatus, settings: Settings) -> Backend:
     assert status.app_database_url is not None
     demo = None
     if status.demo_email and status.demo_password:
@@ -139,6 +146,7 @@ def _backend(status: LocalSupabaseStatus) -> Backend:
         anon_key=status.anon_key,
         database_url=status.app_database_url,
         demo=demo,
+        sends_mail=settings.smtp_url is not None,
         owner_database_url=status.database_url,
         service_key=status.service_role_key,
     )
