@@ -55,8 +55,6 @@ def sign_in_card(
                 if error and detail:
                     text("p", f"Details: {detail}").classes("lw-muted lw-sign-in__detail")
                 submit("Sign in", is_primary=True)
-            if sign_on_label:
-                _sign_on(sign_on_label, sign_on_path)
                 if link_action:
                     # The same form, without its password.
                     by_mail = submit("E-mail me a link").props("formnovalidate")
@@ -65,6 +63,8 @@ def sign_in_card(
                 for label, address in (("Forgot password?", forgot), ("Create an account", sign_up)):
                     if address:
                         text("a", label).props["href"] = address
+            if sign_on_label:
+                _sign_on(sign_on_label, sign_on_path)
             if demo_action is not None:
                 _demo(demo_action)
             elif no_demo:
