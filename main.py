@@ -28,6 +28,7 @@ from services.infra.web_server import (
     listen,
     local_url,
     network_url,
+    people_url,
     serve_http,
 )
 from services.operations.command_line import arguments_of, run_command
@@ -35,6 +36,10 @@ from services.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from services.auth.client import Auth
+    from services.auth.single_sign_on import SingleSignOn
+    from services.infra.database import Database
 
 START_TIME = time.perf_counter()
 
@@ -69,10 +74,14 @@ async def serve(settings: Settings) -> None:
         listener = stack.enter_context(listen(settings))
         # Importing the user interface is slow and runs while the local Supabase starts.
         importing = loop.run_in_executor(None, importlib.import_module, "pages.app")
+        address = people_url(settings, listener)
         try:
-            backend = await stack.enter_async_context(open_backend(settings, report=report))
+            backend = await stack.enter_async_context(open_backend(settings, report=report, address=address))
             await importing
-            app, announce_shutdown = await compose(settings, backend, local_url(listener), stack)
+            app, announce_shutdown = await compose(settings, backend, local_url(listener), address, stack)
+            report_sign_on(settings, address)
+            if backend.sends_mail and settings.public_url is None:
+                report(f"Links in mails lead to {address}; set LIVEWATCH_PUBLIC_URL if people reach the app elsewhere")
             ready = [f"Ready: open {browser_url(settings, listener)}"]
             if link := await first_setup(settings, backend, listener):
                 ready.append(f"Make the first account within an hour, by this link, which works once: {link}")
@@ -90,7 +99,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def compose(
-    settings: Settings, backend: Backend, own_url: str, stack: AsyncExitStack
+    settings: Settings, backend: Backend, own_url: str, address: str, stack: AsyncExitStack
 ) -> "tuple[FastAPI, Callable[[], Awaitable[None]]]":
     """Build the services and the pages; the stack closes them.
 
@@ -98,6 +107,7 @@ async def compose(
         settings: The settings of the app.
         backend: The Supabase backend.
         own_url: URL at which processes on this machine reach the app.
+        address: URL at which people reach the app.
         stack: Stack that owns the services.
 
     Returns:
@@ -110,7 +120,9 @@ async def compose(
     from pages.page.services import Services  # noqa: PLC0415
     from pages.page.session_cookie import SessionCookie  # noqa: PLC0415
     from pages.page.team_hub import TeamHub  # noqa: PLC0415
+    from services.auth.account_options import AccountOptions  # noqa: PLC0415
     from services.auth.client import Auth  # noqa: PLC0415
+    from services.auth.mail_links import MailLinks  # noqa: PLC0415
     from services.auth.password_check import PasswordCheck  # noqa: PLC0415
     from services.auth.sessions import Sessions  # noqa: PLC0415
     from services.demo.demo import Demo  # noqa: PLC0415
@@ -118,6 +130,7 @@ async def compose(
     from services.infra.database import Database  # noqa: PLC0415
     from services.infra.rate_limiter import Rate, RateLimiter  # noqa: PLC0415
     from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest  # noqa: PLC0415
+    from services.mail.mailer import open_mail  # noqa: PLC0415
     from services.operations.presence import Presence  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
     from services.people.session_uses import SessionUses  # noqa: PLC0415
@@ -128,6 +141,8 @@ async def compose(
     auth = await stack.enter_async_context(
         Auth(url=backend.api_url, key=backend.anon_key, service_key=backend.service_key)
     )
+    mail = await stack.enter_async_context(open_mail(settings.smtp_url))
+    links = await stack.enter_async_context(MailLinks(auth))
     transport = TRANSPORTS[settings.feed](url=backend.api_url, key=backend.anon_key, client=settings.realtime_client)
     realtime = await stack.enter_async_context(RealtimeService(transport=transport, source=DatabaseSource(database)))
     await stack.enter_async_context(Presence(database))
@@ -146,6 +161,7 @@ async def compose(
     realtime.on_team = teams.changed
     app = create_app(
         Services(
+            accounts=AccountOptions(sign_up=settings.sign_up, sends_mail=backend.sends_mail, address=address),
             auth=auth,
             cookie=SessionCookie(settings.cookie_secret or cookie_secret(settings.data)),
             database=database,
@@ -157,6 +173,8 @@ async def compose(
                 ApiKeyVerifier(database),
                 RateLimiter(Rate(per_second=settings.ingest_rate, burst=settings.ingest_burst)),
             ),
+            links=links,
+            mail=mail,
             metrics_token=settings.metrics_token,
             scheduler=FrameScheduler(),
             passwords=PasswordCheck(auth),
@@ -167,6 +185,7 @@ async def compose(
             scan=scan,
             session_uses=SessionUses(database),
             sessions=Sessions(auth),
+            sign_on=single_sign_on(settings, backend, auth, database),
             event_streams=event_streams,
             windows=windows,
         )
@@ -180,6 +199,33 @@ async def compose(
             await scan.aclose()
 
     return app, announce_shutdown
+
+
+def single_sign_on(settings: Settings, backend: Backend, auth: "Auth", database: "Database") -> "SingleSignOn | None":
+    """Return the single sign-on of the settings; None without a provider."""
+    from services.auth.single_sign_on import SignOnOptions, SingleSignOn  # noqa: PLC0415
+
+    if not settings.oidc_provider_name:
+        return None
+    options = SignOnOptions(
+        provider=settings.oidc_provider_name,
+        label=settings.oidc_label,
+        address=str(settings.public_url).rstrip("/") if settings.public_url else "",
+        browser_auth_url=backend.browser_auth_url,
+        forward_to=f"{backend.api_url}/auth/v1" if backend.forwards_auth else "",
+        domains=settings.oidc_allowed_domains,
+        role_of_group=settings.oidc_role_of_group,
+        organization=settings.oidc_organization,
+    )
+    return SingleSignOn(auth, database, options)
+
+
+def report_sign_on(settings: Settings, address: str) -> None:
+    """Print what must be registered for single sign-on: at the provider, or in the settings of a project."""
+    if settings.oidc_provider_name and settings.is_embedded:
+        report(f"Single sign-on: register the redirect URI {address}/auth/v1/callback at the provider")
+    elif settings.oidc_provider_name:
+        report(f"Single sign-on: allow the redirect URL {address}/session/sso** in the Supabase project")
 
 
 async def first_setup(settings: Settings, backend: Backend, listener: socket.socket) -> str | None:

@@ -17,7 +17,10 @@ from local_supabase.child import (
     DEFAULT_TOKEN_LIFETIME_SECONDS,
     JWT_SECRET_VARIABLE,
     LOOPBACK,
+    OIDC_VARIABLE,
+    SMTP_URL_VARIABLE,
     STOP_TIMEOUT_SECONDS,
+    OidcOptions,
     Options,
     Step,
 )
@@ -46,6 +49,11 @@ def main() -> int:
             token_lifetime=arguments.token_lifetime,
             site_url=arguments.site_url,
             jwt_secret=_jwt_secret(arguments.jwt_secret_file),
+            external_url=arguments.external_url,
+            oidc=OidcOptions.from_environment(os.environ),
+            smtp_url=os.environ.get(SMTP_URL_VARIABLE),
+            mail_link=arguments.mail_link,
+            disable_signup=arguments.disable_signup,
             limits=dict(arguments.limit),
         )
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
@@ -185,6 +193,19 @@ def _parse() -> argparse.Namespace:
         metavar="URL",
         help="address of the application, to which links of e-mails lead (default: %(default)s)",
     )
+    parser.add_argument(
+        "--external-url",
+        metavar="URL",
+        help="address at which browsers reach Auth, such as https://example.org/auth/v1, to sign in by the provider in "
+        f"{OIDC_VARIABLE}_ISSUER (default: the listen address)",
+    )
+    parser.add_argument(
+        "--mail-link",
+        metavar="TEMPLATE",
+        help="template of the links in mails, with variables such as {{ .SiteURL }}, {{ .TokenHash }} and {{ .Type }} "
+        "(default: {{ .ConfirmationURL }})",
+    )
+    parser.add_argument("--disable-signup", action="store_true", help="let only the service role make accounts")
     parser.add_argument(
         "--jwt-secret-file",
         type=Path,

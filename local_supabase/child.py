@@ -5,7 +5,7 @@ import os
 import site
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Self
 
@@ -15,8 +15,44 @@ DEFAULT_TOKEN_LIFETIME_SECONDS = 3600
 LOOPBACK = "127.0.0.1"
 DEFAULT_SITE_URL = "http://localhost:3000"
 JWT_SECRET_VARIABLE = "LOCAL_SUPABASE_JWT_SECRET"
+SMTP_URL_VARIABLE = "LOCAL_SUPABASE_SMTP_URL"
+
+OIDC_VARIABLE = "LOCAL_SUPABASE_OIDC"
 
 _ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcOptions:
+    """An external OpenID Connect provider, see `local_supabase.auth.external.provider.ProviderSettings`."""
+
+    name: str
+    issuer: str
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    scopes: tuple[str, ...] = ()
+    sign_up_domains: tuple[str, ...] = ()
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables in which a child receives them: `LOCAL_SUPABASE_OIDC_ISSUER` and so on."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        texts = {name: value if isinstance(value, str) else " ".join(value) for name, value in values.items()}
+        return {f"{OIDC_VARIABLE}_{name.upper()}": text for name, text in texts.items()}
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> "OidcOptions | None":
+        """Return the options in the variables; None without an issuer."""
+        found = {each.name: variables.get(f"{OIDC_VARIABLE}_{each.name.upper()}", "") for each in fields(cls)}
+        if not found["issuer"]:
+            return None
+        return cls(
+            name=found["name"].lower(),
+            issuer=found["issuer"],
+            client_id=found["client_id"],
+            client_secret=found["client_secret"],
+            scopes=tuple(found["scopes"].replace(",", " ").split()),
+            sign_up_domains=tuple(found["sign_up_domains"].replace(",", " ").split()),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +71,11 @@ class Options:
         token_lifetime: lifetime of access tokens in seconds.
         site_url: address of the application, to which links of e-mails lead.
         jwt_secret: secret of tokens that the project signs itself (HS256), accepted besides those of Auth.
+        external_url: address at which browsers reach Auth, with `/auth/v1`; None for the listen address.
+        oidc: an external OpenID Connect provider; None for none.
+        smtp_url: mail server, see `local_supabase.mail.smtp_url`; None to append mails to a file.
+        mail_link: template of the links in mails; None for links to Auth itself.
+        disable_signup: whether only the service role makes accounts.
         limits: Realtime limits by name, see `local_supabase.realtime.protocol.limits`.
     """
 
@@ -49,6 +90,11 @@ class Options:
     token_lifetime: int = DEFAULT_TOKEN_LIFETIME_SECONDS
     site_url: str = DEFAULT_SITE_URL
     jwt_secret: str | None = field(default=None, repr=False)
+    external_url: str | None = None
+    oidc: OidcOptions | None = None
+    smtp_url: str | None = field(default=None, repr=False)
+    mail_link: str | None = None
+    disable_signup: bool = False
     limits: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,6 +112,9 @@ class Options:
         command += ["--user", self.user] if self.user else []
         command += ["--app-role", self.app_role] if self.app_role else []
         command += ["--token-lifetime", str(self.token_lifetime), "--site-url", self.site_url]
+        command += ["--external-url", self.external_url] if self.external_url else []
+        command += ["--mail-link", self.mail_link] if self.mail_link else []
+        command += ["--disable-signup"] if self.disable_signup else []
         command += [part for name, value in self.limits.items() for part in ("--limit", f"{name}={value}")]
         return [*command, "--reset"] if self.reset else command
 
@@ -97,14 +146,17 @@ class Step:
 
 
 def environment(options: Options) -> dict[str, str]:
-    """Return an environment in which the child imports the same `local_supabase` as this process, with its secret.
+    """Return an environment in which the child imports the same `local_supabase` as this process, with its secrets.
 
     Other users of the machine can read a command line, but not an environment.
     """
     variables = dict(os.environ)
-    variables.pop(JWT_SECRET_VARIABLE, None)
-    if options.jwt_secret:
-        variables[JWT_SECRET_VARIABLE] = options.jwt_secret
+    variables = {name: value for name, value in variables.items() if not name.startswith(f"{OIDC_VARIABLE}_")}
+    variables |= options.oidc.to_environment() if options.oidc else {}
+    for name, secret in {JWT_SECRET_VARIABLE: options.jwt_secret, SMTP_URL_VARIABLE: options.smtp_url}.items():
+        variables.pop(name, None)
+        if secret:
+            variables[name] = secret
     # Not for an installed package: its folder would come before the standard library.
     if _ROOT not in [Path(folder).resolve() for folder in site.getsitepackages()]:
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), variables.get("PYTHONPATH")]))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import psycopg
@@ -15,12 +15,16 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from local_supabase.auth.accounts import AuthSettings
 from local_supabase.auth.endpoints import Auth
+from local_supabase.auth.external.provider import OidcProvider, ProviderSettings
 from local_supabase.auth.gateway import with_api_key
 from local_supabase.auth.keys import SigningKey, Verifier
 from local_supabase.auth.outbox import FILE_NAME as OUTBOX_NAME
-from local_supabase.auth.outbox import Outbox
+from local_supabase.auth.outbox import Delivery, Outbox
 from local_supabase.auth.users import Users
+from local_supabase.child import OidcOptions
 from local_supabase.errors import ApiError, DataDirectoryError, PostgresError
+from local_supabase.mail.delivery import Mailer
+from local_supabase.mail.smtp_url import SmtpServer
 from local_supabase.postgres.embedded import EmbeddedPostgres
 from local_supabase.postgres.pool import Pool
 from local_supabase.realtime.changes.replication import Replication
@@ -70,6 +74,11 @@ async def compose(
     token_lifetime: int,
     site_url: str,
     jwt_secret: str | None,
+    external_url: str | None,
+    oidc: OidcOptions | None,
+    smtp_server: SmtpServer | None,
+    mail_link: str,
+    disable_signup: bool,
     limits: Limits,
     allowed_hosts: Collection[str] = (),
 ) -> AsyncIterator[Parts]:
@@ -84,6 +93,11 @@ async def compose(
         token_lifetime: lifetime of access tokens in seconds.
         site_url: where links of e-mails lead.
         jwt_secret: secret of tokens that the project signs itself (HS256).
+        external_url: address at which browsers reach Auth; None for that of the API.
+        oidc: an external provider; None for none.
+        smtp_server: sends mails; None to append them to a file, and to confirm addresses at once.
+        mail_link: template of the links in mails.
+        disable_signup: whether only the service role makes accounts.
         limits: limits of Realtime.
         allowed_hosts: names under which clients reach the API.
     """
@@ -114,8 +128,17 @@ async def compose(
         join_rate=AverageRateLimiter(limits.joins_per_second, clock),
     )
     endpoint = RealtimeEndpoint(services)
-    settings = AuthSettings(issuer=f"{api_url}/auth/v1", token_lifetime=token_lifetime, site_url=site_url)
-    auth = Auth(Users(auth_pool), key, verifier, settings, Outbox(postgres.data / OUTBOX_NAME))
+    settings = AuthSettings(
+        issuer=f"{api_url}/auth/v1",
+        token_lifetime=token_lifetime,
+        site_url=site_url,
+        autoconfirm=smtp_server is None,
+        disable_signup=disable_signup,
+    )
+    mailer = Mailer(smtp_server) if smtp_server else None
+    outbox = Outbox(postgres.data / OUTBOX_NAME, Delivery(mailer=mailer, site_url=site_url, mail_link=mail_link))
+    provider = external_provider(oidc, external_url or settings.issuer)
+    auth = Auth(Users(auth_pool), key, verifier, settings, outbox, provider=provider)
     failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     tasks = [
         asyncio.create_task(broadcasts.run(), name="realtime-broadcasts"),
@@ -148,13 +171,31 @@ async def compose(
         allowed_hosts,
     )
     try:
-        yield Parts(app=app, auth=auth, broadcasts=broadcasts, failed=failed)
+        async with mailer or nullcontext():
+            yield Parts(app=app, auth=auth, broadcasts=broadcasts, failed=failed)
     finally:
         for task in reversed(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if provider:
+            await provider.aclose()
         await auth_pool.aclose()
         await realtime_pool.aclose()
+
+
+def external_provider(oidc: OidcOptions | None, external_url: str) -> OidcProvider | None:
+    """Return the client of the provider in the options, whose browsers return to Auth at `external_url`."""
+    if oidc is None:
+        return None
+    settings = ProviderSettings(
+        name=oidc.name,
+        issuer=oidc.issuer,
+        client_id=oidc.client_id,
+        client_secret=oidc.client_secret,
+        scopes=oidc.scopes,
+        sign_up_domains=oidc.sign_up_domains,
+    )
+    return OidcProvider(settings, f"{external_url.rstrip('/')}/callback")
 
 
 def create_app(

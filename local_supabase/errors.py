@@ -9,6 +9,7 @@ Exceptions of the local Supabase.
     ├── PortInUseError          the API's host and port are taken
     ├── TokenError              a JWT is malformed, forged, expired or incomplete
     ├── ApiError                an HTTP error response in the hosted Auth server's format
+    ├── ProviderError           an external sign-in provider does not respond, or answers wrongly
     ├── StartError              the child process did not become ready (raised in its parent)
     └── ChangesError            a `postgres_changes` subscription was rejected
 """
@@ -54,6 +55,10 @@ class ApiError(LocalSupabaseError):
         self.status = status
         self.code = code
         self.extra = extra
+
+
+class ProviderError(LocalSupabaseError):
+    """An external sign-in provider does not respond, or its answer is not valid; a clause without a secret."""
 
 
 class StartError(LocalSupabaseError):

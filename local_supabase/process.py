@@ -17,6 +17,7 @@ from local_supabase.child import (
     LOOPBACK,
     START_TIMEOUT_SECONDS,
     STOP_TIMEOUT_SECONDS,
+    OidcOptions,
     Options,
     Step,
     environment,
@@ -61,6 +62,11 @@ class LocalSupabase:
         token_lifetime: int = DEFAULT_TOKEN_LIFETIME_SECONDS,
         site_url: str = DEFAULT_SITE_URL,
         jwt_secret: str | None = None,
+        external_url: str | None = None,
+        oidc: OidcOptions | None = None,
+        smtp_url: str | None = None,
+        mail_link: str | None = None,
+        disable_signup: bool = False,
         limits: Mapping[str, float] | None = None,
         on_step: OnStep | None = None,
     ) -> AsyncIterator["LocalSupabase"]:
@@ -78,6 +84,11 @@ class LocalSupabase:
             token_lifetime: lifetime of access tokens in seconds.
             site_url: address of the application, to which links of e-mails lead.
             jwt_secret: secret of tokens that the project signs itself (HS256).
+            external_url: address at which browsers reach Auth; None for the listen address.
+            oidc: an external OpenID Connect provider.
+            smtp_url: mail server; None to append mails to a file.
+            mail_link: template of the links in mails; None for links to Auth itself.
+            disable_signup: whether only the service role makes accounts.
             limits: Realtime limits by name.
             on_step: called on the event loop for each finished step of each start.
 
@@ -96,6 +107,11 @@ class LocalSupabase:
             token_lifetime=token_lifetime,
             site_url=site_url,
             jwt_secret=jwt_secret,
+            external_url=external_url,
+            oidc=oidc,
+            smtp_url=smtp_url,
+            mail_link=mail_link,
+            disable_signup=disable_signup,
             limits=limits or {},
         )
         local = cls(options, on_step or (lambda step: None))

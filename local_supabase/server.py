@@ -5,6 +5,7 @@ import contextlib
 import ipaddress
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -15,8 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local_supabase import secrets_file
-from local_supabase.child import LOOPBACK, Options
+from local_supabase.child import LOOPBACK, SMTP_URL_VARIABLE, Options
 from local_supabase.errors import LocalSupabaseError, PortInUseError
+from local_supabase.mail.link_template import DEFAULT_MAIL_LINK, unknown_variables
+from local_supabase.mail.smtp_url import SmtpServer, SmtpUrlError
 from local_supabase.postgres.data_directory import DataDirectory
 from local_supabase.postgres.embedded import SUPERUSER, EmbeddedPostgres
 from local_supabase.postgres.installation import POSTGRES_VERSION
@@ -30,6 +33,7 @@ LISTEN_BACKLOG = 1024
 REALTIME_TIMEOUT_SECONDS = 30
 MAX_PORT = 65535
 MAX_TOKEN_LIFETIME_SECONDS = 10 * 365 * 24 * 3600
+PROVIDER_NAME = re.compile(r"(?!email$|phone$)[a-z0-9][a-z0-9:_-]{0,62}")
 MIN_JWT_SECRET_BYTES = 32
 """RFC 7518, section 3.2: a key for HS256 is as long as the hash."""
 
@@ -98,10 +102,38 @@ def _check(options: Options) -> None:
         raise LocalSupabaseError(f"The JWT secret is too short: it needs at least {MIN_JWT_SECRET_BYTES} bytes.")
     if not all(urlsplit(options.site_url)[:2]):
         raise LocalSupabaseError(f"The site URL cannot be {options.site_url}: write it like http://localhost:3000.")
+    _check_provider(options)
+    if options.smtp_url:
+        try:
+            SmtpServer.parse(options.smtp_url)
+        except SmtpUrlError as error:
+            raise LocalSupabaseError(f"{SMTP_URL_VARIABLE} is not the URL of a mail server: {error}.") from error
+    if unknown := unknown_variables(options.mail_link or ""):
+        raise LocalSupabaseError(f"The mail link has no value for {unknown[0]!r}: write it like {DEFAULT_MAIL_LINK}.")
     if options.user is not None and "@" not in options.user:
         raise LocalSupabaseError(f"The user cannot be {options.user}: give an e-mail address.")
     if options.migrations:
         find(options.migrations)
+
+
+def _check_provider(options: Options) -> None:
+    from local_supabase.auth.external.addresses import is_safe  # noqa: PLC0415 - not needed without a provider
+
+    if options.external_url and not all(urlsplit(options.external_url)[:2]):
+        raise LocalSupabaseError(
+            f"The external URL cannot be {options.external_url}: write it like https://example.org/auth/v1."
+        )
+    oidc = options.oidc
+    if oidc is None:
+        return
+    if not is_safe(oidc.issuer):
+        raise LocalSupabaseError(
+            f"The issuer cannot be {oidc.issuer}: write it like https://id.example.org; http is for this machine only."
+        )
+    if not oidc.client_id or not PROVIDER_NAME.fullmatch(oidc.name):
+        raise LocalSupabaseError(
+            f"The provider {oidc.name!r} needs a client id, and a name of small letters, digits, '-', '_' and ':'."
+        )
 
 
 async def _timed(work: Awaitable[None]) -> float:
@@ -168,6 +200,11 @@ async def _running(
         token_lifetime=options.token_lifetime,
         site_url=options.site_url,
         jwt_secret=options.jwt_secret,
+        external_url=options.external_url,
+        oidc=options.oidc,
+        smtp_server=SmtpServer.parse(options.smtp_url) if options.smtp_url else None,
+        mail_link=options.mail_link or DEFAULT_MAIL_LINK,
+        disable_signup=options.disable_signup,
         limits=limits,
         allowed_hosts=(options.host, *options.allowed_hosts),
     ) as parts:

@@ -21,8 +21,15 @@ from pages.http.request_log import RequestLog
 from pages.http.sdk import sdk_routes
 from pages.http.socket_guard import SocketGuard
 from pages.page.services import Services
+from pages.session.asking import register_asking
+from pages.session.confirm import confirm_routes, register_confirm
+from pages.session.mail_links import MailLimits, mail_link_routes
+from pages.session.new_password import new_password_routes, register_new_password
 from pages.session.routes import session_routes
 from pages.session.sign_in import register_sign_in
+from pages.session.sign_up import sign_up_routes
+from pages.session.sso.auth_forward import auth_forward_routes
+from pages.session.sso.routes import sign_on_routes
 from pages.team.audit_log import audit_routes
 from pages.team.invitation import join_routes, register_invitation
 
@@ -37,7 +44,14 @@ def create_app(services: Services) -> FastAPI:
     """Build the web application; the caller owns and closes `services`."""
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(session_routes(services))
-    app.include_router(join_routes(services))
+    app.include_router(sign_on_routes(services))
+    app.include_router(auth_forward_routes(services))
+    limits = MailLimits()
+    app.include_router(mail_link_routes(services, limits))
+    app.include_router(sign_up_routes(services, limits))
+    app.include_router(confirm_routes(services))
+    app.include_router(new_password_routes(services))
+    app.include_router(join_routes(services, limits))
     app.include_router(audit_routes(services))
     app.include_router(export_routes(services))
     app.include_router(health_routes(services))
@@ -48,6 +62,9 @@ def create_app(services: Services) -> FastAPI:
     serve_reconnect()
     _end_assets()
     register_sign_in(services)
+    register_asking(services)
+    register_confirm(services)
+    register_new_password(services)
     register_invitation(services)
     register_frame(services)
     ui_app.add_middleware(PageHead)

@@ -5,10 +5,15 @@
     ├── AuthError               authentication failed
     │   ├── WrongCredentials    e-mail and password do not match
     │   ├── AccountRefused      the Auth server refused an account's address or password
+    │   │   └── PasswordRefused the Auth server refuses the new password
+    │   ├── SignOnRefused       single sign-on failed; has the reason
+    │   ├── SessionTooLarge     the tokens do not fit in cookies
     │   ├── SessionExpired      the session has ended or was revoked
+    │   ├── LinkRefused         a link of a mail has expired, was used or is not one
     │   └── AuthUnavailable     the Auth server did not respond
     │       └── TooManyAttempts the Auth server limits requests for some minutes
     ├── PermissionDenied        row-level security rejected a statement or a subscription
+    ├── MailNotSent             a mail was not sent
     ├── NotFound                no such row, or none that the user may see
     ├── Conflict                what should be made exists already
     ├── DatabaseUnavailable     PostgreSQL could not do now what was asked, or did not respond
@@ -45,6 +50,26 @@ class AccountRefused(AuthError):
     """The Auth server refused an address or a password of an account; contains its reason."""
 
 
+class SignOnRefused(AuthError):
+    """Single sign-on failed; `reason` is `over`, `unverified` or `domain`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SessionTooLarge(AuthError):
+    """The tokens of a session do not fit in the cookies that browsers, proxies and servers take."""
+
+
+class PasswordRefused(AccountRefused):
+    """The Auth server refuses a new password; the message is its own."""
+
+
+class LinkRefused(AuthError):
+    """A link of a mail has expired, was used before, or is not one."""
+
+
 class SessionExpired(AuthError):
     """The session has ended or was revoked; the user must sign in again."""
 
@@ -59,6 +84,10 @@ class TooManyAttempts(AuthUnavailable):
 
 class PermissionDenied(LivewatchError):
     """Row-level security rejected a statement, or a subscription to a topic."""
+
+
+class MailNotSent(LivewatchError):
+    """A mail was not sent; the message names the server and the reason."""
 
 
 class NotFound(LivewatchError):

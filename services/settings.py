@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from local_supabase.mail.smtp_url import SmtpServer
 from services.errors import ConfigurationError
 from services.feed_kind import ClientKind, FeedKind
+from services.oidc_settings import OidcSettings
 from services.plan import Plan
 
 
@@ -22,11 +24,20 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class SignUp(StrEnum):
+    """Who may make an account: anybody, people with an invitation, or nobody."""
+
+    OPEN = "open"
+    INVITED = "invited"
+    OFF = "off"
+
+
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 """An empty path, or one like `/watch` or `/tools/watch`."""
 OWN_PATHS = frozenset(
-    {"alerts", "api", "connect", "export", "healthz", "invitation", "metrics", "monitoring", "notifications", "readyz"}
-    | {"sdk", "session", "settings", "sign-in", "streams", "styles", "_nicegui", "_nicegui_ws"}
+    {"alerts", "api", "connect", "export", "forgot", "healthz", "invitation", "metrics", "monitoring", "new-password"}
+    | {"notifications", "readyz", "sdk", "session", "settings", "sign-in", "sign-up", "streams", "styles"}
+    | {"auth", "_nicegui", "_nicegui_ws"}
 )
 """First parts of the app's own paths, which a root path may not begin with: a request could mean either."""
 
@@ -41,7 +52,7 @@ HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 HOSTED_VARIABLES = ("SUPABASE_URL", "SUPABASE_ANON_KEY", "DATABASE_URL")
 
 
-class Settings(BaseSettings):
+class Settings(OidcSettings):
     """Settings from environment variables, or from a `.env` file next to main.py.
 
     Without SUPABASE_URL, SUPABASE_ANON_KEY and DATABASE_URL the app starts a local Supabase whose data is in `data`.
@@ -67,6 +78,9 @@ class Settings(BaseSettings):
     demo: bool = Field(True, validation_alias="LIVEWATCH_DEMO")
     root_path: str = Field("", validation_alias="LIVEWATCH_ROOT_PATH")
     trusted_proxies: str = Field("", validation_alias="LIVEWATCH_TRUSTED_PROXIES")
+    public_url: AnyHttpUrl | None = Field(None, validation_alias="LIVEWATCH_PUBLIC_URL")
+    smtp_url: SecretStr | None = Field(None, validation_alias="LIVEWATCH_SMTP_URL")
+    sign_up: SignUp = Field(SignUp.INVITED, validation_alias="LIVEWATCH_SIGN_UP")
     metrics_token: SecretStr | None = Field(None, validation_alias="LIVEWATCH_METRICS_TOKEN")
     cookie_secret: SecretStr | None = Field(None, min_length=32, validation_alias="LIVEWATCH_COOKIE_SECRET")
     log_format: LogFormat = Field(LogFormat.AUTO, validation_alias="LIVEWATCH_LOG")
@@ -84,6 +98,20 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _fits_the_backend(self) -> Self:
+        if self.is_embedded and self.oidc_provider and not self.oidc_issuer:
+            raise ValueError(
+                "LIVEWATCH_OIDC_ISSUER and LIVEWATCH_OIDC_CLIENT_ID must be set with LIVEWATCH_OIDC_PROVIDER: the "
+                "local Supabase needs them"
+            )
+        if not self.is_embedded and self.oidc_issuer and not self.oidc_provider:
+            raise ValueError(
+                "LIVEWATCH_OIDC_PROVIDER must be set in place of LIVEWATCH_OIDC_ISSUER: the settings of the Supabase "
+                "project have the issuer"
+            )
+        return self
+
     @field_validator("root_path")
     @classmethod
     def _is_a_free_path(cls, value: str) -> str:
@@ -95,6 +123,13 @@ class Settings(BaseSettings):
                 f"{value!r} begins like a path of the app itself; use another one, for instance /watch{path}"
             )
         return path
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_a_mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            SmtpServer.parse(value.get_secret_value())
+        return value
 
     @model_validator(mode="after")
     def _are_names(self) -> Self:

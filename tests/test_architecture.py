@@ -17,6 +17,7 @@ MAX_TEST_LINES = 50
 LAYERS = (
     "services.errors",
     "services.feed_kind",
+    "services.oidc_settings",
     "services.plan",
     "services.sdk_wheel",
     "services.settings",
@@ -26,6 +27,7 @@ LAYERS = (
     "services.entities.base",
     "services.entities",
     "services.people",
+    "services.mail",
     "services.history",
     "services.realtime.transports",
     "services.realtime",
@@ -50,6 +52,7 @@ LAYERS = (
     "pages.api",
     "pages.http",
     "pages.session",
+    "pages.session.sso",
     "pages.delivery",
     "pages.settings",
     "pages.account",
@@ -81,7 +84,9 @@ EXAMPLES_IMPORT = {"examples", "livewatch"}
 LOCAL_SUPABASE_USERS = {
     "services/infra/backend.py",
     "services/infra/web_server.py",
+    "services/mail/mailer.py",
     "services/operations/migrations.py",
+    "services/settings.py",
 }
 TOP_LEVEL = {
     ".ci",

@@ -18,6 +18,12 @@ def sign_in_card(
     notice: str = "",
     demo_action: str | None = None,
     no_demo: str = "",
+    detail: str = "",
+    sign_on_label: str = "",
+    sign_on_path: str = "",
+    link_action: str = "",
+    forgot: str = "",
+    sign_up: str = "",
 ) -> None:
     """Build the sign-in page, whose form posts `email`, `password` and `next`.
 
@@ -27,7 +33,13 @@ def sign_in_card(
         error: Error message, announced to screen readers as an alert.
         notice: Message without an alert; hidden by an error.
         demo_action: Path that the demo button posts to; None for no button.
+        link_action: Path that the form posts to for a link by e-mail; empty for no such button.
+        forgot: Address of the page for a forgotten password; empty for no link.
+        sign_up: Address of the page to sign up; empty for no link.
         no_demo: Why there is no demo button; empty to say nothing.
+        detail: Words of the Auth server or the provider about the error; empty for none.
+        sign_on_label: Text of the button that leads to the sign-in provider; empty for no button.
+        sign_on_path: Path that this button opens.
     """
     with Element("div").classes("lw-lonely"), Element("div").classes("lw-sign-in"):
         brand()
@@ -40,11 +52,32 @@ def sign_in_card(
                 field("email", "E-mail", kind="email", autocomplete="username").props("autofocus")
                 field("password", "Password", kind="password", autocomplete="current-password")
                 text("p", error).classes("lw-sign-in__error").props("role=alert")
+                if error and detail:
+                    text("p", f"Details: {detail}").classes("lw-muted lw-sign-in__detail")
                 submit("Sign in", is_primary=True)
+                if link_action:
+                    # The same form, without its password.
+                    by_mail = submit("E-mail me a link").props("formnovalidate")
+                    by_mail.props["formaction"] = link_action
+            with Element("div").classes("lw-sign-in__ways"):
+                for label, address in (("Forgot password?", forgot), ("Create an account", sign_up)):
+                    if address:
+                        text("a", label).props["href"] = address
+            if sign_on_label:
+                _sign_on(sign_on_label, sign_on_path)
             if demo_action is not None:
                 _demo(demo_action)
             elif no_demo:
                 text("p", no_demo).classes("lw-muted").props["data-testid"] = "no-demo"
+
+
+def _sign_on(label: str, path: str) -> None:
+    with Element("div").classes("lw-or"):
+        text("span", "or")
+    # A link: the content security policy lets forms lead to this app only.
+    link = text("a", label).classes("lw-button lw-sign-in__sso")
+    link.props["href"] = path
+    link.props["data-testid"] = "single-sign-on"
 
 
 def _demo(action: str) -> None:

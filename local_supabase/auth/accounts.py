@@ -2,13 +2,15 @@
 
 import asyncio
 import secrets
+import uuid
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from local_supabase.auth.fields import normalize_email
-from local_supabase.auth.users import NewUser, Row, Users
+from local_supabase.auth.users import NewUser, Row, Users, user_json
 from local_supabase.errors import ApiError
 
 MAX_PASSWORD_BYTES = 72
@@ -24,6 +26,10 @@ class AuthSettings:
     issuer: str
     site_url: str
     """Where links lead unless a request names another address; addresses of this machine are allowed, too."""
+    autoconfirm: bool = True
+    """Whether addresses of sign-ups and changes count as confirmed at once, since no mail is sent."""
+    disable_signup: bool = False
+    """Whether only the service role makes accounts."""
     token_lifetime: int = 3600
     min_password_length: int = 6
     password_attempts: int = 10
@@ -80,6 +86,24 @@ class Accounts:
                 "validation_failed",
                 "The local Supabase verifies argon2 hashes only: set `password` instead of `password_hash`",
             ) from error
+
+
+def obscured_json(user: Row, new: NewUser) -> Row:
+    """Return what a sign-up with a taken address gets: a user that is like a new one, and does not exist."""
+    now = datetime.now(UTC)
+    unknown: Row = {
+        **user,
+        **dict.fromkeys(("email_confirmed_at", "invited_at", "confirmed_at", "recovery_sent_at", "last_sign_in_at")),
+        **dict.fromkeys(("email_change_sent_at", "banned_until", "deleted_at")),
+        **dict.fromkeys(("created_at", "updated_at", "confirmation_sent_at"), now),
+        "id": uuid.uuid4(),
+        "phone": None,
+        "email_change": "",
+        "raw_app_meta_data": {"provider": "email", "providers": ["email"]},
+        "raw_user_meta_data": new.user_metadata,
+        "identities": [],
+    }
+    return user_json(unknown)
 
 
 class Passwords:

@@ -2,21 +2,39 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local_supabase.auth.accounts import Accounts, AuthSettings
+from local_supabase.auth.accounts import Accounts, AuthSettings, obscured_json
 from local_supabase.auth.admin import AdminEndpoints
+from local_supabase.auth.external.endpoints import ExternalEndpoints
+from local_supabase.auth.external.provider import OidcProvider
 from local_supabase.auth.fields import check_known, email_field, normalize_email, object_field, text_field
 from local_supabase.auth.gateway import bearer_claims, guesser, with_api_key
 from local_supabase.auth.keys import Claims, SigningKey, Verifier
-from local_supabase.auth.link_endpoints import CHALLENGE_FIELDS, CLIENT_FIELDS, NO_STORE, LinkEndpoints, origin
+from local_supabase.auth.link_endpoints import (
+    CHALLENGE_FIELDS,
+    CLIENT_FIELDS,
+    NO_STORE,
+    SIGNUP_DISABLED,
+    LinkEndpoints,
+    origin,
+)
 from local_supabase.auth.outbox import Outbox
 from local_supabase.auth.sessions import Sessions
-from local_supabase.auth.users import NewUser, Row, UserChanges, Users, check_not_banned, user_json
+from local_supabase.auth.users import (
+    EMAIL_EXISTS,
+    NewUser,
+    Row,
+    UserChanges,
+    Users,
+    check_not_banned,
+    user_json,
+)
 from local_supabase.errors import ApiError
 from local_supabase.web.bodies import read_json_object
 from local_supabase.web.rate_limiter import RateLimiter
@@ -33,6 +51,7 @@ class Auth:
         settings: AuthSettings,
         outbox: Outbox,
         *,
+        provider: OidcProvider | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.accounts = Accounts(users, settings)
@@ -48,11 +67,13 @@ class Auth:
             outbox=outbox,
             attempts=self._attempts,
         )
+        self._external = ExternalEndpoints(users, self._sessions, settings, provider, self._links.target)
         self._key = key
         self._verifier = verifier
+        self._settings = settings
 
     def routes(self) -> list[Route]:
-        """Return the routes below `/auth/v1`; all but the public keys and the links require the API key."""
+        """Return the routes below `/auth/v1`; those that browsers visit require no API key."""
         guarded = [
             ("/signup", self._sign_up, ["POST"]),
             ("/token", self._token, ["POST"]),
@@ -77,6 +98,8 @@ class Auth:
         routes = [Route(path, with_api_key(view, self._verifier), methods=methods) for path, view, methods in guarded]
         return [
             Route("/.well-known/jwks.json", self._jwks, methods=["GET"]),
+            Route("/authorize", self._external.authorize, methods=["GET"]),
+            Route("/callback", self._external.callback, methods=["GET"]),
             Route("/verify", self._links.follow, methods=["GET"]),
             Route("/verify", self._links.verify, methods=["POST"]),
             *routes,
@@ -84,6 +107,8 @@ class Auth:
 
     async def _sign_up(self, request: Request) -> Response:
         body = await read_json_object(request)
+        if self._settings.disable_signup:
+            raise ApiError(422, "signup_disabled", SIGNUP_DISABLED)
         # A challenge has no effect where a sign-up is confirmed at once, as on a hosted project.
         check_known(body, {"email", "password", "data"} | CHALLENGE_FIELDS | CLIENT_FIELDS)
         if not body.get("email"):
@@ -93,8 +118,21 @@ class Auth:
         if not (password := text_field(body, "password")):
             raise ApiError(400, "validation_failed", "Signup requires a valid password")
         new = NewUser(email=normalize_email(text_field(body, "email")), user_metadata=object_field(body, "data"))
-        user = await self.accounts.create(new, password)
-        return await self._open_session(request, user)
+        if self._settings.autoconfirm:
+            return await self._open_session(request, await self.accounts.create(new, password))
+        return JSONResponse(await self._unconfirmed(request, body, new, password))
+
+    async def _unconfirmed(self, request: Request, body: dict[str, Any], new: NewUser, password: str) -> Row:
+        """Create a user whose address must be confirmed; the answer does not tell whether somebody has it."""
+        # Hashed in any case, so that the time does not tell it either.
+        hashed = await self.accounts.hash_password(password)
+        user = await self._users.by_email(new.email)
+        if user is None:
+            user = await self.accounts.create(replace(new, password_hash=hashed, confirmed=False))
+        elif user["email_confirmed_at"]:
+            return obscured_json(user, new)
+        await self._links.send_sign_up(request, body, user)
+        return user_json(await self._users.by_id(str(user["id"])) or user)
 
     async def _token(self, request: Request) -> Response:
         match request.query_params.get("grant_type"):
@@ -155,15 +193,22 @@ class Auth:
         if nonce := text_field(body, "nonce"):
             await self._links.tokens.redeem_nonce(user, nonce)
         email = email_field(body)
-        # A changed address counts as confirmed at once, like that of a sign-up.
-        is_new = email not in (None, user["email"])
+        if email == user["email"]:
+            email = None
+        if email and await self._users.by_email(email):
+            raise ApiError(422, "email_exists", EMAIL_EXISTS)
+        # A changed address counts as confirmed at once where that of a sign-up does.
+        at_once = email if self._settings.autoconfirm else None
         changes = UserChanges(
-            email=email if is_new else None,
+            email=at_once,
             password_hash=password_hash,
             user_metadata=object_field(body, "data"),
-            confirm=is_new,
+            confirm=at_once is not None,
         )
         updated = await self._users.update(user["id"], changes)
+        if email and not at_once:
+            await self._links.send_address_change(request, body, updated, email)
+            updated = await self._users.by_id(str(user["id"])) or updated
         if password_hash:
             await self._sessions.close(user["id"], str(claims["session_id"]), "others")
         return JSONResponse(user_json(updated))
@@ -199,9 +244,14 @@ class Auth:
     async def _show_settings(self, _request: Request) -> Response:
         return JSONResponse(
             {
-                "external": {"email": True, "phone": False, "anonymous_users": False},
-                "disable_signup": False,
-                "mailer_autoconfirm": True,
+                "external": {
+                    "email": True,
+                    "phone": False,
+                    "anonymous_users": False,
+                    **dict.fromkeys(self._external.names, True),
+                },
+                "disable_signup": self._settings.disable_signup,
+                "mailer_autoconfirm": self._settings.autoconfirm,
                 "phone_autoconfirm": False,
                 "sms_provider": "",
                 "saml_enabled": False,

@@ -24,7 +24,9 @@ from local_supabase.web.rate_limiter import RateLimiter
 NO_STORE = {"cache-control": "no-store"}
 # What the official clients send with every request; without captchas it has no effect on a hosted project either.
 CLIENT_FIELDS = {"gotrue_meta_security", "options"}
+SIGNUP_DISABLED = "Signups not allowed for this instance"
 CHALLENGE_FIELDS = {"code_challenge", "code_challenge_method"}
+HALF_CONFIRMED = "Confirmation link accepted. Please proceed to confirm link sent to the other email"
 OAUTH_ERRORS = {400: "invalid_request", 403: "access_denied", 500: "server_error", 503: "temporarily_unavailable"}
 
 
@@ -35,7 +37,7 @@ class LinkEndpoints:
         self, *, accounts: Accounts, sessions: Sessions, verifier: Verifier, settings: AuthSettings, outbox: Outbox,
         attempts: RateLimiter,
     ) -> None:  # fmt: skip
-        self.tokens = OneTimeTokens(accounts.users, settings.issuer)
+        self.tokens = OneTimeTokens(accounts.users, settings.issuer, both_confirm=not settings.autoconfirm)
         self._accounts = accounts
         self._users = accounts.users
         self._sessions = sessions
@@ -55,7 +57,7 @@ class LinkEndpoints:
         return JSONResponse({})
 
     async def otp(self, request: Request) -> Response:
-        """Send a magic link with a code; creates the user unless `create_user` is false."""
+        """Send a magic link with a code; creates the user unless `create_user` is false or sign-up is disabled."""
         body = await _read(request, {"email", "create_user", "data"} | CHALLENGE_FIELDS)
         challenge = Challenge.parse(body)
         if not (email := email_field(body)):
@@ -64,7 +66,11 @@ class LinkEndpoints:
         if user is None:
             if not flag_field(body, "create_user", default=True):
                 raise ApiError(422, "otp_disabled", "Signups not allowed for otp")
-            user = await self._accounts.create(NewUser(email=email, user_metadata=object_field(body, "data")))
+            if self._settings.disable_signup:
+                raise ApiError(422, "signup_disabled", SIGNUP_DISABLED)
+            confirmed = self._settings.autoconfirm
+            new = NewUser(email=email, user_metadata=object_field(body, "data"), confirmed=confirmed)
+            user = await self._accounts.create(new)
         await self._send(request, body, user, LinkType.MAGIC_LINK, challenge=challenge)
         return JSONResponse({})
 
@@ -81,9 +87,20 @@ class LinkEndpoints:
         if user and kind == "signup" and user["email_confirmed_at"] is None:
             await self._send(request, body, user, LinkType.SIGNUP, challenge=challenge)
         if user and kind == "email_change" and user["email_change"]:
-            new_email = user["email_change"]
-            await self._send(request, body, user, LinkType.EMAIL_CHANGE_NEW, new_email=new_email, challenge=challenge)
+            await self.send_address_change(request, body, user, user["email_change"])
         return JSONResponse({})
+
+    async def send_sign_up(self, request: Request, body: dict[str, Any], user: Row) -> None:
+        """Send the link that confirms the address of a sign-up."""
+        await self._send(request, body, user, LinkType.SIGNUP, challenge=Challenge.parse(body))
+
+    async def send_address_change(self, request: Request, body: dict[str, Any], user: Row, new_email: str) -> None:
+        """Send the links that confirm a change of address, to the new and to the present one."""
+        challenge = Challenge.parse(body)
+        await self._send(request, body, user, LinkType.EMAIL_CHANGE_NEW, new_email=new_email, challenge=challenge)
+        if user["email"] and not self._settings.autoconfirm:
+            current = LinkType.EMAIL_CHANGE_CURRENT
+            await self._send(request, body, user, current, new_email=new_email, challenge=challenge)
 
     async def invite(self, request: Request) -> Response:
         """Invite a new user on behalf of the service role."""
@@ -141,6 +158,8 @@ class LinkEndpoints:
             user = await self.tokens.redeem_hash(kind, token_hash)
         else:
             user = await self._redeem_code(request, kind, email_field(body), token)
+        if user is None:
+            return JSONResponse({"code": "200", "msg": HALF_CONFIRMED})
         return JSONResponse(await self._open(request, user), headers=NO_STORE)
 
     async def follow(self, request: Request) -> Response:
@@ -151,6 +170,8 @@ class LinkEndpoints:
         target = self._redirect_to(request, {})
         try:
             user = await self.tokens.redeem_hash(kind, token)
+            if user is None:
+                return _see(f"{target}#{urlencode({'message': HALF_CONFIRMED, 'sb': ''})}")
             if token.startswith(PKCE_PREFIX):
                 separator = "&" if urlsplit(target).query else "?"
                 code = await pkce.issue_code(self._users, user["id"])
@@ -170,8 +191,12 @@ class LinkEndpoints:
         if not code or not verifier:
             message = "invalid request: both auth code and code verifier should be non-empty"
             raise ApiError(400, "validation_failed", message)
-        user_id = await pkce.redeem_code(self._users, code, verifier)
-        return await self._sessions.open(user_id, method="otp", **origin(request))
+        user_id, method = await pkce.redeem_code(self._users, code, verifier)
+        return await self._sessions.open(user_id, method=method, **origin(request))
+
+    def target(self, request: Request) -> str:
+        """Return the allowed address to which a request leads its browser."""
+        return self._redirect_to(request, {})
 
     async def send_nonce(self, request: Request, user: Row) -> None:
         """Send the code of a reauthentication."""
@@ -201,7 +226,7 @@ class LinkEndpoints:
         new = NewUser(email=email, user_metadata=data, confirmed=False, invited=True)
         return user or await self._accounts.create(new)
 
-    async def _redeem_code(self, request: Request, kind: str, email: str | None, code: str) -> Row:
+    async def _redeem_code(self, request: Request, kind: str, email: str | None, code: str) -> Row | None:
         if not email:
             raise ApiError(
                 400, "validation_failed", "Only an email address or phone number should be provided on verify"

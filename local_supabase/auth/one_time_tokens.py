@@ -76,15 +76,24 @@ class Link:
     code: str
     hashed_token: str
     url: str
+    redirect_to: str
+    new_email: str
 
 
 class OneTimeTokens:
     """Issues and redeems tokens; each is stored as a digest, is valid for an hour, and replaces the one before."""
 
-    def __init__(self, users: Users, auth_url: str) -> None:
-        """Create it; `auth_url` is the address of the Auth server, for links."""
+    def __init__(self, users: Users, auth_url: str, *, both_confirm: bool = False) -> None:
+        """Create it.
+
+        Args:
+            users: who has the tokens.
+            auth_url: address of the Auth server, for links.
+            both_confirm: whether the present and the new address both confirm a change of address.
+        """
         self._users = users
         self._auth_url = auth_url
+        self._both_confirm = both_confirm
 
     async def issue(
         self,
@@ -112,24 +121,41 @@ class OneTimeTokens:
             await cursor.execute(
                 f"update auth.users set {column} = %s, {sent_at} = now(), updated_at = now(),"
                 " invited_at = case when %s then now() else invited_at end,"
+                " email_change_confirm_status = case when email_change <> coalesce(%s, email_change) then 0"
+                " else email_change_confirm_status end,"
                 " email_change = coalesce(%s, email_change) where id = %s".encode(),
-                (hashed, type is LinkType.INVITE, new_email, user["id"]),
+                (hashed, type is LinkType.INVITE, new_email, new_email, user["id"]),
             )
             if challenge:
                 await store_challenge(cursor, user["id"], challenge, type.verification)
         query = urlencode({"token": hashed, "type": type.verification, "redirect_to": redirect_to})
-        return Link(type=type, to=to, code=code, hashed_token=hashed, url=f"{self._auth_url}/verify?{query}")
+        return Link(
+            type=type,
+            to=to,
+            code=code,
+            hashed_token=hashed,
+            url=f"{self._auth_url}/verify?{query}",
+            redirect_to=redirect_to,
+            new_email=new_email or "",
+        )
 
-    async def redeem_hash(self, type: str, token_hash: str) -> Row:
-        """Redeem the token of a link; returns the user, raises ApiError (400, 403)."""
+    async def redeem_hash(self, type: str, token_hash: str) -> Row | None:
+        """Redeem the token of a link.
+
+        Returns:
+            The user; None after the first of two confirmations of a change of address.
+
+        Raises:
+            ApiError: the type is unknown (400), or the token is, was used or has expired (403).
+        """
         columns = _columns_of(type)
         async with self._users.transaction() as cursor:
             condition = " or ".join(f"u.{column} = %s" for column, _ in columns)
             users = await _locked(cursor, condition, *[token_hash] * len(columns))
             return await self._redeem(cursor, users, columns, {token_hash}, LINK_EXPIRED)
 
-    async def redeem_code(self, type: str, email: str, code: str) -> Row:
-        """Redeem the code that was sent to an address; returns the user, raises ApiError (400, 403)."""
+    async def redeem_code(self, type: str, email: str, code: str) -> Row | None:
+        """Redeem the code that was sent to an address, like `redeem_hash`."""
         columns = _columns_of(type)
         hashed = digest(email, code)
         async with self._users.transaction() as cursor:
@@ -147,7 +173,7 @@ class OneTimeTokens:
 
     async def _redeem(
         self, cursor: Cursor, users: list[Row], columns: tuple[tuple[str, str], ...], hashes: set[str], expired: str
-    ) -> Row:
+    ) -> Row | None:
         found = [
             (user, column)
             for user in users
@@ -159,6 +185,14 @@ class OneTimeTokens:
         user, column = found[0]
         check_not_banned(user, status=403)
         if column.startswith("email_change"):
+            # A link that the service role alone asked for has no counterpart.
+            other = _CHANGE_NEW[0] if column == _CHANGE_CURRENT[0] else _CHANGE_CURRENT[0]
+            if self._both_confirm and not user["email_change_confirm_status"] and user[other]:
+                await cursor.execute(
+                    f"update auth.users set {column} = '', email_change_confirm_status = 1 where id = %s".encode(),
+                    (user["id"],),
+                )
+                return None
             await _change_address(cursor, user)
         else:
             await cursor.execute(f"update auth.users set {column} = '' where id = %s".encode(), (user["id"],))
@@ -197,12 +231,12 @@ async def _confirm(cursor: Cursor, user_id: uuid.UUID) -> None:
 
 
 async def _change_address(cursor: Cursor, user: Row) -> None:
-    """Make the new address effective; one of the two confirmations is enough, as where sign-ups need none."""
+    """Make the new address effective."""
     try:
         await cursor.execute(
             "update auth.users set email = email_change, email_change = '', email_change_token_new = '',"
-            " email_change_token_current = '', email_confirmed_at = coalesce(email_confirmed_at, now()),"
-            " updated_at = now() where id = %s",
+            " email_change_token_current = '', email_change_confirm_status = 0,"
+            " email_confirmed_at = coalesce(email_confirmed_at, now()), updated_at = now() where id = %s",
             (user["id"],),
         )
     except psycopg.errors.UniqueViolation as error:

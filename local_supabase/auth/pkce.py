@@ -76,8 +76,8 @@ async def issue_code(users: Users, user_id: uuid.UUID) -> str:
     return code
 
 
-async def redeem_code(users: Users, code: str, verifier: str) -> uuid.UUID:
-    """Exchange a code once for the id of its user; raises ApiError (400, 404, 422)."""
+async def redeem_code(users: Users, code: str, verifier: str) -> tuple[uuid.UUID, str]:
+    """Exchange a code once for the id of its user and how they signed in, `otp` or `oauth`; raises ApiError."""
     async with users.transaction() as cursor:
         await cursor.execute("select * from auth.flow_state where auth_code = %s for update", (code,))
         found = await cursor.fetchone()
@@ -89,4 +89,5 @@ async def redeem_code(users: Users, code: str, verifier: str) -> uuid.UUID:
         if not challenge.is_met_by(verifier):
             raise ApiError(400, "bad_code_verifier", "code challenge does not match previously saved code verifier")
         await cursor.execute("delete from auth.flow_state where id = %s", (found["id"],))
-    return uuid.UUID(str(found["user_id"]))
+    method = "oauth" if found["authentication_method"] == "oauth" else "otp"
+    return uuid.UUID(str(found["user_id"])), method

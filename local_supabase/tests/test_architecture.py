@@ -18,9 +18,10 @@ MAX_LINES = 310
 # What each folder may import, besides itself; the modules beside the folders compose them and may import all.
 ALLOWED = {
     "web": {"errors"},
+    "mail": {"errors"},
     "postgres": {"errors", "retry"},
     "postgres.bootstrap": {"errors", "postgres"},
-    "auth": {"errors", "web", "postgres"},
+    "auth": {"errors", "web", "postgres", "mail"},
     "realtime.protocol": {"errors", "retry", "web"},
     "realtime.changes": {"errors", "retry", "web", "postgres", "auth", "realtime.protocol"},
     "realtime.channels": {
@@ -30,8 +31,8 @@ ALLOWED = {
 }  # fmt: skip
 LEAVES = {"errors", "retry", "child"}
 DISTRIBUTIONS = {
-    "argon2", "cryptography", "httpx", "jwt", "psutil", "psycopg", "pydantic", "pytest", "starlette", "structlog",
-    "supabase", "uvicorn", "websockets",
+    "aiosmtplib", "argon2", "cryptography", "httpx", "jwt", "psutil", "psycopg", "pydantic", "pytest", "starlette",
+    "structlog", "supabase", "uvicorn", "websockets",
 }  # fmt: skip
 
 

@@ -72,6 +72,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
         (["--user", "somebody"], "user cannot be somebody"),
         (["--site-url", "localhost"], "site URL cannot be localhost"),
         (["--migrations", "/nowhere/at/all"], "migrations folder /nowhere/at/all does not exist"),
+        (["--mail-link", "{{ .SiteURL }}/{{ .Data }}"], "mail link has no value for 'Data'"),
         (["--jwt-secret-file", "/nowhere/at/all"], "JWT secret cannot be read"),
         (["--host", "no.such.host.invalid"], "Cannot listen on no.such.host.invalid"),
     ],
@@ -91,6 +92,14 @@ async def test_a_parent_gets_the_same_sentence(folder: Path) -> None:
     with pytest.raises(StartError, match="port cannot be 99999"):
         async with LocalSupabase.start(data=folder / "data", port=99999):
             pass
+
+
+async def test_a_wrong_mail_server_is_refused_without_its_password(folder: Path) -> None:
+    with pytest.raises(StartError, match=r"LOCAL_SUPABASE_SMTP_URL is not .*: from is not an address") as refusal:
+        async with LocalSupabase.start(data=folder / "data", smtp_url="smtp://user:s3cr3t@mail.example.org"):
+            pass
+    assert "s3cr3t" not in str(refusal.value)
+    assert not (folder / "data" / "postgres").exists()
 
 
 @pytest.mark.parametrize("shown", [False, True])

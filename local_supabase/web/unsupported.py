@@ -10,7 +10,6 @@ NOT_FOUND = "not_found"
 # GoTrue's sentence and code for a feature that is switched off, by the beginning of the path. The first match counts.
 SAML = ("SAML 2.0 is disabled", "saml_provider_disabled")
 OAUTH_SERVER = ("OAuth server is disabled", "feature_disabled")
-OAUTH_PROVIDERS = ("Unsupported provider: provider is not enabled", "validation_failed")
 FEATURES = {
     "/auth/v1/admin/sso": SAML,
     "/auth/v1/sso": SAML,
@@ -21,8 +20,6 @@ FEATURES = {
     "/auth/v1/.well-known/openid-configuration": OAUTH_SERVER,
     "/auth/v1/.well-known/oauth-authorization-server": OAUTH_SERVER,
     "/auth/v1/admin/custom-providers": ("Custom OAuth providers are disabled", "feature_disabled"),
-    "/auth/v1/authorize": OAUTH_PROVIDERS,
-    "/auth/v1/callback": OAUTH_PROVIDERS,
     "/auth/v1/user/identities": ("Manual linking is disabled", "manual_linking_disabled"),
     "/auth/v1/factors": ("MFA enroll is disabled for TOTP, Phone and WebAuthn", "mfa_totp_enroll_not_enabled"),
     "/auth/v1/passkeys": ("Passkeys are disabled", "passkey_disabled"),

@@ -16,12 +16,16 @@ from pages.http.sdk import SDK_BELOW
 from pages.page.bodies import limit_body
 from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions, UserSession
-from services.errors import AuthError, SessionExpired
+from services.errors import AuthError, SessionExpired, SessionTooLarge
 from services.infra.root_path import route_path
 from services.people.invitations import INVITATION_BELOW
 
 SESSION = "livewatch.session"
-OPEN = ("/sign-in", "/session", "/session/demo", "/session/join", "/healthz", "/readyz", "/metrics")
+OPEN = (
+    *("/sign-in", "/session", "/session/demo", "/session/join", "/session/sso", "/session/sso/start"),
+    *("/auth/v1/authorize", "/auth/v1/callback", "/forgot", "/sign-up", "/session/forgot"),
+    *("/session/link", "/session/sign-up", "/session/confirm", "/healthz", "/readyz", "/metrics"),
+)
 SOCKET = "/_nicegui_ws/"
 ASSETS_BELOW = ("/_nicegui/", STYLES_BELOW, SDK_BELOW)
 OPEN_BELOW = (*ASSETS_BELOW, SOCKET)
@@ -84,8 +88,12 @@ class AuthMiddleware:
                 await session.check()
                 session.identity  # noqa: B018  # raises if the check ended the session
                 renewed = session.tokens != tokens
+                if renewed:
+                    self._cookie.check(session.tokens)
             except SessionExpired:
                 session, reason = None, "expired"
+            except SessionTooLarge:
+                session, reason = None, "large"
             except AuthError:
                 pass  # the session is not known to be over
         if session is None and path not in OPEN and not path.startswith(INVITATION_BELOW):

@@ -10,12 +10,16 @@ from components.window.registry import WindowRegistry
 from pages.page.preferences_store import PreferencesHub
 from pages.page.session_cookie import SessionCookie
 from pages.page.team_hub import TeamHub
+from services.auth.account_options import AccountOptions
 from services.auth.client import Auth, Tokens
+from services.auth.mail_links import MailLinks
 from services.auth.password_check import PasswordCheck
 from services.auth.sessions import Sessions
+from services.auth.single_sign_on import SingleSignOn
 from services.demo.example_scan import ExampleScan
 from services.infra.database import Database
 from services.ingest import EventStreamHub, Ingest
+from services.mail.mailer import MailService
 from services.people.session_uses import SessionUses
 from services.plan import Plan
 from services.realtime import RealtimeService
@@ -28,9 +32,11 @@ class Services:
     `enter_demo` opens a session of the demo user; it is None unless the Supabase is local and the app listens on a
     loopback address only. `no_demo` says why it is None, and is empty without a local Supabase. `demo_email` is the
     address of the demo user, empty while the demo cannot be entered. `scan` runs the example scan; it is None without
-    the local Supabase.
+    the local Supabase. `mail` sends the app's own mails; it is None without an SMTP server. `sign_on` signs in by an
+    external provider; it is None where none is configured.
     """
 
+    accounts: AccountOptions
     auth: Auth
     cookie: SessionCookie
     database: Database
@@ -38,6 +44,8 @@ class Services:
     event_streams: EventStreamHub
     ingest: Ingest
     no_demo: str = ""
+    links: MailLinks
+    mail: MailService | None
     demo_email: str = ""
     metrics_token: SecretStr | None
     passwords: PasswordCheck
@@ -48,5 +56,6 @@ class Services:
     scheduler: FrameScheduler
     session_uses: SessionUses
     sessions: Sessions
+    sign_on: SingleSignOn | None = None
     teams: TeamHub
     windows: WindowRegistry

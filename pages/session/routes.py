@@ -16,7 +16,7 @@ from pages.page.browser import browser_of
 from pages.page.services import Services
 from services.auth.client import Tokens
 from services.auth.identity import Identity
-from services.errors import AuthError, AuthUnavailable, TooManyAttempts, WrongCredentials
+from services.errors import AuthError, AuthUnavailable, SessionTooLarge, TooManyAttempts, WrongCredentials
 from services.infra.rate_limiter import Rate, RateLimiter, network_of
 from services.people.audit import note_failed_sign_in, note_sign_in
 from services.people.session_uses import Browser
@@ -67,17 +67,13 @@ def session_routes(services: Services) -> APIRouter:
             response = opened(request, tokens, next)
             response.background = BackgroundTask(opened_by, services, tokens.identity, browser_of(request))
             return response
-        except TooManyAttempts:
-            return refused(request, "slow", next)
         except WrongCredentials:
             response = refused(request, "wrong", next)
             # Afterwards, so that the time of the answer does not tell whether there is such an account.
             response.background = BackgroundTask(note_failed_sign_in, services.database, account, address=address)
             return response
-        except AuthUnavailable:
-            return refused(request, "unavailable", next)
-        except AuthError:
-            return refused(request, "refused", next)
+        except AuthError as error:
+            return refused(request, _reason(error), next)
 
     @router.post("/demo")
     async def enter_demo(request: Request, next: Annotated[str, Form(max_length=2000)] = "/monitoring") -> Response:
@@ -110,7 +106,8 @@ def session_routes(services: Services) -> APIRouter:
 
 
 def open_session(services: Services, request: Request, response: Response, tokens: Tokens) -> None:
-    """Have a response open the session of the tokens in the browser."""
+    """Have a response open the session of the tokens in the browser; raises SessionTooLarge."""
+    services.cookie.check(tokens)
     services.sessions.get_or_create(tokens)
     services.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
 
@@ -119,6 +116,11 @@ async def opened_by(services: Services, identity: Identity, browser: Browser) ->
     """Note that the user has signed in, and where."""
     await services.session_uses.note(identity, browser)
     await note_sign_in(services.database, identity)
+
+
+def _reason(error: AuthError) -> str:
+    reasons = {TooManyAttempts: "slow", AuthUnavailable: "unavailable", SessionTooLarge: "large"}
+    return next((reason for kind, reason in reasons.items() if isinstance(error, kind)), "refused")
 
 
 def _from_root(request: Request, path: str) -> str:

@@ -1,5 +1,6 @@
 """/invitation/{token}: joins somebody who is signed in, and offers a stranger an account; and the route of its form."""
 
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote, urlencode
 from uuid import UUID
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import ui
 from pydantic import SecretStr
+from starlette.background import BackgroundTask
 
 from components.shell.invitation_card import invitation_card
 from components.shell.reconnect import guard_reloads
@@ -16,12 +18,16 @@ from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import session_of
 from pages.page.membership import ORG_PARAMETER
 from pages.page.services import Services
+from pages.session.mail_links import MailLimits, tell_of_account
 from pages.session.routes import open_session
 from services.auth.client import Tokens
 from services.auth.identity import Identity
 from services.errors import AccountRefused, AuthError, AuthUnavailable, LivewatchError, WrongCredentials
 from services.infra.rate_limiter import Rate, RateLimiter, network_of
+from services.mail.mails import confirm_address_mail
+from services.people.audit import note_account_opened
 from services.people.invitations import INVITATION_BELOW, Offer, Outcome, accept, read_offer
+from services.settings import SignUp
 from services.text import is_blank, visible_name
 
 logger = structlog.get_logger(__name__)
@@ -40,7 +46,10 @@ ERRORS = {
     "an account.",
     "confirm": "Confirm your address by the e-mail that was sent to you, then open the invitation again.",
     "name": "Enter your name, an e-mail address and a password.",
+    "who": "Enter your name and an e-mail address.",
+    "off": "New accounts are switched off on this server. Sign in to join with an account that you have.",
 }
+MAILED = "Check your mail: a link to confirm your address is on its way. It leads back here."
 
 
 def register_invitation(services: Services) -> None:
@@ -52,20 +61,47 @@ def register_invitation(services: Services) -> None:
         try:
             person = session.identity if session else None
             offer = await read_offer(services.database, token[:MAX_TOKEN_CHARACTERS], person)
+            by_mail = offer is not None and session is None and await _confirms_by_mail(services, offer)
             # A site that leads a browser here must not join its user to an organisation.
             if session and offer and (offer.is_member or not _is_led_here(request)):
                 org, outcome = await accept(services.database, session.identity, token)
                 if outcome in (Outcome.JOINED, Outcome.MEMBER):
                     return _to_organization(request, org)
         except LivewatchError as failure:
-            offer, error = None, str(failure)
+            offer, by_mail, error = None, False, str(failure)
         apply_theme()
         guard_reloads()
-        _show(request, token, offer, session.identity if session else None, error)
+        notice = MAILED if reason == "mailed" else ""
+        terms = _Terms(accounts=services.accounts.sign_up is not SignUp.OFF, by_mail=by_mail)
+        _show(request, token, offer, session.identity if session else None, terms, error=error, notice=notice)
         return None
 
 
-def _show(request: Request, token: str, offer: Offer | None, person: Identity | None, error: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Terms:
+    """Whether strangers may open an account, and whether a mail confirms their address before they join."""
+
+    accounts: bool
+    by_mail: bool
+
+
+async def _confirms_by_mail(services: Services, offer: Offer) -> bool:
+    """Whether a stranger's address must be confirmed: the invitation does not prove it, and mails are sent."""
+    if offer.email is not None or services.mail is None or not services.auth.has_service_key:
+        return False
+    return not (await services.auth.server()).autoconfirm
+
+
+def _show(
+    request: Request,
+    token: str,
+    offer: Offer | None,
+    person: Identity | None,
+    terms: _Terms,
+    *,
+    error: str,
+    notice: str,
+) -> None:
     root = request.scope.get("root_path", "")
     ways = [("To Livewatch", f"{root}/")]
     if offer is None:
@@ -86,23 +122,31 @@ def _show(request: Request, token: str, offer: Offer | None, person: Identity | 
         ]
         invitation_card(title="This invitation is for another address", sentences=sentences, ways=ways)
         return
+    sentences = [f"{by} to watch its work live, as {offer.role.value}."]
+    may_join = person is not None or terms.accounts
+    if not may_join:
+        sentences.append("New accounts are switched off on this server: join with an account that you have.")
+    elif person is None and terms.by_mail:
+        sentences.append("You get a link to confirm your address, choose a password, and join.")
     invitation_card(
         title=f"Join {organization}",
-        sentences=[f"{by} to watch its work live, as {offer.role.value}."],
-        action=f"{root}/session/join",
+        sentences=sentences,
+        action=f"{root}/session/join" if may_join else "",
         token=token,
         email=offer.email,
         sign_in="" if person else f"{root}/sign-in?next={quote(INVITATION_BELOW + token, safe='')}",
         error=error,
+        notice=notice,
         joins=person is not None,
+        asks_password=not terms.by_mail,
     )
 
 
 class _Refused(Exception):
-    """No account was opened; the argument is the key of an error."""
+    """No account was opened at once; the argument is the key of an error, or `mailed`."""
 
 
-def join_routes(services: Services) -> APIRouter:
+def join_routes(services: Services, limits: MailLimits) -> APIRouter:
     """Return the route that the page's form posts to."""
     router = APIRouter(prefix="/session", include_in_schema=False)
     by_network: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 30, burst=20))
@@ -131,6 +175,7 @@ def join_routes(services: Services) -> APIRouter:
         response = _to_organization(request, org) if is_member else _back(request, token)
         if tokens:
             open_session(services, request, response, tokens)
+            response.background = BackgroundTask(note_account_opened, services.database, tokens.identity)
         return response
 
     async def open_account(request: Request, token: str, name: str, email: str, password: SecretStr) -> Tokens | None:
@@ -138,6 +183,11 @@ def join_routes(services: Services) -> APIRouter:
         offer = await read_offer(services.database, token)
         if offer is None or offer.state != "open":
             return None
+        if services.accounts.sign_up is SignUp.OFF:
+            raise _Refused("off")
+        if await _confirms_by_mail(services, offer):
+            _send_link(services, limits, request, token, name=name, email=email.lower())
+            raise _Refused("mailed")
         if is_blank(name) or not email or not password.get_secret_value():
             raise _Refused("name")
         address = request.client.host if request.client else ""
@@ -154,6 +204,27 @@ def join_routes(services: Services) -> APIRouter:
             raise _Refused("confirm") from error
 
     return router
+
+
+def _send_link(services: Services, limits: MailLimits, request: Request, token: str, *, name: str, email: str) -> None:
+    """Have the address of a stranger confirmed, by a link that leads back to the invitation; raises _Refused."""
+    if is_blank(name):
+        raise _Refused("who")
+    if reason := limits.refusal(request, email):
+        raise _Refused("who" if reason == "email" else reason)
+
+    def mail(link: str) -> None:
+        if services.mail:
+            services.mail.send_later(confirm_address_mail(email, link=link))
+
+    services.links.sign_up_invited(
+        email,
+        name=name,
+        address=services.accounts.address,
+        target=INVITATION_BELOW + token,
+        on_link=mail,
+        on_taken=lambda: tell_of_account(services, email),
+    )
 
 
 def _back(request: Request, token: str, reason: str = "") -> Response:

@@ -1,5 +1,7 @@
 """/settings/members: members with their roles, invitations, and the organisation itself."""
 
+from functools import partial
+
 from nicegui import ui
 
 from components.elements.team.invitation_list import InvitationList
@@ -8,9 +10,10 @@ from components.shell.dialogs import confirm
 from components.shell.shell import page_head, section
 from pages.page.context import PageContext
 from pages.page.public_url import public_url
-from pages.team.inviting import invite_dialog, show_links
+from pages.team.inviting import invite_dialog, mail_invitations, show_links
 from pages.team.live_team import LiveTeam
 from pages.team.organization import organization_settings
+from pages.team.reset_link import reset_password
 from services.people import invitations, team
 from services.people.invitations import Invited
 from services.people.models import Role
@@ -30,7 +33,8 @@ def members_page(page: PageContext) -> None:
                 "unelevated no-caps"
             ).classes("lw-button lw-button--primary")
     with section("People"), ui.element("div").classes("lw-panel lw-settings"):
-        people = MemberList(me=me, may_manage=is_admin)
+        may_reset = is_admin and page.services.auth.has_service_key
+        people = MemberList(me=me, may_manage=is_admin, may_reset=may_reset)
     waiting: InvitationList | None = None
     if is_admin:
         with section("Invitations"), ui.element("div").classes("lw-panel lw-settings"):
@@ -45,6 +49,7 @@ def members_page(page: PageContext) -> None:
 
     ours = LiveTeam(page, show)
     _manage_members(page, ours, people)
+    people.on_reset(partial(reset_password, page, ours, address))
     if waiting:
         _manage_invitations(page, ours, waiting, address)
     ours.reload()
@@ -100,7 +105,9 @@ def _manage_invitations(page: PageContext, ours: LiveTeam, waiting: InvitationLi
             if await confirm("Make a new link?", consequence, action="New link", is_critical=False):
                 token = await page.get(invitations.renew(database, page.session.identity, invitation.id))
                 if token is not None:
-                    show_links(address, [Invited(email=invitation.email, token=token)])
+                    made = [Invited(email=invitation.email, token=token)]
+                    outcomes = await mail_invitations(page, address, made, role=invitation.role)
+                    show_links(address, made, outcomes)
 
     async def revoke(id: str) -> None:
         if invitation := ours.invitation(id):

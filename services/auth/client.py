@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, Self
 
 import httpx
 import supabase_auth
 from pydantic import SecretStr
-from supabase_auth import AsyncGoTrueClient, AsyncMemoryStorage, AsyncSupportedStorage, Session
+from supabase_auth import AsyncGoTrueClient, AsyncMemoryStorage, AsyncSupportedStorage, Session, UserIdentity
 from supabase_auth.errors import AuthApiError, AuthInvalidCredentialsError, AuthWeakPasswordError
 
 from services.auth.identity import Identity
@@ -17,7 +17,10 @@ from services.errors import (
     AccountRefused,
     AuthError,
     AuthUnavailable,
+    LinkRefused,
+    PasswordRefused,
     SessionExpired,
+    SignOnRefused,
     TooManyAttempts,
     WrongCredentials,
 )
@@ -41,6 +44,19 @@ class Tokens:
     def identity(self) -> Identity:
         """Identity in the access token's claims; raises SessionExpired for a malformed token."""
         return Identity.from_token(self.access_token.get_secret_value())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthServer:
+    """What an Auth server says about itself.
+
+    Args:
+        autoconfirm: Whether addresses count as confirmed without a mail.
+        is_closed: Whether it opens no accounts by itself.
+    """
+
+    autoconfirm: bool
+    is_closed: bool
 
 
 class Auth:
@@ -147,6 +163,55 @@ class Auth:
             changed = await client.update_user({"email": email}, {"email_redirect_to": redirect_to})
         return (changed.user.email or "").lower() == email.lower()
 
+    async def exchange_code(
+        self, code: str, verifier: SecretStr, *, client_address: str = ""
+    ) -> tuple[Tokens, list[UserIdentity]]:
+        """Exchange a code of single sign-on for a session and the user's identities.
+
+        Raises:
+            SignOnRefused: The code has expired, was used, or was issued to another browser.
+            AuthUnavailable: The Auth server did not respond.
+            AuthError: The Auth server rejected the request.
+        """
+        async with self._client(self._service_key, client_address) as client:
+            try:
+                answer = await client.exchange_code_for_session(
+                    {"auth_code": code, "code_verifier": verifier.get_secret_value(), "redirect_to": ""}
+                )
+            except AuthApiError as error:
+                if error.code in CODE_OVER:
+                    raise SignOnRefused("over", "The sign-in has expired or was used before.") from error
+                raise
+        return _tokens(answer), list((answer.user and answer.user.identities) or [])
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """HTTP client that all calls share."""
+        return self._http
+
+    @property
+    def has_service_key(self) -> bool:
+        """Whether the app may act as the project's service role."""
+        return self._service_key is not None
+
+    def official_client(
+        self, *, as_service: bool = False, client_address: str = "", storage: AsyncSupportedStorage | None = None
+    ) -> AbstractAsyncContextManager[AsyncGoTrueClient]:
+        """Lend an official client, whose errors become those of this app; with `storage` it uses the PKCE flow."""
+        return self._client(
+            self._service_key if as_service else None, client_address, storage=storage, is_pkce=storage is not None
+        )
+
+    async def server(self) -> AuthServer:
+        """Return what the Auth server says about itself; raises AuthUnavailable."""
+        try:
+            answer = await self._http.get(f"{self._url}/settings", headers={"apikey": self._key.get_secret_value()})
+            answer.raise_for_status()
+            said = answer.json()
+            return AuthServer(autoconfirm=bool(said["mailer_autoconfirm"]), is_closed=bool(said["disable_signup"]))
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise _unavailable() from error
+
     async def aclose(self) -> None:
         """Close the HTTP client; idempotent."""
         await self._http.aclose()
@@ -183,6 +248,7 @@ class Auth:
         client_address: str = "",
         *,
         storage: AsyncSupportedStorage | None = None,
+        is_pkce: bool = False,
     ) -> AsyncIterator[AsyncGoTrueClient]:
         key = (service_key or self._key).get_secret_value()
         stated = {FORWARDED_FOR: client_address} if service_key and client_address else {}
@@ -192,12 +258,19 @@ class Auth:
             auto_refresh_token=False,
             persist_session=storage is not None,
             storage=storage,
+            flow_type="pkce" if is_pkce else "implicit",
             storage_key=STORAGE_KEY,
             http_client=self._http,
         )
         try:
             yield client
+        except AuthWeakPasswordError as error:
+            raise PasswordRefused(error.message) from error
         except (AuthInvalidCredentialsError, AuthApiError) as error:
+            if error.code in LINK_OVER:
+                raise LinkRefused("The link has expired, was used before, or is incomplete.") from error
+            if error.code in PASSWORD_REFUSED:
+                raise PasswordRefused(error.message) from error
             if error.code == "invalid_credentials" or isinstance(error, AuthInvalidCredentialsError):
                 raise WrongCredentials("E-mail and password do not match.") from error
             if error.code in ACCOUNT_REFUSED:
@@ -209,19 +282,20 @@ class Auth:
             if error.status >= 500:
                 raise _unavailable() from error
             raise AuthError(f"The Auth server rejected the request: {error.message}.") from error
-        except AuthWeakPasswordError as error:
-            raise AccountRefused(error.message) from error
         except (supabase_auth.errors.AuthError, httpx.HTTPError) as error:
             raise _unavailable() from error
 
 
+CODE_OVER = frozenset({"flow_state_not_found", "flow_state_expired", "bad_code_verifier"})
 SESSION_OVER = frozenset(
     {"session_not_found", "session_expired", "refresh_token_not_found", "refresh_token_already_used", "bad_jwt"}
 )
 
+LINK_OVER = frozenset({"otp_expired", "flow_state_not_found", "flow_state_expired", "bad_code_verifier"})
+PASSWORD_REFUSED = frozenset({"weak_password", "same_password"})
 ACCOUNT_REFUSED = frozenset(
-    {"email_exists", "user_already_exists", "same_password", "weak_password"}
-    | {"email_address_invalid", "email_address_not_authorized", "validation_failed"}
+    {"email_exists", "user_already_exists", "email_address_invalid", "email_address_not_authorized"}
+    | {"validation_failed"}
 )
 
 

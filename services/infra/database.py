@@ -32,6 +32,7 @@ _BECOME: LiteralString = (
 )
 BECOME_USER = text(_BECOME.format(claims=":claims", timeout=f"'{STATEMENT_TIMEOUT_SECONDS}s'"))
 _BECOME_USER_AND: LiteralString = _BECOME.format(claims="%(_claims)s", timeout="%(_timeout)s") + "; "
+LIMIT_STATEMENT = text(f"set local statement_timeout = '{STATEMENT_TIMEOUT_SECONDS}s'")
 # A role is unsafe if it, or a role that it can assume, bypasses row-level security.
 UNSAFE_ROLES = text(
     "select rolname from pg_roles where (rolsuper or rolbypassrls) and pg_has_role(current_user, oid, 'MEMBER')"
@@ -39,7 +40,7 @@ UNSAFE_ROLES = text(
 
 
 class Database:
-    """Connection pool whose transactions always run as a claimant, never as the login role. Close with `aclose`.
+    """Connection pool whose transactions run as a claimant; `as_app` alone is the login role. Close with `aclose`.
 
     Args:
         url: PostgreSQL URL of a role such as `livewatch_app`: a member of `authenticated` that cannot bypass
@@ -86,6 +87,22 @@ class Database:
                 yield session
         except (DBAPIError, PoolTimeout, OSError) as error:
             if (known := database_error(error, who=identity.name)) is None:
+                raise
+            raise known from error
+
+    @asynccontextmanager
+    async def as_app(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction as the login role itself, which sees no rows and may call what no user may.
+
+        Raises:
+            DatabaseUnavailable: PostgreSQL could not do this now; the message says why and what to do.
+        """
+        try:
+            async with self._sessions() as session, session.begin():
+                await (await session.connection()).execute(LIMIT_STATEMENT)
+                yield session
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            if (known := database_error(error)) is None:
                 raise
             raise known from error
 

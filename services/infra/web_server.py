@@ -10,6 +10,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from websockets import http11
 
 from local_supabase.web.connection_guard import guarded_protocol
 from services.errors import ConfigurationError
@@ -23,6 +24,8 @@ SHUTDOWN_NOTICE_SECONDS = 0.2
 """Time for the final messages to reach the windows, before their sockets are closed."""
 MAX_SOCKET_MESSAGE_BYTES = 2**20
 """Windows send only short events."""
+MAX_SOCKET_HEADER_BYTES = 16 * 1024
+"""Longest line in the head of a socket's request."""
 MAX_PENDING_CONNECTIONS = 2048
 
 
@@ -65,6 +68,8 @@ async def serve_http(
         on_ready: Called when the server accepts requests.
         on_stop: Awaited before the server closes its connections.
     """
+    # A large session is one long line of cookies, see pages/page/session_cookie.py; the library's limit is 8 KiB.
+    http11.MAX_LINE_LENGTH = max(http11.MAX_LINE_LENGTH, MAX_SOCKET_HEADER_BYTES)
     trusted = TrustedProxies(proxies)
     # Outside of the middleware that takes over the client's address, since they judge the proxy's.
     config = uvicorn.Config(
@@ -130,8 +135,17 @@ def browser_url(settings: Settings, listener: socket.socket) -> str:
     return f"http://{host}:{listener.getsockname()[1]}{settings.root_path}"
 
 
+def people_url(settings: Settings, listener: socket.socket) -> str:
+    """Return the URL at which people reach the app, with which addresses begin that other sites lead them back to."""
+    if settings.public_url is None and is_loopback(settings.host):
+        return browser_url(settings, listener)
+    return network_url(settings, listener.getsockname()[1])
+
+
 def network_url(settings: Settings, port: int) -> str:
-    """Return the URL at which other machines reach the app, or this one if it listens on a loopback address only."""
+    """Return the URL at which people reach the app: the one in the settings, else that of host and port."""
+    if settings.public_url:
+        return str(settings.public_url).rstrip("/")
     host = settings.host
     if host in ("0.0.0.0", "::"):
         host = socket.gethostname()

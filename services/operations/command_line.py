@@ -63,6 +63,11 @@ def add_user_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument(
         "--url", help="address at which the person reaches the app (default: host and port of the settings)"
     )
+    reset = actions.add_parser("reset", help="print a link by which a person sets a new password")
+    reset.add_argument("email", metavar="EMAIL", help="the person's e-mail address")
+    reset.add_argument(
+        "--url", help="address at which the person reaches the app (default: host and port of the settings)"
+    )
     actions.add_parser("list", help="print all users")
     actions.add_parser("remove", help="remove a user from everything").add_argument("email", metavar="EMAIL")
 
@@ -120,7 +125,7 @@ async def run_key_action(arguments: argparse.Namespace, settings: Settings) -> i
 
 async def run_user_action(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run an action of the command `user`; returns the exit code."""
-    from services.operations.administration import users  # noqa: PLC0415
+    from services.operations.administration import reset, users  # noqa: PLC0415
 
     match arguments.action:
         case "add":
@@ -128,6 +133,9 @@ async def run_user_action(arguments: argparse.Namespace, settings: Settings) -> 
             return await users.add_user_command(
                 settings, email=arguments.email, org=arguments.org, is_admin=arguments.admin, address=address
             )
+        case "reset":
+            address = arguments.url or network_url(settings, settings.port)
+            return await reset.reset_user_command(settings, email=arguments.email, address=address)
         case "list":
             return await users.list_users_command(settings)
         case _:

@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from services.auth.identity import Identity
 from services.errors import LivewatchError
-from services.infra.claims import Anonymous
+from services.infra.claims import Anonymous, Claimant
 from services.infra.database import Database
 
 logger = structlog.get_logger(__name__)
@@ -38,6 +38,10 @@ ACTIONS = {
     "agent_executions.deleted": "deleted runs",
     "session.opened": "signed in",
     "session.refused": "failed to sign in",
+    "password.requested": "asked for a new password",
+    "password.link_created": "made a link to a new password",
+    "password.set": "set a password by a link",
+    "account.opened": "opened an account",
     "list.exported": "exported a list",
     "password.changed": "changed the password",
     "email.changed": "changed the e-mail address",
@@ -55,6 +59,9 @@ _EVENTS = text("""
 """)
 _SIGNED_IN = text("select private.note_sign_in()")
 _REFUSED = text("select private.note_failed_sign_in(:account, :address)")
+_PASSWORD_REQUESTED = text("select private.note_password_request(:account, :address)")
+_PASSWORD_SET = text("select private.note_password_set()")
+_ACCOUNT_OPENED = text("select private.note_account_opened()")
 _ACCOUNT = text("select private.note_account(:action)")
 _EXPORTED = text("select private.note_export(:org, :list, cast(:filter as jsonb))")
 
@@ -122,16 +129,38 @@ async def note_failed_sign_in(database: Database, account: str, *, address: str)
         logger.warning("failed sign-in not in the audit log", cause=str(error))
 
 
+async def note_password_request(database: Database, account: str, *, address: str) -> None:
+    """Note that a link to a new password was asked for, in the logs of the organisations of an account."""
+    await _note(database, Anonymous(), _PASSWORD_REQUESTED, {"account": account, "address": address})
+
+
+async def note_password_set(database: Database, identity: Identity) -> None:
+    """Note that the user has set a password by a link."""
+    await _note(database, identity, _PASSWORD_SET)
+
+
+async def note_account_opened(database: Database, identity: Identity) -> None:
+    """Note that the user has opened an account, in the logs of the organisations that it has joined."""
+    await _note(database, identity, _ACCOUNT_OPENED)
+
+
 async def note_account(database: Database, identity: Identity, action: str) -> None:
     """Note what the user did with the own account: `password.changed`, `email.changed` or `sessions.ended`."""
-    try:
-        async with database.as_user(identity) as session:
-            await (await session.connection()).execute(_ACCOUNT, {"action": action})
-    except LivewatchError as error:
-        logger.warning("account event not in the audit log", action=action, cause=str(error))
+    await _note(database, identity, _ACCOUNT, {"action": action})
 
 
 async def note_export(database: Database, identity: Identity, org_id: UUID, *, list: str, filter: str) -> None:
     """Note that the user exports a list; `filter` is JSON. Raises DatabaseUnavailable."""
     async with database.as_user(identity) as session:
         await (await session.connection()).execute(_EXPORTED, {"org": org_id, "list": list, "filter": filter})
+
+
+async def _note(
+    database: Database, claimant: Claimant, statement: TextClause, values: Mapping[str, object] | None = None
+) -> None:
+    """Note an event; a database that is away keeps nobody out."""
+    try:
+        async with database.as_user(claimant) as session:
+            await (await session.connection()).execute(statement, values or {})
+    except LivewatchError as error:
+        logger.warning("event not in the audit log", cause=str(error))

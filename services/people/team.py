@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.auth.identity import Identity
-from services.errors import Conflict, NotFound
+from services.errors import Conflict, NotFound, PermissionDenied
 from services.infra.database import Database
 from services.people.models import Role
 
@@ -22,6 +22,7 @@ _CHANGE = text("update public.org_members set role = :role where org_id = :org a
 _REMOVE = text("delete from public.org_members where org_id = :org and user_id = :user")
 _RENAME = text("update public.organizations set name = :name where id = :org")
 _DELETE = text("delete from public.organizations where id = :org")
+_AUTHORIZE_LINK = text("select private.authorize_password_link(:user)")
 CONFLICT = "LW409"
 DELETE_TIMEOUT_SECONDS = 300
 
@@ -79,6 +80,22 @@ async def remove(database: Database, identity: Identity, org_id: UUID, user_id: 
     async with _changes(database, identity) as connection:
         removed = await connection.execute(_REMOVE, {"org": org_id, "user": user_id})
         _check(removed, "Nobody was removed: only admins remove others, and the person may have left already.")
+
+
+async def authorize_password_link(database: Database, identity: Identity, user_id: UUID) -> str:
+    """Return the address of a person for whom the user may make a link to a new password, which is noted.
+
+    Raises:
+        PermissionDenied: The user is not an admin of every organisation of the person.
+    """
+    async with database.as_user(identity) as session:
+        address = (await (await session.connection()).execute(_AUTHORIZE_LINK, {"user": user_id})).scalar_one()
+    if address is None:
+        raise PermissionDenied(
+            "No link was made: this person also belongs to an organisation of which you are not an admin, and the link "
+            "would open it, too. Whoever runs the server can make one: python main.py user reset EMAIL"
+        )
+    return str(address)
 
 
 async def rename_organization(database: Database, identity: Identity, org_id: UUID, name: str) -> None:

@@ -40,12 +40,22 @@ def test_a_dotenv_file_is_honoured_and_the_environment_wins(monkeypatch: pytest.
         ("LIVEWATCH_TRUSTED_PROXIES", "10.0.0.0/8, proxy"),
         ("LIVEWATCH_COOKIE_SECRET", "short"),
         ("LIVEWATCH_LOG", "loud"),
+        ("LIVEWATCH_SIGN_UP", "sometimes"),
+        ("LIVEWATCH_PUBLIC_URL", "watch.example.org"),
+        ("LIVEWATCH_SMTP_URL", "mail.example.org:587"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=name):
         read_settings()
+
+
+def test_a_wrong_mail_server_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEWATCH_SMTP_URL", "smtp://user:s3cr3t@mail.example.org:mail?from=a@example.org")
+    with pytest.raises(ConfigurationError, match=r"LIVEWATCH_SMTP_URL.* the port is a number") as refusal:
+        read_settings()
+    assert "s3cr3t" not in str(refusal.value)
 
 
 def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,8 @@ import { ClippedName, TimeAgo } from "shared";
 
 export default {
   components: { ClippedName, TimeAgo },
-  props: { members: Array, me: String, manage: Boolean, roles: Array },
-  emits: ["role", "remove"],
+  props: { members: Array, me: String, manage: Boolean, resets: Boolean, roles: Array },
+  emits: ["role", "remove", "reset"],
   setup(props, { emit }) {
     // The database may refuse a role: the server's answer shows the true one, also when nothing changed.
     function choose(member, event) {
@@ -32,6 +32,7 @@ export default {
             <option v-for="role in roles" :key="role.value" :value="role.value">{{ role.label }}</option>
           </select>
           <span v-else class="lw-muted" data-field="role">{{ labelOf(member.role) }}</span>
+          <button v-if="resets && member.id !== me" type="button" class="lw-button" :aria-label="'Create reset link for ' + member.name" @click="$emit('reset', member.id)">Reset link</button>
           <button v-if="member.id === me" type="button" class="lw-button" @click="$emit('remove', member.id)">Leave</button>
           <button v-else-if="manage" type="button" class="lw-button" :aria-label="'Remove ' + member.name" @click="$emit('remove', member.id)">Remove</button>
         </div>

@@ -15,18 +15,20 @@ from services.people.team import Member
 class MemberList(Element, component="member_list.js", dependencies=[SHARED_JS]):
     """List of members, with placeholders until the first `show`.
 
-    Emits `role` with an id and a role, and `remove` with an id, none of which is trusted.
+    Emits `role` with an id and a role, and `remove` and `reset` with an id, none of which is trusted.
 
     Args:
         me: The user who reads the list.
         may_manage: Whether to offer roles and removal.
+        may_reset: Whether to offer links to a new password.
     """
 
-    def __init__(self, *, me: UUID, may_manage: bool) -> None:
+    def __init__(self, *, me: UUID, may_manage: bool, may_reset: bool = False) -> None:
         super().__init__()
         self.props["members"] = None
         self.props["me"] = str(me)
         self.props["manage"] = may_manage
+        self.props["resets"] = may_reset
         self.props["roles"] = [{"value": role.value, "label": role.value.capitalize()} for role in Role]
 
     def show(self, members: Sequence[Member]) -> None:
@@ -56,3 +58,7 @@ class MemberList(Element, component="member_list.js", dependencies=[SHARED_JS]):
     def on_remove(self, handler: Callable[[str], object]) -> None:
         """Call `handler` with the id of the member to remove, or of the user who leaves; the id is not trusted."""
         self.on("remove", lambda event: handler(str(event.args)))
+
+    def on_reset(self, handler: Callable[[str], object]) -> None:
+        """Call `handler` with the id of the member who needs a link to a new password; the id is not trusted."""
+        self.on("reset", lambda event: handler(str(event.args)))

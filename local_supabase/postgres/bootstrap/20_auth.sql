@@ -126,7 +126,22 @@ create table if not exists auth.flow_state (
     created_at timestamptz,
     updated_at timestamptz
 );
+-- Added later: where a sign-in by an external provider leads.
+alter table auth.flow_state
+    add column if not exists referrer text,
+    add column if not exists oauth_client_state_id uuid,
+    add column if not exists email_optional boolean not null default false;
 create index if not exists idx_auth_code on auth.flow_state (auth_code);
+create index if not exists flow_state_created_at_idx on auth.flow_state (created_at desc);
+
+-- PKCE verifiers towards an external provider, until its callback.
+create table if not exists auth.oauth_client_states (
+    id uuid primary key,
+    provider_type text not null,
+    code_verifier text,
+    created_at timestamptz not null
+);
+create index if not exists idx_oauth_client_states_created_at on auth.oauth_client_states (created_at);
 
 create or replace function auth.jwt() returns jsonb
 language sql stable
@@ -188,3 +203,4 @@ alter table auth.refresh_tokens enable row level security;
 alter table auth.identities enable row level security;
 alter table auth.mfa_amr_claims enable row level security;
 alter table auth.flow_state enable row level security;
+alter table auth.oauth_client_states enable row level security;

@@ -51,6 +51,18 @@ class Organization:
 
 
 async def as_owner(settings: Settings, action: Action, *, needs_organization: bool = False) -> int:
+    async def act(connection: Connection, _backend: Backend) -> None:
+        await action(connection)
+
+    return await as_owner_of(settings, act, needs_organization=needs_organization)
+
+
+async def as_owner_of(
+    settings: Settings,
+    action: Callable[[Connection, Backend], Awaitable[None]],
+    *,
+    needs_organization: bool = False,
+) -> int:
     try:
         async with (
             open_backend(settings, report=report, joins=True) as backend,
@@ -59,7 +71,7 @@ async def as_owner(settings: Settings, action: Action, *, needs_organization: bo
             if needs_organization and backend.demo and not await all_organizations(connection):
                 # As in the app, entering the demo creates its organisation.
                 await _enter_demo(backend)
-            await action(connection)
+            await action(connection, backend)
     except UsageError as error:
         return refuse(error)
     return 0

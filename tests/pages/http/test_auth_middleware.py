@@ -158,6 +158,26 @@ async def test_tokens_about_to_end_are_refreshed_on_the_way(
     assert (await http.get("/page")).status_code == 200, "the new refresh token is the one that counts"
 
 
+async def test_a_session_that_grows_beyond_all_cookies_ends_with_a_sentence(
+    http: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the old cookie, whose refresh token is used, would lead from page to sign-in and back."""
+    person = await world.person()
+    await enter(http, person)
+    assert (await http.get("/page")).status_code == 200
+    await world.sql(
+        "update auth.users set raw_user_meta_data = jsonb_build_object('groups', (select jsonb_agg(gen_random_uuid())"
+        " from generate_series(1, 2000))) where id = %s",
+        person.id,
+    )
+    monkeypatch.setattr("pages.http.auth_middleware.LATE_SHARE", 1000)
+    answer = await http.get("/page")
+    assert answer.headers["location"].endswith("reason=large")
+    assert not [name for name in http.cookies if name.startswith(NAME)]
+    assert (await enter(http, person)).headers["location"].startswith("/sign-in?reason=large")
+    assert not http.cookies
+
+
 async def test_there_is_no_demo_where_there_is_none(http: httpx.AsyncClient) -> None:
     assert (await http.post("/session/demo")).status_code == 404
 

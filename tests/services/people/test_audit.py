@@ -117,3 +117,23 @@ async def test_an_organisation_and_a_user_go_with_what_was_noted(world: World) -
     await team.delete_organization(world.database, ada.identity, org)
     assert await world.sql("select 1 from audit_events where org_id = %s", org) == []
     await audit.note_failed_sign_in(world.database, f"{uuid4()}@example.org", address="203.0.113.9")
+
+
+async def test_only_an_admin_of_all_organisations_of_a_person_may_have_a_password_link(world: World) -> None:
+    ours, theirs = await world.organization("Ours"), await world.organization("Theirs")
+    ada, eve = await world.person(ours, role=Role.ADMIN), await world.person(ours)
+    bob, both, nobody = await world.person(ours), await world.person(ours, theirs), await world.person()
+    database = world.database
+    assert await team.authorize_password_link(database, ada.identity, bob.id) == bob.email
+    for who, whom in ((ada, both), (ada, nobody), (eve, bob), (bob, ada), (nobody, bob)):
+        with pytest.raises(PermissionDenied):
+            await team.authorize_password_link(database, who.identity, whom.id)
+    assert (await actions(world, ada.identity, ours)).count("password.link_created") == 1
+    await audit.note_password_request(database, bob.email.upper(), address="192.0.2.1")
+    await audit.note_password_request(database, "nobody@example.org", address="192.0.2.1")
+    await audit.note_password_set(database, bob.identity)
+    await audit.note_account_opened(database, bob.identity)
+    events = await audit_events(database, ada.identity, ours)
+    assert [each.action for each in events[:3]] == ["account.opened", "password.set", "password.requested"]
+    assert events[2].after == {"address": "192.0.2.1"}
+    assert all(each.action in ACTIONS for each in events)

@@ -7,13 +7,16 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from local_supabase.process import LocalSupabase
+from services.auth.mail_links import MailLinks
+from services.errors import LinkRefused, SessionExpired
 from services.infra.backend import APP_ROLE, DEMO_EMAIL, MIGRATIONS
 from services.operations.administration.users import SETUP_ORGANIZATION, setup_link
 from services.operations.migrations import connect_as_owner
 from services.people.invitations import Outcome, accept
-from tests.app_process import running
+from tests.app_process import project_settings, running
 from tests.services.operations.administration.command import said
 from tests.speed import deadline
 from tests.world import World, until
@@ -91,3 +94,41 @@ async def test_an_unused_set_up_link_is_replaced_and_a_member_ends_them(tmp_path
         assert await setup_link(connection, address="http://x", demo_email=DEMO_EMAIL) is not None
         await connection.execute("update auth.users set email = 'ada@example.org'")
         assert await setup_link(connection, address="http://x", demo_email=DEMO_EMAIL) is None
+
+
+async def test_a_reset_prints_a_link_that_sets_a_password_and_is_noted(
+    world: World, environment: Mapping[str, str]
+) -> None:
+    org = await world.organization("Ours")
+    ada = await world.person(org)
+    code, output, errors = await said(
+        environment, "user", "reset", ada.email.upper(), "--url", "http://watch.example.org/"
+    )
+    assert code == 0, errors
+    match = re.fullmatch(r"http://watch\.example\.org/session/confirm\?token_hash=(\w+)&type=recovery", output.strip())
+    assert match, output
+    assert match[1] not in errors
+    links = MailLinks(world.auth)
+    tokens = await links.redeem("recovery", match[1])
+    assert tokens
+    await links.set_password(tokens, SecretStr("a new password"))
+    assert await world.auth.sign_in(ada.email, SecretStr("a new password"))
+    with pytest.raises(SessionExpired):
+        await world.auth.verify(ada.tokens)
+    with pytest.raises(LinkRefused):
+        await links.redeem("recovery", match[1])
+    found = await world.sql("select actor, action from audit_events where org_id = %s order by id desc limit 1", org)
+    assert found == [("the system", "password.link_created")]
+    code, _, errors = await said(environment, "user", "reset", "nobody@example.org")
+    assert (code, "There is no user 'nobody@example.org'" in errors) == (2, True)
+
+
+async def test_a_reset_on_a_project_names_the_key_that_is_missing(world: World, tmp_path: Path) -> None:
+    owner = {"MIGRATE_DATABASE_URL": world.status.database_url.get_secret_value()}
+    settings = project_settings(world.status, tmp_path) | owner
+    person = await world.person()
+    code, _, errors = await said(settings, "user", "reset", person.email)
+    assert (code, "SUPABASE_SECRET_KEY is not set" in errors) == (1, True)
+    settings["SUPABASE_SECRET_KEY"] = world.status.service_role_key.get_secret_value()
+    code, output, errors = await said(settings, "user", "reset", person.email)
+    assert (code, "type=recovery" in output) == (0, True), errors

@@ -1,0 +1,1 @@
+"""E-mail: the SMTP server's address, messages, and their delivery in the background."""

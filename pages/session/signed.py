@@ -1,0 +1,59 @@
+"""Values that the app hands to a browser and takes back: signed, and valid for a while."""
+
+from http.cookies import SimpleCookie
+from typing import Any
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+from pydantic import SecretStr
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+
+
+class Signed:
+    """Texts signed with the app's secret for one purpose.
+
+    Args:
+        name: The purpose, which is also the name of the cookie.
+        secret: The secret of the session cookie.
+        max_age: Seconds for which a value is valid.
+    """
+
+    def __init__(self, name: str, secret: SecretStr, *, max_age: int) -> None:
+        self._name = name
+        self._max_age = max_age
+        self._serializer = URLSafeTimedSerializer(secret.get_secret_value(), salt=name)
+
+    def dumps(self, *values: str) -> str:
+        """Return values as one signed text."""
+        return str(self._serializer.dumps(list(values)))
+
+    def loads(self, text: str, count: int) -> tuple[str, ...] | None:
+        """Return the `count` values of a signed text; None if it is too old, forged or of another kind."""
+        try:
+            values: Any = self._serializer.loads(text, max_age=self._max_age)
+        except BadData:
+            return None
+        is_whole = isinstance(values, list) and len(values) == count and all(isinstance(each, str) for each in values)
+        return tuple(values) if is_whole else None
+
+    def read(self, connection: HTTPConnection, count: int) -> tuple[str, ...] | None:
+        """Return the values of the request's cookie, like `loads`."""
+        value = connection.cookies.get(self._name)
+        return self.loads(value, count) if value else None
+
+    def write(self, headers: MutableHeaders, *values: str, is_secure: bool) -> None:
+        """Add the cookie to response headers, HttpOnly and SameSite=Lax."""
+        self._set(headers, self.dumps(*values), self._max_age, is_secure=is_secure)
+
+    def clear(self, headers: MutableHeaders, *, is_secure: bool) -> None:
+        """Add an expired cookie to response headers, so that the browser deletes its own."""
+        self._set(headers, "", 0, is_secure=is_secure)
+
+    def _set(self, headers: MutableHeaders, value: str, max_age: int, *, is_secure: bool) -> None:
+        cookie: SimpleCookie = SimpleCookie()
+        cookie[self._name] = value
+        morsel = cookie[self._name]
+        morsel["path"], morsel["max-age"], morsel["httponly"], morsel["samesite"] = "/", str(max_age), True, "lax"
+        if is_secure:
+            morsel["secure"] = True
+        headers.append("set-cookie", morsel.OutputString())

@@ -1,0 +1,149 @@
+"""Links of a project's own mail templates, changes of address, and accounts where no mail is sent."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from local_supabase.tests.mail_server import link_in
+from services.people.invitations import invite
+from services.people.models import Role
+from tests.app_process import AppProcess, project_settings, running
+from tests.e2e.test_accounts import PASSWORD, Mailing, form_of, started
+from tests.e2e.test_accounts import mailing as mailing  # noqa: PLC0414  # a fixture
+from tests.speed import deadline
+from tests.world import World, until
+
+pytestmark = pytest.mark.e2e
+
+
+@asynccontextmanager
+async def visitor(app: AppProcess) -> AsyncIterator[httpx.AsyncClient]:
+    # The links lead to this address, and so do cookies.
+    url = app.url.replace("localhost", "127.0.0.1")
+    async with httpx.AsyncClient(base_url=url, timeout=deadline(20)) as http:
+        yield http
+
+
+def links(world: World, to: str) -> list[str]:
+    """Return the links of mails to an address, which the world's Auth keeps in a file."""
+    path = world.data / "mail.jsonl"
+    mails = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [mail["action_link"] for mail in mails if mail["to"] == to]
+
+
+async def followed(http: httpx.AsyncClient, world: World, to: str) -> str:
+    """Open the link of the mail to an address; return where the project's Auth leads."""
+    await until(lambda: links(world, to), what="a mail")
+    return (await http.get(links(world, to)[-1])).headers["location"]
+
+
+async def test_a_projects_own_link_works_once_in_the_browser_that_asked(world: World, app: AppProcess) -> None:
+    ada = await world.person()
+    async with visitor(app) as http, visitor(app) as other:
+        sent = await http.post("/session/forgot", data={"email": ada.email})
+        assert "httponly" in sent.headers["set-cookie"].lower()
+        location = await followed(http, world, ada.email)
+        assert location.startswith(f"{http.base_url}".rstrip("/") + "/session/confirm?type=recovery&code=")
+        form = form_of(location)
+        assert "belongs to another browser" in (await other.get(location)).text
+        refused = await other.post("/session/confirm", data=form)
+        assert refused.headers["location"].endswith("reason=browser")
+        assert "Set a new password" in (await http.get(location)).text
+        assert (await http.post("/session/confirm", data=form)).headers["location"] == "/new-password"
+        await http.post("/session/password", data={"password": "a new password"})
+        again = await http.post("/session/confirm", data=form | {"replaces": str(ada.id)})
+        assert again.headers["location"].endswith("reason=browser")
+        late = await http.get(f"/session/confirm?type=recovery&error_code=otp_expired&code={form['code']}")
+        assert "This link no longer works" in late.text
+    assert await world.auth.sign_in(ada.email, SecretStr("a new password"))
+
+
+async def test_a_projects_magic_link_leads_where_the_person_wanted(world: World, app: AppProcess) -> None:
+    ada = await world.person(await world.organization())
+    async with visitor(app) as http:
+        await http.post("/session/link", data={"email": ada.email, "next": "/monitoring?tab=streams"})
+        form = form_of(await followed(http, world, ada.email))
+        entered = await http.post("/session/confirm", data=form)
+        assert entered.headers["location"] == "/monitoring?tab=streams"
+        assert (await http.get("/monitoring")).status_code == 200
+
+
+async def test_a_code_of_somebody_else_opens_nothing(world: World, app: AppProcess) -> None:
+    """An attacker's code in a victim's browser, which has asked for a link itself."""
+    eve, ada = await world.person(), await world.person()
+    async with visitor(app) as attacker, visitor(app) as victim:
+        await attacker.post("/session/link", data={"email": eve.email})
+        form = form_of(await followed(attacker, world, eve.email))
+        await victim.post("/session/link", data={"email": ada.email})
+        answer = await victim.post("/session/confirm", data=form)
+        assert answer.headers["location"].endswith("reason=over")
+        assert "livewatch_session" not in victim.cookies
+
+
+async def test_a_change_of_address_is_confirmed_at_both(mailing: Mailing) -> None:
+    old, new = await mailing.account(), f"{uuid4().hex[:12]}@example.org"
+    tokens = await mailing.auth.sign_in(old, SecretStr(PASSWORD))
+    assert not await mailing.auth.change_email(tokens, new)
+    async with mailing.visitor() as http:
+        first = await http.post("/session/confirm", data=form_of(link_in(await mailing.mails.mail_to(new))))
+        assert first.headers["location"].endswith("type=email_change&reason=half")
+        assert "mail to your other address" in (await http.get(first.headers["location"])).text
+        assert "livewatch_session" not in http.cookies
+        second = await http.post("/session/confirm", data=form_of(link_in(await mailing.mails.mail_to(old))))
+        assert second.headers["location"] == "/"
+    assert (await mailing.auth.sign_in(new, SecretStr(PASSWORD))).identity.email == new
+
+
+async def test_without_mail_an_open_server_makes_accounts_at_once_and_says_that_it_sends_none() -> None:
+    with TemporaryDirectory(prefix="livewatch-", ignore_cleanup_errors=True) as folder:
+        async with running({"LIVEWATCH_DATA": f"{folder}/data", "LIVEWATCH_SIGN_UP": "open"}) as app:
+            async with visitor(app) as http:
+                assert "python main.py user reset EMAIL" in (await http.get("/forgot")).text
+                assert "E-mail me a link" not in (await http.get("/sign-in")).text
+                form = {"name": "Ada", "email": "ada@example.org"}
+                short = await http.post("/session/sign-up", data=form | {"password": "short"})
+                assert "Password should be at least 6 characters." in (await http.get(short.headers["location"])).text
+                made = await http.post("/session/sign-up", data=form | {"password": PASSWORD})
+                assert "livewatch_session" in http.cookies
+                assert "Welcome, Ada" in (await http.get(made.headers["location"])).text
+            async with visitor(app) as http:
+                taken = await http.post("/session/sign-up", data=form | {"password": PASSWORD})
+                assert taken.headers["location"] == "/sign-up?reason=refused"
+                spoofed = (await http.get("/sign-up?said=Call+this+number")).text
+                assert "Call this number" not in spoofed
+
+
+async def test_where_accounts_are_off_an_invitation_joins_existing_ones_only(world: World, tmp_path: Path) -> None:
+    settings = project_settings(world.status, tmp_path) | {
+        "LIVEWATCH_SIGN_UP": "off",
+        "SUPABASE_SECRET_KEY": world.status.service_role_key.get_secret_value(),
+    }
+    org = await world.organization("Ours")
+    ada, bob = await world.person(org, role=Role.ADMIN), await world.person()
+    (invited,) = await invite(world.database, ada.identity, org, role=Role.VIEWER)
+    token, email = invited.token.get_secret_value(), f"{uuid4().hex[:12]}@example.org"
+    async with running(settings) as app, visitor(app) as http:
+        assert "New accounts are switched off" in (await http.get(f"/invitation/{token}")).text
+        form = {"token": token, "name": "Eve", "email": email, "password": PASSWORD}
+        assert (await http.post("/session/join", data=form)).headers["location"].endswith("reason=off")
+        assert await world.sql("select 1 from auth.users where email = %s", email) == []
+        await http.post("/session", data={"email": bob.email, "password": bob.password})
+        assert (await http.get(f"/invitation/{token}")).headers["location"].startswith("/?org=")
+
+
+async def test_a_dead_mail_server_changes_no_answer() -> None:
+    async with started() as mailing, mailing.visitor() as http:
+        email = await mailing.account()
+        mailing.mails.refusals = ["451 busy"] * 100
+        answers = [await http.post("/session/forgot", data={"email": each}) for each in (email, f"x{email}")]
+        assert {each.headers["location"] for each in answers} == {"/forgot?reason=sent"}
+        lines = mailing.app.lines
+        await until(lambda: any("mail not sent" in line for line in lines), within=20, what="a line of the log")
+        assert "token_hash" not in "".join(lines)
