@@ -132,15 +132,18 @@ class UserSession:
                 return False
             self._tried_at = self._clock()
             try:
-                self.tokens = await self._auth.refresh(self.tokens)
+                self._take(await self._auth.refresh(self.tokens), is_new=True)
             except SessionExpired as error:
                 self.end(str(error))
                 raise
-            self._identity = self.tokens.identity
-            self._age = self._aged(is_new=True)
         for on_renew, _ in list(self._windows.values()):
             on_renew()
         return True
+
+    def adopt(self, tokens: Tokens) -> None:
+        """Take tokens of this session that another process has got, if they are newer than the present ones."""
+        if not self._lock.locked() and tokens.identity.expires_at > self._identity.expires_at:
+            self._take(tokens, is_new=False)
 
     async def check(self) -> None:
         """Verify the session with the Auth server, at most once per `MIN_CHECK_INTERVAL`; end it if it was revoked."""
@@ -184,6 +187,11 @@ class UserSession:
                 logger.info("session renewal failed", user=str(self._identity.user_id), cause=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
+    def _take(self, tokens: Tokens, *, is_new: bool) -> None:
+        self.tokens = tokens
+        self._identity = tokens.identity
+        self._age = self._aged(is_new=is_new)
+
     def _aged(self, *, is_new: bool) -> TokenAge:
         return TokenAge(self._identity, is_new=is_new, monotonic=self._clock, wall=self._wall)
 
@@ -196,7 +204,10 @@ class Sessions:
         self._sessions: dict[str, UserSession] = {}
 
     def get_or_create(self, tokens: Tokens) -> UserSession:
-        """Return the session of these tokens; an existing session keeps its own, possibly newer, tokens.
+        """Return the session of these tokens; it takes the newer of these tokens and its own.
+
+        Another process that serves the same browser may have refreshed the session: a refresh token works once, and a
+        second use of it would end the session.
 
         Raises SessionExpired for malformed tokens.
         """
@@ -205,6 +216,8 @@ class Sessions:
         if session is None:
             self._evict_idle()
             session = self._sessions[identity.session_id] = UserSession(tokens, self._auth)
+        else:
+            session.adopt(tokens)
         return session
 
     async def sign_out(self, session: UserSession) -> None:

@@ -98,3 +98,24 @@ def test_no_token_shows_in_a_representation() -> None:
     tokens = Tokens(access_token=SecretStr("aaa.bbb.ccc"), refresh_token=SecretStr("rrr"))
     assert "bbb" not in repr(tokens)
     assert "rrr" not in repr(tokens)
+
+
+async def test_a_process_takes_the_tokens_that_another_one_has_got_meanwhile(world: World) -> None:
+    """Its own refresh token is used by then: using it again would end the session for everybody."""
+    person = await world.person()
+    ours, theirs = Sessions(world.auth), Sessions(world.auth)
+    ours.get_or_create(person.tokens)
+    other = theirs.get_or_create(person.tokens)
+    await asyncio.sleep(1.1)  # a token's times are in whole seconds
+    assert await other.renew(margin=ALWAYS)
+    # Longer ago than a client may use a token twice.
+    await world.sql(
+        "update auth.refresh_tokens set updated_at = now() - interval '1 hour' where session_id = %s",
+        person.identity.session_id,
+    )
+    session = ours.get_or_create(other.tokens)
+    assert session.tokens == other.tokens
+    # Older ones, of a window that was asleep, change nothing.
+    assert ours.get_or_create(person.tokens).tokens == other.tokens
+    assert await session.renew(margin=ALWAYS)
+    await world.auth.verify(session.tokens)

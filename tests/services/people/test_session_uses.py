@@ -93,7 +93,7 @@ async def test_ending_one_session_ends_it_and_no_other(world: World) -> None:
     (left,) = await open_sessions(world.database, person.identity)
     assert left.is_current
     await uses.note(person.identity, Browser(agent=FIREFOX, address=""))
-    assert not await world.sql("select from public.session_uses where session_id = %s", theirs.id)
+    assert not await world.sql("select 1 from public.session_uses where session_id = %s", theirs.id)
     assert "session.ended" in [each.action for each in await audit_events(world.database, person.identity, org)]
     with pytest.raises(NotFound, match="ended already"):
         await end_session(world.database, person.identity, theirs.id)
