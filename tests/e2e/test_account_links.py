@@ -5,18 +5,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
 import pytest
+from playwright.async_api import Browser, Page, expect
 from pydantic import SecretStr
 
 from local_supabase.tests.mail_server import link_in
 from services.people.invitations import invite
 from services.people.models import Role
 from tests.app_process import AppProcess, project_settings, running
-from tests.e2e.test_accounts import PASSWORD, Mailing, form_of, started
+from tests.browser import new_context
+from tests.e2e.test_accounts import PASSWORD, Mailing, form_of, open_invitation, started
 from tests.e2e.test_accounts import mailing as mailing  # noqa: PLC0414  # a fixture
+from tests.e2e.test_look import serious
 from tests.speed import deadline
 from tests.world import World, until
 
@@ -147,3 +151,64 @@ async def test_a_dead_mail_server_changes_no_answer() -> None:
         lines = mailing.app.lines
         await until(lambda: any("mail not sent" in line for line in lines), within=20, what="a line of the log")
         assert "token_hash" not in "".join(lines)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_pages_of_accounts_are_accessible_and_fit_every_width(
+    mailing: Mailing, browser: Browser, theme: str
+) -> None:
+    token = await open_invitation(mailing, await mailing.account())
+    email = await mailing.account()
+    async with mailing.visitor() as http:
+        await http.post("/session/forgot", data={"email": email})
+    link = f"/session/confirm?{urlencode(form_of(link_in(await mailing.mails.mail_to(email))))}"
+    asking = ["/sign-in?reason=email", "/forgot", "/forgot?reason=sent", "/sign-up?reason=name", f"/invitation/{token}"]
+    context = await new_context(browser, base_url=mailing.app.url, color_scheme=theme, reduced_motion="reduce")
+    page = await context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for path in [*asking, "/session/confirm?reason=browser&type=recovery", link]:
+        await page.goto(path)
+        await expect(page.locator("h1")).to_be_visible()
+        await fits(page, path)
+    await page.get_by_role("button", name="Continue").press("Enter")
+    await expect(page.get_by_role("heading", name="Set a new password")).to_be_visible()
+    await fits(page, "/new-password")
+    await expect(page.get_by_label("New password")).to_be_visible()
+    await context.close()
+    assert errors == []
+
+
+async def fits(page: Page, path: str) -> None:
+    assert await serious(page) == [], path
+    for width in (360, 390, 1440):
+        await page.set_viewport_size({"width": width, "height": 800})
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} at {width}"
+
+
+@pytest.mark.parametrize(
+    "next",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "{app}.evil.example/", "{app}//evil.example", ""],
+)
+async def test_a_link_leads_nowhere_else(mailing: Mailing, next: str) -> None:
+    email, address = await mailing.account(), mailing.app.url.replace("localhost", "127.0.0.1")
+    async with mailing.visitor() as http:
+        await http.post("/session/link", data={"email": email})
+        form = form_of(link_in(await mailing.mails.mail_to(email)))
+        assert form["next"].startswith(f"{address}/session/confirm?")
+        entered = await http.post("/session/confirm", data=form | {"next": next.format(app=address)})
+    assert entered.headers["location"] == "/"
+
+
+async def test_only_the_session_that_a_link_opened_sets_a_password(mailing: Mailing) -> None:
+    """Somebody else signs in, in the same browser, before the password is set."""
+    ada, bob = await mailing.account(), await mailing.account()
+    async with mailing.visitor() as http:
+        await http.post("/session/forgot", data={"email": ada})
+        form = form_of(link_in(await mailing.mails.mail_to(ada)))
+        assert (await http.post("/session/confirm", data=form)).headers["location"] == "/new-password"
+        await http.post("/session", data={"email": bob, "password": PASSWORD})
+        assert "Open a link first" in (await http.get("/new-password")).text
+        await http.post("/session/password", data={"password": "of another account"})
+    assert await mailing.auth.sign_in(bob, SecretStr(PASSWORD))
+    assert await mailing.auth.sign_in(ada, SecretStr(PASSWORD))
