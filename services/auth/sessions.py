@@ -140,7 +140,7 @@ class UserSession:
             on_renew()
         return True
 
-    def adopt(self, tokens: Tokens) -> None:
+    def take_newer(self, tokens: Tokens) -> None:
         """Take tokens of this session that another process has got, if they are newer than the present ones."""
         if not self._lock.locked() and tokens.identity.expires_at > self._identity.expires_at:
             self._take(tokens, is_new=False)
@@ -217,7 +217,7 @@ class Sessions:
             self._evict_idle()
             session = self._sessions[identity.session_id] = UserSession(tokens, self._auth)
         else:
-            session.adopt(tokens)
+            session.take_newer(tokens)
         return session
 
     async def sign_out(self, session: UserSession) -> None:
