@@ -13,6 +13,7 @@ from components.shell.theme.theme import STYLES_BELOW
 from pages.api.errors import PREFIX
 from pages.http.downloads import Downloads
 from pages.http.sdk import SDK_BELOW
+from pages.http.socket_frames import SocketFrames
 from pages.page.bodies import limit_body
 from pages.page.session_cookie import SessionCookie
 from services.auth.sessions import Sessions, UserSession
@@ -52,7 +53,7 @@ class AuthMiddleware:
     ) -> None:
         self._app = app
         self._may_use_socket = may_use_socket
-        self._downloads = Downloads(app)
+        self._downloads = Downloads(SocketFrames(app))
         self._cookie = cookie
         self._sessions = sessions
 

@@ -1,10 +1,12 @@
 """Ties every socket to the session whose cookie opened its page; NiceGUI takes the page's id alone as proof."""
 
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import socketio  # type: ignore[import-untyped]
+import structlog
 from nicegui import Client
 from starlette.requests import HTTPConnection
 
@@ -14,10 +16,13 @@ from services.auth.sessions import UserSession
 from services.errors import SessionExpired
 from services.infra.rate_limiter import Rate, RateLimiter
 
+logger = structlog.get_logger(__name__)
+
 Handler = Callable[..., Any]
 NAMESPACE = "/"
 EVENTS = ("event", "javascript_response", "ack", "log")
 MAX_LOG_CHARACTERS = 2000
+MAX_CAUSE_CHARACTERS = 200
 LOG_RATE = Rate(per_second=1, burst=20)
 """Messages that one session's browser may write into the app's log."""
 REFUSAL = "This window belongs to another session, or to none of this server."
@@ -45,6 +50,9 @@ class SocketGuard:
         self._inner = previous._inner if isinstance(previous, SocketGuard) else dict(handlers)
         handlers |= {"connect": self._connect, "handshake": self._handshake, "disconnect": self._disconnect}
         handlers |= {event: self._checked(event) for event in EVENTS}
+        # Engine.IO would log a traceback for each message that Socket.IO cannot parse.
+        messages = self._server.eio.handlers
+        messages["message"] = _parsed(getattr(messages["message"], "__wrapped__", messages["message"]), self._server)
 
     def may_use(self, connection: HTTPConnection) -> bool:
         """Whether a request may use the connection that its parameter `sid` names: its session opened it."""
@@ -63,7 +71,8 @@ class SocketGuard:
         await self._inner["connect"](sid, {"QUERY_STRING": urlencode(query)})
         self._clients[sid] = query["client_id"]
 
-    async def _handshake(self, sid: str, message: Any) -> bool:
+    async def _handshake(self, sid: str, *said: Any) -> bool:
+        message = said[0] if said else None
         client_id = message.get("client_id") if isinstance(message, dict) else None
         if not self._may_open(sid, client_id) or not await self._inner["handshake"](sid, message):
             return False
@@ -74,13 +83,22 @@ class SocketGuard:
         self._clients.pop(sid, None)
         self._inner["disconnect"](sid)
 
-    def _checked(self, event: str) -> Callable[[str, Any], Awaitable[None]]:
+    def _checked(self, event: str) -> Callable[..., Awaitable[None]]:
         inner = self._inner[event]
 
-        async def handle(sid: str, message: Any) -> None:
+        async def handle(sid: str, *said: Any) -> None:
+            message: Any = said[0] if said else None
             client = self._client(sid, message)
-            if client is not None and (event != "log" or self._may_log(client, message)):
+            if client is None or (event == "log" and not self._may_log(client, message)):
+                return
+            try:
                 inner(sid, message)
+            except Exception as error:
+                # NiceGUI handles the errors of event handlers itself, so that the message was malformed.
+                if not self._log_limiter.acquire(client.id):
+                    logger.info(
+                        "malformed event of a window", event_name=event, cause=repr(error)[:MAX_CAUSE_CHARACTERS]
+                    )
 
         return handle
 
@@ -115,6 +133,18 @@ class SocketGuard:
             return tokens.identity.session_id if tokens else None
         except SessionExpired:
             return None
+
+
+def _parsed(inner: Handler, server: socketio.AsyncServer) -> Handler:
+    @wraps(inner)
+    async def handle(eio_sid: str, data: Any) -> None:
+        try:
+            await inner(eio_sid, data)
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            logger.info("malformed message of a socket", cause=repr(error)[:MAX_CAUSE_CHARACTERS])
+            await server.eio.disconnect(eio_sid)
+
+    return handle
 
 
 def _connection(environ: dict[str, Any]) -> HTTPConnection:
