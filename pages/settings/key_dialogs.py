@@ -15,10 +15,11 @@ from services.text import is_blank, visible_name
 MAX_NAME_CHARACTERS = 120
 ONCE = "Copy it now: it is not shown again. It works for this organisation only."
 SCOPES = {
-    KeyScope.RUNS: "Report streams, scans, agents and logs",
+    KeyScope.RUNS: "Report runs and their logs; read, close, archive and delete runs",
     KeyScope.ALERTS: "Send alerts",
     KeyScope.NOTIFICATIONS: "Send notifications",
-    KeyScope.READ: "Read runs, without reporting any",
+    KeyScope.READ: "Read runs",
+    KeyScope.COMMANDS: "Close, archive and delete runs",
 }
 LIFETIMES: dict[int | None, str] = {None: "Never", 7: "In 7 days", 30: "In 30 days", 90: "In 90 days", 365: "In a year"}
 KEEPS = {0: "At once", 1: "In an hour", 24: "In a day", 168: "In 7 days"}

@@ -11,16 +11,17 @@ from services.errors import IngestRefused
 
 
 class KeyScope(StrEnum):
-    """Permission of a key: to report to a group of targets, or to read runs without reporting any."""
+    """Permission of a key: to report to a group of targets, to read runs, or to close, archive and delete them."""
 
     RUNS = "runs"
     ALERTS = "alerts"
     NOTIFICATIONS = "notifications"
     READ = "read"
+    COMMANDS = "commands"
 
 
 REPORTING = (KeyScope.RUNS, KeyScope.ALERTS, KeyScope.NOTIFICATIONS)
-"""Scopes of a key of a program that reports, which may also follow the runs that it may report."""
+"""Scopes of a key of a program that reports; with `runs` it may also read, close, archive and delete runs."""
 
 
 class Target(StrEnum):
@@ -62,6 +63,10 @@ class Code(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+COMMANDS = (Verb.CLOSE, Verb.ARCHIVE, Verb.UNARCHIVE, Verb.DELETE)
+"""What is done to a run by others than the program that reports it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One write to one target.
@@ -87,11 +92,11 @@ class Operation:
     ignored: tuple[IngestRefused, ...] = ()
 
     @property
-    def scope(self) -> KeyScope:
-        """Scope that the operation requires."""
+    def scopes(self) -> tuple[KeyScope, ...]:
+        """Scopes of which the operation requires one."""
         if self.target in (Target.ALERTS, Target.NOTIFICATIONS):
-            return KeyScope(self.target.value)
-        return KeyScope.RUNS
+            return (KeyScope(self.target.value),)
+        return (KeyScope.RUNS, KeyScope.COMMANDS) if self.verb in COMMANDS else (KeyScope.RUNS,)
 
     def as_json(self) -> dict[str, Any]:
         """Return the operation in the format of the SQL function `private.ingest`."""

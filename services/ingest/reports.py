@@ -115,7 +115,7 @@ class Ingest:
             IngestRefused: Nothing was written, because the key was revoked or the database did not respond.
         """
         outcomes: list[Outcome | None] = [
-            None if operation.scope in key.scopes else _out_of_scope(operation) for operation in operations
+            None if key.scopes.intersection(operation.scopes) else _out_of_scope(operation) for operation in operations
         ]
         wanted = [operation for operation, outcome in zip(operations, outcomes, strict=True) if outcome is None]
         answers = iter(await self._answers(key, wanted, timing or Timing()))
@@ -137,7 +137,7 @@ class Ingest:
         if not operations:
             return []
         # Not of other scopes: the database refuses a key that lost one, and with it the whole transaction.
-        if len(operations) == 1 and operations[0].scope is KeyScope.RUNS:
+        if len(operations) == 1 and operations[0].scopes == (KeyScope.RUNS,):
             written = await self._group_commit.write(key, operations[0])
             timing.add("queue", written.queue_seconds)
             timing.add("db", written.database_seconds)
@@ -204,8 +204,8 @@ def _outcome(operation: Operation, answer: dict[str, Any]) -> Outcome:
 def _out_of_scope(operation: Operation) -> IngestRefused:
     return IngestRefused(
         Code.SCOPE,
-        f"This key may not report {operation.target}: it lacks the scope {operation.scope.value!r}. An admin creates "
-        "keys under Settings.",
+        f"This key may not {operation.verb} {operation.target}: it lacks the scope "
+        f"{' or '.join(repr(scope.value) for scope in operation.scopes)}. An admin creates keys under Settings.",
     )
 
 

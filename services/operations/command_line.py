@@ -44,7 +44,7 @@ def add_key_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument(
         "--scope",
         metavar="SCOPES",
-        help="scopes separated by commas: runs, alerts, notifications, read (default: all but read)",
+        help="scopes separated by commas: runs, alerts, notifications (the default), read, commands",
     )
     create.add_argument("--days", type=days, metavar="N", help="days until the key expires (default: never)")
     keys = actions.add_parser("list", help="print all keys")

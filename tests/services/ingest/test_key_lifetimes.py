@@ -8,7 +8,7 @@ import pytest
 
 from services.errors import IngestRefused, NotFound
 from services.infra.rate_limiter import Rate, RateLimiter
-from services.ingest import REPORTING, ApiKeyVerifier, EventStreamHub, Ingest, KeyScope
+from services.ingest import REPORTING, ApiKeyVerifier, EventStreamHub, Ingest, KeyScope, Operation, Target, Verb
 from services.ingest.administration import CreatedKey, KeyEntry, create_key, list_keys, replace_key, revoke_key
 from services.people.audit import audit_events
 from services.people.models import Role
@@ -102,6 +102,32 @@ async def test_a_key_that_only_reads_follows_runs_and_reports_none(team: Team) -
         hub.authorize(reads)
         with pytest.raises(IngestRefused, match="lacks the scopes 'runs' and 'read'"):
             hub.authorize(alerts)
+
+
+async def test_a_key_for_commands_closes_archives_and_deletes_and_reports_nothing(team: Team) -> None:
+    made = await team.key(scopes=(KeyScope.COMMANDS,))
+    await team.world.sql(
+        "insert into streams (org_id, name, slug, goal_status) values (%s, 'Nightly', 'nightly', 'in_progress')",
+        team.org,
+    )
+    ingest = Ingest(team.world.database, ApiKeyVerifier(team.world.database), RateLimiter(Rate(per_second=9, burst=9)))
+    key = await ingest.authenticate(made.token.get_secret_value())
+
+    async def refusal(verb: Verb, slug: str, **body: object) -> str:
+        (outcome,) = await ingest.apply(key, [Operation(target=Target.STREAMS, verb=verb, slug=slug, body=body)])
+        return str(outcome) if isinstance(outcome, IngestRefused) else ""
+
+    for verb in (Verb.REPORT, Verb.FINISH):
+        assert "lacks the scope 'runs'" in await refusal(verb, "nightly", name="Mine")
+    for verb in (Verb.CLOSE, Verb.ARCHIVE, Verb.UNARCHIVE, Verb.DELETE):
+        assert await refusal(verb, "nightly") == ""
+    assert await team.world.sql("select 1 from streams where org_id = %s", team.org) == []
+    other = await team.world.organization()
+    await team.world.sql("insert into streams (org_id, name, slug) values (%s, 'Theirs', 'theirs')", other)
+    assert await refusal(Verb.DELETE, "theirs")
+    only_reads = await team.key(scopes=(KeyScope.READ,))
+    key = await ingest.authenticate(only_reads.token.get_secret_value())
+    assert "lacks the scope 'runs' or 'commands'" in await refusal(Verb.CLOSE, "nightly")
 
 
 async def test_a_replaced_key_works_beside_the_new_one_for_the_time_that_was_chosen(team: Team) -> None:

@@ -72,7 +72,7 @@ async def test_what_a_value_names_is_said_with_the_choices(world: World, running
         (["list", "--org", "none"], ["There is no organisation 'none'."]),
         (
             ["create", "ci", "--scope", "runs,write"],
-            ["no scope 'write'. Choose from runs, alerts, notifications, read."],
+            ["no scope 'write'. Choose from runs, alerts, notifications, read, commands."],
         ),
         (["create", "ci", "--scope", ""], ["There is no scope ''."]),
         (["create", " \u200b "], ["The name"]),
