@@ -14,13 +14,13 @@ from components.shell.account_card import account_card
 from components.shell.reconnect import guard_reloads
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import session_of
+from pages.page.browser import browser_of
 from pages.page.services import Services
 from pages.session.link_cookies import link_cookie, new_password_cookie, target_of
-from pages.session.routes import open_session
+from pages.session.routes import open_session, opened_by
 from services.auth.client import Tokens
 from services.auth.mail_links import CONFIRM_PATH, LINK_TYPES, LinkType
 from services.errors import AuthError, AuthUnavailable, LinkRefused
-from services.people.audit import note_sign_in
 
 logger = structlog.get_logger(__name__)
 
@@ -152,7 +152,7 @@ def confirm_routes(services: Services) -> APIRouter:
         tasks = BackgroundTasks()
         if session := session_of(request):
             tasks.add_task(services.sessions.sign_out, session)
-        tasks.add_task(note_sign_in, services.database, tokens.identity)
+        tasks.add_task(opened_by, services, tokens.identity, browser_of(request))
         response.background = tasks
         open_session(services, request, response, tokens)
         link_cookie(services).clear(response.headers, is_secure=is_secure)
