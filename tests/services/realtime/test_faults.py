@@ -422,8 +422,8 @@ async def test_twenty_thousand_rows_in_one_statement_do_not_disconnect(
     await until(has_arrived, within=60, what="the rows have arrived")
     await until(lambda: watch.subscription.status.status is CONNECTED, within=20)
     if SLOWDOWN > BUSY or "postgres_changes" in request.node.name:
-        # The official client's keepalive, or the server, gives up a reader that is half a minute behind. The publication
-        # is decoded for seconds in which nothing arrives, and beside other tests longer than a probe may take.
+        # The official client's keepalive, or the server, gives up a reader that is half a minute behind. A publication
+        # is decoded for seconds in which nothing arrives, beside other tests for longer than a probe may take.
         assert watch.service.feeds()[0].meter.reconnects <= 1
         return
     # A slow machine may be behind for seconds, and then says so once; the channel stays.
