@@ -7,7 +7,7 @@ from nicegui.elements.input import Input
 from pydantic import SecretStr
 
 from components.presentation.text import text
-from pages.page.browser import browser_of
+from pages.page.browser import client_address
 from pages.page.context import PageContext
 from pages.page.public_url import public_url
 from services.errors import AccountRefused, LivewatchError, WrongCredentials
@@ -91,7 +91,7 @@ async def _done(page: PageContext, current: Input, wanted: Input, work: Awaitabl
     """Verify the present password, then await `work`; show what failed at the field that it concerns."""
     current.error = wanted.error = None
     request = ui.context.client.request
-    address = browser_of(request).address if request else ""
+    address = client_address(request) if request else ""
     try:
         await page.services.passwords.verify(page.session.identity, SecretStr(current.value or ""), address=address)
         await work

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope
 from pages.api import fields
 from pages.api.operations import OPERATIONS, ApiOperation, accepted_body, answer_of, operation_of
 from pages.page.bodies import read_at_most
+from pages.page.browser import client_address
 from services.errors import IngestRefused
 from services.infra.rate_limiter import checked_address
 from services.ingest import Code, Ingest, IngestKey, Timing
@@ -54,7 +55,7 @@ class ApiRoute(APIRoute):
         async def authenticated(request: Request) -> Response:
             ingest: Ingest = request.app.state.ingest
             timing = Timing()
-            address = checked_address(request.client.host if request.client else None) or ""
+            address = checked_address(client_address(request)) or ""
             request.state.key = await ingest.authenticate(bearer_token(request), timing, address=address)
             # Only a key's own programs learn it.
             request.state.timing = timing

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.background import BackgroundTask
 
 from pages.http.auth_middleware import local_path
+from pages.page.browser import client_address
 from pages.page.services import Services
 from pages.session.link_cookies import link_cookie
 from services.auth.mail_links import confirm_url
@@ -104,8 +105,3 @@ def tell_of_account(services: Services, email: str) -> None:
             services.mail.send_later(account_exists_mail(email, address=services.accounts.address))
         except MailNotSent as error:
             logger.warning("mail not sent", cause=str(error))
-
-
-def client_address(request: Request) -> str:
-    """Return the address of a request's client; empty if it is not known."""
-    return request.client.host if request.client else ""

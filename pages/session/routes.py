@@ -12,7 +12,7 @@ from starlette.background import BackgroundTask
 
 from pages.http.auth_middleware import local_path, session_of
 from pages.http.demo_entry import demo_refusal
-from pages.page.browser import browser_of
+from pages.page.browser import browser_of, client_address
 from pages.page.services import Services
 from services.auth.client import Tokens
 from services.auth.identity import Identity
@@ -52,7 +52,7 @@ def session_routes(services: Services) -> APIRouter:
         password: Annotated[str, Form(max_length=1024)] = "",
         next: Annotated[str, Form(max_length=2000)] = "/",
     ) -> Response:
-        address = request.client.host if request.client else ""
+        address = client_address(request)
         network, account = network_of(address), email.strip().lower()
         if by_address.acquire(network) or by_guesser.acquire((account, network)):
             logger.warning("sign-in rate limited", address=address)

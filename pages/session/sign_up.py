@@ -7,9 +7,10 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 from pydantic import SecretStr
 
+from pages.page.browser import client_address
 from pages.page.services import Services
 from pages.session.link_cookies import messages
-from pages.session.mail_links import MailLimits, back, client_address, keep_request, tell_of_account
+from pages.session.mail_links import MailLimits, back, keep_request, tell_of_account
 from pages.session.routes import open_session
 from services.auth.mail_links import confirm_url
 from services.errors import AccountRefused, AuthError, PasswordRefused, TooManyAttempts, WrongCredentials

@@ -16,6 +16,7 @@ from components.shell.invitation_card import invitation_card
 from components.shell.reconnect import guard_reloads
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import session_of
+from pages.page.browser import client_address
 from pages.page.membership import ORG_PARAMETER
 from pages.page.services import Services
 from pages.session.mail_links import MailLimits, tell_of_account
@@ -190,7 +191,7 @@ def join_routes(services: Services, limits: MailLimits) -> APIRouter:
             raise _Refused("mailed")
         if is_blank(name) or not email or not password.get_secret_value():
             raise _Refused("name")
-        address = request.client.host if request.client else ""
+        address = client_address(request)
         if by_network.acquire(network_of(address)):
             logger.warning("joining rate limited", address=address)
             raise _Refused("slow")

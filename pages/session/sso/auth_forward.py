@@ -5,6 +5,7 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
+from pages.page.browser import client_address
 from pages.page.services import Services
 from pages.session.sso_errors import refused
 from services.infra.rate_limiter import Rate, RateLimiter, network_of
@@ -24,7 +25,7 @@ def auth_forward_routes(services: Services) -> APIRouter:
         server = services.sign_on.options.forward_to if services.sign_on else ""
         if not server:
             return PlainTextResponse("There is nothing at this address.", status_code=404)
-        if by_network.acquire(network_of(request.client.host if request.client else "")):
+        if by_network.acquire(network_of(client_address(request))):
             return refused(request, "slow")
         path = request.url.path.rpartition("/")[2]
         url = f"{server}/{path}?{request.scope['query_string'].decode('latin-1')}"

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.background import BackgroundTask
 
 from pages.http.auth_middleware import local_path, session_of
-from pages.page.browser import browser_of
+from pages.page.browser import browser_of, client_address
 from pages.page.public_url import public_url
 from pages.page.services import Services
 from pages.session.routes import open_session, opened_by
@@ -40,7 +40,7 @@ def sign_on_routes(services: Services) -> APIRouter:
             return refused(request, "sso-off", target=target)
         if session_of(request):
             return _redirect(f"{root_of(request)}{target}")
-        if by_network.acquire(network_of(_host(request))):
+        if by_network.acquire(network_of(client_address(request))):
             return refused(request, "slow", target=target)
         address = sign_on.options.address or public_url(request)
         if not led and not _is_at(request, address):
@@ -77,10 +77,10 @@ def sign_on_routes(services: Services) -> APIRouter:
         code = query.get("code", "")
         if not 0 < len(code) <= MAX_CODE_CHARACTERS:
             return refused(request, "sso-failed", target=target)
-        if by_network.acquire(network_of(_host(request))):
+        if by_network.acquire(network_of(client_address(request))):
             return refused(request, "slow", target=target)
         try:
-            tokens = await sign_on.finish(code, flow.verifier, client_address=_host(request))
+            tokens = await sign_on.finish(code, flow.verifier, client_address=client_address(request))
         except LivewatchError as error:
             logger.info("single sign-on failed", cause=str(error))
             return refused(request, _reason(error), target=target)
@@ -115,7 +115,3 @@ def _is_at(request: Request, address: str) -> bool:
 
 def _redirect(url: str) -> Response:
     return RedirectResponse(url, status_code=303, headers={"Cache-Control": "no-store"})
-
-
-def _host(request: Request) -> str:
-    return request.client.host if request.client else ""
