@@ -12,12 +12,17 @@ from tests.journey import closed, journey, setup_link
 pytestmark = pytest.mark.e2e
 
 
-async def test_three_people_and_a_server_without_accounts(browser: Browser, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "closed_by", [{"LIVEWATCH_HOST": "0.0.0.0"}, {"LIVEWATCH_DEMO": "0"}], ids=["for other machines", "without a demo"]
+)
+async def test_three_people_and_a_server_without_accounts(
+    browser: Browser, tmp_path: Path, closed_by: dict[str, str]
+) -> None:
     environment = {
         "LIVEWATCH_DATA": str(tmp_path / "data"),
-        "LIVEWATCH_HOST": "0.0.0.0",
         "LIVEWATCH_HOSTS": "localhost,127.0.0.1",
         "LIVEWATCH_DEMO_SCAN": "false",
+        **closed_by,
     }
     async with running(environment) as app:
         ada, grace = await journey(browser, app)
