@@ -89,12 +89,13 @@ $(VENV)/python.stamp:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
+# The locks name every dependency, so that pip resolves none: for one with an extra it would look for a newer version.
 $(VENV)/run.stamp: requirements.lock $(VENV)/python.stamp
 	@echo "Installing the locked dependencies"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || $(NOT_INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock || $(NOT_INSTALLED)
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/python.stamp
 	@echo "Installing the locked dependencies for development"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock || $(NOT_INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock || $(NOT_INSTALLED)
 	@touch $@ $(VENV)/run.stamp
