@@ -1,5 +1,7 @@
 """Dialogs that ask before something is done."""
 
+from collections.abc import Callable
+
 from nicegui import ui
 from nicegui.element import Element
 
@@ -33,3 +35,10 @@ async def confirm(
     confirmed = bool(await dialog)
     dialog.delete()
     return confirmed
+
+
+def dialog_buttons(dialog: ui.dialog, label: str, act: Callable[[], object]) -> None:
+    """Build the last row of a dialog: a button that closes it, and one with `label` that calls `act`."""
+    with ui.element("div").classes("lw-dialog__actions"):
+        ui.button("Cancel", on_click=dialog.close).props("flat no-caps").classes("lw-button")
+        ui.button(label, on_click=act).props("unelevated no-caps").classes("lw-button lw-button--primary")

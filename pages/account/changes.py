@@ -7,6 +7,7 @@ from nicegui.elements.input import Input
 from pydantic import SecretStr
 
 from components.presentation.text import text
+from components.shell.dialogs import dialog_buttons
 from pages.page.browser import client_address
 from pages.page.context import PageContext
 from pages.page.public_url import public_url
@@ -38,7 +39,7 @@ def password_dialog(page: PageContext) -> None:
         text("h2", "Change password")
         current = _password("Present password", "current-password").props("autofocus")
         new = _password("New password", "new-password").on("keydown.enter", change)
-        _buttons(dialog, "Change password", change)
+        dialog_buttons(dialog, "Change password", change)
     dialog.open()
 
 
@@ -83,7 +84,7 @@ def email_dialog(page: PageContext, show: Callable[[str], None]) -> None:
         text("h2", "Change e-mail address")
         email = ui.input("New address").props("outlined dense autofocus type=email maxlength=320 autocomplete=email")
         current = _password("Present password", "current-password").on("keydown.enter", change)
-        _buttons(dialog, "Change address", change)
+        dialog_buttons(dialog, "Change address", change)
     dialog.open()
 
 
@@ -116,9 +117,3 @@ def _password(label: str, autocomplete: str) -> Input:
     return ui.input(label, password=True, password_toggle_button=True).props(
         f"outlined dense maxlength=1024 autocomplete={autocomplete}"
     )
-
-
-def _buttons(dialog: ui.dialog, label: str, change: Callable[[], Awaitable[None]]) -> None:
-    with ui.element("div").classes("lw-dialog__actions"):
-        ui.button("Cancel", on_click=dialog.close).props("flat no-caps").classes("lw-button")
-        ui.button(label, on_click=change).props("unelevated no-caps").classes("lw-button lw-button--primary")

@@ -1,10 +1,12 @@
 """/forgot and /sign-up: pages that ask for an address, and say what happens next."""
 
+from dataclasses import replace
+
 from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from components.shell.account_card import EMAIL, NAME, NEW_PASSWORD, Field, account_card
+from components.shell.account_card import EMAIL, NAME, NEW_PASSWORD, account_card
 from components.shell.reconnect import guard_reloads
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import session_of
@@ -101,13 +103,7 @@ def _show_sign_up(root: str, mode: SignUp, is_open: bool, autoconfirm: bool, *, 
         )
 
 
-PASSWORD = Field(
-    name=NEW_PASSWORD.name,
-    label="Password",
-    kind=NEW_PASSWORD.kind,
-    autocomplete=NEW_PASSWORD.autocomplete,
-    max_length=NEW_PASSWORD.max_length,
-)
+PASSWORD = replace(NEW_PASSWORD, label="Password")
 
 
 def _begin(request: Request) -> str:

@@ -1,5 +1,6 @@
 """/new-password: sets the password of an account that was opened by a link, and the route of its form."""
 
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -10,7 +11,7 @@ from nicegui import ui
 from pydantic import SecretStr
 from starlette.background import BackgroundTask
 
-from components.shell.account_card import EMAIL, NEW_PASSWORD, Field, account_card
+from components.shell.account_card import EMAIL, NEW_PASSWORD, account_card
 from components.shell.reconnect import guard_reloads
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import session_of
@@ -46,14 +47,7 @@ def register_new_password(services: Services) -> None:
             return
         message = messages(services).loads(said, 1) if said else None
         is_new = allowed[1] != "recovery"
-        address = Field(
-            name=EMAIL.name,
-            label=EMAIL.label,
-            kind=EMAIL.kind,
-            autocomplete=EMAIL.autocomplete,
-            max_length=EMAIL.max_length,
-            value=session.identity.email,
-        )
+        address = replace(EMAIL, value=session.identity.email)
         account_card(
             title="Choose a password" if is_new else "Set a new password",
             sentences=["" if is_new else "All other sessions of your account end."],

@@ -7,6 +7,7 @@ from nicegui import ui
 
 from components.elements.connect.code_block import CodeBlock
 from components.presentation.text import text
+from components.shell.dialogs import dialog_buttons
 from pages.page.context import PageContext
 from services.ingest import REPORTING, KeyScope
 from services.ingest.administration import CreatedKey, KeyEntry, create_key, replace_key
@@ -61,7 +62,7 @@ def new_key_dialog(page: PageContext, load: Load) -> None:
                 scope: ui.checkbox(label, value=scope in REPORTING).props("dense") for scope, label in SCOPES.items()
             }
         lifetime = ui.select(LIFETIMES, value=None, label="Expires").props("outlined dense")
-        _buttons(dialog, "Create key", create)
+        dialog_buttons(dialog, "Create key", create)
     dialog.on("hide", dialog.delete)
     dialog.open()
 
@@ -83,7 +84,7 @@ def replace_key_dialog(page: PageContext, key: KeyEntry, load: Load) -> None:
         text("p", "The new key has the same name and permissions. Until the present one ends, both work.")
         kept = ui.select(KEEPS, value=24, label="The present key ends").props("outlined dense")
         lifetime = ui.select(LIFETIMES, value=None, label="The new key expires").props("outlined dense")
-        _buttons(dialog, "Replace key", replace)
+        dialog_buttons(dialog, "Replace key", replace)
     dialog.on("hide", dialog.delete)
     dialog.open()
 
@@ -102,9 +103,3 @@ def _show(dialog: ui.dialog, body: ui.element, name: str, key: CreatedKey) -> No
         CodeBlock(key.token.get_secret_value(), label="The new key")
         with ui.element("div").classes("lw-dialog__actions"):
             ui.button("Done", on_click=dialog.close).props("unelevated no-caps").classes("lw-button lw-button--primary")
-
-
-def _buttons(dialog: ui.dialog, label: str, act: Callable[[], Awaitable[None]]) -> None:
-    with ui.element("div").classes("lw-dialog__actions"):
-        ui.button("Cancel", on_click=dialog.close).props("flat no-caps").classes("lw-button")
-        ui.button(label, on_click=act).props("unelevated no-caps").classes("lw-button lw-button--primary")

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from components.elements.connect.code_block import CodeBlock
 from components.presentation.text import text
+from components.shell.dialogs import dialog_buttons
 from pages.page.context import PageContext
 from services.errors import MailNotSent
 from services.mail.mails import invitation_mail
@@ -72,11 +73,7 @@ def invite_dialog(page: PageContext, address: str) -> None:
         text("p", BY_MAIL if sends else BY_HAND).classes("lw-muted")
         role = ui.select(ROLES, value=Role.OPERATOR, label="Role").props("outlined dense")
         lifetime = ui.select(LIFETIMES, value=7, label="Valid for").props("outlined dense")
-        with ui.element("div").classes("lw-dialog__actions"):
-            ui.button("Cancel", on_click=dialog.close).props("flat no-caps").classes("lw-button")
-            ui.button("Invite" if sends else "Create links", on_click=create).props("unelevated no-caps").classes(
-                "lw-button lw-button--primary"
-            )
+        dialog_buttons(dialog, "Invite" if sends else "Create links", create)
     dialog.on("hide", dialog.delete)
     dialog.open()
 

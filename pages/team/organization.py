@@ -7,7 +7,7 @@ from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
 from components.presentation.text import text
-from components.shell.dialogs import confirm
+from components.shell.dialogs import confirm, dialog_buttons
 from components.shell.feedback import tell_error
 from components.shell.org_switcher import Choice, OrgSwitcher
 from components.window.window import Window
@@ -105,11 +105,7 @@ def new_organization_dialog(services: Services, session: UserSession) -> None:
         text("p", "With streams, keys and members of its own. You will be its admin.")
         name = ui.input("Name").props(f"outlined dense autofocus maxlength={MAX_NAME_CHARACTERS}")
         name.on("keydown.enter", create)
-        with ui.element("div").classes("lw-dialog__actions"):
-            ui.button("Cancel", on_click=dialog.close).props("flat no-caps").classes("lw-button")
-            ui.button("Create organisation", on_click=create).props("unelevated no-caps").classes(
-                "lw-button lw-button--primary"
-            )
+        dialog_buttons(dialog, "Create organisation", create)
     dialog.on("hide", dialog.delete)
     dialog.open()
 
