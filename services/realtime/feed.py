@@ -225,6 +225,8 @@ class Table(Generic[R]):
         self.is_loaded = False
         self.left_out: set[UUID] = set()
         """Ids of rows that were too large for the events of their changes."""
+        self.being_read: set[UUID] = set()
+        """Those of them that are read now, without the deleted ones: a key alone leaves no version to compare with."""
         self.adopts_older = False
         """Whether the next snapshot may bring older versions, of a database restored to an earlier state."""
         self.buffered: list[Change] | None = []
@@ -237,6 +239,8 @@ class Table(Generic[R]):
 
     def apply(self, change: Change) -> None:
         """Apply a change, or buffer it while a snapshot is read."""
+        if change.record is None:
+            self.being_read.discard(change.id)
         if self.buffered is not None:
             self.buffered.append(change)
         elif delta := self.rows.apply(change):

@@ -1,7 +1,7 @@
 """Catalog queries for table changes: tables, column privileges, visible rows and value formatting."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -12,8 +12,11 @@ from local_supabase.postgres.pool import Connection
 from local_supabase.realtime.changes.bindings import WILDCARD, Binding, Operator
 from local_supabase.realtime.changes.pgoutput import Relation, Row
 from local_supabase.realtime.changes.records import ServerValue, TypedColumn
+from local_supabase.retry import poll
 
 CACHE_TTL_SECONDS = 2.0
+VISIBILITY_TIMEOUT_SECONDS = 10.0
+VISIBILITY_POLL_SECONDS = 0.0005
 
 _DESCRIBE = b"""
 select c.oid::int8, c.relrowsecurity, n.nspname, c.relname,
@@ -123,7 +126,18 @@ async def check_binding(connection: Connection, binding: Binding, role: str) -> 
         raise _rejection(binding, f"{error.sqlstate} ({_condition(error)}) {message}") from error
 
 
-async def are_visible(connection: Connection, transactions: Iterable[int]) -> bool:
+async def visible(connection: Connection, transactions: Collection[int]) -> None:
+    """Wait until every new snapshot includes these committed transactions.
+
+    Raises:
+        TimeoutError: one was not visible in time, as of a commit that waits for a standby server.
+    """
+    await poll(
+        lambda: _are_visible(connection, transactions), every=VISIBILITY_POLL_SECONDS, within=VISIBILITY_TIMEOUT_SECONDS
+    )
+
+
+async def _are_visible(connection: Connection, transactions: Collection[int]) -> bool:
     """Return whether a new snapshot includes all these committed transactions.
 
     The change stream follows the log, which is written a moment before a commit becomes visible to other sessions.

@@ -21,13 +21,10 @@ from local_supabase.realtime.changes.pgoutput import Change, Kind, Row, Unchange
 from local_supabase.realtime.changes.records import ServerValue, TypedColumn, row_json, server_values, text_bytes
 from local_supabase.realtime.changes.subscription import Subscription
 from local_supabase.realtime.protocol.frames import Outgoing
-from local_supabase.retry import poll
 from local_supabase.web.json_text import compact
 
 log = structlog.get_logger()
 
-VISIBILITY_TIMEOUT_SECONDS = 10.0
-VISIBILITY_POLL_SECONDS = 0.0005
 MAX_RECORD_BYTES = 1024 * 1024
 MAX_VALUE_BYTES_IN_LARGE_RECORD = 64
 TOO_LARGE = "Error 413: Payload Too Large"
@@ -70,7 +67,7 @@ class Delivery:
         self._encoded: dict[tuple[int, frozenset[str], tuple[str, ...] | None, str | None], str] = {}
 
     async def deliver(self, changes: Sequence[Change]) -> None:
-        """Send each change to its subscribers; raises psycopg.Error before anything is sent."""
+        """Send each change, visible by now, to its subscribers; raises psycopg.Error before anything is sent."""
         matched = [
             _Candidate(index, subscription, bindings)
             for index, change in enumerate(changes)
@@ -136,13 +133,6 @@ class Delivery:
             is_guarded = table.row_security and privileges is not None and not privileges.bypass_rls
             if is_guarded and table.primary_key and change.kind is not Kind.DELETE:
                 lookups[subscription.role, subscription.claims, change.relation.oid][candidate.index] = None
-        if lookups:
-            transactions = {change.transaction for change in changes}
-            await poll(
-                lambda: catalog.are_visible(self._connection, transactions),
-                every=VISIBILITY_POLL_SECONDS,
-                within=VISIBILITY_TIMEOUT_SECONDS,
-            )
         for (role, claims, oid), indexes in lookups.items():
             rows = [changes[index].new or {} for index in indexes]
             visible = await self._visible_rows(self._tables[oid], rows, role, claims)

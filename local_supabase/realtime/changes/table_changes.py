@@ -12,6 +12,7 @@ import structlog
 from local_supabase.auth.keys import Claims
 from local_supabase.errors import ChangesError, PostgresError
 from local_supabase.postgres.pool import Pool
+from local_supabase.realtime.changes import catalog
 from local_supabase.realtime.changes.bindings import parse
 from local_supabase.realtime.changes.catalog import TableCatalog, check_binding
 from local_supabase.realtime.changes.delivery import Delivery
@@ -130,13 +131,19 @@ class TableChanges:
                 self._streaming.clear()
 
     async def _deliver(self, batch: list[Change]) -> None:
-        if not batch or not self._subscriptions:
+        """Deliver changes to those who are subscribed once the changes are visible.
+
+        The stream may be ahead of what other sessions see. Who subscribes later than that reads rows that include the
+        changes; who subscribes earlier gets them.
+        """
+        if not batch:
             return
         await self._send_buffers.drain()
         backoff = Backoff(initial=0.1, maximum=0.5, timeout=DELIVERY_TIMEOUT_SECONDS)
         while not backoff.exhausted:
             try:
                 async with self._pool.connection() as connection:
+                    await catalog.visible(connection, {change.transaction for change in batch})
                     await Delivery(connection, self._catalog, list(self._subscriptions)).deliver(batch)
                 return
             except (psycopg.Error, PostgresError, TimeoutError) as error:

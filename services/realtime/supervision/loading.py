@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -48,18 +49,23 @@ class Loader:
                 logger.info("feed reconciled", topic=str(self._feed.topic), table=table.entity.table, rows=repaired)
 
     async def _read(self, table: Table[Any]) -> int:
-        """Replace a table's rows by a snapshot; returns how many were wrong."""
+        """Replace a table's rows by a snapshot; returns how many were wrong.
+
+        What a table buffers already stays: the server may send a change before other sessions of the database see it.
+        """
         while True:
-            buffer = table.buffer_changes()
+            buffer = table.buffer_changes() if table.buffered is None else table.buffered
             records = await self._source.snapshot(self._identity(), table.entity, self._feed.topic)
             # Another buffer: changes were lost meanwhile, and the snapshot may be older than they.
             if table.buffered is buffer:
                 return self._feed.take_snapshot(table, records)
 
     async def _read_left_out(self, table: Table[Any]) -> None:
-        """Read the rows that were too large for the events of their changes."""
+        """Read the rows that were too large for the events of their changes, but those deleted meanwhile."""
         ids, table.left_out = list(table.left_out), set()
         for start in range(0, len(ids), LARGE_ROWS):
             batch = ids[start : start + LARGE_ROWS]
+            table.being_read = set(batch)
             for record in await self._source.rows(self._identity(), table.entity, self._feed.topic, batch):
-                table.apply(row_change(table.entity.table, record))
+                if UUID(record["id"]) in table.being_read:
+                    table.apply(row_change(table.entity.table, record))

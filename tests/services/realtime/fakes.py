@@ -35,7 +35,7 @@ def upsert(id: UUID, version: int, **fields: Any) -> Change:
 
 
 def delete(id: UUID, version: int) -> Change:
-    """The event of a row that was deleted."""
+    """The event of a row that was deleted; `postgres_changes` sends no version, which is 0."""
     return Change(table="streams", operation=Operation.DELETE, id=id, version=version, record=None)
 
 
@@ -83,6 +83,8 @@ class FakeDatabase:
         self.readers: list[UUID] = []
         self.on_snapshot: Any = None
         """Called after a snapshot was read and before it is returned."""
+        self.on_read: Any = None
+        """Called after single rows were read and before they are returned."""
 
     async def is_reachable(self) -> bool:
         return not self.is_down
@@ -106,7 +108,10 @@ class FakeDatabase:
     ) -> list[dict[str, Any]]:
         self._refuse(identity)
         self.reads.append(list(ids))
-        return [each for each in self.records.get(entity.table, []) if UUID(each["id"]) in ids]
+        records = [each for each in self.records.get(entity.table, []) if UUID(each["id"]) in ids]
+        if self.on_read:
+            self.on_read()
+        return records
 
     async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
         self._refuse(identity)
@@ -152,6 +157,8 @@ class FakeServer:
         self.delivers_probes = True
         self.probe_delay = 0.0
         self.leave_delay = 0.0
+        self.on_join: Any = None
+        """Called as soon as the channel is joined."""
         self.joins: list[float] = []
         self.links: list[FakeLink] = []
         self.sinks: dict[Topic, Sink] = {}
@@ -170,6 +177,8 @@ class FakeServer:
             raise self.refusal
         self.links.append(FakeLink(token))
         self.sinks[topic] = sink
+        if self.on_join:
+            self.on_join()
         try:
             yield self.links[-1]
         finally:

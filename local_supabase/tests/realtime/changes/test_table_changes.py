@@ -1,18 +1,22 @@
 """Table changes: policies, filters, large rows, and no change lost or doubled."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import psycopg
 import pytest
 
 from local_supabase.process import LocalSupabase
-from local_supabase.tests.tools import U1, U2, Tokens, join_payload, raw_socket, receive, send
+from local_supabase.retry import poll
+from local_supabase.tests.tools import U1, U2, Tokens, join_payload, owner_of, raw_socket, receive, send
 
 pytestmark = pytest.mark.integration
 
 Owner = psycopg.AsyncConnection[Any]
+INSERTIONS = {"event": "INSERT", "schema": "public", "table": "open_notes"}
+DELETIONS = {"event": "DELETE", "schema": "public", "table": "open_notes"}
 TERMINATE_STREAM = b"select pg_terminate_backend(active_pid) from pg_replication_slots where active"
 
 
@@ -42,6 +46,59 @@ async def test_changes_of_an_identity_handed_over_follow_the_new_user_at_once(
         await owner.execute("insert into public.todos (user_id, title) values (%s, 'a'), (%s, 'b')", (U1, U2))
         assert (await receive(socket))["payload"]["data"]["record"]["title"] == "b"
     await owner.execute("delete from public.todos")
+
+
+@asynccontextmanager
+async def logged_and_not_visible(local: LocalSupabase, superuser: Owner, statement: str) -> AsyncIterator[None]:
+    """Commit a statement that the log holds and no other session sees until the context ends.
+
+    A commit that waits for a standby server is at that point; other commits pass it in microseconds.
+    """
+    await superuser.execute("alter system set synchronous_standby_names = 'nobody'")
+    await superuser.execute("select pg_reload_conf()")
+    async with owner_of(local) as writer:
+        await until_equal(writer, "show synchronous_standby_names", "nobody")
+        writing = asyncio.create_task(writer.execute(statement.encode()))
+        waiting = f"select wait_event from pg_stat_activity where pid = {writer.info.backend_pid}"
+        try:
+            await until_equal(superuser, waiting, "SyncRep")
+            yield
+        finally:
+            await superuser.execute("alter system reset synchronous_standby_names")
+            await superuser.execute("select pg_reload_conf()")
+            await writing
+
+
+async def until_equal(connection: Owner, query: str, expected: str) -> None:
+    async def is_equal() -> bool:
+        row = await (await connection.execute(query.encode())).fetchone()
+        return bool(row and row[0] == expected)
+
+    await poll(is_equal, every=0.01, within=20)
+
+
+async def test_who_subscribes_while_a_commit_is_not_visible_yet_gets_its_changes(
+    local: LocalSupabase, tokens: Tokens, owner: Owner, superuser: Owner
+) -> None:
+    async with bound(local, tokens.of(), INSERTIONS) as earlier, AsyncExitStack() as later:
+        async with logged_and_not_visible(local, superuser, "insert into public.open_notes (n) values (41)"):
+            await asyncio.sleep(1.0)
+            following = await later.enter_async_context(bound(local, tokens.of(), INSERTIONS))
+        assert (await earlier())["record"]["n"] == 41
+        assert (await following())["record"]["n"] == 41
+    await owner.execute("delete from public.open_notes")
+
+
+async def test_a_delete_is_not_told_before_others_miss_the_row(
+    local: LocalSupabase, tokens: Tokens, owner: Owner, superuser: Owner
+) -> None:
+    await owner.execute("insert into public.open_notes (n) values (42)")
+    async with bound(local, tokens.of(), DELETIONS) as following:
+        async with logged_and_not_visible(local, superuser, "delete from public.open_notes where n = 42"):
+            told = asyncio.create_task(following())
+            await asyncio.sleep(1.0)
+            assert not told.done()
+        assert (await told)["type"] == "DELETE"
 
 
 async def test_a_row_gone_before_the_policies_are_asked_shows_its_delete_only(

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from services.entities import SCANS, ConnectionStatus
+from services.feed_kind import FeedKind
 from services.realtime.supervision import probe
 from tests.services.realtime.fakes import FakeMember, delete, record, upsert
 from tests.services.realtime.supervision.scene import scene, settled
@@ -29,6 +30,36 @@ def test_changes_while_the_snapshot_is_read_are_applied_after_it() -> None:
             each.database.on_snapshot = meanwhile
             await settled()
             assert [(row.id, row.version) for row in subscription.rows()] == [(kept, 2)]
+
+    run(work())
+
+
+def test_a_delete_that_is_told_before_the_snapshot_sees_it_counts() -> None:
+    async def work() -> None:
+        async with scene(kind=FeedKind.POSTGRES_CHANGES) as each:
+            gone = uuid4()
+            each.database.records["streams"] = [record(gone, 1)]
+            subscription = each.subscribe(FakeMember())
+            each.server.on_join = lambda: each.feed.change(delete(gone, 0))
+            await settled()
+            assert each.status is CONNECTED
+            assert subscription.rows() == []
+
+    run(work())
+
+
+def test_a_large_row_that_is_deleted_while_it_is_read_does_not_come_back() -> None:
+    async def work() -> None:
+        async with scene(kind=FeedKind.POSTGRES_CHANGES) as each:
+            subscription = each.subscribe(FakeMember())
+            await settled()
+            stays, gone = uuid4(), uuid4()
+            each.database.records["streams"] = [record(stays, 1), record(gone, 1)]
+            each.database.on_read = lambda: each.feed.change(delete(gone, 0))
+            each.feed.row_left_out("streams", stays)
+            each.feed.row_left_out("streams", gone)
+            await settled()
+            assert [row.id for row in subscription.rows()] == [stays]
 
     run(work())
 
