@@ -8,7 +8,7 @@ from services.entities.activities import ACTIVITIES, SUBJECT_STATUSES, Activity,
 from services.entities.agents import AGENTS, AgentExecution, AgentStatus
 from services.entities.alerts import ALERTS, AlertStatus, Priority, SignalAlert
 from services.entities.base.connection import ConnectionStatus
-from services.entities.base.entity import Entity, Scope, Topic
+from services.entities.base.entity import Entity, LiveTable, Scope, Topic
 from services.entities.base.grouping import RowGroup
 from services.entities.base.progress import MAX_AMOUNT, Amount, Progress, ProgressPoint
 from services.entities.base.reported import Reported
@@ -27,6 +27,8 @@ ENTITIES: tuple[Entity[Any], ...] = (
     ACTIVITIES,
 )
 """Every monitored table; tabs appear in this order."""
+LIVE_TABLES: tuple[LiveTable[Any], ...] = ENTITIES
+"""Every table that feeds hold, those without lists included."""
 
 # Without this SQLAlchemy configures them at the first instance, and attributes of rows that are only read fail.
 configure_mappers()
@@ -38,6 +40,7 @@ __all__ = [
     "AGENTS",
     "ALERTS",
     "ENTITIES",
+    "LIVE_TABLES",
     "MAX_AMOUNT",
     "NOTIFICATIONS",
     "SCANS",
@@ -52,6 +55,7 @@ __all__ = [
     "ConnectionStatus",
     "Entity",
     "GoalStatus",
+    "LiveTable",
     "Notification",
     "NotificationType",
     "Priority",

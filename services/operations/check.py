@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.auth.client import Auth, Tokens
 from services.auth.identity import Identity
-from services.entities import ENTITIES, NOTIFICATIONS, ConnectionStatus
+from services.entities import LIVE_TABLES, NOTIFICATIONS, ConnectionStatus
 from services.errors import AuthError, ConfigurationError, LivewatchError
 from services.feed_kind import FeedKind
 from services.infra.backend import Account, Backend
@@ -22,7 +22,7 @@ from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 PROBE_TIMEOUT_SECONDS = 20.0
-TABLES = sorted({entity.table for entity in ENTITIES})
+TABLES = sorted({each.table for each in LIVE_TABLES})
 
 _UNPROTECTED = text("""
     select class.relname from pg_catalog.pg_class as class

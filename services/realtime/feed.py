@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Generic
 from uuid import UUID
 
-from services.entities import ConnectionStatus, Entity, R, RowGroup, Topic
+from services.entities import ConnectionStatus, LiveTable, R, RowGroup, Topic
 from services.errors import SessionExpired
 from services.realtime.delta_batcher import DeltaBatcher
 from services.realtime.meter import Meter, Totals
@@ -87,7 +87,7 @@ class Feed:
                 del self._tables[subscription.entity.table]
         self.on_wake()
 
-    def rows(self, entity: Entity[R]) -> Rows[R] | None:
+    def rows(self, entity: LiveTable[R]) -> Rows[R] | None:
         """The rows of a subscribed table; None before its first snapshot."""
         table = self._tables.get(entity.table)
         return table.rows if table and table.is_loaded else None
@@ -217,7 +217,7 @@ class Feed:
 class Table(Generic[R]):
     """One subscribed table of a feed: its rows, its subscriptions, and the changes buffered during a snapshot."""
 
-    def __init__(self, entity: Entity[R], quarantine: Quarantine) -> None:
+    def __init__(self, entity: LiveTable[R], quarantine: Quarantine) -> None:
         self.entity = entity
         self.rows = Rows(entity, quarantine=quarantine)
         self.subscriptions: set[Subscription[R]] = set()

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
-from services.entities import Entity, R, RowGroup
+from services.entities import LiveTable, R, RowGroup
 from services.realtime.transports.change import Change
 
 MAX_TOMBSTONES = 10_000
@@ -59,7 +59,7 @@ class Rows(Generic[R]):
     quarantined: it is removed, since its last state is no longer true, and the others stay.
     """
 
-    def __init__(self, entity: Entity[R], *, quarantine: Quarantine) -> None:
+    def __init__(self, entity: LiveTable[R], *, quarantine: Quarantine) -> None:
         self.entity = entity
         self.is_cut = False
         """Whether the table has rows beyond the entity's limit, which are not here."""

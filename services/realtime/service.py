@@ -18,7 +18,7 @@ from services.entities import (
     STREAMS,
     AcquisitionScan,
     AgentExecution,
-    Entity,
+    LiveTable,
     Notification,
     R,
     Scope,
@@ -89,7 +89,7 @@ class RealtimeService:
 
     def subscribe(
         self,
-        entity: Entity[R],
+        entity: LiveTable[R],
         scope_id: UUID,
         *,
         session: Subscriber,

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.auth.identity import Identity
-from services.entities import Entity, Topic
+from services.entities import LiveTable, Topic
 from services.errors import PermissionDenied
 from services.feed_kind import FeedKind
 from services.infra.database import Database
@@ -31,18 +31,18 @@ class Source(Protocol):
     async def check(self, identity: Identity, topic: Topic) -> None:
         """Return if the user may subscribe to the topic."""
 
-    async def snapshot(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+    async def snapshot(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> list[dict[str, Any]]:
         """Read the entity's rows on the topic as `to_jsonb` renders them, in its order, at most `entity.limit`."""
 
     async def rows(
-        self, identity: Identity, entity: Entity[Any], topic: Topic, ids: Sequence[UUID]
+        self, identity: Identity, entity: LiveTable[Any], topic: Topic, ids: Sequence[UUID]
     ) -> list[dict[str, Any]]:
         """Read those of some rows that exist."""
 
-    async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
+    async def versions(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> dict[UUID, int]:
         """Read the ids and versions of the same rows."""
 
-    async def groups(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+    async def groups(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> list[dict[str, Any]]:
         """Count all rows of the entity on the topic by its grouping; see `read_groups`."""
 
     async def probe(self, identity: Identity, topic: Topic, nonce: UUID, kind: FeedKind) -> None:
@@ -61,12 +61,12 @@ class DatabaseSource:
     async def check(self, identity: Identity, topic: Topic) -> None:
         await self._read(identity, topic, "select")
 
-    async def snapshot(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+    async def snapshot(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> list[dict[str, Any]]:
         # As JSON, so that one decoder serves snapshots and broadcasts.
         return [row[0] for row in await self._read(identity, topic, f"select to_jsonb(t) from {_rows_on(entity)}")]
 
     async def rows(
-        self, identity: Identity, entity: Entity[Any], topic: Topic, ids: Sequence[UUID]
+        self, identity: Identity, entity: LiveTable[Any], topic: Topic, ids: Sequence[UUID]
     ) -> list[dict[str, Any]]:
         statement = (
             f"select to_jsonb(t) from public.{entity.table} as t "
@@ -75,7 +75,7 @@ class DatabaseSource:
         return [row[0] for row in await self._read(identity, topic, statement, {"ids": list(ids)})]
 
     async def page(
-        self, identity: Identity, entity: Entity[Any], topic: Topic, *, before: tuple[datetime, UUID] | None = None
+        self, identity: Identity, entity: LiveTable[Any], topic: Topic, *, before: tuple[datetime, UUID] | None = None
     ) -> list[dict[str, Any]]:
         """Read the newest `PAGE_ROWS` rows like `snapshot`, at any number of rows.
 
@@ -93,13 +93,13 @@ class DatabaseSource:
         values = {"at": before[0], "id": before[1]} if before else {}
         return [row[0] for row in await self._read(identity, topic, statement, values)]
 
-    async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
+    async def versions(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> dict[UUID, int]:
         return {
             row[0]: row[1]
             for row in await self._read(identity, topic, f"select t.id, t.version from {_rows_on(entity)}")
         }
 
-    async def groups(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+    async def groups(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> list[dict[str, Any]]:
         assert entity.grouping is not None
         columns = "".join(f', {sql} as "{field}"' for field, sql in entity.grouping.items())
         numbers = ", ".join(str(number + 2) for number in range(len(entity.grouping)))
@@ -140,7 +140,7 @@ class DatabaseSource:
             return list(await connection.execute(text(statement), {"scope_id": topic.id, **values}))
 
 
-def _rows_on(entity: Entity[Any]) -> str:
+def _rows_on(entity: LiveTable[Any]) -> str:
     return (
         f"(select * from public.{entity.table} where {entity.scope}_id = :scope_id "
         f"order by {entity.order} limit {entity.limit}) as t"

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from services.auth.identity import Identity
-from services.entities import ConnectionStatus, Entity, R, RowGroup, Topic
+from services.entities import ConnectionStatus, LiveTable, R, RowGroup, Topic
 from services.realtime.rows import Counts, D, Delta, Rows, S
 from services.realtime.status import FeedStatus
 
@@ -30,7 +30,7 @@ class Subscriber(Protocol):
 class RowSource(Protocol):
     """What a subscription reads: the rows of a feed."""
 
-    def rows(self, entity: Entity[R]) -> Rows[R] | None:
+    def rows(self, entity: LiveTable[R]) -> Rows[R] | None:
         """The rows of a subscribed table; None before its first snapshot."""
 
     @property
@@ -58,7 +58,7 @@ class Subscription(Generic[R]):
 
     def __init__(
         self,
-        entity: Entity[R],
+        entity: LiveTable[R],
         topic: Topic,
         *,
         session: Subscriber,

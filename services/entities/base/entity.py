@@ -1,4 +1,4 @@
-"""The descriptor of a monitored table, and the topics that its changes arrive on."""
+"""The descriptors of live and of monitored tables, and the topics that their changes arrive on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Entity(Generic[R]):
-    """One monitored table: feeds, lists, details, exports, hooks and tests follow from this declaration.
+class LiveTable(Generic[R]):
+    """One table whose rows a feed holds and keeps equal to the database.
 
     Args:
         table: Name of the table in the schema `public`.
@@ -40,6 +40,27 @@ class Entity(Generic[R]):
         scope: Whose topic its changes arrive on.
         order: SQL order of a snapshot, most wanted rows first.
         limit: Number of rows that a feed holds at most.
+        grouping: SQL expressions by field, in which rows must agree to count alike: all that its chips and its counters
+            read. The database counts by them what a feed does not hold; without one such counts are lower bounds.
+    """
+
+    table: str
+    model: type[R]
+    scope: Scope
+    order: str
+    limit: int
+    grouping: Mapping[str, str] | None = None
+
+    def topic(self, scope_id: UUID) -> Topic:
+        """The topic of this table for the organisation or user `scope_id`."""
+        return Topic(self.scope, scope_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Entity(LiveTable[R]):
+    """A live table that is monitored: lists, details, exports, hooks and tests follow from this declaration.
+
+    Args:
         label: Heading of its lists and its tab, in the plural.
         noun: One row, in the singular and in small letters.
         statuses: Enum of its status.
@@ -51,15 +72,8 @@ class Entity(Generic[R]):
         has_details: Whether a row opens in full beside its list.
         skeletons: Number of placeholder rows while it loads.
         is_read_only: Whether the database alone writes its rows.
-        grouping: SQL expressions by field, in which rows must agree to count alike: all that its chips and its counters
-            read. The database counts by them what a feed does not hold; without one such counts are lower bounds.
     """
 
-    table: str
-    model: type[R]
-    scope: Scope
-    order: str
-    limit: int
     label: str
     noun: str
     statuses: type[StyledStatus]
@@ -71,7 +85,6 @@ class Entity(Generic[R]):
     has_details: bool = True
     skeletons: int = 3
     is_read_only: bool = False
-    grouping: Mapping[str, str] | None = None
 
     @property
     def plural(self) -> str:
@@ -82,7 +95,3 @@ class Entity(Generic[R]):
     def path(self) -> str:
         """Path of the page that lists its rows, and shows one row with the parameter `selected`."""
         return self.page or f"/monitoring{(self.tab or '').rstrip('/')}"
-
-    def topic(self, scope_id: UUID) -> Topic:
-        """The topic of this entity for the organisation or user `scope_id`."""
-        return Topic(self.scope, scope_id)

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from realtime import AsyncRealtimeChannel
 from realtime.types import PostgresChangesPayload, RealtimePostgresChangesListenEvent
 
-from services.entities import ENTITIES, Scope, Topic
+from services.entities import LIVE_TABLES, Scope, Topic
 from services.feed_kind import FeedKind
 from services.realtime.transports.change import Change, Operation
 from services.realtime.transports.link import LinkOpener
@@ -26,8 +26,8 @@ READY = "Subscribed to PostgreSQL"
 PROBES = "livewatch_probes"
 MEMBERS = "org_members"
 COLUMNS = {
-    entity.table: frozenset(column.name for column in entity.model.__table__.columns if column.computed is None)
-    for entity in ENTITIES
+    each.table: frozenset(column.name for column in each.model.__table__.columns if column.computed is None)
+    for each in LIVE_TABLES
 }
 """Columns of each table that an event has; logical decoding leaves out computed ones."""
 PROFILES = "profiles"
@@ -47,7 +47,7 @@ class SupabaseChanges(LinkOpener):
                     event, lambda payload: _deliver(payload, topic, sink), table=table, schema="public", filter=only
                 )
 
-            tables = [entity.table for entity in ENTITIES if entity.scope is topic.scope]
+            tables = [each.table for each in LIVE_TABLES if each.scope is topic.scope]
             if topic.scope is Scope.USER:
                 tables += [MEMBERS, PROFILES]
             for table in tables:

@@ -13,7 +13,7 @@ import jwt
 from pydantic import SecretStr
 
 from services.auth.identity import Identity
-from services.entities import Entity, Scope, Topic
+from services.entities import LiveTable, Scope, Topic
 from services.errors import DatabaseUnavailable, PermissionDenied, SessionExpired
 from services.feed_kind import FeedKind
 from services.realtime.transports.change import Change, Operation
@@ -93,7 +93,7 @@ class FakeDatabase:
         self.checks.append(identity.user_id)
         self._refuse(identity)
 
-    async def snapshot(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+    async def snapshot(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> list[dict[str, Any]]:
         self._refuse(identity)
         self.snapshots.append(entity.table)
         self.readers.append(identity.user_id)
@@ -104,7 +104,7 @@ class FakeDatabase:
         return records
 
     async def rows(
-        self, identity: Identity, entity: Entity[Any], topic: Topic, ids: Sequence[UUID]
+        self, identity: Identity, entity: LiveTable[Any], topic: Topic, ids: Sequence[UUID]
     ) -> list[dict[str, Any]]:
         self._refuse(identity)
         self.reads.append(list(ids))
@@ -113,12 +113,12 @@ class FakeDatabase:
             self.on_read()
         return records
 
-    async def versions(self, identity: Identity, entity: Entity[Any], topic: Topic) -> dict[UUID, int]:
+    async def versions(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> dict[UUID, int]:
         self._refuse(identity)
         self.comparisons.append(asyncio.get_running_loop().time())
         return {UUID(each["id"]): each["version"] for each in self.records.get(entity.table, [])}
 
-    async def groups(self, identity: Identity, entity: Entity[Any], topic: Topic) -> list[dict[str, Any]]:
+    async def groups(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> list[dict[str, Any]]:
         self._refuse(identity)
         self.counts.append(entity.table)
         records = self.records.get(entity.table, []) + self.beyond

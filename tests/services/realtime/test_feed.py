@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.entities import SCANS, STREAMS, ConnectionStatus, Entity, Stream, Topic
+from services.entities import SCANS, STREAMS, ConnectionStatus, LiveTable, Stream, Topic
 from services.realtime.feed import Feed
 from services.realtime.rows import Delta
 from services.realtime.status import FeedStatus
@@ -39,7 +39,7 @@ class Scene:
         self,
         on_change: Callable[[Deltas], None] | None = None,
         *,
-        entity: Entity[Any] = STREAMS,
+        entity: LiveTable[Any] = STREAMS,
         member: FakeMember | None = None,
         on_status: Callable[[FeedStatus], None] | None = None,
     ) -> Subscription[Any]:
@@ -331,7 +331,7 @@ def test_an_event_that_cannot_be_decoded_is_quarantined(payload: dict[str, Any],
 
 def test_only_rows_that_were_wrong_count_as_repaired() -> None:
     async def work(scene: Scene) -> None:
-        cut: Entity[Stream] = STREAMS
+        cut: LiveTable[Stream] = STREAMS
         ids = [uuid4() for _ in range(3)]
         scene.subscribe(entity=cut)
         scene.load(*(record(id) for id in ids))

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.entities import STREAMS, ConnectionStatus, Entity, Topic
+from services.entities import STREAMS, ConnectionStatus, LiveTable, Topic
 from services.feed_kind import FeedKind
 from services.realtime.feed import Feed
 from services.realtime.status import FeedStatus
@@ -26,7 +26,7 @@ class Scene:
     rechecks: list[Topic]
     statuses: list[FeedStatus] = field(default_factory=list)
 
-    def subscribe(self, member: FakeMember, entity: Entity[Any] = STREAMS) -> Subscription[Any]:
+    def subscribe(self, member: FakeMember, entity: LiveTable[Any] = STREAMS) -> Subscription[Any]:
         subscription = Subscription(
             entity,
             self.feed.topic,
