@@ -135,7 +135,7 @@ def confirm_routes(services: Services) -> APIRouter:
             return _back(request, {"type": kind}, "over")
         if tokens is None:
             return _back(request, {"type": kind}, "half")
-        return entered(request, tokens, kind, target)
+        return await entered(request, tokens, kind, target)
 
     async def redeem(token_hash: str, kind: str, code: str, verifier: str) -> Tokens | None:
         if token_hash:
@@ -144,7 +144,7 @@ def confirm_routes(services: Services) -> APIRouter:
             raise LinkRefused("The browser did not ask for this link.")
         return await services.links.exchange(code, verifier)
 
-    def entered(request: Request, tokens: Tokens, kind: str, target: str) -> Response:
+    async def entered(request: Request, tokens: Tokens, kind: str, target: str) -> Response:
         """Open the session of a link in the browser, in place of the one that was open."""
         root, is_secure = request.scope.get("root_path", ""), request.url.scheme == "https"
         sets_password = kind in PASSWORD_TYPES
@@ -154,7 +154,7 @@ def confirm_routes(services: Services) -> APIRouter:
             tasks.add_task(services.sessions.sign_out, session)
         tasks.add_task(opened_by, services, tokens.identity, browser_of(request))
         response.background = tasks
-        open_session(services, request, response, tokens)
+        await open_session(services, request, response, tokens)
         link_cookie(services).clear(response.headers, is_secure=is_secure)
         if sets_password:
             new_password_cookie(services).write(
