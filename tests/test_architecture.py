@@ -27,6 +27,7 @@ LAYERS = (
     "services.entities.base",
     "services.entities",
     "services.people",
+    "services.chat",
     "services.mail",
     "services.history",
     "services.realtime.transports",
