@@ -8,8 +8,8 @@ from psycopg import Error as PostgresError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.auth.identity import Identity
 from services.errors import Conflict, LivewatchError, NotAccepted, NotFound, TooFast
+from services.infra.claims import Claimant
 from services.infra.database import Database
 
 BY_STATE: Mapping[str, type[LivewatchError]] = MappingProxyType(
@@ -19,10 +19,10 @@ BY_STATE: Mapping[str, type[LivewatchError]] = MappingProxyType(
 
 
 @asynccontextmanager
-async def refusable(database: Database, identity: Identity) -> AsyncIterator[AsyncConnection]:
+async def refusable(database: Database, claimant: Claimant) -> AsyncIterator[AsyncConnection]:
     """Yield a connection in a transaction of the user; raises the error of a refusal with its message."""
     try:
-        async with database.as_user(identity) as session:
+        async with database.as_user(claimant) as session:
             yield await session.connection()
     except DBAPIError as error:
         if isinstance(error.orig, PostgresError) and (refusal := BY_STATE.get(error.orig.sqlstate or "")):
