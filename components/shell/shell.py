@@ -28,6 +28,7 @@ class Place:
         key: Letter of the shortcut, which follows g.
         is_premium: Whether the entry has the premium badge.
         count: Key of the unread counter next to the label; None for no counter.
+        rings: Whether the bell counts it, too.
         short: Label in the bottom bar of a phone; None for no entry there.
     """
 
@@ -37,14 +38,18 @@ class Place:
     key: str
     is_premium: bool = False
     count: str | None = None
+    rings: bool = True
     short: str | None = None
 
 
+CHAT = "chat"
+"""Key of the counter of unread messages."""
 NAVIGATION = (
     Place(path="/", label="Dashboard", icon="space_dashboard", key="d", short="Dashboard"),
     Place(path="/monitoring", label="Live Monitoring", icon="activity", key="m", is_premium=True, short="Live"),
     Place(path="/alerts", label="Alerts", icon="notifications_active", key="a", count="alerts", short="Alerts"),
     Place(path="/notifications", label="Notifications", icon="inbox", key="n", count="notifications", short="Inbox"),
+    Place(path="/chat", label="Chat", icon="forum", key="t", count=CHAT, rings=False),
     Place(path="/connect", label="Connect your code", icon="cable", key="c"),
     Place(path="/settings", label="Settings", icon="settings", key="s"),
 )
@@ -122,7 +127,7 @@ def shell(
                 crumb = text("span", "").classes("lw-crumbs__page lw-clip")
                 named = text("span", "").classes("lw-crumbs__page lw-clip").props("dir=auto")
             connection = ConnectionStatus()
-            bell = _bell(badges)
+            bell = _bell(badges, [place.count for place in navigation if place.count and place.rings])
             _icon_button("contrast", "Theme: system, light or dark", "cycle-theme")
             shortcuts = Shortcuts([Shortcut(key=place.key, path=place.path, label=place.label) for place in navigation])
             _user_menu(user_name, org_name, sign_out, create, shortcuts)
@@ -172,12 +177,12 @@ def _brand() -> None:
         text("span", "Livewatch").classes("lw-sidebar__text")
 
 
-def _bell(badges: list[CountBadge]) -> Element:
+def _bell(badges: list[CountBadge], keys: Sequence[str]) -> Element:
     with Element("button").classes("lw-icon-button lw-bell").props("type=button aria-haspopup=dialog") as bell:
         bell.props["title"] = "Inbox"
         text("span", "Inbox: ").classes("lw-sr-only")
         icon("notifications_none")
-        badges.append(CountBadge(*dict.fromkeys(key for badge in badges for key in badge.keys)))
+        badges.append(CountBadge(*dict.fromkeys(keys)))
     return bell
 
 

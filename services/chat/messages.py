@@ -1,6 +1,6 @@
 """Reads and writes of messages, each as the user; functions of the database decide what is allowed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.auth.identity import Identity
-from services.entities import Handling, Message, Topical
+from services.entities import Handling, Message, Thread, Topical
 from services.infra.database import Database
 from services.infra.postgres.refusals import refusable
 
@@ -21,6 +21,7 @@ _POST = text("select public.post_message(:id, :org, :table, :subject, :body, :re
 _THREAD_ID = text("""
     select id from public.threads where org_id = :org and subject_table = :table and subject_id = :subject
 """)
+_THREADS = text("select to_jsonb(thread) from public.threads as thread where id = any (:ids)")
 _LATEST = """
     select to_jsonb(message) from public.messages as message
     where thread_id = :thread {where} order by number {order} limit :limit
@@ -175,6 +176,13 @@ async def find(
     }
     async with database.as_user(identity) as session:
         return [Message.read(row[0]) for row in await (await session.connection()).execute(_FIND, values)]
+
+
+async def threads_of(database: Database, identity: Identity, ids: Collection[UUID]) -> dict[UUID, Thread]:
+    """Read threads by id; those that the user may not see are missing."""
+    async with database.as_user(identity) as session:
+        rows = await (await session.connection()).execute(_THREADS, {"ids": list(ids)})
+        return {thread.id: thread for thread in (Thread.read(row[0]) for row in rows)}
 
 
 async def _call(database: Database, identity: Identity, call: str, values: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from services.chat import messages
 from services.chat.messages import Draft, Subject
-from services.entities import Handling, MessageKind, Topical
+from services.entities import Handling, Message, MessageKind, Topical
 from services.errors import Conflict, LivewatchError, NotAccepted, NotFound, PermissionDenied, TooFast
 from services.people.models import Role
 from tests.world import Person, World
@@ -29,7 +29,7 @@ class Room:
         made = Draft(id=id, body=body, **draft)  # type: ignore[arg-type]
         return await messages.post(self.world.database, person.identity, self.org, subject or self.subject, made)
 
-    async def read(self, subject: Subject | None = None, person: Person | None = None) -> list[messages.Message]:
+    async def read(self, subject: Subject | None = None, person: Person | None = None) -> list[Message]:
         who = (person or self.ada).identity
         thread = await messages.thread_id(self.world.database, who, self.org, subject or self.subject)
         return await messages.page(self.world.database, who, thread) if thread else []
