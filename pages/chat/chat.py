@@ -36,9 +36,7 @@ def chat_page(page: PageContext, about: str = "") -> None:
     with page_head("Chat"):
         search_box(page)
         if path := PATHS.get(subject.table):
-            ui.link("To the " + label.rpartition(" ")[2], path.format(id=subject.id)).classes(
-                "lw-button lw-button--link"
-            )
+            ui.link("What it is about", path.format(id=subject.id)).classes("lw-button lw-button--link")
     with ui.element("div").classes("lw-chat-page"):
         ThreadList(about).bind_threads(page.window)
         with ui.element("div").classes("lw-panel"):
