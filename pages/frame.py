@@ -19,6 +19,7 @@ from components.shell.theme.theme import Theme, apply_theme, inline_styles
 from components.window.window import Window
 from pages.account.account import account_page
 from pages.chat.chat import chat_page
+from pages.chat.drawer import ChatDrawer
 from pages.delivery.page_head import extra_of
 from pages.http.auth_middleware import session_of
 from pages.inbox.attention import attend
@@ -138,6 +139,7 @@ def register_frame(services: Services) -> None:
                 else:
                     badge.bind_counters(window, [UNREAD_COUNTERS[key] for key in badge.keys])
             attend(page, parts, theme)
+            parts.chat.on("click", ChatDrawer(page).open)
             services.teams.follow(window, session, partial(follow_team, window, membership, parts.organization))
             if isinstance(parts.organization, OrgSwitcher):
                 UnreadElsewhere(services, window, parts.organization)

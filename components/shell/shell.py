@@ -64,6 +64,8 @@ class Frame:
     connection: ConnectionStatus
     badges: list[CountBadge]
     bell: Element
+    chat: Element
+    """Opens the chat of the organisation."""
     attention: Attention
     shortcuts: Shortcuts
     name_page: Callable[[str], None]
@@ -127,13 +129,14 @@ def shell(
                 crumb = text("span", "").classes("lw-crumbs__page lw-clip")
                 named = text("span", "").classes("lw-crumbs__page lw-clip").props("dir=auto")
             connection = ConnectionStatus()
+            chat = _chat_button()
             bell = _bell(badges, [place.count for place in navigation if place.count and place.rings])
             _icon_button("contrast", "Theme: system, light or dark", "cycle-theme")
             shortcuts = Shortcuts([Shortcut(key=place.key, path=place.path, label=place.label) for place in navigation])
             _user_menu(user_name, org_name, sign_out, create, shortcuts)
         attention = Attention()
         with Element("main").classes("lw-main").props("id=content tabindex=-1"):
-            yield Frame(connection, badges, bell, attention, shortcuts, name_page, organization)
+            yield Frame(connection, badges, bell, chat, attention, shortcuts, name_page, organization)
 
     def follow(path: str) -> None:
         current = _place_of(path, [place.path for place in navigation])
@@ -175,6 +178,13 @@ def _brand() -> None:
         with Element("span").classes("lw-brand__mark"):
             icon("activity")
         text("span", "Livewatch").classes("lw-sidebar__text")
+
+
+def _chat_button() -> Element:
+    with Element("button").classes("lw-icon-button lw-header__chat").props("type=button aria-haspopup=dialog") as chat:
+        chat.props["title"] = chat.props["aria-label"] = "Chat"
+        icon("forum")
+    return chat
 
 
 def _bell(badges: list[CountBadge], keys: Sequence[str]) -> Element:

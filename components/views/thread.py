@@ -30,41 +30,58 @@ class ThreadView:
         self._origin = origin
         self._runs = runs
         self._messages: dict[int, Message] = {}
+        """The latest, without a gap between their numbers."""
         self._has_older = False
+        self._has_newer = False
         self._is_loaded = False
-        self._changed: set[int] = set()
+        self._first_sent = 0
+        self._changed: dict[int, Message] = {}
         self._linked: set[tuple[str, str]] = set()
         self._sent_runs: dict[str, Any] = {}
         self._sent_state: dict[str, Any] = {}
 
-    def load(self, messages: Iterable[Message], *, has_older: bool) -> None:
-        """Take the latest messages of the thread in place of all."""
+    def load(self, messages: Iterable[Message], *, has_older: bool, has_newer: bool = False) -> None:
+        """Take the latest messages of the thread in place of all, or a part of earlier ones if it `has_newer`."""
         self._messages = {each.number: each for each in messages}
-        self._has_older, self._is_loaded = has_older, True
+        self._first_sent = min(self._messages, default=0)
+        self._has_older, self._has_newer, self._is_loaded = has_older, has_newer, True
+
+    def older(self, messages: Iterable[Message]) -> list[dict[str, Any]]:
+        """Return older messages as the browser takes them; it is told of their changes, too, from here on."""
+        rows = list(messages)
+        self._first_sent = min([self._first_sent, *(each.number for each in rows)])
+        return [self.present(each) for each in rows]
 
     def changed(self, deltas: Iterable[Delta[Message]]) -> None:
         """Take messages that were written or changed; that older ones leave the feed changes nothing here."""
+        first = min(self._messages, default=0)
         for delta in deltas:
-            if (row := delta.new) is not None and self._is_news(row):
+            row = delta.new
+            if row is None or row.number < self._first_sent or not self._is_news(row):
+                continue
+            self._changed[row.number] = row
+            if row.number >= first:
                 self._messages[row.number] = row
-                self._changed.add(row.number)
         if len(self._messages) > 2 * MAX_LIVE:
             self._messages = {number: self._messages[number] for number in sorted(self._messages)[-MAX_LIVE:]}
             self._has_older = True
 
     def _is_news(self, row: Message) -> bool:
-        known = self._messages.get(row.number)
-        return known is None or known.version < row.version
+        known = self._messages.get(row.number) or self._changed.get(row.number)
+        if known is None:
+            return not self._has_newer or row.number < max(self._messages, default=0)
+        return known.version < row.version
 
     def full(self) -> Batch | None:
         """Return the latest messages, and all that is known about the thread; None before they were read."""
         if not self._is_loaded:
             return None
         numbers = sorted(self._messages)[-MAX_LIVE:]
-        self._changed, self._sent_runs, self._sent_state, self._linked = set(), {}, {}, set()
+        self._changed, self._sent_runs, self._sent_state, self._linked = {}, {}, {}, set()
         fields = {
             "all": [self.present(self._messages[number]) for number in numbers],
             "more": self._has_older or len(numbers) < len(self._messages),
+            "detached": self._has_newer,
         }
         return {"set": {"thread": fields | self._state()}}
 
@@ -72,8 +89,8 @@ class ThreadView:
         """Return the messages that changed since, and what changed of their runs and of the thread."""
         if not self._is_loaded:
             return None
-        messages = [self.present(self._messages[number]) for number in sorted(self._changed & self._messages.keys())]
-        self._changed = set()
+        messages = [self.present(row) for _, row in sorted(self._changed.items())]
+        self._changed = {}
         fields: dict[str, Any] = ({"changed": messages} if messages else {}) | self._state()
         return {"set": {"thread": fields}} if fields else None
 

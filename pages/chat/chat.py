@@ -26,7 +26,7 @@ PATHS = {
 }
 
 
-def chat_page(page: PageContext, about: str = "") -> None:
+def chat_page(page: PageContext, about: str = "", message: str = "") -> None:
     """Build the page: the list of threads, and the thread that the URL names beside it."""
     subject = Subject.parse(about, page.membership.org_id)
     if subject is None:
@@ -40,5 +40,10 @@ def chat_page(page: PageContext, about: str = "") -> None:
     with ui.element("div").classes("lw-chat-page"):
         ThreadList(about).bind_threads(page.window)
         with ui.element("div").classes("lw-panel"):
-            panel = ThreadPanel(page, subject, label)
+            panel = ThreadPanel(page, subject, label, at=_number(message))
     panel.on_named(page.title.set)
+
+
+def _number(text: str) -> int | None:
+    """Return the number of a message in the URL; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and 0 < int(text[:10]) < 2**31 else None

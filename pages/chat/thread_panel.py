@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from nicegui import ui
 
 from components.elements.chat.thread import ThreadElement
@@ -31,6 +32,8 @@ from services.people.models import Role
 from services.realtime import Delta, FeedStatus, Subscription
 from services.text import is_blank, visible_name
 
+logger = structlog.get_logger(__name__)
+
 FINAL = (Conflict, NotAccepted, NotFound, PermissionDenied)
 """Refusals that the same message meets again."""
 RETRY_SECONDS = 3.0
@@ -41,7 +44,8 @@ GONE = "What this is about was deleted, and its messages with it."
 class ThreadPanel:
     """One thread in one window; ends with its slot."""
 
-    def __init__(self, page: PageContext, subject: Subject, label: str) -> None:
+    def __init__(self, page: PageContext, subject: Subject, label: str, *, at: int | None = None) -> None:
+        self._at = at
         self._page = page
         self._subject = subject
         self._me = page.session.identity.user_id
@@ -83,6 +87,7 @@ class ThreadPanel:
         self.element.on_handle(self._handle)
         self.element.on_number("read", self._read_to)
         self.element.on_number("older", self._older)
+        self.element.on("latest", lambda: self.show(None))
         with ui.element("span").classes("lw-sr-only"):
             self._team = LiveTeam(page, self._show_members)
         self._team.reload()
@@ -143,18 +148,33 @@ class ThreadPanel:
                 if found is None and self._thread:
                     self.element.fail(GONE)
                 self._thread = found
-                rows = await messages.page(self._database, identity, found) if found else []
+                rows = await self._page_of(found, self._at) if found else []
             except LivewatchError as error:
                 self.element.fail(f"The messages could not be read: {error}")
                 self._is_due = True
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            self._view.load(rows, has_older=len(rows) == PAGE_MESSAGES)
+            last = self._view.thread.last_number if self._view.thread else 0
+            is_part = self._at is not None and bool(rows) and rows[-1].number < last
+            self._view.load(rows, has_older=bool(rows) and rows[0].number > 1, has_newer=is_part)
             # Messages of this thread that came before its id was known.
             self._view.changed([Delta(id=row.id, old=None, new=row) for row in self._messages.rows()])
             position = next((row.number for row in self._positions.rows() if row.thread_id == found), 0)
             self.element.begin(position if self._positions.is_loaded else 2**31)
             self._binding.refresh()
+            if self._at is not None:
+                self.element.jump(self._at)
+
+    async def _page_of(self, thread: UUID, number: int | None) -> list[Message]:
+        """Read the latest messages, or those around a number."""
+        before = None if number is None else number + PAGE_MESSAGES // 2
+        return await messages.page(self._database, self._page.session.identity, thread, before=before)
+
+    def show(self, number: int | None) -> None:
+        """Show the messages around a number, or the latest."""
+        self._at = number
+        if self._connected_at or self._thread:
+            self._load()
 
     async def _older(self, before: int) -> None:
         if self._thread is None:
@@ -162,7 +182,7 @@ class ThreadPanel:
         identity = self._page.session.identity
         rows = await self._page.get(messages.page(self._database, identity, self._thread, before=before))
         if rows is not None:
-            self.element.add_older([self._view.present(row) for row in rows], more=len(rows) == PAGE_MESSAGES)
+            self.element.add_older(self._view.older(rows), more=len(rows) == PAGE_MESSAGES)
 
     async def _read_to(self, number: int) -> None:
         if self._thread is not None:
@@ -189,6 +209,10 @@ class ThreadPanel:
             self.element.settle(id, "later", str(error))
         except LivewatchError as error:
             self.element.settle(id, "later", f"Not sent yet: {error}")
+        except Exception:
+            # The browser keeps the message, whatever went wrong.
+            logger.exception("message not written", thread=str(self._subject))
+            self.element.settle(id, "later", "Not sent yet. The reason is in the server's log.")
         else:
             self.element.settle(id, "sent")
             if self._thread is None:

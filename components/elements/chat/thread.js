@@ -20,7 +20,7 @@ export default {
     label: String,
     handles: Boolean,
   },
-  emits: ["live", "post", "edit", "remove", "react", "read", "older", "typing", "handle"],
+  emits: ["live", "post", "edit", "remove", "react", "read", "older", "typing", "handle", "latest"],
   setup(props, { emit }) {
     const messages = shallowRef(null); // by number; null until the first are known
     const more = ref(false);
@@ -34,6 +34,8 @@ export default {
     const replyTo = ref(null);
     const editing = ref(null);
     const open = ref(null); // the message whose actions are open
+    const isDetached = ref(false); // whether newer messages exist that are not here
+    const target = ref(null); // the number of the message that the address names
     const asks = ref(""); // the handling that asks for a note
     const note = ref("");
     const choice = ref(0);
@@ -67,7 +69,8 @@ export default {
       for (const each of outbox.waiting.value) if (known.value.has(each.id)) outbox.drop(each.id);
     }
     function apply({ set }) {
-      const { all, changed, more: hasMore, runs: linked, state: said } = set.thread;
+      const { all, changed, detached, more: hasMore, runs: linked, state: said } = set.thread;
+      if (detached !== undefined) isDetached.value = detached;
       if (linked) runs.value = linked;
       if (said) state.value = said;
       if (all) {
@@ -94,13 +97,24 @@ export default {
         },
         { grows: true },
       );
+    function jump(number) {
+      target.value = number;
+      nextTick(() =>
+        body.value?.querySelector(`[data-testid="message-${number}"]`)?.scrollIntoView({ block: "center" }),
+      );
+    }
+    function latest() {
+      target.value = null;
+      messages.value = null;
+      emit("latest");
+    }
     function begin(position) {
       readTo.value ??= position;
     }
     let read = 0;
     function noteRead() {
       const last = list.value.at(-1)?.n ?? 0;
-      if (last <= read || document.hidden || !isAtEnd()) return;
+      if (last <= read || isDetached.value || document.hidden || !isAtEnd()) return;
       read = last;
       emit("read", last);
     }
@@ -168,6 +182,7 @@ export default {
           mentions,
         };
         keepPlace(() => outbox.put(message), { toEnd: true });
+        if (isDetached.value) latest();
       }
       cancel();
     }
@@ -252,6 +267,9 @@ export default {
       field,
       firstNew,
       handle,
+      isDetached,
+      jump,
+      latest,
       list,
       messages,
       more,
@@ -269,6 +287,7 @@ export default {
       settle: outbox.settle,
       state,
       submit,
+      target,
       text,
       typed,
       typing: (names) => (typists.value = names),
@@ -290,7 +309,7 @@ export default {
   template: `
     <section class="lw-chat" :aria-label="label">
       <div v-if="handles && messages" class="lw-chat__handling" data-testid="handling" :data-value="state.handling">
-        <span v-if="state.handling !== 'open'"><span class="lw-badge" :data-tone="state.tone">{{ state.label }}</span> <span dir="auto">{{ state.handler === me ? 'You' : state.handler_name }}</span>
+        <span v-if="state.handling !== 'open'"><span class="lw-badge" :data-tone="state.tone">{{ state.label }}</span> <bdi>{{ state.handler === me ? 'You' : state.handler_name }}</bdi> ·
           <time-ago :at="state.at" :title="exactTime(state.at)" /><template v-if="state.until"> · until {{ exactTime(state.until) }}</template></span>
         <span v-else class="lw-muted">Nobody takes care of this yet.</span>
         <span v-if="writes" class="lw-chat__choices">
@@ -311,7 +330,7 @@ export default {
         <template v-for="message in list" :key="message.id">
           <p v-if="message.n === firstNew" class="lw-chat__new" role="separator">New</p>
           <p v-if="message.kind === 'handling'" class="lw-chat__event" :data-testid="'message-' + message.n"><bdi>{{ message.name }}</bdi> {{ handledWords(message).how }}<template v-if="handledWords(message).note">: <bdi>{{ handledWords(message).note }}</bdi></template> · <time-ago :at="message.at" :title="exactTime(message.at)" /></p>
-          <article v-else class="lw-chat__message" :data-testid="'message-' + message.n" :data-own="message.author === me || undefined">
+          <article v-else class="lw-chat__message" :data-testid="'message-' + message.n" :data-own="message.author === me || undefined" :aria-current="message.n === target ? 'true' : undefined">
             <header><bdi class="lw-chat__name">{{ message.name }}</bdi> <time-ago class="lw-muted" :at="message.at" :title="exactTime(message.at)" /><span v-if="message.edited && !message.deleted" class="lw-muted"> · edited</span></header>
             <p v-if="message.reply_to" class="lw-chat__quote" dir="auto"><template v-if="byId.get(message.reply_to)"><bdi>{{ byId.get(message.reply_to).name }}</bdi>: {{ excerpt(byId.get(message.reply_to)) }}</template><template v-else>Reply to an earlier message</template></p>
             <p v-if="message.deleted" class="lw-muted">Message deleted</p>
@@ -335,6 +354,7 @@ export default {
           <p class="lw-muted" role="status"><template v-if="message.refused">Not sent: {{ message.note }} <button type="button" class="lw-text-button" @click="outbox.retry(message.id)">Try again</button> <button type="button" class="lw-text-button" @click="text = message.body; outbox.drop(message.id)">Edit</button></template><template v-else>{{ message.note || 'Sending…' }}</template></p>
         </article>
       </div>
+      <p v-if="isDetached" class="lw-chat__detached">These are older messages. <button type="button" class="lw-text-button" @click="latest">To the latest</button></p>
       <p class="lw-chat__typing lw-muted" role="status" data-testid="typing">{{ told }}</p>
       <form v-if="writes" class="lw-chat__composer" @submit.prevent="submit">
         <p v-if="replyTo || editing" class="lw-chat__quote"><template v-if="editing">Edit your message</template><template v-else>Reply to <bdi>{{ replyTo.name }}</bdi>: {{ excerpt(replyTo) }}</template> <button type="button" class="lw-text-button" @click="cancel">Cancel</button></p>

@@ -53,6 +53,10 @@ class ThreadElement(
         """Prepend older messages; `more` tells whether there are older ones still."""
         self.run_method("older", messages, more)
 
+    def jump(self, number: int) -> None:
+        """Scroll to a message and mark it."""
+        self.run_method("jump", number)
+
     def settle(self, id: str, outcome: str, sentence: str = "") -> None:
         """Answer for a message: `sent`, `later` (it is sent again) or `refused`, with a sentence."""
         self.run_method("settle", id, outcome, sentence)
