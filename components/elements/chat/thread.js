@@ -1,16 +1,16 @@
 // A thread: messages with reactions and replies, a line above what is new, and a composer whose messages show at once.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowRef } from "vue";
 import { exactTime, TimeAgo } from "shared";
+import { Composer } from "composer";
+import { HandlingBar } from "handling_bar";
 import { MessageBody } from "message_body";
 import { useOutbox } from "outbox";
 
 const EMOJI = ["👍", "🎉", "👀", "❤️", "😄", "😕"];
-const MAX_BODY = 20000;
-const TYPING_INTERVAL = 2000; // ms between two signals that somebody types
 const HANDLED = { open: "released it", taken: "took it", snoozed: "snoozed it", resolved: "resolved it" };
 
 export default {
-  components: { MessageBody, TimeAgo },
+  components: { Composer, HandlingBar, MessageBody, TimeAgo },
   props: {
     me: String,
     writes: Boolean,
@@ -29,18 +29,13 @@ export default {
     const typists = ref([]);
     const readTo = ref(null); // the position when the thread was opened
     const body = ref(null);
-    const field = ref(null);
-    const text = ref("");
+    const composer = ref(null);
     const replyTo = ref(null);
     const editing = ref(null);
     const open = ref(null); // the message whose actions are open
     const isDetached = ref(false); // whether newer messages exist that are not here
     const target = ref(null); // the number of the message that the address names
-    const asks = ref(""); // the handling that asks for a note
-    const note = ref("");
-    const choice = ref(0);
     const failure = ref("");
-    const draftKey = props.storage + ":draft";
     const outbox = useOutbox(props.storage + ":outbox", (message) => emit("post", message));
 
     const list = computed(() => [...(messages.value?.values() ?? [])].sort((a, b) => a.n - b.n));
@@ -126,122 +121,33 @@ export default {
       noteRead();
     }
 
-    // The composer.
-    const word = computed(() => /(?:^|\s)@([^\s@]*)$/.exec(text.value.slice(0, caret.value))?.[1] ?? null);
-    const caret = ref(0);
-    const offered = computed(() => {
-      if (word.value === null) return [];
-      const start = word.value.toLowerCase();
-      return props.members.filter(([id, name]) => id !== props.me && name.toLowerCase().includes(start)).slice(0, 6);
-    });
-    let typedAt = -Infinity;
-    function typed() {
-      caret.value = field.value.selectionStart;
-      choice.value = 0;
-      keepDraft();
-      grow();
-      if (performance.now() - typedAt < TYPING_INTERVAL || !text.value.trim() || editing.value) return;
-      typedAt = performance.now();
-      emit("typing");
-    }
-    function keepDraft() {
-      if (editing.value) return;
-      try {
-        if (text.value) localStorage.setItem(draftKey, text.value);
-        else localStorage.removeItem(draftKey);
-      } catch {
-        // A draft that cannot be stored stays in this window.
-      }
-    }
-    const grow = () =>
-      nextTick(() => {
-        if (!field.value) return;
-        field.value.style.height = "auto";
-        field.value.style.height = Math.min(field.value.scrollHeight + 2, 200) + "px";
-      });
-    function complete([, name]) {
-      const before = text.value.slice(0, caret.value).replace(/@([^\s@]*)$/, `@${name} `);
-      text.value = before + text.value.slice(caret.value);
-      nextTick(() => {
-        field.value.focus();
-        field.value.setSelectionRange(before.length, before.length);
-        typed();
-      });
-    }
-    function submit() {
-      const written = text.value.trim();
-      if (!written || written.length > MAX_BODY) return;
-      failure.value = "";
-      if (editing.value) emit("edit", { id: editing.value.id, body: written });
-      else {
-        const mentions = props.members.filter(([, name]) => name && written.includes("@" + name)).map(([id]) => id);
-        const message = {
-          id: crypto.randomUUID?.() ?? uuid(),
-          body: written,
-          reply_to: replyTo.value?.id ?? null,
-          mentions,
-        };
-        keepPlace(() => outbox.put(message), { toEnd: true });
-        if (isDetached.value) latest();
-      }
-      cancel();
-    }
-    function uuid() {
-      // crypto.randomUUID is missing where the page is not served securely.
-      const bytes = crypto.getRandomValues(new Uint8Array(16));
-      bytes[6] = (bytes[6] & 15) | 64;
-      bytes[8] = (bytes[8] & 63) | 128;
-      const hex = [...bytes].map((each) => each.toString(16).padStart(2, "0")).join("");
-      return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-    }
-    function cancel() {
-      editing.value = replyTo.value = null;
-      text.value = "";
-      keepDraft();
-      grow();
-    }
-    function onKey(event) {
-      if (offered.value.length && ["ArrowDown", "ArrowUp", "Tab", "Enter"].includes(event.key)) {
-        event.preventDefault();
-        const count = offered.value.length;
-        if (event.key === "ArrowDown") choice.value = (choice.value + 1) % count;
-        else if (event.key === "ArrowUp") choice.value = (choice.value + count - 1) % count;
-        else complete(offered.value[choice.value]);
-      } else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-        event.preventDefault();
-        submit();
-      } else if (event.key === "Escape" && (editing.value || replyTo.value)) {
-        event.stopPropagation();
-        cancel();
-      }
-    }
     function act(name, message) {
       open.value = null;
       if (name === "reply") replyTo.value = message;
-      else if (name === "edit") {
-        editing.value = message;
-        text.value = message.body;
-      } else return emit("remove", message.id);
-      grow();
-      nextTick(() => field.value?.focus());
+      else if (name === "edit") editing.value = message;
+      else emit("remove", message.id);
+    }
+    function post(message) {
+      failure.value = "";
+      keepPlace(() => outbox.put(message), { toEnd: true });
+      if (isDetached.value) latest();
+    }
+    function change(message) {
+      failure.value = "";
+      emit("edit", message);
+    }
+    const cancel = () => (editing.value = replyTo.value = null);
+    function rewrite(message) {
+      outbox.drop(message.id);
+      composer.value.take(message.body);
     }
     function react(message, emoji) {
       open.value = null;
       const mine = message.reactions.find(([each]) => each === emoji)?.[1].includes(props.me) ?? false;
       emit("react", { id: message.id, emoji, on: !mine });
     }
-    function handle(handling, hours = null) {
-      emit("handle", { handling, note: note.value, hours });
-      asks.value = note.value = "";
-    }
     const onShow = () => noteRead();
     onMounted(() => {
-      try {
-        text.value = localStorage.getItem(draftKey) ?? "";
-      } catch {
-        text.value = "";
-      }
-      grow();
       document.addEventListener("visibilitychange", onShow);
       emit("live");
       outbox.pump();
@@ -249,49 +155,39 @@ export default {
     onUnmounted(() => document.removeEventListener("visibilitychange", onShow));
     return {
       EMOJI,
-      HANDLED,
-      MAX_BODY,
       act,
       apply,
-      asks,
       begin,
       body,
       byId,
       cancel,
-      choice,
-      complete,
+      change,
+      composer,
       editing,
       exactTime,
-      fail: (sentence) => (failure.value = sentence),
       failure,
-      field,
       firstNew,
-      handle,
       isDetached,
       jump,
       latest,
       list,
       messages,
       more,
-      note,
-      offered,
       older,
-      onKey,
       open,
       outbox,
       pending,
+      post,
       react,
       replyTo,
+      rewrite,
       runs,
       scrolled,
-      settle: outbox.settle,
       state,
-      submit,
       target,
-      text,
-      typed,
+      fail: (sentence) => (failure.value = sentence),
+      settle: outbox.settle,
       typing: (names) => (typists.value = names),
-      typists,
       told: computed(() => {
         const [first, second, ...others] = typists.value;
         if (!first) return "";
@@ -308,22 +204,7 @@ export default {
   },
   template: `
     <section class="lw-chat" :aria-label="label">
-      <div v-if="handles && messages" class="lw-chat__handling" data-testid="handling" :data-value="state.handling">
-        <span v-if="state.handling !== 'open'"><span class="lw-badge" :data-tone="state.tone">{{ state.label }}</span> <bdi>{{ state.handler === me ? 'You' : state.handler_name }}</bdi> ·
-          <time-ago :at="state.at" :title="exactTime(state.at)" /><template v-if="state.until"> · until {{ exactTime(state.until) }}</template></span>
-        <span v-else class="lw-muted">Nobody takes care of this yet.</span>
-        <span v-if="writes" class="lw-chat__choices">
-          <button v-if="state.handling !== 'taken' || state.handler !== me" type="button" class="lw-text-button" @click="handle('taken')">Take</button>
-          <button v-if="state.handling !== 'open'" type="button" class="lw-text-button" @click="handle('open')">{{ state.handling === 'resolved' ? 'Reopen' : 'Release' }}</button>
-          <button v-if="state.handling !== 'snoozed'" type="button" class="lw-text-button" @click="handle('snoozed', 1)">Snooze 1 h</button>
-          <button v-if="state.handling !== 'resolved'" type="button" class="lw-text-button" @click="asks = 'resolved'">Resolve</button>
-        </span>
-        <form v-if="asks" class="lw-chat__note" @submit.prevent="handle(asks)">
-          <input v-model="note" maxlength="2000" placeholder="What was done? (optional)" aria-label="Note" v-focus>
-          <button class="lw-button lw-button--primary">Resolve</button>
-          <button type="button" class="lw-button" @click="asks = ''">Cancel</button>
-        </form>
-      </div>
+      <handling-bar v-if="handles && messages" :state="state" :me="me" :writes="writes" @handle="$emit('handle', $event)" />
       <div ref="body" class="lw-chat__messages" tabindex="0" role="log" :aria-label="'Messages: ' + label" @scroll.passive="scrolled">
         <div v-if="messages === null" class="lw-ghost" aria-hidden="true"><i></i><i></i><i></i></div>
         <p v-else-if="!list.length && !pending.length" class="lw-chat__none">No messages yet.<template v-if="writes"> Write the first one.</template></p>
@@ -351,21 +232,12 @@ export default {
         </template>
         <article v-for="message in pending" :key="message.id" class="lw-chat__message lw-chat__message--pending" data-own data-testid="pending">
           <div class="lw-chat__body lw-chat__plain" dir="auto">{{ message.body }}</div>
-          <p class="lw-muted" role="status"><template v-if="message.refused">Not sent: {{ message.note }} <button type="button" class="lw-text-button" @click="outbox.retry(message.id)">Try again</button> <button type="button" class="lw-text-button" @click="text = message.body; outbox.drop(message.id)">Edit</button></template><template v-else>{{ message.note || 'Sending…' }}</template></p>
+          <p class="lw-muted" role="status"><template v-if="message.refused">Not sent: {{ message.note }} <button type="button" class="lw-text-button" @click="outbox.retry(message.id)">Try again</button> <button type="button" class="lw-text-button" @click="rewrite(message)">Edit</button></template><template v-else>{{ message.note || 'Sending…' }}</template></p>
         </article>
       </div>
       <p v-if="isDetached" class="lw-chat__detached">These are older messages. <button type="button" class="lw-text-button" @click="latest">To the latest</button></p>
       <p class="lw-chat__typing lw-muted" role="status" data-testid="typing">{{ told }}</p>
-      <form v-if="writes" class="lw-chat__composer" @submit.prevent="submit">
-        <p v-if="replyTo || editing" class="lw-chat__quote"><template v-if="editing">Edit your message</template><template v-else>Reply to <bdi>{{ replyTo.name }}</bdi>: {{ excerpt(replyTo) }}</template> <button type="button" class="lw-text-button" @click="cancel">Cancel</button></p>
-        <p v-if="failure" class="lw-sign-in__error" role="alert">{{ failure }}</p>
-        <ul v-if="offered.length" class="lw-chat__names" role="listbox" aria-label="People">
-          <li v-for="(person, index) in offered" :key="person[0]" role="option" :aria-selected="String(index === choice)" @mousedown.prevent="complete(person)"><bdi>{{ person[1] }}</bdi></li>
-        </ul>
-        <textarea ref="field" v-model="text" rows="1" :maxlength="MAX_BODY" :aria-label="'Message: ' + label" placeholder="Write a message" dir="auto" @input="typed" @keydown="onKey" @click="typed"></textarea>
-        <button class="lw-button lw-button--primary" :disabled="!text.trim()">{{ editing ? 'Save' : 'Send' }}</button>
-      </form>
+      <composer v-if="writes" ref="composer" :me="me" :members="members" :storage="storage + ':draft'" :label="label" :reply-to="replyTo" :editing="editing" :failure="failure" @post="post" @edit="change" @typing="$emit('typing')" @cancel="cancel" />
       <p v-else class="lw-muted lw-chat__none">Viewers read here. An admin can make you an operator.</p>
     </section>`,
-  directives: { focus: { mounted: (element) => element.focus() } },
 };

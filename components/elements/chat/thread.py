@@ -16,7 +16,7 @@ Handler = Callable[[Mapping[str, Any]], Awaitable[object] | None]
 class ThreadElement(
     LiveElement,
     component="thread.js",
-    dependencies=[SHARED_JS, HERE / "message_body.js", HERE / "outbox.js"],
+    dependencies=[SHARED_JS, *(HERE / f"{each}.js" for each in ("composer", "handling_bar", "message_body", "outbox"))],
 ):
     """Messages and a composer; what people send shows at once, and is kept in the browser until it is confirmed.
 
