@@ -21,8 +21,6 @@ def test_every_status_enum_of_the_models_carries_styles() -> None:
     enums = {column.type.enum_class for column in columns if isinstance(column.type, Enum)}
     styled = (enums - {Subject, Topical, MessageKind}) | {entity.statuses for entity in ENTITIES}
     assert styled == set(STATUS_ENUMS) - {ConnectionStatus}
-        ConnectionStatus
-    }
     assert len(STATUS_ENUMS) >= 7
 
 
