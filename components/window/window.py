@@ -18,7 +18,7 @@ from components.window.frame_scheduler import FrameScheduler, ScheduledFlush
 from components.window.frame_transport import send_frame
 from components.window.registry import WindowRegistry
 from components.window.view import FirstHtml, FramePart, Previewed
-from services.entities import ConnectionStatus, Entity, R, Scope
+from services.entities import ConnectionStatus, LiveTable, R, Scope
 from services.realtime import Delta, FeedStatus, RealtimeService, Subscriber, Subscription
 from services.realtime.status import worst
 
@@ -71,7 +71,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
 
     def subscribe(
         self,
-        entity: Entity[R],
+        entity: LiveTable[R],
         *,
         on_change: Callable[[list[Delta[R]]], None] | None = None,
         on_status: Callable[[FeedStatus], None] | None = None,

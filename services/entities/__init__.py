@@ -17,6 +17,7 @@ from services.entities.base.status import StatusStyle, StatusStyleJson, StyledSt
 from services.entities.notifications import NOTIFICATIONS, Notification, NotificationType
 from services.entities.scans import ACTIVE_SCANS, SCANS, AcquisitionScan, ScanStatus
 from services.entities.streams import ACTIVE_GOALS, STREAMS, GoalStatus, Stream
+from services.entities.viewers import VIEWERS, Viewer, ViewerPlace, Viewers
 
 ENTITIES: tuple[Entity[Any], ...] = (
     STREAMS,
@@ -27,7 +28,7 @@ ENTITIES: tuple[Entity[Any], ...] = (
     ACTIVITIES,
 )
 """Every monitored table; tabs appear in this order."""
-LIVE_TABLES: tuple[LiveTable[Any], ...] = ENTITIES
+LIVE_TABLES: tuple[LiveTable[Any], ...] = (*ENTITIES, VIEWERS)
 """Every table that feeds hold, those without lists included."""
 
 # Without this SQLAlchemy configures them at the first instance, and attributes of rows that are only read fail.
@@ -46,6 +47,7 @@ __all__ = [
     "SCANS",
     "STREAMS",
     "SUBJECT_STATUSES",
+    "VIEWERS",
     "AcquisitionScan",
     "Activity",
     "AgentExecution",
@@ -75,4 +77,7 @@ __all__ = [
     "Subject",
     "Tone",
     "Topic",
+    "Viewer",
+    "ViewerPlace",
+    "Viewers",
 ]
