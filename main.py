@@ -135,6 +135,7 @@ async def compose(
     from services.operations.retention import Retention  # noqa: PLC0415
     from services.people.session_uses import SessionUses  # noqa: PLC0415
     from services.presence.typing import Typing  # noqa: PLC0415
+    from services.presence.viewer_reports import ViewerReports  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
 
     database = await stack.enter_async_context(Database(backend.database_url))
@@ -189,6 +190,7 @@ async def compose(
             sign_on=single_sign_on(settings, backend, auth, database),
             event_streams=event_streams,
             typing=typing,
+            viewers=await stack.enter_async_context(ViewerReports(database)),
             windows=windows,
         )
     )

@@ -45,6 +45,7 @@ from pages.team.organization import (
     organization_switcher,
 )
 from pages.team.removal import lead_away
+from pages.viewers.viewers import show_viewers
 from services.errors import LivewatchError, PermissionDenied, SessionExpired
 from services.infra.root_path import route_path
 from services.people.profiles import own_profile
@@ -126,7 +127,12 @@ def register_frame(services: Services) -> None:
         switcher = partial(organization_switcher, mine, membership, create) if len(mine) > 1 else None
         sign_out = f"{request.scope.get('root_path', '')}/session/end"
         with shell(
-            user_name=profile.name, org_name=membership.name, switcher=switcher, sign_out=sign_out, create=create
+            user_id=identity.user_id,
+            user_name=profile.name,
+            org_name=membership.name,
+            switcher=switcher,
+            sign_out=sign_out,
+            create=create,
         ) as parts:
             parts.connection.bind_status(window, {parts.connection.name: None})
             for badge in parts.badges:
@@ -136,6 +142,7 @@ def register_frame(services: Services) -> None:
             if isinstance(parts.organization, OrgSwitcher):
                 UnreadElsewhere(services, window, parts.organization)
             page.title.show = parts.name_page
+            show_viewers(page, parts)
             Routes({path: partial(build, page) for path, build in PAGES.items()})
         await _paint_first(request, ui.context.client, window, theme)
 

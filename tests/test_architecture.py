@@ -59,6 +59,7 @@ LAYERS = (
     "pages.settings",
     "pages.account",
     "pages.team",
+    "pages.viewers",
     "pages.inbox",
     "pages.monitoring",
     "pages.gallery",

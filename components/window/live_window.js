@@ -11,6 +11,30 @@ function leave(reason) {
 }
 let isCookieDue = false;
 
+// Whether nobody uses the window: it is hidden, or without input for minutes.
+const IDLE_TIME = 5 * 60 * 1000;
+const CHECK_TIME = 5000;
+const INPUTS = ["keydown", "pointerdown", "pointermove", "touchstart", "wheel"];
+let inputAt = performance.now();
+const isIdle = () => document.hidden || performance.now() - inputAt > IDLE_TIME;
+
+function watchInput(onChange) {
+  let before = isIdle();
+  const check = () => {
+    if (isIdle() !== before) onChange((before = !before));
+  };
+  const note = () => {
+    inputAt = performance.now();
+    if (before) check();
+  };
+  for (const each of INPUTS) addEventListener(each, note, { capture: true, passive: true });
+  const timer = setInterval(check, CHECK_TIME);
+  return () => {
+    clearInterval(timer);
+    for (const each of INPUTS) removeEventListener(each, note, { capture: true });
+  };
+}
+
 // The page's HTML shows what is mounted now, and brings the first frame. Its values may be as old as the page took to
 // load; the socket's frames say so, or bring newer ones.
 function endFirstPaint(show) {
@@ -29,9 +53,14 @@ async function renewCookie() {
 }
 
 export default {
-  emits: ["seen", "ack"],
+  emits: ["seen", "ack", "idle"],
   setup(_, { emit }) {
-    const report = () => emit("seen", { visible: !document.hidden });
+    const report = () => emit("seen", { visible: !document.hidden, idle: isIdle() });
+    const switched = () => {
+      if (!document.hidden) inputAt = performance.now(); // who brings a window to the front uses it
+      report();
+    };
+    let unwatchInput = () => {};
     watch(lostAt, (lost) => {
       if (lost === null) report(), isCookieDue && renewCookie();
       else document.body.dataset.live = "disconnected";
@@ -62,12 +91,14 @@ export default {
     onMounted(() => {
       onFrame.value = show;
       endFirstPaint(show);
-      document.addEventListener("visibilitychange", report);
+      document.addEventListener("visibilitychange", switched);
+      unwatchInput = watchInput((idle) => emit("idle", idle));
       report();
     });
     onUnmounted(() => {
       onFrame.value = null;
-      document.removeEventListener("visibilitychange", report);
+      unwatchInput();
+      document.removeEventListener("visibilitychange", switched);
       delete document.body.dataset.live;
     });
     return {

@@ -23,6 +23,7 @@ from services.mail.mailer import MailService
 from services.people.session_uses import SessionUses
 from services.plan import Plan
 from services.presence.typing import Typing
+from services.presence.viewer_reports import ViewerReports
 from services.realtime import RealtimeService
 
 
@@ -60,4 +61,5 @@ class Services:
     sign_on: SingleSignOn | None = None
     teams: TeamHub
     typing: Typing
+    viewers: ViewerReports
     windows: WindowRegistry

@@ -9,11 +9,12 @@ from services.entities.base.row import Row, json_field, timestamp_field
 
 
 class ViewerPlace(BaseModel):
-    """A page that a person has open: its path, the row that is selected there, and whether the person is idle there."""
+    """A page that a person has open: its path and title, the selected row, and whether the person is idle there."""
 
     model_config = ConfigDict(frozen=True)
 
     path: str
+    title: str
     selected: UUID | None = None
     is_idle: bool = False
 

@@ -1,7 +1,7 @@
 -- Presence: who is online and what they look at, reported by the app's processes; and typing indicators.
 
 -- One row per organisation and process of the app, with the people who have a window there. `people` holds user_id, name,
--- since, is_idle and places of each; a place is a page's path, the selected row and whether the person is idle there.
+-- since, is_idle and places of each; a place has a page's path and title, the selected row and is_idle.
 create table public.viewers (
     id uuid primary key default gen_random_uuid(),
     org_id uuid not null references public.organizations (id) on delete cascade,
