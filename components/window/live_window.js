@@ -11,12 +11,21 @@ function leave(reason) {
 }
 let isCookieDue = false;
 
-// Whether nobody uses the window: it is hidden, or without input for minutes.
+// Whether nobody uses the window: it is hidden, or without input for minutes. A page that is reloaded is hidden first, and
+// gone before that counts.
 const IDLE_TIME = 5 * 60 * 1000;
-const CHECK_TIME = 5000;
+const HIDDEN_TIME = 1000;
+const CHECK_TIME = 1000;
 const INPUTS = ["keydown", "pointerdown", "pointermove", "touchstart", "wheel"];
 let inputAt = performance.now();
-const isIdle = () => document.hidden || performance.now() - inputAt > IDLE_TIME;
+let hiddenAt = document.hidden ? -Infinity : Infinity;
+const isIdle = () => performance.now() > Math.min(inputAt + IDLE_TIME, hiddenAt + HIDDEN_TIME);
+
+function noteVisibility() {
+  const at = performance.now();
+  hiddenAt = document.hidden ? Math.min(hiddenAt, at) : Infinity;
+  if (!document.hidden) inputAt = at; // who brings a window to the front uses it
+}
 
 function watchInput(onChange) {
   let before = isIdle();
@@ -57,7 +66,7 @@ export default {
   setup(_, { emit }) {
     const report = () => emit("seen", { visible: !document.hidden, idle: isIdle() });
     const switched = () => {
-      if (!document.hidden) inputAt = performance.now(); // who brings a window to the front uses it
+      noteVisibility();
       report();
     };
     let unwatchInput = () => {};

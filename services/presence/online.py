@@ -40,5 +40,5 @@ def _merged(viewers: list[Viewer]) -> OnlinePerson:
         name=viewers[0].name,
         since=min(viewer.since for viewer in viewers),
         is_idle=all(viewer.is_idle for viewer in viewers),
-        places=tuple(sorted(places.values(), key=lambda place: place.is_idle)),
+        places=tuple(sorted(places.values(), key=lambda place: (place.is_idle, place.title, place.path))),
     )
