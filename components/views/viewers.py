@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Collection
+from functools import partial
 from typing import Any, Self
-from urllib.parse import urlencode
 from uuid import UUID
 
-from components.views.shared import RowSource
+from components.views.shared import RowSource, SharedView, SharedViewCursor, shared_by
 from components.window.batch import Batch
 from services.entities import ViewerPlace, Viewers
 from services.presence.online import OnlinePerson, online_people
+from services.realtime import Subscription
 from services.text import visible_name
 
 STREAM_PATH = re.compile(r"/streams/([0-9a-f-]{36})")
@@ -18,8 +19,8 @@ STREAM_PATH = re.compile(r"/streams/([0-9a-f-]{36})")
 class ViewersView:
     """The people online, sorted by name; a patch holds the people that changed.
 
-    Fields: `name`, `idle`, and with places `places`: lists of link, title, the id of the row that is shown, and whether
-    the person is idle there.
+    Fields: `name`, `idle`, and with places `places`: lists of title, whether the person is idle there, the id of the
+    shown row or null, and the path, which is null for the page of a stream.
 
     Args:
         source: The rows.
@@ -58,8 +59,18 @@ class ViewersView:
         return fields | {"places": [_place(each) for each in person.places]} if self._has_places else fields
 
 
-def _place(place: ViewerPlace) -> tuple[str, str, str | None, bool]:
+def viewers_cursor(subscription: Subscription[Viewers], *, has_places: bool) -> SharedViewCursor:
+    """Return a window's position in the view that it shares with the others of the organisation."""
+    make = partial(ViewersView, has_places=has_places)
+
+    def find() -> SharedView | None:
+        return subscription.shared((ViewersView, has_places), shared_by(make))
+
+    return SharedViewCursor(find, make(subscription))
+
+
+def _place(place: ViewerPlace) -> tuple[str, bool, str | None, str | None]:
     stream = STREAM_PATH.fullmatch(place.path)
-    row = str(place.selected) if place.selected else stream[1] if stream else None
-    link = f"{place.path}?{urlencode({'selected': str(place.selected)})}" if place.selected else place.path
-    return link, visible_name(place.title), row, place.is_idle
+    if stream and not place.selected:
+        return visible_name(place.title), place.is_idle, stream[1], None
+    return visible_name(place.title), place.is_idle, str(place.selected) if place.selected else None, place.path

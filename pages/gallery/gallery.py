@@ -40,7 +40,7 @@ from services.realtime.status import FeedStatus
 
 ADA = UUID(int=1)
 ONLINE = {
-    str(UUID(int=number + 1)): {"name": name, "idle": idle, "places": [["/monitoring", "Streams", None, idle]]}
+    str(UUID(int=number + 1)): {"name": name, "idle": idle, "places": [["Streams", idle, None, "/monitoring"]]}
     for number, (name, idle) in enumerate(
         [
             ("Ada Lovelace", False),

@@ -1,7 +1,7 @@
 """What others may know of a window's address: a page by its path and title, and the selected row; nothing else."""
 
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from components.shell.shell import NAVIGATION
@@ -28,14 +28,14 @@ def place_of(address: str, title: str = "") -> Place | None:
         address: Path and parameters.
         title: Name of what the page shows, if it has one.
     """
-    parts = urlsplit(address)
-    path = parts.path.rstrip("/") or "/"
+    path, _, parameters = address.partition("?")
+    path = path if path == "/" else path.rstrip("/")
     if stream := STREAM_PATH.fullmatch(path):
         id = _uuid(stream[1])
         return Place(path=f"/streams/{id}", title=title or STREAMS.noun.capitalize()) if id else None
     if path not in TITLES:
         return None
-    selected = _uuid(parse_qs(parts.query).get(SELECTED_PARAMETER, [""])[-1])
+    selected = _uuid(parse_qs(parameters).get(SELECTED_PARAMETER, [""])[-1])
     return Place(path=path, title=TITLES[path], selected=selected)
 
 

@@ -1,11 +1,11 @@
 // The others who are online: faces in the header, and a menu that says where each is.
 import { computed, nextTick, onMounted, onUnmounted, ref, watch } from "vue";
 import { ClippedName, pageLink } from "shared";
-import { Faces, me, nameOf, people, readers } from "viewers";
+import { Faces, linkOf, me, nameOf, people, readers } from "viewers";
 
 const MOST = 4;
 // Milliseconds for which places are still sent after the last reader: a page that follows has readers soon.
-const LINGER = 2000;
+const READER_TTL = 2000;
 
 export default {
   components: { ClippedName, Faces },
@@ -31,7 +31,7 @@ export default {
     watch(isWanted, (wanted) => {
       clearTimeout(timer);
       if (wanted) tell(true);
-      else timer = setTimeout(() => tell(false), LINGER);
+      else timer = setTimeout(() => tell(false), READER_TTL);
     });
     onMounted(() => {
       emit("live");
@@ -48,7 +48,7 @@ export default {
       people.value = order.map((id) => rows.get(id)).filter(Boolean);
     }
 
-    return { apply, inUseFirst, label, MOST, open, others, pageLink, people };
+    return { apply, inUseFirst, label, linkOf, MOST, open, others, pageLink, people };
   },
   template: `
     <div class="lw-online">
@@ -64,7 +64,7 @@ export default {
                   <span v-if="person.id === me" class="lw-tag">You</span>
                   <span class="lw-muted">{{ person.idle ? 'Idle' : 'Active' }}</span></div>
                 <div v-if="person.id !== me" class="lw-online__places">
-                  <a v-for="[link, title, , idle] in person.places" :key="link" :href="pageLink(link)" :class="{ 'lw-muted': idle }" :title="title" dir="auto" @click="open = false">{{ title }}</a>
+                  <a v-for="place in person.places" :key="linkOf(place)" :href="linkOf(place)" :class="{ 'lw-muted': place[1] }" :title="place[0]" dir="auto" @click="open = false">{{ place[0] }}</a>
                 </div>
               </div>
             </li>

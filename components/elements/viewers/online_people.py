@@ -1,16 +1,16 @@
 """The people online: avatars in the header, with a menu that lists them."""
 
-from functools import partial
 from uuid import UUID
 
 from nicegui.events import GenericEventArguments
 
 from components.elements.viewers import VIEWERS_JS
-from components.views.shared import SharedView, SharedViewCursor, shared_by
-from components.views.viewers import ViewersView
+from components.views.shared import SharedViewCursor
+from components.views.viewers import viewers_cursor
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window
-from services.entities import VIEWERS
+from services.entities import VIEWERS, Viewers
+from services.realtime import Delta
 
 
 class OnlinePeople(LiveElement, component="online_people.js", dependencies=[SHARED_JS, VIEWERS_JS]):
@@ -34,19 +34,22 @@ class OnlinePeople(LiveElement, component="online_people.js", dependencies=[SHAR
     def bind_viewers(self, window: Window) -> None:
         """Show the people of the window's organisation; the subscription ends with the element."""
         binding = self.bind(window)
-        subscription = window.subscribe(VIEWERS, on_change=binding.changed)
+
+        def changed(deltas: list[Delta[Viewers]]) -> None:
+            # Most changes are of places, which most windows do not show.
+            if cursors[-1].has_news():
+                binding.changed(deltas)
 
         def show(*, has_places: bool) -> None:
-            def find() -> SharedView | None:
-                make = partial(ViewersView, has_places=has_places)
-                return subscription.shared((ViewersView, has_places), shared_by(make))
-
-            binding.view = SharedViewCursor(find, ViewersView(subscription, has_places=has_places))
+            cursors[:] = [viewers_cursor(subscription, has_places=has_places)]
+            binding.view = cursors[-1]
             binding.refresh()
 
         def wanted(event: GenericEventArguments) -> None:
             show(has_places=bool(event.args))
 
+        cursors: list[SharedViewCursor] = []
+        subscription = window.subscribe(VIEWERS, on_change=changed)
         show(has_places=False)
         self.on("places", wanted)
         self.on_delete(subscription.close)

@@ -1,5 +1,6 @@
 // Who is online, as `online_people.js` is told, and who looks at which row, for any component of the window.
 import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
+import { pageLink } from "shared";
 
 export const people = shallowRef([]); // sorted by name, the reader included
 export const me = ref("");
@@ -20,7 +21,7 @@ const byRow = computed(() => {
   for (const person of people.value) {
     if (person.id === me.value) continue;
     const rows = new Map(); // whether the person is idle there
-    for (const [, , row, idle] of person.places ?? []) if (row) rows.set(row, (rows.get(row) ?? true) && idle);
+    for (const [, idle, row] of person.places ?? []) if (row) rows.set(row, (rows.get(row) ?? true) && idle);
     for (const [row, idle] of rows) {
       if (!found.has(row)) found.set(row, []);
       found.get(row).push({ id: person.id, name: person.name, idle });
@@ -38,6 +39,11 @@ const NONE = [];
 export function useViewersOf(row) {
   useReader();
   return computed(() => byRow.value.get(row) ?? NONE);
+}
+
+export function linkOf([, , row, path]) {
+  if (path === null) return pageLink("/streams/" + row);
+  return pageLink(path) + (row ? "?selected=" + row : "");
 }
 
 export const nameOf = ({ name, idle }) => (idle ? `${name} (idle)` : name);

@@ -18,6 +18,7 @@ from services.presence.online import online_people
 from services.presence.viewer_reports import ViewerReports
 from services.presence.windows import Place, TrackedWindow
 from services.realtime import RealtimeService, Subscription
+from tests.speed import deadline
 from tests.world import Person, World, until
 
 pytestmark = pytest.mark.integration
@@ -288,7 +289,7 @@ async def test_a_member_who_is_just_being_removed_is_not_written_and_nobody_wait
     ana, bo = await world.person(org), await world.person(org)
     process = uuid4()
     async with locking(world, f"delete from org_members where user_id = '{ana.id}'") as removal:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(deadline(5)):
             assert await report(world, process, org, ana.id, bo.id) == []
         assert await stored(world, org) == {process: [bo.id]}
         await removal.commit()
@@ -302,7 +303,7 @@ async def test_a_row_that_another_transaction_changes_is_postponed(world: World)
     process = uuid4()
     await report(world, process, org, ana.id)
     async with locking(world, f"update viewers set seen_at = now() where org_id = '{org}'"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(deadline(5)):
             assert await report(world, process, org) == [org]
             assert await report(world, uuid4(), org, ana.id) == []
     assert await report(world, process, org) == []
@@ -315,7 +316,7 @@ async def test_an_organisation_that_is_being_deleted_is_postponed_and_then_left_
     process = uuid4()
     await report(world, process, org, ana.id)
     async with locking(world, f"delete from organizations where id = '{org}'") as deletion:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(deadline(5)):
             assert await report(world, process, org, ana.id) == [org]
         await deletion.commit()
     assert await report(world, process, org, ana.id) == []
