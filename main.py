@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from services.auth.client import Auth
     from services.auth.single_sign_on import SingleSignOn
+    from services.demo.demo import Demo
+    from services.demo.example_scan import ExampleScan
     from services.infra.database import Database
 
 START_TIME = time.perf_counter()
@@ -125,8 +127,6 @@ async def compose(
     from services.auth.mail_links import MailLinks  # noqa: PLC0415
     from services.auth.password_check import PasswordCheck  # noqa: PLC0415
     from services.auth.sessions import Sessions  # noqa: PLC0415
-    from services.demo.demo import Demo  # noqa: PLC0415
-    from services.demo.example_scan import ExampleScan  # noqa: PLC0415
     from services.infra.database import Database  # noqa: PLC0415
     from services.infra.rate_limiter import Rate, RateLimiter  # noqa: PLC0415
     from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest  # noqa: PLC0415
@@ -134,6 +134,8 @@ async def compose(
     from services.operations.presence import Presence  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
     from services.people.session_uses import SessionUses  # noqa: PLC0415
+    from services.presence.typing import Typing  # noqa: PLC0415
+    from services.presence.viewer_reports import ViewerReports  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
 
     database = await stack.enter_async_context(Database(backend.database_url))
@@ -147,11 +149,9 @@ async def compose(
     realtime = await stack.enter_async_context(RealtimeService(transport=transport, source=DatabaseSource(database)))
     await stack.enter_async_context(Presence(database))
     await stack.enter_async_context(Retention(database))
-    demo = scan = None
-    if backend.demo:
-        scan = ExampleScan(database, url=own_url)
+    demo, scan = open_demo(settings, backend, auth, database, own_url)
+    if scan:
         stack.push_async_callback(scan.aclose)
-        demo = Demo(backend.demo, auth=auth, database=database, scan=scan if settings.demo_scan else None)
     no_demo = why_no_demo(settings) if demo else ""
     event_streams = await stack.enter_async_context(EventStreamHub(database))
     windows = WindowRegistry()
@@ -159,6 +159,8 @@ async def compose(
     realtime.on_profile = preferences.reload
     teams = TeamHub(database)
     realtime.on_team = teams.changed
+    typing = await stack.enter_async_context(Typing(database))
+    realtime.on_typing = typing.received
     app = create_app(
         Services(
             accounts=AccountOptions(sign_up=settings.sign_up, sends_mail=backend.sends_mail, address=address),
@@ -187,6 +189,8 @@ async def compose(
             sessions=Sessions(auth),
             sign_on=single_sign_on(settings, backend, auth, database),
             event_streams=event_streams,
+            typing=typing,
+            viewers=await stack.enter_async_context(ViewerReports(database)),
             windows=windows,
         )
     )
@@ -199,6 +203,19 @@ async def compose(
             await scan.aclose()
 
     return app, announce_shutdown
+
+
+def open_demo(
+    settings: Settings, backend: Backend, auth: "Auth", database: "Database", own_url: str
+) -> "tuple[Demo | None, ExampleScan | None]":
+    """Return the demo and the example scan of a local Supabase, which the caller closes; None for a project."""
+    from services.demo.demo import Demo  # noqa: PLC0415
+    from services.demo.example_scan import ExampleScan  # noqa: PLC0415
+
+    if backend.demo is None:
+        return None, None
+    scan = ExampleScan(database, url=own_url)
+    return Demo(backend.demo, auth=auth, database=database, scan=scan if settings.demo_scan else None), scan
 
 
 def single_sign_on(settings: Settings, backend: Backend, auth: "Auth", database: "Database") -> "SingleSignOn | None":

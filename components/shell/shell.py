@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from nicegui import ui
 from nicegui.element import Element
@@ -11,6 +12,7 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from components.elements.connection.connection_status import ConnectionStatus
 from components.elements.figures.count_badge import CountBadge
+from components.elements.viewers.online_people import OnlinePeople
 from components.presentation.text import icon, text
 from components.shell.attention.attention import Attention
 from components.shell.shortcuts import Shortcut, Shortcuts
@@ -70,6 +72,7 @@ class Frame:
     shortcuts: Shortcuts
     name_page: Callable[[str], None]
     """Shows the name of what the page shows; each navigation clears it."""
+    online: OnlinePeople
     organization: Element
     """The organisation's name in the header, or the menu in its place."""
 
@@ -77,6 +80,7 @@ class Frame:
 @contextmanager
 def shell(
     *,
+    user_id: UUID,
     user_name: str,
     org_name: str,
     switcher: Callable[[], Element] | None = None,
@@ -87,6 +91,7 @@ def shell(
     """Build the shell; elements built inside are the page. The sidebar follows the path of `ui.sub_pages`.
 
     Args:
+        user_id: The user, who is not shown among those who are online.
         user_name: Name in the account menu.
         org_name: Name of the organisation in the header.
         switcher: Builds an organisation menu in place of the name; None for a user with one organisation.
@@ -128,6 +133,7 @@ def shell(
                     organization.classes("lw-crumbs__org lw-clip").props("dir=auto")
                 crumb = text("span", "").classes("lw-crumbs__page lw-clip")
                 named = text("span", "").classes("lw-crumbs__page lw-clip").props("dir=auto")
+            online = OnlinePeople(me=user_id)
             connection = ConnectionStatus()
             chat = _chat_button()
             bell = _bell(badges, [place.count for place in navigation if place.count and place.rings])
@@ -136,7 +142,7 @@ def shell(
             _user_menu(user_name, org_name, sign_out, create, shortcuts)
         attention = Attention()
         with Element("main").classes("lw-main").props("id=content tabindex=-1"):
-            yield Frame(connection, badges, bell, chat, attention, shortcuts, name_page, organization)
+            yield Frame(connection, badges, bell, chat, attention, shortcuts, name_page, online, organization)
 
     def follow(path: str) -> None:
         current = _place_of(path, [place.path for place in navigation])

@@ -150,6 +150,11 @@ class SharedViewCursor:
         self._number, snapshot = self._shared.snapshot()
         return snapshot
 
+    def has_news(self) -> bool:
+        """Whether a payload is due after a change of rows; a window without any need not send a frame."""
+        shared = self._find()
+        return shared is None or shared is not self._shared or shared.patches_since(self._number)[0] != self._number
+
     def patch(self, dirty: Collection[UUID]) -> Payload:
         shared = self._find()
         if self._shared is None:

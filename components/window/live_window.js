@@ -11,6 +11,39 @@ function leave(reason) {
 }
 let isCookieDue = false;
 
+// Whether nobody uses the window: it is hidden, or without input for minutes. A page that is reloaded is hidden first, and
+// gone before that counts.
+const IDLE_TIME = 5 * 60 * 1000;
+const HIDDEN_TIME = 1000;
+const CHECK_TIME = 1000;
+const INPUTS = ["keydown", "pointerdown", "pointermove", "touchstart", "wheel"];
+let inputAt = performance.now();
+let hiddenAt = document.hidden ? -Infinity : Infinity;
+const isIdle = () => performance.now() > Math.min(inputAt + IDLE_TIME, hiddenAt + HIDDEN_TIME);
+
+function noteVisibility() {
+  const at = performance.now();
+  hiddenAt = document.hidden ? Math.min(hiddenAt, at) : Infinity;
+  if (!document.hidden) inputAt = at; // who brings a window to the front uses it
+}
+
+function watchInput(onChange) {
+  let before = isIdle();
+  const check = () => {
+    if (isIdle() !== before) onChange((before = !before));
+  };
+  const note = () => {
+    inputAt = performance.now();
+    if (before) check();
+  };
+  for (const each of INPUTS) addEventListener(each, note, { capture: true, passive: true });
+  const timer = setInterval(check, CHECK_TIME);
+  return () => {
+    clearInterval(timer);
+    for (const each of INPUTS) removeEventListener(each, note, { capture: true });
+  };
+}
+
 // The page's HTML shows what is mounted now, and brings the first frame. Its values may be as old as the page took to
 // load; the socket's frames say so, or bring newer ones.
 function endFirstPaint(show) {
@@ -29,9 +62,14 @@ async function renewCookie() {
 }
 
 export default {
-  emits: ["seen", "ack"],
+  emits: ["seen", "ack", "idle"],
   setup(_, { emit }) {
-    const report = () => emit("seen", { visible: !document.hidden });
+    const report = () => emit("seen", { visible: !document.hidden, idle: isIdle() });
+    const switched = () => {
+      noteVisibility();
+      report();
+    };
+    let unwatchInput = () => {};
     watch(lostAt, (lost) => {
       if (lost === null) report(), isCookieDue && renewCookie();
       else document.body.dataset.live = "disconnected";
@@ -62,12 +100,14 @@ export default {
     onMounted(() => {
       onFrame.value = show;
       endFirstPaint(show);
-      document.addEventListener("visibilitychange", report);
+      document.addEventListener("visibilitychange", switched);
+      unwatchInput = watchInput((idle) => emit("idle", idle));
       report();
     });
     onUnmounted(() => {
       onFrame.value = null;
-      document.removeEventListener("visibilitychange", report);
+      unwatchInput();
+      document.removeEventListener("visibilitychange", switched);
       delete document.body.dataset.live;
     });
     return {

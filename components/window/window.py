@@ -50,6 +50,8 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         """Whether a browser has reported in and is not known to have left."""
         self.was_attached = False
         """Whether a browser has ever reported in."""
+        self.is_idle = False
+        """Whether the browser hides the window, or its person has given no input for long."""
         self.flow = FlowControl()
         self.opened_at = datetime.now(UTC)
         self._service = service
@@ -63,11 +65,14 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._was_blocked = False
         self._closers: list[Callable[[], None]] = []
         self._on_removed: Callable[[], None] = lambda: None
+        self._on_use: Callable[[], None] = lambda: None
         self._flush_schedule = ScheduledFlush(scheduler, self._flush)
         self._loaded: asyncio.Future[None] | None = None
         registry.add(self)
         self.on("seen", self._on_seen)
         self.on("ack", self._on_ack)
+        self.on("idle", self._on_idle)
+        self.client.on_disconnect(self._on_disconnect)
 
     def subscribe(
         self,
@@ -164,6 +169,10 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         """Call `handler` once when the user loses access to the window's organisation."""
         self._on_removed = handler
 
+    def on_use(self, handler: Callable[[], None]) -> None:
+        """Call `handler` when a browser has come or gone, or `is_idle` may have changed."""
+        self._on_use = handler
+
     def lose_access(self) -> None:
         """Call the handler of `on_removed`; once."""
         on_removed, self._on_removed = self._on_removed, lambda: None
@@ -207,6 +216,17 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self.flow.reset()
         for part in self._parts:
             part.refresh()
+        self._note_idle(event.args.get("idle"))
+
+    def _on_idle(self, event: GenericEventArguments) -> None:
+        self._note_idle(event.args)
+
+    def _on_disconnect(self) -> None:
+        self._on_use()
+
+    def _note_idle(self, is_idle: object) -> None:
+        self.is_idle = bool(is_idle)
+        self._on_use()
 
     def _on_ack(self, event: GenericEventArguments) -> None:
         if self.flow.acked(event.args) and self._was_blocked:

@@ -4,7 +4,7 @@ import argparse
 import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import uvicorn
 from fastapi import FastAPI
@@ -38,14 +38,32 @@ from services.history.run_logs import LogLine
 from services.people.preferences import ThemeName
 from services.realtime.status import FeedStatus
 
+ADA = UUID(int=1)
+ONLINE = {
+    str(UUID(int=number + 1)): {"name": name, "idle": idle, "places": [["Streams", idle, None, "/monitoring"]]}
+    for number, (name, idle) in enumerate(
+        [
+            ("Ada Lovelace", False),
+            ("Blaise Pascal", True),
+            ("Charles Babbage", False),
+            ("Grace Hopper", False),
+            ("Katherine Johnson", True),
+            ("محمد بن موسى الخوارزمي", False),
+            ("🦉", False),
+        ]
+    )
+}
+"""People by id, as a batch has them."""
+
 
 def gallery(theme: ThemeName | None = None) -> None:
     """Build the gallery."""
     apply_theme(theme)
-    with shell(user_name="Ada Lovelace", org_name="Analytical Engines", switcher=_switcher) as frame:
+    with shell(user_id=ADA, user_name="Ada Lovelace", org_name="Analytical Engines", switcher=_switcher) as frame:
         for badge in frame.badges:
             _shown(badge, {"set": {"alerts": {"value": 7}, "notifications": {"value": 128}}})
         _shown(frame.connection, {"set": {"feed": present_connection(FeedStatus(status=Status.CONNECTED))}})
+        _shown(frame.online, {"reset": {"order": list(ONLINE), "rows": ONLINE}})
         with page_head("Gallery"):
             ui.button("A button").props("flat no-caps").classes("lw-button")
             ui.button("Another").props("unelevated no-caps").classes("lw-button lw-button--primary")
@@ -92,7 +110,7 @@ def main() -> None:
     @ui.page("/list/{table}")
     def show_list(table: str, theme: ThemeName | None = None) -> None:
         apply_theme(theme)
-        with shell(user_name="Ada Lovelace", org_name="Analytical Engines"):
+        with shell(user_id=ADA, user_name="Ada Lovelace", org_name="Analytical Engines"):
             StatGrid([Stat(key="active", label="Active", icon="bolt")])
             rows = LiveList(entities[table])
             rows.on_mark_read(lambda id: rows.apply({"set": {id: {"is_read": True}}}))
@@ -105,7 +123,7 @@ def main() -> None:
     @ui.page("/panels")
     def show_panels(theme: ThemeName | None = None) -> None:
         apply_theme(theme)
-        with shell(user_name="Ada Lovelace", org_name="Analytical Engines"):
+        with shell(user_id=ADA, user_name="Ada Lovelace", org_name="Analytical Engines"):
             not_found_panel("/streams/what", "There is no such stream, or it belongs to another organisation.")
             error_panel("This page cannot be shown", "The database does not respond. The page retries automatically.")
             empty_state("inbox", "Nothing here yet. Start a job that reports its progress.")

@@ -8,6 +8,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from components.elements.charts.progress_chart import ProgressChart
 from components.elements.charts.run_timeline import RunTimeline
 from components.elements.lists.details import Details
+from components.elements.viewers.looking_at import LookingAt
 from components.presentation.text import text
 from components.shell.feedback import not_found_panel, tell_error
 from components.shell.shell import page_head, section
@@ -88,6 +89,7 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
     with page_head(heading):
         ui.link("All streams", "/monitoring").classes("lw-button lw-button--link")
         tidy_menu(page, STREAMS, lambda: [stream_id], on_gone=lambda: ui.navigate.to("/monitoring"))
+    LookingAt(stream_id)
     with ui.element("div").classes("lw-columns lw-columns--wide"):
         entity_list(page, STREAMS, where=lambda stream: stream.id == stream_id)
         with section("About"), ui.element("div").classes("lw-panel"):

@@ -22,6 +22,8 @@ from services.ingest import EventStreamHub, Ingest
 from services.mail.mailer import MailService
 from services.people.session_uses import SessionUses
 from services.plan import Plan
+from services.presence.typing import Typing
+from services.presence.viewer_reports import ViewerReports
 from services.realtime import RealtimeService
 
 
@@ -58,4 +60,6 @@ class Services:
     sessions: Sessions
     sign_on: SingleSignOn | None = None
     teams: TeamHub
+    typing: Typing
+    viewers: ViewerReports
     windows: WindowRegistry

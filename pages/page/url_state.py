@@ -16,6 +16,7 @@ class UrlState:
         self._window = window
         self._router = window.client.sub_pages_router
         self._listeners: list[tuple[str, OnChange]] = []
+        self._followers: list[Callable[[], object]] = []
         self._router.on_path_changed(self._changed)
 
     @property
@@ -24,9 +25,18 @@ class UrlState:
         return urlsplit(self._router.current_path).path
 
     @property
+    def address(self) -> str:
+        """Path with parameters."""
+        return self._router.current_path
+
+    @property
     def params(self) -> dict[str, str]:
         """Parameters by name; the last value of a repeated one."""
         return dict(parse_qsl(urlsplit(self._router.current_path).query))
+
+    def follow(self, handler: Callable[[], object]) -> None:
+        """Call `handler` after every change of path or parameters, as long as the window lives."""
+        self._followers.append(handler)
 
     def listen(self, handler: OnChange) -> None:
         """Call `handler` with the parameters after back or forward on this page, until the current slot is deleted."""
@@ -48,9 +58,15 @@ class UrlState:
         if path != self._router.current_path:
             self._router.current_path = path
             self._window.set_url(path, is_new=is_new)
+            self._tell()
 
     def _changed(self, path: str) -> None:
+        self._tell()
         parts = urlsplit(path)
         for where, handler in list(self._listeners):
             if where == parts.path:
                 handler(dict(parse_qsl(parts.query)))
+
+    def _tell(self) -> None:
+        for handler in self._followers:
+            handler()

@@ -30,6 +30,8 @@ def settings_page(page: PageContext) -> None:
     page_head("Settings")
     with section("Profile"), ui.element("div").classes("lw-panel lw-settings"):
         _profile(page)
+        about = "Other members see that you are online, which page you look at, and that you are typing."
+        _switch(page, "online", "Show me as online", about)
     with section("Organisation"), ui.element("div").classes("lw-panel lw-settings"):
         _organization(page)
     with section("Appearance"), ui.element("div").classes("lw-panel lw-settings"):

@@ -28,6 +28,7 @@ from services.entities.chat import (
 from services.entities.notifications import NOTIFICATIONS, Notification, NotificationType
 from services.entities.scans import ACTIVE_SCANS, SCANS, AcquisitionScan, ScanStatus
 from services.entities.streams import ACTIVE_GOALS, STREAMS, GoalStatus, Stream
+from services.entities.viewers import VIEWERS, Viewer, ViewerPlace, Viewers
 
 ENTITIES: tuple[Entity[Any], ...] = (
     STREAMS,
@@ -38,7 +39,7 @@ ENTITIES: tuple[Entity[Any], ...] = (
     ACTIVITIES,
 )
 """Every monitored table; tabs appear in this order."""
-LIVE_TABLES: tuple[LiveTable[Any], ...] = (*ENTITIES, THREADS, MESSAGES, READ_POSITIONS)
+LIVE_TABLES: tuple[LiveTable[Any], ...] = (*ENTITIES, VIEWERS, THREADS, MESSAGES, READ_POSITIONS)
 """Every table that feeds hold, those without lists included."""
 
 # Without this SQLAlchemy configures them at the first instance, and attributes of rows that are only read fail.
@@ -60,6 +61,7 @@ __all__ = [
     "STREAMS",
     "SUBJECT_STATUSES",
     "THREADS",
+    "VIEWERS",
     "AcquisitionScan",
     "Activity",
     "AgentExecution",
@@ -95,4 +97,7 @@ __all__ = [
     "Tone",
     "Topic",
     "Topical",
+    "Viewer",
+    "ViewerPlace",
+    "Viewers",
 ]

@@ -11,7 +11,11 @@ Density = Literal["comfortable", "compact"]
 
 
 class Preferences(BaseModel):
-    """Appearance and notification preferences; the theme `auto` follows the operating system."""
+    """Appearance and notification preferences; the theme `auto` follows the operating system.
+
+    `online` says whether others see that the person is online, what they look at and that they are typing; the database
+    reads it, too.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -20,6 +24,7 @@ class Preferences(BaseModel):
     toasts: bool = True
     sound: bool = False
     shortcuts: bool = True
+    online: bool = True
 
     @classmethod
     def read(cls, stored: object) -> Self:

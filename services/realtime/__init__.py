@@ -9,6 +9,7 @@ from services.realtime.subscription import Subscriber, Subscription
 from services.realtime.transports.broadcast import SupabaseBroadcast
 from services.realtime.transports.postgres_changes import SupabaseChanges
 from services.realtime.transports.transport import Transport
+from services.realtime.transports.typing_signal import TypingKind, TypingSignal
 
 TRANSPORTS = {transport.kind: transport for transport in (SupabaseBroadcast, SupabaseChanges)}
 
@@ -24,4 +25,6 @@ __all__ = [
     "SupabaseBroadcast",
     "SupabaseChanges",
     "Transport",
+    "TypingKind",
+    "TypingSignal",
 ]

@@ -15,6 +15,7 @@ from services.realtime.rows import Delta, Quarantine, Rows
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Subscription
 from services.realtime.transports.change import Change
+from services.realtime.transports.typing_signal import TypingSignal
 
 MIN_TOKEN_LIFE = timedelta(seconds=1)
 
@@ -31,6 +32,7 @@ class Feed:
         on_membership: Called with the topic when memberships changed, or may have changed unnoticed.
         on_profile: Called with the topic when the user's profile changed.
         on_team: Called with the topic and an organisation of the user when its team changed.
+        on_typing: Called with the topic of an organisation when a member is typing.
         totals: Sums over all feeds.
     """
 
@@ -42,6 +44,7 @@ class Feed:
         on_membership: Callable[[Topic], None],
         on_profile: Callable[[Topic], object] = lambda _: None,
         on_team: Callable[[Topic, UUID], object] = lambda *_: None,
+        on_typing: Callable[[Topic, TypingSignal], object] = lambda *_: None,
         totals: Totals | None = None,
     ) -> None:
         self.topic = topic
@@ -56,6 +59,7 @@ class Feed:
         """Has every subscription's authorisation checked again."""
         self._on_profile = on_profile
         self._on_team = on_team
+        self._on_typing = on_typing
         self._quarantine = quarantine
         self._tables: dict[str, Table[Any]] = {}
         self._probes: dict[UUID, asyncio.Future[None]] = {}
@@ -131,6 +135,10 @@ class Feed:
     def team(self, org_id: UUID) -> None:
         self.meter.record_event()
         self._on_team(self.topic, org_id)
+
+    def typing(self, signal: TypingSignal) -> None:
+        self.meter.record_event()
+        self._on_typing(self.topic, signal)
 
     def probe(self, nonce: UUID) -> None:
         if (waiting := self._probes.get(nonce)) and not waiting.done():

@@ -35,6 +35,7 @@ from services.realtime.status import FeedStatus
 from services.realtime.subscription import OnChange, OnStatus, Subscriber, Subscription
 from services.realtime.supervision.supervisor import Supervisor
 from services.realtime.transports.transport import Transport
+from services.realtime.transports.typing_signal import TypingSignal
 
 logger = structlog.get_logger(__name__)
 
@@ -76,6 +77,8 @@ class RealtimeService:
         self.on_team: Callable[[UUID, UUID | None], object] = lambda *_: None
         """Called with the id of a subscribed user and of an organisation of the user whose team changed; None for the
         organisation when the user's own memberships changed, or may have."""
+        self.on_typing: Callable[[UUID, TypingSignal], object] = lambda *_: None
+        """Called with the id of a subscribed organisation, of which a member is typing."""
         self._quarantined: dict[tuple[Topic, str, str], Quarantined] = {}
         self._transport = transport
         self._source = source
@@ -224,6 +227,7 @@ class RealtimeService:
                 on_membership=self._membership_changed,
                 on_profile=lambda user: self.on_profile(user.id),
                 on_team=lambda user, org_id: self.on_team(user.id, org_id),
+                on_typing=lambda org, signal: self.on_typing(org.id, signal),
                 totals=self.totals,
             )
             self._supervisors[topic] = Supervisor(

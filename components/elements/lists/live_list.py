@@ -9,6 +9,7 @@ from uuid import UUID
 from nicegui.events import GenericEventArguments
 
 from components.elements.lists.first_rows import first_rows
+from components.elements.viewers import VIEWERS_JS
 from components.presentation.rows import presenter
 from components.presentation.time import epoch_ms
 from components.views.rows import MAX_ROWS, RowsView
@@ -23,7 +24,9 @@ MAX_CHOSEN = 5000
 
 
 class LiveList(
-    LiveElement, component="live_list.js", dependencies=[SHARED_JS, "run_bars.js", "row_templates.js", "selection.js"]
+    LiveElement,
+    component="live_list.js",
+    dependencies=[SHARED_JS, VIEWERS_JS, "run_bars.js", "row_templates.js", "selection.js"],
 ):
     """List of rows, with placeholders until the first batch.
 

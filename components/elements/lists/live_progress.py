@@ -3,13 +3,16 @@
 from typing import Any, Literal
 
 from components.elements.lists.live_list import LiveList
+from components.elements.viewers import VIEWERS_JS
 from components.window.live_element import SHARED_JS
 from services.entities import Entity
 
 Variant = Literal["full", "compact"]
 
 
-class LiveProgress(LiveList, component="live_list.js", dependencies=[SHARED_JS, "run_bars.js", "row_templates.js"]):
+class LiveProgress(
+    LiveList, component="live_list.js", dependencies=[SHARED_JS, VIEWERS_JS, "run_bars.js", "row_templates.js"]
+):
     """`LiveList` with a progress bar for each stream or scan.
 
     Args:

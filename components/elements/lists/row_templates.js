@@ -18,6 +18,7 @@ import {
   StatusBadge,
   TimeAgo,
 } from "shared";
+import { Faces, useViewersOf } from "viewers";
 
 const MAX_STEPS = 10; // steps shown side by side
 
@@ -29,7 +30,7 @@ function rowComponent(statusField, template, more = () => ({})) {
   const startTag = template.indexOf(">") + 1;
   return {
     directives: { live },
-    components: { ClippedName, Elapsed, LiveDot, Pace, ProgressBar, RunBars, StatusBadge, TimeAgo },
+    components: { ClippedName, Elapsed, Faces, LiveDot, Pace, ProgressBar, RunBars, StatusBadge, TimeAgo },
     props: {
       id: String,
       row: Object,
@@ -66,6 +67,7 @@ const StreamCard = rowComponent(
     <div class="lw-card__head">
       <live-dot :status-style="statusStyle" />
       <a :tabindex="stop" class="lw-card__name lw-card__link" :href="pageLink('/streams/' + id)" :title="row.name" v-bind="at('name')"><clipped-name :text="row.name" /></a>
+      <faces v-if="viewers.length" :people="viewers" :most="2" label="Looking at this: " />
       <status-badge :status-style="statusStyle" :value="row.goal_status" v-bind="at('goal_status')" />
     </div>
     <div class="lw-card__figures lw-number">
@@ -89,6 +91,7 @@ const StreamCard = rowComponent(
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
   </div>`,
+  (props) => ({ viewers: useViewersOf(props.id) }),
 );
 
 const ScanCard = rowComponent(

@@ -15,6 +15,7 @@ from services.feed_kind import FeedKind
 from services.realtime.transports.change import Operation, decode_change
 from services.realtime.transports.link import LinkOpener
 from services.realtime.transports.transport import Link, Sink
+from services.realtime.transports.typing_signal import TYPING, decode_typing
 
 logger = structlog.get_logger(__name__)
 
@@ -34,15 +35,17 @@ class SupabaseBroadcast(LinkOpener):
 
 
 def _listen(channel: AsyncRealtimeChannel, sink: Sink) -> None:
-    channel.on_broadcast("*", lambda payload: _deliver(payload, sink))
+    channel.on_broadcast("*", lambda payload: deliver(payload, sink))
 
 
-def _deliver(payload: BroadcastPayload, sink: Sink) -> None:
+def deliver(payload: BroadcastPayload, sink: Sink) -> None:
     """Hand an event to the sink without raising: an exception would silently end the client's listener."""
     try:
         body: Mapping[str, Any] = payload["payload"]
         if payload["event"] == "probe":
             sink.probe(UUID(str(body["nonce"])))
+        elif payload["event"] == TYPING:
+            sink.typing(decode_typing(body))
         elif payload["event"] not in EVENTS:
             return
         elif body.get("table") == "org_members":

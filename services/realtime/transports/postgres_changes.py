@@ -16,9 +16,11 @@ from realtime.types import PostgresChangesPayload, RealtimePostgresChangesListen
 
 from services.entities import LIVE_TABLES, Scope, Topic
 from services.feed_kind import FeedKind
+from services.realtime.transports.broadcast import deliver
 from services.realtime.transports.change import Change, Operation
 from services.realtime.transports.link import LinkOpener
 from services.realtime.transports.transport import Link, Sink
+from services.realtime.transports.typing_signal import TYPING
 
 logger = structlog.get_logger(__name__)
 
@@ -57,6 +59,8 @@ class SupabaseChanges(LinkOpener):
                 # With a filter the server sends no deletes: of a deleted row it knows only the key.
                 listen(RealtimePostgresChangesListenEvent.Delete, table, None)
             listen(RealtimePostgresChangesListenEvent.All, PROBES, f"topic=eq.{topic}")
+            # No table has what is only a signal.
+            channel.on_broadcast(TYPING, lambda payload: deliver(payload, sink))
 
         return self._open(topic, token, bind=bind, ready=READY)
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from services.entities import Topic
 from services.feed_kind import FeedKind
 from services.realtime.transports.change import Change
+from services.realtime.transports.typing_signal import TypingSignal
 
 
 class Sink(Protocol):
@@ -27,6 +28,9 @@ class Sink(Protocol):
 
     def team(self, org_id: UUID) -> None:
         """Handle a change of the members, the invitations or the name of one of the user's organisations."""
+
+    def typing(self, signal: TypingSignal) -> None:
+        """Handle that a member is typing."""
 
     def probe(self, nonce: UUID) -> None:
         """Handle a probe that came back."""

@@ -1,0 +1,6 @@
+"""Who is online, and who looks at what."""
+
+from pathlib import Path
+
+VIEWERS_JS = Path(__file__).with_name("viewers.js")
+"""The browser module through which any component knows who looks at what."""

@@ -1,0 +1,76 @@
+// The others who are online: faces in the header, and a menu that says where each is.
+import { computed, nextTick, onMounted, onUnmounted, ref, watch } from "vue";
+import { ClippedName, pageLink } from "shared";
+import { Faces, linkOf, me, nameOf, people, readers } from "viewers";
+
+const MOST = 4;
+// Milliseconds for which places are still sent after the last reader: a page that follows has readers soon.
+const READER_TTL = 2000;
+
+export default {
+  components: { ClippedName, Faces },
+  props: { me: String, shown: Boolean },
+  emits: ["live", "places"],
+  setup(props, { emit }) {
+    me.value = props.me;
+    const rows = new Map();
+    const open = ref(false);
+    const others = computed(() => people.value.filter((person) => person.id !== props.me));
+    const inUseFirst = computed(() => [...others.value].sort((one, other) => one.idle - other.idle));
+    const label = computed(() => {
+      const count = others.value.length === 1 ? "1 other person" : `${others.value.length} other people`;
+      return `${count} online: ${others.value.map(nameOf).join(", ")}`;
+    });
+
+    let sent = false;
+    let timer = 0;
+    const tell = (wanted) => {
+      if (wanted !== sent) emit("places", (sent = wanted));
+    };
+    const isWanted = computed(() => open.value || readers.value > 0);
+    watch(isWanted, (wanted) => {
+      clearTimeout(timer);
+      if (wanted) tell(true);
+      else timer = setTimeout(() => tell(false), READER_TTL);
+    });
+    onMounted(() => {
+      emit("live");
+      nextTick(() => tell(isWanted.value));
+    });
+    onUnmounted(() => clearTimeout(timer));
+
+    function apply(batch) {
+      const { rows: whole, order: all } = batch.reset ?? {};
+      if (whole) rows.clear();
+      for (const [id, fields] of Object.entries(whole ?? batch.set ?? {})) rows.set(id, { id, ...fields });
+      const order = all ?? batch.order ?? people.value.map((person) => person.id);
+      for (const id of [...rows.keys()]) if (!order.includes(id)) rows.delete(id);
+      people.value = order.map((id) => rows.get(id)).filter(Boolean);
+    }
+
+    return { apply, inUseFirst, label, linkOf, MOST, open, others, pageLink, people };
+  },
+  template: `
+    <div class="lw-online">
+      <button v-if="others.length" type="button" class="lw-online__button" :aria-label="label" aria-haspopup="dialog" :aria-expanded="String(open)" data-testid="online">
+        <faces class="lw-online__faces" :people="inUseFirst" :most="MOST" label="Online: " aria-hidden="true" />
+        <span class="lw-online__count lw-number" aria-hidden="true">{{ others.length }}</span>
+        <q-menu v-model="open" anchor="bottom right" self="top right" :offset="[0, 6]" class="lw-menu lw-online__menu" role="dialog" aria-label="People online">
+          <ul class="lw-online__list">
+            <li v-for="person in people" :key="person.id" :data-testid="'online-' + person.id">
+              <faces :people="[person]" label="" aria-hidden="true" />
+              <div class="lw-online__about">
+                <div class="lw-online__name"><strong dir="auto" :title="person.name"><clipped-name :text="person.name" /></strong>
+                  <span v-if="person.id === me" class="lw-tag">You</span>
+                  <span class="lw-muted">{{ person.idle ? 'Idle' : 'Active' }}</span></div>
+                <div v-if="person.id !== me" class="lw-online__places">
+                  <a v-for="place in person.places" :key="linkOf(place)" :href="linkOf(place)" :class="{ 'lw-muted': place[1] }" :title="place[0]" dir="auto" @click="open = false">{{ place[0] }}</a>
+                </div>
+              </div>
+            </li>
+          </ul>
+          <p v-if="!shown" class="lw-online__note lw-muted">You are not shown to others. <a :href="pageLink('/settings')" @click="open = false">Settings</a></p>
+        </q-menu>
+      </button>
+    </div>`,
+};

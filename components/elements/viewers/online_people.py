@@ -1,0 +1,55 @@
+"""The people online: avatars in the header, with a menu that lists them."""
+
+from uuid import UUID
+
+from nicegui.events import GenericEventArguments
+
+from components.elements.viewers import VIEWERS_JS
+from components.views.shared import SharedViewCursor
+from components.views.viewers import viewers_cursor
+from components.window.live_element import SHARED_JS, LiveElement
+from components.window.window import Window
+from services.entities import VIEWERS, Viewers
+from services.realtime import Delta
+
+
+class OnlinePeople(LiveElement, component="online_people.js", dependencies=[SHARED_JS, VIEWERS_JS]):
+    """Avatars of the others who are online; also feeds every component of `viewers.js` in its window.
+
+    Emits `places` with whether the window shows places; only then they are sent.
+
+    Args:
+        me: The user, who is not among the others.
+    """
+
+    def __init__(self, *, me: UUID) -> None:
+        super().__init__()
+        self.props["me"] = str(me)
+        self.prefer(online=True)
+
+    def prefer(self, *, online: bool) -> None:
+        """Set whether the user is shown to others, which the menu says."""
+        self.props["shown"] = online
+
+    def bind_viewers(self, window: Window) -> None:
+        """Show the people of the window's organisation; the subscription ends with the element."""
+        binding = self.bind(window)
+
+        def changed(deltas: list[Delta[Viewers]]) -> None:
+            # Most changes are of places, which most windows do not show.
+            if cursors[-1].has_news():
+                binding.changed(deltas)
+
+        def show(*, has_places: bool) -> None:
+            cursors[:] = [viewers_cursor(subscription, has_places=has_places)]
+            binding.view = cursors[-1]
+            binding.refresh()
+
+        def wanted(event: GenericEventArguments) -> None:
+            show(has_places=bool(event.args))
+
+        cursors: list[SharedViewCursor] = []
+        subscription = window.subscribe(VIEWERS, on_change=changed)
+        show(has_places=False)
+        self.on("places", wanted)
+        self.on_delete(subscription.close)

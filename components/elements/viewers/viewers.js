@@ -1,0 +1,93 @@
+// Who is online, as `online_people.js` is told, and who looks at which row, for any component of the window.
+import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
+import { pageLink } from "shared";
+
+export const people = shallowRef([]); // sorted by name, the reader included
+export const me = ref("");
+
+// How many components show places; the server sends places only while there are some.
+export const readers = ref(0);
+
+export function useReader() {
+  onMounted(() => readers.value++);
+  onUnmounted(() => readers.value--);
+}
+
+// The others by the id of the row that they look at. A row keeps its list while nothing changes there, so that a list of
+// rows renders only those that somebody has come to or left.
+let known = new Map();
+const byRow = computed(() => {
+  const found = new Map();
+  for (const person of people.value) {
+    if (person.id === me.value) continue;
+    const rows = new Map(); // whether the person is idle there
+    for (const [, idle, row] of person.places ?? []) if (row) rows.set(row, (rows.get(row) ?? true) && idle);
+    for (const [row, idle] of rows) {
+      if (!found.has(row)) found.set(row, []);
+      found.get(row).push({ id: person.id, name: person.name, idle });
+    }
+  }
+  for (const [row, viewers] of found) {
+    const before = known.get(row);
+    if (before && JSON.stringify(before) === JSON.stringify(viewers)) found.set(row, before);
+  }
+  known = found;
+  return found;
+});
+const NONE = [];
+
+export function useViewersOf(row) {
+  useReader();
+  return computed(() => byRow.value.get(row) ?? NONE);
+}
+
+export function linkOf([, , row, path]) {
+  if (path === null) return pageLink("/streams/" + row);
+  return pageLink(path) + (row ? "?selected=" + row : "");
+}
+
+export const nameOf = ({ name, idle }) => (idle ? `${name} (idle)` : name);
+
+// The first characters of the first two words, whole ones also of emojis and combined letters.
+const characters = new Intl.Segmenter();
+export function initials(name) {
+  const words = name.replace(/[@.]/g, " ").split(/\s+/).filter(Boolean);
+  const first = words.slice(0, 2).map((word) => [...characters.segment(word)][0].segment);
+  return first.join("").toUpperCase() || "?";
+}
+
+const HUES = 8;
+function hueOf(id) {
+  let sum = 0;
+  for (const each of id) sum = (sum * 31 + each.charCodeAt(0)) % 65521;
+  return sum % HUES;
+}
+
+const Face = {
+  props: { person: Object },
+  setup: (props) => ({
+    hue: computed(() => hueOf(props.person.id)),
+    text: computed(() => initials(props.person.name)),
+  }),
+  template: `<span class="lw-face" :class="{ 'lw-face--idle': person.idle }" :data-hue="hue" aria-hidden="true">{{ text }}</span>`,
+};
+
+// Faces of up to `most` people and the number of the others. `label` says who they are, for a screen reader and the mouse.
+export const Faces = {
+  components: { Face },
+  props: { people: Array, most: { type: Number, default: 3 }, label: String },
+  setup(props) {
+    const count = computed(() => props.most + (props.people.length === props.most + 1 ? 1 : 0));
+    const shown = computed(() => props.people.slice(0, count.value));
+    return {
+      more: computed(() => props.people.length - shown.value.length),
+      names: computed(() => props.label + props.people.map(nameOf).join(", ")),
+      shown,
+    };
+  },
+  template: `
+    <span class="lw-faces" role="img" :aria-label="names" :title="names">
+      <face v-for="person in shown" :key="person.id" :person="person" />
+      <span v-if="more" class="lw-face lw-face--more" aria-hidden="true">+{{ more }}</span>
+    </span>`,
+};

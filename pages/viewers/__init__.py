@@ -1,0 +1,1 @@
+"""Who is online and what they look at: what a window reports and shows."""

@@ -1,0 +1,1 @@
+"""Presence: who is online, what they look at, and who is typing."""
