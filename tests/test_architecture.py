@@ -38,6 +38,7 @@ LAYERS = (
     "services.operations",
     "components.presentation",
     "components.window",
+    "components.views.chat",
     "components.views",
     "components.elements.figures",
     "components.elements.connection",
