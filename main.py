@@ -121,7 +121,7 @@ async def compose(
     from pages.page.preferences_store import PreferencesHub  # noqa: PLC0415
     from pages.page.services import Services  # noqa: PLC0415
     from pages.page.session_cookie import SessionCookie  # noqa: PLC0415
-    from pages.page.team_hub import TeamHub  # noqa: PLC0415
+    from pages.page.teams.hub import TeamHub  # noqa: PLC0415
     from services.auth.account_options import AccountOptions  # noqa: PLC0415
     from services.auth.client import Auth  # noqa: PLC0415
     from services.auth.mail_links import MailLinks  # noqa: PLC0415

@@ -55,6 +55,7 @@ LAYERS = (
     "components.shell.theme",
     "components.shell.attention",
     "components.shell",
+    "pages.page.teams",
     "pages.page",
     "pages.lists",
     "pages.api",

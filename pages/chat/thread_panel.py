@@ -7,12 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from nicegui import ui
 
 from components.elements.chat.thread import ThreadElement
 from components.views.chat.thread import ThreadView
 from pages.page.context import PageContext
-from pages.team.live_team import LiveTeam
 from services.chat import messages
 from services.chat.messages import PAGE_MESSAGES, Draft, Subject
 from services.entities import (
@@ -93,9 +91,7 @@ class ThreadPanel:
         watch = typing.watch(self._org, str(subject), self._show_typists, me=self._me)
         self.element.on_delete(watch.close)
         self.element.on("latest", lambda: self.show(None))
-        with ui.element("span").classes("lw-sr-only"):
-            self._team = LiveTeam(page, self._show_members)
-        self._team.reload()
+        page.services.teams.names.follow(page.session, self._org, self._show_members)
 
     def on_named(self, show: Callable[[str], object]) -> None:
         """Call `show` with the name of what the thread is about, once it is known."""
@@ -104,12 +100,10 @@ class ThreadPanel:
     def _is_mine(self, thread: Thread) -> bool:
         return thread.subject_id == self._subject.id and thread.subject_table is self._subject.table
 
-    def _show_members(self, team: LiveTeam) -> None:
-        names = {member.user_id: visible_name(member.name) for member in team.members}
-        if names != self._view.names:
-            self._view.names = names
-            self.element.show_members(names)
-            self._binding.refresh()
+    def _show_members(self, names: Mapping[UUID, str]) -> None:
+        self._view.names = dict(names)
+        self.element.show_members(names)
+        self._binding.refresh()
 
     def _threads_changed(self, deltas: list[Delta[Thread]]) -> None:
         for delta in deltas:

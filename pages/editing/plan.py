@@ -11,7 +11,6 @@ from components.elements.editing.edit_list import EditList
 from components.elements.editing.stream_plan import StreamPlan
 from components.views.editing.plan import EditsView, PlanView
 from pages.page.context import PageContext
-from pages.team.live_team import LiveTeam
 from services.editing.streams import FIELDS, edit_stream, edits_of, undo
 from services.entities import EDITS, STREAMS, Edit, Stream
 from services.errors import LivewatchError
@@ -48,8 +47,7 @@ class PlanPanel:
         )
         for field in FIELDS:
             self._watch(field, me)
-        self._team = LiveTeam(page, self._show_people)
-        self._team.reload()
+        page.services.teams.names.follow(page.session, org, self._show_people)
 
     @property
     def names(self) -> Mapping[UUID, str]:
@@ -72,12 +70,10 @@ class PlanPanel:
         watch = self._page.services.typing.watch(org, self._subject(field), show, me=me)
         self.element.on_delete(watch.close)
 
-    def _show_people(self, team: LiveTeam) -> None:
-        names = {member.user_id: visible_name(member.name) for member in team.members}
-        if names != self._names:
-            self._names.clear()
-            self._names.update(names)
-            self.element.show_people(names)
+    def _show_people(self, names: Mapping[UUID, str]) -> None:
+        self._names.clear()
+        self._names.update(names)
+        self.element.show_people(names)
 
     async def _save(self, base: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
         database, identity = self._page.services.database, self._page.session.identity

@@ -9,7 +9,7 @@ from components.window.frame_scheduler import FrameScheduler
 from components.window.registry import WindowRegistry
 from pages.page.preferences_store import PreferencesHub
 from pages.page.session_cookie import SessionCookie
-from pages.page.team_hub import TeamHub
+from pages.page.teams.hub import TeamHub
 from services.auth.account_options import AccountOptions
 from services.auth.client import Auth, Tokens
 from services.auth.mail_links import MailLinks

@@ -130,7 +130,7 @@ export default {
       theirs.value = {};
       saving.value = false;
       clearTimeout(timer);
-      localStorage.removeItem(props.storage);
+      store();
     }
     function save() {
       if (invalid.value.length || undecided.value.length) return;

@@ -10,6 +10,7 @@ import structlog
 
 from components.window.live_element import on_slot_delete
 from components.window.window import Window
+from pages.page.teams.names import MemberNames
 from services.auth.sessions import UserSession
 from services.errors import LivewatchError
 from services.infra.database import Database
@@ -37,6 +38,7 @@ class TeamHub:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.names = MemberNames(database, self.listen)
         self._followers: dict[UUID, list[_Follower]] = {}
         self._listeners: dict[tuple[UUID, UUID], list[Callable[[], None]]] = {}
         self._reading: dict[UUID, asyncio.Task[None]] = {}
