@@ -1,5 +1,7 @@
 """The web application: middleware, HTTP routes, API and pages."""
 
+from functools import partial
+
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, Response
 from nicegui import app as ui_app
@@ -25,13 +27,15 @@ from pages.session.asking import register_asking
 from pages.session.confirm import confirm_routes, register_confirm
 from pages.session.mail_links import MailLimits, mail_link_routes
 from pages.session.new_password import new_password_routes, register_new_password
-from pages.session.routes import session_routes
+from pages.session.routes import refuse_large, session_routes
 from pages.session.sign_in import register_sign_in
 from pages.session.sign_up import sign_up_routes
 from pages.session.sso.auth_forward import auth_forward_routes
 from pages.session.sso.routes import sign_on_routes
 from pages.team.audit_log import audit_routes
 from pages.team.invitation import join_routes, register_invitation
+from services.errors import SessionTooLarge
+from services.people.session_uses import discard_session
 
 RECONNECT_TIMEOUT_SECONDS = 120.0
 """A laptop that sleeps for less than this returns to the same window without a reload."""
@@ -43,6 +47,7 @@ PING_TIMEOUT_SECONDS = 4
 def create_app(services: Services) -> FastAPI:
     """Build the web application; the caller owns and closes `services`."""
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(SessionTooLarge, refuse_large)
     app.include_router(session_routes(services))
     app.include_router(sign_on_routes(services))
     app.include_router(auth_forward_routes(services))
@@ -88,7 +93,13 @@ def create_app(services: Services) -> FastAPI:
     ui_app.storage.max_tab_storage_age = RECONNECT_TIMEOUT_SECONDS
     guard = SocketGuard(core.sio, services.cookie)
     guard.install()
-    app.add_middleware(AuthMiddleware, cookie=services.cookie, sessions=services.sessions, may_use_socket=guard.may_use)
+    app.add_middleware(
+        AuthMiddleware,
+        cookie=services.cookie,
+        sessions=services.sessions,
+        discard=partial(discard_session, services.database),
+        may_use_socket=guard.may_use,
+    )
     app.add_middleware(Assets)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)

@@ -9,14 +9,17 @@ import structlog
 from nicegui import Client, ui
 from starlette.requests import Request
 
+from components.elements.chat.thread_list import bind_unread_messages
 from components.shell.feedback import error_panel, no_permission_panel
 from components.shell.first_paint.first_paint import first_paint
 from components.shell.org_switcher import OrgSwitcher
 from components.shell.reconnect import guard_reloads
-from components.shell.shell import shell
+from components.shell.shell import CHAT, shell
 from components.shell.theme.theme import Theme, apply_theme, inline_styles
 from components.window.window import Window
 from pages.account.account import account_page
+from pages.chat.chat import chat_page
+from pages.chat.drawer import ChatDrawer
 from pages.delivery.page_head import extra_of
 from pages.http.auth_middleware import session_of
 from pages.inbox.attention import attend
@@ -57,6 +60,7 @@ PAGES: dict[str, Callable[..., None]] = {
     "/monitoring": monitoring_page,
     "/alerts": alerts_page,
     "/notifications": notifications_page,
+    "/chat": chat_page,
     "/connect": connect_page,
     "/connect/allow": allow_page,
     "/settings": settings_page,
@@ -125,19 +129,22 @@ def register_frame(services: Services) -> None:
                 new_organization_dialog(services, session)
 
         switcher = partial(organization_switcher, mine, membership, create) if len(mine) > 1 else None
-        sign_out = f"{request.scope.get('root_path', '')}/session/end"
         with shell(
             user_id=identity.user_id,
             user_name=profile.name,
             org_name=membership.name,
             switcher=switcher,
-            sign_out=sign_out,
+            sign_out=f"{request.scope.get('root_path', '')}/session/end",
             create=create,
         ) as parts:
             parts.connection.bind_status(window, {parts.connection.name: None})
             for badge in parts.badges:
-                badge.bind_counters(window, [UNREAD_COUNTERS[key] for key in badge.keys])
+                if badge.keys == (CHAT,):
+                    bind_unread_messages(badge, window)
+                else:
+                    badge.bind_counters(window, [UNREAD_COUNTERS[key] for key in badge.keys])
             attend(page, parts, theme)
+            parts.chat.on("click", ChatDrawer(page).open)
             services.teams.follow(window, session, partial(follow_team, window, membership, parts.organization))
             if isinstance(parts.organization, OrgSwitcher):
                 UnreadElsewhere(services, window, parts.organization)

@@ -16,6 +16,8 @@
     ├── MailNotSent             a mail was not sent
     ├── NotFound                no such row, or none that the user may see
     ├── Conflict                what should be made exists already
+    ├── NotAccepted             the database does not accept a value that the user gave
+    ├── TooFast                 the user writes more often than allowed; the call may be retried in seconds
     ├── DatabaseUnavailable     PostgreSQL could not do now what was asked, or did not respond
     │   ├── DatabaseTimeLimit   a statement took longer than its time limit
     │   ├── DatabaseBusy        another transaction held the rows
@@ -96,6 +98,14 @@ class NotFound(LivewatchError):
 
 class Conflict(LivewatchError):
     """What should be made exists already."""
+
+
+class NotAccepted(LivewatchError):
+    """The database does not accept a value that the user gave; the message says what it accepts."""
+
+
+class TooFast(LivewatchError):
+    """The user writes more often than allowed; the call may be retried in a few seconds."""
 
 
 class DatabaseUnavailable(LivewatchError):

@@ -1,7 +1,7 @@
 """The way of a team into a new server: the first account, an invitation, and two windows that show the same work."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import httpx
@@ -21,11 +21,15 @@ def setup_link(lines: list[str]) -> str | None:
     return next((f"http://localhost{each[1]}" for each in found if each), None)
 
 
-async def first_admin(browser: Browser, link: str, email: str) -> Page:
+Entering = Callable[[Page, str, str | None], Awaitable[None]]
+"""How a person of a name enters from the page of an invitation, by an address unless the invitation names it."""
+
+
+async def first_admin(browser: Browser, link: str, email: str, enter: Entering) -> Page:
     """Make the first account by the link of the console, and rename its organisation; returns the members page."""
     page = await (await new_context(browser)).new_page()
     await page.goto(link)
-    await _open_account(page, "Ada Lovelace", email)
+    await enter(page, "Ada Lovelace", email)
     origin = page.url.partition("/?")[0]
     await page.goto(f"{origin}/settings/members")
     name = page.get_by_label("Name of the organisation")
@@ -46,17 +50,18 @@ async def invited(admin: Page, email: str) -> str:
     return link.strip()
 
 
-async def colleague(browser: Browser, link: str) -> Page:
+async def colleague(browser: Browser, link: str, enter: Entering) -> Page:
     """Join by the link with a new account; returns the monitoring page."""
     page = await (await new_context(browser)).new_page()
     await page.goto(link)
-    await _open_account(page, "Grace Hopper", None)
+    await enter(page, "Grace Hopper", None)
     await page.goto(f"{page.url.partition('/?')[0]}/monitoring")
     await live(page)
     return page
 
 
-async def _open_account(page: Page, name: str, email: str | None) -> None:
+async def open_account(page: Page, name: str, email: str | None) -> None:
+    """Enter by a new account with a password."""
     card = page.get_by_test_id("invitation")
     await card.get_by_label("Your name").fill(name)
     if email:
@@ -95,18 +100,23 @@ async def shows(page: Page, completed: int) -> None:
 
 
 async def journey(
-    browser: Browser, app: AppProcess, done: Callable[[str], object] = lambda _: None
+    browser: Browser,
+    app: AppProcess,
+    done: Callable[[str], object] = lambda _: None,
+    *,
+    enter: Entering = open_account,
+    address: Callable[[str], str] = lambda name: f"{name}-{uuid4().hex[:6]}@example.org",
 ) -> tuple[Page, Page]:
     """Go the whole way; `done` gets each step. Returns the windows of the admin and of the colleague."""
     await until(lambda: setup_link(app.lines), what="the console shows the link for the first account")
     link = setup_link(app.lines)
     assert link
     origin = link.partition("/invitation/")[0]
-    ada = await first_admin(browser, link, f"ada-{uuid4().hex[:6]}@example.org")
+    ada = await first_admin(browser, link, address("ada"), enter)
     done("the first account and its organisation")
-    invitation = await invited(ada, f"grace-{uuid4().hex[:6]}@example.org")
+    invitation = await invited(ada, address("grace"))
     done("an invitation")
-    grace = await colleague(browser, invitation)
+    grace = await colleague(browser, invitation, enter)
     done("the colleague's window is live")
     token = await reported(ada, origin, 1)
     await ada.goto(f"{origin}/monitoring")

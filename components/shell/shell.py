@@ -30,6 +30,7 @@ class Place:
         key: Letter of the shortcut, which follows g.
         is_premium: Whether the entry has the premium badge.
         count: Key of the unread counter next to the label; None for no counter.
+        rings: Whether the bell counts it, too.
         short: Label in the bottom bar of a phone; None for no entry there.
     """
 
@@ -39,14 +40,18 @@ class Place:
     key: str
     is_premium: bool = False
     count: str | None = None
+    rings: bool = True
     short: str | None = None
 
 
+CHAT = "chat"
+"""Key of the counter of unread messages."""
 NAVIGATION = (
     Place(path="/", label="Dashboard", icon="space_dashboard", key="d", short="Dashboard"),
     Place(path="/monitoring", label="Live Monitoring", icon="activity", key="m", is_premium=True, short="Live"),
     Place(path="/alerts", label="Alerts", icon="notifications_active", key="a", count="alerts", short="Alerts"),
     Place(path="/notifications", label="Notifications", icon="inbox", key="n", count="notifications", short="Inbox"),
+    Place(path="/chat", label="Chat", icon="forum", key="t", count=CHAT, rings=False),
     Place(path="/connect", label="Connect your code", icon="cable", key="c"),
     Place(path="/settings", label="Settings", icon="settings", key="s"),
 )
@@ -61,6 +66,8 @@ class Frame:
     connection: ConnectionStatus
     badges: list[CountBadge]
     bell: Element
+    chat: Element
+    """Opens the chat of the organisation."""
     attention: Attention
     shortcuts: Shortcuts
     name_page: Callable[[str], None]
@@ -128,13 +135,14 @@ def shell(
                 named = text("span", "").classes("lw-crumbs__page lw-clip").props("dir=auto")
             online = OnlinePeople(me=user_id)
             connection = ConnectionStatus()
-            bell = _bell(badges)
+            chat = _chat_button()
+            bell = _bell(badges, [place.count for place in navigation if place.count and place.rings])
             _icon_button("contrast", "Theme: system, light or dark", "cycle-theme")
             shortcuts = Shortcuts([Shortcut(key=place.key, path=place.path, label=place.label) for place in navigation])
             _user_menu(user_name, org_name, sign_out, create, shortcuts)
         attention = Attention()
         with Element("main").classes("lw-main").props("id=content tabindex=-1"):
-            yield Frame(connection, badges, bell, attention, shortcuts, name_page, online, organization)
+            yield Frame(connection, badges, bell, chat, attention, shortcuts, name_page, online, organization)
 
     def follow(path: str) -> None:
         current = _place_of(path, [place.path for place in navigation])
@@ -178,12 +186,19 @@ def _brand() -> None:
         text("span", "Livewatch").classes("lw-sidebar__text")
 
 
-def _bell(badges: list[CountBadge]) -> Element:
+def _chat_button() -> Element:
+    with Element("button").classes("lw-icon-button lw-header__chat").props("type=button aria-haspopup=dialog") as chat:
+        chat.props["title"] = chat.props["aria-label"] = "Chat"
+        icon("forum")
+    return chat
+
+
+def _bell(badges: list[CountBadge], keys: Sequence[str]) -> Element:
     with Element("button").classes("lw-icon-button lw-bell").props("type=button aria-haspopup=dialog") as bell:
         bell.props["title"] = "Inbox"
         text("span", "Inbox: ").classes("lw-sr-only")
         icon("notifications_none")
-        badges.append(CountBadge(*dict.fromkeys(key for badge in badges for key in badge.keys)))
+        badges.append(CountBadge(*dict.fromkeys(keys)))
     return bell
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from components.presentation.rows import present_alert, present_notification, safe_url
+from components.views.threads import UnreadThreads
 from components.window.batch import Batch
 from services.entities import ALERTS, NOTIFICATIONS, Notification, NotificationType, Priority, SignalAlert
 from services.realtime import Delta, Subscription
@@ -32,6 +33,8 @@ class AttentionView:
     def __init__(self, subscriptions: Mapping[str, Subscription[Any]], *, now: datetime | None = None) -> None:
         self.unread: dict[str, int] = {}
         """The counts that the element was sent last."""
+        self.messages: UnreadThreads | None = None
+        """Unread messages of the chat, which count in the tab's title."""
         self._subscriptions = subscriptions
         self._opened_at = now or datetime.now(UTC)
         self._known: dict[str, set[UUID]] = {}
@@ -67,6 +70,8 @@ class AttentionView:
         unread = {
             table: each.count(is_unread).matching for table, each in self._subscriptions.items() if each.is_counted
         }
+        if self.messages and self.messages.is_loaded:
+            unread["messages"] = self.messages.total()
         if unread != self.unread:
             self.unread = unread
             changed["unread"] = dict(unread)

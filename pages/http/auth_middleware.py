@@ -1,6 +1,6 @@
 """Authentication of requests: pages require a session, and forms must originate from the app's own pages."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote, urlsplit
 
 import structlog
@@ -16,6 +16,7 @@ from pages.http.sdk import SDK_BELOW
 from pages.http.socket_frames import SocketFrames
 from pages.page.bodies import limit_body
 from pages.page.session_cookie import SessionCookie
+from services.auth.identity import Identity
 from services.auth.sessions import Sessions, UserSession
 from services.errors import AuthError, SessionExpired, SessionTooLarge
 from services.infra.root_path import route_path
@@ -49,6 +50,7 @@ class AuthMiddleware:
         *,
         cookie: SessionCookie,
         sessions: Sessions,
+        discard: Callable[[Identity], Awaitable[None]],
         may_use_socket: Callable[[HTTPConnection], bool] = lambda _: True,
     ) -> None:
         self._app = app
@@ -56,6 +58,7 @@ class AuthMiddleware:
         self._downloads = Downloads(SocketFrames(app))
         self._cookie = cookie
         self._sessions = sessions
+        self._discard = discard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -94,6 +97,8 @@ class AuthMiddleware:
             except SessionExpired:
                 session, reason = None, "expired"
             except SessionTooLarge:
+                if session:
+                    await self._discard(session.identity)
                 session, reason = None, "large"
             except AuthError:
                 pass  # the session is not known to be over

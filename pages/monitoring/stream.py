@@ -15,11 +15,13 @@ from components.shell.shell import page_head, section
 from components.views.history import HistoryView
 from components.views.rows import MAX_ROWS
 from components.window.hooks import Hook, use_stream_progress
+from pages.chat.thread_panel import ThreadPanel
 from pages.lists.entity_list import entity_list
 from pages.lists.run_log import run_log
 from pages.lists.tidying import tidy_menu
 from pages.page.context import PageContext
-from services.entities import ACTIVITIES, AGENTS, SCANS, STREAMS, AgentExecution, Stream
+from services.chat.messages import Subject
+from services.entities import ACTIVITIES, AGENTS, SCANS, STREAMS, AgentExecution, Stream, Topical
 from services.errors import LivewatchError
 from services.history.progress_history import progress_history
 from services.text import visible_name
@@ -92,6 +94,8 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
         entity_list(page, STREAMS, where=lambda stream: stream.id == stream_id)
         with section("About"), ui.element("div").classes("lw-panel"):
             Details(STREAMS, is_inline=True).bind_row(page.window, stream_id)
+    with section("Comments"), ui.element("div").classes("lw-panel lw-comments"):
+        ThreadPanel(page, Subject(table=Topical.STREAM, id=stream_id), "Comments on this stream")
     with section("Progress over time"), ui.element("div").classes("lw-panel"):
         _progress_chart(page, stream_id)
     run_log(page, STREAMS, stream_id)

@@ -2,7 +2,6 @@
 
 import asyncio
 from typing import Annotated
-from urllib.parse import quote
 
 import structlog
 from fastapi import APIRouter, Form, Request
@@ -14,12 +13,19 @@ from pages.http.auth_middleware import local_path, session_of
 from pages.http.demo_entry import demo_refusal
 from pages.page.browser import browser_of, client_address
 from pages.page.services import Services
+from pages.session.sso_errors import refused
 from services.auth.client import Tokens
 from services.auth.identity import Identity
-from services.errors import AuthError, AuthUnavailable, SessionTooLarge, TooManyAttempts, WrongCredentials
+from services.errors import (
+    AuthError,
+    AuthUnavailable,
+    SessionTooLarge,
+    TooManyAttempts,
+    WrongCredentials,
+)
 from services.infra.rate_limiter import Rate, RateLimiter, network_of
 from services.people.audit import note_failed_sign_in, note_sign_in
-from services.people.session_uses import Browser
+from services.people.session_uses import Browser, discard_session
 
 logger = structlog.get_logger(__name__)
 
@@ -36,14 +42,10 @@ def session_routes(services: Services) -> APIRouter:
     by_address: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 10, burst=50))
     by_account: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 10, burst=20))
 
-    def opened(request: Request, tokens: Tokens, target: str) -> Response:
+    async def opened(request: Request, tokens: Tokens, target: str) -> Response:
         response = RedirectResponse(_from_root(request, local_path(target)), status_code=303)
-        open_session(services, request, response, tokens)
+        await open_session(services, request, response, tokens)
         return response
-
-    def refused(request: Request, reason: str, target: str) -> Response:
-        query = f"?reason={reason}&next={quote(local_path(target))}"
-        return RedirectResponse(_from_root(request, f"/sign-in{query}"), status_code=303)
 
     @router.post("")
     async def sign_in(
@@ -56,7 +58,7 @@ def session_routes(services: Services) -> APIRouter:
         network, account = network_of(address), email.strip().lower()
         if by_address.acquire(network) or by_guesser.acquire((account, network)):
             logger.warning("sign-in rate limited", address=address)
-            return refused(request, "slow", next)
+            return refused(request, "slow", target=next)
         if by_account.acquire(account):
             await asyncio.sleep(GUESSED_ACCOUNT_DELAY_SECONDS)
         try:
@@ -64,16 +66,16 @@ def session_routes(services: Services) -> APIRouter:
             by_address.refund(network)
             by_guesser.refund((account, network))
             by_account.refund(account)
-            response = opened(request, tokens, next)
+            response = await opened(request, tokens, next)
             response.background = BackgroundTask(opened_by, services, tokens.identity, browser_of(request))
             return response
         except WrongCredentials:
-            response = refused(request, "wrong", next)
+            response = refused(request, "wrong", target=next)
             # Afterwards, so that the time of the answer does not tell whether there is such an account.
             response.background = BackgroundTask(note_failed_sign_in, services.database, account, address=address)
             return response
         except AuthError as error:
-            return refused(request, _reason(error), next)
+            return refused(request, _reason(error), target=next)
 
     @router.post("/demo")
     async def enter_demo(request: Request, next: Annotated[str, Form(max_length=2000)] = "/monitoring") -> Response:
@@ -82,9 +84,9 @@ def session_routes(services: Services) -> APIRouter:
         if refusal := demo_refusal(services, request):
             return PlainTextResponse(refusal, status_code=403)
         try:
-            return opened(request, await services.enter_demo(), next)
+            return await opened(request, await services.enter_demo(), next)
         except AuthError:
-            return refused(request, "unavailable", next)
+            return refused(request, "unavailable", target=next)
 
     @router.post("/renew")
     async def renew(request: Request) -> Response:
@@ -105,11 +107,24 @@ def session_routes(services: Services) -> APIRouter:
     return router
 
 
-def open_session(services: Services, request: Request, response: Response, tokens: Tokens) -> None:
-    """Have a response open the session of the tokens in the browser; raises SessionTooLarge."""
-    services.cookie.check(tokens)
+async def open_session(services: Services, request: Request, response: Response, tokens: Tokens) -> None:
+    """Have a response open the session of the tokens in the browser.
+
+    Raises:
+        SessionTooLarge: The browser's cookies cannot hold it; it has ended.
+    """
+    try:
+        services.cookie.check(tokens)
+    except SessionTooLarge:
+        await discard_session(services.database, tokens.identity)
+        raise
     services.sessions.get_or_create(tokens)
     services.cookie.write(response.headers, tokens, is_secure=request.url.scheme == "https")
+
+
+def refuse_large(request: Request, _: Exception) -> Response:
+    """Answer a request that raised SessionTooLarge: the sign-in page says why."""
+    return refused(request, "large")
 
 
 async def opened_by(services: Services, identity: Identity, browser: Browser) -> None:

@@ -13,7 +13,14 @@ from pages.session.link_cookies import messages
 from pages.session.mail_links import MailLimits, back, keep_request, tell_of_account
 from pages.session.routes import open_session
 from services.auth.mail_links import confirm_url
-from services.errors import AccountRefused, AuthError, PasswordRefused, TooManyAttempts, WrongCredentials
+from services.errors import (
+    AccountRefused,
+    AuthError,
+    PasswordRefused,
+    SessionTooLarge,
+    TooManyAttempts,
+    WrongCredentials,
+)
 from services.settings import SignUp
 from services.text import is_blank
 
@@ -40,6 +47,8 @@ def sign_up_routes(services: Services, limits: MailLimits) -> APIRouter:
             if (await services.auth.server()).autoconfirm:
                 return await open_account(request, name, email, SecretStr(password))
             return await send_link(request, name, email)
+        except SessionTooLarge:
+            raise
         except PasswordRefused as error:
             return back(request, "/sign-up", said=messages(services).dumps(str(error)))
         except AuthError as error:
@@ -52,7 +61,7 @@ def sign_up_routes(services: Services, limits: MailLimits) -> APIRouter:
         tokens = await services.auth.open_account(email, password, name=name, client_address=client_address(request))
         logger.info("account opened")
         response = back(request, "/")
-        open_session(services, request, response, tokens)
+        await open_session(services, request, response, tokens)
         return response
 
     async def send_link(request: Request, name: str, email: str) -> Response:

@@ -23,7 +23,13 @@ from pages.session.mail_links import MailLimits, tell_of_account
 from pages.session.routes import open_session
 from services.auth.client import Tokens
 from services.auth.identity import Identity
-from services.errors import AccountRefused, AuthError, AuthUnavailable, LivewatchError, WrongCredentials
+from services.errors import (
+    AccountRefused,
+    AuthError,
+    AuthUnavailable,
+    LivewatchError,
+    WrongCredentials,
+)
 from services.infra.rate_limiter import Rate, RateLimiter, network_of
 from services.mail.mails import confirm_address_mail
 from services.people.audit import note_account_opened
@@ -175,7 +181,7 @@ def join_routes(services: Services, limits: MailLimits) -> APIRouter:
         is_member = outcome in (Outcome.JOINED, Outcome.MEMBER)
         response = _to_organization(request, org) if is_member else _back(request, token)
         if tokens:
-            open_session(services, request, response, tokens)
+            await open_session(services, request, response, tokens)
             response.background = BackgroundTask(note_account_opened, services.database, tokens.identity)
         return response
 

@@ -14,6 +14,17 @@ from services.entities.base.progress import MAX_AMOUNT, Amount, Progress, Progre
 from services.entities.base.reported import Reported
 from services.entities.base.row import R, Row
 from services.entities.base.status import StatusStyle, StatusStyleJson, StyledStatus, Tone
+from services.entities.chat import (
+    MESSAGES,
+    READ_POSITIONS,
+    THREADS,
+    Handling,
+    Message,
+    MessageKind,
+    ReadPosition,
+    Thread,
+    Topical,
+)
 from services.entities.notifications import NOTIFICATIONS, Notification, NotificationType
 from services.entities.scans import ACTIVE_SCANS, SCANS, AcquisitionScan, ScanStatus
 from services.entities.streams import ACTIVE_GOALS, STREAMS, GoalStatus, Stream
@@ -28,7 +39,7 @@ ENTITIES: tuple[Entity[Any], ...] = (
     ACTIVITIES,
 )
 """Every monitored table; tabs appear in this order."""
-LIVE_TABLES: tuple[LiveTable[Any], ...] = (*ENTITIES, VIEWERS)
+LIVE_TABLES: tuple[LiveTable[Any], ...] = (*ENTITIES, THREADS, MESSAGES, READ_POSITIONS, VIEWERS)
 """Every table that feeds hold, those without lists included."""
 
 # Without this SQLAlchemy configures them at the first instance, and attributes of rows that are only read fail.
@@ -43,10 +54,13 @@ __all__ = [
     "ENTITIES",
     "LIVE_TABLES",
     "MAX_AMOUNT",
+    "MESSAGES",
     "NOTIFICATIONS",
+    "READ_POSITIONS",
     "SCANS",
     "STREAMS",
     "SUBJECT_STATUSES",
+    "THREADS",
     "VIEWERS",
     "AcquisitionScan",
     "Activity",
@@ -57,13 +71,17 @@ __all__ = [
     "ConnectionStatus",
     "Entity",
     "GoalStatus",
+    "Handling",
     "LiveTable",
+    "Message",
+    "MessageKind",
     "Notification",
     "NotificationType",
     "Priority",
     "Progress",
     "ProgressPoint",
     "R",
+    "ReadPosition",
     "Reported",
     "Row",
     "RowGroup",
@@ -75,8 +93,10 @@ __all__ = [
     "Stream",
     "StyledStatus",
     "Subject",
+    "Thread",
     "Tone",
     "Topic",
+    "Topical",
     "Viewer",
     "ViewerPlace",
     "Viewers",

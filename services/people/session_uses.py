@@ -114,5 +114,13 @@ async def end_session(database: Database, identity: Identity, id: UUID) -> None:
         raise NotFound("This session has ended already.")
 
 
+async def discard_session(database: Database, identity: Identity) -> None:
+    """End the identity's own session, whose token may be larger than a header of Auth; a failure is logged."""
+    try:
+        await end_session(database, identity, UUID(identity.session_id))
+    except LivewatchError as error:
+        logger.info("session not ended", cause=str(error))
+
+
 def _printable(agent: str) -> str:
     return "".join(each for each in agent if each.isprintable())

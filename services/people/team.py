@@ -1,20 +1,16 @@
 """Members of an organisation; row-level security and triggers decide what a user may change."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg import Error as PostgresError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.auth.identity import Identity
-from services.errors import Conflict, NotFound, PermissionDenied
+from services.errors import NotFound, PermissionDenied
 from services.infra.database import Database
+from services.infra.postgres.refusals import refusable
 from services.people.models import Role
 
 _TEAM = text("select * from public.team(:org)")
@@ -23,7 +19,6 @@ _REMOVE = text("delete from public.org_members where org_id = :org and user_id =
 _RENAME = text("update public.organizations set name = :name where id = :org")
 _DELETE = text("delete from public.organizations where id = :org")
 _AUTHORIZE_LINK = text("select private.authorize_password_link(:user)")
-CONFLICT = "LW409"
 DELETE_TIMEOUT_SECONDS = 300
 
 
@@ -65,7 +60,7 @@ async def change_role(database: Database, identity: Identity, org_id: UUID, user
         NotFound: The user is not an admin there, or the person is no longer a member.
         Conflict: The organisation would have no admin.
     """
-    async with _changes(database, identity) as connection:
+    async with refusable(database, identity) as connection:
         changed = await connection.execute(_CHANGE, {"org": org_id, "user": user_id, "role": role.value})
         _check(changed, "The role was not changed: only admins change roles, and only of present members.")
 
@@ -77,7 +72,7 @@ async def remove(database: Database, identity: Identity, org_id: UUID, user_id: 
         NotFound: The user may not remove this person, or the person is no longer a member.
         Conflict: The organisation would have no admin.
     """
-    async with _changes(database, identity) as connection:
+    async with refusable(database, identity) as connection:
         removed = await connection.execute(_REMOVE, {"org": org_id, "user": user_id})
         _check(removed, "Nobody was removed: only admins remove others, and the person may have left already.")
 
@@ -100,7 +95,7 @@ async def authorize_password_link(database: Database, identity: Identity, user_i
 
 async def rename_organization(database: Database, identity: Identity, org_id: UUID, name: str) -> None:
     """Change an organisation's name; raises NotFound if the user is not an admin of it."""
-    async with _changes(database, identity) as connection:
+    async with refusable(database, identity) as connection:
         renamed = await connection.execute(_RENAME, {"org": org_id, "name": name.strip()})
         _check(renamed, "The name was not changed: only admins rename an organisation.")
 
@@ -110,21 +105,10 @@ async def delete_organization(database: Database, identity: Identity, org_id: UU
 
     All or nothing, so it may take longer than other statements.
     """
-    async with _changes(database, identity) as connection:
+    async with refusable(database, identity) as connection:
         await connection.execute(text(f"set local statement_timeout = '{DELETE_TIMEOUT_SECONDS}s'"))
         deleted = await connection.execute(_DELETE, {"org": org_id})
         _check(deleted, "The organisation was not deleted: only its admins delete it, and it may be gone already.")
-
-
-@asynccontextmanager
-async def _changes(database: Database, identity: Identity) -> AsyncIterator[AsyncConnection]:
-    try:
-        async with database.as_user(identity) as session:
-            yield await session.connection()
-    except DBAPIError as error:
-        if isinstance(error.orig, PostgresError) and error.orig.sqlstate == CONFLICT:
-            raise Conflict(str(error.orig.diag.message_primary)) from error
-        raise
 
 
 def _check(result: Any, message: str) -> None:

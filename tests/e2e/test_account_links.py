@@ -105,6 +105,16 @@ async def test_a_change_of_address_is_confirmed_at_both(mailing: Mailing) -> Non
     assert (await mailing.auth.sign_in(new, SecretStr(PASSWORD))).identity.email == new
 
 
+async def test_a_projects_own_link_for_another_address_says_what_to_look_at(app: AppProcess) -> None:
+    """A project's Auth confirms the address and tells so in a fragment, which no server sees."""
+    async with visitor(app) as http:
+        page = (await http.get("/session/confirm?type=email_change")).text
+        assert "The link has been opened" in page
+        assert "incomplete" not in page
+        late = (await http.get("/session/confirm?type=email_change&error_code=otp_expired")).text
+        assert "This link no longer works" in late
+
+
 async def test_without_mail_an_open_server_makes_accounts_at_once_and_says_that_it_sends_none() -> None:
     with TemporaryDirectory(prefix="livewatch-", ignore_cleanup_errors=True) as folder:
         async with running({"LIVEWATCH_DATA": f"{folder}/data", "LIVEWATCH_SIGN_UP": "open"}) as app:

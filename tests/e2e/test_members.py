@@ -72,6 +72,22 @@ async def test_a_stranger_comes_in_by_a_link_and_everybody_sees_it(
     await context.close()
 
 
+async def test_many_addresses_stay_within_their_field(world: World, window: SignedIn) -> None:
+    ada = await world.person(await world.organization(), role=Role.ADMIN)
+    admin = await window(ada, "/settings/members")
+    await admin.set_viewport_size({"width": 390, "height": 844})
+    await admin.get_by_role("button", name="Invite").click()
+    field = admin.get_by_role("dialog", name="Invite").get_by_label("E-mail addresses")
+    await field.fill(", ".join(f"{uuid4().hex}@a-long-domain.example.org" for _ in range(6)))
+    frame = admin.locator(".q-textarea .q-field__control")
+    await expect(field).to_have_js_property("scrollTop", 0)
+    inner, outer = await field.bounding_box(), await frame.bounding_box()
+    assert inner
+    assert outer
+    assert inner["height"] > 100
+    assert inner["y"] + inner["height"] <= outer["y"] + outer["height"] + 1
+
+
 async def test_somebody_who_is_signed_in_joins_at_once_unless_it_is_for_another_address(
     world: World, window: SignedIn, app: AppProcess
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
@@ -24,7 +25,7 @@ from services.infra.rate_limiter import Rate, RateLimiter
 from services.ingest import REPORTING, ApiKeyVerifier, EventStreamHub, Ingest, KeyScope
 from services.ingest.administration import create_key
 from services.people.models import Role
-from services.people.session_uses import SessionUses
+from services.people.session_uses import SessionUses, discard_session
 from tests.world import Person, World, until
 
 
@@ -74,7 +75,8 @@ def application(world: World, database: Database, rate: Rate, clock: Callable[[]
     app = FastAPI()
     app.include_router(session_routes(context))
     app.mount(PREFIX, create_api(Ingest(database, keys, RateLimiter(rate)), EventStreamHub(database, interval=0.05)))
-    app.add_middleware(AuthMiddleware, cookie=cookie, sessions=sessions)
+    discard = partial(discard_session, database)
+    app.add_middleware(AuthMiddleware, cookie=cookie, sessions=sessions, discard=discard)
     return app
 
 

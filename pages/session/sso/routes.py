@@ -84,14 +84,13 @@ def sign_on_routes(services: Services) -> APIRouter:
         except LivewatchError as error:
             logger.info("single sign-on failed", cause=str(error))
             return refused(request, _reason(error), target=target)
-        return await opened(request, sign_on, tokens, target)
+        return await opened(request, tokens, target)
 
-    async def opened(request: Request, sign_on: SingleSignOn, tokens: Tokens, target: str) -> Response:
+    async def opened(request: Request, tokens: Tokens, target: str) -> Response:
         response = _redirect(f"{root_of(request)}{local_path(target)}")
         try:
-            open_session(services, request, response, tokens)
+            await open_session(services, request, response, tokens)
         except SessionTooLarge:
-            await sign_on.discard(tokens)
             return refused(request, "large", target=target)
         response.background = BackgroundTask(opened_by, services, tokens.identity, browser_of(request))
         return response

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import cast
 
@@ -21,7 +22,7 @@ from pages.session.routes import session_routes
 from services.auth.sessions import Sessions
 from services.entities import AGENTS, ENTITIES, STREAMS
 from services.errors import PermissionDenied
-from services.people.session_uses import SessionUses
+from services.people.session_uses import SessionUses, discard_session
 from services.realtime import DatabaseSource
 from tests.world import Person, World
 
@@ -45,7 +46,8 @@ async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(session_routes(context))
     app.include_router(export_routes(context))
-    app.add_middleware(AuthMiddleware, cookie=cookie, sessions=sessions)
+    discard = partial(discard_session, world.database)
+    app.add_middleware(AuthMiddleware, cookie=cookie, sessions=sessions, discard=discard)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.test") as client:
         yield client
 

@@ -1,0 +1,1 @@
+"""Chat: a thread of messages with its composer."""

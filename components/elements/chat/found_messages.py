@@ -1,0 +1,36 @@
+"""Search box for messages, with what was found."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from nicegui.element import Element
+
+from components.presentation.time import epoch_ms
+from components.window.live_element import SHARED_JS
+from services.entities import Message, Thread
+from services.text import visible_name
+
+EXCERPT_CHARACTERS = 200
+
+
+class FoundMessages(Element, component="found_messages.js", dependencies=[SHARED_JS]):
+    """A search box and the messages that it found, as links to their threads. Emits `search` with the words."""
+
+    def show(self, words: str, messages: Sequence[Message], threads: Mapping[UUID, Thread]) -> None:
+        """Show the messages that were found for these words."""
+        self.run_method(
+            "show",
+            words,
+            [
+                {
+                    "id": str(each.id),
+                    "href": f"/chat?about={thread.about}&message={each.number}",
+                    "thread": visible_name(thread.subject_name),
+                    "name": visible_name(each.author_name),
+                    "at": epoch_ms(each.created_at),
+                    "text": each.body[:EXCERPT_CHARACTERS],
+                }
+                for each in messages
+                if (thread := threads.get(each.thread_id))
+            ],
+        )

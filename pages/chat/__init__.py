@@ -1,0 +1,1 @@
+"""Chat: threads about runs and alerts, and the chat of the organisation."""

@@ -1,0 +1,274 @@
+"""A thread on a page: reads it, follows it, and writes what the user does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from nicegui import ui
+
+from components.elements.chat.thread import ThreadElement
+from components.views.thread import ThreadView
+from pages.page.context import PageContext
+from pages.team.live_team import LiveTeam
+from services.chat import messages
+from services.chat.messages import PAGE_MESSAGES, Draft, Subject
+from services.entities import (
+    AGENTS,
+    MESSAGES,
+    READ_POSITIONS,
+    SCANS,
+    STREAMS,
+    THREADS,
+    Handling,
+    Message,
+    Thread,
+    Topical,
+)
+from services.errors import Conflict, LivewatchError, NotAccepted, NotFound, PermissionDenied, TooFast
+from services.people.models import Role
+from services.realtime import Delta, FeedStatus, Subscription
+from services.text import is_blank, visible_name
+
+logger = structlog.get_logger(__name__)
+
+FINAL = (Conflict, NotAccepted, NotFound, PermissionDenied)
+"""Refusals that the same message meets again."""
+RETRY_SECONDS = 3.0
+LINKED = (STREAMS, SCANS, AGENTS)
+GONE = "What this is about was deleted, and its messages with it."
+
+
+class ThreadPanel:
+    """One thread in one window; ends with its slot."""
+
+    def __init__(self, page: PageContext, subject: Subject, label: str, *, at: int | None = None) -> None:
+        self._at = at
+        self._page = page
+        self._subject = subject
+        self._me = page.session.identity.user_id
+        self._org = page.membership.org_id
+        self._database = page.services.database
+        self._thread: UUID | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._is_due = False
+        self._show_name: Callable[[str], object] = lambda _: None
+        self._connected_at: datetime | None = None
+        self.element = ThreadElement(
+            me=self._me,
+            label=label,
+            storage=f"livewatch:chat:{self._me}:{subject}",
+            writes=page.membership.role is not Role.VIEWER,
+            is_admin=page.membership.is_admin,
+            handles=subject.table is not Topical.ORGANIZATION,
+        )
+        self._binding = self.element.bind(page.window)
+        runs: dict[str, Subscription[Any]] = {
+            each.table: page.window.subscribe(each, on_change=lambda _: self._binding.changed(())) for each in LINKED
+        }
+        self._view = self._binding.view = ThreadView(origin=page.services.accounts.address, runs=runs)
+        self._threads = page.window.subscribe(THREADS, where=self._is_mine, on_change=self._threads_changed)
+        self._positions = page.window.subscribe(READ_POSITIONS)
+        self._messages = page.window.subscribe(
+            MESSAGES,
+            where=lambda row: row.thread_id == self._thread,
+            on_change=self._messages_changed,
+            on_status=self._status_changed,
+        )
+        held = (*runs.values(), self._threads, self._positions, self._messages)
+        self.element.on_delete(*(each.close for each in held), self._stop)
+        self.element.on("live", self._load)
+        self.element.on_post(self._post)
+        self.element.on_edit(self._edit)
+        self.element.on_remove(self._remove)
+        self.element.on_react(self._react)
+        self.element.on_handle(self._handle)
+        self.element.on_number("read", self._read_to)
+        self.element.on_number("older", self._older)
+        self.element.on("latest", lambda: self.show(None))
+        with ui.element("span").classes("lw-sr-only"):
+            self._team = LiveTeam(page, self._show_members)
+        self._team.reload()
+
+    def on_named(self, show: Callable[[str], object]) -> None:
+        """Call `show` with the name of what the thread is about, once it is known."""
+        self._show_name = show
+
+    def _is_mine(self, thread: Thread) -> bool:
+        return thread.subject_id == self._subject.id and thread.subject_table is self._subject.table
+
+    def _show_members(self, team: LiveTeam) -> None:
+        names = {member.user_id: visible_name(member.name) for member in team.members}
+        if names != self._view.names:
+            self._view.names = names
+            self.element.show_members(names)
+            self._binding.refresh()
+
+    def _threads_changed(self, deltas: list[Delta[Thread]]) -> None:
+        for delta in deltas:
+            self._view.thread = delta.new
+            if delta.new and self._subject.table is not Topical.ORGANIZATION:
+                self._show_name(visible_name(delta.new.subject_name))
+            if delta.new is None and delta.old:
+                # The feed holds the threads that were written to last; an old one that left it is there still.
+                self._load()
+            elif delta.new and self._thread is None:
+                self._load()
+        self._binding.changed(deltas)
+
+    def _messages_changed(self, deltas: list[Delta[Message]]) -> None:
+        self._view.changed(deltas)
+        self._binding.changed(deltas)
+
+    def _status_changed(self, status: FeedStatus) -> None:
+        """Read again after a loss: more messages may have been written than the feed holds."""
+        if status.connected_at and status.connected_at != self._connected_at:
+            was_connected, self._connected_at = self._connected_at is not None, status.connected_at
+            if was_connected:
+                self._load()
+
+    def _load(self) -> None:
+        """Read the latest messages now, or once more after the present read."""
+        self._is_due = True
+        if self._loading is None or self._loading.done():
+            self._loading = asyncio.create_task(self._read(), name=f"thread of {self._subject}")
+
+    def _stop(self) -> None:
+        if self._loading:
+            self._loading.cancel()
+
+    async def _read(self) -> None:
+        while self._is_due:
+            self._is_due = False
+            try:
+                identity = self._page.session.identity
+                found = await messages.thread_id(self._database, identity, self._org, self._subject)
+                if found is None and self._thread:
+                    self.element.fail(GONE)
+                self._thread = found
+                rows = await self._page_of(found, self._at) if found else []
+            except LivewatchError as error:
+                self.element.fail(f"The messages could not be read: {error}")
+                self._is_due = True
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            last = self._view.thread.last_number if self._view.thread else 0
+            is_part = self._at is not None and bool(rows) and rows[-1].number < last
+            self._view.load(rows, has_older=bool(rows) and rows[0].number > 1, has_newer=is_part)
+            # Messages of this thread that came before its id was known.
+            self._view.changed([Delta(id=row.id, old=None, new=row) for row in self._messages.rows()])
+            position = next((row.number for row in self._positions.rows() if row.thread_id == found), 0)
+            self.element.begin(position if self._positions.is_loaded else 2**31)
+            self._binding.refresh()
+            if self._at is not None:
+                self.element.jump(self._at)
+
+    async def _page_of(self, thread: UUID, number: int | None) -> list[Message]:
+        """Read the latest messages, or those around a number."""
+        before = None if number is None else number + PAGE_MESSAGES // 2
+        return await messages.page(self._database, self._page.session.identity, thread, before=before)
+
+    def show(self, number: int | None) -> None:
+        """Show the messages around a number, or the latest."""
+        self._at = number
+        if self._connected_at or self._thread:
+            self._load()
+
+    async def _older(self, before: int) -> None:
+        if self._thread is None:
+            return
+        identity = self._page.session.identity
+        rows = await self._page.get(messages.page(self._database, identity, self._thread, before=before))
+        if rows is not None:
+            self.element.add_older(self._view.older(rows), more=len(rows) == PAGE_MESSAGES)
+
+    async def _read_to(self, number: int) -> None:
+        if self._thread is not None:
+            try:
+                await messages.mark_read(self._database, self._page.session.identity, self._thread, number)
+            except LivewatchError as error:
+                self.element.fail(f"That you have read this could not be noted: {error}")
+
+    async def _post(self, fields: Mapping[str, Any]) -> None:
+        id = str(fields.get("id"))
+        try:
+            draft = _draft(fields)
+        except (TypeError, ValueError, KeyError):
+            self.element.settle(id, "refused", "The browser sent something that is no message.")
+            return
+        if is_blank(draft.body):
+            self.element.settle(id, "refused", "A message needs a text.")
+            return
+        try:
+            await messages.post(self._database, self._page.session.identity, self._org, self._subject, draft)
+        except FINAL as error:
+            self.element.settle(id, "refused", str(error))
+        except TooFast as error:
+            self.element.settle(id, "later", str(error))
+        except LivewatchError as error:
+            self.element.settle(id, "later", f"Not sent yet: {error}")
+        except Exception:
+            # The browser keeps the message, whatever went wrong.
+            logger.exception("message not written", thread=str(self._subject))
+            self.element.settle(id, "later", "Not sent yet. The reason is in the server's log.")
+        else:
+            self.element.settle(id, "sent")
+            if self._thread is None:
+                self._load()
+
+    async def _edit(self, fields: Mapping[str, Any]) -> None:
+        if id := _uuid(fields.get("id")):
+            body = str(fields.get("body"))
+            if is_blank(body):
+                self.element.fail("A message needs a text. Delete it instead.")
+                return
+            await self._do(messages.edit(self._database, self._page.session.identity, id, body))
+
+    async def _remove(self, id: str) -> None:
+        if message := _uuid(id):
+            await self._do(messages.delete(self._database, self._page.session.identity, message))
+
+    async def _react(self, fields: Mapping[str, Any]) -> None:
+        if id := _uuid(fields.get("id")):
+            emoji, is_on = str(fields.get("emoji")), fields.get("on") is True
+            await self._do(messages.react(self._database, self._page.session.identity, id, emoji, is_on=is_on))
+
+    async def _handle(self, fields: Mapping[str, Any]) -> None:
+        try:
+            handling = Handling(str(fields.get("handling")))  # type: ignore[call-arg]
+            hours = float(fields.get("hours") or 1)
+        except (TypeError, ValueError):
+            return
+        until = datetime.now(UTC) + timedelta(hours=hours) if handling is Handling.SNOOZED and 0 < hours <= 24 else None
+        identity, note = self._page.session.identity, str(fields.get("note") or "")[:2000]
+        await self._do(
+            messages.handle(self._database, identity, self._org, self._subject, handling, note=note, until=until)
+        )
+
+    async def _do(self, work: Awaitable[object]) -> None:
+        try:
+            await work
+        except LivewatchError as error:
+            self.element.fail(str(error))
+
+
+def _draft(fields: Mapping[str, Any]) -> Draft:
+    """Read a message of the browser; raises TypeError, ValueError or KeyError."""
+    body, reply_to, mentions = fields["body"], fields.get("reply_to"), fields.get("mentions") or []
+    if not isinstance(body, str) or not isinstance(mentions, list):
+        raise TypeError("A message is a text.")
+    return Draft(
+        id=UUID(fields["id"]),
+        body=body,
+        reply_to=UUID(reply_to) if reply_to else None,
+        mentions=[UUID(each) for each in mentions[:50]],
+    )
+
+
+def _uuid(text: object) -> UUID | None:
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None

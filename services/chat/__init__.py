@@ -1,0 +1,1 @@
+"""Chat: what people write about runs, alerts and to each other."""
