@@ -1,7 +1,7 @@
 """Frame of all pages: one NiceGUI page whose content follows the URL, so that shell and feeds persist."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from urllib.parse import quote
 
@@ -10,6 +10,7 @@ from nicegui import Client, ui
 from starlette.requests import Request
 
 from components.elements.chat.thread_list import bind_unread_messages
+from components.elements.figures.count_badge import CountBadge
 from components.shell.feedback import error_panel, no_permission_panel
 from components.shell.first_paint.first_paint import first_paint
 from components.shell.org_switcher import OrgSwitcher
@@ -138,11 +139,7 @@ def register_frame(services: Services) -> None:
             create=create,
         ) as parts:
             parts.connection.bind_status(window, {parts.connection.name: None})
-            for badge in parts.badges:
-                if badge.keys == (CHAT,):
-                    bind_unread_messages(badge, window)
-                else:
-                    badge.bind_counters(window, [UNREAD_COUNTERS[key] for key in badge.keys])
+            _count_unread(parts.badges, window)
             attend(page, parts, theme)
             parts.chat.on("click", ChatDrawer(page).open)
             services.teams.follow(window, session, partial(follow_team, window, membership, parts.organization))
@@ -155,6 +152,14 @@ def register_frame(services: Services) -> None:
 
     ui.page("/", response_timeout=RESPONSE_TIMEOUT_SECONDS)(frame)
     ui.page("/{_:path}", response_timeout=RESPONSE_TIMEOUT_SECONDS)(frame)
+
+
+def _count_unread(badges: Iterable[CountBadge], window: Window) -> None:
+    for badge in badges:
+        if badge.keys == (CHAT,):
+            bind_unread_messages(badge, window)
+        else:
+            badge.bind_counters(window, [UNREAD_COUNTERS[key] for key in badge.keys])
 
 
 async def _paint_first(request: Request, client: Client, window: Window, theme: Theme) -> None:

@@ -1,7 +1,7 @@
 """A thread on a page: reads it, follows it, and writes what the user does."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ from services.entities import (
 )
 from services.errors import Conflict, LivewatchError, NotAccepted, NotFound, PermissionDenied, TooFast
 from services.people.models import Role
+from services.presence.typing import Typist
 from services.realtime import Delta, FeedStatus, Subscription
 from services.text import is_blank, visible_name
 
@@ -87,6 +88,10 @@ class ThreadPanel:
         self.element.on_handle(self._handle)
         self.element.on_number("read", self._read_to)
         self.element.on_number("older", self._older)
+        typing = page.services.typing
+        self.element.on_typing(lambda: typing.report(page.session, self._org, str(subject)))
+        watch = typing.watch(self._org, str(subject), self._show_typists, me=self._me)
+        self.element.on_delete(watch.close)
         self.element.on("latest", lambda: self.show(None))
         with ui.element("span").classes("lw-sr-only"):
             self._team = LiveTeam(page, self._show_members)
@@ -118,7 +123,13 @@ class ThreadPanel:
                 self._load()
         self._binding.changed(deltas)
 
+    def _show_typists(self, typists: Sequence[Typist]) -> None:
+        self.element.show_typing([visible_name(each.name) for each in typists])
+
     def _messages_changed(self, deltas: list[Delta[Message]]) -> None:
+        for delta in deltas:
+            if delta.new and delta.old is None:
+                self._page.services.typing.stopped(self._org, delta.new.author_id, str(self._subject))
         self._view.changed(deltas)
         self._binding.changed(deltas)
 

@@ -39,7 +39,7 @@ ENTITIES: tuple[Entity[Any], ...] = (
     ACTIVITIES,
 )
 """Every monitored table; tabs appear in this order."""
-LIVE_TABLES: tuple[LiveTable[Any], ...] = (*ENTITIES, THREADS, MESSAGES, READ_POSITIONS, VIEWERS)
+LIVE_TABLES: tuple[LiveTable[Any], ...] = (*ENTITIES, VIEWERS, THREADS, MESSAGES, READ_POSITIONS)
 """Every table that feeds hold, those without lists included."""
 
 # Without this SQLAlchemy configures them at the first instance, and attributes of rows that are only read fail.

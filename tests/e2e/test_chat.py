@@ -71,6 +71,19 @@ async def test_two_people_talk(world: World, window: SignedIn) -> None:
     assert not [each for each in findings.response["violations"] if each["impact"] in ("serious", "critical")]
 
 
+async def test_who_is_typing_shows_until_the_message_comes(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada, ben = await named(world, org, "Ada"), await named(world, org, "Ben")
+    mine, other = await window(ada, "/chat"), await window(ben, "/chat")
+    field = other.get_by_role("textbox", name="Message:")
+    await field.press_sequentially("Look")
+    await expect(mine.get_by_test_id("typing")).to_have_text("Ben is typing…")
+    await expect(other.get_by_test_id("typing")).to_have_text("")
+    await field.press("Enter")
+    await expect(mine.get_by_test_id("message-1")).to_be_visible()
+    await expect(mine.get_by_test_id("typing")).to_have_text("")
+
+
 async def test_a_message_is_answered_edited_reacted_to_and_deleted(world: World, window: SignedIn) -> None:
     org = await world.organization("Ours")
     ada, ben = await named(world, org, "Ada", Role.ADMIN), await named(world, org, "Ben")
