@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from components.presentation.rows import present_alert, present_notification, safe_url
-from components.views.threads import UnreadThreads
+from components.views.chat.unread import UnreadThreads
 from components.window.batch import Batch
 from services.entities import ALERTS, NOTIFICATIONS, Notification, NotificationType, Priority, SignalAlert
 from services.realtime import Delta, Subscription

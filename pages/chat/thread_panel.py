@@ -10,7 +10,7 @@ import structlog
 from nicegui import ui
 
 from components.elements.chat.thread import ThreadElement
-from components.views.thread import ThreadView
+from components.views.chat.thread import ThreadView
 from pages.page.context import PageContext
 from pages.team.live_team import LiveTeam
 from services.chat import messages

@@ -9,6 +9,7 @@ from nicegui import ui
 from components.elements.connection.connection_status import MultiConnectionStatus
 from components.elements.figures.stat_grid import StatGrid
 from components.shell.shell import page_head
+from pages.editing.new_stream import new_stream_button
 from pages.lists.counters import COUNTERS, STATS
 from pages.lists.searchable_list import searchable_list
 from pages.monitoring.system import system_panel
@@ -50,6 +51,7 @@ def monitoring_page(page: PageContext) -> None:
     with page_head("Live Monitoring"):
         chips = MultiConnectionStatus({"organisation": "Organisation", "personal": "Personal"}, size="sm")
         chips.bind_status(page.window, {"organisation": Scope.ORG, "personal": Scope.USER})
+        new_stream_button(page)
         if page.services.scan and page.membership.is_admin:
             ui.button("Run the example scan", icon="play_arrow", on_click=partial(start_scan, page)).props(
                 "outline no-caps dense"

@@ -16,6 +16,7 @@ from components.views.history import HistoryView
 from components.views.rows import MAX_ROWS
 from components.window.hooks import Hook, use_stream_progress
 from pages.chat.thread_panel import ThreadPanel
+from pages.editing.plan import EditsPanel, PlanPanel
 from pages.lists.entity_list import entity_list
 from pages.lists.run_log import run_log
 from pages.lists.tidying import tidy_menu
@@ -92,10 +93,13 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
     LookingAt(stream_id)
     with ui.element("div").classes("lw-columns lw-columns--wide"):
         entity_list(page, STREAMS, where=lambda stream: stream.id == stream_id)
+        with section("Plan"), ui.element("div").classes("lw-panel"):
+            plan = PlanPanel(page, stream_id)
         with section("About"), ui.element("div").classes("lw-panel"):
             Details(STREAMS, is_inline=True).bind_row(page.window, stream_id)
     with section("Comments"), ui.element("div").classes("lw-panel lw-comments"):
         ThreadPanel(page, Subject(table=Topical.STREAM, id=stream_id), "Comments on this stream")
+    EditsPanel(page, stream_id, plan.names)
     with section("Progress over time"), ui.element("div").classes("lw-panel"):
         _progress_chart(page, stream_id)
     run_log(page, STREAMS, stream_id)

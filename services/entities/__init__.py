@@ -25,6 +25,7 @@ from services.entities.chat import (
     Thread,
     Topical,
 )
+from services.entities.edits import EDITS, Edit
 from services.entities.notifications import NOTIFICATIONS, Notification, NotificationType
 from services.entities.scans import ACTIVE_SCANS, SCANS, AcquisitionScan, ScanStatus
 from services.entities.streams import ACTIVE_GOALS, STREAMS, GoalStatus, Stream
@@ -39,7 +40,7 @@ ENTITIES: tuple[Entity[Any], ...] = (
     ACTIVITIES,
 )
 """Every monitored table; tabs appear in this order."""
-LIVE_TABLES: tuple[LiveTable[Any], ...] = (*ENTITIES, VIEWERS, THREADS, MESSAGES, READ_POSITIONS)
+LIVE_TABLES: tuple[LiveTable[Any], ...] = (*ENTITIES, VIEWERS, THREADS, MESSAGES, READ_POSITIONS, EDITS)
 """Every table that feeds hold, those without lists included."""
 
 # Without this SQLAlchemy configures them at the first instance, and attributes of rows that are only read fail.
@@ -51,6 +52,7 @@ __all__ = [
     "ACTIVITIES",
     "AGENTS",
     "ALERTS",
+    "EDITS",
     "ENTITIES",
     "LIVE_TABLES",
     "MAX_AMOUNT",
@@ -69,6 +71,7 @@ __all__ = [
     "AlertStatus",
     "Amount",
     "ConnectionStatus",
+    "Edit",
     "Entity",
     "GoalStatus",
     "Handling",

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, model_validator
-from sqlalchemy import Boolean, Float
+from sqlalchemy import ARRAY, Boolean, Float, Text
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
@@ -82,6 +83,9 @@ class Stream(Row, Progress, Reported, table=True):
     is_finished: bool | None = generated_field("is_finished", Boolean())
     program: str | None = None
     created_by: UUID | None = None
+    owner_id: UUID | None = None
+    tags: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    due_on: date | None = None
 
     @property
     def remaining(self) -> float:

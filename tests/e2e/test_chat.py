@@ -10,6 +10,7 @@ from playwright.async_api import Locator, Page, expect
 from services.chat import messages
 from services.chat.messages import Draft, Subject
 from services.entities import Topical
+from services.people import team
 from services.people.models import Role
 from tests.e2e.conftest import SignedIn
 from tests.world import Person, World
@@ -82,6 +83,40 @@ async def test_who_is_typing_shows_until_the_message_comes(world: World, window:
     await field.press("Enter")
     await expect(mine.get_by_test_id("message-1")).to_be_visible()
     await expect(mine.get_by_test_id("typing")).to_have_text("")
+
+
+async def test_who_is_removed_while_typing_is_gone_and_what_they_wrote_stays(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada, ben = await named(world, org, "Ada", Role.ADMIN), await named(world, org, "Ben")
+    await post(world, ben, org, "I was here")
+    mine, other = await window(ada, "/chat"), await window(ben, "/chat")
+    field = other.get_by_role("textbox", name="Message:")
+    await field.press_sequentially("and")
+    await expect(mine.get_by_test_id("typing")).to_have_text("Ben is typing…")
+    await team.remove(world.database, ada.identity, org, ben.id)
+    await expect(mine.get_by_test_id("typing")).to_have_text("")
+    await expect(other.get_by_role("heading", name="You are no longer a member of Ours")).to_be_visible()
+    await expect(mine.get_by_test_id("message-1")).to_contain_text("Ben")
+    await mine.reload()
+    await expect(mine.get_by_test_id("message-1")).to_contain_text("Ben")
+
+
+@pytest.mark.parametrize("width", [360, 800])
+async def test_nothing_of_the_chat_leaves_a_narrow_screen(world: World, window: SignedIn, width: int) -> None:
+    org = await world.organization("Ours")
+    ada = await named(world, org, "A" * 120)
+    run = await stream(world, org, "n" * 200)
+    await post(world, ada, org, "x" * 2000 + "\n\n```\n" + "y" * 500 + "\n```\n" + "| a " * 100)
+    await post(world, ada, org, "\u202e" + "مرحبا " * 100, run)
+    page = await window(ada, "/chat")
+    await page.set_viewport_size({"width": width, "height": 740})
+    for path in ("/chat", f"/chat?about={run}", f"/streams/{run.id}"):
+        await page.goto(path)
+        await expect(page.get_by_test_id("message-1")).to_be_attached()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        box = await page.get_by_role("textbox", name="Message:").bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= width
 
 
 async def test_a_message_is_answered_edited_reacted_to_and_deleted(world: World, window: SignedIn) -> None:

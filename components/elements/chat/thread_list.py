@@ -1,7 +1,7 @@
 """Threads about runs and alerts, and the number of unread messages of a badge."""
 
 from components.elements.figures.count_badge import CountBadge
-from components.views.threads import ThreadsView, UnreadCountView, UnreadThreads
+from components.views.chat.unread import ThreadsView, UnreadCountView, UnreadThreads
 from components.window.live_element import SHARED_JS, LiveBinding, LiveElement
 from components.window.window import Window
 from services.entities import READ_POSITIONS, THREADS

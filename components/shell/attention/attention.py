@@ -3,7 +3,7 @@
 from typing import Any
 
 from components.views.attention import INBOX_PATHS, AttentionView
-from components.views.threads import UnreadThreads
+from components.views.chat.unread import UnreadThreads
 from components.window.live_element import SHARED_JS, LiveBinding, LiveElement
 from components.window.window import Window
 from services.entities import ALERTS, NOTIFICATIONS, READ_POSITIONS, THREADS, Entity, NotificationType, Priority

@@ -1,0 +1,1 @@
+"""Editing: the plan of a stream, and what people changed of it."""

@@ -1,0 +1,1 @@
+"""Views of the chat: a thread, and what is unread."""

@@ -1,0 +1,1 @@
+"""Editing: the plan of a stream, its edits, and new streams."""
