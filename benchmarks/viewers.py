@@ -20,7 +20,7 @@ from uuid import UUID
 import psutil
 from pydantic import SecretStr
 
-from components.views.viewers import viewers_cursor
+from components.elements.viewers.viewers_view import viewers_cursor
 from components.window.frame_scheduler import FrameScheduler, ScheduledFlush
 from components.window.frame_transport import encode_frame
 from local_supabase.process import LocalSupabase

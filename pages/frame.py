@@ -130,13 +130,12 @@ def register_frame(services: Services) -> None:
                 new_organization_dialog(services, session)
 
         switcher = partial(organization_switcher, mine, membership, create) if len(mine) > 1 else None
-        sign_out = f"{request.scope.get('root_path', '')}/session/end"
         with shell(
             user_id=identity.user_id,
             user_name=profile.name,
             org_name=membership.name,
             switcher=switcher,
-            sign_out=sign_out,
+            sign_out=f"{request.scope.get('root_path', '')}/session/end",
             create=create,
         ) as parts:
             parts.connection.bind_status(window, {parts.connection.name: None})

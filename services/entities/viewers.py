@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from services.entities.base.entity import LiveTable, Scope
-from services.entities.base.row import Row, json_field, timestamp_field
+from services.entities.base.row import Row, json_field
 
 
 class ViewerPlace(BaseModel):
@@ -38,13 +38,12 @@ class Viewers(Row, table=True):
 
     process: UUID
     people: list[Viewer] = json_field(list)
-    seen_at: AwareDatetime | None = timestamp_field()
 
 
 VIEWERS = LiveTable(
     table="viewers",
     model=Viewers,
     scope=Scope.ORG,
-    order="seen_at desc",
+    order="updated_at desc",
     limit=200,
 )

@@ -5,8 +5,8 @@ from uuid import UUID
 from nicegui.events import GenericEventArguments
 
 from components.elements.viewers import VIEWERS_JS
+from components.elements.viewers.viewers_view import viewers_cursor
 from components.views.shared import SharedViewCursor
-from components.views.viewers import viewers_cursor
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window
 from services.entities import VIEWERS, Viewers

@@ -163,6 +163,14 @@ async def test_only_members_are_kept_and_by_the_names_of_their_profiles(world: W
     assert people[0]["since"] == since
 
 
+async def falls_silent(world: World, process: UUID, seconds: int) -> None:
+    await world.sql(
+        "update private.viewer_processes set seen_at = seen_at - make_interval(secs => %s) where process = %s",
+        seconds,
+        process,
+    )
+
+
 async def test_a_process_that_was_silent_for_45_seconds_is_forgotten_by_the_next_report_of_another(
     world: World, realtime: RealtimeService
 ) -> None:
@@ -172,16 +180,38 @@ async def test_a_process_that_was_silent_for_45_seconds_is_forgotten_by_the_next
     dead, quiet, alive = uuid4(), uuid4(), uuid4()
     for process in (dead, quiet):
         await report(world, process, org, ana.id)
-    await world.sql("update viewers set seen_at = seen_at - interval '46 s' where process = %s", dead)
-    await world.sql("update viewers set seen_at = seen_at - interval '40 s' where process = %s", quiet)
+    await falls_silent(world, dead, 46)
+    await falls_silent(world, quiet, 40)
     await until(lambda: len(seen.rows()) == 2)
     await report(world, alive, org)
     assert (await stored(world, org)).keys() == {quiet}
     await until(lambda: len(seen.rows()) == 1)
-    # Reports of another organisation are none of this one's business.
-    await world.sql("update viewers set seen_at = seen_at - interval '46 s' where process = %s", quiet)
+    await falls_silent(world, quiet, 6)
+    await report(world, quiet, org, ana.id)
+    await report(world, alive, org)
+    assert (await stored(world, org)).keys() == {quiet}, "it came back before it was forgotten"
+    await falls_silent(world, quiet, 46)
     await report(world, alive, await world.organization())
-    assert (await stored(world, org)).keys() == {quiet}
+    await report(world, alive, org)
+    assert await stored(world, org) == {}, "a report of another organisation has noticed its death"
+    await report(world, quiet, org, ana.id)
+    assert (await stored(world, org)).keys() == {quiet}, "it was not dead"
+
+
+async def test_a_heartbeat_is_told_to_nobody_and_notices_a_new_name(world: World) -> None:
+    org = await world.organization()
+    ana, process = await named(world, org, "Ana"), uuid4()
+    await report(world, process, org, ana.id)
+    ((version,),) = await world.sql("select version from viewers where org_id = %s", org)
+    for _ in range(3):
+        await report(world, process, org, ana.id)
+    topic = f"org:{org}"
+    assert await world.sql("select version from viewers where org_id = %s", org) == [(version,)]
+    assert await world.sql("select count(*) from realtime.messages where topic = %s", topic) == [(1,)]
+    await world.sql("update profiles set display_name = 'Anna' where user_id = %s", ana.id)
+    await report(world, process, org, ana.id)
+    assert await world.sql("select people -> 0 ->> 'name' from viewers where org_id = %s", org) == [("Anna",)]
+    assert await world.sql("select count(*) from realtime.messages where topic = %s", topic) == [(2,)]
 
 
 async def test_more_people_than_a_broadcast_holds_arrive_all_the_same(world: World, realtime: RealtimeService) -> None:
@@ -231,7 +261,9 @@ async def test_only_members_read_the_rows_by_sql_and_through_the_check_of_a_subs
     [
         "insert into public.viewers (org_id, process, people) values (:org, gen_random_uuid(), '[]')",
         "update public.viewers set people = '[]' where org_id = :org",
-        "update public.viewers set seen_at = now() + interval '1 year'",
+        "update public.viewers set process = gen_random_uuid()",
+        "select * from private.viewer_processes",
+        "update private.viewer_processes set seen_at = now() + interval '1 year'",
         "delete from public.viewers where org_id = :org",
         "truncate public.viewers",
         "select private.report_viewers(gen_random_uuid(), '[]')",
@@ -302,7 +334,7 @@ async def test_a_row_that_another_transaction_changes_is_postponed(world: World)
     ana = await world.person(org, free)
     process = uuid4()
     await report(world, process, org, ana.id)
-    async with locking(world, f"update viewers set seen_at = now() where org_id = '{org}'"):
+    async with locking(world, f"update viewers set process = process where org_id = '{org}'"):
         async with asyncio.timeout(deadline(5)):
             assert await report(world, process, org) == [org]
             assert await report(world, uuid4(), org, ana.id) == []

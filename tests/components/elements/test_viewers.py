@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from components.elements.viewers.viewers_view import ViewersView
 from components.views.shared import AllRows
-from components.views.viewers import ViewersView
 from services.entities import VIEWERS, Viewers
 from services.presence.online import online_people
 from services.realtime.rows import Rows
