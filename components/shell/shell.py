@@ -189,9 +189,7 @@ def _shell(places: tuple[Place, ...]) -> Node:
             fold,
             class_="lw-sidebar",
         ),
-        node(
-            "nav", *(_bottom_place(each) for each in places if each.short), class_="lw-bottom", aria_label="Shortcuts"
-        ),
+        node("nav", *map(_bottom_place, bottom), class_="lw-bottom", aria_label="Shortcuts"),
         node("div", class_="lw-scrim", data_lw_action="close-drawer"),
         node(
             "header",
