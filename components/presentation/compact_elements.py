@@ -49,6 +49,10 @@ class _Compact(ObservableCollection):
         self._update()
 
 
+class Shared(dict[str, Any]):
+    """A dictionary that a prop shares with other windows; unlike others it is neither copied nor observed."""
+
+
 class CompactProps(_Compact, Props[T]):
     """Props of one element."""
 
@@ -59,6 +63,9 @@ class CompactProps(_Compact, Props[T]):
         self._element = ref(element)
         self._suspend_count = 0
         self._renames = self._warnings = _shared()
+
+    def _observe(self, data: Any) -> Any:
+        return data if isinstance(data, Shared) else super()._observe(data)
 
     def add_warning(self, prop: str, message: str) -> None:
         """Add a warning message for a prop."""
