@@ -32,6 +32,7 @@ from services.infra.web_server import (
     serve_http,
 )
 from services.operations.command_line import arguments_of, run_command
+from services.operations.process_memory import return_freed_memory
 from services.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         configure(settings.log_format)
         if arguments.command != "serve":
             return event_loop.run(run_command(arguments, settings))
+        return_freed_memory()
         event_loop.run(serve(settings))
         return 0
     except LivewatchError as error:

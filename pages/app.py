@@ -7,6 +7,7 @@ from fastapi.responses import PlainTextResponse, Response
 from nicegui import app as ui_app
 from nicegui import core, ui
 
+from components.presentation.compact_elements import install_compact_elements
 from components.shell.reconnect import serve_reconnect
 from components.shell.theme.theme import serve_styles
 from pages.api.app import create_api
@@ -46,6 +47,7 @@ PING_TIMEOUT_SECONDS = 4
 
 def create_app(services: Services) -> FastAPI:
     """Build the web application; the caller owns and closes `services`."""
+    install_compact_elements()
     app = FastAPI(title="Livewatch", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(SessionTooLarge, refuse_large)
     app.include_router(session_routes(services))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -13,7 +14,18 @@ from nicegui.elements.mixins.text_element import TextElement
 from components.elements.connection.connection_status import ConnectionStatus
 from components.elements.figures.count_badge import CountBadge
 from components.elements.viewers.online_people import OnlinePeople
-from components.presentation.text import icon, text
+from components.presentation.markup import (
+    Markup,
+    Node,
+    button_node,
+    icon_button_node,
+    icon_node,
+    menu_item_node,
+    menu_of_button,
+    node,
+    slot,
+)
+from components.presentation.text import text
 from components.shell.attention.attention import Attention
 from components.shell.shortcuts import Shortcut, Shortcuts
 from services.text import visible_name
@@ -99,8 +111,7 @@ def shell(
         create: Called when the user wants another organisation.
         navigation: Entries of the sidebar.
     """
-    badges: list[CountBadge] = []
-    links: list[tuple[str, ui.link]] = []
+    places = tuple(navigation)
 
     def name_page(name: str) -> None:
         named.text = name
@@ -108,51 +119,34 @@ def shell(
         attention.set_place(name or crumb.text)
 
     ui.query("main.q-page").props("role=none")  # Quasar's page is around the navigation, too
-    with Element("div").classes("lw-shell"):
-        ui.link("Skip to the content", "#content").classes("lw-skip")
-        with Element("aside").classes("lw-sidebar"):
-            _brand()
-            with Element("nav").props('aria-label="Main"'):
-                for place in navigation:
-                    links.append((place.path, _place(place, badges)))
-            _icon_button("keyboard_double_arrow_left", "Collapse the sidebar", "toggle-sidebar").classes(
-                "lw-sidebar__fold"
-            ).props("aria-expanded=true")
-        with Element("nav").classes("lw-bottom").props('aria-label="Shortcuts"'):
-            for place in navigation:
-                if place.short:
-                    links.append((place.path, _bottom_place(place)))
-        Element("div").classes("lw-scrim").props["data-lw-action"] = "close-drawer"
-        with Element("header").classes("lw-header"):
-            _icon_button("menu", "Open the navigation", "open-drawer").classes("lw-header__menu").props(
-                "aria-expanded=false"
-            )
-            with Element("div").classes("lw-crumbs"):
-                organization = switcher() if switcher else text("span", visible_name(org_name))
-                if not switcher:
-                    organization.classes("lw-crumbs__org lw-clip").props("dir=auto")
-                crumb = text("span", "").classes("lw-crumbs__page lw-clip")
-                named = text("span", "").classes("lw-crumbs__page lw-clip").props("dir=auto")
+    with Markup(_shell(places)) as frame:
+        badges: list[CountBadge] = []
+        for place in places:
+            if place.count:
+                with frame.add_slot(place.count):
+                    badges.append(CountBadge(place.count))
+        with frame.add_slot("crumbs"):
+            organization = switcher() if switcher else text("span", visible_name(org_name))
+            if not switcher:
+                organization.classes("lw-crumbs__org lw-clip").props("dir=auto")
+            crumb = text("span", "").classes("lw-crumbs__page lw-clip")
+            named = text("span", "").classes("lw-crumbs__page lw-clip").props("dir=auto")
+        with frame.add_slot("status"):
             online = OnlinePeople(me=user_id)
             connection = ConnectionStatus()
             chat = _chat_button()
-            bell = _bell(badges, [place.count for place in navigation if place.count and place.rings])
-            _icon_button("contrast", "Theme: system, light or dark", "cycle-theme")
-            shortcuts = Shortcuts([Shortcut(key=place.key, path=place.path, label=place.label) for place in navigation])
-            _user_menu(user_name, org_name, sign_out, create, shortcuts)
-        attention = Attention()
-        with Element("main").classes("lw-main").props("id=content tabindex=-1"):
-            yield Frame(connection, badges, bell, chat, attention, shortcuts, name_page, online, organization)
+            bell = _bell(badges, [place.count for place in places if place.count and place.rings])
+        with frame.add_slot("account"):
+            shortcuts = Shortcuts([Shortcut(key=place.key, path=place.path, label=place.label) for place in places])
+            _account_menu(user_name, org_name, sign_out, create, shortcuts)
+        with frame.add_slot("attention"):
+            attention = Attention()
+        yield Frame(connection, badges, bell, chat, attention, shortcuts, name_page, online, organization)
 
     def follow(path: str) -> None:
-        current = _place_of(path, [place.path for place in navigation])
-        for each, link in links:
-            if each == current:
-                link.props["aria-current"] = "page"
-            else:
-                link.props.pop("aria-current", None)
-        label = next((place.label for place in navigation if place.path == current), "")
-        crumb.text = label
+        current = next((place for place in places if place.path == _place_of(path, places)), None)
+        frame.set_current(current.path if current else "")
+        crumb.text = current.label if current else ""
         name_page("")
 
     router = ui.context.client.sub_pages_router
@@ -179,80 +173,124 @@ def section(title: str) -> Iterator[Element]:
         yield part
 
 
-def _brand() -> None:
-    with ui.link(target="/").classes("lw-brand").props('aria-label="Livewatch, dashboard"'):
-        with Element("span").classes("lw-brand__mark"):
-            icon("activity")
-        text("span", "Livewatch").classes("lw-sidebar__text")
+@cache
+def _shell(places: tuple[Place, ...]) -> Node:
+    """Return the tree of the shell, the same for all windows, with slots for what differs."""
+    fold = icon_button_node(
+        "keyboard_double_arrow_left",
+        "Collapse the sidebar",
+        class_="lw-sidebar__fold",
+        data_lw_action="toggle-sidebar",
+        aria_expanded="true",
+    )
+    menu = icon_button_node(
+        "menu",
+        "Open the navigation",
+        class_="lw-header__menu",
+        data_lw_action="open-drawer",
+        aria_expanded="false",
+    )
+    bottom = [place for place in places if place.short]
+    mark = node("span", icon_node("activity"), class_="lw-brand__mark")
+    name = node("span", "Livewatch", class_="lw-sidebar__text")
+    return node(
+        "div",
+        node("a", "Skip to the content", class_="lw-skip", href="#content"),
+        node(
+            "aside",
+            node("a", mark, name, class_="lw-brand", href="/", aria_label="Livewatch, dashboard"),
+            node("nav", *map(_place, places), aria_label="Main"),
+            fold,
+            class_="lw-sidebar",
+        ),
+        node("nav", *map(_bottom_place, bottom), class_="lw-bottom", aria_label="Shortcuts"),
+        node("div", class_="lw-scrim", data_lw_action="close-drawer"),
+        node(
+            "header",
+            menu,
+            node("div", slot("crumbs"), class_="lw-crumbs"),
+            slot("status"),
+            icon_button_node("contrast", "Theme: system, light or dark", data_lw_action="cycle-theme"),
+            slot("account"),
+            class_="lw-header",
+        ),
+        slot("attention"),
+        node("main", slot(), class_="lw-main", id="content", tabindex="-1"),
+        class_="lw-shell",
+    )
+
+
+def _place(place: Place) -> Node:
+    premium = (node("span", "Premium", class_="lw-premium lw-sidebar__text"),) if place.is_premium else ()
+    return node(
+        "a",
+        icon_node(place.icon),
+        node("span", place.label, class_="lw-sidebar__text lw-clip"),
+        *premium,
+        *((slot(place.count),) if place.count else ()),
+        class_="lw-place",
+        href=place.path,
+        title=place.label,
+    )
+
+
+def _bottom_place(place: Place) -> Node:
+    return node("a", icon_node(place.icon), node("span", place.short or place.label), href=place.path)
 
 
 def _chat_button() -> Element:
-    with Element("button").classes("lw-icon-button lw-header__chat").props("type=button aria-haspopup=dialog") as chat:
-        chat.props["title"] = chat.props["aria-label"] = "Chat"
-        icon("forum")
-    return chat
+    return Markup(icon_button_node("forum", "Chat", class_="lw-header__chat", aria_haspopup="dialog"))
 
 
 def _bell(badges: list[CountBadge], keys: Sequence[str]) -> Element:
-    with Element("button").classes("lw-icon-button lw-bell").props("type=button aria-haspopup=dialog") as bell:
-        bell.props["title"] = "Inbox"
-        text("span", "Inbox: ").classes("lw-sr-only")
-        icon("notifications_none")
+    with Markup(
+        button_node(
+            node("span", "Inbox: ", class_="lw-sr-only"),
+            icon_node("notifications_none"),
+            slot(),
+            class_="lw-icon-button lw-bell",
+            aria_haspopup="dialog",
+            title="Inbox",
+        )
+    ) as bell:
         badges.append(CountBadge(*dict.fromkeys(keys)))
     return bell
 
 
-def _place(place: Place, badges: list[CountBadge]) -> ui.link:
-    with ui.link(target=place.path).classes("lw-place") as link:
-        link.props["title"] = place.label
-        icon(place.icon)
-        text("span", place.label).classes("lw-sidebar__text lw-clip")
-        if place.is_premium:
-            text("span", "Premium").classes("lw-premium lw-sidebar__text")
-        if place.count:
-            badges.append(CountBadge(place.count))
-    return link
-
-
-def _bottom_place(place: Place) -> ui.link:
-    with ui.link(target=place.path) as link:
-        icon(place.icon)
-        text("span", place.short or place.label)
-    return link
-
-
-def _icon_button(name: str, label: str, action: str) -> Element:
-    with Element("button").classes("lw-icon-button").props("type=button") as button:
-        button.props["aria-label"] = button.props["title"] = label
-        button.props["data-lw-action"] = action
-        icon(name)
-    return button
-
-
-def _user_menu(user_name: str, org_name: str, sign_out: str, create: Callable[[], None], shortcuts: Shortcuts) -> None:
-    with Element("button").classes("lw-avatar").props("type=button aria-haspopup=menu") as button:
-        button.props["aria-label"] = f"Account of {user_name}"
-        text("span", _initials(user_name)).props("aria-hidden=true")
-        with ui.menu().props('anchor="bottom right" self="top right" :offset="[0, 6]"').classes("lw-menu"):
-            with Element("div").classes("lw-menu__who"):
-                text("strong", visible_name(user_name)).classes("lw-clip").props("dir=auto")
-                text("span", visible_name(org_name)).classes("lw-muted lw-clip").props("dir=auto")
-            with ui.link(target="/settings/account").classes("lw-menu__item"):
-                icon("manage_accounts")
-                text("span", "Account")
-            with Element("button").classes("lw-menu__item").props("type=button") as another:
-                another.on("click", create, args=[])
-                icon("domain_add")
-                text("span", "New organisation")
-            with Element("button").classes("lw-menu__item").props("type=button") as keys:
-                keys.on("click", js_handler=shortcuts.opener)
-                icon("keyboard")
-                text("span", "Keyboard shortcuts")
-            with Element("form").props("method=post") as form:
-                form.props["action"] = sign_out
-                with Element("button").classes("lw-menu__item").props("type=submit"):
-                    icon("logout")
-                    text("span", "Sign out")
+def _account_menu(
+    user_name: str, org_name: str, sign_out: str, create: Callable[[], None], shortcuts: Shortcuts
+) -> None:
+    initials = node("span", _initials(user_name), aria_hidden="true")
+    leave = node("button", icon_node("logout"), node("span", "Sign out"), class_="lw-menu__item", type="submit")
+    label = f"Account of {user_name}"
+    with (
+        Markup(button_node(initials, slot(), class_="lw-avatar", aria_haspopup="menu", aria_label=label)),
+        menu_of_button(),
+    ):
+        entries = Markup(
+            node(
+                "div",
+                node(
+                    "div",
+                    node("strong", visible_name(user_name), class_="lw-clip", dir="auto"),
+                    node("span", visible_name(org_name), class_="lw-muted lw-clip", dir="auto"),
+                    class_="lw-menu__who",
+                ),
+                node(
+                    "a",
+                    icon_node("manage_accounts"),
+                    node("span", "Account"),
+                    class_="lw-menu__item",
+                    href="/settings/account",
+                ),
+                menu_item_node("domain_add", "New organisation", press="create"),
+                menu_item_node("keyboard", "Keyboard shortcuts", press="shortcuts"),
+                node("form", leave, method="post", action=sign_out),
+            )
+        )
+    entries.on_press(
+        lambda _: create(), js_handler=f"(key) => key === 'shortcuts' ? ({shortcuts.opener})() : emit(key)"
+    )
 
 
 def _initials(name: str) -> str:
@@ -260,10 +298,11 @@ def _initials(name: str) -> str:
     return "".join(word[0] for word in words[:2]).upper() or "?"
 
 
-def _place_of(path: str, places: Iterable[str]) -> str | None:
+def _place_of(path: str, places: Iterable[Place]) -> str | None:
     """Return the sidebar entry of a path; the dashboard matches only its own path."""
     path = urlsplit(path).path.rstrip("/") or "/"
-    for start, place in PARENT_PATHS.items():
+    for start, parent in PARENT_PATHS.items():
         if path.startswith(start + "/"):
-            path = place
-    return next((each for each in places if path == each or (each != "/" and path.startswith(each + "/"))), None)
+            path = parent
+    paths = [place.path for place in places]
+    return next((each for each in paths if path == each or (each != "/" and path.startswith(each + "/"))), None)

@@ -1,7 +1,7 @@
 """Keyboard shortcuts of every page, and the dialog that lists them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from nicegui.element import Element
 
@@ -22,7 +22,7 @@ class Shortcuts(Element, component="shortcuts.js", dependencies=[SHARED_JS]):
 
     def __init__(self, places: Sequence[Shortcut]) -> None:
         super().__init__()
-        self.props["places"] = [asdict(place) for place in places]
+        self.props["places"] = tuple(places)
         self.prefer(shortcuts=True)
 
     def prefer(self, *, shortcuts: bool) -> None:

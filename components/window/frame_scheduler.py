@@ -9,7 +9,7 @@ from services.infra.coalescer import Coalescer
 
 MIN_FRAME_SECONDS = 0.005
 MAX_FRAME_SECONDS = 0.5
-MAX_FRAME_RATE = 1500.0
+MAX_FRAME_RATE = 1000.0
 """Frames per second to all windows together: more would cost CPU for changes that nobody can tell apart."""
 EVENT_LOOP_BUDGET = 0.5
 """Share of an otherwise idle event loop that flushing all windows may use."""
@@ -17,8 +17,8 @@ BUSY_LOOP_BUDGET = 0.1
 """Share of a loop that is late with everything, since requests wait, too."""
 LATENESS_SECONDS = 0.01
 """Lateness of the loop up to which it counts as idle; the budget falls in proportion beyond."""
-SOCKET_COST_FACTOR = 2.0
-"""Total cost of a flush, socket writes included, as a multiple of the cost until its frame is handed over."""
+SOCKET_COST_FACTOR = 1.25
+"""Total cost of a flush, what the kernel and acknowledgements take included, as a multiple of the measured one."""
 SMOOTHING = 0.2
 """Weight of the newest flush in the moving averages of cost and lateness."""
 CROWD_HALF_LIFE_SECONDS = 1.0

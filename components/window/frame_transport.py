@@ -5,17 +5,23 @@ that reconnects. A frame is neither code nor worth keeping: a client that reconn
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as EnginePacket
 from nicegui import Client, core, json
 
 from components.window.batch import Payload
+from services.infra.web_server import SOCKET, DirectSocket
 
 EVENT = "livewatch_frame"
 # Socket.IO 5 over Engine.IO 4, an event in the default namespace: https://socket.io/docs/v4/socket-io-protocol
 PREFIX = f'2["{EVENT}",'
+
+
+def is_full(client: Client) -> bool:
+    """Return whether what was sent to a client still waits for the network."""
+    return any(socket.is_full for _, socket in _sockets(client) if socket)
 
 
 def send_frame(
@@ -28,6 +34,9 @@ def send_frame(
 ) -> int:
     """Send one frame to a client, with the server's time; does nothing for a client without a socket.
 
+    The frame is written at once, ahead of the messages that NiceGUI has queued: none of them concerns a frame, since an
+    element has no rows before the browser has reported it. A client without a WebSocket is sent it in their turn.
+
     Args:
         client: Whose browser.
         payloads: Pairs of an element's id and the payload for its `apply`.
@@ -39,11 +48,20 @@ def send_frame(
         The size of the frame in characters.
     """
     frame = encode_frame(payloads, status=status, ack_id=ack_id, delay=delay)
-    packet = EnginePacket(MESSAGE, data=f"{PREFIX}{frame}]")
+    message = f"{PREFIX}{frame}]"
+    for engine_id, socket in _sockets(client):
+        if socket:
+            socket.write_text(f"{MESSAGE}{message}")
+        elif polling := core.sio.eio.sockets.get(engine_id):
+            polling.queue.put_nowait(EnginePacket(MESSAGE, data=message))
+    return len(message)
+
+
+def _sockets(client: Client) -> Iterator[tuple[str, DirectSocket | None]]:
+    """Return the Engine.IO ids of a client's connections, and their WebSockets."""
     for _, engine_id in core.sio.manager.get_participants("/", client.id):
-        if socket := core.sio.eio.sockets.get(engine_id):
-            socket.queue.put_nowait(packet)
-    return len(packet.data)
+        environ = core.sio.environ.get(engine_id, {})
+        yield engine_id, environ.get("asgi.scope", {}).get(SOCKET)
 
 
 def encode_frame(

@@ -15,7 +15,7 @@ from nicegui.events import GenericEventArguments
 from components.window.batch import Payload
 from components.window.flow_control import FlowControl
 from components.window.frame_scheduler import FrameScheduler, ScheduledFlush
-from components.window.frame_transport import send_frame
+from components.window.frame_transport import is_full, send_frame
 from components.window.registry import WindowRegistry
 from components.window.view import FirstHtml, FramePart, Previewed
 from services.entities import ConnectionStatus, LiveTable, R, Scope
@@ -239,6 +239,9 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
             return
         self._was_blocked = self.flow.is_blocked()
         if self._was_blocked:
+            return
+        if is_full(self.client):
+            self._flush_schedule.schedule()
             return
         payloads = []
         for part in list(self._parts if self.is_visible else self._background_parts):

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from nicegui.element import Element
-
 from components.elements.lists.live_list import LiveList
-from components.presentation.text import icon, text
+from components.presentation.markup import Markup, Node, button_node, icon_button_node, icon_node, node
 from services.entities import Entity
+
+CLEAR = "Clear the selection"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,28 +30,37 @@ def selection_bar(element: LiveList, entity: Entity[Any], actions: Sequence[Chos
         actions: Actions, in the order of their buttons. The rows are no longer chosen after one.
     """
     chosen: list[UUID] = []
+    by_label = {action.label: action for action in actions}
+    buttons = tuple(
+        button_node(icon_node(each.icon), node("span", each.label), class_="lw-button", data_press=each.label)
+        for each in actions
+    )
+    clear = icon_button_node("close", CLEAR, data_press=CLEAR)
+
+    def tree() -> Node:
+        count = node("span", f"{len(chosen):,} selected" if chosen else "", role="status")
+        return node(
+            "div",
+            count,
+            *buttons,
+            clear,
+            class_="lw-selection",
+            role="toolbar",
+            data_testid="selection",
+            aria_label=f"Selected {entity.plural}",
+        )
 
     def show(ids: list[UUID]) -> None:
         chosen[:] = ids
-        count.text = f"{len(ids):,} selected"
+        bar.show(tree())
         bar.set_visibility(bool(ids))
 
-    with Element("div").classes("lw-selection").props("role=toolbar data-testid=selection") as bar:
-        bar.props["aria-label"] = f"Selected {entity.plural}"
-        count = text("span", "").props("role=status")
-        for action in actions:
-            with Element("button").classes("lw-button").props("type=button") as button:
-                icon(action.icon)
-                text("span", action.label)
+    async def press(label: str) -> None:
+        if action := by_label.get(label):
+            await action.act(list(chosen))
+        element.clear_chosen()
 
-            async def press(action: ChosenAction = action) -> None:
-                await action.act(list(chosen))
-                element.clear_chosen()
-
-            button.on("click", press)
-        with Element("button").classes("lw-icon-button").props('type=button title="Clear the selection"') as button:
-            button.props["aria-label"] = "Clear the selection"
-            icon("close")
-        button.on("click", element.clear_chosen)
+    bar = Markup(tree())
+    bar.on_press(press)
     bar.set_visibility(False)
     element.on_choose(show)

@@ -2,13 +2,22 @@
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from nicegui import ui
-from nicegui.element import Element
 
-from components.presentation.text import icon, text
+from components.presentation.markup import (
+    Markup,
+    Node,
+    button_node,
+    icon_node,
+    menu_item_node,
+    menu_of_button,
+    node,
+    slot,
+)
 from components.shell.dialogs import confirm
 from components.shell.undo import offer_undo
 from pages.lists.bulk import BulkOperation, amount_of
@@ -65,6 +74,8 @@ DELETE = Action(
     act=delete_runs,
 )
 ACTIONS = (CLOSE, ARCHIVE, DELETE)
+BY_LABEL = {action.label: action for action in ACTIONS}
+CHOOSE = "choose"
 
 
 def tidy_menu(
@@ -86,26 +97,37 @@ def tidy_menu(
     """
     if not page.membership.may_write:
         return
-    with Element("button").classes("lw-icon-button").props("type=button aria-haspopup=menu title=Actions") as button:
-        button.props["aria-label"] = f"Actions on {entity.plural}"
-        button.props["data-testid"] = "tidy"
-        icon("more_vert")
-        with ui.menu().props('anchor="bottom right" self="top right" :offset="[0, 6]"').classes("lw-menu") as menu:
-            for action in ACTIONS:
-                with Element("button").classes("lw-menu__item").props("type=button") as item:
-                    icon(action.icon)
-                    text("span", f"{action.label} …")
+    label = f"Actions on {entity.plural}"
+    with Markup(
+        button_node(
+            icon_node("more_vert"),
+            slot(),
+            class_="lw-icon-button",
+            aria_haspopup="menu",
+            title="Actions",
+            aria_label=label,
+            data_testid="tidy",
+        )
+    ):
+        menu = menu_of_button()
+    with menu:
+        entries = Markup(_entries(offers_choice=on_choose is not None))
 
-                async def choose(action: Action = action) -> None:
-                    menu.close()
-                    await tidy(page, entity, action, list(ids()), on_gone)
+    async def choose(label: str) -> None:
+        menu.close()
+        if on_choose and label == CHOOSE:
+            on_choose()
+        elif action := BY_LABEL.get(label):
+            await tidy(page, entity, action, list(ids()), on_gone)
 
-                item.on("click", choose)
-            if on_choose:
-                with Element("button").classes("lw-menu__item").props("type=button") as item:
-                    icon("checklist")
-                    text("span", "Select …")
-                item.on("click", lambda: (menu.close(), on_choose()))
+    entries.on_press(choose)
+
+
+@cache
+def _entries(*, offers_choice: bool) -> Node:
+    actions = (menu_item_node(action.icon, f"{action.label} …", press=action.label) for action in ACTIONS)
+    choice = (menu_item_node("checklist", "Select …", press=CHOOSE),) if offers_choice else ()
+    return node("div", *actions, *choice)
 
 
 async def tidy(

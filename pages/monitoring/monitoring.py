@@ -1,13 +1,14 @@
 """/monitoring: all monitored work, in tabs with a URL each."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from uuid import UUID
 
 from nicegui import ui
 
 from components.elements.connection.connection_status import MultiConnectionStatus
 from components.elements.figures.stat_grid import StatGrid
+from components.presentation.markup import Markup, Node, node
 from components.shell.shell import page_head
 from pages.editing.new_stream import new_stream_button
 from pages.lists.counters import COUNTERS, STATS
@@ -57,17 +58,23 @@ def monitoring_page(page: PageContext) -> None:
                 "outline no-caps dense"
             ).classes("lw-button")
     StatGrid(STATS).bind_counters(page.window, COUNTERS)
-    links: dict[str, ui.link] = {}
-    with ui.element("nav").classes("lw-tabs").props('aria-label="Live Monitoring"'):
-        for path, (label, _) in TABS.items():
-            links[path] = ui.link(label, f"/monitoring{path.rstrip('/')}").classes("lw-tab")
+    tabs = Markup(_tabs())
 
     def show(path: str) -> None:
-        for each, link in links.items():
-            link.props["aria-current"] = "page" if each == path else "false"
+        tabs.set_current(_tab_path(path))
         TABS[path][1](page)
 
     Routes({path: partial(show, path) for path in TABS})
+
+
+@cache
+def _tabs() -> Node:
+    tabs = (node("a", label, class_="lw-tab", href=_tab_path(path)) for path, (label, _) in TABS.items())
+    return node("nav", *tabs, class_="lw-tabs", aria_label="Live Monitoring")
+
+
+def _tab_path(path: str) -> str:
+    return f"/monitoring{path.rstrip('/')}"
 
 
 async def start_scan(page: PageContext) -> None:

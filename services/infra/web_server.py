@@ -10,7 +10,9 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets import http11
+from websockets.exceptions import InvalidState
 
 from local_supabase.web.connection_guard import guarded_protocol
 from services.errors import ConfigurationError
@@ -27,6 +29,8 @@ MAX_SOCKET_MESSAGE_BYTES = 2**20
 MAX_SOCKET_HEADER_BYTES = 16 * 1024
 """Longest line in the head of a socket's request."""
 MAX_PENDING_CONNECTIONS = 2048
+SOCKET = "livewatch.socket"
+"""Key of the `DirectSocket` in the scope of a WebSocket."""
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -83,7 +87,7 @@ async def serve_http(
             proxies=proxies,
         ),
         http=guarded_protocol(lambda address: trusted.trusts((address, 0))),
-        ws="websockets-sansio",
+        ws=DirectSocket,
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
         proxy_headers=False,
         log_config=None,
@@ -98,6 +102,27 @@ async def serve_http(
     finally:
         server.should_exit = True
         await serving
+
+
+class DirectSocket(WebSocketsSansIOProtocol):
+    """WebSocket that is in its own scope, so that a message can be written without a queue and the task behind it."""
+
+    async def run_asgi(self) -> None:
+        self.scope[SOCKET] = self  # type: ignore[literal-required]
+        await super().run_asgi()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what was written waits for the network, so that more would have to wait in memory."""
+        return not self.writable.is_set()
+
+    def write_text(self, text: str) -> None:
+        """Write a message; does nothing once the socket is closing."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        with suppress(InvalidState):
+            self.conn.send_text(text.encode())
+            self.transport.write(b"".join(self.conn.data_to_send()))
 
 
 class _Server(uvicorn.Server):

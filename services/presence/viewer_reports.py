@@ -20,8 +20,10 @@ logger = structlog.get_logger(__name__)
 REPORT_INTERVAL_SECONDS = 1.0
 """Minimum seconds between two reports."""
 HEARTBEAT_SECONDS = 15.0
-"""Seconds after which people are reported again unchanged, which is told to nobody: the database takes a process for dead
-after 45 s without."""
+"""Seconds after which people are reported again unchanged, which is told to nobody.
+
+The database takes a process for dead after 45 s without.
+"""
 RETRY_SECONDS = 5.0
 FAREWELL_SECONDS = 2.0
 FAREWELL_STEP_SECONDS = 0.05

@@ -1,5 +1,7 @@
 """Closed windows and navigation leave no resources behind in the app."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -7,12 +9,16 @@ import pytest
 
 from benchmarks.leaks import PATHS, counts_of, open_and_close
 from benchmarks.simulated_window import SimulatedWindow
-from components.window.registry import MAX_PREPARED, MAX_UNATTACHED
+from components.window.registry import MAX_PREPARED, MAX_UNATTACHED, MIN_WAIT
 from tests.app_process import project_settings, running
 from tests.speed import deadline
 from tests.world import World, until
 
 pytestmark = pytest.mark.integration
+WINDOWS = 5
+MAX_ELEMENTS = 45
+MAX_OBJECTS = 1900
+"""Elements, and objects that the garbage collector knows, of one window of the list of streams."""
 OURS = ("clients", "windows", "livebindings", "subscriptions", "elements")
 
 
@@ -61,6 +67,8 @@ async def test_pages_that_no_browser_comes_for_are_few(world: World, tmp_path: P
                 assert (await http.get("/monitoring")).status_code == 200
 
             async def are_few() -> bool:
+                # Pages that are asked for faster than this are more than may wait, each for the time that it has.
+                await asyncio.sleep(MIN_WAIT.total_seconds() / MAX_UNATTACHED)
                 await http.get("/monitoring")
                 return (await counts_of(app))["windows"] <= MAX_UNATTACHED + 2
 
@@ -69,3 +77,25 @@ async def test_pages_that_no_browser_comes_for_are_few(world: World, tmp_path: P
             await window.go("/alerts")  # the one with a browser is still there
             async with SimulatedWindow(http, PATHS[0]) as late:
                 await late.until_live()
+
+
+async def test_a_window_takes_few_elements_and_objects(world: World, tmp_path: Path) -> None:
+    """What a window takes of memory is mostly its elements, of 2 KB each; see docs/BENCHMARKS.md."""
+    org = await world.organization()
+    person = await world.person(org)
+    environment = project_settings(world.status, tmp_path)
+    async with (
+        running(environment, command=("-m", "benchmarks.counted_app")) as app,
+        httpx.AsyncClient(base_url=app.url, timeout=deadline(10)) as http,
+        AsyncExitStack() as stack,
+    ):
+        await http.post("/session", data={"email": person.email, "password": person.password})
+        counts = []
+        for _ in range(3):
+            for _ in range(WINDOWS):
+                window = await stack.enter_async_context(SimulatedWindow(http, "/monitoring"))
+                await window.until_live()
+            counts.append(await counts_of(app))
+        _, before, after = counts
+        assert (after["elements"] - before["elements"]) / WINDOWS <= MAX_ELEMENTS
+        assert (after["objects"] - before["objects"]) / WINDOWS <= MAX_OBJECTS

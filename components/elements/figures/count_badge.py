@@ -19,7 +19,7 @@ class CountBadge(LiveElement, component="count_badge.js", dependencies=[SHARED_J
     def __init__(self, *keys: str, label: str = "unread") -> None:
         super().__init__()
         self.keys = keys
-        self.props["counts"] = list(keys)
+        self.props["counts"] = keys
         self.props["label"] = label
 
     def first_html(self, link: Link, batch: Batch | None) -> str:

@@ -1,7 +1,7 @@
 """Grid of stat cards with live numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -43,7 +43,7 @@ class StatGrid(LiveElement, component="stat_grid.js", dependencies=[SHARED_JS]):
 
     def __init__(self, stats: Sequence[Stat]) -> None:
         super().__init__()
-        self.props["stats"] = [asdict(stat) for stat in stats]
+        self.props["stats"] = tuple(stats)
 
     def first_html(self, link: Link, batch: Batch | None) -> str:
         """See `FirstHtml`."""
@@ -58,16 +58,16 @@ class StatGrid(LiveElement, component="stat_grid.js", dependencies=[SHARED_JS]):
         self.bind(window, FieldsView(compute), follows_status=True)
 
 
-def _first_card(stat: Mapping[str, Any], link: Link) -> str:
-    label = escape(stat["label"])
+def _first_card(stat: Stat, link: Link) -> str:
+    label = escape(stat.label)
     name = (
-        f'<a class="lw-card__link lw-clip" href="{escape(link(stat["href"]))}">{label}</a>'
-        if stat["href"]
+        f'<a class="lw-card__link lw-clip" href="{escape(link(stat.href))}">{label}</a>'
+        if stat.href
         else f'<span class="lw-clip">{label}</span>'
     )
-    spark = '<div class="lw-spark" aria-hidden="true"></div>' if stat["spark"] else ""
+    spark = '<div class="lw-spark" aria-hidden="true"></div>' if stat.spark else ""
     return (
         f'<div class="lw-stat"><div class="lw-stat__label"><i class="lw-icon notranslate" aria-hidden="true">'
-        f'{escape(stat["icon"])}</i>{name}</div><div class="lw-stat__value">'
+        f'{escape(stat.icon)}</i>{name}</div><div class="lw-stat__value">'
         f'<span class="lw-ghost__line" aria-hidden="true"></span></div>{spark}</div>'
     )

@@ -1,12 +1,12 @@
 """Controls above a list: search, filter chips with live counts, selects, sorting and export."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from html import escape
 from typing import Any
 
 from nicegui.events import GenericEventArguments
 
+from components.presentation.compact_elements import Shared
 from components.views.list_query import ListQuery
 from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
@@ -32,17 +32,12 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
         self.props["noun"] = noun
         self.props["export-path"] = export_path
         self.props["offers-mark-all"] = offers_mark_all
-        self.props["sorts"] = [{"value": sort.name, "label": sort.label} for sort in spec.sorts]
-        self.props["facets"] = [
-            {
-                "name": facet.name,
-                "label": facet.label,
-                "kind": facet.kind,
-                "options": [asdict(option) for option in facet.options],
-            }
+        self.props["sorts"] = tuple({"value": sort.name, "label": sort.label} for sort in spec.sorts)
+        self.props["facets"] = tuple(
+            {"name": facet.name, "label": facet.label, "kind": facet.kind, "options": facet.options}
             for facet in spec.facets
-        ]
-        self.props["state"] = {"sort": spec.sorts[0].name}
+        )
+        self.props["state"] = Shared(sort=spec.sorts[0].name)
         self.tools = self.add_slot("tools")
         """Slot for further elements at the end of the controls."""
 

@@ -10,8 +10,10 @@ from typing import Any
 from nicegui import Client, json
 from nicegui.dependencies import libraries
 from nicegui.element import Element
+from nicegui.slot import Slot
 from nicegui.version import __version__
 
+from components.presentation.markup import Markup
 from components.window.batch import Batch, EncodedBatch
 from components.window.frame_transport import encode_frame
 from components.window.view import FirstHtml, Link
@@ -89,6 +91,9 @@ def _cut(batch: Batch) -> Batch:
 def _render(element: Element, link: Link, frame: Mapping[int, Batch]) -> str:
     if isinstance(element, FirstHtml):
         return element.first_html(link, frame.get(element.id))
+    if isinstance(element, Markup):
+        slots = element.slots
+        return element.html(link, lambda name: _children(slots[name], link, frame) if name in slots else "")
     tag = TAGS.get(element.tag, element.tag)
     if not element.visible or not re.fullmatch(r"[a-z][a-z0-9]*", tag) or tag in ("script", "template", "style"):
         return ""
@@ -103,11 +108,11 @@ def _render(element: Element, link: Link, frame: Mapping[int, Batch]) -> str:
     if tag in VOID:
         return start
     text = element._text if element._text is not None else element.props.get("label", "")
-    return f"{start}{escape(str(text))}{_children(element, link, frame)}</{tag}>"
+    return f"{start}{escape(str(text))}{_children(element.default_slot, link, frame)}</{tag}>"
 
 
-def _children(element: Element, link: Link, frame: Mapping[int, Batch]) -> str:
-    return "".join(_render(child, link, frame) for child in element.default_slot.children)
+def _children(slot: Slot, link: Link, frame: Mapping[int, Batch]) -> str:
+    return "".join(_render(child, link, frame) for child in slot.children)
 
 
 def _attributes(attributes: Mapping[str, Any]) -> str:

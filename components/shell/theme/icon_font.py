@@ -1,17 +1,15 @@
 """Icon font of all pages: the icons that the sources name, out of the font that NiceGUI brings."""
 
 import hashlib
-import io
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import nicegui
 import structlog
-from fontTools.subset import Options, Subsetter
-from fontTools.ttLib import TTFont
 
 logger = structlog.get_logger(__name__)
 
@@ -33,8 +31,8 @@ FACE = """
 """
 QUOTED = re.compile(r"""(?<=["'`>])[a-z][a-z0-9_]+(?=["'`<])""")
 """Words that may be the name of an icon: those between quotes or tags."""
-LIGATURES = 4
-EXTENSION = 7
+SUBSET_SECONDS = 30.0
+"""Timeout of reducing the font, which takes half a second on an idle machine."""
 
 
 def font_faces() -> str:
@@ -53,7 +51,7 @@ def icon_font_name() -> str:
 
 @cache
 def icon_font() -> bytes:
-    """Return the font with the named icons, made at the first call in about 0.1 s; the whole font if that fails."""
+    """Return the font with the named icons, made at the first call in about 0.5 s; the whole font if that fails."""
     try:
         return subset(_whole_font(), named_words())
     except Exception:
@@ -63,32 +61,16 @@ def icon_font() -> bytes:
 
 
 def subset(whole: bytes, words: Iterable[str]) -> bytes:
-    """Return the font with only those icons whose names are among the words."""
-    font = TTFont(io.BytesIO(whole))
-    icons = icons_of(font)
-    names = sorted(icons.keys() & set(words))
-    # By its name's letters every icon could be reached; hence exactly these glyphs, and no closure over the ligatures.
-    options = Options(layout_closure=False, layout_features=["*"], hinting=False, flavor="woff2", notdef_outline=True)
-    subsetter = Subsetter(options)
-    subsetter.populate(glyphs=[icons[name] for name in names], unicodes={ord(each) for name in names for each in name})
-    subsetter.subset(font)
-    font.flavor = "woff2"
-    file = io.BytesIO()
-    font.save(file)
-    return file.getvalue()
+    """Return the font with only those icons whose names are among the words.
 
-
-def icons_of(font: TTFont) -> dict[str, str]:
-    """Return the glyphs of a font's icons by name; a name is the ligature of its letters."""
-    letters = {glyph: chr(code) for code, glyph in font.getBestCmap().items()}
-    icons = {}
-    for table in _ligature_tables(font):
-        for first, ligatures in table.ligatures.items():
-            for ligature in ligatures:
-                spelled = [letters.get(glyph, "") for glyph in (first, *ligature.Component)]
-                if all(spelled):
-                    icons["".join(spelled)] = ligature.LigGlyph
-    return icons
+    A process of its own does it: fontTools would take 15 MiB of this one for as long as it runs.
+    """
+    module = "components.shell.theme.icon_subset"
+    command = [sys.executable, "-m", module, *sorted(words)]
+    done = subprocess.run(command, input=whole, capture_output=True, cwd=ROOT, timeout=SUBSET_SECONDS, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{module} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
+    return done.stdout
 
 
 @cache
@@ -96,14 +78,6 @@ def named_words() -> frozenset[str]:
     """Return all words of the sources that may name an icon."""
     sources = (path for folder in NAMING for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".js"))
     return frozenset(word for path in sources for word in QUOTED.findall(path.read_text(encoding="utf-8")))
-
-
-def _ligature_tables(font: TTFont) -> Iterable[Any]:
-    for lookup in font["GSUB"].table.LookupList.Lookup:
-        for table in lookup.SubTable:
-            inner = table.ExtSubTable if table.LookupType == EXTENSION else table
-            if inner.LookupType == LIGATURES:
-                yield inner
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Literal, Self, TypedDict
 
 Tone = Literal["neutral", "active", "positive", "caution", "critical"]
@@ -22,7 +23,7 @@ class StatusStyle:
 
 
 class StatusStyleJson(TypedDict):
-    """A `StatusStyle` as a prop of a browser element."""
+    """A `StatusStyle` as a prop of a browser element; not to be changed."""
 
     tone: Tone
     icon: str
@@ -45,8 +46,9 @@ class StyledStatus(StrEnum):
         return member
 
     @classmethod
+    @cache
     def styles(cls) -> dict[str, StatusStyleJson]:
-        """The styles of all members by value, as a prop of a browser element."""
+        """The styles of all members by value, as a prop of a browser element; not to be changed."""
         return {
             status.value: StatusStyleJson(
                 tone=status.style.tone, icon=status.style.icon, label=status.style.label, pulse=status.style.pulse

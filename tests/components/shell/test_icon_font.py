@@ -1,13 +1,16 @@
 """Icon font: the icons that the sources name, and no others."""
 
 import io
+import subprocess
+import sys
 
 import pytest
 from fontTools.ttLib import TTFont
 
 from components.shell.shell import NAVIGATION
 from components.shell.theme import icon_font
-from components.shell.theme.icon_font import font_faces, icons_of, named_words, subset
+from components.shell.theme.icon_font import font_faces, named_words, subset
+from components.shell.theme.icon_subset import icons_of
 from services.entities import ENTITIES
 
 MAX_BYTES = 16_000
@@ -57,6 +60,19 @@ def test_pages_keep_their_icons_when_the_font_cannot_be_reduced(monkeypatch: pyt
 
     monkeypatch.setattr(icon_font, "subset", broken)
     assert "check" in icons_in(icon_font.icon_font.__wrapped__())
+
+
+def test_a_font_that_is_none_says_what_is_wrong_with_it() -> None:
+    with pytest.raises(RuntimeError, match="Not a TrueType or OpenType font"):
+        subset(b"no font at all", {"check"})
+
+
+def test_the_app_does_not_keep_what_only_the_font_needs() -> None:
+    """fontTools takes 15 MiB, for as long as a process runs."""
+    lines = "import sys, pages.app\nfrom components.shell.theme.icon_font import icon_font\nicon_font()"
+    check = f"{lines}\nprint([name for name in sys.modules if name.startswith('fontTools')])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, cwd=icon_font.ROOT, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_fonts_lie_beside_the_styles_so_that_a_prefix_keeps_them() -> None:
