@@ -13,6 +13,7 @@ from services.entities import Topical
 from services.people import team
 from services.people.models import Role
 from tests.e2e.conftest import SignedIn
+from tests.speed import deadline
 from tests.world import Person, World
 
 pytestmark = pytest.mark.e2e
@@ -47,7 +48,7 @@ async def types_until_seen(page: Page, other: Page, told: str) -> None:
     for attempt in range(20):
         await page.get_by_role("textbox", name="Message:").press_sequentially("a")
         try:
-            await expect(other.get_by_test_id("typing")).to_have_text(told, timeout=2500)
+            await expect(other.get_by_test_id("typing")).to_have_text(told, timeout=deadline(2.5) * 1000)
         except AssertionError:
             if attempt == 19:
                 raise
