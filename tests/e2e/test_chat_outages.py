@@ -10,6 +10,7 @@ from tests.browser import new_context
 from tests.e2e.conftest import sign_in
 from tests.e2e.test_chat import say
 from tests.proxies import TcpProxy
+from tests.services.chat.test_messages import burst
 from tests.world import Person, World
 
 pytestmark = pytest.mark.e2e
@@ -111,14 +112,16 @@ async def test_people_of_two_processes_talk_and_one_who_is_too_fast_is_slowed_do
 ) -> None:
     org = await world.organization("Ours")
     ada, ben = await world.person(org), await world.person(org)
-    many = [f"m{number}" for number in range(18)]
     async with running(project_settings(world.status, tmp_path_factory.mktemp("second"))) as second:
         mine, other = await open_chat(browser, app.url, ada), await open_chat(browser, second.url, ben)
-        for body in many:
-            await say(mine, body)
+        await say(mine, "first")
+        await arrived(other, ["first"])
+        await burst(world, org, ada, lasts=15)
+        await say(mine, "last")
         await expect(mine.get_by_text("You write faster than others can read.")).to_be_visible()
-        await arrived(other, many)
+        many = ["first", *(f"m{number}" for number in range(1, 16))]
         await say(other, "slow down")
-        await arrived(mine, [*many, "slow down"])
+        await arrived(mine, [*many, "slow down", "last"])
+        await arrived(other, [*many, "slow down", "last"])
         for page in (mine, other):
             await page.context.close()
