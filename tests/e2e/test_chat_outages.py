@@ -54,7 +54,8 @@ async def test_messages_written_without_a_server_arrive_once_and_in_order(
     for body in BODIES[2:]:
         await say(mine, body)
     await expect(mine.get_by_test_id("pending")).to_have_count(5)
-    await mine.wait_for_timeout(12_000)  # longer than the browser waits for an answer
+    # Longer than the browser waits for an answer, several times.
+    await mine.wait_for_timeout(20_000)
     await expect(mine.get_by_test_id("pending").first).to_contain_text("Sending…")
     if fault == "freeze":
         await cable.cut()
