@@ -19,12 +19,9 @@ from playwright.async_api import Page, async_playwright
 
 from benchmarks.cpu import cpu_seconds
 from benchmarks.simulated_window import SimulatedWindow
-from local_supabase.process import LocalSupabase
-from services.auth.client import Auth
+from benchmarks.stage import own_world
 from services.chat.messages import NewMessage, Subject, post
 from services.entities import Topical
-from services.infra.backend import APP_ROLE, DEMO_EMAIL, MIGRATIONS
-from services.infra.database import Database
 from tests.app_process import AppProcess, project_settings, running
 from tests.browser import FLAGS, find, new_context
 from tests.world import Person, World
@@ -50,14 +47,7 @@ async def chat(seconds: float, processes: int) -> None:
     """Measure and print."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
-        data = folder / "data"
-        local = await stack.enter_async_context(
-            LocalSupabase.start(data=data, migrations=MIGRATIONS, user=DEMO_EMAIL, app_role=APP_ROLE)
-        )
-        auth = await stack.enter_async_context(Auth(url=local.status.api_url, key=local.status.anon_key))
-        assert local.status.app_database_url
-        database = await stack.enter_async_context(Database(local.status.app_database_url))
-        world = await stack.enter_async_context(World(data, local, auth, database))
+        world = await stack.enter_async_context(own_world(folder))
         apps = [
             await stack.enter_async_context(running(project_settings(world.status, folder / f"app{number}")))
             for number in range(processes)

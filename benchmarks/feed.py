@@ -13,11 +13,8 @@ from uuid import UUID, uuid4
 import psutil
 import psycopg
 
-from local_supabase.process import LocalSupabase
-from services.auth.client import Auth
+from benchmarks.stage import own_world
 from services.entities import STREAMS, ConnectionStatus
-from services.infra.backend import APP_ROLE, MIGRATIONS
-from services.infra.database import Database
 from services.realtime import DatabaseSource, RealtimeService, Subscription, SupabaseBroadcast
 from services.realtime.feed import Feed
 from services.realtime.transports.change import Change, Operation
@@ -30,27 +27,20 @@ STREAM_COUNT = 100
 async def main() -> None:
     """Run the measurements and print each figure."""
     with tempfile.TemporaryDirectory(prefix="livewatch-bench-") as folder:
-        data = Path(folder) / "data"
-        async with LocalSupabase.start(data=data, migrations=MIGRATIONS, app_role=APP_ROLE) as local:
-            assert local.status.app_database_url
-            async with (
-                Auth(url=local.status.api_url, key=local.status.anon_key) as auth,
-                Database(local.status.app_database_url) as database,
-                World(data, local, auth, database) as world,
-            ):
-                org = await world.organization()
-                person = await world.person(org)
-                await world.sql(
-                    "insert into streams (org_id, name, total) select %s, 'Stream ' || n, 1000000 "
-                    "from generate_series(1, %s) as n",
-                    org,
-                    STREAM_COUNT,
-                )
-                await convergence(world, org, person)
-                await noticing(world, org, person)
-                await throughput(world, org, person)
-                await cost_and_memory(world, org, person)
-                await leaks(world, org, person)
+        async with own_world(Path(folder)) as world:
+            org = await world.organization()
+            person = await world.person(org)
+            await world.sql(
+                "insert into streams (org_id, name, total) select %s, 'Stream ' || n, 1000000 "
+                "from generate_series(1, %s) as n",
+                org,
+                STREAM_COUNT,
+            )
+            await convergence(world, org, person)
+            await noticing(world, org, person)
+            await throughput(world, org, person)
+            await cost_and_memory(world, org, person)
+            await leaks(world, org, person)
 
 
 def service_at(world: World, url: str) -> RealtimeService:

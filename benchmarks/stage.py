@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -13,11 +14,30 @@ import psutil
 import psycopg
 from playwright.async_api import Page
 
+from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
+from services.auth.client import Auth
+from services.infra.backend import APP_ROLE, DEMO_EMAIL, MIGRATIONS
+from services.infra.database import Database
+from tests.world import World
 
 STREAMS = 100
 EMAIL = "bench@livewatch.local"
 ORG = UUID("00000000-0000-4000-8000-00000000bece")
+
+
+@asynccontextmanager
+async def own_world(folder: Path) -> AsyncIterator[World]:
+    """Yield a world on a local Supabase of its own, with its data below a folder."""
+    data = folder / "data"
+    async with LocalSupabase.start(data=data, migrations=MIGRATIONS, user=DEMO_EMAIL, app_role=APP_ROLE) as local:
+        assert local.status.app_database_url
+        async with (
+            Auth(url=local.status.api_url, key=local.status.anon_key) as auth,
+            Database(local.status.app_database_url) as database,
+            World(data, local, auth, database) as world,
+        ):
+            yield world
 
 
 async def prepare(status: LocalSupabaseStatus) -> list[UUID]:

@@ -20,14 +20,13 @@ from uuid import UUID
 import psutil
 from pydantic import SecretStr
 
+from benchmarks.stage import own_world
 from components.elements.viewers.viewers_view import viewers_cursor
 from components.window.frame_scheduler import FrameScheduler, ScheduledFlush
 from components.window.frame_transport import encode_frame
-from local_supabase.process import LocalSupabase
-from services.auth.client import Auth, Tokens
+from services.auth.client import Tokens
 from services.auth.identity import Identity
 from services.entities import VIEWERS, Viewers
-from services.infra.backend import APP_ROLE, MIGRATIONS
 from services.infra.database import Database
 from services.infra.logging import configure
 from services.presence.viewer_reports import ViewerReports
@@ -63,27 +62,21 @@ HEAD = f"{'':<38} {'of a core':>10} {'events/s':>9} {'frames/s':>9} {'KiB/s':>9}
 async def main() -> None:
     """Run the processes with windows that show who is online, then with windows that also show places."""
     with tempfile.TemporaryDirectory(prefix="livewatch-bench-") as folder:
-        data = Path(folder) / "data"
-        async with LocalSupabase.start(data=data, migrations=MIGRATIONS, app_role=APP_ROLE) as local:
-            assert local.status.app_database_url
-            async with (
-                Auth(url=local.status.api_url, key=local.status.anon_key) as auth,
-                Database(local.status.app_database_url) as database,
-                World(data, local, auth, database) as world,
-            ):
-                org = await world.organization()
-                people = [await world.person(org) for _ in range(PEOPLE)]
-                task: dict[str, Any] = {
-                    "api_url": local.status.api_url,
-                    "anon_key": local.status.anon_key.get_secret_value(),
-                    "database_url": local.status.app_database_url.get_secret_value(),
-                    "org": str(org),
-                    "tokens": [each.tokens.access_token.get_secret_value() for each in people],
-                    "windows": WINDOWS // PROCESSES,
-                }
-                print(f"{WINDOWS} windows of {PEOPLE} people in {PROCESSES} processes\n{HEAD}")
-                for label, has_places in (("who is online", False), ("who is online, and where", True)):
-                    await measure(world, label, {**task, "has_places": has_places})
+        async with own_world(Path(folder)) as world:
+            org = await world.organization()
+            people = [await world.person(org) for _ in range(PEOPLE)]
+            assert world.status.app_database_url
+            task: dict[str, Any] = {
+                "api_url": world.status.api_url,
+                "anon_key": world.status.anon_key.get_secret_value(),
+                "database_url": world.status.app_database_url.get_secret_value(),
+                "org": str(org),
+                "tokens": [each.tokens.access_token.get_secret_value() for each in people],
+                "windows": WINDOWS // PROCESSES,
+            }
+            print(f"{WINDOWS} windows of {PEOPLE} people in {PROCESSES} processes\n{HEAD}")
+            for label, has_places in (("who is online", False), ("who is online, and where", True)):
+                await measure(world, label, {**task, "has_places": has_places})
 
 
 async def measure(world: World, label: str, task: dict[str, Any]) -> None:
