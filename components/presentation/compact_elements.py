@@ -49,7 +49,7 @@ class _Compact(ObservableCollection):
         self._update()
 
 
-class Shared(dict[str, Any]):
+class SharedDict(dict[str, Any]):
     """A dictionary that a prop shares with other windows; unlike others it is neither copied nor observed."""
 
 
@@ -65,7 +65,7 @@ class CompactProps(_Compact, Props[T]):
         self._renames = self._warnings = _shared()
 
     def _observe(self, data: Any) -> Any:
-        return data if isinstance(data, Shared) else super()._observe(data)
+        return data if isinstance(data, SharedDict) else super()._observe(data)
 
     def add_warning(self, prop: str, message: str) -> None:
         """Add a warning message for a prop."""

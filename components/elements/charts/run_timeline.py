@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from components.presentation.compact_elements import Shared
+from components.presentation.compact_elements import SharedDict
 from components.presentation.rows import presenter
 from components.views.rows import RowsView
 from components.window.live_element import SHARED_JS, LiveElement
@@ -16,7 +16,7 @@ class RunTimeline(LiveElement, component="run_timeline.js", dependencies=[SHARED
 
     def __init__(self, *, label: str = "Runs over time") -> None:
         super().__init__()
-        self.props["status-styles"] = Shared(AgentStatus.styles())
+        self.props["status-styles"] = SharedDict(AgentStatus.styles())
         self.props["label"] = label
 
     def bind_runs(self, window: Window, *, where: Callable[[AgentExecution], bool], limit: int) -> None:

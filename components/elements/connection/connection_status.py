@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Literal
 
-from components.presentation.compact_elements import Shared
+from components.presentation.compact_elements import SharedDict
 from components.presentation.connection import present_connection
 from components.views.computed import FieldsView
 from components.window.batch import Batch
@@ -32,10 +32,10 @@ class MultiConnectionStatus(LiveElement, component="connection_status.js", depen
 
     def __init__(self, connections: Mapping[str, str], *, size: Size = "md", text: bool = True) -> None:
         super().__init__()
-        self.props["connections"] = Shared(connections)
+        self.props["connections"] = SharedDict(connections)
         self.props["size"] = size
         self.props["text"] = text
-        self.props["status-styles"] = Shared(Status.styles())
+        self.props["status-styles"] = SharedDict(Status.styles())
 
     def first_html(self, link: Link, batch: Batch | None) -> str:
         """See `FirstHtml`: every chip says "Connecting"."""

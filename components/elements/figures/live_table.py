@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from components.presentation.compact_elements import Shared
+from components.presentation.compact_elements import SharedDict
 from components.views.computed import TableView
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window
@@ -45,7 +45,7 @@ class LiveTable(LiveElement, component="live_table.js", dependencies=[SHARED_JS]
         self.props["columns"] = [asdict(column) for column in columns]
         self.props["label"] = label
         self.props["empty-text"] = empty_text
-        self.props["status-styles"] = Shared(ConnectionStatus.styles())
+        self.props["status-styles"] = SharedDict(ConnectionStatus.styles())
 
     def bind_table(self, window: Window, compute: Callable[[], Mapping[str, Mapping[str, Any]]]) -> None:
         """Show the rows by id that `compute` returns, recomputed at every status change."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from components.presentation.compact_elements import Shared
+from components.presentation.compact_elements import SharedDict
 from components.presentation.details import detail_presenter
 from components.views.computed import OneRowView
 from components.views.rows import missing_of
@@ -26,7 +26,7 @@ class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run
         super().__init__()
         self.entity = entity
         self.props["table"] = entity.table
-        self.props["status-styles"] = Shared(entity.statuses.styles())
+        self.props["status-styles"] = SharedDict(entity.statuses.styles())
         self.props["noun"] = entity.noun
         self.props["gone-text"] = gone_text
         self.props["is-inline"] = is_inline

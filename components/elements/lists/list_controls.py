@@ -6,7 +6,7 @@ from typing import Any
 
 from nicegui.events import GenericEventArguments
 
-from components.presentation.compact_elements import Shared
+from components.presentation.compact_elements import SharedDict
 from components.views.list_query import ListQuery
 from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
@@ -37,7 +37,7 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
             {"name": facet.name, "label": facet.label, "kind": facet.kind, "options": facet.options}
             for facet in spec.facets
         )
-        self.props["state"] = Shared(sort=spec.sorts[0].name)
+        self.props["state"] = SharedDict(sort=spec.sorts[0].name)
         self.tools = self.add_slot("tools")
         """Slot for further elements at the end of the controls."""
 

@@ -10,7 +10,7 @@ from nicegui.events import GenericEventArguments
 
 from components.elements.lists.first_rows import first_rows
 from components.elements.viewers import VIEWERS_JS
-from components.presentation.compact_elements import Shared
+from components.presentation.compact_elements import SharedDict
 from components.presentation.rows import presenter
 from components.presentation.time import epoch_ms
 from components.views.rows import MAX_ROWS, RowsView
@@ -61,7 +61,7 @@ class LiveList(
         self.props["template"] = entity.table
         self.props["table"] = table or entity.table
         self.props["path"] = entity.path
-        self.props["status-styles"] = Shared(status_styles_of(entity))
+        self.props["status-styles"] = SharedDict(status_styles_of(entity))
         self.props["label"] = label or entity.label
         self.props["noun"] = entity.plural
         self.props["skeletons"] = entity.skeletons if skeletons is None else skeletons

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.presentation.compact_elements import Shared
+from components.presentation.compact_elements import SharedDict
 from components.views.attention import INBOX_PATHS, AttentionView
 from components.views.chat.unread import UnreadThreads
 from components.window.live_element import SHARED_JS, LiveBinding, LiveElement
@@ -22,8 +22,10 @@ class Attention(LiveElement, component="attention.js", dependencies=[SHARED_JS, 
 
     def __init__(self) -> None:
         super().__init__()
-        self.props["status-styles"] = Shared(signal_alerts=Priority.styles(), notifications=NotificationType.styles())
-        self.props["inboxes"] = Shared(INBOX_PATHS)
+        self.props["status-styles"] = SharedDict(
+            signal_alerts=Priority.styles(), notifications=NotificationType.styles()
+        )
+        self.props["inboxes"] = SharedDict(INBOX_PATHS)
         self.props["place"] = ""
         self.prefer(toasts=True, sound=False)
 

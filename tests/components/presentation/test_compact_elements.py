@@ -11,7 +11,7 @@ from nicegui.element import Element
 from nicegui.props import Props
 from nicegui.style import Style
 
-from components.presentation.compact_elements import Shared, install_compact_elements
+from components.presentation.compact_elements import SharedDict, install_compact_elements
 
 ELEMENTS = 300
 MAX_BYTES = 2700
@@ -98,7 +98,7 @@ async def test_old_names_of_props_are_still_understood(client: Client) -> None:
 
 async def test_a_shared_prop_is_neither_copied_nor_observed() -> None:
     install_compact_elements()
-    styles = Shared({"late": {"tone": "caution"}})
+    styles = SharedDict({"late": {"tone": "caution"}})
     with Client(ui.page("/compact")) as client:
         first, second = Element("div"), Element("div")
         first.props["styles"] = second.props["styles"] = styles
