@@ -21,7 +21,7 @@ from benchmarks.cpu import cpu_seconds
 from benchmarks.simulated_window import SimulatedWindow
 from local_supabase.process import LocalSupabase
 from services.auth.client import Auth
-from services.chat.messages import Draft, Subject, post
+from services.chat.messages import NewMessage, Subject, post
 from services.entities import Topical
 from services.infra.backend import APP_ROLE, DEMO_EMAIL, MIGRATIONS
 from services.infra.database import Database
@@ -122,7 +122,7 @@ async def _talk(world: World, org: UUID, people: Sequence[Person], seconds: floa
             body = f"message {number}"
             sent[body] = time.time() * 1000
             person = people[number % len(people)]
-            draft = Draft(id=uuid4(), body=body)
+            draft = NewMessage(id=uuid4(), body=body)
             group.create_task(post(world.database, person.identity, org, everybody, draft))
 
 

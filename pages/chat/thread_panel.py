@@ -12,7 +12,7 @@ from components.elements.chat.thread import ThreadElement
 from components.views.chat.thread import ThreadView
 from pages.page.context import PageContext
 from services.chat import messages
-from services.chat.messages import PAGE_MESSAGES, Draft, Subject
+from services.chat.messages import PAGE_MESSAGES, NewMessage, Subject
 from services.entities import (
     AGENTS,
     MESSAGES,
@@ -259,12 +259,12 @@ class ThreadPanel:
             self.element.fail(str(error))
 
 
-def _draft(fields: Mapping[str, Any]) -> Draft:
+def _draft(fields: Mapping[str, Any]) -> NewMessage:
     """Read a message of the browser; raises TypeError, ValueError or KeyError."""
     body, reply_to, mentions = fields["body"], fields.get("reply_to"), fields.get("mentions") or []
     if not isinstance(body, str) or not isinstance(mentions, list):
         raise TypeError("A message is a text.")
-    return Draft(
+    return NewMessage(
         id=UUID(fields["id"]),
         body=body,
         reply_to=UUID(reply_to) if reply_to else None,

@@ -93,12 +93,13 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
     LookingAt(stream_id)
     with ui.element("div").classes("lw-columns lw-columns--wide"):
         entity_list(page, STREAMS, where=lambda stream: stream.id == stream_id)
-        with section("Plan"), ui.element("div").classes("lw-panel"):
-            plan = PlanPanel(page, stream_id)
         with section("About"), ui.element("div").classes("lw-panel"):
             Details(STREAMS, is_inline=True).bind_row(page.window, stream_id)
-    with section("Comments"), ui.element("div").classes("lw-panel lw-comments"):
-        ThreadPanel(page, Subject(table=Topical.STREAM, id=stream_id), "Comments on this stream")
+    with ui.element("div").classes("lw-columns"):
+        with section("Plan"), ui.element("div").classes("lw-panel"):
+            plan = PlanPanel(page, stream_id)
+        with section("Comments"), ui.element("div").classes("lw-panel lw-comments"):
+            ThreadPanel(page, Subject(table=Topical.STREAM, id=stream_id), "Comments on this stream")
     EditsPanel(page, stream_id, plan.names)
     with section("Progress over time"), ui.element("div").classes("lw-panel"):
         _progress_chart(page, stream_id)

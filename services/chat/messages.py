@@ -57,7 +57,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class NewMessage:
     """A message that is to be sent; the same `id` is written once, however often it is sent."""
 
     id: UUID
@@ -66,7 +66,7 @@ class Draft:
     mentions: Sequence[UUID] = ()
 
 
-async def post(database: Database, identity: Identity, org_id: UUID, subject: Subject, draft: Draft) -> int:
+async def post(database: Database, identity: Identity, org_id: UUID, subject: Subject, draft: NewMessage) -> int:
     """Write a message; returns its number.
 
     Raises:

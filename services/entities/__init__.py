@@ -14,7 +14,11 @@ from services.entities.base.progress import MAX_AMOUNT, Amount, Progress, Progre
 from services.entities.base.reported import Reported
 from services.entities.base.row import R, Row
 from services.entities.base.status import StatusStyle, StatusStyleJson, StyledStatus, Tone
-from services.entities.chat import (
+from services.entities.edits import EDITS, Edit
+from services.entities.notifications import NOTIFICATIONS, Notification, NotificationType
+from services.entities.scans import ACTIVE_SCANS, SCANS, AcquisitionScan, ScanStatus
+from services.entities.streams import ACTIVE_GOALS, STREAMS, GoalStatus, Stream
+from services.entities.threads import (
     MESSAGES,
     READ_POSITIONS,
     THREADS,
@@ -25,10 +29,6 @@ from services.entities.chat import (
     Thread,
     Topical,
 )
-from services.entities.edits import EDITS, Edit
-from services.entities.notifications import NOTIFICATIONS, Notification, NotificationType
-from services.entities.scans import ACTIVE_SCANS, SCANS, AcquisitionScan, ScanStatus
-from services.entities.streams import ACTIVE_GOALS, STREAMS, GoalStatus, Stream
 from services.entities.viewers import VIEWERS, Viewer, ViewerPlace, Viewers
 
 ENTITIES: tuple[Entity[Any], ...] = (

@@ -28,6 +28,7 @@ from services.entities import (
     Stream,
 )
 from services.feed_kind import FeedKind
+from services.presence.typing import Typing
 from services.realtime import TRANSPORTS, DatabaseSource, Delta, RealtimeService
 from tests.app_process import ROOT
 from tests.components.desk import answer
@@ -71,7 +72,10 @@ async def page(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[d
     for row in (stream, scan, *runs, alert, message):
         await world.insert(row, by=ada)
     transport = TRANSPORTS[FeedKind.BROADCAST](url=world.status.api_url, key=world.status.anon_key)
-    async with RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.05) as realtime:
+    async with (
+        RealtimeService(transport=transport, source=DatabaseSource(world.database), linger=0.05) as realtime,
+        Typing(world.database) as typing,
+    ):
         with Client(ui.page("/guide", reconnect_timeout=1.0)) as client:
             window = Window(realtime, ada, FrameScheduler(), WindowRegistry(), org_id=org)
             label = ui.label("")
@@ -96,7 +100,10 @@ async def page(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[d
             "select": select,
             "session": ada,
             "stream_id": stream.id,
+            "typing": typing,
             "ui": ui,
+            "author_id": ada.id,
+            "user_id": ada.id,
             "window": window,
         }
         client.delete()

@@ -60,7 +60,7 @@ async def test_a_stream_is_begun_and_planned_in_the_browser(world: World, window
     await other.goto(page.url)
     for field, text in (
         *(("description", "All\nof it"), ("total", "40"), ("owner_id", "Ben")),
-        *(("due_on", "2027-03-01"), ("tags", "big, urgent"), ("target_metrics", "quality: 95\nname: x:y")),
+        *(("due_on", "2027-03-01"), ("tags", "big, urgent"), ("target_metrics", "name: x:y\nquality: 95")),
     ):
         await expect(shown(other, field)).to_have_text(text)
     await expect(shown(other, "goal_status")).to_contain_text("On track")

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.chat import messages
-from services.chat.messages import Draft, Subject
+from services.chat.messages import NewMessage, Subject
 from services.entities import Handling, Message, MessageKind, Topical
 from services.errors import Conflict, LivewatchError, NotAccepted, NotFound, PermissionDenied, TooFast
 from services.people.models import Role
@@ -26,7 +26,7 @@ class Room:
 
     async def post(self, person: Person, body: str, subject: Subject | None = None, **draft: object) -> int:
         id = draft.pop("id", None) or uuid4()
-        made = Draft(id=id, body=body, **draft)  # type: ignore[arg-type]
+        made = NewMessage(id=id, body=body, **draft)  # type: ignore[arg-type]
         return await messages.post(self.world.database, person.identity, self.org, subject or self.subject, made)
 
     async def read(self, subject: Subject | None = None, person: Person | None = None) -> list[Message]:
@@ -109,7 +109,7 @@ async def test_nothing_crosses_to_another_organisation(room: Room) -> None:
     assert await room.read(person=eve) == []
     assert await messages.page(database, identity, ours.thread_id) == []
     assert await messages.find(database, identity, room.org, "ours") == []
-    draft = Draft(id=uuid4(), body="hello")
+    draft = NewMessage(id=uuid4(), body="hello")
     with pytest.raises(PermissionDenied):
         await messages.post(database, identity, room.org, room.subject, draft)
     with pytest.raises(NotFound):
