@@ -15,7 +15,7 @@ from components.presentation.compact_elements import SharedDict, install_compact
 
 ELEMENTS = 300
 MAX_BYTES = 2700
-"""Bytes of an element with a class and a prop: 2.3 KB with these collections, 4.9 KB with NiceGUI's."""
+"""Bytes of an element with a class and a prop: 1.8 KB with these collections, 3.8 KB with NiceGUI's."""
 
 
 @pytest.fixture(params=["compact", "NiceGUI's"])
