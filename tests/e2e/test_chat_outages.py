@@ -55,7 +55,7 @@ async def test_messages_written_without_a_server_arrive_once_and_in_order(
         await say(mine, body)
     await expect(mine.get_by_test_id("pending")).to_have_count(5)
     # Longer than the browser waits for an answer, several times.
-    await mine.wait_for_timeout(20_000)
+    await mine.wait_for_timeout(20_000 if fault == "cut" else 12_000)
     await expect(mine.get_by_test_id("pending").first).to_contain_text("Sending…")
     if fault == "freeze":
         await cable.cut()

@@ -70,7 +70,7 @@ async def test_ten_windows_of_two_processes_renew_one_session_and_nobody_is_sign
 
     `LIVEWATCH_RENEWAL_SECONDS=300` lengthens it, with tokens of 60 s then.
     """
-    seconds = float(os.environ.get("LIVEWATCH_RENEWAL_SECONDS", "50"))
+    seconds = float(os.environ.get("LIVEWATCH_RENEWAL_SECONDS", "34"))
     async with AsyncExitStack() as stack:
         world = await stack.enter_async_context(world_of(tmp_path / "data", token_seconds=60 if seconds > 120 else 15))
         person = await world.person(await world.organization())

@@ -407,11 +407,12 @@ async def test_a_row_of_megabytes_arrives_and_nobody_is_disconnected(watch: Watc
 
 
 @on_each_transport
-async def test_twenty_thousand_rows_in_one_statement_do_not_disconnect(
+async def test_thousands_of_rows_in_one_statement_do_not_disconnect(
     watch: Watch, request: pytest.FixtureRequest
 ) -> None:
+    count = 20_000 if "broadcast" in request.node.name else 5_000
     await watch.world.sql(
-        "insert into streams (org_id, name) select %s, 'bulk ' || n from generate_series(1, 20000) as n", watch.org
+        "insert into streams (org_id, name) select %s, 'bulk ' || n from generate_series(1, %s) as n", watch.org, count
     )
     newest = "select id, version from streams where org_id = %s order by updated_at desc limit %s"
 
