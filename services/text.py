@@ -37,6 +37,11 @@ def visible_name(text: str) -> str:
     return NAMELESS if is_blank(text) else visible(text)
 
 
+def storable(text: str) -> str:
+    """Return a text that PostgreSQL stores: without NUL, and with U+FFFD for halves of characters, as of cut emoji."""
+    return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def is_blank(text: str) -> bool:
     """Whether a reader sees nothing of a text."""
     return not any(

@@ -200,7 +200,7 @@ class ThreadPanel:
         id = str(fields.get("id"))
         try:
             draft = _draft(fields)
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, ValueError):
             self.element.settle(id, "refused", "The browser sent something that is no message.")
             return
         if is_blank(draft.body):
@@ -260,15 +260,15 @@ class ThreadPanel:
 
 
 def _draft(fields: Mapping[str, Any]) -> NewMessage:
-    """Read a message of the browser; raises TypeError, ValueError or KeyError."""
-    body, reply_to, mentions = fields["body"], fields.get("reply_to"), fields.get("mentions") or []
+    """Read a message of the browser; raises TypeError or ValueError."""
+    body, reply_to, mentions = fields.get("body"), fields.get("reply_to"), fields.get("mentions") or []
     if not isinstance(body, str) or not isinstance(mentions, list):
         raise TypeError("A message is a text.")
     return NewMessage(
-        id=UUID(fields["id"]),
+        id=UUID(str(fields.get("id"))),
         body=body,
-        reply_to=UUID(reply_to) if reply_to else None,
-        mentions=[UUID(each) for each in mentions[:50]],
+        reply_to=UUID(str(reply_to)) if reply_to else None,
+        mentions=[UUID(str(each)) for each in mentions[:50]],
     )
 
 

@@ -79,7 +79,7 @@ class PlanPanel:
         database, identity = self._page.services.database, self._page.session.identity
         try:
             self.element.answer(await edit_stream(database, identity, self._stream, base=base, changes=changes))
-        except (LivewatchError, ValueError) as error:
+        except LivewatchError as error:
             self.element.answer({}, str(error))
         except Exception:
             # The browser keeps what was typed, whatever went wrong.

@@ -12,6 +12,7 @@ from services.auth.identity import Identity
 from services.entities import Handling, Message, Thread, Topical
 from services.infra.database import Database
 from services.infra.postgres.refusals import refusable
+from services.text import storable
 
 PAGE_MESSAGES = 50
 MAX_FOUND = 50
@@ -81,8 +82,7 @@ async def post(database: Database, identity: Identity, org_id: UUID, subject: Su
         "org": org_id,
         "table": subject.table.value,
         "subject": subject.id,
-        # PostgreSQL stores no NUL.
-        "body": draft.body.replace("\0", ""),
+        "body": storable(draft.body),
         "reply_to": draft.reply_to,
         "mentions": list(draft.mentions),
     }
@@ -92,7 +92,7 @@ async def post(database: Database, identity: Identity, org_id: UUID, subject: Su
 
 async def edit(database: Database, identity: Identity, id: UUID, body: str) -> None:
     """Change the text of an own message; raises NotAccepted or NotFound."""
-    await _call(database, identity, "edit_message(:id, :body)", {"id": id, "body": body.replace("\0", "")})
+    await _call(database, identity, "edit_message(:id, :body)", {"id": id, "body": storable(body)})
 
 
 async def delete(database: Database, identity: Identity, id: UUID) -> None:
@@ -102,7 +102,7 @@ async def delete(database: Database, identity: Identity, id: UUID) -> None:
 
 async def react(database: Database, identity: Identity, id: UUID, emoji: str, *, is_on: bool) -> None:
     """Add or take back a reaction; raises NotAccepted or NotFound."""
-    await _call(database, identity, "react(:id, :emoji, :is_on)", {"id": id, "emoji": emoji, "is_on": is_on})
+    await _call(database, identity, "react(:id, :emoji, :is_on)", {"id": id, "emoji": storable(emoji), "is_on": is_on})
 
 
 async def mark_read(database: Database, identity: Identity, thread: UUID, number: int) -> None:
@@ -126,7 +126,7 @@ async def handle(
         "table": subject.table.value,
         "subject": subject.id,
         "handling": handling.value,
-        "note": note.replace("\0", ""),
+        "note": storable(note),
         "until": until,
     }
     await _call(database, identity, "handle_subject(:org, :table, :subject, :handling, :note, :until)", values)

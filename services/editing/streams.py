@@ -10,8 +10,10 @@ from sqlalchemy import text
 
 from services.auth.identity import Identity
 from services.entities import Edit
+from services.errors import NotAccepted
 from services.infra.database import Database
 from services.infra.postgres.refusals import refusable
+from services.text import storable
 
 FIELDS = ("name", "description", "goal_status", "total", "owner_id", "due_on", "tags", "target_metrics")
 """Fields that people edit."""
@@ -41,7 +43,7 @@ async def create_stream(
         NotAccepted: The name or the description is not accepted.
         PermissionDenied: The user may only read.
     """
-    values = {"org": org_id, "name": _storable(name), "description": _storable(description)}
+    values = {"org": org_id, "name": storable(name), "description": storable(description)}
     async with refusable(database, identity) as connection:
         made: UUID = (await connection.execute(_CREATE, values)).scalar_one()
         return made
@@ -90,9 +92,16 @@ async def edits_of(database: Database, identity: Identity, stream: UUID) -> list
 
 
 def _json(values: Mapping[str, Any]) -> str:
-    return _storable(json.dumps(dict(values), allow_nan=False)).replace("\\u0000", "")
+    """Return values as JSON that PostgreSQL stores; raises NotAccepted for those that are none."""
+    try:
+        return json.dumps(_storable(dict(values)), allow_nan=False)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise NotAccepted("The fields hold something that is no value.") from error
 
 
-def _storable(words: str) -> str:
-    """Return a text without NUL, which PostgreSQL does not store."""
-    return words.replace("\0", "")
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    return {storable(str(name)): _storable(each) for name, each in value.items()} if isinstance(value, dict) else value

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from services.text import NAMELESS, folded, is_blank, visible, visible_name
+from services.text import NAMELESS, folded, is_blank, storable, visible, visible_name
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,9 @@ def test_a_name_with_a_visible_character_is_not(name: str) -> None:
 )
 def test_a_search_ignores_case_accents_and_composition(name: str, search: str) -> None:
     assert folded(name) == folded(search)
+
+
+def test_a_storable_text_has_no_nul_and_no_half_of_a_character() -> None:
+    assert storable("a\0b") == "ab"
+    assert storable("\ud83d!") == "\ufffd!"
+    assert storable("\U0001f600 \u202e") == "\U0001f600 \u202e"

@@ -144,6 +144,12 @@ async def test_a_value_that_is_none_of_its_field_is_refused_with_a_sentence(plan
 async def test_nul_and_zero_width_text_are_harmless(plan: Plan) -> None:
     assert await plan.edit(plan.ada, {"name": "Import"}, {"name": "a\0b\u200b"}) == {}
     assert await plan.now("name") == ["ab\u200b"]
+    odd = {"half": "\ud83d", "back\\u0000slash": "\\u0000", "deep": [["\0"]]}
+    assert await plan.edit(plan.ada, {"target_metrics": {}}, {"target_metrics": odd}) == {}
+    stored = {"half": "\ufffd", "back\\u0000slash": "\\u0000", "deep": [[""]]}
+    assert await plan.now("target_metrics") == [stored]
+    with pytest.raises(NotAccepted):
+        await plan.edit(plan.ada, {"total": 0}, {"total": float("nan")})
 
 
 async def test_a_viewer_and_a_stranger_change_nothing(plan: Plan) -> None:
