@@ -95,6 +95,11 @@ def test_deep_nesting_ends() -> None:
     assert depth(tree) <= 3 * MAX_DEPTH
 
 
+@pytest.mark.parametrize("text", ["[" * 20_000, "*a" * 10_000, "- a\n" * 5_000, "[a](" * 5_000])
+def test_a_text_of_marks_alone_is_shown_as_it_is(text: str) -> None:
+    assert markdown_tree(text) == [["pre", {}, text]]
+
+
 @given(st.text(max_size=300))
 def test_any_text_gives_known_elements(text: str) -> None:
     for node in elements(markdown_tree(text, origin=ORIGIN, names=["Ana"])):
