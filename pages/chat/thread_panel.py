@@ -9,16 +9,14 @@ from uuid import UUID
 import structlog
 
 from components.elements.chat.thread import ThreadElement
+from components.views.chat.linked_runs import LinkedRuns
 from components.views.chat.thread import ThreadView
 from pages.page.context import PageContext
 from services.chat import messages
 from services.chat.messages import PAGE_MESSAGES, NewMessage, Subject
 from services.entities import (
-    AGENTS,
     MESSAGES,
     READ_POSITIONS,
-    SCANS,
-    STREAMS,
     THREADS,
     Handling,
     Message,
@@ -28,7 +26,7 @@ from services.entities import (
 from services.errors import Conflict, LivewatchError, NotAccepted, NotFound, PermissionDenied, TooFast
 from services.people.models import Role
 from services.presence.typing import Typist
-from services.realtime import Delta, FeedStatus, Subscription
+from services.realtime import Delta, FeedStatus
 from services.text import is_blank, visible_name
 
 logger = structlog.get_logger(__name__)
@@ -36,7 +34,6 @@ logger = structlog.get_logger(__name__)
 FINAL = (Conflict, NotAccepted, NotFound, PermissionDenied)
 """Refusals that the same message meets again."""
 RETRY_SECONDS = 3.0
-LINKED = (STREAMS, SCANS, AGENTS)
 GONE = "What this is about was deleted, and its messages with it."
 
 
@@ -64,9 +61,7 @@ class ThreadPanel:
             handles=subject.table is not Topical.ORGANIZATION,
         )
         self._binding = self.element.bind(page.window)
-        runs: dict[str, Subscription[Any]] = {
-            each.table: page.window.subscribe(each, on_change=lambda _: self._binding.changed(())) for each in LINKED
-        }
+        runs = LinkedRuns(page.window, lambda: self._binding.changed(()))
         self._view = self._binding.view = ThreadView(origin=page.services.accounts.address, runs=runs)
         self._threads = page.window.subscribe(THREADS, where=self._is_mine, on_change=self._threads_changed)
         self._positions = page.window.subscribe(READ_POSITIONS)
@@ -76,7 +71,7 @@ class ThreadPanel:
             on_change=self._messages_changed,
             on_status=self._status_changed,
         )
-        held = (*runs.values(), self._threads, self._positions, self._messages)
+        held = (runs, self._threads, self._positions, self._messages)
         self.element.on_delete(*(each.close for each in held), self._stop)
         self.element.on("live", self._load)
         self.element.on_post(self._post)

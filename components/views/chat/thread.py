@@ -1,14 +1,15 @@
 """A thread of messages: the latest ones live, older ones on demand, and the runs that messages link to."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
 from components.presentation.markdown import markdown_tree, runs_in
 from components.presentation.time import epoch_ms
+from components.views.chat.linked_runs import LinkedRuns
 from components.window.batch import Batch
-from services.entities import Entity, Message, Thread
-from services.realtime import Delta, Subscription
+from services.entities import Message, Thread
+from services.realtime import Delta
 from services.text import visible_name
 
 MAX_LIVE = 200
@@ -20,10 +21,10 @@ class ThreadView:
 
     Args:
         origin: URL of the app, below which links lead to runs.
-        runs: Subscriptions by table, for the runs that messages link to.
+        runs: The runs that messages link to.
     """
 
-    def __init__(self, *, origin: str, runs: Mapping[str, Subscription[Any]]) -> None:
+    def __init__(self, *, origin: str, runs: LinkedRuns) -> None:
         self.thread: Thread | None = None
         self.names: dict[UUID, str] = {}
         """Members of the organisation, by id."""
@@ -148,11 +149,10 @@ class ThreadView:
 
     def _run(self, table: str, id: str) -> dict[str, Any] | None:
         """Return name and status of a run that is held here; None for any other."""
-        subscription = self._runs.get(table)
-        row = subscription.get(UUID(id)) if subscription else None
-        if subscription is None or row is None:
+        found = self._runs.get(table, id)
+        if found is None:
             return None
-        entity: Entity[Any] = subscription.entity  # type: ignore[assignment]  # runs are entities
+        entity, row = found
         status = entity.layout.status(row)
         return {
             "name": visible_name(entity.layout.title(row)),
