@@ -71,7 +71,7 @@ class AttentionView:
             table: each.count(is_unread).matching for table, each in self._subscriptions.items() if each.is_counted
         }
         if self.messages and self.messages.is_loaded:
-            unread["messages"] = self.messages.total()
+            unread["messages"] = self.messages.total
         if unread != self.unread:
             self.unread = unread
             changed["unread"] = dict(unread)

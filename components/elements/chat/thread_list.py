@@ -4,7 +4,6 @@ from components.elements.figures.count_badge import CountBadge
 from components.views.chat.unread import ThreadsView, UnreadCountView, UnreadThreads
 from components.window.live_element import SHARED_JS, LiveBinding, LiveElement
 from components.window.window import Window
-from services.entities import READ_POSITIONS, THREADS
 
 
 class ThreadList(LiveElement, component="thread_list.js", dependencies=[SHARED_JS]):
@@ -32,7 +31,6 @@ def bind_unread_messages(badge: CountBadge, window: Window) -> None:
 
 def _following(element: LiveElement, window: Window) -> tuple[LiveBinding, UnreadThreads]:
     binding = element.bind(window)
-    threads = window.subscribe(THREADS, on_change=binding.changed)
-    positions = window.subscribe(READ_POSITIONS, on_change=binding.changed)
-    element.on_delete(threads.close, positions.close)
-    return binding, UnreadThreads(threads, positions)
+    unread = UnreadThreads(window, lambda: binding.changed(()))
+    element.on_delete(unread.close)
+    return binding, unread

@@ -7,7 +7,7 @@ from components.views.attention import INBOX_PATHS, AttentionView
 from components.views.chat.unread import UnreadThreads
 from components.window.live_element import SHARED_JS, LiveBinding, LiveElement
 from components.window.window import Window
-from services.entities import ALERTS, NOTIFICATIONS, READ_POSITIONS, THREADS, Entity, NotificationType, Priority
+from services.entities import ALERTS, NOTIFICATIONS, Entity, NotificationType, Priority
 from services.realtime import FeedStatus, Subscription
 
 # Plays the tone in the browser, which allows immediate sound only in the handler of a user gesture.
@@ -45,10 +45,8 @@ class Attention(LiveElement, component="attention.js", dependencies=[SHARED_JS, 
         binding = self.bind(window, view, deliver_when_hidden=True)
         for entity in (ALERTS, NOTIFICATIONS):
             self._follow(window, entity, view, subscriptions, binding)
-        threads = window.subscribe(THREADS, on_change=binding.changed)
-        positions = window.subscribe(READ_POSITIONS, on_change=binding.changed)
-        view.messages = UnreadThreads(threads, positions)
-        self.on_delete(threads.close, positions.close)
+        view.messages = UnreadThreads(window, lambda: binding.changed(()))
+        self.on_delete(view.messages.close)
         return view
 
     def _follow(

@@ -1,45 +1,86 @@
 """Threads of an organisation for one person: what is unread, latest first."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from heapq import nlargest
 from typing import Any
 from uuid import UUID
 
 from components.presentation.time import epoch_ms
 from components.window.batch import Batch
-from services.entities import ReadPosition, Thread, Topical
-from services.realtime import Subscription
+from components.window.window import Window
+from services.entities import READ_POSITIONS, THREADS, ReadPosition, Thread, Topical
+from services.realtime import Delta
 from services.text import visible_name
 
 MAX_LISTED = 100
 
 
 class UnreadThreads:
-    """Numbers of unread messages: of the organisation's chat, and of threads in which the person has been."""
+    """Numbers of unread messages: of the organisation's chat, and of threads in which the person has been.
 
-    def __init__(self, threads: Subscription[Thread], positions: Subscription[ReadPosition]) -> None:
-        self._threads = threads
-        self._positions = positions
+    Counted by what changes, so that a message costs a window the same however many threads there are. Close with
+    `close`.
+
+    Args:
+        window: The window whose organisation and user are meant.
+        on_change: Called after each change of a thread or of a read position.
+    """
+
+    def __init__(self, window: Window, on_change: Callable[[], object]) -> None:
+        self.total = 0
+        """The sum over all threads."""
+        self._on_change = on_change
+        self._threads: dict[UUID, Thread] = {}
+        self._read: dict[UUID, int] = {}
+        self._unread: dict[UUID, int] = {}
+        self._subscriptions = (
+            window.subscribe(THREADS, on_change=self._threads_changed),
+            window.subscribe(READ_POSITIONS, on_change=self._positions_changed),
+        )
 
     @property
     def is_loaded(self) -> bool:
         """Whether the numbers are known."""
-        return self._threads.is_loaded and self._positions.is_loaded
+        return all(each.is_loaded for each in self._subscriptions)
 
-    def by_thread(self) -> list[tuple[Thread, int]]:
-        """Return each thread with its number, the latest first."""
-        read = {row.thread_id: row.number for row in self._positions.rows()}
-        threads = sorted(self._threads.rows(), key=lambda thread: thread.last_at or thread.created_at, reverse=True)  # type: ignore[arg-type,return-value]
-        return [(thread, self._unread(thread, read.get(thread.id))) for thread in threads]
+    def latest(self, limit: int) -> list[tuple[Thread, int]]:
+        """Return the threads that were written to last, each with its number."""
+        threads = nlargest(limit, self._threads.values(), key=lambda thread: epoch_ms(thread.last_at) or 0)
+        return [(thread, self._unread.get(thread.id, 0)) for thread in threads]
 
-    def total(self) -> int:
-        """Return the sum over all threads."""
-        return sum(number for _, number in self.by_thread())
+    def close(self) -> None:
+        """End the subscriptions; idempotent."""
+        for each in self._subscriptions:
+            each.close()
 
-    @staticmethod
-    def _unread(thread: Thread, read: int | None) -> int:
-        if read is None:
-            return thread.last_number if thread.subject_table is Topical.ORGANIZATION else 0
-        return max(0, thread.last_number - read)
+    def _threads_changed(self, deltas: list[Delta[Thread]]) -> None:
+        for delta in deltas:
+            if delta.new:
+                self._threads[delta.id] = delta.new
+            else:
+                self._threads.pop(delta.id, None)
+            self._count(delta.id)
+        self._on_change()
+
+    def _positions_changed(self, deltas: list[Delta[ReadPosition]]) -> None:
+        for delta in deltas:
+            if delta.new:
+                self._read[delta.new.thread_id] = delta.new.number
+                self._count(delta.new.thread_id)
+            elif delta.old:
+                self._read.pop(delta.old.thread_id, None)
+                self._count(delta.old.thread_id)
+        self._on_change()
+
+    def _count(self, id: UUID) -> None:
+        thread, read = self._threads.get(id), self._read.get(id)
+        if thread is None or (read is None and thread.subject_table is not Topical.ORGANIZATION):
+            unread = 0
+        else:
+            unread = max(0, thread.last_number - (read or 0))
+        self.total += unread - self._unread.pop(id, 0)
+        if unread:
+            self._unread[id] = unread
 
 
 class UnreadCountView:
@@ -57,7 +98,7 @@ class UnreadCountView:
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
         """See `View.patch`."""
-        if not self._unread.is_loaded or (total := self._unread.total()) == self._sent:
+        if not self._unread.is_loaded or (total := self._unread.total) == self._sent:
             return None
         self._sent = total
         return {"set": {self._key: {"value": total, "at_least": False}}}
@@ -79,7 +120,7 @@ class ThreadsView:
         """See `View.patch`."""
         if not self._unread.is_loaded:
             return None
-        listed = self._unread.by_thread()[:MAX_LISTED]
+        listed = self._unread.latest(MAX_LISTED)
         rows = [
             {
                 "about": thread.about,
