@@ -29,7 +29,7 @@ run: $(VENV)/run.stamp
 
 test: check
 	$(BIN)/python -m tests.browser
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 check: $(VENV)/dev.stamp check-js
 	$(BIN)/ruff check .
@@ -43,7 +43,7 @@ check-js:
 
 coverage: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.browser
-	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term
+	$(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report=term
 
 mutants: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.mutation $(MODULE) $(TESTS)
