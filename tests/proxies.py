@@ -56,9 +56,13 @@ class TcpProxy:
 
     async def cut(self) -> None:
         """Reset every connection and refuse new ones."""
-        if self._server:
-            self._server.close()
+        if server := self._server:
             self._server = None
+            # A connection that asyncio has accepted and not set up yet would never be closed with its server.
+            for listener in server.sockets:
+                asyncio.get_running_loop().remove_reader(listener.fileno())
+            await asyncio.sleep(0.01)
+            server.close()
         self.reset()
         for task in list(self._tasks):
             task.cancel()

@@ -51,7 +51,10 @@ class World:
         self.auth = auth
         self.database = database
         self._http = httpx.AsyncClient(
-            headers={"apikey": local.status.anon_key.get_secret_value()}, timeout=deadline(10)
+            headers={"apikey": local.status.anon_key.get_secret_value()},
+            timeout=deadline(10),
+            # A kept connection may be to a server that a test has killed.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
         self._pool = Pool(local.status.database_url.get_secret_value(), size=CONNECTIONS, name="tests")
 
