@@ -85,6 +85,7 @@ class ThreadPanel:
         self.element.on_typing(lambda: typing.report(page.session, self._org, str(subject)))
         watch = typing.watch(self._org, str(subject), self._show_typists, me=self._me)
         self.element.on_delete(watch.close)
+        self.element.on("gap", self._load)
         self.element.on("latest", lambda: self.show(None))
         page.services.teams.names.follow(page.session, self._org, self._show_members)
 

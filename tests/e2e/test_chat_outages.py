@@ -108,6 +108,30 @@ async def test_messages_wait_for_a_database_that_is_away(world: World, browser: 
     await page.context.close()
 
 
+async def test_a_message_that_was_lost_on_the_way_shows_with_the_next(
+    world: World, browser: Browser, app: AppProcess
+) -> None:
+    org = await world.organization("Ours")
+    ada = await world.person(org)
+    page = await open_chat(browser, app.url, ada)
+    await say(page, "one")
+    await arrived(page, ["one"])
+    await world.sql("alter table messages disable trigger broadcast_row")
+    try:
+        await world.sql(
+            "insert into messages (id, org_id, thread_id, number, author_id, author_name, body)"
+            " select gen_random_uuid(), org_id, id, 2, %s, 'Ada', 'lost' from threads where org_id = %s",
+            ada.id,
+            org,
+        )
+        await world.sql("update threads set last_number = 2 where org_id = %s", org)
+    finally:
+        await world.sql("alter table messages enable trigger broadcast_row")
+    await say(page, "two")
+    await arrived(page, ["one", "lost", "two"])
+    await page.context.close()
+
+
 async def test_people_of_two_processes_talk_and_one_who_is_too_fast_is_slowed_down(
     world: World, browser: Browser, app: AppProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -6,6 +6,7 @@ import { HandlingBar } from "handling_bar";
 import { MessageBody } from "message_body";
 import { useOutbox } from "outbox";
 
+const GAP_TIME = 1000; // ms that a missing message may be on its way
 const EMOJI = ["👍", "🎉", "👀", "❤️", "😄", "😕"];
 const HANDLED = { open: "released it", taken: "took it", snoozed: "snoozed it", resolved: "resolved it" };
 
@@ -20,7 +21,7 @@ export default {
     label: String,
     handles: Boolean,
   },
-  emits: ["live", "post", "edit", "remove", "react", "read", "older", "typing", "handle", "latest"],
+  emits: ["live", "post", "edit", "remove", "react", "read", "older", "typing", "handle", "latest", "gap"],
   setup(props, { emit }) {
     const messages = shallowRef(null); // by number; null until the first are known
     const more = ref(false);
@@ -57,10 +58,15 @@ export default {
       else if (follows) body.value.scrollTop = body.value.scrollHeight;
       noteRead();
     }
+    let gapTimer = null;
+    const hasGap = () => list.value.some((each, index) => index && each.n !== list.value[index - 1].n + 1);
     function put(found) {
       const all = new Map(messages.value ?? []);
       for (const each of found) if ((all.get(each.n)?.v ?? -1) < each.v) all.set(each.n, each);
       messages.value = all;
+      // Numbers have no gaps, so that one shows a loss, whatever the cause; some are only on their way.
+      clearTimeout(gapTimer);
+      if (hasGap()) gapTimer = setTimeout(() => hasGap() && emit("gap"), GAP_TIME);
       for (const each of outbox.waiting.value) if (known.value.has(each.id)) outbox.drop(each.id);
     }
     function apply({ set }) {
@@ -152,7 +158,10 @@ export default {
       emit("live");
       outbox.pump();
     });
-    onUnmounted(() => document.removeEventListener("visibilitychange", onShow));
+    onUnmounted(() => {
+      clearTimeout(gapTimer);
+      document.removeEventListener("visibilitychange", onShow);
+    });
     return {
       EMOJI,
       act,
