@@ -43,6 +43,8 @@ class ThreadView:
 
     def load(self, messages: Iterable[Message], *, has_older: bool, has_newer: bool = False) -> None:
         """Take the latest messages of the thread in place of all, or a part of earlier ones if it `has_newer`."""
+        # Changes that were not sent yet are told again after this, and must not be taken for known.
+        self._changed = {}
         self._messages = {each.number: each for each in messages}
         self._first_sent = min(self._messages, default=0)
         self._has_older, self._has_newer, self._is_loaded = has_older, has_newer, True
