@@ -17,6 +17,7 @@ from components.shell.org_switcher import OrgSwitcher
 from components.shell.reconnect import guard_reloads
 from components.shell.shell import CHAT, shell
 from components.shell.theme.theme import Theme, apply_theme, inline_styles
+from components.views.chat.unread import UnreadThreads
 from components.window.window import Window
 from pages.account.account import account_page
 from pages.chat.chat import chat_page
@@ -110,19 +111,20 @@ def register_frame(services: Services) -> None:
         window = Window(services.realtime, session, services.scheduler, services.windows, org_id=membership.org_id)
         window.on_delete(session.join(on_renew=window.renew_cookie, on_end=window.leave))
         window.on_removed(partial(lead_away, window.client, services, session, membership))
+        if not services.windows.may_prepare(session):
+            await ui.context.client.connected()
+            if ui.context.client.is_deleted:
+                return
         page = PageContext(
             services=services,
             session=session,
             window=window,
+            unread=UnreadThreads(window),
             membership=membership,
             url=UrlState(window),
             preferences=services.preferences.open(services.database, session, window, profile.preferences),
             title=PageTitle(),
         )
-        if not services.windows.may_prepare(session):
-            await ui.context.client.connected()
-            if ui.context.client.is_deleted:
-                return
         around = ui.context.slot
 
         def create() -> None:
@@ -139,7 +141,7 @@ def register_frame(services: Services) -> None:
             create=create,
         ) as parts:
             parts.connection.bind_status(window, {parts.connection.name: None})
-            _count_unread(parts.badges, window)
+            _count_unread(page, parts.badges)
             attend(page, parts, theme)
             parts.chat.on("click", ChatDrawer(page).open)
             services.teams.follow(window, session, partial(follow_team, window, membership, parts.organization))
@@ -154,12 +156,12 @@ def register_frame(services: Services) -> None:
     ui.page("/{_:path}", response_timeout=RESPONSE_TIMEOUT_SECONDS)(frame)
 
 
-def _count_unread(badges: Iterable[CountBadge], window: Window) -> None:
+def _count_unread(page: PageContext, badges: Iterable[CountBadge]) -> None:
     for badge in badges:
         if badge.keys == (CHAT,):
-            bind_unread_messages(badge, window)
+            bind_unread_messages(badge, page.window, page.unread)
         else:
-            badge.bind_counters(window, [UNREAD_COUNTERS[key] for key in badge.keys])
+            badge.bind_counters(page.window, [UNREAD_COUNTERS[key] for key in badge.keys])
 
 
 async def _paint_first(request: Request, client: Client, window: Window, theme: Theme) -> None:

@@ -5,6 +5,7 @@ Categories are Unicode's, https://www.unicode.org/reports/tr44/#General_Category
 
 import re
 import unicodedata
+from uuid import UUID
 
 NAMELESS = "(no visible name)"
 """Shown in place of a name without a visible character."""
@@ -49,6 +50,14 @@ def is_blank(text: str) -> bool:
         for each in visible(text)
         if each not in JOINERS
     )
+
+
+def uuid_of(text: object) -> UUID | None:
+    """Return the UUID that a text is; None if it is none."""
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None
 
 
 def folded(text: str) -> str:

@@ -38,10 +38,9 @@ def chat_page(page: PageContext, about: str = "", message: str = "") -> None:
         if path := PATHS.get(subject.table):
             ui.link("What it is about", path.format(id=subject.id)).classes("lw-button lw-button--link")
     with ui.element("div").classes("lw-chat-page"):
-        ThreadList(about).bind_threads(page.window)
+        ThreadList(about).bind_threads(page.window, page.unread)
         with ui.element("div").classes("lw-panel"):
-            panel = ThreadPanel(page, subject, label, at=_number(message))
-    panel.on_named(page.title.set)
+            ThreadPanel(page, subject, label, at=_number(message), on_name=page.title.set)
 
 
 def _number(text: str) -> int | None:

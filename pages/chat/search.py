@@ -4,7 +4,7 @@ from nicegui.events import GenericEventArguments
 
 from components.elements.chat.found_messages import FoundMessages
 from pages.page.context import PageContext
-from services.chat.messages import find, threads_of
+from services.chat.messages import find
 
 
 def search_box(page: PageContext) -> None:
@@ -17,10 +17,8 @@ def search_box(page: PageContext) -> None:
         asked = words = str(event.args)[:200]
         database, identity, org = page.services.database, page.session.identity, page.membership.org_id
         found = await page.get(find(database, identity, org, words))
-        if found is None or asked != words:
-            return
-        threads = await page.get(threads_of(database, identity, {each.thread_id for each in found}))
-        if threads is not None and asked == words:
-            element.show(words, found, threads)
+        # A slow answer to an earlier search must not take the place of a later one.
+        if found is not None and asked == words:
+            element.show(words, found)
 
     element.on("search", search, throttle=0.3, leading_events=False)

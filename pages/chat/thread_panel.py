@@ -1,6 +1,5 @@
 """A thread on a page: reads it, follows it, and writes what the user does."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,23 +23,38 @@ from services.entities import (
     Topical,
 )
 from services.errors import Conflict, LivewatchError, NotAccepted, NotFound, PermissionDenied, TooFast
-from services.people.models import Role
+from services.infra.coalescer import Reloads
 from services.presence.typing import Typist
 from services.realtime import Delta, FeedStatus
-from services.text import is_blank, visible_name
+from services.text import is_blank, uuid_of, visible_name
 
 logger = structlog.get_logger(__name__)
 
 FINAL = (Conflict, NotAccepted, NotFound, PermissionDenied)
 """Refusals that the same message meets again."""
-RETRY_SECONDS = 3.0
 GONE = "What this is about was deleted, and its messages with it."
 
 
 class ThreadPanel:
-    """One thread in one window; ends with its slot."""
+    """One thread in one window; ends with its slot.
 
-    def __init__(self, page: PageContext, subject: Subject, label: str, *, at: int | None = None) -> None:
+    Args:
+        page: The page that is being built.
+        subject: What the thread is about.
+        label: The same in words, for screen readers.
+        at: Number of the message to show first; the latest by default.
+        on_name: Called with the name of a run or an alert that the thread is about, once it is known.
+    """
+
+    def __init__(
+        self,
+        page: PageContext,
+        subject: Subject,
+        label: str,
+        *,
+        at: int | None = None,
+        on_name: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self._at = at
         self._page = page
         self._subject = subject
@@ -48,15 +62,14 @@ class ThreadPanel:
         self._org = page.membership.org_id
         self._database = page.services.database
         self._thread: UUID | None = None
-        self._loading: asyncio.Task[None] | None = None
-        self._is_due = False
-        self._show_name: Callable[[str], object] = lambda _: None
+        self._on_name = on_name
+        self._reloads = Reloads(self._read, name=f"thread of {subject}", on_failure=self._not_read)
         self._connected_at: datetime | None = None
         self.element = ThreadElement(
             me=self._me,
             label=label,
             storage=f"livewatch:chat:{self._me}:{subject}",
-            writes=page.membership.role is not Role.VIEWER,
+            writes=page.membership.may_write,
             is_admin=page.membership.is_admin,
             handles=subject.table is not Topical.ORGANIZATION,
         )
@@ -71,9 +84,9 @@ class ThreadPanel:
             on_change=self._messages_changed,
             on_status=self._status_changed,
         )
-        held = (runs, self._threads, self._positions, self._messages)
-        self.element.on_delete(*(each.close for each in held), self._stop)
-        self.element.on("live", self._load)
+        held = (runs, self._threads, self._positions, self._messages, self._reloads)
+        self.element.on_delete(*(each.close for each in held))
+        self.element.on("live", self._reloads.request)
         self.element.on_post(self._post)
         self.element.on_edit(self._edit)
         self.element.on_remove(self._remove)
@@ -85,13 +98,9 @@ class ThreadPanel:
         self.element.on_typing(lambda: typing.report(page.session, self._org, str(subject)))
         watch = typing.watch(self._org, str(subject), self._show_typists, me=self._me)
         self.element.on_delete(watch.close)
-        self.element.on("gap", self._load)
+        self.element.on("gap", self._reloads.request)
         self.element.on("latest", lambda: self.show(None))
         page.services.teams.names.follow(page.session, self._org, self._show_members)
-
-    def on_named(self, show: Callable[[str], object]) -> None:
-        """Call `show` with the name of what the thread is about, once it is known."""
-        self._show_name = show
 
     def _is_mine(self, thread: Thread) -> bool:
         return thread.subject_id == self._subject.id and thread.subject_table is self._subject.table
@@ -105,12 +114,12 @@ class ThreadPanel:
         for delta in deltas:
             self._view.thread = delta.new
             if delta.new and self._subject.table is not Topical.ORGANIZATION:
-                self._show_name(visible_name(delta.new.subject_name))
+                self._on_name(visible_name(delta.new.subject_name))
             if delta.new is None and delta.old:
                 # The feed holds the threads that were written to last; an old one that left it is there still.
-                self._load()
+                self._reloads.request()
             elif delta.new and self._thread is None:
-                self._load()
+                self._reloads.request()
         self._binding.changed(deltas)
 
     def _show_typists(self, typists: Sequence[Typist]) -> None:
@@ -128,43 +137,28 @@ class ThreadPanel:
         if status.connected_at and status.connected_at != self._connected_at:
             was_connected, self._connected_at = self._connected_at is not None, status.connected_at
             if was_connected:
-                self._load()
+                self._reloads.request()
 
-    def _load(self) -> None:
-        """Read the latest messages now, or once more after the present read."""
-        self._is_due = True
-        if self._loading is None or self._loading.done():
-            self._loading = asyncio.create_task(self._read(), name=f"thread of {self._subject}")
-
-    def _stop(self) -> None:
-        if self._loading:
-            self._loading.cancel()
+    def _not_read(self, error: LivewatchError) -> None:
+        self.element.fail(f"The messages could not be read: {error}")
 
     async def _read(self) -> None:
-        while self._is_due:
-            self._is_due = False
-            try:
-                identity = self._page.session.identity
-                found = await messages.thread_id(self._database, identity, self._org, self._subject)
-                if found is None and self._thread:
-                    self.element.fail(GONE)
-                self._thread = found
-                rows = await self._page_of(found, self._at) if found else []
-            except LivewatchError as error:
-                self.element.fail(f"The messages could not be read: {error}")
-                self._is_due = True
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            last = self._view.thread.last_number if self._view.thread else 0
-            is_part = self._at is not None and bool(rows) and rows[-1].number < last
-            self._view.load(rows, has_older=bool(rows) and rows[0].number > 1, has_newer=is_part)
-            # Messages of this thread that came before its id was known.
-            self._view.changed([Delta(id=row.id, old=None, new=row) for row in self._messages.rows()])
-            position = next((row.number for row in self._positions.rows() if row.thread_id == found), 0)
-            self.element.begin(position if self._positions.is_loaded else 2**31)
-            self._binding.refresh()
-            if self._at is not None:
-                self.element.jump(self._at)
+        identity = self._page.session.identity
+        found = await messages.thread_id(self._database, identity, self._org, self._subject)
+        if found is None and self._thread:
+            self.element.fail(GONE)
+        self._thread = found
+        rows = await self._page_of(found, self._at) if found else []
+        last = self._view.thread.last_number if self._view.thread else 0
+        is_part = self._at is not None and bool(rows) and rows[-1].number < last
+        self._view.load(rows, has_older=bool(rows) and rows[0].number > 1, has_newer=is_part)
+        # Messages of this thread that came before its id was known.
+        self._view.changed([Delta(id=row.id, old=None, new=row) for row in self._messages.rows()])
+        position = next((row.number for row in self._positions.rows() if row.thread_id == found), 0)
+        self.element.begin(position if self._positions.is_loaded else 2**31)
+        self._binding.refresh()
+        if self._at is not None:
+            self.element.jump(self._at)
 
     async def _page_of(self, thread: UUID, number: int | None) -> list[Message]:
         """Read the latest messages, or those around a number."""
@@ -175,7 +169,7 @@ class ThreadPanel:
         """Show the messages around a number, or the latest."""
         self._at = number
         if self._connected_at or self._thread:
-            self._load()
+            self._reloads.request()
 
     async def _older(self, before: int) -> None:
         if self._thread is None:
@@ -217,10 +211,10 @@ class ThreadPanel:
         else:
             self.element.settle(id, "sent")
             if self._thread is None:
-                self._load()
+                self._reloads.request()
 
     async def _edit(self, fields: Mapping[str, Any]) -> None:
-        if id := _uuid(fields.get("id")):
+        if id := uuid_of(fields.get("id")):
             body = str(fields.get("body"))
             if is_blank(body):
                 self.element.fail("A message needs a text. Delete it instead.")
@@ -228,11 +222,11 @@ class ThreadPanel:
             await self._do(messages.edit(self._database, self._page.session.identity, id, body))
 
     async def _remove(self, id: str) -> None:
-        if message := _uuid(id):
+        if message := uuid_of(id):
             await self._do(messages.delete(self._database, self._page.session.identity, message))
 
     async def _react(self, fields: Mapping[str, Any]) -> None:
-        if id := _uuid(fields.get("id")):
+        if id := uuid_of(fields.get("id")):
             emoji, is_on = str(fields.get("emoji")), fields.get("on") is True
             await self._do(messages.react(self._database, self._page.session.identity, id, emoji, is_on=is_on))
 
@@ -266,10 +260,3 @@ def _draft(fields: Mapping[str, Any]) -> NewMessage:
         reply_to=UUID(str(reply_to)) if reply_to else None,
         mentions=[UUID(str(each)) for each in mentions[:50]],
     )
-
-
-def _uuid(text: object) -> UUID | None:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        return None

@@ -6,13 +6,12 @@ from components.presentation.text import text
 from components.shell.dialogs import dialog_buttons
 from pages.page.context import PageContext
 from services.editing.streams import create_stream
-from services.people.models import Role
 from services.text import is_blank
 
 
 def new_stream_button(page: PageContext) -> None:
     """Build the button that opens the dialog; nothing for viewers."""
-    if page.membership.role is not Role.VIEWER:
+    if page.membership.may_write:
         ui.button("New stream", on_click=lambda: _open(page)).props("flat no-caps").classes("lw-button")
 
 

@@ -1,6 +1,5 @@
 """The plan of a stream on its page: edited by several people at once, with what they changed below."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -14,14 +13,12 @@ from pages.page.context import PageContext
 from services.editing.streams import FIELDS, edit_stream, edits_of, undo
 from services.entities import EDITS, STREAMS, Edit, Stream
 from services.errors import LivewatchError
-from services.people.models import Role
+from services.infra.coalescer import Reloads
 from services.presence.typing import Typist
 from services.realtime import Delta, Subscription, TypingKind
 from services.text import visible_name
 
 logger = structlog.get_logger(__name__)
-
-RETRY_SECONDS = 3.0
 
 
 class PlanPanel:
@@ -31,7 +28,7 @@ class PlanPanel:
         self._page = page
         self._stream = stream
         self._names: dict[UUID, str] = {}
-        writes = page.membership.role is not Role.VIEWER
+        writes = page.membership.may_write
         me = page.session.identity.user_id
         self.element = StreamPlan(storage=f"livewatch:plan:{me}:{stream}", writes=writes)
         self._binding = self.element.bind(page.window)
@@ -99,37 +96,22 @@ class EditsPanel:
     def __init__(self, page: PageContext, stream: UUID, names: Mapping[UUID, str]) -> None:
         self._page = page
         self._stream = stream
-        self._reading: asyncio.Task[None] | None = None
-        self.element = EditList(writes=page.membership.role is not Role.VIEWER)
+        self.element = EditList(writes=page.membership.may_write)
         self._view = EditsView(names)
         self._binding = self.element.bind(page.window, self._view)
         edits = page.window.subscribe(EDITS, where=lambda row: row.stream_id == stream, on_change=self._changed)
-        self.element.on_delete(edits.close, self._stop)
-        self.element.on("live", self._load)
+        reloads = Reloads(self._read, name=f"edits of {stream}", on_failure=_edits_not_read)
+        self.element.on_delete(edits.close, reloads.close)
+        self.element.on("live", reloads.request)
         self.element.on_undo(self._undo)
 
     def _changed(self, deltas: list[Delta[Edit]]) -> None:
         self._view.changed(deltas)
         self._binding.changed(deltas)
 
-    def _load(self) -> None:
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read(), name=f"edits of {self._stream}")
-
-    def _stop(self) -> None:
-        if self._reading:
-            self._reading.cancel()
-
     async def _read(self) -> None:
-        while True:
-            try:
-                self._view.load(await edits_of(self._page.services.database, self._page.session.identity, self._stream))
-            except LivewatchError as error:
-                logger.info("edits not read", cause=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            self._binding.refresh()
-            return
+        self._view.load(await edits_of(self._page.services.database, self._page.session.identity, self._stream))
+        self._binding.refresh()
 
     async def _undo(self, id: str) -> None:
         edit = next((each for each in self._view.edits.values() if str(each.id) == id), None)
@@ -142,3 +124,7 @@ class EditsPanel:
             return
         if conflicts:
             self.element.fail("Not undone: it was changed again since. Undo the later change first.")
+
+
+def _edits_not_read(error: LivewatchError) -> None:
+    logger.info("edits not read", cause=str(error))

@@ -21,7 +21,7 @@ def attend(page: PageContext, frame: Frame, theme: Theme) -> None:
 
     page.preferences.listen(show)
     theme.on_switch(switch)
-    view = frame.attention.bind_inboxes(page.window)
+    view = frame.attention.bind_inboxes(page.window, page.unread)
     drawer = inbox_drawer(page)
     frame.bell.on("click", lambda: drawer.open(first_unread(view)))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from components.shell.inbox_drawer import InboxDrawer, InboxTab
+from components.shell.drawers import InboxDrawer, InboxTab
 from components.shell.shell import page_head
 from pages.lists.counters import UNREAD_COUNTERS
 from pages.lists.entity_list import entity_list

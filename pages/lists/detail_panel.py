@@ -14,6 +14,7 @@ from pages.lists.tidying import tidy_menu
 from pages.page.context import PageContext
 from services.entities import ACTIVITIES, Subject, Topical
 from services.history.tidying import is_run
+from services.text import uuid_of
 
 SELECTED_PARAMETER = "selected"
 
@@ -47,7 +48,7 @@ class DetailPanel:
         self._panel.clear()
         if selected is not None:
             with self._panel:
-                self._build(_uuid(selected))
+                self._build(uuid_of(selected))
 
     def _build(self, id: UUID | None) -> None:
         gone = "It was deleted, or belongs to another organisation."
@@ -69,10 +70,3 @@ class DetailPanel:
                     where=lambda activity: activity.subject_id == id,
                     empty_text="No history yet",
                 )
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -1,6 +1,5 @@
 """Log of a run, read when the section is mounted and after every change of the run."""
 
-import asyncio
 from uuid import UUID
 
 from components.elements.logs.run_log import RunLog
@@ -9,8 +8,8 @@ from pages.page.context import PageContext
 from services.entities import Entity, R
 from services.errors import LivewatchError
 from services.history.run_logs import MAX_LINES, log_lines
+from services.infra.coalescer import Reloads
 
-RETRY_INTERVAL_SECONDS = 3.0
 READ_INTERVAL_SECONDS = 0.5
 """Time between two reads. Lines are not broadcast: writing them is a heartbeat of the run, which windows receive."""
 
@@ -35,9 +34,11 @@ class _LogReader:
         self._run = run
         self._last_id = 0
         self._is_mounted = False
-        self._is_due = False
         self._has_failed = False
-        self._task: asyncio.Task[None] | None = None
+        self._reloads = Reloads(
+            self._read, name=f"log of {run}", on_failure=self._not_read, interval=READ_INTERVAL_SECONDS
+        )
+        self.stop = self._reloads.close
 
     def restart(self) -> None:
         """Read the latest lines again, after the browser has mounted the element."""
@@ -46,11 +47,8 @@ class _LogReader:
 
     def wake(self) -> None:
         """Read the new lines; does nothing before the element is mounted."""
-        if not self._is_mounted:
-            return
-        self._is_due = True
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._read(), name=f"log of {self._run}")
+        if self._is_mounted:
+            self._reloads.request()
 
     async def read_older(self, before: int) -> None:
         """Read the lines before the line with the id `before`."""
@@ -61,27 +59,17 @@ class _LogReader:
         else:
             self._element.add(lines, is_older=True, more=len(lines) == MAX_LINES)
 
-    def stop(self) -> None:
-        """Stop reading; idempotent."""
-        if self._task is not None:
-            self._task.cancel()
-
     async def _read(self) -> None:
         database, session = self._page.services.database, self._page.session
-        while self._is_due:
-            self._is_due = False
-            try:
-                lines = await log_lines(database, session.identity, self._run, after=self._last_id)
-            except LivewatchError as error:
-                self._element.fail(str(error))
-                self._has_failed = self._is_due = True
-                await asyncio.sleep(RETRY_INTERVAL_SECONDS)
-                continue
-            if self._has_failed:
-                self._has_failed = False
-                self._element.fail("")
-            if lines:
-                is_first = not self._last_id
-                self._element.add(lines, is_first=is_first, more=is_first and len(lines) == MAX_LINES)
-                self._last_id = lines[-1].id
-            await asyncio.sleep(READ_INTERVAL_SECONDS)
+        lines = await log_lines(database, session.identity, self._run, after=self._last_id)
+        if self._has_failed:
+            self._has_failed = False
+            self._element.fail("")
+        if lines:
+            is_first = not self._last_id
+            self._element.add(lines, is_first=is_first, more=is_first and len(lines) == MAX_LINES)
+            self._last_id = lines[-1].id
+
+    def _not_read(self, error: LivewatchError) -> None:
+        self._element.fail(str(error))
+        self._has_failed = True

@@ -25,7 +25,7 @@ from services.chat.messages import Subject
 from services.entities import ACTIVITIES, AGENTS, SCANS, STREAMS, AgentExecution, Stream, Topical
 from services.errors import LivewatchError
 from services.history.progress_history import progress_history
-from services.text import visible_name
+from services.text import uuid_of, visible_name
 
 NOT_LOADED = (
     f"It is not among the newest {STREAMS.limit:,} streams, which are loaded here. It may be older, "
@@ -35,9 +35,8 @@ NOT_LOADED = (
 
 def stream_page(page: PageContext, id: str) -> None:
     """Build the page of a stream, or a not-found panel for an id that is invalid or not visible to the user."""
-    try:
-        stream_id = UUID(id)
-    except ValueError:
+    stream_id = uuid_of(id)
+    if stream_id is None:
         not_found_panel("There is no such stream", f"“{id}” is not the id of a stream.")
         return
     with ui.element("div") as missing:

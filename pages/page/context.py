@@ -7,6 +7,7 @@ from typing import TypeVar
 from nicegui import ui
 
 from components.shell.feedback import tell_error
+from components.views.chat.unread import UnreadThreads
 from components.window.window import Window
 from pages.page.preferences_store import PreferencesStore
 from pages.page.services import Services
@@ -26,6 +27,7 @@ class PageContext:
     services: Services
     session: UserSession
     window: Window
+    unread: UnreadThreads
     membership: Membership
     url: UrlState
     preferences: PreferencesStore

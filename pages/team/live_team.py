@@ -1,22 +1,19 @@
 """Members and invitations of an organisation, read again after every change, one read at a time."""
 
-import asyncio
 from collections.abc import Callable
 
-import structlog
 from nicegui import ui
 
 from components.shell.feedback import tell_error
+from components.window.live_element import on_slot_delete
 from pages.page.context import PageContext
 from services.errors import LivewatchError, SessionExpired
+from services.infra.coalescer import Reloads
 from services.people.invitations import Invitation, open_invitations
 from services.people.team import Member, members
 
-logger = structlog.get_logger(__name__)
-
 RELOAD_SECONDS = 30.0
 """Time between two reads without a signal: by postgres_changes, or while the user's feed is away, none arrives."""
-RETRY_SECONDS = 3.0
 
 
 class LiveTeam:
@@ -33,9 +30,11 @@ class LiveTeam:
         """Empty unless an admin reads them."""
         self._page = page
         self._show = show
-        self._is_due = False
         self._has_failed = False
-        self._task: asyncio.Task[None] | None = None
+        reloads = Reloads(self._read, name=f"team of {page.membership.org_id}", on_failure=self._not_read)
+        self.reload = reloads.request
+        """Reads the team now, or once more after the present read."""
+        on_slot_delete(reloads.close)
         ui.timer(RELOAD_SECONDS, self.reload)
         page.services.teams.listen(page.session.identity.user_id, page.membership.org_id, self.reload)
 
@@ -47,30 +46,21 @@ class LiveTeam:
         """The invitation with an id, None if there is none."""
         return next((each for each in self.invitations if str(each.id) == id), None)
 
-    def reload(self) -> None:
-        """Read the team now, or once more after the present read."""
-        self._is_due = True
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._read(), name=f"team of {self._page.membership.org_id}")
-
     async def _read(self) -> None:
         page = self._page
         database, org = page.services.database, page.membership.org_id
-        while self._is_due and not page.window.client.is_deleted:
-            self._is_due = False
-            try:
-                identity = page.session.identity
-                self.members = await members(database, identity, org)
-                if page.membership.is_admin:
-                    self.invitations = await open_invitations(database, identity, org)
-            except SessionExpired:
-                return
-            except LivewatchError as error:
-                if not self._has_failed:
-                    with page.window.client:
-                        tell_error(str(error))
-                self._has_failed = self._is_due = True
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            self._has_failed = False
-            self._show(self)
+        try:
+            identity = page.session.identity
+            self.members = await members(database, identity, org)
+            if page.membership.is_admin:
+                self.invitations = await open_invitations(database, identity, org)
+        except SessionExpired:
+            return
+        self._has_failed = False
+        self._show(self)
+
+    def _not_read(self, error: LivewatchError) -> None:
+        if not self._has_failed:
+            with self._page.window.client:
+                tell_error(str(error))
+        self._has_failed = True

@@ -2,12 +2,12 @@
 
 import re
 from urllib.parse import parse_qs
-from uuid import UUID
 
 from components.shell.shell import NAVIGATION
 from pages.lists.detail_panel import SELECTED_PARAMETER
 from services.entities import ENTITIES, STREAMS
 from services.presence.windows import Place
+from services.text import uuid_of
 
 STREAM_PATH = re.compile(r"/streams/([0-9a-fA-F-]{36})")
 TITLES = {
@@ -31,16 +31,9 @@ def place_of(address: str, title: str = "") -> Place | None:
     path, _, parameters = address.partition("?")
     path = path if path == "/" else path.rstrip("/")
     if stream := STREAM_PATH.fullmatch(path):
-        id = _uuid(stream[1])
+        id = uuid_of(stream[1])
         return Place(path=f"/streams/{id}", title=title or STREAMS.noun.capitalize()) if id else None
     if path not in TITLES:
         return None
-    selected = _uuid(parse_qs(parameters).get(SELECTED_PARAMETER, [""])[-1])
+    selected = uuid_of(parse_qs(parameters).get(SELECTED_PARAMETER, [""])[-1])
     return Place(path=path, title=TITLES[path], selected=selected)
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

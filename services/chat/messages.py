@@ -1,6 +1,6 @@
 """Reads and writes of messages, each as the user; functions of the database decide what is allowed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,16 +22,16 @@ _POST = text("select public.post_message(:id, :org, :table, :subject, :body, :re
 _THREAD_ID = text("""
     select id from public.threads where org_id = :org and subject_table = :table and subject_id = :subject
 """)
-_THREADS = text("select to_jsonb(thread) from public.threads as thread where id = any (:ids)")
 _LATEST = """
     select to_jsonb(message) from public.messages as message
     where thread_id = :thread {where} order by number {order} limit :limit
 """
 _FIND = text("""
-    select to_jsonb(message) from public.messages as message
-    where org_id = :org and (cast(:thread as uuid) is null or thread_id = :thread) and deleted_at is null
-        and to_tsvector('simple', body) @@ (to_tsquery('simple', :prefix))
-    order by created_at desc limit :limit
+    select to_jsonb(message), to_jsonb(thread)
+    from public.messages as message join public.threads as thread on thread.id = message.thread_id
+    where message.org_id = :org and (cast(:thread as uuid) is null or message.thread_id = :thread)
+        and message.deleted_at is null and to_tsvector('simple', message.body) @@ to_tsquery('simple', :prefix)
+    order by message.created_at desc limit :limit
 """)
 
 
@@ -163,8 +163,8 @@ async def page(
 
 async def find(
     database: Database, identity: Identity, org_id: UUID, words: str, *, thread: UUID | None = None
-) -> list[Message]:
-    """Find messages with all words, of which the last may be the beginning of one; the latest first."""
+) -> list[tuple[Message, Thread]]:
+    """Find messages with all words, of which the last may be the beginning of one, with their threads; latest first."""
     known = [word for word in "".join(each if each.isalnum() else " " for each in words).split() if word][:20]
     if not known:
         return []
@@ -175,14 +175,8 @@ async def find(
         "limit": MAX_FOUND,
     }
     async with database.as_user(identity) as session:
-        return [Message.read(row[0]) for row in await (await session.connection()).execute(_FIND, values)]
-
-
-async def threads_of(database: Database, identity: Identity, ids: Collection[UUID]) -> dict[UUID, Thread]:
-    """Read threads by id; those that the user may not see are missing."""
-    async with database.as_user(identity) as session:
-        rows = await (await session.connection()).execute(_THREADS, {"ids": list(ids)})
-        return {thread.id: thread for thread in (Thread.read(row[0]) for row in rows)}
+        rows = await (await session.connection()).execute(_FIND, values)
+        return [(Message.read(message), Thread.read(thread)) for message, thread in rows]
 
 
 async def _call(database: Database, identity: Identity, call: str, values: Mapping[str, Any]) -> None:

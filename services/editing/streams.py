@@ -15,8 +15,17 @@ from services.infra.database import Database
 from services.infra.postgres.refusals import refusable
 from services.text import storable
 
-FIELDS = ("name", "description", "goal_status", "total", "owner_id", "due_on", "tags", "target_metrics")
-"""Fields that people edit."""
+FIELDS: Mapping[str, str] = {
+    "name": "the name",
+    "description": "the description",
+    "goal_status": "the status",
+    "total": "the goal",
+    "owner_id": "the owner",
+    "due_on": "the due date",
+    "tags": "the tags",
+    "target_metrics": "the target metrics",
+}
+"""Fields that people edit, and what they are called in a sentence."""
 MAX_EDITS = 50
 
 _EDIT = text("select public.edit_stream(:stream, cast(:base as jsonb), cast(:changes as jsonb), :undoes)")

@@ -1,8 +1,12 @@
-"""Coalescing of requests for a piece of work: immediate when idle, at most one run per interval under load."""
+"""Coalescing of requests for a piece of work: immediate when idle, at most one run at a time and per interval."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+
+from services.errors import LivewatchError
+
+RETRY_SECONDS = 3.0
 
 
 class Coalescer:
@@ -52,3 +56,55 @@ class Coalescer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class Reloads:
+    """Runs `read` when it is asked to: one at a time, and once more if it was asked meanwhile. End with `close`.
+
+    Args:
+        read: Reads and shows; one that raises LivewatchError is tried again.
+        name: Name of the task.
+        on_failure: Called with the error of each failure.
+        retry: Seconds between two tries.
+        interval: Minimum seconds between two reads.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[object]],
+        *,
+        name: str,
+        on_failure: Callable[[LivewatchError], object],
+        retry: float = RETRY_SECONDS,
+        interval: float = 0.0,
+    ) -> None:
+        self._read = read
+        self._name = name
+        self._on_failure = on_failure
+        self._retry = retry
+        self._interval = interval
+        self._is_due = False
+        self._task: asyncio.Task[None] | None = None
+
+    def request(self) -> None:
+        """Read now, or once more after the present read."""
+        self._is_due = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name=self._name)
+
+    def close(self) -> None:
+        """Stop reading; idempotent."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        while self._is_due:
+            self._is_due = False
+            try:
+                await self._read()
+            except LivewatchError as error:
+                self._on_failure(error)
+                self._is_due = True
+                await asyncio.sleep(self._retry)
+            else:
+                await asyncio.sleep(self._interval)

@@ -1,7 +1,6 @@
 """Search box for messages, with what was found."""
 
-from collections.abc import Mapping, Sequence
-from uuid import UUID
+from collections.abc import Sequence
 
 from nicegui.element import Element
 
@@ -16,8 +15,8 @@ EXCERPT_CHARACTERS = 200
 class FoundMessages(Element, component="found_messages.js", dependencies=[SHARED_JS]):
     """A search box and the messages that it found, as links to their threads. Emits `search` with the words."""
 
-    def show(self, words: str, messages: Sequence[Message], threads: Mapping[UUID, Thread]) -> None:
-        """Show the messages that were found for these words."""
+    def show(self, words: str, found: Sequence[tuple[Message, Thread]]) -> None:
+        """Show the messages that were found for these words, each with its thread."""
         self.run_method(
             "show",
             words,
@@ -30,7 +29,6 @@ class FoundMessages(Element, component="found_messages.js", dependencies=[SHARED
                     "at": epoch_ms(each.created_at),
                     "text": each.body[:EXCERPT_CHARACTERS],
                 }
-                for each in messages
-                if (thread := threads.get(each.thread_id))
+                for each, thread in found
             ],
         )

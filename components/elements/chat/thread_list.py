@@ -2,7 +2,7 @@
 
 from components.elements.figures.count_badge import CountBadge
 from components.views.chat.unread import ThreadsView, UnreadCountView, UnreadThreads
-from components.window.live_element import SHARED_JS, LiveBinding, LiveElement
+from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window
 
 
@@ -17,20 +17,13 @@ class ThreadList(LiveElement, component="thread_list.js", dependencies=[SHARED_J
         super().__init__()
         self.props["selected"] = selected
 
-    def bind_threads(self, window: Window) -> None:
-        """Show the threads of the window's organisation."""
-        binding, unread = _following(self, window)
-        binding.view = ThreadsView(unread)
+    def bind_threads(self, window: Window, unread: UnreadThreads) -> None:
+        """Show these threads."""
+        binding = self.bind(window, ThreadsView(unread))
+        self.on_delete(unread.listen(lambda: binding.changed(())))
 
 
-def bind_unread_messages(badge: CountBadge, window: Window) -> None:
-    """Have a badge count the unread messages of the user in the window's organisation."""
-    binding, unread = _following(badge, window)
-    binding.view = UnreadCountView(unread, badge.keys[0])
-
-
-def _following(element: LiveElement, window: Window) -> tuple[LiveBinding, UnreadThreads]:
-    binding = element.bind(window)
-    unread = UnreadThreads(window, lambda: binding.changed(()))
-    element.on_delete(unread.close)
-    return binding, unread
+def bind_unread_messages(badge: CountBadge, window: Window, unread: UnreadThreads) -> None:
+    """Have a badge count the unread messages of the user."""
+    binding = badge.bind(window, UnreadCountView(unread, badge.keys[0]))
+    badge.on_delete(unread.listen(lambda: binding.changed(())))

@@ -38,15 +38,20 @@ class Attention(LiveElement, component="attention.js", dependencies=[SHARED_JS, 
         self.props["toasts"] = toasts
         self.props["sound"] = sound
 
-    def bind_inboxes(self, window: Window) -> AttentionView:
-        """Announce the user's alerts and notifications; the subscriptions end with the element."""
+    def bind_inboxes(self, window: Window, messages: UnreadThreads) -> AttentionView:
+        """Announce the user's alerts and notifications; the subscriptions end with the element.
+
+        Args:
+            window: The window that the element is in.
+            messages: Unread messages of the chat, which count in the tab's title.
+        """
         subscriptions: dict[str, Subscription[Any]] = {}
         view = AttentionView(subscriptions)
         binding = self.bind(window, view, deliver_when_hidden=True)
         for entity in (ALERTS, NOTIFICATIONS):
             self._follow(window, entity, view, subscriptions, binding)
-        view.messages = UnreadThreads(window, lambda: binding.changed(()))
-        self.on_delete(view.messages.close)
+        view.messages = messages
+        self.on_delete(messages.listen(lambda: binding.changed(())))
         return view
 
     def _follow(

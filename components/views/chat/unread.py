@@ -18,18 +18,17 @@ MAX_LISTED = 100
 class UnreadThreads:
     """Numbers of unread messages: of the organisation's chat, and of threads in which the person has been.
 
-    Counted by what changes, so that a message costs a window the same however many threads there are. Close with
-    `close`.
+    Counted by what changes, so that a message costs a window the same however many threads there are, and once for all
+    elements of the window. Close with `close`.
 
     Args:
         window: The window whose organisation and user are meant.
-        on_change: Called after each change of a thread or of a read position.
     """
 
-    def __init__(self, window: Window, on_change: Callable[[], object]) -> None:
+    def __init__(self, window: Window) -> None:
         self.total = 0
         """The sum over all threads."""
-        self._on_change = on_change
+        self._listeners: list[Callable[[], object]] = []
         self._threads: dict[UUID, Thread] = {}
         self._read: dict[UUID, int] = {}
         self._unread: dict[UUID, int] = {}
@@ -42,6 +41,11 @@ class UnreadThreads:
     def is_loaded(self) -> bool:
         """Whether the numbers are known."""
         return all(each.is_loaded for each in self._subscriptions)
+
+    def listen(self, handler: Callable[[], object]) -> Callable[[], None]:
+        """Call `handler` after each change of a thread or of a read position; returns what ends that."""
+        self._listeners.append(handler)
+        return lambda: self._listeners.remove(handler)
 
     def latest(self, limit: int) -> list[tuple[Thread, int]]:
         """Return the threads that were written to last, each with its number."""
@@ -60,7 +64,7 @@ class UnreadThreads:
             else:
                 self._threads.pop(delta.id, None)
             self._count(delta.id)
-        self._on_change()
+        self._tell()
 
     def _positions_changed(self, deltas: list[Delta[ReadPosition]]) -> None:
         for delta in deltas:
@@ -70,7 +74,11 @@ class UnreadThreads:
             elif delta.old:
                 self._read.pop(delta.old.thread_id, None)
                 self._count(delta.old.thread_id)
-        self._on_change()
+        self._tell()
+
+    def _tell(self) -> None:
+        for handler in list(self._listeners):
+            handler()
 
     def _count(self, id: UUID) -> None:
         thread, read = self._threads.get(id), self._read.get(id)

@@ -11,16 +11,6 @@ from services.entities import Edit, GoalStatus, Stream
 from services.realtime import Delta, Subscription
 from services.text import visible_name
 
-LABELS = {
-    "name": "the name",
-    "description": "the description",
-    "goal_status": "the status",
-    "total": "the goal",
-    "owner_id": "the owner",
-    "due_on": "the due date",
-    "tags": "the tags",
-    "target_metrics": "the target metrics",
-}
 MAX_SHOWN = 50
 
 
@@ -84,7 +74,7 @@ class EditsView:
                 "id": str(edit.id),
                 "at": epoch_ms(edit.created_at),
                 "name": visible_name(self._names.get(edit.actor_id, edit.actor_name)),
-                "what": LABELS.get(edit.field, edit.field),
+                "what": FIELDS.get(edit.field, edit.field),
                 "before": self._shown(edit.field, edit.before),
                 "after": self._shown(edit.field, edit.after),
                 "undoes": edit.undoes is not None,

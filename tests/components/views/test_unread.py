@@ -59,7 +59,7 @@ def position(id: UUID, of: UUID, number: int) -> ReadPosition:
 
 def followed() -> tuple[FakeWindow, UnreadThreads]:
     window = FakeWindow()
-    return window, UnreadThreads(cast(Window, window), lambda: None)
+    return window, UnreadThreads(cast(Window, window))
 
 
 def change(window: FakeWindow, table: str, new: Any = None, old: Any = None) -> None:

@@ -274,7 +274,8 @@ async def test_ten_thousand_messages_are_read_by_pages_and_found(room: Room) -> 
         seen, before = [each.number for each in found] + seen, found[0].number
     assert seen == list(range(9851, 10001))
     assert [each.number for each in await messages.page(database, identity, thread, after=9998)] == [9999, 10000]
-    for words, number in (("beginning all", 1), ("number 777", 777), ("BEGINN", 1), ("it's & | ! the:* beginning", 1)):
-        found = await messages.find(database, identity, room.org, words)
-        assert number in [each.number for each in found] or words.startswith("it's"), words
-    assert await messages.find(database, identity, room.org, "  &|!:*() ") == []
+    for words, number in (("beginning all", 1), ("number 777", 777), ("BEGINN", 1)):
+        hits = await messages.find(database, identity, room.org, words)
+        assert number in [each.number for each, _ in hits], words
+    for words in ("  &|!:*() ", "it's & | ! the:* beginning"):
+        assert await messages.find(database, identity, room.org, words) == []
