@@ -33,6 +33,7 @@ from pages.monitoring.stream import stream_by_slug_page, stream_page
 from pages.page.browser import browser_of
 from pages.page.context import PageContext
 from pages.page.membership import chosen_membership
+from pages.page.public_url import root_of
 from pages.page.routes import Routes
 from pages.page.services import Services
 from pages.page.title import PageTitle
@@ -137,7 +138,7 @@ def register_frame(services: Services) -> None:
             user_name=profile.name,
             org_name=membership.name,
             switcher=switcher,
-            sign_out=f"{request.scope.get('root_path', '')}/session/end",
+            sign_out=f"{root_of(request)}/session/end",
             create=create,
         ) as parts:
             parts.connection.bind_status(window, {parts.connection.name: None})
@@ -176,7 +177,7 @@ async def _paint_first(request: Request, client: Client, window: Window, theme: 
         return
     # The size of a compressed page tells what is in it; another site may cause requests, but gets no rows measured.
     is_live = is_live and request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
-    prefix = request.scope.get("root_path", "")
+    prefix = root_of(request)
     try:
         extra.preloads, extra.start = first_paint(client, window, is_live=is_live, prefix=prefix, theme=theme.preferred)
         extra.styles = inline_styles(prefix).encode()

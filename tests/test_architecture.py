@@ -42,6 +42,7 @@ LAYERS = (
     "components.views.chat",
     "components.views.editing",
     "components.views",
+    "components.elements",
     "components.elements.figures",
     "components.elements.connection",
     "components.elements.charts",

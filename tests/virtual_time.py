@@ -2,10 +2,12 @@
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Play = Callable[[T], Coroutine[Any, Any, None]]
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -37,3 +39,21 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in virtual time; returns its result."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(coroutine)
+
+
+def scenes(make: Callable[[], AbstractAsyncContextManager[T]]) -> Callable[[Play[T]], Callable[[], None]]:
+    """Return a decorator of tests that take what `make` enters, and run in virtual time."""
+
+    def scene(test: Play[T]) -> Callable[[], None]:
+        async def play() -> None:
+            async with make() as stage:
+                await asyncio.sleep(0)
+                await test(stage)
+
+        def play_in_virtual_time() -> None:
+            run(play())
+
+        play_in_virtual_time.__name__ = test.__name__
+        return play_in_virtual_time
+
+    return scene

@@ -10,6 +10,7 @@ from components.shell.account_card import EMAIL, NAME, NEW_PASSWORD, account_car
 from components.shell.reconnect import guard_reloads
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import session_of
+from pages.page.public_url import root_of
 from pages.page.services import Services
 from pages.session.link_cookies import messages
 from services.errors import AuthError
@@ -53,7 +54,7 @@ def register_asking(services: Services) -> None:
     @ui.page("/sign-up", title="Sign up · Livewatch")
     async def sign_up(request: Request, reason: str = "", said: str = "") -> Response | None:
         if session_of(request):
-            return RedirectResponse(f"{request.scope.get('root_path', '')}/", status_code=303)
+            return RedirectResponse(f"{root_of(request)}/", status_code=303)
         message = messages(services).loads(said, 1) if said else None
         error = message[0] if message else ERRORS.get(reason, "")
         is_open, autoconfirm = services.accounts.sign_up is SignUp.OPEN, False
@@ -109,4 +110,4 @@ PASSWORD = replace(NEW_PASSWORD, label="Password")
 def _begin(request: Request) -> str:
     apply_theme()
     guard_reloads()
-    return str(request.scope.get("root_path", ""))
+    return root_of(request)

@@ -15,6 +15,7 @@ from components.shell.reconnect import guard_reloads
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import session_of
 from pages.page.browser import browser_of
+from pages.page.public_url import root_of
 from pages.page.services import Services
 from pages.session.link_cookies import link_cookie, new_password_cookie, target_of
 from pages.session.routes import open_session, opened_by
@@ -78,7 +79,7 @@ def register_confirm(services: Services) -> None:
         asked = link_cookie(services).read(request, 3)
         kind = asked[1] if code and asked else type
         ended = _ended(token_hash, kind, code, reason, error_code, has_asked=asked is not None)
-        root = request.scope.get("root_path", "")
+        root = root_of(request)
         if ended:
             title, said = ENDED[ended]
             ask = [] if ended in ("half", "followed") else [_ask_again(root, kind, services.accounts.sends_mail)]
@@ -153,7 +154,7 @@ def confirm_routes(services: Services) -> APIRouter:
 
     async def entered(request: Request, tokens: Tokens, kind: str, target: str) -> Response:
         """Open the session of a link in the browser, in place of the one that was open."""
-        root, is_secure = request.scope.get("root_path", ""), request.url.scheme == "https"
+        root, is_secure = root_of(request), request.url.scheme == "https"
         sets_password = kind in PASSWORD_TYPES
         response = RedirectResponse(f"{root}/new-password" if sets_password else f"{root}{target}", status_code=303)
         tasks = BackgroundTasks()
@@ -196,5 +197,5 @@ def _ask_again(root: str, kind: str, sends_mail: bool) -> tuple[str, str]:
 
 def _back(request: Request, query: Mapping[str, str], reason: str) -> Response:
     values = {name: value for name, value in query.items() if value}
-    path = f"{request.scope.get('root_path', '')}{CONFIRM_PATH}?{urlencode({**values, 'reason': reason})}"
+    path = f"{root_of(request)}{CONFIRM_PATH}?{urlencode({**values, 'reason': reason})}"
     return RedirectResponse(path, status_code=303)

@@ -10,6 +10,7 @@ from starlette.background import BackgroundTask
 
 from pages.http.auth_middleware import local_path
 from pages.page.browser import client_address
+from pages.page.public_url import root_of
 from pages.page.services import Services
 from pages.session.link_cookies import link_cookie
 from services.auth.mail_links import confirm_url
@@ -89,7 +90,7 @@ def mail_link_routes(services: Services, limits: MailLimits) -> APIRouter:
 
 def back(request: Request, path: str, **query: str) -> RedirectResponse:
     """Return the way back to a page."""
-    return RedirectResponse(f"{request.scope.get('root_path', '')}{path}?{urlencode(query)}", status_code=303)
+    return RedirectResponse(f"{root_of(request)}{path}?{urlencode(query)}", status_code=303)
 
 
 def keep_request(services: Services, request: Request, response: Response, *values: str) -> Response:

@@ -15,6 +15,7 @@ from components.shell.account_card import EMAIL, NEW_PASSWORD, account_card
 from components.shell.reconnect import guard_reloads
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import session_of
+from pages.page.public_url import root_of
 from pages.page.services import Services
 from pages.session.link_cookies import messages, new_password_cookie
 from services.auth.sessions import UserSession
@@ -37,7 +38,7 @@ def register_new_password(services: Services) -> None:
     def page(request: Request, reason: str = "", said: str = "") -> None:
         apply_theme()
         guard_reloads()
-        root = request.scope.get("root_path", "")
+        root = root_of(request)
         session = session_of(request)
         allowed = _allowed(services, request, session)
         if session is None or allowed is None:
@@ -63,7 +64,7 @@ def new_password_routes(services: Services) -> APIRouter:
     router = APIRouter(prefix="/session", include_in_schema=False)
 
     def back(request: Request, **query: str) -> Response:
-        path = f"{request.scope.get('root_path', '')}{PATH}?{urlencode(query)}".rstrip("?")
+        path = f"{root_of(request)}{PATH}?{urlencode(query)}".rstrip("?")
         return RedirectResponse(path, status_code=303)
 
     @router.post("/password")
@@ -81,7 +82,7 @@ def new_password_routes(services: Services) -> APIRouter:
             is_away = isinstance(error, AuthUnavailable | SessionExpired)
             query = {"reason": "unavailable"} if is_away else {"said": messages(services).dumps(str(error))}
             return back(request, **query)
-        response = RedirectResponse(f"{request.scope.get('root_path', '')}{allowed[2]}", status_code=303)
+        response = RedirectResponse(f"{root_of(request)}{allowed[2]}", status_code=303)
         new_password_cookie(services).clear(response.headers, is_secure=request.url.scheme == "https")
         response.background = BackgroundTask(note_password_set, services.database, session.identity)
         return response

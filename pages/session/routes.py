@@ -12,6 +12,7 @@ from starlette.background import BackgroundTask
 from pages.http.auth_middleware import local_path, session_of
 from pages.http.demo_entry import demo_refusal
 from pages.page.browser import browser_of, client_address
+from pages.page.public_url import root_of
 from pages.page.services import Services
 from pages.session.sso_errors import refused
 from services.auth.client import Tokens
@@ -43,7 +44,7 @@ def session_routes(services: Services) -> APIRouter:
     by_account: RateLimiter[str] = RateLimiter(Rate(per_second=1 / 10, burst=20))
 
     async def opened(request: Request, tokens: Tokens, target: str) -> Response:
-        response = RedirectResponse(_from_root(request, local_path(target)), status_code=303)
+        response = RedirectResponse(f"{root_of(request)}{local_path(target)}", status_code=303)
         await open_session(services, request, response, tokens)
         return response
 
@@ -100,7 +101,7 @@ def session_routes(services: Services) -> APIRouter:
     async def end(request: Request) -> Response:
         if session := session_of(request):
             await services.sessions.sign_out(session)
-        response = RedirectResponse(_from_root(request, "/sign-in?reason=signed-out"), status_code=303)
+        response = RedirectResponse(f"{root_of(request)}/sign-in?reason=signed-out", status_code=303)
         services.cookie.clear(response.headers, is_secure=request.url.scheme == "https")
         return response
 
@@ -136,7 +137,3 @@ async def opened_by(services: Services, identity: Identity, browser: Browser) ->
 def _reason(error: AuthError) -> str:
     reasons = {TooManyAttempts: "slow", AuthUnavailable: "unavailable", SessionTooLarge: "large"}
     return next((reason for kind, reason in reasons.items() if isinstance(error, kind)), "refused")
-
-
-def _from_root(request: Request, path: str) -> str:
-    return f"{request.scope.get('root_path', '')}{path}"

@@ -11,6 +11,7 @@ from components.shell.sign_in_card import sign_in_card
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import local_path, session_of
 from pages.http.demo_entry import demo_refusal
+from pages.page.public_url import root_of
 from pages.page.services import Services
 from pages.session.sso_errors import SIGN_ON_ERRORS, error_in, read_detail
 from services.auth.single_sign_on import CALLBACK
@@ -38,10 +39,10 @@ def register_sign_in(services: Services) -> None:
     @ui.page("/sign-in", title="Sign in · Livewatch")
     def page(request: Request, reason: str = "", next: str = "/", detail: str = "") -> Response | None:
         if session_of(request):
-            return RedirectResponse(f"{request.scope.get('root_path', '')}{local_path(next)}", status_code=303)
+            return RedirectResponse(f"{root_of(request)}{local_path(next)}", status_code=303)
         apply_theme()
         guard_reloads()
-        root_path = request.scope.get("root_path", "")
+        root_path = root_of(request)
         no_demo = demo_refusal(services, request)
         reason = reason or error_in(next)
         sign_on = services.sign_on

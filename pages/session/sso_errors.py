@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from pages.http.auth_middleware import local_path
+from pages.page.public_url import root_of
 from pages.page.session_cookie import SessionCookie
 
 SIGN_ON_ERRORS = {
@@ -67,11 +68,6 @@ def refused(request: Request, reason: str, *, target: str = "/", detail: str = "
     # An empty fragment: else the browser keeps the one with Auth's error.
     url = f"{root_of(request)}/sign-in?{urlencode(query)}#"
     return RedirectResponse(url, status_code=303, headers={"Cache-Control": "no-store"})
-
-
-def root_of(request: Request) -> str:
-    """Return the prefix below which a request reached the app."""
-    return str(request.scope.get("root_path", ""))
 
 
 def error_in(target: str) -> str:

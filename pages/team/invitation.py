@@ -18,6 +18,7 @@ from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import session_of
 from pages.page.browser import client_address
 from pages.page.membership import ORG_PARAMETER
+from pages.page.public_url import root_of
 from pages.page.services import Services
 from pages.session.mail_links import MailLimits, tell_of_account
 from pages.session.routes import open_session
@@ -109,7 +110,7 @@ def _show(
     error: str,
     notice: str,
 ) -> None:
-    root = request.scope.get("root_path", "")
+    root = root_of(request)
     ways = [("To Livewatch", f"{root}/")]
     if offer is None:
         title, sentence = UNKNOWN if not error else ("The invitation cannot be read now", error)
@@ -236,12 +237,12 @@ def _send_link(services: Services, limits: MailLimits, request: Request, token: 
 
 def _back(request: Request, token: str, reason: str = "") -> Response:
     query = f"?{urlencode({'reason': reason})}" if reason else ""
-    path = f"{request.scope.get('root_path', '')}{INVITATION_BELOW}{quote(token, safe='')}{query}"
+    path = f"{root_of(request)}{INVITATION_BELOW}{quote(token, safe='')}{query}"
     return RedirectResponse(path, status_code=303)
 
 
 def _to_organization(request: Request, org: UUID | None) -> Response:
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/?{ORG_PARAMETER}={org}", status_code=303)
+    return RedirectResponse(f"{root_of(request)}/?{ORG_PARAMETER}={org}", status_code=303)
 
 
 def _is_led_here(request: Request) -> bool:

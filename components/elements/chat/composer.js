@@ -1,5 +1,6 @@
 // Where a message is written: completes names after an @, keeps a draft in the browser, and edits a sent message.
 import { computed, nextTick, onMounted, ref, watch } from "vue";
+import { keep, readKept } from "kept";
 
 const MAX_BODY = 20000;
 const TYPING_INTERVAL = 2000; // ms between two signals that somebody types
@@ -46,21 +47,8 @@ export const Composer = {
         field.value.style.height = Math.min(field.value.scrollHeight + 2, MAX_HEIGHT) + "px";
       });
     const draft = {
-      read() {
-        try {
-          return localStorage.getItem(props.storage) ?? "";
-        } catch {
-          return "";
-        }
-      },
-      write(written) {
-        try {
-          if (written) localStorage.setItem(props.storage, written);
-          else localStorage.removeItem(props.storage);
-        } catch {
-          // A draft that cannot be stored stays in this window.
-        }
-      },
+      read: () => String(readKept(props.storage) ?? ""),
+      write: (written) => keep(props.storage, written || null),
     };
     let typedAt = -Infinity;
     function typed() {

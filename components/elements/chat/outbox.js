@@ -2,6 +2,7 @@
 // The same id is written once, so that a message is sent again whenever its fate is unknown.
 import { ref, watch } from "vue";
 import { lostAt } from "shared";
+import { keep, readKept } from "kept";
 
 const ANSWER_TIMEOUT = 10000; // ms after which a message is sent again
 const RETRY_DELAY = 3000; // ms after a refusal that is not final
@@ -12,21 +13,12 @@ export function useOutbox(key, send) {
   let timer = null;
 
   function read() {
-    try {
-      const stored = JSON.parse(localStorage.getItem(key) ?? "[]");
-      return Array.isArray(stored) ? stored.filter((each) => each?.id && typeof each.body === "string") : [];
-    } catch {
-      return [];
-    }
+    const stored = readKept(key);
+    return Array.isArray(stored) ? stored.filter((each) => each?.id && typeof each.body === "string") : [];
   }
   function write(messages) {
     waiting.value = messages;
-    try {
-      if (messages.length) localStorage.setItem(key, JSON.stringify(messages));
-      else localStorage.removeItem(key);
-    } catch {
-      // Without storage a message survives no reload; it is sent all the same.
-    }
+    keep(key, messages.length ? messages : null);
   }
   const stored = () => (read().length ? read() : waiting.value);
   function later(delay) {

@@ -7,16 +7,18 @@ from uuid import UUID
 
 from nicegui.events import GenericEventArguments
 
+from components.elements import KEPT_JS
 from components.window.live_element import SHARED_JS, LiveElement
 
 HERE = Path(__file__).parent
+MODULES = ("composer", "handling_bar", "message_body", "outbox")
 Handler = Callable[[Mapping[str, Any]], Awaitable[object] | None]
 
 
 class ThreadElement(
     LiveElement,
     component="thread.js",
-    dependencies=[SHARED_JS, *(HERE / f"{each}.js" for each in ("composer", "handling_bar", "message_body", "outbox"))],
+    dependencies=[SHARED_JS, KEPT_JS, *(HERE / f"{name}.js" for name in MODULES)],
 ):
     """Messages and a composer; what people send shows at once, and is kept in the browser until it is confirmed.
 

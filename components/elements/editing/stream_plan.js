@@ -2,6 +2,7 @@
 // What is typed is kept in the browser until it is saved. A field that somebody else changes meanwhile shows both values.
 import { computed, onMounted, onUnmounted, reactive, ref, shallowRef, watch } from "vue";
 import { lostAt, StatusBadge } from "shared";
+import { keep, readKept } from "kept";
 
 const SIGNAL_INTERVAL = 2000; // ms between two signals that somebody edits a field
 const ANSWER_TIMEOUT = 10000; // ms after which a save is sent again
@@ -74,20 +75,11 @@ export default {
     };
 
     function store() {
-      try {
-        if (changed.value.length) localStorage.setItem(props.storage, JSON.stringify({ typed, base: base.value }));
-        else localStorage.removeItem(props.storage);
-      } catch {
-        // Without storage what is typed stays in this window only.
-      }
+      keep(props.storage, changed.value.length ? { typed, base: base.value } : null);
     }
     function stored() {
-      try {
-        const kept = JSON.parse(localStorage.getItem(props.storage) ?? "null");
-        return kept?.base && kept.typed ? kept : null;
-      } catch {
-        return null;
-      }
+      const kept = readKept(props.storage);
+      return kept?.base && kept.typed ? kept : null;
     }
     function put(name, value) {
       typed[name] = KINDS[field(name).kind].show(value);

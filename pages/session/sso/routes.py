@@ -9,11 +9,11 @@ from starlette.background import BackgroundTask
 
 from pages.http.auth_middleware import local_path, session_of
 from pages.page.browser import browser_of, client_address
-from pages.page.public_url import public_url
+from pages.page.public_url import public_url, root_of
 from pages.page.services import Services
 from pages.session.routes import open_session, opened_by
 from pages.session.sso.flows import SignOnFlow, SignOnFlows
-from pages.session.sso_errors import reason_of, refused, root_of, sign_detail
+from pages.session.sso_errors import reason_of, refused, sign_detail
 from services.auth.client import Tokens
 from services.auth.single_sign_on import CALLBACK, SingleSignOn
 from services.errors import AuthError, AuthUnavailable, LivewatchError, SessionTooLarge, SignOnRefused, TooManyAttempts

@@ -1,7 +1,7 @@
 """Who is typing: the service in virtual time over a database in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -11,7 +11,7 @@ from services.infra.database import Database
 from services.presence.typing import Typing, Typist
 from services.realtime import TypingKind, TypingSignal
 from tests.services.realtime.fakes import ORG, FakeMember
-from tests.virtual_time import run
+from tests.virtual_time import scenes
 
 SUBJECT = "stream:1"
 ANA, BO = uuid4(), uuid4()
@@ -66,17 +66,14 @@ class Scene:
             await asyncio.sleep(0.1)
 
 
-def scene(test: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    async def play() -> None:
-        stage = Scene()
-        async with stage.typing:
-            await test(stage)
+@asynccontextmanager
+async def started() -> AsyncIterator[Scene]:
+    stage = Scene()
+    async with stage.typing:
+        yield stage
 
-    def play_in_virtual_time() -> None:
-        run(play())
 
-    play_in_virtual_time.__name__ = test.__name__
-    return play_in_virtual_time
+scene = scenes(started)
 
 
 @scene

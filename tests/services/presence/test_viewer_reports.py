@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -13,7 +13,7 @@ from services.errors import DatabaseUnavailable
 from services.infra.database import Database
 from services.presence.viewer_reports import ViewerReports
 from services.presence.windows import MAX_PEOPLE, MAX_PLACES, Place, TrackedWindow
-from tests.virtual_time import run
+from tests.virtual_time import scenes
 
 ORG, OTHER_ORG = UUID(int=1), UUID(int=2)
 ANA, BO = UUID(int=11), UUID(int=12)
@@ -80,18 +80,14 @@ def _paths(people: list[dict[str, Any]]) -> People:
     return found
 
 
-def scene(test: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    async def play() -> None:
-        stage = Scene()
-        async with stage.reports:
-            await asyncio.sleep(0)
-            await test(stage)
+@asynccontextmanager
+async def started() -> AsyncIterator[Scene]:
+    stage = Scene()
+    async with stage.reports:
+        yield stage
 
-    def play_in_virtual_time() -> None:
-        run(play())
 
-    play_in_virtual_time.__name__ = test.__name__
-    return play_in_virtual_time
+scene = scenes(started)
 
 
 @scene

@@ -7,6 +7,8 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from services.entities import STREAMS, ConnectionStatus, Stream
 from services.feed_kind import ClientKind, FeedKind
 from services.realtime import TRANSPORTS, DatabaseSource, Delta, RealtimeService, Subscription
@@ -17,6 +19,12 @@ CONVERGES = 5.0
 NOTICES = 10.0
 CONNECTING, CONNECTED = ConnectionStatus.CONNECTING, ConnectionStatus.CONNECTED
 DISCONNECTED, ERROR = ConnectionStatus.DISCONNECTED, ConnectionStatus.ERROR
+WAYS = {
+    "broadcast": (FeedKind.BROADCAST, ClientKind.QUICK),
+    "official client": (FeedKind.BROADCAST, ClientKind.OFFICIAL),
+    "postgres_changes": (FeedKind.POSTGRES_CHANGES, ClientKind.QUICK),
+}
+on_each_transport = pytest.mark.parametrize("watch", WAYS.values(), ids=WAYS, indirect=True)
 
 
 def path(statuses: list[ConnectionStatus]) -> list[ConnectionStatus]:
