@@ -21,7 +21,13 @@ _NOTHING: dict[str, dict[str, Any]] = {"counts": {}, "summary": {"shown": None, 
 
 Labels = Mapping[str, Callable[[str], str]]
 """By facet name: returns the label of a value."""
+
 FacetValues = tuple[tuple[str, ...], ...] | None
+
+
+def current_epoch() -> int:
+    """Return the number of the present period, for which values that change with time alone are kept."""
+    return int(time.monotonic() / TIME_DEPENDENT_TTL_SECONDS)
 
 
 class FacetCount(NamedTuple):
@@ -83,7 +89,7 @@ class ControlsView(Generic[R]):
 
     def patch(self, dirty: Collection[UUID]) -> Batch | None:
         spec = self.query.spec
-        epoch = int(time.monotonic() / TIME_DEPENDENT_TTL_SECONDS) if spec.time_dependent else 0
+        epoch = current_epoch() if spec.time_dependent else 0
         for id in dirty:
             row = self._source.get(id)
             values = self._source.derived(id, spec.facet_values, epoch=epoch) if row else None

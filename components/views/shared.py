@@ -1,6 +1,6 @@
 """Shared views: one view for all windows that show the same, computed and encoded once."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Generic, Protocol, Self
 from uuid import UUID
 
@@ -91,6 +91,7 @@ class SharedView:
         self._patches: list[EncodedBatch] = []
         self._dirty: set[UUID] = set()
         self._is_due = False
+        self._epoch = -1
         self._snapshot: tuple[int, EncodedBatch | None] = (-1, None)
 
     def mark(self, id: UUID) -> None:
@@ -101,6 +102,13 @@ class SharedView:
     def touch(self) -> None:
         """See `Markable`."""
         self._is_due = True
+
+    def recheck(self, ids: Iterable[UUID], epoch: int) -> None:
+        """Mark rows dirty since time has passed; once in each epoch, however many windows ask."""
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._dirty.update(ids)
+            self._is_due = True
 
     def snapshot(self) -> tuple[int, EncodedBatch | None]:
         """The number of the last patch and the full view as of then; None while it is not known."""
@@ -149,6 +157,11 @@ class SharedViewCursor:
             return self._own.full()
         self._number, snapshot = self._shared.snapshot()
         return snapshot
+
+    def recheck(self, ids: Iterable[UUID], epoch: int) -> None:
+        """Have the shared view look at rows again that time alone may have changed; the own view is told by `patch`."""
+        if self._shared is not None:
+            self._shared.recheck(ids, epoch)
 
     def has_news(self) -> bool:
         """Whether a payload is due after a change of rows; a window without any need not send a frame."""

@@ -50,6 +50,21 @@ async def test_a_silent_program_is_unreachable_until_its_next_beat(world: World,
     await expect(live(page, "agent_executions", run.id, "unreachable")).to_have_count(0)
 
 
+async def test_a_run_comes_into_the_list_of_the_unreachable_while_somebody_watches(
+    world: World, window: SignedIn
+) -> None:
+    """Its row does not change then: time alone does it, in the view that all windows share."""
+    org = await world.organization()
+    ada, ben = await world.person(org), await world.person(org)
+    stream = Stream(org_id=org, name="Import", total=9, completed=3, goal_status=GoalStatus.ON_TRACK)
+    await world.insert(stream, by=ada)
+    await world.sql(BEAT.format("streams"), stream.id)
+    pages = [await window(person, "/monitoring?status=unreachable") for person in (ada, ben)]
+    await world.sql(BEAT.format("streams").replace("= 1", "= 3"), stream.id)
+    for page in pages:
+        await expect(live(page, "streams", stream.id, "name")).to_be_visible()
+
+
 async def test_a_heartbeat_is_no_news_of_a_run(world: World) -> None:
     org = await world.organization()
     id = uuid4()

@@ -10,7 +10,7 @@ from nicegui.events import GenericEventArguments
 from components.elements.lists.list_controls import ListControls
 from components.elements.lists.live_list import LiveList, unchanged
 from components.presentation.rows import presenter
-from components.views.controls import ControlsView, Labels
+from components.views.controls import ControlsView, Labels, current_epoch
 from components.views.list_query import ListQuery
 from components.views.rows import RowsView
 from components.views.shared import AllRows, SharedView, SharedViewCursor, shared_by
@@ -59,8 +59,9 @@ class QueryList(Generic[R]):
             is_volatile=query.sort.is_volatile,
         )
         self._rows_view.is_filtered = not query.is_everything
-        self._rows_binding.view = SharedViewCursor(self._shared_rows, self._rows_view)
-        self._controls_binding.view = SharedViewCursor(self._shared_controls, self._controls_view)
+        self._rows_binding.view = rows = SharedViewCursor(self._shared_rows, self._rows_view)
+        self._controls_binding.view = facets = SharedViewCursor(self._shared_controls, self._controls_view)
+        self._cursors = (rows, facets)
         element.on("scroll", self._on_scroll)
         element.on("settle", self._on_settle)
         element.on("unfold", self._on_unfold)
@@ -107,7 +108,10 @@ class QueryList(Generic[R]):
     def _recheck(self, _: FeedStatus) -> None:
         """Filter all rows again at each probe, if the values of facets change with time alone."""
         if self._controls_view.query.spec.time_dependent:
-            self._changed(unchanged(self._subscription.rows()))
+            rows, epoch = self._subscription.rows(), current_epoch()
+            for cursor in self._cursors:
+                cursor.recheck((row.id for row in rows), epoch)
+            self._changed(unchanged(rows))
 
     def _shared_rows(self) -> SharedView | None:
         """Return the view that windows with the same query share while they show the first rows."""

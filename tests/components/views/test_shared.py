@@ -2,7 +2,7 @@
 
 import gc
 import json
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from hypothesis import given
@@ -144,6 +144,35 @@ def test_a_window_that_goes_its_own_way_is_sent_nothing_twice_and_misses_nothing
     window.is_alone = False
     window.flush()
     assert window.completed == truth(world)
+
+
+def test_what_time_alone_changes_is_looked_at_once_in_an_epoch_for_all_windows() -> None:
+    """As of a list of unreachable runs, whose rows do not change when they become so."""
+    world = World()
+    late = {"rows": False}
+    ids = [world.put(number, 0) for number in range(3)]
+
+    def view(source: AllRows[Stream]) -> RowsView[Stream]:
+        return RowsView(source, present=world.present, key=by_name, where=lambda row: late["rows"])
+
+    cursors = [
+        SharedViewCursor(lambda: world.rows.shared("late", shared_by(view)), view(AllRows(world.rows)))
+        for _ in range(5)
+    ]
+    for cursor in cursors:
+        cursor.full()
+    late["rows"] = True
+    for cursor in cursors:
+        cursor.recheck(ids, 1)
+        (patch,) = cast("list[str]", cursor.patch(ids))
+        assert len(json.loads(patch)["order"]) == 3
+    assert world.computed == 3
+    late["rows"] = False
+    cursors[0].recheck(ids, 1)
+    assert not cursors[0].patch(ids), "what is known is kept for an epoch"
+    cursors[0].recheck(ids, 2)
+    (patch,) = cast("list[str]", cursors[0].patch(ids))
+    assert json.loads(patch)["order"] == []
 
 
 def test_what_nobody_shares_any_more_is_let_go() -> None:
