@@ -119,7 +119,8 @@ async def test_the_first_paint_has_the_numbers_of_the_readers_language(
         await open_with_rows(page)
         shown = await page.locator("#lw-first .lw-card", has_text="Stream 10").locator(".lw-card__figures").inner_text()
         total, share = await page.evaluate(
-            "[(99999).toLocaleString(), (0.123).toLocaleString(undefined, {style: 'percent', minimumFractionDigits: 1})]"
+            "[(99999).toLocaleString(), new Intl.NumberFormat(undefined, {style: 'percent', minimumFractionDigits: 1})"
+            ".format(0.123)]"
         )
         assert total in shown
         assert share in shown
