@@ -91,17 +91,28 @@ class LiveDocument:
     def take(self, updates: Sequence[Update]) -> bool:
         """Take confirmed updates, of which some may be known; returns False where some before them are missing."""
         known = self.version
+        if not self._takes(updates):
+            return False
+        if self.version != known:
+            self._on_change()
+        return not updates or self.version >= updates[-1].version
+
+    def _takes(self, updates: Sequence[Update]) -> bool:
+        """Apply updates up to a gap; returns False where one does not fit, and the document must be read anew."""
         for update in updates:
             if update.version <= self.version:
                 continue
             if update.version > self.version + 1:
                 break
-            self.text = update.changes.apply(self.text)
+            try:
+                self.text = update.changes.apply(self.text)
+            except NotAccepted as error:
+                logger.error("an update of notes does not fit", stream=str(self._stream), cause=str(error))
+                self.is_loaded = False
+                return False
             self.version = update.version
             self._log.append(update)
-        if self.version != known:
-            self._on_change()
-        return not updates or self.version >= updates[-1].version
+        return True
 
     def updates_since(self, version: int) -> list[Update] | None:
         """Return the updates since a version; None where they are not kept here, or the version is none."""

@@ -88,7 +88,8 @@ class Retention:
                 while any((counts := await delete_expired(self._database)).values()):
                     logger.info("expired rows deleted", **counts)
                     await asyncio.sleep(BATCH_PAUSE_SECONDS)
-                while await trim_updates(self._database):
+                while trimmed := await trim_updates(self._database):
+                    logger.debug("updates of notes trimmed", count=trimmed)
                     await asyncio.sleep(BATCH_PAUSE_SECONDS)
             except LivewatchError as error:
                 logger.info("retention failed", cause=str(error))
