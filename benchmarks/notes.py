@@ -109,7 +109,7 @@ async def _press(page: Page, keys: int, *, is_measured: bool) -> None:
 async def _push(hub: NotesHub, person: Person, stream: UUID, keys: int) -> None:
     """Append characters in another process at a steady rate, as a window does: one update on its way at a time."""
     watch = hub.open(stream, person, on_change=lambda: None)
-    await watch.admit()
+    await watch.authorize()
     client, clock = uuid4(), asyncio.get_running_loop().time
     began = clock()
     for number in range(keys):

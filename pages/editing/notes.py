@@ -91,7 +91,7 @@ class NotesPanel:
     async def _sync(self, version: int) -> None:
         """Go on from the version that the browser has."""
         try:
-            await self._watch.admit(version)
+            await self._watch.authorize(version)
         except LivewatchError as error:
             self.element.fail(f"The notes could not be read: {error}")
             return
@@ -101,7 +101,7 @@ class NotesPanel:
     async def _since(self, fields: Mapping[str, Any]) -> None:
         version = fields.get("version")
         updates = None
-        if self._watch.is_admitted and isinstance(version, int) and 0 <= version <= self._watch.document.version:
+        if self._watch.is_authorized and isinstance(version, int) and 0 <= version <= self._watch.document.version:
             updates = self._watch.document.updates_since(version)
             if updates is None:
                 updates = await self._page.get(
@@ -158,7 +158,7 @@ class NotesPanel:
             logger.info("caret not told", cause=str(error))
 
     async def _preview(self) -> None:
-        if self._watch.is_admitted:
+        if self._watch.is_authorized:
             origin = self._page.services.accounts.address
             self.element.show_preview(markdown_tree(str(self._watch.document.text), origin=origin, is_cached=False))
 
@@ -185,7 +185,7 @@ class NotesPanel:
 
     async def _restore(self, id: str) -> None:
         """Have the browser change its text to an earlier one; the text before stays in the history."""
-        if not (snapshot := uuid_of(id)) or not self._watch.is_admitted:
+        if not (snapshot := uuid_of(id)) or not self._watch.is_authorized:
             return
         words = await self._page.get(self._text(snapshot))
         if words is not None and await self._page.act(self._watch.document.fold(closes=True)):

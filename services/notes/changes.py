@@ -15,7 +15,7 @@ MAX_LENGTH = 220_000
 """UTF-16 units of a document. Browsers stop at 200,000; the rest is for what several people type at the limit."""
 MAX_SECTIONS = 10_000
 """Sections of one change set, whose mapping takes some 20 ms then."""
-KEPT = -1
+UNCHANGED = -1
 """Length of what replaces a section that is kept."""
 
 
@@ -53,8 +53,8 @@ class DocumentText:
 class ChangeSet:
     """One change of a document.
 
-    `sections` are the lengths before and after of each part of the document, in order; `KEPT` as the latter keeps the
-    part. `inserted` has the texts that replace parts, by index of the section; it may be shorter.
+    `sections` are the lengths before and after of each part of the document, in order; `UNCHANGED` as the latter keeps
+    the part. `inserted` has the texts that replace parts, by index of the section; it may be shorter.
     """
 
     sections: tuple[tuple[int, int], ...]
@@ -68,12 +68,12 @@ class ChangeSet:
     @property
     def new_length(self) -> int:
         """Length of the document after the change."""
-        return sum(length if after == KEPT else after for length, after in self.sections)
+        return sum(length if after == UNCHANGED else after for length, after in self.sections)
 
     @property
     def is_empty(self) -> bool:
         """Whether the change keeps everything."""
-        return all(after == KEPT for _, after in self.sections)
+        return all(after == UNCHANGED for _, after in self.sections)
 
     def text(self, index: int) -> str:
         """Return the text that replaces a section."""
@@ -83,7 +83,7 @@ class ChangeSet:
         """Return the form of CodeMirror's `ChangeSet.toJSON`."""
         parts: list[Any] = []
         for index, (length, after) in enumerate(self.sections):
-            if after == KEPT:
+            if after == UNCHANGED:
                 parts.append(length)
             else:
                 parts.append([length, *self.text(index).split("\n")] if after else [length])
@@ -101,7 +101,7 @@ class ChangeSet:
         position = 0
         for index, (length, after) in enumerate(self.sections):
             end = position + length
-            if after == KEPT:
+            if after == UNCHANGED:
                 parts.append(text.between(position, end))
             elif text.splits_character(position) or text.splits_character(end):
                 raise NotAccepted("The change splits a character into halves.")
@@ -142,7 +142,7 @@ def parse_changes(raw: object, *, is_stored: bool = False) -> ChangeSet:
         length = part[0] if isinstance(part, list) and part else part
         if type(length) is not int or not 0 <= length <= MAX_LENGTH:
             raise NotAccepted("That is no change of a text: a part has no length.")
-        after = KEPT if not isinstance(part, list) else 0
+        after = UNCHANGED if not isinstance(part, list) else 0
         text = _joined(lines)
         if text:
             after = units_in(text)
@@ -239,9 +239,9 @@ def _mapped(mine: ChangeSet, other: ChangeSet, before: bool) -> ChangeSet:
     a, b = _Cursor(mine), _Cursor(other)
     done = -1
     while True:
-        if a.after == KEPT and b.after == KEPT:
+        if a.after == UNCHANGED and b.after == UNCHANGED:
             piece = min(a.length, b.length)
-            built.add(piece, KEPT)
+            built.add(piece, UNCHANGED)
             a.forward(piece)
             b.forward(piece)
         elif b.after >= 0 and (
@@ -260,7 +260,7 @@ def _mapped(mine: ChangeSet, other: ChangeSet, before: bool) -> ChangeSet:
 def _skip_other(built: _Sections, a: _Cursor, b: _Cursor, done: int) -> int:
     """Skip a change of the other that comes first, and insert what mine has within it."""
     left = b.length
-    built.add(b.after, KEPT)
+    built.add(b.after, UNCHANGED)
     while left:
         piece = min(a.length, left)
         if a.after >= 0 and done < a.index and a.length <= piece:
@@ -277,7 +277,7 @@ def _take_mine(built: _Sections, a: _Cursor, b: _Cursor, done: int) -> int:
     """Take a change of mine up to the next replacement of the other."""
     length, left = 0, a.length
     while left:
-        if b.after == KEPT:
+        if b.after == UNCHANGED:
             piece = min(left, b.length)
             length += piece
             left -= piece

@@ -42,7 +42,7 @@ class NotesHub:
         on_change: Callable[[], object],
         on_caret: Callable[[CaretSignal], object] = lambda _: None,
     ) -> "DocumentWatch":
-        """Open the notes of a stream for a window; nothing is known before `DocumentWatch.admit`.
+        """Open the notes of a stream for a window; nothing is known before `DocumentWatch.authorize`.
 
         Args:
             stream: Whose notes.
@@ -102,7 +102,7 @@ class DocumentWatch:
         self.session = session
         self.on_change = on_change
         self.on_caret = on_caret
-        self.is_admitted = False
+        self.is_authorized = False
         """Whether the database has confirmed that this user may read the document."""
         self._database = database
         self._document = document
@@ -111,10 +111,10 @@ class DocumentWatch:
 
     @property
     def document(self) -> LiveDocument:
-        """The document; only for a window that is admitted."""
+        """The document; only for a window that is authorised."""
         return self._document.live
 
-    async def admit(self, version: int = 0) -> None:
+    async def authorize(self, version: int = 0) -> None:
         """Have the database confirm that the user may read, and read at least up to `version`.
 
         Raises:
@@ -127,7 +127,7 @@ class DocumentWatch:
             await live.refresh(identity)
         else:
             await read_version(self._database, identity, self._document.stream)
-        self.is_admitted = True
+        self.is_authorized = True
 
     async def push(self, client: UUID, number: int, version: int, changes: ChangeSet) -> None:
         """Have a change of this window's user written; see `LiveDocument.push`, which also says what it raises."""
@@ -176,7 +176,7 @@ class _OpenDocument:
 
     def received(self, signal: NotesSignal | CaretSignal) -> None:
         if isinstance(signal, CaretSignal):
-            for watch in self._admitted():
+            for watch in self._authorized():
                 watch.on_caret(signal)
         elif self.live.is_loaded:
             is_whole = self.live.take([Update.read(each) for each in signal.updates])
@@ -190,20 +190,20 @@ class _OpenDocument:
             self._recheck.cancel()
         await self.live.aclose()
 
-    def _admitted(self) -> list[DocumentWatch]:
-        return [watch for watch in self.watches if watch.is_admitted]
+    def _authorized(self) -> list[DocumentWatch]:
+        return [watch for watch in self.watches if watch.is_authorized]
 
     def _changed(self) -> None:
-        for watch in self._admitted():
+        for watch in self._authorized():
             watch.on_change()
 
     def _check_again(self) -> None:
         self._recheck = asyncio.get_running_loop().call_later(RECHECK_SECONDS, self._check_again)
-        if self._admitted():
+        if self._authorized():
             self.reloads.request()
 
     def _identity(self) -> Identity:
-        for watch in self._admitted():
+        for watch in self._authorized():
             try:
                 return watch.session.identity
             except SessionExpired:
@@ -211,7 +211,7 @@ class _OpenDocument:
         raise SessionExpired("Nobody who has these notes open is signed in any more.")
 
     async def _refresh(self) -> None:
-        if self._admitted():
+        if self._authorized():
             await self.live.refresh()
 
     def _not_read(self, error: LivewatchError) -> None:

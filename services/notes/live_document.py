@@ -141,6 +141,8 @@ class LiveDocument:
         if self._folding:
             self._folding.cancel()
             self._folding = None
+        if not self.is_loaded:
+            return
         version = self.version
         await fold_document(self._database, self._stream, version, str(self.text), closes=closes)
         self._folded_version = version

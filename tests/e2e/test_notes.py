@@ -207,6 +207,24 @@ async def test_an_answer_that_is_lost_doubles_nothing(world: World, browser: Bro
         await page.context.close()
 
 
+async def test_notes_wait_for_a_database_that_is_away(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada = await named(world, org, "Ada")
+    id = await stream(world, org)
+    page = await window(ada, f"/streams/{id}")
+    await type_at_end(page, "before ")
+    await saved(page)
+    await world.sql("alter function private.append_updates(uuid, bigint, jsonb) rename to away")
+    try:
+        await type_at_end(page, "meanwhile")
+        await expect(page.get_by_test_id("notes-state")).to_contain_text("Not saved yet")
+    finally:
+        await world.sql("alter function private.away(uuid, bigint, jsonb) rename to append_updates")
+    await saved(page)
+    await page.reload()
+    await shows(page, "before meanwhile")
+
+
 async def test_a_viewer_reads_and_a_demoted_writer_keeps_the_text(world: World, window: SignedIn) -> None:
     org = await world.organization("Ours")
     ada, viewer = await named(world, org, "Ada"), await world.person(org, role=Role.VIEWER)

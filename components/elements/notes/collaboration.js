@@ -80,7 +80,7 @@ export function receiveAll(view, updates, onUpdate = () => []) {
 
 // Goes on with what another window of this browser left unconfirmed: as the client that the window was, so that what it has
 // sent counts once. `updates` are those since the kept version, up to this window's, which has nothing unconfirmed itself.
-export function adopt(view, kept, updates) {
+export function takeOver(view, kept, updates) {
   let value = kept;
   for (const update of updates) ({ value } = receive(value, update));
   const changes = unconfirmed(value);

@@ -42,8 +42,13 @@ export default {
     );
 
     async function open() {
-      const { notesSession } = await import("notes_session");
-      if (!host.value) return;
+      const { notesSession } = await import("notes_session").catch(() => ({}));
+      if (!host.value || session) return;
+      if (!notesSession) {
+        refusal.value = "The editor could not be loaded. It is tried again with the next connection.";
+        return;
+      }
+      refusal.value = "";
       session = notesSession({
         label: props.label,
         writes: props.writes && !isGone.value,
@@ -113,7 +118,8 @@ export default {
       setLost(lost.value.filter((other) => other !== each));
     }
     watch(lostAt, (at) => {
-      if (at !== null || !session) return;
+      if (at !== null) return;
+      if (!session) return void open();
       session.sync();
       session.resume();
     });

@@ -12,7 +12,7 @@ import {
   Transaction,
 } from "nicegui-codemirror";
 import { carets } from "carets";
-import { adopt, collaboration, difference, insertedTexts, isConfirmed, put, readUpdate } from "collaboration";
+import { takeOver, collaboration, difference, insertedTexts, isConfirmed, put, readUpdate } from "collaboration";
 import { receiveAll, restored, start, stored, takeUnsent, unconfirmed } from "collaboration";
 import { changesKeeper } from "kept_changes";
 import { caretExchange } from "caret_exchange";
@@ -222,7 +222,7 @@ export function notesSession({ label, writes, storage, send, isOnline, on }) {
     if (!updates || known.length < missing) {
       return giveUp(kept, "The notes have changed too much since this was typed.");
     }
-    adopt(view, kept, known.slice(0, missing));
+    takeOver(view, kept, known.slice(0, missing));
     if (value().client !== of) keeper.write(of, null);
     store();
     pump(true);

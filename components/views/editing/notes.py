@@ -40,7 +40,7 @@ class NotesView:
         return self._frame(is_due=False)
 
     def _frame(self, *, is_due: bool) -> Batch | None:
-        if self.watch is None or not self.watch.is_admitted or not self._is_wanted():
+        if self.watch is None or not self.watch.is_authorized or not self._is_wanted():
             return None
         document = self.watch.document
         fields: dict[str, Any] = {}

@@ -44,9 +44,9 @@ HOME = """<!doctype html><script type="importmap">{"imports": {
     },
     receive: (id, updates) => collaboration.receiveAll(windows[id], read(updates)),
     kept: (id) => collaboration.stored(act.value(id)),
-    adopt: (id, kept, updates) => {
+    takeOver: (id, kept, updates) => {
       const value = collaboration.restored(kept);
-      if (value) collaboration.adopt(windows[id], value, read(updates));
+      if (value) collaboration.takeOver(windows[id], value, read(updates));
       return Boolean(value);
     },
   };
@@ -162,7 +162,7 @@ class Scene:
         kept = self.act("kept", id)
         self.windows.remove(id)
         another = self.open()
-        self.act("adopt", another, kept, self.authority.since(kept["version"], 1000))
+        self.act("takeOver", another, kept, self.authority.since(kept["version"], 1000))
 
     def settle(self) -> None:
         self.in_flight.clear()

@@ -40,7 +40,7 @@ class Notes:
 
     async def window(self, hub: NotesHub, person: Person) -> "Window":
         watch = hub.open(self.stream, person, on_change=lambda: None)
-        await watch.admit()
+        await watch.authorize()
         return Window(watch)
 
     async def stored(self) -> str:
@@ -166,7 +166,7 @@ async def test_viewers_and_strangers_write_nothing_and_strangers_read_nothing(no
         with pytest.raises(NotFound):
             await notes.window(hub, eve)
         stranger = Window(hub.open(notes.stream, eve, on_change=lambda: None))
-        assert not stranger.watch.is_admitted
+        assert not stranger.watch.is_authorized
         with pytest.raises(PermissionDenied):
             await stranger.push([4, [0, "x"]], version=1)
         await world.sql("update org_members set role = 'viewer' where user_id = %s", notes.ada.id)
@@ -215,7 +215,7 @@ async def test_notes_of_a_deleted_stream_are_refused_with_a_sentence(notes: Note
         with pytest.raises(NotFound, match="deleted"):
             await window.append("more")
         with pytest.raises(NotFound):
-            await window.watch.admit()
+            await window.watch.authorize()
     assert await notes.world.sql("select from documents where stream_id = %s", notes.stream) == []
 
 
@@ -271,12 +271,14 @@ async def test_carets_reach_members_and_not_those_of_who_is_invisible(notes: Not
     async with notes.process(realtime) as hub:
         seen: list[CaretSignal] = []
         watch = hub.open(notes.stream, notes.ben, on_change=lambda: None, on_caret=seen.append)
-        await watch.admit()
+        await watch.authorize()
         ada = await notes.window(hub, notes.ada)
-        await ada.watch.move_caret(ada.client, version=0, anchor=2, head=5)
+        await asyncio.gather(
+            ada.watch.move_caret(ada.client, version=0, anchor=2, head=5),
+            ada.watch.move_caret(ada.client, version=0, anchor=3, head=3),
+        )
         await until(lambda: seen)
         assert (seen[0].user_id, seen[0].client, seen[0].anchor, seen[0].head) == (notes.ada.id, ada.client, 2, 5)
-        await ada.watch.move_caret(ada.client, version=0, anchor=3, head=3)
         await notes.world.sql(
             """update profiles set preferences = '{"online": false}' where user_id = %s""", notes.ada.id
         )
