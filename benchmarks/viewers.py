@@ -21,7 +21,7 @@ import psutil
 from pydantic import SecretStr
 
 from benchmarks.stage import own_world
-from components.elements.viewers.viewers_view import viewers_cursor
+from components.elements.viewers.viewers_view import Shows, viewers_cursor
 from components.window.frame_scheduler import FrameScheduler, ScheduledFlush
 from components.window.frame_transport import encode_frame
 from services.auth.client import Tokens
@@ -37,6 +37,11 @@ from tests.world import World, until
 PROCESSES, WINDOWS, PEOPLE, STREAMS = 2, 200, 50, 100
 REST_SECONDS, MOVE_SECONDS = 10.0, 30.0
 LIMIT = 1 << 24
+LOADS = {
+    "who is online": Shows.PEOPLE,
+    "and who looks at which row": Shows.ROWS,
+    "and where everybody is": Shows.PLACES,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,7 @@ HEAD = f"{'':<38} {'of a core':>10} {'events/s':>9} {'frames/s':>9} {'KiB/s':>9}
 
 
 async def main() -> None:
-    """Run the processes with windows that show who is online, then with windows that also show places."""
+    """Run the processes with windows that show more and more of the people online."""
     with tempfile.TemporaryDirectory(prefix="livewatch-bench-") as folder:
         async with own_world(Path(folder)) as world:
             org = await world.organization()
@@ -75,8 +80,8 @@ async def main() -> None:
                 "windows": WINDOWS // PROCESSES,
             }
             print(f"{WINDOWS} windows of {PEOPLE} people in {PROCESSES} processes\n{HEAD}")
-            for label, has_places in (("who is online", False), ("who is online, and where", True)):
-                await measure(world, label, {**task, "has_places": has_places})
+            for label, shows in LOADS.items():
+                await measure(world, label, {**task, "shows": shows})
 
 
 async def measure(world: World, label: str, task: dict[str, Any]) -> None:
@@ -161,7 +166,7 @@ class BenchWindow:
         user_id: UUID,
         writer: asyncio.StreamWriter,
         *,
-        has_places: bool,
+        shows: Shows,
     ) -> None:
         self.frames = self.bytes = 0
         self.tracked = services.reports.track(services.org, user_id)
@@ -172,7 +177,7 @@ class BenchWindow:
         self.subscription = services.realtime.subscribe(
             VIEWERS, services.org, session=services.member, on_change=self._changed
         )
-        self._view = viewers_cursor(self.subscription, has_places=has_places)
+        self._view = viewers_cursor(self.subscription, shows)
 
     def _changed(self, deltas: list[Delta[Viewers]]) -> None:
         if self._view.has_news():
@@ -225,7 +230,7 @@ async def run_child() -> None:
         for number in range(task["windows"]):
             _, writer = await asyncio.open_connection("127.0.0.1", task["sink"])
             window = BenchWindow(
-                services, members[number % PEOPLE].identity.user_id, writer, has_places=task["has_places"]
+                services, members[number % PEOPLE].identity.user_id, writer, shows=Shows(task["shows"])
             )
             window.tracked.show(place(number))
             window.tracked.arrive()
@@ -252,11 +257,12 @@ async def used_within(
         frames, sizes = sum(window.frames for window in windows), sum(window.bytes for window in windows)
         return times.user + times.system, events, frames, sizes
 
+    places = [place(number) for number in range(STREAMS)]
     before, began = state(), loop.time()
     moved = 0
     while (now := loop.time()) < began + seconds:
         while chance and moved < (now - began) * len(windows):
-            windows[moved % len(windows)].tracked.show(place(chance.randrange(STREAMS)))
+            windows[moved % len(windows)].tracked.show(chance.choice(places))
             moved += 1
         await asyncio.sleep(0.02)
     cpu, events, frames, sizes = (after - earlier for after, earlier in zip(state(), before, strict=True))

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from components.elements.chat.thread_list import bind_unread_messages
 from components.elements.figures.count_badge import CountBadge
+from components.elements.handling.handled_rows import HandledRows
 from components.shell.feedback import error_panel, no_permission_panel
 from components.shell.first_paint.first_paint import first_paint
 from components.shell.org_switcher import OrgSwitcher
@@ -144,6 +145,7 @@ def register_frame(services: Services) -> None:
             parts.connection.bind_status(window, {parts.connection.name: None})
             _count_unread(page, parts.badges)
             attend(page, parts, theme)
+            HandledRows(window)
             parts.chat.on("click", ChatDrawer(page).open)
             services.teams.follow(window, session, partial(follow_team, window, membership, parts.organization))
             if isinstance(parts.organization, OrgSwitcher):

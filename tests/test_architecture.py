@@ -49,6 +49,7 @@ LAYERS = (
     "components.elements.charts",
     "components.elements.connect",
     "components.elements.viewers",
+    "components.elements.handling",
     "components.elements.lists",
     "components.elements.chat",
     "components.elements.editing",

@@ -107,6 +107,7 @@ def present_alert(row: SignalAlert) -> Fields:
         "status": row.status.value,
         "is_read": not row.is_unread,
         "stream_id": str(row.stream_id) if row.stream_id else None,
+        "event_id": str(row.event_id) if row.event_id else None,
         "detected_at": epoch_ms(row.detected_at or row.created_at),
     }
 

@@ -18,6 +18,13 @@ class Waiting(TypedDict):
     moved: bool
 
 
+class Looking(TypedDict):
+    """Who looks at which row, in few bytes; see `RowViewers`."""
+
+    people: list[str]
+    rows: dict[str, list[int]]
+
+
 class Reset(TypedDict):
     """The whole content of an element: the ids in order, and all fields of each row.
 
@@ -34,6 +41,7 @@ class Reset(TypedDict):
     filtered: NotRequired[bool]
     missing: NotRequired[Missing]
     folds: NotRequired[dict[str, int]]
+    looking: NotRequired[Looking]
 
 
 class Batch(TypedDict, total=False):
@@ -50,6 +58,7 @@ class Batch(TypedDict, total=False):
     waiting: Waiting
     missing: Missing
     folds: dict[str, int]
+    looking: Looking
 
 
 class EncodedBatch(str):

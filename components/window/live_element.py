@@ -10,6 +10,7 @@ from nicegui.element import Element
 from components.window.batch import Batch, Payload
 from components.window.view import View
 from components.window.window import Window
+from services.infra.coalescer import Coalescer
 from services.realtime import Delta
 
 SHARED_JS = Path(__file__).with_name("shared.js")
@@ -34,6 +35,7 @@ class LiveElement(Element):
         *,
         follows_status: bool = False,
         deliver_when_hidden: bool = False,
+        interval: float = 0.0,
     ) -> "LiveBinding":
         """Have `window` send what `view` computes; the view may also be set later.
 
@@ -42,8 +44,9 @@ class LiveElement(Element):
             view: Computes the payloads.
             follows_status: Whether every change of a connection status refreshes the view.
             deliver_when_hidden: Whether payloads are sent to a hidden window, too.
+            interval: Minimum seconds between two patches; the first change after a pause is sent at once.
         """
-        binding = LiveBinding(window, self, view, deliver_when_hidden=deliver_when_hidden)
+        binding = LiveBinding(window, self, view, deliver_when_hidden=deliver_when_hidden, interval=interval)
         window.add(binding, follows_status=follows_status, deliver_when_hidden=deliver_when_hidden)
         self.on("live", binding.on_mounted)
         self.on_delete(binding.close)
@@ -68,7 +71,9 @@ class LiveElement(Element):
 class LiveBinding:
     """Binds a view to an element: collects the ids of changed rows until the window's next frame."""
 
-    def __init__(self, window: Window, element: Element, view: View | None, *, deliver_when_hidden: bool) -> None:
+    def __init__(
+        self, window: Window, element: Element, view: View | None, *, deliver_when_hidden: bool, interval: float
+    ) -> None:
         self.view = view
         self._window = window
         self.element = element
@@ -77,16 +82,26 @@ class LiveBinding:
         self._is_stale = True
         self._is_due = False
         self._dirty: set[UUID] = set()
+        self._pace = (
+            # In all windows at the same time, so that what they share is computed once.
+            Coalescer(self._mark_due, interval=lambda: interval, is_eager=True, is_aligned=True) if interval else None
+        )
 
     def changed(self, deltas: Iterable[Delta[Any]]) -> None:
         """Mark the rows of these deltas dirty; none say that only counts have changed."""
-        self._is_due = True
         self._dirty.update(delta.id for delta in deltas)
-        self._window.mark_dirty(deliver_when_hidden=self._deliver_when_hidden)
+        if self._pace is None:
+            self._mark_due()
+        else:
+            self._pace.schedule()
 
     def refresh(self) -> None:
         """Send the full view with the next frame: the filter, the order or what is known has changed."""
         self._is_stale = True
+        self._window.mark_dirty(deliver_when_hidden=self._deliver_when_hidden)
+
+    def _mark_due(self) -> None:
+        self._is_due = True
         self._window.mark_dirty(deliver_when_hidden=self._deliver_when_hidden)
 
     def collect(self) -> tuple[int, Payload] | None:
@@ -115,6 +130,8 @@ class LiveBinding:
 
     def close(self) -> None:
         """Stop sending; idempotent."""
+        if self._pace is not None:
+            self._pace.cancel()
         self._window.discard(self)
 
 

@@ -12,7 +12,7 @@ from pages.lists.entity_list import entity_list
 from pages.lists.run_log import run_log
 from pages.lists.tidying import tidy_menu
 from pages.page.context import PageContext
-from services.entities import ACTIVITIES, Subject, Topical
+from services.entities import ACTIVITIES, Subject
 from services.history.tidying import is_run
 from services.text import uuid_of
 
@@ -55,9 +55,6 @@ class DetailPanel:
         element = Details(self._entity, gone_text=gone)
         element.on_close(lambda: self.select(None))
         element.bind_row(self._page.window, id)
-        if id is not None and self._entity.table in set(Topical):
-            link = f"/chat?about={self._entity.table}:{id}"
-            ui.link("Comments", link).classes("lw-button lw-button--link")
         if id is not None and is_run(self._entity):
             with ui.element("div").classes("lw-row"):
                 tidy_menu(self._page, self._entity, lambda: [id], on_gone=lambda: self.select(None))

@@ -35,11 +35,15 @@ class AlertStatus(StyledStatus):
 
 
 class SignalAlert(Row, table=True):
-    """One detection for one recipient, `user_id`; `signal_strength` is 0 to 100 and decides the priority."""
+    """One detection for one recipient, `user_id`; `signal_strength` is 0 to 100 and decides the priority.
+
+    The rows of several recipients of the same alert have one `event_id`.
+    """
 
     __tablename__ = "signal_alerts"
 
     user_id: UUID
+    event_id: UUID | None = None
     stream_id: UUID | None = None
     company_name: str | None = None
     target_name: Name
@@ -56,6 +60,11 @@ class SignalAlert(Row, table=True):
     def is_unread(self) -> bool:
         """Whether its recipient has neither read it nor acted on it."""
         return self.read_at is None and self.status is AlertStatus.NEW
+
+    @property
+    def discussed_id(self) -> UUID:
+        """See `Row`."""
+        return self.event_id or self.id
 
     @model_validator(mode="before")
     @classmethod

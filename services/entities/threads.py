@@ -91,7 +91,14 @@ class ReadPosition(Row, table=True):
     number: int = Field(default=0, ge=0)
 
 
-THREADS = LiveTable(table="threads", model=Thread, scope=Scope.ORG, order="last_at desc", limit=2000)
+THREADS = LiveTable(
+    table="threads",
+    model=Thread,
+    scope=Scope.ORG,
+    order="handling in ('taken', 'snoozed') desc, last_at desc",
+    limit=2000,
+)
+"""The latest threads, and before them those of which somebody takes care."""
 MESSAGES = LiveTable(table="messages", model=Message, scope=Scope.ORG, order="created_at desc", limit=200)
 """The latest messages of the organisation; older ones are read by their thread."""
 READ_POSITIONS = LiveTable(

@@ -46,4 +46,6 @@ VIEWERS = LiveTable(
     scope=Scope.ORG,
     order="updated_at desc",
     limit=200,
+    # The reports of all processes within a second are one change for the windows.
+    interval=1.0,
 )

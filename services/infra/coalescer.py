@@ -19,9 +19,17 @@ class Coalescer:
         work: What to run, without arguments.
         interval: Returns the minimum seconds between two starts; called by each `schedule`, and may use `last_cost`.
         is_eager: Whether an idle `schedule` runs `work` before it returns, instead of in the next turn of the loop.
+        is_aligned: Whether later runs start at multiples of the interval, so that those of many coalescers coincide.
     """
 
-    def __init__(self, work: Callable[[], None], *, interval: Callable[[], float], is_eager: bool = False) -> None:
+    def __init__(
+        self,
+        work: Callable[[], None],
+        *,
+        interval: Callable[[], float],
+        is_eager: bool = False,
+        is_aligned: bool = False,
+    ) -> None:
         self.last_cost = 0.0
         """Seconds that the previous run took; 0 before the first."""
         self.due_at = float("-inf")
@@ -29,6 +37,7 @@ class Coalescer:
         self._work = work
         self._interval = interval
         self._is_eager = is_eager
+        self._is_aligned = is_aligned
         self._started_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
 
@@ -37,7 +46,10 @@ class Coalescer:
         if self._timer is not None:
             return
         loop = asyncio.get_running_loop()
-        self.due_at = max(loop.time(), self._started_at + self._interval())
+        interval, since = self._interval(), self._started_at
+        if self._is_aligned and since > 0:
+            since -= since % interval
+        self.due_at = max(loop.time(), since + interval)
         if self._is_eager and self.due_at <= loop.time():
             self.run()
         else:

@@ -54,7 +54,7 @@ class TrackedWindow:
         if place is not None:
             place = Place(
                 path=place.path[:MAX_PATH_CHARACTERS],
-                title="".join(each for each in place.title if each.isprintable())[:MAX_TITLE_CHARACTERS],
+                title=_printable(place.title)[:MAX_TITLE_CHARACTERS],
                 selected=place.selected,
             )
         if place != self.place:
@@ -113,6 +113,10 @@ class OrgWindows:
         if len(people) > MAX_PEOPLE:
             people.sort(key=lambda person: bool(person["is_idle"]))
         return people[:MAX_PEOPLE]
+
+
+def _printable(title: str) -> str:
+    return title if title.isprintable() else "".join(each for each in title if each.isprintable())
 
 
 def _person(user_id: UUID, windows: Iterable[TrackedWindow]) -> dict[str, Any]:

@@ -17,10 +17,15 @@ class DeltaBatcher(Generic[R]):
 
     With few subscriptions each delta is delivered by itself. With hundreds a delivery takes a millisecond, so the
     deltas that follow wait for each other, at most `MAX_DELAY_SECONDS`.
+
+    Args:
+        deliver: Takes deltas, in order.
+        interval: Minimum seconds between two deliveries.
     """
 
-    def __init__(self, deliver: Callable[[list[Delta[R]]], None]) -> None:
+    def __init__(self, deliver: Callable[[list[Delta[R]]], None], *, interval: float = 0.0) -> None:
         self._deliver = deliver
+        self._min_interval = interval
         self._pending: list[Delta[R]] = []
         self._coalescer = Coalescer(self._deliver_pending, interval=self._interval, is_eager=True)
 
@@ -46,4 +51,4 @@ class DeltaBatcher(Generic[R]):
 
     def _interval(self) -> float:
         cost = self._coalescer.last_cost
-        return cost + min(MAX_DELAY_SECONDS, cost / EVENT_LOOP_BUDGET)
+        return max(self._min_interval, cost + min(MAX_DELAY_SECONDS, cost / EVENT_LOOP_BUDGET))

@@ -237,7 +237,7 @@ class Table(Generic[R]):
         self.entity = entity
         self.rows = Rows(entity, quarantine=quarantine)
         self.subscriptions: set[Subscription[R]] = set()
-        self.batcher = DeltaBatcher(self.deliver)
+        self.batcher = DeltaBatcher(self.deliver, interval=entity.interval)
         self.is_loaded = False
         self.left_out: set[UUID] = set()
         """Ids of rows that were too large for the events of their changes."""

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,40 @@ run.finish()
     assert "from within" in lines
 
 
+@pytest.mark.parametrize("names", [("first",), ("first", "second")])
+def test_progress_that_was_only_printed_yields_to_what_is_reported(
+    server: ApiServer, start: Start, names: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Bars that were reported from the output before that are followed to their end."""
+    go = tmp_path / "go"
+    code = f"""
+import pathlib, sys, time
+for name in {names}:
+    print(f"{{name}}: 20%|# | 1/5 [", file=sys.stderr, flush=True)
+while not pathlib.Path({str(go)!r}).exists():
+    time.sleep(0.01)
+import livewatch
+run = livewatch.current_run()
+run.set(7, total=9)
+livewatch.flush(10)
+for name in {names}:
+    print(f"{{name}}: 100%|#####| 5/5 [", file=sys.stderr, flush=True)
+"""
+    drawn = names if len(names) > 1 else ()
+
+    def is_reported(job: dict[str, Any]) -> bool:
+        return job.get("completed") == 1 and len(job.get("bars", [])) == len(drawn)
+
+    process = start("-m", "livewatch", "run", "--slug", "job", *python(code))
+    wait_until(lambda: server.of("/streams/job") and is_reported(server.state("/streams/job")))
+    go.touch()
+    assert said(process)[0] == 0
+    job = server.state("/streams/job")
+    assert (job["completed"], job["total"], job["end"]["status"]) == (7, 9, "completed")
+    found = [(each["name"], each["completed"], each["status"]) for each in job.get("bars", [])]
+    assert found == [(name, 5, "completed") for name in drawn]
+
+
 def test_counts_of_the_command_are_those_of_the_run(server: ApiServer, start: Start) -> None:
     code = """
 import livewatch
@@ -117,6 +152,27 @@ for _ in tqdm(range(3), desc="outer"):
     assert (job["completed"], job["total"]) == (3, 3)
     found = [(each["name"], each["completed"], each["status"]) for each in job["bars"]]
     assert found == [("outer", 3, "completed"), *[("inner", 5, "completed")] * 3]
+
+
+def test_a_bar_of_tqdm_is_claimed_before_it_is_drawn(server: ApiServer, start: Start, tmp_path: Path) -> None:
+    """Else `livewatch run` may report what it read of it, after what the program reported."""
+    script = tmp_path / "job.py"
+    script.write_text("""
+import io, os, pathlib
+from tqdm import tqdm
+marker = pathlib.Path(os.environ["LIVEWATCH_RUN_PROGRESS"])
+class Screen(io.StringIO):
+    def write(self, text):
+        print("claimed" if marker.exists() else "not claimed", flush=True)
+for _ in tqdm([], file=Screen(), disable=True):
+    pass
+print("disabled", marker.exists())
+for _ in tqdm(range(3), file=Screen()):
+    pass
+""")
+    words = ["-m", "livewatch", "run", "--tqdm", "--slug", "job", "--", sys.executable, str(script)]
+    code, output, errors = said(start(*words, PYTHONPATH=str(Path(__file__).parents[2] / "sdk")))
+    assert (code, output.splitlines()[0], {*output.splitlines()[1:]}) == (0, "disabled False", {"claimed"}), errors
 
 
 def test_without_that_choice_the_program_is_left_alone(server: ApiServer, start: Start) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from nicegui.events import GenericEventArguments
 
 from components.elements import KEPT_JS
+from components.elements.handling import HANDLING_JS
 from components.window.live_element import SHARED_JS, LiveElement
 
 HERE = Path(__file__).parent
@@ -18,7 +19,7 @@ Handler = Callable[[Mapping[str, Any]], Awaitable[object] | None]
 class ThreadElement(
     LiveElement,
     component="thread.js",
-    dependencies=[SHARED_JS, KEPT_JS, *(HERE / f"{name}.js" for name in MODULES)],
+    dependencies=[SHARED_JS, KEPT_JS, HANDLING_JS, *(HERE / f"{name}.js" for name in MODULES)],
 ):
     """Messages and a composer; what people send shows at once, and is kept in the browser until it is confirmed.
 

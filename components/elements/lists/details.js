@@ -116,6 +116,7 @@ export default {
         <section v-if="row.metadata?.length" class="lw-details__text" aria-label="Metadata" v-bind="at('metadata')">
           <h3>Metadata</h3>
           <dl class="lw-details__facts"><template v-for="each in row.metadata" :key="each.label"><dt dir="auto">{{ each.label }}</dt><dd class="lw-details__value" dir="auto">{{ each.text }}</dd></template></dl></section>
+        <a v-if="row.comments && !isInline" class="lw-button lw-button--link lw-details__comments" :href="pageLink(row.comments)">Comments</a>
       </template>
     </div>`,
 };

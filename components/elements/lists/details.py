@@ -11,7 +11,7 @@ from components.views.rows import missing_of
 from components.window.batch import Missing
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window
-from services.entities import Entity
+from services.entities import Entity, Topical
 
 
 class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run_bars.js"]):
@@ -32,14 +32,23 @@ class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run
         self.props["is-inline"] = is_inline
 
     def bind_row(self, window: Window, id: UUID | None) -> None:
-        """Show the row with that id, which may not exist yet or be deleted; the subscription ends with the element."""
+        """Show the row with that id, which may not exist yet or be deleted; the subscription ends with the element.
+
+        An alert of several recipients is also found by the id under which they talk about it.
+        """
         present = detail_presenter(self.entity)
         binding = self.bind(window)
-        subscription = window.subscribe(self.entity, on_change=binding.changed, where=lambda row: row.id == id)
+        subscription = window.subscribe(
+            self.entity, on_change=binding.changed, where=lambda row: id in (row.id, row.discussed_id)
+        )
 
         def fields() -> Mapping[str, Any] | None:
-            row = subscription.get(id) if id else None
-            return present(row) if row else None
+            row = (subscription.get(id) if id else None) or next(iter(subscription.rows()), None)
+            if row is None:
+                return None
+            is_discussed = self.entity.table in set(Topical)
+            comments = f"/chat?about={self.entity.table}:{row.discussed_id}" if is_discussed else None
+            return {**present(row), "comments": comments}
 
         def missing() -> Missing | None:
             return missing_of(subscription) if subscription.is_loaded or subscription.is_denied else None

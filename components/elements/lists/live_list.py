@@ -8,6 +8,7 @@ from uuid import UUID
 
 from nicegui.events import GenericEventArguments
 
+from components.elements.handling import HANDLING_JS
 from components.elements.lists.first_rows import first_rows
 from components.elements.viewers import VIEWERS_JS
 from components.presentation.compact_elements import SharedDict
@@ -27,7 +28,7 @@ MAX_CHOSEN = 5000
 class LiveList(
     LiveElement,
     component="live_list.js",
-    dependencies=[SHARED_JS, VIEWERS_JS, "run_bars.js", "row_templates.js", "selection.js"],
+    dependencies=[SHARED_JS, VIEWERS_JS, HANDLING_JS, "run_bars.js", "row_templates.js", "selection.js"],
 ):
     """List of rows, with placeholders until the first batch.
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from nicegui.events import GenericEventArguments
 
+from components.elements.figures.counters import COUNT_SECONDS
 from components.elements.lists.list_controls import ListControls
 from components.elements.lists.live_list import LiveList, unchanged
 from components.presentation.rows import presenter
@@ -47,7 +48,8 @@ class QueryList(Generic[R]):
         self._where = where
         self._labels = labels
         self._present = presenter(element.entity)
-        self._rows_binding, self._controls_binding = element.bind(window), controls.bind(window)
+        self._rows_binding = element.bind(window)
+        self._controls_binding = controls.bind(window, interval=COUNT_SECONDS)
         self._subscription = window.subscribe(element.entity, on_change=self._changed, on_status=self._recheck)
         self._controls_view = ControlsView(self._subscription, query, where, labels)
         self._rows_view = RowsView(

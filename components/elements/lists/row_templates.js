@@ -18,6 +18,7 @@ import {
   StatusBadge,
   TimeAgo,
 } from "shared";
+import { HANDLED, useHandlingOf } from "handling";
 import { Faces, useViewersOf } from "viewers";
 
 const MAX_STEPS = 10; // steps shown side by side
@@ -86,12 +87,12 @@ const StreamCard = rowComponent(
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
       <pace v-else :row="row" :table="table" :id="id" :unit="row.unit ?? ''" />
-      <span class="lw-clip" v-bind="at('stream_type')">{{ row.stream_type }}</span>
-      <span v-if="row.quality_target" class="lw-clip">Quality target <b v-bind="at('quality_target')">{{ row.quality_target }}</b></span>
+      <span v-if="!row.error || !handling" class="lw-clip" v-bind="at('stream_type')">{{ row.stream_type }}</span>
+      <span v-if="row.quality_target" class="lw-clip">Quality target <b v-bind="at('quality_target')">{{ row.quality_target }}</b></span>${HANDLED}
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
   </div>`,
-  (props) => ({ viewers: useViewersOf(props.id) }),
+  (props) => ({ handling: useHandlingOf(props.id), viewers: useViewersOf(props.id) }),
 );
 
 const ScanCard = rowComponent(
@@ -121,12 +122,13 @@ const ScanCard = rowComponent(
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
       <pace v-else-if="row.rate || row.stalls_at || row.unreachable_at" :row="row" :table="table" :id="id" unit="%" />
       <span v-else-if="row.step != null" class="lw-clip"><template v-if="row.steps.length > MAX_STEPS"><span v-bind="at('current_step')">{{ row.current_step }}</span>, s</template><template v-else>S</template>tep <span class="lw-number">{{ row.step + 1 }}</span> of {{ row.steps.length }}</span>
-      <span v-else-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>
+      <span v-else-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>${HANDLED}
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
     </div>
   </div>`,
   (props) => ({
     MAX_STEPS,
+    handling: useHandlingOf(props.id),
     stateOf(index) {
       if (props.row.status === "completed") return "done";
       if (props.row.step == null || index > props.row.step) return "open";
@@ -142,12 +144,13 @@ const AgentRow = rowComponent(
     <div class="lw-line__main">
       <a :tabindex="stop" class="lw-line__title lw-card__link lw-clip" :href="pageLink(path + '?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)"><clipped-name :text="row.agent_name" /></a>
       <span v-if="row.summary" class="lw-line__note lw-clip" :class="{ 'lw-critical': row.status === 'failed' }" :title="row.summary">{{ row.summary }}</span>
-      <pace v-if="row.unreachable_at" :row="row" :table="table" :id="id" />
+      <pace v-if="row.unreachable_at" :row="row" :table="table" :id="id" />${HANDLED}
     </div>
     <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
     <elapsed class="lw-line__figure" :from="row.started_at" :ms="row.duration_ms" :running="row.status === 'running'" v-bind="at('duration_ms')" />
     <time-ago :at="row.started_at" v-bind="at('started_at')" />
   </div>`,
+  (props) => ({ handling: useHandlingOf(props.id) }),
 );
 
 // One button for both directions, and never disabled, so that it keeps the focus.
@@ -164,7 +167,7 @@ const AlertRow = rowComponent(
     <div class="lw-line__main">
       <a v-if="row.stream_id" :tabindex="stop" class="lw-line__title lw-clip" :href="pageLink('/streams/' + row.stream_id)" :title="row.target_name" v-bind="at('target_name')">{{ row.target_name }}</a>
       <a v-else :tabindex="stop" class="lw-line__title lw-clip" :href="details" :title="row.target_name" v-bind="at('target_name')" @click="$emit('select', $event, id)">{{ row.target_name }}</a>
-      <a :tabindex="stop" class="lw-line__note lw-clip" :href="details" title="Show in full" @click="$emit('select', $event, id)"><span v-bind="at('signal_type')">{{ row.signal_type }}</span><template v-if="row.company_name"> · <span v-bind="at('company_name')">{{ row.company_name }}</span></template></a>
+      <a :tabindex="stop" class="lw-line__note lw-clip" :href="details" title="Show in full" @click="$emit('select', $event, id)"><span v-bind="at('signal_type')">{{ row.signal_type }}</span><template v-if="row.company_name"> · <span v-bind="at('company_name')">{{ row.company_name }}</span></template></a>${HANDLED}
     </div>
     <span class="lw-strength" :data-tone="statusStyle.tone" title="Signal strength, 0 to 100">
       <span class="lw-strength__bar" aria-hidden="true"><span :style="{ transform: 'scaleX(' + row.signal_strength / 100 + ')' }"></span></span>
@@ -172,6 +175,7 @@ const AlertRow = rowComponent(
     </span>
     <time-ago :at="row.detected_at" v-bind="at('detected_at')" />${READ_BUTTON}
   </div>`,
+  (props) => ({ handling: useHandlingOf(props.row.event_id ?? props.id) }),
 );
 
 const NotificationRow = rowComponent(

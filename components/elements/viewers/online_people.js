@@ -1,16 +1,18 @@
 // The others who are online: faces in the header, and a menu that says where each is.
 import { computed, nextTick, onMounted, onUnmounted, ref, watch } from "vue";
 import { ClippedName, pageLink } from "shared";
-import { Faces, linkOf, me, nameOf, people, readers } from "viewers";
+import { Faces, linkOf, look, me, nameOf, people, readers } from "viewers";
 
 const MOST = 4;
-// Milliseconds for which places are still sent after the last reader: a page that follows has readers soon.
+// What the server is asked for, each with all before it. Milliseconds for which it still sends what is not shown any more:
+// a page that follows has readers soon.
+const SHOWS = ["people", "rows", "places"];
 const READER_TTL = 2000;
 
 export default {
   components: { ClippedName, Faces },
   props: { me: String, shown: Boolean },
-  emits: ["live", "places"],
+  emits: ["live", "shows"],
   setup(props, { emit }) {
     me.value = props.me;
     const rows = new Map();
@@ -22,20 +24,20 @@ export default {
       return `${count} online: ${others.value.map(nameOf).join(", ")}`;
     });
 
-    let sent = false;
+    let sent = 0;
     let timer = 0;
-    const tell = (wanted) => {
-      if (wanted !== sent) emit("places", (sent = wanted));
+    const tell = () => {
+      if (wanted.value !== sent) emit("shows", SHOWS[(sent = wanted.value)]);
     };
-    const isWanted = computed(() => open.value || readers.value > 0);
-    watch(isWanted, (wanted) => {
+    const wanted = computed(() => (open.value ? 2 : readers.value > 0 ? 1 : 0));
+    watch(wanted, () => {
       clearTimeout(timer);
-      if (wanted) tell(true);
-      else timer = setTimeout(() => tell(false), READER_TTL);
+      if (wanted.value > sent) tell();
+      else timer = setTimeout(tell, READER_TTL);
     });
     onMounted(() => {
       emit("live");
-      nextTick(() => tell(isWanted.value));
+      nextTick(tell);
     });
     onUnmounted(() => clearTimeout(timer));
 
@@ -46,6 +48,7 @@ export default {
       const order = all ?? batch.order ?? people.value.map((person) => person.id);
       for (const id of [...rows.keys()]) if (!order.includes(id)) rows.delete(id);
       people.value = order.map((id) => rows.get(id)).filter(Boolean);
+      look(batch);
     }
 
     return { apply, inUseFirst, label, linkOf, MOST, open, others, pageLink, people };

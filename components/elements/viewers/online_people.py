@@ -5,7 +5,7 @@ from uuid import UUID
 from nicegui.events import GenericEventArguments
 
 from components.elements.viewers import VIEWERS_JS
-from components.elements.viewers.viewers_view import viewers_cursor
+from components.elements.viewers.viewers_view import Shows, viewers_cursor
 from components.views.shared import SharedViewCursor
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window
@@ -16,7 +16,7 @@ from services.realtime import Delta
 class OnlinePeople(LiveElement, component="online_people.js", dependencies=[SHARED_JS, VIEWERS_JS]):
     """Avatars of the others who are online; also feeds every component of `viewers.js` in its window.
 
-    Emits `places` with whether the window shows places; only then they are sent.
+    Emits `shows` with what the window shows of the people; only that is sent.
 
     Args:
         me: The user, who is not among the others.
@@ -36,20 +36,21 @@ class OnlinePeople(LiveElement, component="online_people.js", dependencies=[SHAR
         binding = self.bind(window)
 
         def changed(deltas: list[Delta[Viewers]]) -> None:
-            # Most changes are of places, which most windows do not show.
+            # Most changes are of places, of which most windows show none.
             if cursors[-1].has_news():
                 binding.changed(deltas)
 
-        def show(*, has_places: bool) -> None:
-            cursors[:] = [viewers_cursor(subscription, has_places=has_places)]
+        def show(shows: Shows) -> None:
+            cursors[:] = [viewers_cursor(subscription, shows)]
             binding.view = cursors[-1]
             binding.refresh()
 
         def wanted(event: GenericEventArguments) -> None:
-            show(has_places=bool(event.args))
+            if event.args in set(Shows):
+                show(Shows(event.args))
 
         cursors: list[SharedViewCursor] = []
         subscription = window.subscribe(VIEWERS, on_change=changed)
-        show(has_places=False)
-        self.on("places", wanted)
+        show(Shows.PEOPLE)
+        self.on("shows", wanted)
         self.on_delete(subscription.close)

@@ -5,7 +5,7 @@ import { pageLink } from "shared";
 export const people = shallowRef([]); // sorted by name, the reader included
 export const me = ref("");
 
-// How many components show places; the server sends places only while there are some.
+// How many components show who looks at a row; the server says so only while there are some.
 export const readers = ref(0);
 
 export function useReader() {
@@ -18,14 +18,10 @@ export function useReader() {
 let known = new Map();
 const byRow = computed(() => {
   const found = new Map();
-  for (const person of people.value) {
-    if (person.id === me.value) continue;
-    const rows = new Map(); // whether the person is idle there
-    for (const [, idle, row] of person.places ?? []) if (row) rows.set(row, (rows.get(row) ?? true) && idle);
-    for (const [row, idle] of rows) {
-      if (!found.has(row)) found.set(row, []);
-      found.get(row).push({ id: person.id, name: person.name, idle });
-    }
+  const names = new Map(people.value.map((person) => [person.id, person.name]));
+  for (const [row, viewers] of looking.value ?? fromPlaces()) {
+    const others = viewers.filter(({ id }) => id !== me.value && names.has(id)).map((each) => named(each, names));
+    if (others.length) found.set(row, others);
   }
   for (const [row, viewers] of found) {
     const before = known.get(row);
@@ -34,7 +30,38 @@ const byRow = computed(() => {
   known = found;
   return found;
 });
+const named = ({ id, idle }, names) => ({ id, name: names.get(id), idle });
 const NONE = [];
+
+// Who looks at each row, as the server says it (see RowViewers); null while it sends places instead.
+const looking = shallowRef(null);
+let numbered = [];
+const viewerOf = (number) => ({ id: numbered[number < 0 ? ~number : number], idle: number < 0 });
+
+export function look({ reset, looking: changed }) {
+  const all = reset?.looking;
+  if (reset) numbered = [];
+  if (reset && !all) looking.value = null;
+  const told = all ?? changed;
+  if (!told) return;
+  numbered.push(...told.people);
+  const rows = new Map(all ? [] : looking.value);
+  for (const [row, numbers] of Object.entries(told.rows)) {
+    if (numbers.length) rows.set(row, numbers.map(viewerOf));
+    else rows.delete(row);
+  }
+  looking.value = rows;
+}
+
+function fromPlaces() {
+  const rows = new Map();
+  for (const { id, places = [] } of people.value) {
+    const idleAt = new Map();
+    for (const [, idle, row] of places) if (row) idleAt.set(row, (idleAt.get(row) ?? true) && idle);
+    for (const [row, idle] of idleAt) rows.set(row, [...(rows.get(row) ?? []), { id, idle }]);
+  }
+  return rows;
+}
 
 export function useViewersOf(row) {
   useReader();

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from livewatch.reporting.reporter import Reporter
+    from livewatch.runs.bars import Bar, ProgressSource
 
 # A file that tells `livewatch run` that its command reports progress itself, which then need not be parsed.
 PROGRESS_VARIABLE = "LIVEWATCH_RUN_PROGRESS"
@@ -27,10 +28,18 @@ class AttachedRun(Run):
     def _start(self, reporter: Reporter, metadata: Mapping[str, Any] | None, type: str | None) -> None:
         reporter.add_source(self)
 
+    def add_bar(self, parent: Bar | None, name: str, unit: str | None, progress_source: ProgressSource) -> Bar:
+        self.claim_progress()
+        return super().add_bar(parent, name, unit, progress_source)
+
     def _report_progress(self, reporter: Reporter) -> None:
         super()._report_progress(reporter)
-        marker = os.environ.get(PROGRESS_VARIABLE)
-        if marker and ("completed" in self._sent or self._counts.is_used):
+        if "completed" in self._sent or self._counts.is_used:
+            self.claim_progress()
+
+    def claim_progress(self) -> None:
+        """Tell `livewatch run` that the progress is reported from here on, and need not be parsed."""
+        if marker := os.environ.get(PROGRESS_VARIABLE):
             with suppress(OSError):
                 Path(marker).touch()
 

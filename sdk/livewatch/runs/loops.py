@@ -46,15 +46,15 @@ class Loop:
         self.is_moved_by_hand = is_moved_by_hand
         self.bar: Bar | None = None
         """None where the loop is the progress of its run itself."""
-        owner = None if slug is not None else self._owner()
-        title = title_of("" if name is None else name, script_name() if owner is None else "Loop")
-        if owner is None:
+        run = None if slug is not None else owner()
+        title = title_of("" if name is None else name, script_name() if run is None else "Loop")
+        if run is None:
             self.run = Run(
                 title, total=total, slug=slug, description=description, unit=unit, progress_source=progress_source
             )
         else:
-            self.run = owner
-            self.bar = owner.add_bar(self._parent(owner), title, unit, progress_source)
+            self.run = run
+            self.bar = run.add_bar(self._parent(run), title, unit, progress_source)
         self.number = next(NUMBERS)
         _current.set(self)
 
@@ -105,15 +105,16 @@ class Loop:
             around = around.outer
         return around.bar if around is not None and around.run is owner else None
 
-    def _owner(self) -> Run | None:
-        """Return the run to which the loop belongs; None if it is one of its own."""
-        activity = current_activity()
-        while activity is not None and not (isinstance(activity, Run) and not activity.is_left):
-            activity = activity.parent
-        outer = self.outer
-        if outer is not None and (activity is None or outer.number > activity.number):
-            return outer.run
-        return activity or attached_run()
+
+def owner() -> Run | None:
+    """Return the run to which a loop belongs that begins here; None if it is one of its own."""
+    activity = current_activity()
+    while activity is not None and not (isinstance(activity, Run) and not activity.is_left):
+        activity = activity.parent
+    outer = current_loop()
+    if outer is not None and (activity is None or outer.number > activity.number):
+        return outer.run
+    return activity or attached_run()
 
 
 def current_loop() -> Loop | None:

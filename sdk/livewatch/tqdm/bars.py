@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from livewatch.reporting.process import PROCESS
-from livewatch.runs.loops import Loop
+from livewatch.runs.attached import AttachedRun
+from livewatch.runs.loops import Loop, owner
 
 if TYPE_CHECKING:
     from tqdm.std import tqdm as _Bar
@@ -34,7 +35,7 @@ class ReportedBar(_Bar):  # type: ignore[type-arg]
     """Mixin before a class of tqdm: its bars are also reported; see `livewatch.tqdm.tqdm`."""
 
     def __init__(self, *args: Any, slug: str | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **undisabled(kwargs))
+        super().__init__(*args, **prepared(kwargs, slug))
         begin(self, slug)
 
     def close(self) -> None:
@@ -49,8 +50,13 @@ class ReportedBar(_Bar):  # type: ignore[type-arg]
         on_exit(self, error)
 
 
-def undisabled(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Let a bar that would disable itself for lack of a terminal count without drawing, so that it can be reported."""
+def prepared(kwargs: dict[str, Any], slug: str | None = None) -> dict[str, Any]:
+    """Make ready for a bar that is reported, before it is drawn; returns the arguments with which to make it.
+
+    A bar that would disable itself for lack of a terminal counts without drawing.
+    """
+    if slug is None and not kwargs.get("disable"):
+        _claim_progress()
     is_headless = "disable" in kwargs and kwargs["disable"] is None and not _is_terminal(kwargs.get("file"))
     if is_headless and PROCESS.reporter() is not None:
         return {**kwargs, "disable": False, "file": _NullFile()}
@@ -100,6 +106,15 @@ def on_exit(bar: Any, error: BaseException | None) -> None:
         loop.stop()
     else:
         loop.end_with(error)
+
+
+def _claim_progress() -> None:
+    # What is drawn before that, `livewatch run` around this process may report after what is reported here.
+    try:
+        if isinstance(run := owner(), AttachedRun):
+            run.claim_progress()
+    except Exception:
+        logger.debug("claiming the progress failed", exc_info=True)
 
 
 class _NullFile:

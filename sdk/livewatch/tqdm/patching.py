@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import std
 
-from livewatch.tqdm.bars import ReportedBar, begin, on_close, on_exit, undisabled
+from livewatch.tqdm.bars import ReportedBar, begin, on_close, on_exit, prepared
 
 
 def patch() -> None:
@@ -21,7 +21,7 @@ def patch() -> None:
         if isinstance(self, ReportedBar):
             init(self, *args, **kwargs)
         else:
-            init(self, *args, **undisabled(kwargs))
+            init(self, *args, **prepared(kwargs))
             begin(self)
 
     @functools.wraps(close)

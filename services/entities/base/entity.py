@@ -42,6 +42,7 @@ class LiveTable(Generic[R]):
         limit: Number of rows that a feed holds at most.
         grouping: SQL expressions by field, in which rows must agree to count alike: all that its chips and its counters
             read. The database counts by them what a feed does not hold; without one such counts are lower bounds.
+        interval: Minimum seconds between two deliveries of changes to windows, for rows that change in step.
     """
 
     table: str
@@ -50,6 +51,7 @@ class LiveTable(Generic[R]):
     order: str
     limit: int
     grouping: Mapping[str, str] | None = None
+    interval: float = 0.0
 
     def topic(self, scope_id: UUID) -> Topic:
         """The topic of this table for the organisation or user `scope_id`."""

@@ -80,6 +80,11 @@ class Row(SQLModel):
         cls.__pydantic_validator__.validate_python(record, self_instance=row)
         return row
 
+    @property
+    def discussed_id(self) -> UUID:
+        """The id under which people talk about what the row tells of."""
+        return self.id
+
     # Reading generated columns back would need RETURNING, which the policies deny to the sender of an alert.
     __mapper_args__ = {"eager_defaults": False}
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from components.elements.viewers.viewers_view import ViewersView
+from components.elements.viewers.viewers_view import Shows, ViewersView
 from components.views.shared import AllRows
 from services.entities import VIEWERS, Viewers
 from services.presence.online import online_people
@@ -38,8 +38,8 @@ class Scene:
         row = {"id": id, "org_id": str(uuid4()), "process": process, "version": self._version, "people": list(people)}
         assert self.rows.apply(row_change("viewers", row))
 
-    def view(self, *, has_places: bool = True) -> ViewersView:
-        return ViewersView(AllRows[Viewers](self.rows), has_places=has_places)
+    def view(self, shows: Shows = Shows.PLACES) -> ViewersView:
+        return ViewersView(AllRows[Viewers](self.rows), shows)
 
 
 def test_a_person_in_two_processes_is_one_person_in_use_if_any_window_is() -> None:
@@ -82,14 +82,14 @@ def test_places_say_row_and_path_and_only_where_they_are_wanted() -> None:
             ("Import", False, STREAM, None),
         ],
     }
-    plain = it.view(has_places=False).full()
+    plain = it.view(Shows.PEOPLE).full()
     assert plain == {"reset": {"order": [ANA], "rows": {ANA: {"name": "Ana", "idle": False}}}}
 
 
 def test_a_change_of_place_is_no_news_where_only_people_are_shown() -> None:
     it = Scene()
     it.report(0, person(ANA, "Ana", at("/")), person(BO, "Bo", at("/")))
-    plain, full = it.view(has_places=False), it.view()
+    plain, full = it.view(Shows.PEOPLE), it.view()
     plain.full()
     full.full()
     it.report(0, person(ANA, "Ana", at("/alerts")), person(BO, "Bo", at("/")))
@@ -108,3 +108,36 @@ def test_a_blank_or_deceptive_name_is_shown_visibly() -> None:
     batch = it.view().full()
     assert batch
     assert "\u202e" not in batch["reset"]["rows"][ANA]["name"]
+
+
+def test_people_at_rows_are_numbered_once_however_often_they_move() -> None:
+    it = Scene()
+    agent, scan = str(uuid4()), str(uuid4())
+    it.report(0, person(ANA, "Ana", at(f"/streams/{STREAM}"), at("/")), person(BO, "Bo", at("/")))
+    view = it.view(Shows.ROWS)
+    full = view.full()
+    assert full
+    assert full["reset"]["looking"] == {"people": [ANA], "rows": {STREAM: [0]}}
+    it.report(0, person(ANA, "Ana", at("/")), person(BO, "Bo", at("/monitoring/agents", selected=agent)))
+    assert view.patch(()) == {"looking": {"people": [BO], "rows": {agent: [1], STREAM: []}}}
+    it.report(
+        0,
+        person(ANA, "Ana", at("/scans", selected=scan, is_idle=True), at("/x", selected=agent, is_idle=True)),
+        person(BO, "Bo", at("/monitoring/agents", selected=agent)),
+    )
+    assert view.patch(()) == {"looking": {"people": [], "rows": {scan: [~0], agent: [~0, 1]}}}
+    assert view.patch(()) is None
+    # A window that comes later knows all numbers, with which the next patch goes on.
+    again = view.full()
+    assert again
+    assert again["reset"]["looking"] == {"people": [ANA, BO], "rows": {scan: [~0], agent: [~0, 1]}}
+
+
+def test_a_person_at_a_row_in_two_windows_is_idle_there_only_if_both_are() -> None:
+    it = Scene()
+    here = at(f"/streams/{STREAM}")
+    it.report(0, person(ANA, "Ana", {**here, "is_idle": True}))
+    it.report(1, person(ANA, "Ana", at("/monitoring", selected=STREAM)))
+    full = it.view(Shows.ROWS).full()
+    assert full
+    assert full["reset"]["looking"]["rows"] == {STREAM: [0]}

@@ -121,9 +121,13 @@ async def test_an_alert_goes_to_all_members_or_to_those_named(program: Program, 
     )
     assert {row[0] for row in rows} == {program.admin.id, other.id}
     assert {row[1:4] for row in rows} == {("urgent", UUID(stream), "PSF")}
+    events = await world.sql("select distinct event_id from signal_alerts where org_id = %s", program.org)
+    assert events == [(UUID(answer.json()["id"]),)]
     await program.post("/alerts", **alert, to=[other.email.upper()])
-    rows = await world.sql("select user_id from signal_alerts where org_id = %s and stream_id is null", program.org)
-    assert rows == [(other.id,)]
+    rows = await world.sql(
+        "select user_id, event_id from signal_alerts where org_id = %s and stream_id is null", program.org
+    )
+    assert rows == [(other.id, None)]
 
 
 async def test_a_notification_reaches_members(program: Program, world: World) -> None:

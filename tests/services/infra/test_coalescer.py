@@ -3,7 +3,7 @@
 import asyncio
 
 from services.errors import DatabaseUnavailable, LivewatchError
-from services.infra.coalescer import Reloads
+from services.infra.coalescer import Coalescer, Reloads
 from tests.virtual_time import run
 
 
@@ -72,3 +72,29 @@ def test_reads_keep_their_distance_and_end() -> None:
         assert reading.began == [0, 6]
 
     run(work())
+
+
+def test_aligned_coalescers_run_at_the_same_multiples_of_their_interval_the_first_time_at_once() -> None:
+    ran: list[tuple[str, float]] = []
+
+    async def scene() -> None:
+        clock = asyncio.get_running_loop().time
+
+        def made(name: str) -> Coalescer:
+            return Coalescer(
+                lambda: ran.append((name, round(clock(), 6))), interval=lambda: 1.0, is_eager=True, is_aligned=True
+            )
+
+        one, other = made("one"), made("other")
+        await asyncio.sleep(0.3)
+        one.schedule()
+        await asyncio.sleep(0.4)
+        other.schedule()
+        for _ in range(2):
+            one.schedule()
+            other.schedule()
+        await asyncio.sleep(1.5)
+        one.schedule()
+
+    run(scene())
+    assert ran == [("one", 0.3), ("other", 0.7), ("one", 1.0), ("other", 1.0), ("one", 2.2)]

@@ -54,3 +54,16 @@ async def test_what_waits_can_be_told_now_and_is_told_once() -> None:
     batcher.flush()
     assert told == [[first], [second]]
     batcher.cancel()
+
+
+async def test_changes_within_an_interval_are_told_together_the_first_at_once() -> None:
+    told: list[list[Delta[Stream]]] = []
+    batcher = DeltaBatcher(told.append, interval=0.2)
+    deltas = [delta(number) for number in range(3)]
+    began = time.monotonic()
+    for each in deltas:
+        batcher.add([each])
+    assert told == [deltas[:1]]
+    await until(lambda: len(told) == 2)
+    assert time.monotonic() - began >= 0.2
+    assert told == [deltas[:1], deltas[1:]]

@@ -79,7 +79,7 @@ class Watch:
         self.statuses.clear()
 
     async def changes(self, count: int = 20) -> int:
-        """Insert, update and delete behind the watch's back; returns how many changes that were."""
+        """Insert, update and delete behind the watch's back; returns the number of changes. Older rows stay."""
         inserted = await self.world.sql(
             "insert into streams (org_id, name) select %s, 'new ' || n from generate_series(1, %s) as n returning id",
             self.org,
@@ -89,9 +89,7 @@ class Watch:
             "update streams set completed = completed + 1 where org_id = %s returning id", self.org
         )
         deleted = await self.world.sql(
-            "delete from streams where id in (select id from streams where org_id = %s limit %s) returning id",
-            self.org,
-            count // 2,
+            "delete from streams where id = any(%s) returning id", [id for (id,) in inserted[: count // 2]]
         )
         return len(inserted) + len(updated) + len(deleted)
 

@@ -158,20 +158,23 @@ class WrappedCommand:
                     self._run.log(line)
         progress = self._progress.progress
         # The command may report its progress itself, which counts more than what it prints.
-        if progress is None or self._marker.exists():
+        reports_itself = self._marker.exists()
+        self._report_bars(begins=not reports_itself)
+        if progress is None or reports_itself:
             return None, self._total
-        self._report_bars()
         if progress.is_percent and self._total is not None:
             return self._total * progress.done / 100, self._total
         return progress.done, progress.total if self._total is None else self._total
 
-    def _report_bars(self) -> None:
-        """Report the bars of a command that draws several."""
+    def _report_bars(self, *, begins: bool) -> None:
+        """Report the bars of a command that draws several; those that it does not report itself, if `begins`."""
         tracked = self._progress.bars()
         if self._run is None or len(tracked) < 2:
             return
         for bar in tracked:
             if bar not in self._bars:
+                if not begins:
+                    continue
                 progress = bar.progress
                 unit = None if progress.is_percent else progress.unit
                 name = progress.label or f"Bar {len(self._bars) + 1}"
