@@ -1,83 +1,18 @@
 """The merge in the browser's own code against the server's: random edits, partitions, orders and restarts."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import nicegui
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Page
 
 from services.notes.changes import DocumentText, parse_changes
-from tests.browser import ADVICE, FLAGS, find
 from tests.services.notes.authority import Authority
 from tests.services.notes.texts import ALPHABET, changes, raw_changes, texts
 
 pytestmark = pytest.mark.e2e
-ROOT = Path(__file__).parents[3]
-CODEMIRROR = Path(nicegui.__file__).parent / "elements/codemirror/dist"
-HOME = """<!doctype html><script type="importmap">{"imports": {
-  "nicegui-codemirror": "/cm/index.js", "collaboration": "/notes/collaboration.js"
-}}</script><script type="module">
-  import { ChangeSet, EditorState } from "nicegui-codemirror";
-  import * as collaboration from "collaboration";
-  Object.assign(window, { ChangeSet, EditorState, ...collaboration });
-  window.windows = {};
-  window.open = (id, text, version) => {
-    const view = { dispatch(spec) { this.state = this.state.update(spec).state; } };
-    view.state = EditorState.create({ doc: text, extensions: [window.collaboration] });
-    collaboration.put(view, collaboration.start(id, version));
-    windows[id] = view;
-  };
-  const read = (updates) => updates.map((each) => ({ ...each, changes: ChangeSet.fromJSON(each.changes) }));
-  window.act = {
-    text: (id) => windows[id].state.doc.toString(),
-    value: (id) => windows[id].state.field(window.collaboration),
-    edit: (id, changes) => windows[id].dispatch({ changes: ChangeSet.fromJSON(changes) }),
-    take: (id) => {
-      const view = windows[id];
-      const value = collaboration.takeUnsent(act.value(id));
-      if (value !== act.value(id)) collaboration.put(view, value);
-      return collaboration.stored(value);
-    },
-    receive: (id, updates) => collaboration.receiveAll(windows[id], read(updates)),
-    kept: (id) => collaboration.stored(act.value(id)),
-    takeOver: (id, kept, updates) => {
-      const value = collaboration.restored(kept);
-      if (value) collaboration.takeOver(windows[id], value, read(updates));
-      return Boolean(value);
-    },
-  };
-  window.isReady = true;
-</script>"""
-
-
-def serve(route: Route) -> None:
-    path = route.request.url.removeprefix("http://code.test/")
-    if not path:
-        route.fulfill(body=HOME, content_type="text/html")
-        return
-    folder, _, name = path.partition("/")
-    place = {"cm": CODEMIRROR, "notes": ROOT / "components/elements/notes"}[folder]
-    route.fulfill(body=(place / name).read_text(), content_type="text/javascript")
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    path = find()
-    assert path, ADVICE
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        page = browser.new_page()
-        page.route("http://code.test/**", serve)
-        page.goto("http://code.test/")
-        page.wait_for_function("window.isReady")
-        yield page
-        browser.close()
-
-
 random_cases = settings(
     max_examples=60,
     deadline=None,
@@ -93,19 +28,19 @@ MAPPED = """([first, second, before]) => {
 
 @random_cases
 @given(st.data())
-def test_python_maps_like_codemirror_to_the_last_section(page: Page, data: st.DataObject) -> None:
+def test_python_maps_like_codemirror_to_the_last_section(code: Page, data: st.DataObject) -> None:
     text = data.draw(texts)
     first, second, before = data.draw(changes(text)), data.draw(changes(text)), data.draw(st.booleans())
-    theirs = page.evaluate(MAPPED, [first.to_json(), second.to_json(), before])
+    theirs = code.evaluate(MAPPED, [first.to_json(), second.to_json(), before])
     assert first.map(second, before=before).to_json() == theirs
 
 
 @random_cases
 @given(st.text(alphabet=ALPHABET, max_size=9), st.text(alphabet=ALPHABET, max_size=9))
 def test_the_difference_of_two_texts_turns_one_into_the_other_and_splits_no_character(
-    page: Page, before: str, after: str
+    code: Page, before: str, after: str
 ) -> None:
-    raw = page.evaluate("([a, b]) => ChangeSet.of(difference(a, b), a.length, '\\n').toJSON()", [before, after])
+    raw = code.evaluate("([a, b]) => ChangeSet.of(difference(a, b), a.length, '\\n').toJSON()", [before, after])
     change = parse_changes(raw)
     assert change.is_empty == (before == after)
     assert str(change.apply(DocumentText(before))) == after
@@ -178,8 +113,8 @@ class Scene:
 
 @random_cases
 @given(st.data())
-def test_all_windows_and_the_server_end_with_the_same_text(page: Page, data: st.DataObject) -> None:
-    scene = Scene(page)
+def test_all_windows_and_the_server_end_with_the_same_text(code: Page, data: st.DataObject) -> None:
+    scene = Scene(code)
     acts: list[Callable[[str, st.DataObject], None]] = [
         *(scene.edit, scene.edit, scene.edit, scene.send, scene.send),
         *(scene.arrive, scene.arrive, scene.receive, scene.receive, scene.restart),
@@ -192,8 +127,8 @@ def test_all_windows_and_the_server_end_with_the_same_text(page: Page, data: st.
 
 @random_cases
 @given(st.data())
-def test_no_character_is_lost_or_doubled_when_people_only_type(page: Page, data: st.DataObject) -> None:
-    scene = Scene(page)
+def test_no_character_is_lost_or_doubled_when_people_only_type(code: Page, data: st.DataObject) -> None:
+    scene = Scene(code)
     typed = ""
     for letter in data.draw(st.text(alphabet="abcdefgh\U0001f680", max_size=30)):
         id = data.draw(st.sampled_from(scene.windows))
