@@ -250,8 +250,8 @@ create function private.report_caret(
 language sql security definer set search_path = ''
 as $$
     select realtime.send(
-        jsonb_build_object('stream_id', stream, 'user_id', person, 'client', client, 'version', version,
-            'anchor', anchor, 'head', head),
+        jsonb_build_object('stream_id', found.id, 'user_id', person, 'client', client,
+            'version', report_caret.version, 'anchor', anchor, 'head', head),
         'caret', 'org:' || found.org_id, true
     )
     from public.streams as found

@@ -138,7 +138,7 @@ export default {
       return others.length ? "Several people are here" : `${first} and ${second} are here`;
     });
     const saved = computed(() => {
-      if (isGone.value) return "";
+      if (isGone.value || !isLoaded.value) return "";
       if (state.value.isConfirmed) return props.writes ? "Saved" : "";
       if (lostAt.value !== null) return "Not connected. What you type is kept in this browser.";
       return state.value.note || "Saving…";
