@@ -112,6 +112,9 @@ async def test_undo_takes_back_what_one_wrote_oneself(world: World, window: Sign
     await shows(other, " theirs")
     await editor(mine).press("Control+y")
     await shows(other, "mine theirs")
+    await editor(other).press("Control+Home")
+    await editor(other).press("Shift+End")
+    await expect(mine.locator(".lw-caret-selection")).to_have_text("mine theirs")
     await editor(mine).press("Tab")
     assert not await editor(mine).evaluate("(host) => host.contains(document.activeElement)")
 
