@@ -181,7 +181,7 @@ async def _paint_first(request: Request, client: Client, window: Window, theme: 
     is_live = is_live and request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
     prefix = root_of(request)
     try:
-        extra.preloads, extra.start = first_paint(client, window, is_live=is_live, prefix=prefix, theme=theme.preferred)
+        extra.first = first_paint(client, window, is_live=is_live, prefix=prefix, theme=theme.preferred)
         extra.styles = inline_styles(prefix).encode()
     except Exception:
         # The scripts build the whole page without it.

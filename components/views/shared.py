@@ -151,6 +151,11 @@ class SharedViewCursor:
         self._shared: SharedView | None = None
         self._number = 0
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether the window shows what others show, too."""
+        return self._shared is not None
+
     def full(self) -> Payload:
         self._shared = self._find()
         if self._shared is None:

@@ -5,7 +5,7 @@ that reconnects. A frame is neither code nor worth keeping: a client that reconn
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from engineio.packet import MESSAGE
 from engineio.packet import Packet as EnginePacket
@@ -19,26 +19,39 @@ EVENT = "livewatch_frame"
 PREFIX = f'2["{EVENT}",'
 
 
-def is_full(client: Client) -> bool:
-    """Return whether what was sent to a client still waits for the network."""
-    return any(socket.is_full for _, socket in _sockets(client) if socket)
+Connections = list[tuple[str, DirectSocket | None]]
+"""The Engine.IO ids of a client's connections, and their WebSockets."""
+
+
+def connections_of(client: Client) -> Connections:
+    """Return the connections of a client; none while it is away."""
+    found = []
+    for _, engine_id in core.sio.manager.get_participants("/", client.id):
+        environ = core.sio.environ.get(engine_id, {})
+        found.append((engine_id, environ.get("asgi.scope", {}).get(SOCKET)))
+    return found
+
+
+def is_full(connections: Connections) -> bool:
+    """Return whether what was sent still waits for the network."""
+    return any(socket.is_full for _, socket in connections if socket)
 
 
 def send_frame(
-    client: Client,
+    connections: Connections,
     payloads: Iterable[tuple[int, Payload]],
     *,
     status: str | None,
     ack_id: int | None,
     delay: float = 0.0,
 ) -> int:
-    """Send one frame to a client, with the server's time; does nothing for a client without a socket.
+    """Send one frame to a client, with the server's time; does nothing without a connection.
 
     The frame is written at once, ahead of the messages that NiceGUI has queued: none of them concerns a frame, since an
     element has no rows before the browser has reported it. A client without a WebSocket is sent it in their turn.
 
     Args:
-        client: Whose browser.
+        connections: Those of the client.
         payloads: Pairs of an element's id and the payload for its `apply`.
         status: The window's connection status, None when unchanged.
         ack_id: Id that the browser sends back once it has applied the frame; None for no acknowledgement.
@@ -49,19 +62,12 @@ def send_frame(
     """
     frame = encode_frame(payloads, status=status, ack_id=ack_id, delay=delay)
     message = f"{PREFIX}{frame}]"
-    for engine_id, socket in _sockets(client):
+    for engine_id, socket in connections:
         if socket:
             socket.write_text(f"{MESSAGE}{message}")
         elif polling := core.sio.eio.sockets.get(engine_id):
             polling.queue.put_nowait(EnginePacket(MESSAGE, data=message))
     return len(message)
-
-
-def _sockets(client: Client) -> Iterator[tuple[str, DirectSocket | None]]:
-    """Return the Engine.IO ids of a client's connections, and their WebSockets."""
-    for _, engine_id in core.sio.manager.get_participants("/", client.id):
-        environ = core.sio.environ.get(engine_id, {})
-        yield engine_id, environ.get("asgi.scope", {}).get(SOCKET)
 
 
 def encode_frame(

@@ -89,7 +89,9 @@ class LiveBinding:
 
     def changed(self, deltas: Iterable[Delta[Any]]) -> None:
         """Mark the rows of these deltas dirty; none say that only counts have changed."""
-        self._dirty.update(delta.id for delta in deltas)
+        # A view that windows share is told of changes itself, once for all of them.
+        if not getattr(self.view, "is_shared", False):
+            self._dirty.update([delta.id for delta in deltas])
         if self._pace is None:
             self._mark_due()
         else:

@@ -15,7 +15,7 @@ from nicegui.events import GenericEventArguments
 from components.window.batch import Payload
 from components.window.flow_control import FlowControl
 from components.window.frame_scheduler import FrameScheduler, ScheduledFlush
-from components.window.frame_transport import is_full, send_frame
+from components.window.frame_transport import connections_of, is_full, send_frame
 from components.window.registry import WindowRegistry
 from components.window.view import FirstHtml, FramePart, Previewed
 from services.entities import ConnectionStatus, LiveTable, R, Scope
@@ -240,7 +240,8 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         self._was_blocked = self.flow.is_blocked()
         if self._was_blocked:
             return
-        if is_full(self.client):
+        connections = connections_of(self.client)
+        if is_full(connections):
             self._flush_schedule.schedule()
             return
         payloads = []
@@ -257,7 +258,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
             self._sent_status = status
             self._registry.frames_sent += 1
             ack_id, delay = self.flow.next_ack(), self.flow.delay
-            self.flow.sent(send_frame(self.client, payloads, status=new_status, ack_id=ack_id, delay=delay), ack_id)
+            self.flow.sent(send_frame(connections, payloads, status=new_status, ack_id=ack_id, delay=delay), ack_id)
 
     def _live_status(self) -> ConnectionStatus | None:
         """The status for the body's `data-live`: connected only once the rows are loaded."""

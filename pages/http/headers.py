@@ -54,34 +54,32 @@ class SecurityHeaders(HttpMiddleware):
 
 
 class PagePolicy(HttpMiddleware):
-    """ASGI middleware inside NiceGUI, before compression: sets each page's policy and adds its nonce to the scripts."""
+    """ASGI middleware inside NiceGUI, before compression: sets each page's policy and adds its nonce to the scripts.
+
+    A page in parts stays in parts. A line that a part does not end waits for the next one, so that no tag is cut.
+    """
 
     async def serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if route_path(scope).startswith(ASSETS):
             await self._app(scope, receive, send)
             return
-        start: Message | None = None
-        body = b""
+        nonce = b""
+        kept = b""
 
         async def send_with_nonce(message: Message) -> None:
-            nonlocal start, body
+            nonlocal nonce, kept
             if message["type"] == "http.response.start":
-                if MutableHeaders(scope=message).get("content-type", "").startswith("text/html"):
-                    start = message
-                    return
-            elif start is not None:
-                body += message.get("body", b"")
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    nonce = secrets.token_urlsafe(16).encode()
+                    headers["Content-Security-Policy"] = PAGE_POLICY.format(nonce=nonce.decode())
+                    del headers["Content-Length"]
+            elif nonce:
+                body, kept = kept + message.get("body", b""), b""
                 if message.get("more_body"):
-                    return
-                nonce = secrets.token_urlsafe(16)
-                page = SCRIPT_TAG.sub(rb'\1 nonce="%b"' % nonce.encode(), body)
-                # Frees the page: the window holds its request, and the request holds this closure.
-                body = b""
-                headers = MutableHeaders(scope=start)
-                headers["Content-Security-Policy"] = PAGE_POLICY.format(nonce=nonce)
-                headers["Content-Length"] = str(len(page))
-                await send(start)
-                message = {**message, "body": page}
+                    whole, end, kept = body.rpartition(b"\n")
+                    body = whole + end
+                message = {**message, "body": SCRIPT_TAG.sub(rb'\1 nonce="%b"' % nonce, body)}
             await send(message)
 
         await self._app(scope, receive, send_with_nonce)

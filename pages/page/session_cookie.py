@@ -51,7 +51,7 @@ class SessionCookie:
         values = self._values(tokens)
         for name in _names():
             value = values.get(name, "")
-            self._set(headers, name, value, MAX_AGE_SECONDS if value else 0, is_secure=is_secure)
+            set_cookie(headers, name, value, max_age=MAX_AGE_SECONDS if value else 0, is_secure=is_secure)
 
     def check(self, tokens: Tokens) -> None:
         """Raise SessionTooLarge if the tokens do not fit."""
@@ -60,7 +60,7 @@ class SessionCookie:
     def clear(self, headers: MutableHeaders, *, is_secure: bool) -> None:
         """Add expired cookies to response headers, so that the browser deletes its own."""
         for name in _names():
-            self._set(headers, name, "", 0, is_secure=is_secure)
+            set_cookie(headers, name, "", max_age=0, is_secure=is_secure)
 
     def _values(self, tokens: Tokens) -> dict[str, str]:
         packed = [*_packed(tokens.access_token.get_secret_value()), tokens.refresh_token.get_secret_value()]
@@ -82,14 +82,18 @@ class SessionCookie:
         except (BadData, TypeError, ValueError):
             return None
 
-    def _set(self, headers: MutableHeaders, name: str, value: str, max_age: int, *, is_secure: bool) -> None:
-        cookie: SimpleCookie = SimpleCookie()
-        cookie[name] = value
-        morsel = cookie[name]
-        morsel["path"], morsel["max-age"], morsel["httponly"], morsel["samesite"] = "/", str(max_age), True, "lax"
-        if is_secure:
-            morsel["secure"] = True
-        headers.append("set-cookie", morsel.OutputString())
+
+def set_cookie(
+    headers: MutableHeaders, name: str, value: str, *, max_age: int, is_secure: bool, path: str = "/"
+) -> None:
+    """Add a cookie to response headers, HttpOnly and SameSite=Lax; one of `max_age` 0 is deleted."""
+    cookie: SimpleCookie = SimpleCookie()
+    cookie[name] = value
+    morsel = cookie[name]
+    morsel["path"], morsel["max-age"], morsel["httponly"], morsel["samesite"] = path, str(max_age), True, "lax"
+    if is_secure:
+        morsel["secure"] = True
+    headers.append("set-cookie", morsel.OutputString())
 
 
 def _names() -> Iterator[str]:

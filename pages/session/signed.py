@@ -1,12 +1,13 @@
 """Values that the app hands to a browser and takes back: signed, and valid for a while."""
 
-from http.cookies import SimpleCookie
 from typing import Any
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import SecretStr
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
+
+from pages.page.session_cookie import set_cookie
 
 
 class Signed:
@@ -43,17 +44,8 @@ class Signed:
 
     def write(self, headers: MutableHeaders, *values: str, is_secure: bool) -> None:
         """Add the cookie to response headers, HttpOnly and SameSite=Lax."""
-        self._set(headers, self.dumps(*values), self._max_age, is_secure=is_secure)
+        set_cookie(headers, self._name, self.dumps(*values), max_age=self._max_age, is_secure=is_secure)
 
     def clear(self, headers: MutableHeaders, *, is_secure: bool) -> None:
         """Add an expired cookie to response headers, so that the browser deletes its own."""
-        self._set(headers, "", 0, is_secure=is_secure)
-
-    def _set(self, headers: MutableHeaders, value: str, max_age: int, *, is_secure: bool) -> None:
-        cookie: SimpleCookie = SimpleCookie()
-        cookie[self._name] = value
-        morsel = cookie[self._name]
-        morsel["path"], morsel["max-age"], morsel["httponly"], morsel["samesite"] = "/", str(max_age), True, "lax"
-        if is_secure:
-            morsel["secure"] = True
-        headers.append("set-cookie", morsel.OutputString())
+        set_cookie(headers, self._name, "", max_age=0, is_secure=is_secure)

@@ -1,5 +1,5 @@
 -- An alert that is sent to several people is a row for each of them, and one event, about which they talk and which one of
--- them takes.
+-- them takes. And what feeds hold of the threads.
 
 alter table public.signal_alerts add column event_id uuid;
 comment on column public.signal_alerts.event_id is
@@ -88,3 +88,8 @@ drop trigger delete_threads on public.signal_alerts;
 create trigger delete_threads after delete on public.signal_alerts referencing old table as deleted
     for each statement execute function private.delete_alert_threads();
 revoke execute on function private.delete_alert_threads() from public, anon;
+
+-- Feeds hold the threads of which somebody takes care before the latest.
+drop index public.threads_org_id_last_at_idx;
+create index threads_held_idx on public.threads
+    (org_id, (handling in ('taken', 'snoozed')) desc, last_at desc);

@@ -110,6 +110,58 @@ async def test_nothing_moves_when_the_scripts_take_over(
         assert await page.locator(".lw-card__figures").all_inner_texts() == figures
 
 
+@pytest.mark.parametrize("language", ["en-GB", "de-DE", "en-IN"])
+async def test_the_first_paint_has_the_numbers_of_the_readers_language(
+    world: World, app: AppProcess, browser: Browser, window: SignedIn, language: str
+) -> None:
+    ada = await at_work(world, window)
+    async with opened(app, browser, ada, locale=language) as page:
+        await open_with_rows(page)
+        shown = await page.locator("#lw-first .lw-card", has_text="Stream 10").locator(".lw-card__figures").inner_text()
+        total, share = await page.evaluate(
+            "[(99999).toLocaleString(), new Intl.NumberFormat(undefined, {style: 'percent', minimumFractionDigits: 1})"
+            ".format(0.123)]"
+        )
+        assert total in shown
+        assert share in shown
+
+
+async def test_languages_without_a_formatter_in_the_first_paint_write_numbers_alike(
+    world: World, app: AppProcess, browser: Browser
+) -> None:
+    ada = await world.person(await world.organization())
+    async with opened(app, browser, ada) as page:
+        await hold_back_scripts(page)
+        await page.goto("/monitoring")
+        numbers = await page.evaluate(
+            "PLAIN.map((language) => [-1234567.891, 0.5].map((each) => each.toLocaleString(language)).concat("
+            "(0.123).toLocaleString(language, {style: 'percent', minimumFractionDigits: 1})).join(' '))"
+        )
+        assert set(numbers) == {"-1,234,567.891 0.5 12.3%"}
+        assert len(numbers) > 1
+
+
+async def test_modules_are_asked_for_after_the_first_frame_has_its_rows(
+    world: World, app: AppProcess, browser: Browser, window: SignedIn
+) -> None:
+    ada = await at_work(world, window)
+    async with opened(app, browser, ada) as page:
+        await open_with_rows(page)
+        await page.add_init_script(
+            """new MutationObserver((records) => {
+                for (const { addedNodes } of records) for (const each of addedNodes)
+                    if (each.rel === "modulepreload") (window.asked ??= []).push([
+                        document.querySelectorAll("#lw-first .lw-card").length, performance.now()]);
+            }).observe(document, { childList: true, subtree: true });
+            requestAnimationFrame(() => (window.framed = performance.now()));"""
+        )
+        await page.goto("/monitoring")
+        await page.wait_for_function("window.asked?.length > 10")
+        asked, framed = await page.evaluate("[window.asked, window.framed]")
+        assert {cards for cards, _ in asked} == {12}
+        assert min(at for _, at in asked) > framed
+
+
 async def test_the_rows_are_there_before_the_socket_is(
     world: World, app: AppProcess, browser: Browser, window: SignedIn
 ) -> None:

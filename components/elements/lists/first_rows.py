@@ -1,6 +1,8 @@
 """The rows of a list in the first paint: cards with their figures, lines with their names, or placeholders."""
 
+import math
 from collections.abc import Callable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from html import escape
 from typing import Any
 
@@ -15,6 +17,7 @@ LAYOUTS = {
     NOTIFICATIONS.table: "lw-lines lw-lines--tall",
 }
 """Classes of the lists by table, as in `row_templates.js`; those of other tables are plain lines."""
+THOUSANDTH = Decimal("0.001")
 UNKNOWN: StatusStyleJson = {"tone": "neutral", "icon": "help_outline", "label": "", "pulse": False}
 
 Styles = Mapping[str, StatusStyleJson]
@@ -106,16 +109,28 @@ def _bar(value: float | None, style: StatusStyleJson) -> str:
 
 
 def _percent(value: float | None, table: str, id: str, field: str) -> str:
+    """A percentage, rounded down to tenths, in the plain English format; see `_amount`."""
     share = value or 0.0
-    known = f'data-percent="{share}" {_marks(table, id, field, value)}'
-    return f'<span class="lw-card__percent" {known}>{share:g}%</span>'
+    text = f"{share:.0f}%" if share in (0, 100) else f"{math.floor(share * 10 + 1e-6) / 10:.1f}%"
+    return f'<span class="lw-card__percent" data-percent="{share}" {_marks(table, id, field, value)}>{text}</span>'
 
 
-def _amount(value: int | None, unit: str | None, table: str, id: str, field: str) -> str:
-    """A number that the script writes in the reader's format; bytes are left to the scripts, which know their units."""
+def _amount(value: float | None, unit: str | None, table: str, id: str, field: str) -> str:
+    """A number in the plain English format, which the script replaces where the reader's is another.
+
+    Bytes are left to the scripts, which know their units.
+    """
     if unit == "B" or value is None:
         return "<span>…</span>"
-    return f'<span data-number="{value}" {_marks(table, id, field, value)}>{value}</span>'
+    return f'<span data-number="{value}" {_marks(table, id, field, value)}>{plain_number(value)}</span>'
+
+
+def plain_number(value: float) -> str:
+    """Return a number with commas between thousands and at most three decimals, as browsers in English write it."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = f"{Decimal(str(value)).quantize(THOUSANDTH, ROUND_HALF_UP):,f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def _marks(table: str, id: str, field: str, value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
@@ -19,6 +20,8 @@ from components.window.frame_transport import encode_frame
 from components.window.view import FirstHtml, Link
 from components.window.window import Window
 
+FIRST_END = "lw-first-end"
+"""Id of the element that ends the first paint."""
 MAX_ROWS = 100
 """Rows of a list that the page carries; the others come by the socket."""
 TAGS = {"nicegui-link": "a", "nicegui-sub_pages": "div", "q-btn": "button"}
@@ -28,9 +31,16 @@ ATTRIBUTES = re.compile(r"(aria-|data-)[\w-]+|action|dir|href|id|lang|method|nam
 IMPORT = re.compile(r'^import [^;]*?from "(\w+)";', re.MULTILINE | re.DOTALL)
 
 
-def first_paint(
-    client: Client, window: Window, *, is_live: bool, prefix: str, theme: Mapping[str, str]
-) -> tuple[bytes, bytes]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstPaint:
+    """HTML for the start of the body; the first frame, for the scripts; and the URLs of modules that they import."""
+
+    html: bytes
+    frame: bytes
+    modules: tuple[str, ...]
+
+
+def first_paint(client: Client, window: Window, *, is_live: bool, prefix: str, theme: Mapping[str, str]) -> FirstPaint:
     """Render the page that has been built; the browser replaces it once its scripts have built the same page.
 
     Args:
@@ -39,9 +49,6 @@ def first_paint(
         is_live: Whether the window's rows are loaded and live; the page shows placeholders otherwise.
         prefix: Path prefix of a proxy or an outer app.
         theme: Theme and density that the user prefers.
-
-    Returns:
-        Links to what the scripts will ask for, and HTML for the start of the body.
     """
 
     def link(path: str) -> str:
@@ -50,15 +57,18 @@ def first_paint(
     frame = first_batches(window) if is_live else {}
     body = "".join(_render(child, link, frame) for child in client.content.default_slot.children)
     preferred = "".join(f' data-{name}="{escape(value)}"' for name, value in theme.items())
+    html = (
+        f'<div id="lw-first" class="nicegui-layout" aria-busy="true"{preferred}>\n<script>{_script()}</script>'
+        f'<div class="nicegui-content">{body}</div>\n<script>lwFirst.format()</script>'
+        f'<i id="{FIRST_END}" hidden></i></div>'
+    )
     # As a script's text it would end at a tag within.
     carried = encode_frame(frame.items()).replace("<", "\\u003c")
-    page = (
-        f'<div id="lw-first" class="nicegui-layout" aria-busy="true"{preferred}>\n<script>{_script()}</script>'
-        f'<div class="nicegui-content">{body}</div>\n<script>lwFirst.format()</script></div>'
-        f'<script type="application/json" id="lw-first-frame">{carried}</script>'
+    return FirstPaint(
+        html=html.encode(),
+        frame=f'<script type="application/json" id="lw-first-frame">{carried}</script>'.encode(),
+        modules=tuple(f"{prefix}{url}" for url in _libraries(client)),
     )
-    preloads = "".join(f'<link rel="modulepreload" href="{prefix}{url}">' for url in _libraries(client))
-    return preloads.encode(), page.encode()
 
 
 def first_batches(window: Window) -> dict[int, Batch]:

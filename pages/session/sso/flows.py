@@ -3,14 +3,13 @@
 import re
 import secrets
 from dataclasses import dataclass
-from http.cookies import SimpleCookie
 
 from itsdangerous import BadData
 from pydantic import SecretStr
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 
-from pages.page.session_cookie import SessionCookie
+from pages.page.session_cookie import SessionCookie, set_cookie
 from services.auth.single_sign_on import CALLBACK
 
 PREFIX = "livewatch_sso_"
@@ -77,11 +76,11 @@ class SignOnFlows:
 
 
 def _set(connection: HTTPConnection, headers: MutableHeaders, name: str, value: str) -> None:
-    cookie: SimpleCookie = SimpleCookie()
-    cookie[name] = value
-    morsel = cookie[name]
-    morsel["path"] = f"{connection.scope.get('root_path', '')}{CALLBACK}"
-    morsel["max-age"], morsel["httponly"], morsel["samesite"] = str(LIFETIME_SECONDS if value else 0), True, "lax"
-    if connection.url.scheme == "https":
-        morsel["secure"] = True
-    headers.append("set-cookie", morsel.OutputString())
+    set_cookie(
+        headers,
+        name,
+        value,
+        max_age=LIFETIME_SECONDS if value else 0,
+        is_secure=connection.url.scheme == "https",
+        path=f"{connection.scope.get('root_path', '')}{CALLBACK}",
+    )

@@ -1,11 +1,12 @@
 """Rows of a list in the first paint: figures, placeholders, and texts from strangers."""
 
+import re
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from components.elements.lists.first_rows import first_rows
+from components.elements.lists.first_rows import first_rows, plain_number
 from components.elements.lists.live_list import status_styles_of
 from components.presentation.rows import presenter
 from services.entities import AGENTS, SCANS, STREAMS, AcquisitionScan, Entity, GoalStatus, Stream
@@ -46,10 +47,26 @@ def test_a_card_has_its_figures_and_leads_below_the_prefix() -> None:
     stream = Stream(org_id=NOBODY, name="Rows", completed=1234.5, total=2469, percentage=50, unit="rows")
     html = html_of(STREAMS, stream)
     assert f'href="/watch/streams/{stream.id}"' in html
-    assert 'data-field="completed" data-value="1234.5">1234.5<' in html
-    assert 'data-percent="50' in html
+    assert 'data-field="completed" data-value="1234.5">1,234.5<' in html
+    assert re.search(r'data-percent="50[^>]*>50\.0%<', html)
     assert "translateX(-50%)" in html
     assert "rows" in html
+
+
+NUMBERS = {
+    0: "0",
+    999: "999",
+    -1234: "-1,234",
+    10**15: "1,000,000,000,000,000",
+    1234.5: "1,234.5",
+    20.0: "20",
+    1.0005: "1.001",
+}
+
+
+@pytest.mark.parametrize(("value", "text"), NUMBERS.items())
+def test_numbers_are_those_of_an_english_browser(value: float, text: str) -> None:
+    assert plain_number(value) == text
 
 
 @pytest.mark.parametrize("percentage", [0, 100, 250, None])

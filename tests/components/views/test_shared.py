@@ -75,6 +75,11 @@ class Window:
         self.dirty: set[UUID] = set()
         self.apply(self.part.full())
 
+    def note(self, *ids: UUID) -> None:
+        """Take note of changed rows, as a binding does."""
+        if not self.part.is_shared:
+            self.dirty.update(ids)
+
     def flush(self) -> None:
         dirty, self.dirty = self.dirty, set()
         self.apply(self.part.patch(dirty))
@@ -106,7 +111,7 @@ def test_a_change_is_computed_once_for_all_windows() -> None:
     world.computed = 0
     world.put(3, 7)
     for window in windows:
-        window.dirty.add(ids[3])
+        window.note(ids[3])
         window.flush()
         assert window.completed == truth(world)
     assert world.computed == 1
@@ -118,9 +123,9 @@ def test_a_window_that_is_far_behind_gets_everything() -> None:
     quick, slow = Window(world), Window(world)
     for completed in range(1, MAX_PATCHES + 5):
         world.put(1, completed)
-        quick.dirty.add(id)
+        quick.note(id)
         quick.flush()
-    slow.dirty.add(id)
+    slow.note(id)
     slow.flush()
     assert slow.completed == truth(world)
     assert quick.completed == truth(world)
@@ -131,12 +136,12 @@ def test_a_window_that_goes_its_own_way_is_sent_nothing_twice_and_misses_nothing
     ids = [world.put(number, 0) for number in range(3)]
     window, other = Window(world), Window(world)
     world.put(1, 5)
-    other.dirty.add(ids[1])
+    other.note(ids[1])
     other.flush()
     window.is_alone = True
     window.own.scroll(0, is_read=True)
     world.put(2, 9)
-    window.dirty.update(ids)
+    window.note(*ids)
     window.flush()
     assert window.completed == truth(world)
     before = window.own.patch(())
@@ -205,11 +210,11 @@ def test_whatever_happens_every_window_ends_equal_to_the_rows(steps: list[tuple[
         if what == "put":
             changed = world.put(which, value)
             for window in windows:
-                window.dirty.add(changed)
+                window.note(changed)
         elif what == "drop":
             changed = world.drop(which)
             for window in windows:
-                window.dirty.add(changed)
+                window.note(changed)
         elif what == "flush":
             windows[which].flush()
         else:

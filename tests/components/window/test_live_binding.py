@@ -29,6 +29,8 @@ class FakeWindow:
 class Sum:
     """A view with the number of its rows."""
 
+    is_shared = False
+
     def __init__(self) -> None:
         self.value = 0
         self.dirty: list[set[UUID]] = []
@@ -87,5 +89,19 @@ def test_a_refresh_waits_for_nothing_and_an_end_sends_nothing() -> None:
         window.asked.clear()
         await asyncio.sleep(5)
         assert window.asked == []
+
+    run(scene())
+
+
+def test_a_view_that_windows_share_is_told_no_ids_which_would_cost_each_of_them() -> None:
+    async def scene() -> None:
+        _, view, binding = bound(interval=0.0)
+        view.is_shared = True
+        binding.changed(change(view))
+        assert binding.collect() == (7, {"total": 1})
+        view.is_shared = False
+        binding.changed(change(view))
+        assert binding.collect() == (7, {"total": 2})
+        assert [len(each) for each in view.dirty] == [0, 1]
 
     run(scene())

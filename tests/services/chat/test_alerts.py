@@ -1,13 +1,15 @@
 """Threads about alerts: those who were sent the same alert talk about it in one place, and one of them takes it."""
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 
 from services.chat import messages
 from services.chat.messages import NewMessage, Subject
-from services.entities import Handling, Topical
+from services.entities import THREADS, Handling, Topical
 from services.errors import NotFound
+from services.realtime import DatabaseSource
 from tests.world import Person, World
 
 pytestmark = pytest.mark.integration
@@ -93,3 +95,24 @@ async def test_an_event_reaches_no_other_organisation(world: World) -> None:
     assert await messages.thread_id(world.database, eve.identity, ours, about(event)) is None
     await world.sql("delete from signal_alerts where org_id = %s", theirs)
     assert await world.sql("select org_id from threads where subject_id = %s", event) == [(ours,)]
+
+
+async def test_feeds_hold_what_somebody_takes_care_of_before_the_latest(world: World) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    (event,) = await alert(world, org, ada)
+    await take(world, ada, org, event)
+    await world.sql(
+        "insert into threads (org_id, subject_table, subject_id, subject_name, last_at) "
+        "select %s, 'streams', gen_random_uuid(), 'n', now() + n * interval '1 s' from generate_series(1, 3000) as n",
+        org,
+    )
+    await world.sql("analyze threads")
+    source, few = DatabaseSource(world.database), replace(THREADS, limit=2)
+    held = await source.snapshot(ada.identity, few, few.topic(org))
+    assert [row["handling"] for row in held] == ["taken", "open"]
+    plan = await world.sql(
+        f"explain select * from threads where org_id = '{org}' order by {THREADS.order} limit {THREADS.limit}"
+    )
+    assert "threads_held_idx" in str(plan)
+    assert "Sort" not in str(plan)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -340,5 +341,21 @@ def test_only_rows_that_were_wrong_count_as_repaired() -> None:
         scene.feed.buffer_changes()
         full = [record(UUID(int=n)) for n in range(cut.limit)]
         assert scene.load(*full) == cut.limit, "rows that fell beyond the limit were not wrong"
+
+    in_loop(work)
+
+
+def test_a_table_with_an_interval_tells_what_changes_in_step_together_and_holds_it_at_once() -> None:
+    async def work(scene: Scene) -> None:
+        told: list[Deltas] = []
+        subscription = scene.subscribe(told.append, entity=replace(STREAMS, interval=1.0))
+        scene.load()
+        ids = [uuid4() for _ in range(4)]
+        for id in ids:
+            scene.feed.change(upsert(id, 1))
+        assert [[delta.id for delta in each] for each in told] == [ids[:1]]
+        assert {row.id for row in subscription.rows()} == set(ids)
+        await asyncio.sleep(1.0)
+        assert [[delta.id for delta in each] for each in told] == [ids[:1], ids[1:]]
 
     in_loop(work)
