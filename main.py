@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from services.demo.demo import Demo
     from services.demo.example_scan import ExampleScan
     from services.infra.database import Database
+    from services.notes.hub import NotesHub
+    from services.presence.typing import Typing
+    from services.realtime import RealtimeService
 
 START_TIME = time.perf_counter()
 
@@ -136,7 +139,6 @@ async def compose(
     from services.operations.presence import Presence  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
     from services.people.session_uses import SessionUses  # noqa: PLC0415
-    from services.presence.typing import Typing  # noqa: PLC0415
     from services.presence.viewer_reports import ViewerReports  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
 
@@ -161,8 +163,7 @@ async def compose(
     realtime.on_profile = preferences.reload
     teams = TeamHub(database)
     realtime.on_team = teams.changed
-    typing = await stack.enter_async_context(Typing(database))
-    realtime.on_typing = typing.received
+    typing, notes = await open_signals(database, realtime, stack)
     app = create_app(
         Services(
             accounts=AccountOptions(sign_up=settings.sign_up, sends_mail=backend.sends_mail, address=address),
@@ -183,6 +184,7 @@ async def compose(
             scheduler=FrameScheduler(),
             passwords=PasswordCheck(auth),
             plan=settings.plan,
+            notes=notes,
             preferences=preferences,
             teams=teams,
             realtime=realtime,
@@ -205,6 +207,20 @@ async def compose(
             await scan.aclose()
 
     return app, announce_shutdown
+
+
+async def open_signals(
+    database: "Database", realtime: "RealtimeService", stack: AsyncExitStack
+) -> "tuple[Typing, NotesHub]":
+    """Build the services that hear signals of Realtime besides rows; the stack closes them."""
+    from services.notes.hub import NotesHub as Notes  # noqa: PLC0415
+    from services.presence.typing import Typing as TypingService  # noqa: PLC0415
+
+    typing = await stack.enter_async_context(TypingService(database))
+    realtime.on_typing = typing.received
+    notes = await stack.enter_async_context(Notes(database))
+    realtime.on_notes = notes.received
+    return typing, notes
 
 
 def open_demo(

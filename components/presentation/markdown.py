@@ -41,15 +41,17 @@ _parser = MarkdownIt("zero", {"maxNesting": MAX_DEPTH}).enable(
 )
 
 
-def markdown_tree(text: str, *, origin: str = "", names: Sequence[str] = ()) -> list[Node]:
+def markdown_tree(text: str, *, origin: str = "", names: Sequence[str] = (), is_cached: bool = True) -> list[Node]:
     """Parse a safe subset: emphasis, code, quotations, lists, headings and links by http and https.
 
     Args:
         text: The Markdown; HTML in it is text.
         origin: URL of the app: links below it to runs become `["run", {"table", "id", "href"}, label]`.
         names: Names after an `@`, which become `["mention", {}, "@name"]`.
+        is_cached: Whether the tree is kept for the next window; not for what is large, or soon another text.
     """
-    return _tree(text, origin.rstrip("/"), tuple(sorted(names, key=len, reverse=True)))
+    build = _tree if is_cached else _tree.__wrapped__
+    return build(text, origin.rstrip("/"), tuple(sorted(names, key=len, reverse=True)))
 
 
 @lru_cache(maxsize=2048)

@@ -16,6 +16,7 @@ from components.views.history import HistoryView
 from components.views.rows import MAX_ROWS
 from components.window.hooks import Hook, use_stream_progress
 from pages.chat.thread_panel import ThreadPanel
+from pages.editing.notes import NotesPanel
 from pages.editing.plan import EditsPanel, PlanPanel
 from pages.lists.entity_list import entity_list
 from pages.lists.run_log import run_log
@@ -46,12 +47,20 @@ def stream_page(page: PageContext, id: str) -> None:
     with ui.element("div").classes("lw-page") as found:
         heading = text("h1", "").classes("lw-ghost__line").props("dir=auto")
         _sections(page, stream_id, heading)
+    # Apart from the rest: what somebody typed is still there to be copied when the stream was deleted.
+    with ui.element("div").classes("lw-page"), section("Notes"), ui.element("div").classes("lw-panel lw-notes-panel"):
+        notes = NotesPanel(page, stream_id)
+    with ui.element("div").classes("lw-page") as records:
+        _records(page, stream_id)
     missing.set_visibility(False)
     unknown.set_visibility(False)
 
     def show(stream: Hook[Stream]) -> None:
         exists = not stream.is_loaded or bool(stream.data)
         found.set_visibility(exists)
+        records.set_visibility(exists)
+        if not exists and stream.is_complete:
+            notes.end()
         missing.set_visibility(not exists and stream.is_complete)
         unknown.set_visibility(not exists and not stream.is_complete)
         for row in stream.data:
@@ -83,9 +92,6 @@ def stream_by_slug_page(page: PageContext, slug: str) -> None:
 
 
 def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
-    def is_of_stream(row: AgentExecution) -> bool:
-        return row.stream_id == stream_id
-
     with page_head(heading):
         ui.link("All streams", "/monitoring").classes("lw-button lw-button--link")
         tidy_menu(page, STREAMS, lambda: [stream_id], on_gone=lambda: ui.navigate.to("/monitoring"))
@@ -100,6 +106,12 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
         with section("Comments"), ui.element("div").classes("lw-panel lw-comments"):
             ThreadPanel(page, Subject(table=Topical.STREAM, id=stream_id), "Comments on this stream")
     EditsPanel(page, stream_id, plan.names)
+
+
+def _records(page: PageContext, stream_id: UUID) -> None:
+    def is_of_stream(row: AgentExecution) -> bool:
+        return row.stream_id == stream_id
+
     with section("Progress over time"), ui.element("div").classes("lw-panel"):
         _progress_chart(page, stream_id)
     run_log(page, STREAMS, stream_id)

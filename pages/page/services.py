@@ -20,6 +20,7 @@ from services.demo.example_scan import ExampleScan
 from services.infra.database import Database
 from services.ingest import EventStreamHub, Ingest
 from services.mail.mailer import MailService
+from services.notes.hub import NotesHub
 from services.people.session_uses import SessionUses
 from services.plan import Plan
 from services.presence.typing import Typing
@@ -50,6 +51,7 @@ class Services:
     mail: MailService | None
     demo_email: str = ""
     metrics_token: SecretStr | None
+    notes: NotesHub
     passwords: PasswordCheck
     plan: Plan
     preferences: PreferencesHub

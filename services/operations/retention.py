@@ -1,4 +1,4 @@
-"""Retention: ends unreachable runs and deletes old rows after their organisation's periods, as the database decides."""
+"""Retention: ends unreachable runs and deletes old rows after their periods, as the database decides."""
 
 import asyncio
 from typing import Self
@@ -19,6 +19,7 @@ MAX_ROWS_PER_BATCH = 500
 
 _DELETE_EXPIRED = text("select private.delete_expired(:limit)")
 _END_UNREACHABLE = text("select private.end_unreachable(:limit)")
+_TRIM_UPDATES = text("select private.trim_updates(:limit)")
 
 
 async def delete_expired(database: Database, *, limit: int = MAX_ROWS_PER_BATCH) -> dict[str, int]:
@@ -40,6 +41,12 @@ async def delete_expired(database: Database, *, limit: int = MAX_ROWS_PER_BATCH)
 async def end_unreachable(database: Database, *, limit: int = MAX_ROWS_PER_BATCH) -> dict[str, int]:
     """Cancel one batch of runs whose program has been silent for long; like `delete_expired` otherwise."""
     return await _counts(database, _END_UNREACHABLE, limit)
+
+
+async def trim_updates(database: Database, *, limit: int = MAX_ROWS_PER_BATCH) -> int:
+    """Delete one batch of updates of notes that their texts hold, a day old; returns their number."""
+    async with database.as_app() as session:
+        return int((await (await session.connection()).execute(_TRIM_UPDATES, {"limit": limit})).scalar_one())
 
 
 async def _counts(database: Database, statement: TextClause, limit: int) -> dict[str, int]:
@@ -80,6 +87,9 @@ class Retention:
                     await asyncio.sleep(BATCH_PAUSE_SECONDS)
                 while any((counts := await delete_expired(self._database)).values()):
                     logger.info("expired rows deleted", **counts)
+                    await asyncio.sleep(BATCH_PAUSE_SECONDS)
+                while trimmed := await trim_updates(self._database):
+                    logger.debug("updates of notes trimmed", count=trimmed)
                     await asyncio.sleep(BATCH_PAUSE_SECONDS)
             except LivewatchError as error:
                 logger.info("retention failed", cause=str(error))

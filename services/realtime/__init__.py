@@ -7,6 +7,7 @@ from services.realtime.source import DatabaseSource
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Subscriber, Subscription
 from services.realtime.transports.broadcast import SupabaseBroadcast
+from services.realtime.transports.notes_signal import CaretSignal, NotesSignal
 from services.realtime.transports.postgres_changes import SupabaseChanges
 from services.realtime.transports.transport import Transport
 from services.realtime.transports.typing_signal import TypingKind, TypingSignal
@@ -15,10 +16,12 @@ TRANSPORTS = {transport.kind: transport for transport in (SupabaseBroadcast, Sup
 
 __all__ = [
     "TRANSPORTS",
+    "CaretSignal",
     "DatabaseSource",
     "Delta",
     "Feed",
     "FeedStatus",
+    "NotesSignal",
     "RealtimeService",
     "Subscriber",
     "Subscription",

@@ -15,6 +15,7 @@ from services.realtime.rows import Delta, Quarantine, Rows
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Subscription
 from services.realtime.transports.change import Change
+from services.realtime.transports.notes_signal import CaretSignal, NotesSignal
 from services.realtime.transports.typing_signal import TypingSignal
 
 MIN_TOKEN_LIFE = timedelta(seconds=1)
@@ -33,6 +34,7 @@ class Feed:
         on_profile: Called with the topic when the user's profile changed.
         on_team: Called with the topic and an organisation of the user when its team changed.
         on_typing: Called with the topic of an organisation when a member is typing.
+        on_notes: Called with each signal of the notes of an organisation's streams.
         totals: Sums over all feeds.
     """
 
@@ -45,6 +47,7 @@ class Feed:
         on_profile: Callable[[Topic], object] = lambda _: None,
         on_team: Callable[[Topic, UUID], object] = lambda *_: None,
         on_typing: Callable[[Topic, TypingSignal], object] = lambda *_: None,
+        on_notes: Callable[[NotesSignal | CaretSignal], object] = lambda _: None,
         totals: Totals | None = None,
     ) -> None:
         self.topic = topic
@@ -60,6 +63,7 @@ class Feed:
         self._on_profile = on_profile
         self._on_team = on_team
         self._on_typing = on_typing
+        self._on_notes = on_notes
         self._quarantine = quarantine
         self._tables: dict[str, Table[Any]] = {}
         self._probes: dict[UUID, asyncio.Future[None]] = {}
@@ -139,6 +143,10 @@ class Feed:
     def typing(self, signal: TypingSignal) -> None:
         self.meter.record_event()
         self._on_typing(self.topic, signal)
+
+    def notes(self, signal: NotesSignal | CaretSignal) -> None:
+        self.meter.record_event()
+        self._on_notes(signal)
 
     def probe(self, nonce: UUID) -> None:
         if (waiting := self._probes.get(nonce)) and not waiting.done():

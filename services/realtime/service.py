@@ -34,6 +34,7 @@ from services.realtime.source import Source
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import OnChange, OnStatus, Subscriber, Subscription
 from services.realtime.supervision.supervisor import Supervisor
+from services.realtime.transports.notes_signal import CaretSignal, NotesSignal
 from services.realtime.transports.transport import Transport
 from services.realtime.transports.typing_signal import TypingSignal
 
@@ -79,6 +80,8 @@ class RealtimeService:
         organisation when the user's own memberships changed, or may have."""
         self.on_typing: Callable[[UUID, TypingSignal], object] = lambda *_: None
         """Called with the id of a subscribed organisation, of which a member is typing."""
+        self.on_notes: Callable[[NotesSignal | CaretSignal], object] = lambda _: None
+        """Called with each signal of the notes of streams of subscribed organisations."""
         self._quarantined: dict[tuple[Topic, str, str], Quarantined] = {}
         self._transport = transport
         self._source = source
@@ -211,6 +214,9 @@ class RealtimeService:
         if await self._authorization.authorize(subscription):
             self._supervisor(subscription.topic).feed.add(subscription)
 
+    def _notes_changed(self, signal: NotesSignal | CaretSignal) -> None:
+        self.on_notes(signal)
+
     def _membership_changed(self, topic: Topic) -> None:
         """Recheck the subscribers of a topic: memberships changed, or a feed's token owner was refused."""
         sessions = {each.session for each in self._subscriptions if each.topic == topic}
@@ -228,6 +234,7 @@ class RealtimeService:
                 on_profile=lambda user: self.on_profile(user.id),
                 on_team=lambda user, org_id: self.on_team(user.id, org_id),
                 on_typing=lambda org, signal: self.on_typing(org.id, signal),
+                on_notes=self._notes_changed,
                 totals=self.totals,
             )
             self._supervisors[topic] = Supervisor(

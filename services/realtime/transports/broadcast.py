@@ -14,6 +14,7 @@ from services.entities import Topic
 from services.feed_kind import FeedKind
 from services.realtime.transports.change import Operation, decode_change
 from services.realtime.transports.link import LinkOpener
+from services.realtime.transports.notes_signal import SIGNALS, decode_notes_signal
 from services.realtime.transports.transport import Link, Sink
 from services.realtime.transports.typing_signal import TYPING, decode_typing
 
@@ -46,6 +47,8 @@ def deliver(payload: BroadcastPayload, sink: Sink) -> None:
             sink.probe(UUID(str(body["nonce"])))
         elif payload["event"] == TYPING:
             sink.typing(decode_typing(body))
+        elif payload["event"] in SIGNALS:
+            sink.notes(decode_notes_signal(payload["event"], body))
         elif payload["event"] not in EVENTS:
             return
         elif body.get("table") == "org_members":

@@ -19,6 +19,7 @@ from services.feed_kind import FeedKind
 from services.realtime.transports.broadcast import deliver
 from services.realtime.transports.change import Change, Operation
 from services.realtime.transports.link import LinkOpener
+from services.realtime.transports.notes_signal import SIGNALS
 from services.realtime.transports.transport import Link, Sink
 from services.realtime.transports.typing_signal import TYPING
 
@@ -60,7 +61,8 @@ class SupabaseChanges(LinkOpener):
                 listen(RealtimePostgresChangesListenEvent.Delete, table, None)
             listen(RealtimePostgresChangesListenEvent.All, PROBES, f"topic=eq.{topic}")
             # No table has what is only a signal.
-            channel.on_broadcast(TYPING, lambda payload: deliver(payload, sink))
+            for signal in (TYPING, *SIGNALS):
+                channel.on_broadcast(signal, lambda payload: deliver(payload, sink))
 
         return self._open(topic, token, bind=bind, ready=READY)
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from services.entities import Topic
 from services.feed_kind import FeedKind
 from services.realtime.transports.change import Change
+from services.realtime.transports.notes_signal import CaretSignal, NotesSignal
 from services.realtime.transports.typing_signal import TypingSignal
 
 
@@ -31,6 +32,9 @@ class Sink(Protocol):
 
     def typing(self, signal: TypingSignal) -> None:
         """Handle that a member is typing."""
+
+    def notes(self, signal: NotesSignal | CaretSignal) -> None:
+        """Handle that somebody wrote into the notes of a stream, or moved a caret there."""
 
     def probe(self, nonce: UUID) -> None:
         """Handle a probe that came back."""

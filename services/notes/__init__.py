@@ -1,0 +1,1 @@
+"""Notes of streams: documents that several people type into at once."""

@@ -1,0 +1,377 @@
+"""Several people type into the notes of a stream at once, in several processes, and nothing is lost."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Locator, Page, expect
+
+from services.notes.documents import read_document
+from services.people.models import Role
+from tests.app_process import AppProcess, project_settings, running
+from tests.browser import new_context
+from tests.e2e.conftest import SignedIn, sign_in
+from tests.e2e.test_chat import named
+from tests.e2e.test_editing import stream
+from tests.proxies import TcpProxy
+from tests.speed import milliseconds
+from tests.world import Person, World
+
+pytestmark = pytest.mark.e2e
+TEXT = """(host) => [...host.querySelectorAll(".cm-line")].map((line) => {
+    const copy = line.cloneNode(true);
+    copy.querySelectorAll(".lw-caret, .cm-placeholder").forEach((each) => each.remove());
+    return copy.textContent;
+}).join("\\n")"""
+PUSH = """(raw) => {
+    const { id } = document.querySelector('[data-testid="notes"]');
+    const changes = JSON.parse(raw);
+    getElement(+id.slice(1)).$emit("push", { client: crypto.randomUUID(), number: 1, version: 1, changes });
+}"""
+
+
+def notes(page: Page) -> Locator:
+    return page.get_by_test_id("notes")
+
+
+def editor(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Notes of this stream")
+
+
+async def text(page: Page) -> str:
+    found: str = await editor(page).evaluate(TEXT)
+    return found
+
+
+async def shows(page: Page, words: str) -> None:
+    """Wait until an editor has exactly this text."""
+    await page.wait_for_function(
+        f"([host, words]) => ({TEXT})(host) === words",
+        arg=[await editor(page).element_handle(), words],
+        timeout=milliseconds(10),
+    )
+
+
+async def saved(page: Page) -> None:
+    await expect(page.get_by_test_id("notes-state")).to_have_text("Saved")
+
+
+async def type_at_end(page: Page, words: str) -> None:
+    await editor(page).click()
+    await page.keyboard.press("Control+End")
+    await page.keyboard.type(words)
+
+
+async def open_notes(browser: Browser, url: str, person: Person, id: UUID) -> Page:
+    page = await (await new_context(browser, base_url=url, viewport={"width": 1440, "height": 900})).new_page()
+    await sign_in(page, person, f"/streams/{id}")
+    await expect(editor(page)).to_be_visible()
+    return page
+
+
+async def test_three_people_in_two_processes_type_at_once(
+    world: World, browser: Browser, app: AppProcess, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    org = await world.organization("Ours")
+    people = [await named(world, org, name) for name in ("Ada", "Ben", "Cleo")]
+    id = await stream(world, org)
+    async with running(project_settings(world.status, tmp_path_factory.mktemp("second"))) as second:
+        urls = (app.url, app.url, second.url)
+        pages = [await open_notes(browser, url, person, id) for url, person in zip(urls, people, strict=True)]
+        words = ["Ada writes \U0001f680 this.", "Ben writes that.", "Cleo \u05d0\u05d1\u05d2 too."]
+        for page in pages:
+            await editor(page).click()
+        for round in range(max(map(len, words))):
+            for page, line in zip(pages, words, strict=True):
+                if round < len(line):
+                    await page.keyboard.type(line[round])
+        for page in pages:
+            await saved(page)
+        whole = await text(pages[0])
+        for page in pages:
+            await shows(page, whole)
+        assert sorted(whole) == sorted("".join(words))
+        await expect(pages[0].locator(".lw-caret bdi", has_text="Cleo")).to_be_visible()
+        await expect(pages[2].get_by_test_id("notes-typists")).to_contain_text("Ada")
+        for page in pages:
+            await page.context.close()
+
+
+async def test_undo_takes_back_what_one_wrote_oneself(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada, ben = await named(world, org, "Ada"), await named(world, org, "Ben")
+    id = await stream(world, org)
+    mine, other = await window(ada, f"/streams/{id}"), await window(ben, f"/streams/{id}")
+    await type_at_end(mine, "mine")
+    await shows(other, "mine")
+    await type_at_end(other, " theirs")
+    await shows(mine, "mine theirs")
+    await editor(mine).press("Control+z")
+    await shows(mine, " theirs")
+    await shows(other, " theirs")
+    await editor(mine).press("Control+y")
+    await shows(other, "mine theirs")
+    await editor(other).press("Control+Home")
+    await editor(other).press("Shift+End")
+    await expect(mine.locator(".lw-caret-selection")).to_have_text("mine theirs")
+    await editor(mine).press("Tab")
+    assert not await editor(mine).evaluate("(host) => host.contains(document.activeElement)")
+
+
+async def test_what_is_typed_without_a_server_meets_what_others_wrote_meanwhile(
+    world: World, browser: Browser, app: AppProcess
+) -> None:
+    org = await world.organization("Ours")
+    ada, ben = await named(world, org, "Ada"), await named(world, org, "Ben")
+    id = await stream(world, org)
+    async with TcpProxy(app.url) as cable:
+        mine, other = await open_notes(browser, cable.url, ada, id), await open_notes(browser, app.url, ben, id)
+        await type_at_end(mine, "start ")
+        await shows(other, "start ")
+        await cable.cut()
+        await mine.wait_for_selector('body:not([data-live="connected"])')
+        await type_at_end(mine, "offline")
+        await expect(mine.get_by_test_id("notes-state")).to_contain_text("kept in this browser")
+        await editor(other).click()
+        await other.keyboard.press("Control+Home")
+        await other.keyboard.type("A new ")
+        await saved(other)
+        await cable.restore()
+        for page in (mine, other):
+            await shows(page, "A new start offline")
+        await saved(mine)
+        await cable.cut()
+        await mine.wait_for_selector('body:not([data-live="connected"])')
+        await type_at_end(mine, " and closed")
+        context = mine.context
+        await mine.close()
+        await type_at_end(other, "!")
+        await cable.restore()
+        again = await context.new_page()
+        await again.goto(f"/streams/{id}")
+        await expect(editor(again)).to_contain_text("and closed")
+        await saved(again)
+        whole = await text(again)
+        await shows(other, whole)
+        assert sorted(whole) == sorted("A new start offline! and closed")
+        await context.close()
+        await other.context.close()
+
+
+async def test_a_minute_of_typing_with_an_outage_ends_byte_equal(
+    world: World, browser: Browser, app: AppProcess
+) -> None:
+    """Ten characters a second in each of two windows, of which one is offline for twenty seconds in the middle."""
+    org = await world.organization("Ours")
+    ada, ben = await named(world, org, "Ada"), await named(world, org, "Ben")
+    id = await stream(world, org)
+    keys = 600
+    alphabets = ("0123456789", "abcdefghij")
+    typed = [(alphabet * keys)[:keys] for alphabet in alphabets]
+    async with TcpProxy(app.url) as cable:
+        pages = [await open_notes(browser, url, each, id) for url, each in ((cable.url, ada), (app.url, ben))]
+        for page in pages:
+            await editor(page).click()
+        async with asyncio.TaskGroup() as group:
+            for page, words in zip(pages, typed, strict=True):
+                group.create_task(page.keyboard.type(words, delay=100))
+            await asyncio.sleep(keys / 30)
+            await cable.cut()
+            await asyncio.sleep(keys / 30)
+            await cable.restore()
+        for page in pages:
+            await expect(page.get_by_test_id("notes-state")).to_have_text("Saved", timeout=milliseconds(20))
+        whole = await text(pages[0])
+        await shows(pages[1], whole)
+        assert whole == str((await read_document(world.database, ada.identity, id))[0])
+        for alphabet, words in zip(alphabets, typed, strict=True):
+            assert "".join(each for each in whole if each in alphabet) == words
+        for page in pages:
+            await page.context.close()
+
+
+async def test_an_answer_that_is_lost_doubles_nothing(world: World, browser: Browser, app: AppProcess) -> None:
+    org = await world.organization("Ours")
+    ada = await named(world, org, "Ada")
+    id = await stream(world, org)
+    async with TcpProxy(app.url) as cable:
+        page = await open_notes(browser, cable.url, ada, id)
+        await type_at_end(page, "one")
+        await saved(page)
+        cable.freeze()
+        await type_at_end(page, " two")
+        await cable.cut()
+        await page.wait_for_selector('body:not([data-live="connected"])')
+        await cable.restore()
+        await saved(page)
+        await page.reload()
+        await shows(page, "one two")
+        await page.context.close()
+
+
+async def test_notes_wait_for_a_database_that_is_away(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada = await named(world, org, "Ada")
+    id = await stream(world, org)
+    page = await window(ada, f"/streams/{id}")
+    await type_at_end(page, "before ")
+    await saved(page)
+    await world.sql("alter function private.append_updates(uuid, bigint, jsonb) rename to away")
+    try:
+        await type_at_end(page, "meanwhile")
+        await expect(page.get_by_test_id("notes-state")).to_contain_text("Not saved yet")
+    finally:
+        await world.sql("alter function private.away(uuid, bigint, jsonb) rename to append_updates")
+    await saved(page)
+    await page.reload()
+    await shows(page, "before meanwhile")
+
+
+async def test_a_viewer_reads_and_a_demoted_writer_keeps_the_text(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada, viewer = await named(world, org, "Ada"), await world.person(org, role=Role.VIEWER)
+    id = await stream(world, org)
+    mine, reader = await window(ada, f"/streams/{id}"), await window(viewer, f"/streams/{id}")
+    await type_at_end(mine, "a plan")
+    await expect(notes(reader)).to_contain_text("a plan")
+    await expect(reader.locator('.cm-content[contenteditable="true"]')).to_have_count(0)
+    await saved(mine)
+    # No trigger runs, so that the window is not built anew, as a viewer's, before somebody types.
+    await world.sql("alter table org_members disable trigger user")
+    try:
+        await world.sql("update org_members set role = 'viewer' where user_id = %s", ada.id)
+    finally:
+        await world.sql("alter table org_members enable trigger user")
+    await type_at_end(mine, "B")
+    lost = mine.get_by_test_id("notes-lost").filter(has=mine.locator("pre", has_text="B"))
+    await expect(lost).to_contain_text("only read these notes")
+    await expect(editor(mine)).to_have_text("a plan")
+    await mine.reload()
+    await expect(lost).to_contain_text("only read these notes")
+
+
+async def test_what_a_closed_window_left_is_shown_to_one_who_may_only_read_by_now(
+    world: World, browser: Browser, app: AppProcess
+) -> None:
+    org = await world.organization("Ours")
+    ada = await named(world, org, "Ada")
+    id = await stream(world, org)
+    async with TcpProxy(app.url) as cable:
+        page = await open_notes(browser, cable.url, ada, id)
+        await cable.cut()
+        await page.wait_for_selector('body:not([data-live="connected"])')
+        await type_at_end(page, "half a thought")
+        context = page.context
+        await page.close()
+        await world.sql("update org_members set role = 'viewer' where user_id = %s", ada.id)
+        await cable.restore()
+        page = await context.new_page()
+        await page.goto(f"/streams/{id}")
+        await expect(page.get_by_test_id("notes-lost")).to_contain_text("half a thought")
+        await expect(page.get_by_test_id("notes-lost").get_by_role("button", name="Insert at the end")).to_have_count(0)
+        await context.close()
+
+
+async def test_the_text_stays_when_the_stream_is_deleted(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada = await named(world, org, "Ada")
+    id = await stream(world, org)
+    page = await window(ada, f"/streams/{id}")
+    await type_at_end(page, "not lost")
+    await saved(page)
+    await world.sql("delete from streams where id = %s", id)
+    await expect(page.get_by_role("heading", name="There is no such stream")).to_be_visible()
+    await expect(notes(page)).to_contain_text("The stream was deleted, and its notes with it.")
+    await expect(notes(page)).to_contain_text("not lost")
+    await expect(notes(page).get_by_role("button", name="Copy the text")).to_be_visible()
+
+
+async def test_preview_history_restore_and_download(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada = await named(world, org, "Ada")
+    id = await stream(world, org)
+    page = await window(ada, f"/streams/{id}")
+    await type_at_end(page, "# Plan\n\n<b>first</b>")
+    await saved(page)
+    await notes(page).get_by_role("button", name="Preview").click()
+    preview = page.get_by_test_id("notes-preview")
+    await expect(preview.get_by_role("heading", name="Plan")).to_be_visible()
+    await expect(preview).to_contain_text("<b>first</b>")
+    await notes(page).get_by_role("button", name="History").click()
+    await notes(page).get_by_role("list", name="Versions").get_by_role("button").first.click()
+    await expect(page.get_by_test_id("notes-version")).to_contain_text("first")
+    await notes(page).get_by_role("button", name="Write").click()
+    await type_at_end(page, " second")
+    await saved(page)
+    async with page.expect_download() as download:
+        await notes(page).get_by_role("button", name="Download .md").click()
+    assert (await (await download.value).path()).read_text() == "# Plan\n\n<b>first</b> second"
+    await world.sql("update document_snapshots set is_closed = true where document_id = %s", id)
+    await notes(page).get_by_role("button", name="History").click()
+    versions = notes(page).get_by_role("list", name="Versions").get_by_role("button")
+    await expect(versions).to_have_count(2)
+    await versions.last.click()
+    await notes(page).get_by_role("button", name="Restore this version").click()
+    await shows(page, "# Plan\n\n<b>first</b>")
+    await saved(page)
+    await editor(page).press("Control+z")
+    await shows(page, "# Plan\n\n<b>first</b> second")
+
+
+async def test_bad_input_is_not_taken_and_the_text_stays_whole(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada = await named(world, org, "Ada")
+    id = await stream(world, org)
+    page = await window(ada, f"/streams/{id}")
+    await type_at_end(page, "a\U0001f680b")
+    await saved(page)
+    await editor(page).evaluate("""(host) => {
+        const data = new DataTransfer();
+        data.setData("text/plain", "\\u0000half \\ud83d\\r\\nend");
+        host.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+    }""")
+    await shows(page, "a\U0001f680bhalf \ufffd\nend")
+    await editor(page).evaluate("""(host) => {
+        const data = new DataTransfer();
+        data.setData("text/plain", "x".repeat(50_000_000));
+        host.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+    }""")
+    await expect(notes(page)).to_contain_text("Notes have at most 200,000 characters.")
+    await saved(page)
+    for raw in ('[2, [0, "x"], 99]', '"garbage"', '[[0, "x"]]', "null", '[0, [1, "\\ud83d"]]'):
+        await page.evaluate(PUSH, raw)
+    await type_at_end(page, "!")
+    await saved(page)
+    await page.reload()
+    await shows(page, "a\U0001f680bhalf \ufffd\nend!")
+
+
+async def test_an_update_that_comes_before_the_answer_to_the_last_is_written(world: World, window: SignedIn) -> None:
+    """A broadcast may confirm an update before the database has answered."""
+    org = await world.organization("Ours")
+    ada = await named(world, org, "Ada")
+    id = await stream(world, org)
+    page = await window(ada, f"/streams/{id}")
+    await expect(editor(page)).to_be_visible()
+    await page.evaluate("""() => {
+        const { id } = document.querySelector('[data-testid="notes"]');
+        const client = crypto.randomUUID();
+        for (const [number, word] of ["one", "two"].entries())
+            getElement(+id.slice(1)).$emit("push", { client, number: number + 1, version: 0, changes: [[0, word]] });
+    }""")
+    await shows(page, "onetwo")
+
+
+async def test_the_notes_are_accessible_and_fit_a_small_window(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada = await named(world, org, "Ada")
+    id = await stream(world, org)
+    page = await window(ada, f"/streams/{id}")
+    await type_at_end(page, "word " * 60)
+    await saved(page)
+    findings = await Axe().run(page)
+    assert not [each for each in findings.response["violations"] if each["impact"] in ("serious", "critical")]
+    await page.set_viewport_size({"width": 360, "height": 780})
+    assert await page.evaluate("document.documentElement.scrollWidth <= 360")
+    assert await editor(page).evaluate("(host) => host.getBoundingClientRect().right <= 360")
