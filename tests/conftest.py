@@ -47,7 +47,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Add a timeout to every test; an async test is cancelled inside its event loop, which later tests reuse."""
+    """Add a timeout to every test; an async test is cancelled inside its event loop, which later tests reuse.
+
+    Tests that last begin first: they wait more than they work, and would be waited for at the end.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("lasting") is None)
     limit = min(deadline(TEST_SECONDS), MAX_TEST_SECONDS)
     for item in items:
         if item.get_closest_marker("timeout") is None:

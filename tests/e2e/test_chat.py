@@ -214,8 +214,8 @@ async def test_a_run_is_taken_and_resolved_and_everybody_sees_it(world: World, w
     await expect(mine.get_by_test_id("handling")).to_contain_text("Ben")
     await expect(other.get_by_test_id("handling")).to_contain_text("You")
     await mine.get_by_role("button", name="Resolve").click()
-    await mine.get_by_label("Note").fill("restarted <it>")
-    await mine.get_by_label("Note").press("Enter")
+    await mine.get_by_label("Note", exact=True).fill("restarted <it>")
+    await mine.get_by_label("Note", exact=True).press("Enter")
     await expect(other.get_by_test_id("handling")).to_have_attribute("data-value", "resolved")
     await expect(other.get_by_text("resolved it: restarted <it>")).to_be_visible()
 

@@ -159,6 +159,7 @@ async def test_what_is_typed_without_a_server_meets_what_others_wrote_meanwhile(
         await other.context.close()
 
 
+@pytest.mark.lasting
 async def test_a_minute_of_typing_with_an_outage_ends_byte_equal(
     world: World, browser: Browser, app: AppProcess
 ) -> None:

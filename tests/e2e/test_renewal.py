@@ -63,6 +63,7 @@ async def test_two_windows_with_tokens_of_100_s_renew_no_more_than_needed(
         await context.close()
 
 
+@pytest.mark.lasting
 async def test_ten_windows_of_two_processes_renew_one_session_and_nobody_is_signed_out(
     browser: Browser, tmp_path: Path
 ) -> None:

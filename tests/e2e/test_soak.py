@@ -18,6 +18,7 @@ NEED_NOT_TELL = ("ADD COLUMN, DROP COLUMN",)
 MAX_LIE_SECONDS = 10.0
 
 
+@pytest.mark.lasting
 async def test_windows_tell_faults_and_are_equal_to_the_database_after_them(
     world: World, browser: Browser, tmp_path: Path
 ) -> None:

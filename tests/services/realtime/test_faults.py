@@ -38,6 +38,7 @@ async def test_a_reset_socket(watch: Watch, proxy: TcpProxy) -> None:
     watch.went(DISCONNECTED, CONNECTED)
 
 
+@pytest.mark.lasting
 async def test_a_server_that_is_away_for_2_20_and_60_seconds(world: World) -> None:
     before = set(asyncio.all_tasks())
     sockets: list[int] = []
