@@ -270,6 +270,30 @@ async def test_a_long_thread_scrolls_back_and_is_searched(world: World, window: 
     await expect(page.get_by_test_id("message-1")).to_be_in_viewport()
 
 
+async def test_a_message_is_shown_whether_its_number_or_the_messages_come_first(world: World, window: SignedIn) -> None:
+    org = await world.organization("Ours")
+    ada = await world.person(org)
+    await post(world, ada, org, "number 1")
+    await world.sql(
+        "insert into messages (id, org_id, thread_id, number, author_id, author_name, body)"
+        " select gen_random_uuid(), org_id, id, n, %s, 'Ada', 'number ' || n from threads, generate_series(2, 40) n"
+        " where org_id = %s",
+        ada.id,
+        org,
+    )
+    await world.sql("update threads set last_number = 40 where org_id = %s", org)
+    page = await window(ada, "/chat")
+    await expect(page.get_by_test_id("message-40")).to_be_in_viewport()
+    # The messages are read again, and come after the number.
+    await page.locator("section.lw-chat").evaluate("""(section) => {
+        const thread = getElement(+section.id.slice(1));
+        thread.latest();
+        thread.jump(3);
+    }""")
+    await expect(page.get_by_test_id("message-3")).to_be_in_viewport()
+    await expect(page.get_by_test_id("message-40")).not_to_be_in_viewport()
+
+
 async def test_the_drawer_opens_the_chat_over_any_page(world: World, window: SignedIn) -> None:
     org = await world.organization("Ours")
     ada = await world.person(org)

@@ -54,6 +54,7 @@ export default {
       change();
       await nextTick();
       if (!body.value) return;
+      if (sought !== null && seek()) return noteRead();
       if (grows) body.value.scrollTop += body.value.scrollHeight - height;
       else if (follows) body.value.scrollTop = body.value.scrollHeight;
       noteRead();
@@ -98,14 +99,21 @@ export default {
         },
         { grows: true },
       );
+    // A message to show, until it is here: its number may come before the messages do.
+    let sought = null;
+    function seek() {
+      const found = body.value?.querySelector(`[data-testid="message-${sought}"]`);
+      if (!found) return false;
+      found.scrollIntoView({ block: "center" });
+      sought = null;
+      return true;
+    }
     function jump(number) {
-      target.value = number;
-      nextTick(() =>
-        body.value?.querySelector(`[data-testid="message-${number}"]`)?.scrollIntoView({ block: "center" }),
-      );
+      target.value = sought = number;
+      nextTick(seek);
     }
     function latest() {
-      target.value = null;
+      target.value = sought = null;
       messages.value = null;
       emit("latest");
     }
