@@ -1,5 +1,6 @@
 """The page's times under a wrong clock, in another time zone, and over a change of daylight saving time."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -61,7 +62,8 @@ async def test_a_wrong_clock_changes_no_time_on_the_page(
     await expect(live(page, "streams", stream.id, "unreachable")).to_have_count(0)
     await expect(live(page, "streams", stream.id, "stalled")).to_have_count(0)
     await page.evaluate("window.shift += 7200e3")  # the clock jumps
-    await expect(age).to_have_text("6 s ago")
+    # Any second may be missed on a busy machine; a clock that is believed would say hours.
+    await expect(age).to_have_text(re.compile(r"^\d+ s ago$"))
     await expect(live(page, "streams", stream.id, "unreachable")).to_have_count(0)
 
 
