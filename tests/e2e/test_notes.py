@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from services.notes.documents import read_document
 from services.people.models import Role
@@ -286,6 +286,33 @@ async def test_the_text_stays_when_the_stream_is_deleted(world: World, window: S
     await expect(notes(page)).to_contain_text("The stream was deleted, and its notes with it.")
     await expect(notes(page)).to_contain_text("not lost")
     await expect(notes(page).get_by_role("button", name="Copy the text")).to_be_visible()
+
+
+async def test_a_question_for_the_text_that_is_lost_is_asked_again(
+    world: World, browser: Browser, app: AppProcess
+) -> None:
+    org = await world.organization("Ours")
+    ada, id = await named(world, org, "Ada"), await stream(world, org)
+    page = await (await new_context(browser, base_url=app.url)).new_page()
+    await sign_in(page, ada)
+    lost: list[str] = []
+
+    def lose_first(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def forward(message: str | bytes) -> None:
+            if not lost and '"args":["-1"]' in str(message):
+                lost.append(str(message))
+            else:
+                server.send(message)
+
+        socket.on_message(forward)
+
+    await page.route_web_socket("**/*", lose_first)
+    await page.goto(f"/streams/{id}")
+    await expect(editor(page)).to_be_visible()
+    assert lost
+    await page.context.close()
 
 
 async def test_preview_history_restore_and_download(world: World, window: SignedIn) -> None:

@@ -4,6 +4,7 @@ import { exactTime, lostAt } from "shared";
 import { keep, readKept } from "kept";
 import { MessageBody } from "message_body";
 
+const RETRY_INTERVAL = 5000; // ms between two tries to get the text
 const PREVIEW_INTERVAL = 1000; // ms between two previews of a text that changes
 const GONE = "The stream was deleted, and its notes with it. The text stays here until you leave this page.";
 
@@ -123,11 +124,17 @@ export default {
       session.sync();
       session.resume();
     });
+    // The text, or the editor itself, may not have come: the question or its answer was lost, or the database was away.
+    const retries = setInterval(() => {
+      if (isLoaded.value) clearInterval(retries);
+      else if (lostAt.value === null) session ? session.sync() : open();
+    }, RETRY_INTERVAL);
     onMounted(() => {
       emit("live");
       open();
     });
     onUnmounted(() => {
+      clearInterval(retries);
       clearTimeout(previewTimer);
       session?.close();
     });
