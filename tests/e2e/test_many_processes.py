@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from services.entities import Stream
 from tests.app_process import ROOT, AppProcess, launch, project_settings
 from tests.browser import new_context
 from tests.e2e.conftest import live, sign_in
+from tests.e2e.test_notes import shows, type_at_end
 from tests.speed import deadline
 from tests.world import Person, World, until
 
@@ -120,7 +122,7 @@ async def test_windows_of_two_processes_agree_and_outlive_one_of_them(
         await world.insert(seen_by_all, by=ada)
         for page in [*pages[0], *pages[1]]:
             await expect(live(page, "streams", seen_by_all.id, "name")).to_be_visible()
-
+        await write_notes(pages[0][0], pages[1][0], seen_by_all.id)
         await pages[0][0].locator('[data-lw-action="cycle-theme"]').click()
         theme = await pages[0][0].evaluate("document.documentElement.dataset.lwTheme")
         for page in pages[1]:
@@ -146,6 +148,19 @@ async def test_windows_of_two_processes_agree_and_outlive_one_of_them(
             answer = await http.post("/session", data={"email": ada.email, "password": ada.password})
             assert "Secure" in answer.headers["set-cookie"]
             assert "strict-transport-security" in answer.headers
+
+
+async def write_notes(one: Page, other: Page, stream: UUID) -> None:
+    """Have two windows type into the notes of a stream, and go back."""
+    for page in (one, other):
+        await page.goto(f"/streams/{stream}")
+    await type_at_end(one, "one ")
+    await shows(other, "one ")
+    await type_at_end(other, "other")
+    await shows(one, "one other")
+    for page in (one, other):
+        await page.goto("/monitoring")
+        await page.wait_for_selector('body[data-live="connected"]')
 
 
 async def windows_on_both(
