@@ -125,9 +125,10 @@ export default {
       session.resume();
     });
     // The text, or the editor itself, may not have come: the question or its answer was lost, or the database was away.
+    // A hidden window is sent none.
     const retries = setInterval(() => {
-      if (isLoaded.value) clearInterval(retries);
-      else if (lostAt.value === null) session ? session.sync() : open();
+      if (isLoaded.value || isGone.value) clearInterval(retries);
+      else if (lostAt.value === null && !document.hidden) session ? session.sync() : open();
     }, RETRY_INTERVAL);
     onMounted(() => {
       emit("live");
