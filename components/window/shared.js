@@ -1,5 +1,5 @@
 // Shared by live elements: clock, connection of the window, formats and basic components.
-import { computed, onMounted, onUnmounted, ref, watch } from "vue";
+import { computed, nextTick, onMounted, onUnmounted, ref, watch } from "vue";
 
 // The server's time, in epoch milliseconds. The reader's clock may be wrong and may jump, so only the monotonic clock is
 // read, and each frame brings the server's time. A frame's delay makes its sample late: the largest of the samples of the
@@ -105,6 +105,30 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 export const mayMove = () => !still.matches && !document.hidden;
 
 export const pageLink = (path) => (path.startsWith("/") ? (window.path_prefix ?? "") + path : path);
+
+// Counts a component among those that show something, for as long as it is there.
+export function useReader(readers) {
+  onMounted(() => readers.value++);
+  onUnmounted(() => readers.value--);
+}
+
+// Tells the server how much the window shows of something, as a number: more at once, less after a while, since a page that
+// follows has readers soon.
+const DEMAND_TTL = 2000;
+export function useDemand(wanted, tell) {
+  let told = 0;
+  let timer = 0;
+  const say = () => {
+    if (wanted.value !== told) tell((told = wanted.value));
+  };
+  watch(wanted, () => {
+    clearTimeout(timer);
+    if (wanted.value > told) say();
+    else timer = setTimeout(say, DEMAND_TTL);
+  });
+  onMounted(() => nextTick(say));
+  onUnmounted(() => clearTimeout(timer));
+}
 
 // Numbers in the reader's locale, as dates are.
 const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 });

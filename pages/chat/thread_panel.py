@@ -5,12 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
-
 from components.elements.chat.thread import ThreadElement
 from components.views.chat.linked_runs import LinkedRuns
 from components.views.chat.thread import ThreadView
-from pages.page.context import PageContext
+from pages.page.context import PageContext, failure_of
 from services.chat import messages
 from services.chat.messages import PAGE_MESSAGES, NewMessage, Subject
 from services.entities import (
@@ -22,16 +20,12 @@ from services.entities import (
     Thread,
     Topical,
 )
-from services.errors import Conflict, LivewatchError, NotAccepted, NotFound, PermissionDenied, TooFast
+from services.errors import LivewatchError
 from services.infra.coalescer import Reloads
 from services.presence.typing import Typist
 from services.realtime import Delta, FeedStatus
 from services.text import is_blank, uuid_of, visible_name
 
-logger = structlog.get_logger(__name__)
-
-FINAL = (Conflict, NotAccepted, NotFound, PermissionDenied)
-"""Refusals that the same message meets again."""
 GONE = "What this is about was deleted, and its messages with it."
 
 
@@ -196,22 +190,14 @@ class ThreadPanel:
         if is_blank(draft.body):
             self.element.settle(id, "refused", "A message needs a text.")
             return
-        try:
-            await messages.post(self._database, self._page.session.identity, self._org, self._subject, draft)
-        except FINAL as error:
-            self.element.settle(id, "refused", str(error))
-        except TooFast as error:
-            self.element.settle(id, "later", str(error))
-        except LivewatchError as error:
-            self.element.settle(id, "later", f"Not sent yet: {error}")
-        except Exception:
-            # The browser keeps the message, whatever went wrong.
-            logger.exception("message not written", thread=str(self._subject))
-            self.element.settle(id, "later", "Not sent yet. The reason is in the server's log.")
-        else:
-            self.element.settle(id, "sent")
-            if self._thread is None:
-                self._reloads.request()
+        identity = self._page.session.identity
+        posting = messages.post(self._database, identity, self._org, self._subject, draft)
+        if failure := await failure_of(posting, not_yet="Not sent yet"):
+            self.element.settle(id, *failure)
+            return
+        self.element.settle(id, "sent")
+        if self._thread is None:
+            self._reloads.request()
 
     async def _edit(self, fields: Mapping[str, Any]) -> None:
         if id := uuid_of(fields.get("id")):

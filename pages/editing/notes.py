@@ -12,9 +12,9 @@ from components.elements.notes.notes_editor import NotesEditor
 from components.presentation.markdown import markdown_tree
 from components.presentation.time import epoch_ms
 from components.views.editing.notes import NotesView, update_fields
-from pages.page.context import PageContext
+from pages.page.context import PageContext, failure_of
 from services.entities import STREAMS
-from services.errors import DatabaseUnavailable, LivewatchError, NotAccepted, NotFound, PermissionDenied
+from services.errors import DatabaseUnavailable, LivewatchError
 from services.notes.changes import parse_changes
 from services.notes.documents import history, read_updates, snapshot_text
 from services.realtime import CaretSignal, FeedStatus
@@ -22,8 +22,6 @@ from services.text import uuid_of
 
 logger = structlog.get_logger(__name__)
 
-FINAL = (NotAccepted, NotFound, PermissionDenied)
-"""Refusals that the same change meets again."""
 MAX_NUMBER = 2**31 - 1
 CONFIRM_SECONDS = 15.0
 """Seconds after its last change in which a hidden window is told of changes, of which one confirms it."""
@@ -133,18 +131,12 @@ class NotesPanel:
             self.element.fail("The browser sent something that is no change of the notes.")
             return
         self._pushed_at = time.monotonic()
-        try:
-            await self._watch.push(client, number, version, parse_changes(fields.get("changes")))
-        except FINAL as error:
-            self.element.settle(number, "refused", str(error))
-        except LivewatchError as error:
-            self.element.settle(number, "later", f"Not saved yet: {error}")
-        except Exception:
-            # The browser keeps the text, whatever went wrong.
-            logger.exception("notes not written", stream=str(self._stream))
-            self.element.settle(number, "later", "Not saved yet. The reason is in the server's log.")
-        else:
-            self.element.settle(number, "written")
+        saving = self._save(client, number, version, fields.get("changes"))
+        failure = await failure_of(saving, not_yet="Not saved yet")
+        self.element.settle(number, *(failure or ("written",)))
+
+    async def _save(self, client: UUID, number: int, version: int, changes: object) -> None:
+        await self._watch.push(client, number, version, parse_changes(changes))
 
     async def _move_caret(self, fields: Mapping[str, Any]) -> None:
         client = uuid_of(fields.get("client"))

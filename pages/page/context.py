@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import structlog
 from nicegui import ui
 
 from components.shell.feedback import tell_error
@@ -14,10 +15,14 @@ from pages.page.services import Services
 from pages.page.title import PageTitle
 from pages.page.url_state import UrlState
 from services.auth.sessions import UserSession
-from services.errors import LivewatchError
+from services.errors import Conflict, LivewatchError, NotAccepted, NotFound, PermissionDenied, TooFast
 from services.people.organizations import Membership
 
+logger = structlog.get_logger(__name__)
+
 T = TypeVar("T")
+FINAL = (Conflict, NotAccepted, NotFound, PermissionDenied)
+"""Refusals that the same request meets again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +64,28 @@ class PageContext:
         except LivewatchError as error:
             tell_error(str(error))
             return None
+
+
+async def failure_of(work: Awaitable[object], *, not_yet: str) -> tuple[str, str] | None:
+    """Do what a browser keeps until it is answered; returns None once it is done.
+
+    Args:
+        work: What to do.
+        not_yet: What has not happened where it may be tried again, as "Not sent yet".
+
+    Returns:
+        `refused` where the same request meets the same refusal again, else `later`; and a sentence.
+    """
+    try:
+        await work
+    except FINAL as error:
+        return "refused", str(error)
+    except TooFast as error:
+        return "later", str(error)
+    except LivewatchError as error:
+        return "later", f"{not_yet}: {error}"
+    except Exception:
+        # Nothing is lost, whatever went wrong: the browser has it.
+        logger.exception("a request of a browser failed", unfinished=not_yet)
+        return "later", f"{not_yet}. The reason is in the server's log."
+    return None

@@ -1,21 +1,11 @@
 // Where a message is written: completes names after an @, keeps a draft in the browser, and edits a sent message.
 import { computed, nextTick, onMounted, ref, watch } from "vue";
-import { keep, readKept } from "kept";
+import { keep, randomId, readKept } from "kept";
 
 const MAX_BODY = 20000;
 const TYPING_INTERVAL = 2000; // ms between two signals that somebody types
 const MAX_HEIGHT = 200; // px
 const MAX_OFFERED = 6;
-
-function randomId() {
-  // crypto.randomUUID is missing where the page is not served securely.
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 15) | 64;
-  bytes[8] = (bytes[8] & 63) | 128;
-  const hex = [...bytes].map((each) => each.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-}
 
 export const Composer = {
   props: {

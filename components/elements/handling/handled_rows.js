@@ -1,31 +1,16 @@
 // Tells the components of the window who takes care of which row; shows nothing itself.
-import { computed, nextTick, onMounted, onUnmounted, watch } from "vue";
+import { computed, onMounted } from "vue";
+import { useDemand } from "shared";
 import { handled, readers, styles } from "handling";
-
-// Milliseconds for which it is still told after the last reader: a page that follows has readers soon.
-const READER_TTL = 2000;
 
 export default {
   props: { styles: Object },
   emits: ["live", "wanted"],
   setup(props, { emit }) {
     styles.value = props.styles;
-    const isWanted = computed(() => readers.value > 0);
-    let sent = false;
-    let timer = 0;
-    const tell = () => {
-      if (isWanted.value !== sent) emit("wanted", (sent = isWanted.value));
-    };
-    watch(isWanted, (wanted) => {
-      clearTimeout(timer);
-      if (wanted) tell();
-      else timer = setTimeout(tell, READER_TTL);
-    });
-    onMounted(() => {
-      emit("live");
-      nextTick(tell);
-    });
-    onUnmounted(() => clearTimeout(timer));
+    const wanted = computed(() => Number(readers.value > 0));
+    useDemand(wanted, (told) => emit("wanted", told > 0));
+    onMounted(() => emit("live"));
 
     function apply({ reset, set }) {
       const rows = new Map(reset ? [] : handled.value);

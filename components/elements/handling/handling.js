@@ -1,6 +1,6 @@
 // Who takes care of a row, as `handled_rows.js` is told, for any component of the window.
-import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
-import { exactTime, useNow } from "shared";
+import { computed, ref, shallowRef } from "vue";
+import { exactTime, useNow, useReader } from "shared";
 
 export const handled = shallowRef(new Map()); // by the id of the row: handling, name, and until when a snooze lasts (ms)
 export const styles = shallowRef({}); // tone, icon and label by handling
@@ -13,8 +13,7 @@ export const handlingNow = (handling, until, now) => (until != null && until <= 
 
 export function useHandlingOf(row) {
   const now = useNow();
-  onMounted(() => readers.value++);
-  onUnmounted(() => readers.value--);
+  useReader(readers);
   return computed(() => {
     const found = handled.value.get(row);
     if (!found) return null;

@@ -11,6 +11,7 @@ import {
   Text,
   Transaction,
 } from "nicegui-codemirror";
+import { randomId } from "kept";
 import { carets } from "carets";
 import { takeOver, collaboration, difference, insertedTexts, isConfirmed, put, readUpdate } from "collaboration";
 import { receiveAll, restored, start, stored, takeUnsent, unconfirmed } from "collaboration";
@@ -27,7 +28,7 @@ export const MAX_LENGTH = 200000; // UTF-16 units
 // `send` tells the server: sync, since, push or caret. `on` has handlers: state, typists, lost (texts that have no place any more),
 // changed and refuse (an input that is not taken).
 export function notesSession({ label, writes, storage, send, isOnline, on }) {
-  const client = crypto.randomUUID?.() ?? uuid();
+  const client = randomId();
   const keeper = changesKeeper(storage);
   const editable = new Compartment();
   let view = null;
@@ -272,13 +273,4 @@ export function notesSession({ label, writes, storage, send, isOnline, on }) {
       view = null;
     },
   };
-}
-
-// Where the page is not secure, browsers make no ids.
-function uuid() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = [...bytes].map((each) => each.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }

@@ -1,13 +1,11 @@
 // The others who are online: faces in the header, and a menu that says where each is.
-import { computed, nextTick, onMounted, onUnmounted, ref, watch } from "vue";
-import { ClippedName, pageLink } from "shared";
+import { computed, onMounted, ref } from "vue";
+import { ClippedName, pageLink, useDemand } from "shared";
 import { Faces, linkOf, look, me, nameOf, people, readers } from "viewers";
 
 const MOST = 4;
-// What the server is asked for, each with all before it. Milliseconds for which it still sends what is not shown any more:
-// a page that follows has readers soon.
+// What the server is asked for, each with all before it.
 const SHOWS = ["people", "rows", "places"];
-const READER_TTL = 2000;
 
 export default {
   components: { ClippedName, Faces },
@@ -24,22 +22,9 @@ export default {
       return `${count} online: ${others.value.map(nameOf).join(", ")}`;
     });
 
-    let sent = 0;
-    let timer = 0;
-    const tell = () => {
-      if (wanted.value !== sent) emit("shows", SHOWS[(sent = wanted.value)]);
-    };
     const wanted = computed(() => (open.value ? 2 : readers.value > 0 ? 1 : 0));
-    watch(wanted, () => {
-      clearTimeout(timer);
-      if (wanted.value > sent) tell();
-      else timer = setTimeout(tell, READER_TTL);
-    });
-    onMounted(() => {
-      emit("live");
-      nextTick(tell);
-    });
-    onUnmounted(() => clearTimeout(timer));
+    useDemand(wanted, (told) => emit("shows", SHOWS[told]));
+    onMounted(() => emit("live"));
 
     function apply(batch) {
       const { rows: whole, order: all } = batch.reset ?? {};

@@ -1,17 +1,12 @@
 // Who is online, as `online_people.js` is told, and who looks at which row, for any component of the window.
-import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
-import { pageLink } from "shared";
+import { computed, ref, shallowRef } from "vue";
+import { pageLink, useReader } from "shared";
 
 export const people = shallowRef([]); // sorted by name, the reader included
 export const me = ref("");
 
 // How many components show who looks at a row; the server says so only while there are some.
 export const readers = ref(0);
-
-export function useReader() {
-  onMounted(() => readers.value++);
-  onUnmounted(() => readers.value--);
-}
 
 // The others by the id of the row that they look at. A row keeps its list while nothing changes there, so that a list of
 // rows renders only those that somebody has come to or left.
@@ -64,7 +59,7 @@ function fromPlaces() {
 }
 
 export function useViewersOf(row) {
-  useReader();
+  useReader(readers);
   return computed(() => byRow.value.get(row) ?? NONE);
 }
 
