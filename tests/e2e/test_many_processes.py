@@ -19,7 +19,7 @@ from services.entities import Stream
 from tests.app_process import ROOT, AppProcess, launch, project_settings
 from tests.browser import new_context
 from tests.e2e.conftest import live, sign_in
-from tests.e2e.test_notes import shows, type_at_end
+from tests.e2e.notes import shows, type_at_end
 from tests.speed import deadline
 from tests.world import Person, World, until
 

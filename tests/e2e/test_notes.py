@@ -1,73 +1,18 @@
-"""Several people type into the notes of a stream at once, in several processes, and nothing is lost."""
-
-import asyncio
-from uuid import UUID
+"""Several people type into the notes of a stream at once, in several processes."""
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Locator, Page, WebSocketRoute, expect
+from playwright.async_api import Browser, expect
 
-from services.notes.documents import read_document
 from services.people.models import Role
 from tests.app_process import AppProcess, project_settings, running
-from tests.browser import new_context
-from tests.e2e.conftest import SignedIn, sign_in
+from tests.e2e.conftest import SignedIn
+from tests.e2e.notes import editor, notes, open_notes, saved, shows, text, type_at_end
 from tests.e2e.test_chat import named
 from tests.e2e.test_editing import stream
-from tests.proxies import TcpProxy
-from tests.speed import milliseconds
-from tests.world import Person, World
+from tests.world import World
 
 pytestmark = pytest.mark.e2e
-TEXT = """(host) => [...host.querySelectorAll(".cm-line")].map((line) => {
-    const copy = line.cloneNode(true);
-    copy.querySelectorAll(".lw-caret, .cm-placeholder").forEach((each) => each.remove());
-    return copy.textContent;
-}).join("\\n")"""
-PUSH = """(raw) => {
-    const { id } = document.querySelector('[data-testid="notes"]');
-    const changes = JSON.parse(raw);
-    getElement(+id.slice(1)).$emit("push", { client: crypto.randomUUID(), number: 1, version: 1, changes });
-}"""
-
-
-def notes(page: Page) -> Locator:
-    return page.get_by_test_id("notes")
-
-
-def editor(page: Page) -> Locator:
-    return page.get_by_role("textbox", name="Notes of this stream")
-
-
-async def text(page: Page) -> str:
-    found: str = await editor(page).evaluate(TEXT)
-    return found
-
-
-async def shows(page: Page, words: str) -> None:
-    """Wait until an editor has exactly this text."""
-    await page.wait_for_function(
-        f"([host, words]) => ({TEXT})(host) === words",
-        arg=[await editor(page).element_handle(), words],
-        timeout=milliseconds(10),
-    )
-
-
-async def saved(page: Page) -> None:
-    await expect(page.get_by_test_id("notes-state")).to_have_text("Saved")
-
-
-async def type_at_end(page: Page, words: str) -> None:
-    await editor(page).click()
-    await page.keyboard.press("Control+End")
-    await page.keyboard.type(words)
-
-
-async def open_notes(browser: Browser, url: str, person: Person, id: UUID) -> Page:
-    page = await (await new_context(browser, base_url=url, viewport={"width": 1440, "height": 900})).new_page()
-    await sign_in(page, person, f"/streams/{id}")
-    await expect(editor(page)).to_be_visible()
-    return page
 
 
 async def test_three_people_in_two_processes_type_at_once(
@@ -119,116 +64,6 @@ async def test_undo_takes_back_what_one_wrote_oneself(world: World, window: Sign
     assert not await editor(mine).evaluate("(host) => host.contains(document.activeElement)")
 
 
-async def test_what_is_typed_without_a_server_meets_what_others_wrote_meanwhile(
-    world: World, browser: Browser, app: AppProcess
-) -> None:
-    org = await world.organization("Ours")
-    ada, ben = await named(world, org, "Ada"), await named(world, org, "Ben")
-    id = await stream(world, org)
-    async with TcpProxy(app.url) as cable:
-        mine, other = await open_notes(browser, cable.url, ada, id), await open_notes(browser, app.url, ben, id)
-        await type_at_end(mine, "start ")
-        await shows(other, "start ")
-        await cable.cut()
-        await mine.wait_for_selector('body:not([data-live="connected"])')
-        await type_at_end(mine, "offline")
-        await expect(mine.get_by_test_id("notes-state")).to_contain_text("kept in this browser")
-        await editor(other).click()
-        await other.keyboard.press("Control+Home")
-        await other.keyboard.type("A new ")
-        await saved(other)
-        await cable.restore()
-        for page in (mine, other):
-            await shows(page, "A new start offline")
-        await saved(mine)
-        await cable.cut()
-        await mine.wait_for_selector('body:not([data-live="connected"])')
-        await type_at_end(mine, " and closed")
-        context = mine.context
-        await mine.close()
-        await type_at_end(other, "!")
-        await cable.restore()
-        again = await context.new_page()
-        await again.goto(f"/streams/{id}")
-        await expect(editor(again)).to_contain_text("and closed")
-        await saved(again)
-        whole = await text(again)
-        await shows(other, whole)
-        assert sorted(whole) == sorted("A new start offline! and closed")
-        await context.close()
-        await other.context.close()
-
-
-@pytest.mark.lasting
-async def test_a_minute_of_typing_with_an_outage_ends_byte_equal(
-    world: World, browser: Browser, app: AppProcess
-) -> None:
-    """Ten characters a second in each of two windows, of which one is offline for twenty seconds in the middle."""
-    org = await world.organization("Ours")
-    ada, ben = await named(world, org, "Ada"), await named(world, org, "Ben")
-    id = await stream(world, org)
-    keys = 600
-    alphabets = ("0123456789", "abcdefghij")
-    typed = [(alphabet * keys)[:keys] for alphabet in alphabets]
-    async with TcpProxy(app.url) as cable:
-        pages = [await open_notes(browser, url, each, id) for url, each in ((cable.url, ada), (app.url, ben))]
-        for page in pages:
-            await editor(page).click()
-        async with asyncio.TaskGroup() as group:
-            for page, words in zip(pages, typed, strict=True):
-                group.create_task(page.keyboard.type(words, delay=100))
-            await asyncio.sleep(keys / 30)
-            await cable.cut()
-            await asyncio.sleep(keys / 30)
-            await cable.restore()
-        for page in pages:
-            await expect(page.get_by_test_id("notes-state")).to_have_text("Saved", timeout=milliseconds(20))
-        whole = await text(pages[0])
-        await shows(pages[1], whole)
-        assert whole == str((await read_document(world.database, ada.identity, id))[0])
-        for alphabet, words in zip(alphabets, typed, strict=True):
-            assert "".join(each for each in whole if each in alphabet) == words
-        for page in pages:
-            await page.context.close()
-
-
-async def test_an_answer_that_is_lost_doubles_nothing(world: World, browser: Browser, app: AppProcess) -> None:
-    org = await world.organization("Ours")
-    ada = await named(world, org, "Ada")
-    id = await stream(world, org)
-    async with TcpProxy(app.url) as cable:
-        page = await open_notes(browser, cable.url, ada, id)
-        await type_at_end(page, "one")
-        await saved(page)
-        cable.freeze()
-        await type_at_end(page, " two")
-        await cable.cut()
-        await page.wait_for_selector('body:not([data-live="connected"])')
-        await cable.restore()
-        await saved(page)
-        await page.reload()
-        await shows(page, "one two")
-        await page.context.close()
-
-
-async def test_notes_wait_for_a_database_that_is_away(world: World, window: SignedIn) -> None:
-    org = await world.organization("Ours")
-    ada = await named(world, org, "Ada")
-    id = await stream(world, org)
-    page = await window(ada, f"/streams/{id}")
-    await type_at_end(page, "before ")
-    await saved(page)
-    await world.sql("alter function private.append_updates(uuid, bigint, jsonb) rename to away")
-    try:
-        await type_at_end(page, "meanwhile")
-        await expect(page.get_by_test_id("notes-state")).to_contain_text("Not saved yet")
-    finally:
-        await world.sql("alter function private.away(uuid, bigint, jsonb) rename to append_updates")
-    await saved(page)
-    await page.reload()
-    await shows(page, "before meanwhile")
-
-
 async def test_a_viewer_reads_and_a_demoted_writer_keeps_the_text(world: World, window: SignedIn) -> None:
     org = await world.organization("Ours")
     ada, viewer = await named(world, org, "Ada"), await world.person(org, role=Role.VIEWER)
@@ -252,28 +87,6 @@ async def test_a_viewer_reads_and_a_demoted_writer_keeps_the_text(world: World, 
     await expect(lost).to_contain_text("only read these notes")
 
 
-async def test_what_a_closed_window_left_is_shown_to_one_who_may_only_read_by_now(
-    world: World, browser: Browser, app: AppProcess
-) -> None:
-    org = await world.organization("Ours")
-    ada = await named(world, org, "Ada")
-    id = await stream(world, org)
-    async with TcpProxy(app.url) as cable:
-        page = await open_notes(browser, cable.url, ada, id)
-        await cable.cut()
-        await page.wait_for_selector('body:not([data-live="connected"])')
-        await type_at_end(page, "half a thought")
-        context = page.context
-        await page.close()
-        await world.sql("update org_members set role = 'viewer' where user_id = %s", ada.id)
-        await cable.restore()
-        page = await context.new_page()
-        await page.goto(f"/streams/{id}")
-        await expect(page.get_by_test_id("notes-lost")).to_contain_text("half a thought")
-        await expect(page.get_by_test_id("notes-lost").get_by_role("button", name="Insert at the end")).to_have_count(0)
-        await context.close()
-
-
 async def test_the_text_stays_when_the_stream_is_deleted(world: World, window: SignedIn) -> None:
     org = await world.organization("Ours")
     ada = await named(world, org, "Ada")
@@ -286,33 +99,6 @@ async def test_the_text_stays_when_the_stream_is_deleted(world: World, window: S
     await expect(notes(page)).to_contain_text("The stream was deleted, and its notes with it.")
     await expect(notes(page)).to_contain_text("not lost")
     await expect(notes(page).get_by_role("button", name="Copy the text")).to_be_visible()
-
-
-async def test_a_question_for_the_text_that_is_lost_is_asked_again(
-    world: World, browser: Browser, app: AppProcess
-) -> None:
-    org = await world.organization("Ours")
-    ada, id = await named(world, org, "Ada"), await stream(world, org)
-    page = await (await new_context(browser, base_url=app.url)).new_page()
-    await sign_in(page, ada)
-    lost: list[str] = []
-
-    def lose_first(socket: WebSocketRoute) -> None:
-        server = socket.connect_to_server()
-
-        def forward(message: str | bytes) -> None:
-            if not lost and '"args":["-1"]' in str(message):
-                lost.append(str(message))
-            else:
-                server.send(message)
-
-        socket.on_message(forward)
-
-    await page.route_web_socket("**/*", lose_first)
-    await page.goto(f"/streams/{id}")
-    await expect(editor(page)).to_be_visible()
-    assert lost
-    await page.context.close()
 
 
 async def test_preview_history_restore_and_download(world: World, window: SignedIn) -> None:
@@ -345,50 +131,6 @@ async def test_preview_history_restore_and_download(world: World, window: Signed
     await saved(page)
     await editor(page).press("Control+z")
     await shows(page, "# Plan\n\n<b>first</b> second")
-
-
-async def test_bad_input_is_not_taken_and_the_text_stays_whole(world: World, window: SignedIn) -> None:
-    org = await world.organization("Ours")
-    ada = await named(world, org, "Ada")
-    id = await stream(world, org)
-    page = await window(ada, f"/streams/{id}")
-    await type_at_end(page, "a\U0001f680b")
-    await saved(page)
-    await editor(page).evaluate("""(host) => {
-        const data = new DataTransfer();
-        data.setData("text/plain", "\\u0000half \\ud83d\\r\\nend");
-        host.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
-    }""")
-    await shows(page, "a\U0001f680bhalf \ufffd\nend")
-    await editor(page).evaluate("""(host) => {
-        const data = new DataTransfer();
-        data.setData("text/plain", "x".repeat(50_000_000));
-        host.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
-    }""")
-    await expect(notes(page)).to_contain_text("Notes have at most 200,000 characters.")
-    await saved(page)
-    for raw in ('[2, [0, "x"], 99]', '"garbage"', '[[0, "x"]]', "null", '[0, [1, "\\ud83d"]]'):
-        await page.evaluate(PUSH, raw)
-    await type_at_end(page, "!")
-    await saved(page)
-    await page.reload()
-    await shows(page, "a\U0001f680bhalf \ufffd\nend!")
-
-
-async def test_an_update_that_comes_before_the_answer_to_the_last_is_written(world: World, window: SignedIn) -> None:
-    """A broadcast may confirm an update before the database has answered."""
-    org = await world.organization("Ours")
-    ada = await named(world, org, "Ada")
-    id = await stream(world, org)
-    page = await window(ada, f"/streams/{id}")
-    await expect(editor(page)).to_be_visible()
-    await page.evaluate("""() => {
-        const { id } = document.querySelector('[data-testid="notes"]');
-        const client = crypto.randomUUID();
-        for (const [number, word] of ["one", "two"].entries())
-            getElement(+id.slice(1)).$emit("push", { client, number: number + 1, version: 0, changes: [[0, word]] });
-    }""")
-    await shows(page, "onetwo")
 
 
 async def test_the_notes_are_accessible_and_fit_a_small_window(world: World, window: SignedIn) -> None:
