@@ -85,6 +85,7 @@ SDK = ROOT / "sdk"
 SDK_LAYERS = (
     "livewatch.config_file",
     "livewatch.settings",
+    "livewatch.threads",
     "livewatch.delivery",
     "livewatch.reporting",
     "livewatch.runs",

@@ -72,6 +72,24 @@ def test_a_handler_of_the_programs_own_is_called_and_decides(
     assert server.state("/streams/job")["end"] == end
 
 
+def test_only_the_programs_own_threads_take_its_signals(server: ApiServer, start: Start) -> None:
+    process = start(
+        """
+import livewatch, os, signal, time
+signal.signal(signal.SIGTERM, lambda *_: print("taken"))
+run = livewatch.run("Job", slug="job")
+livewatch.flush(10)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(1)
+print("blocked")
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+"""
+    )
+    output, errors = process.communicate(timeout=deadline(10))
+    assert (output, errors) == ("blocked\ntaken\n", "")
+
+
 def test_ctrl_c_is_no_failure(server: ApiServer, start: Start) -> None:
     process = ready(start)
     process.send_signal(signal.SIGINT)

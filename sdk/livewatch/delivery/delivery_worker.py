@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from livewatch.delivery.backoff import Backoff
 from livewatch.delivery.batches import BatchSender, Transport
@@ -12,6 +13,7 @@ from livewatch.delivery.delivery_lock import DeliveryLock
 from livewatch.delivery.disk_queue import DiskQueue
 from livewatch.delivery.errors import DeliveryError, LockedError
 from livewatch.delivery.heartbeats import INTERVAL_SECONDS, Heartbeats
+from livewatch.threads import start_thread
 
 UNEXPECTED_RETRY_SECONDS = 30.0
 # While another process delivers, which may end at any time.
@@ -71,12 +73,9 @@ class DeliveryWorker:
             self._has_work = True
             self._condition.notify_all()
             if self._thread is None and not self._is_closing:
-                thread = threading.Thread(target=self._run, name="livewatch delivery", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:  # The interpreter is shutting down: `flush` delivers in its own thread.
-                    return
-                self._thread = thread
+                # At the shutdown of the interpreter `flush` delivers in its own thread.
+                with suppress(RuntimeError):
+                    self._thread = start_thread(self._run, name="livewatch delivery")
 
     def flush(self, timeout: float) -> bool:
         """Start a round now, despite the backoff, and wait for its end.

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from livewatch.delivery.client import Client
@@ -14,6 +15,7 @@ from livewatch.delivery.heartbeats import INTERVAL_SECONDS
 from livewatch.delivery.operations import Operation, new_idempotency_key
 from livewatch.reporting.pending_updates import MAX_PENDING_UPDATES, PendingUpdates
 from livewatch.settings import Settings
+from livewatch.threads import start_thread
 
 TICK_SECONDS = 0.5
 # For each report of an exit handler.
@@ -179,12 +181,9 @@ class Reporter:
     def _ensure_running(self) -> None:
         if self._thread is not None or self._stop.is_set():
             return
-        thread = threading.Thread(target=self._run, name="livewatch reporter", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # The interpreter is shutting down; its exit handler flushes.
-            return
-        self._thread = thread
+        # At the shutdown of the interpreter its exit handler flushes.
+        with suppress(RuntimeError):
+            self._thread = start_thread(self._run, name="livewatch reporter")
 
     def _run(self) -> None:
         while not self._stop.wait(self._tick_seconds):

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
+from livewatch.threads import start_thread
+
 if sys.platform != "win32":
     import fcntl
     import termios
@@ -121,11 +123,7 @@ class Child:
         return process
 
     def _read(self, source: int, target: int, observer: Observer) -> None:
-        reader = threading.Thread(
-            target=_copy_output, args=(source, target, observer), name="livewatch output", daemon=True
-        )
-        reader.start()
-        self._readers.append(reader)
+        self._readers.append(start_thread(_copy_output, source, target, observer, name="livewatch output"))
 
     def _forwarded_signals(self) -> Iterator[int]:
         for number in (getattr(signal, name, None) for name in FORWARDED):
