@@ -33,6 +33,28 @@ as $$
     select split_part(address, '@', 1)
 $$;
 
+-- Returns the median duration in seconds of the completed runs among a job's last 50; null for fewer than three.
+create function private.usual_seconds(kind text, job uuid) returns double precision
+language plpgsql stable set search_path = ''
+as $$
+declare
+    seconds double precision;
+begin
+    execute format(
+        'select percentile_cont(0.5) within group (order by extract(epoch from ended - began))
+         from (
+             select %s as status, %s as began, %s as ended from public.%I where job_id = $1
+             order by number desc limit 50
+         ) as run
+         where status = ''completed'' and ended >= began having count(*) >= 3',
+        case kind when 'streams' then 'goal_status' else 'status' end,
+        case kind when 'streams' then 'coalesce(attempt_started_at, created_at)' else 'started_at' end,
+        case kind when 'streams' then 'finished_at' else 'completed_at' end, private.run_table(kind))
+        into seconds using job;
+    return seconds;
+end
+$$;
+
 -- Makes a run the newest of its job, which the first one creates. A run that people made has no slug and no job.
 -- The argument is the kind of run.
 create function private.number_run() returns trigger
@@ -63,6 +85,7 @@ begin
     on conflict (org_id, kind, slug) do update set
         run_count = job.run_count + 1, name = excluded.name, last_run_at = greatest(job.last_run_at, begins_at)
     returning job.id, job.run_count into new.job_id, new.number;
+    new.usual_seconds := case when new.number > 3 then private.usual_seconds(tg_argv[0], new.job_id) end;
     return new;
 end
 $$;
@@ -78,6 +101,8 @@ begin
              add constraint %2$I check (slug ~ ''^[A-Za-z0-9._:-]{1,120}(@[A-Za-z0-9._:-]{1,64})?$''),
              add column job_id uuid,
              add column number integer check (number > 0),
+             -- How long runs of the job usually take, from those before it.
+             add column usual_seconds double precision,
              -- The current try of the run, and the earlier ones: objects of `number`, `status`, `error`,
              -- `started_at` and `finished_at`.
              add column attempt integer not null default 1 check (attempt between 1 and 1000),
@@ -408,7 +433,7 @@ end
 $$;
 
 revoke execute on function
-    private.job_slug(text), private.number_run(), private.number_table(text, text, text, text),
+    private.job_slug(text), private.usual_seconds(text, uuid), private.number_run(), private.number_table(text, text, text, text),
     private.address_of(uuid, text, text), private.retire_run(uuid, text, text, integer),
     private.begin_attempt(text, uuid, integer), private.last_elements(jsonb, integer),
     private.end_lost_run(text, uuid), private.has_reporter(uuid, uuid, text), private.make_way(private.run_report, private.reported_runs),
