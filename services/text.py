@@ -40,6 +40,12 @@ def visible(text: str) -> str:
     )
 
 
+def shown_line(text: str) -> str:
+    """Return a line of a log as `visible` text; of a line that was drawn over and over, its last state."""
+    lines = ESCAPE_SEQUENCES.sub("", text).split("\n")
+    return visible("\n".join(next((part for part in reversed(line.split("\r")) if part.strip()), "") for line in lines))
+
+
 def visible_name(text: str) -> str:
     """Return the visible part of a name, and `NAMELESS` for a name that shows nothing."""
     return NAMELESS if is_blank(text) else visible(text)

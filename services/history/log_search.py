@@ -1,7 +1,7 @@
 """Search in the logs of an organisation or some of its runs, as the user: by time, in steps of limited cost."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -163,17 +163,6 @@ async def search_logs(
         position, is_first = reached, False
         if clock() - began < QUICK_STEP_SECONDS:
             step = min(step * 4, MAX_STEP_LINES)
-
-
-async def all_lines(
-    database: Database, identity: Identity, scope: LogScope, filter: LogFilter, *, page: int = 2000
-) -> AsyncIterator[Sequence[FoundLine]]:
-    """Yield all lines that match in pages, earliest first, however long that takes; raises as `search_logs`."""
-    position: Position | None = Position(at=datetime.fromisoformat("0001-01-02T00:00:00+00:00"), id=0)
-    while position is not None:
-        found = await search_logs(database, identity, scope, filter, after=position, limit=page)
-        yield found.lines
-        position = found.reached
 
 
 class _Reader:
