@@ -29,6 +29,7 @@ from pages.inbox.attention import attend
 from pages.inbox.inbox import alerts_page, notifications_page
 from pages.lists.counters import UNREAD_COUNTERS
 from pages.monitoring.dashboard import dashboard_page
+from pages.monitoring.logs import logs_page
 from pages.monitoring.monitoring import monitoring_page
 from pages.monitoring.stream import stream_by_slug_page, stream_page
 from pages.page.browser import browser_of
@@ -64,6 +65,7 @@ PAGES: dict[str, Callable[..., None]] = {
     "/monitoring": monitoring_page,
     "/alerts": alerts_page,
     "/notifications": notifications_page,
+    "/logs": logs_page,
     "/chat": chat_page,
     "/connect": connect_page,
     "/connect/allow": allow_page,

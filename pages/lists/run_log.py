@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from uuid import UUID
 
+from nicegui import background_tasks
+
 from components.elements.logs.run_log import RunLog
 from pages.lists.log_reader import LogReader
 from pages.page.context import PageContext
@@ -24,18 +26,19 @@ def run_log(page: PageContext, entity: Entity[R], run: UUID) -> RunLog:
         chosen = id
         page.url.set({LINE_PARAMETER: str(id)} if id else {}, known=(LINE_PARAMETER,), is_new=False)
 
-    async def follow(params: Mapping[str, str]) -> None:
+    def follow(params: Mapping[str, str]) -> None:
         nonlocal chosen
         if (id := _line_of(params)) != chosen:
             chosen = id
             element.select(id)
             if id:
-                await reader.go(id)
+                background_tasks.create(reader.go(id), name=f"line {id} of a log")
 
     async def begin() -> None:
         element.select(chosen)
         await reader.restart(chosen)
 
+    page.url.listen(follow)
     element.on("live", begin)
     element.on("taken", lambda event: reader.taken(event.args is True))
     element.on("latest", reader.read_latest)

@@ -24,7 +24,7 @@ _PAGE = """
 """
 _FIND = "select id, {spans} as spans from public.log_lines where run_id = :run {conditions} and {match} order by id"
 _IS_THERE = text("select exists (select from public.log_lines where run_id = :run and id = :id)")
-_AT = "select id from public.log_lines where run_id = :run and at >= :wanted {conditions} order by id limit 1"
+_AT = "select id from public.log_lines where run_id = :run and at >= :wanted {conditions} order by at, id limit 1"
 MAX_ID = 2**63 - 1
 
 
@@ -121,7 +121,7 @@ async def find_lines(
 async def line_at(
     database: Database, identity: Identity, run: UUID, time: datetime, filter: LogFilter = EVERYTHING
 ) -> int | None:
-    """Return the id of the first line at or after a time; None if there is none."""
+    """Return the id of the earliest line at or after a time; None if there is none."""
     values: dict[str, Any] = {"run": run, "wanted": time}
     statement = text(_AT.format(conditions=filter.conditions(values)))
     async with searching(database, identity) as connection:

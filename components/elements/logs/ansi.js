@@ -14,13 +14,13 @@ const SEQUENCES = new RegExp(
   "g",
 );
 const HIDDEN = new RegExp(CONTROLS);
-const REDRAWN = new RegExp(String.raw`\r|\u0008`);
+const isRedrawn = (message) => message.includes("\r") || message.includes("\b");
 
 // Returns the shown text of a message, and its parts, each with a style; null is the style of plain text. `isRedrawn` says
 // that some of the message was overwritten.
 export function parse(message) {
   if (!HIDDEN.test(message)) return { text: message, parts: [{ text: message, style: null }], isRedrawn: false };
-  return REDRAWN.test(message) ? redrawn(message) : straight(message);
+  return isRedrawn(message) ? redrawn(message) : straight(message);
 }
 
 function straight(message) {

@@ -40,6 +40,7 @@ export default {
     let spans = new Map();
     let revision = 0; // of highlights
     let clear = 0;
+    let isLed = false; // whether the page has shown the line of its URL
     const log = logRows();
 
     const href = (id) => {
@@ -144,8 +145,9 @@ export default {
         Object.assign(state, { more, isEnd, unseen: 0, isFollowing: isEnd && !target, count: lines.length });
         log.reset(lines);
         await nextTick(); // the list is in the document with its first lines only
-        list.attach(box.value, scrolled);
         if (!target || !lead(target)) list.bottom();
+        else if (target === state.selected && !isLed) box.value.scrollIntoView({ block: "center" });
+        isLed = true;
       }
       state.count = log.lines.length;
       readMore();
@@ -276,6 +278,10 @@ export default {
       if (Number.isFinite(at)) emit("jump", at);
     }
 
+    watch(box, (element) => {
+      list.attach(element, scrolled);
+      if (element && state.isFollowing) list.bottom();
+    });
     onMounted(() => emit("live"));
     onUnmounted(() => (list.close(), clearTimeout(typing), clearTimeout(clear)));
 
@@ -324,7 +330,7 @@ export default {
           <button type="button" class="lw-icon-button" title="Copy these lines" aria-label="Copy these lines" @click="copyAll"><i class="lw-icon notranslate" aria-hidden="true">content_copy</i></button>
           <a class="lw-icon-button" :href="downloads.all" download title="Download the whole log" aria-label="Download the whole log"><i class="lw-icon notranslate" aria-hidden="true">download</i></a>
           <a v-if="downloads.isAny" class="lw-text-button lw-log__link" :href="downloads.filtered" download>Download filtered</a>
-          <button type="button" class="lw-log__toggle" :aria-pressed="String(state.isFollowing)" data-testid="log-follow" @click="toggleFollowing">{{ state.isFollowing ? 'Pause' : 'Follow' }}</button>
+          <button type="button" class="lw-log__toggle" data-testid="log-follow" @click="toggleFollowing">{{ state.isFollowing ? 'Pause' : 'Follow' }}</button>
         </span>
       </div>
       <p v-if="state.problem" class="lw-log__problem" role="alert">{{ state.problem }}</p>
