@@ -1,12 +1,14 @@
 """Reads the log of a run for one window: pages on demand, new lines as they come, and what is searched for."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from components.elements.logs.run_log import RunLog
+from components.elements.logs.run_log import Marks, RunLog
 from pages.page.context import PageContext
 from services.auth.identity import Identity
 from services.errors import DatabaseTimeLimit, LivewatchError, NotAccepted
@@ -30,13 +32,26 @@ READ_INTERVAL_SECONDS = 0.2
 FIRST_LINES = 500
 MAX_CHARACTERS = 400_000
 """Characters of the lines of one message; a browser takes some milliseconds for it."""
+MAX_FINDS = 2
+"""Times that a query is asked while new lines come."""
+ACK_TIMEOUT_SECONDS = 10.0
+"""A browser that has not taken lines by then has lost them, or its answer was lost."""
 GONE = "That line is not in this log. It may have been deleted: the latest 10,000 lines are kept."
 
 
 class LogReader:
-    """Reads for one `RunLog`; a message with new lines is sent once the browser has taken the one before it."""
+    """Reads for one `RunLog`; a message with new lines is sent once the browser has taken the one before it.
 
-    def __init__(self, page: PageContext, element: RunLog, run: UUID) -> None:
+    Args:
+        page: The page that shows the log.
+        element: The log.
+        run: Id of the run.
+        clock: Returns seconds.
+    """
+
+    def __init__(
+        self, page: PageContext, element: RunLog, run: UUID, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._page = page
         self._element = element
         self._run = run
@@ -45,7 +60,12 @@ class LogReader:
         self._is_mounted = False
         self._is_at_end = True
         self._is_latest_wanted = False
-        self._is_awaiting = False
+        self._clock = clock
+        self._awaits_since: float | None = None
+        self._is_answer_due = False
+        """Whether the browser waits for an answer even if there are no new lines."""
+        self._searching = asyncio.Lock()
+        self._wanted = self._filter
         self._has_failed = False
         self._generation = 0
         """Counts what replaces all lines, so that an answer to an earlier question is dropped."""
@@ -56,7 +76,7 @@ class LogReader:
 
     async def restart(self, target: int | None) -> None:
         """Read again, after the browser has mounted the element: the lines around `target`, or the latest ones."""
-        self._is_mounted, self._is_awaiting = True, False
+        self._is_mounted, self._awaits_since = True, None
         if target:
             await self.go(target)
         else:
@@ -67,27 +87,32 @@ class LogReader:
         if self._is_mounted and self._is_at_end and not self._is_awaiting:
             self._reloads.request()
 
+    @property
+    def _is_awaiting(self) -> bool:
+        return self._awaits_since is not None and self._clock() - self._awaits_since < ACK_TIMEOUT_SECONDS
+
     def taken(self, is_end: bool) -> None:
         """Read on: the browser has shown the last new lines; unless it has no room for the newest ones."""
-        self._is_awaiting = False
+        self._awaits_since = None
         self._is_at_end = self._is_at_end and is_end
         self.wake()
 
     def read_latest(self) -> None:
         """Show the latest lines in place of all others."""
         self._begin()
-        self._is_at_end, self._is_awaiting, self._is_latest_wanted = True, False, True
+        self._is_at_end, self._awaits_since, self._is_latest_wanted = True, None, True
         self.wake()
 
     async def go(self, id: int) -> None:
         """Show the lines around one in place of all others; say so if there is no such line."""
         generation = self._begin()
-        is_there = await self._get(has_line(*self._where, id))
-        if is_there is False:
+        self._element.refuse("")
+        is_kept = await self._get(has_line(*self._where, id))
+        if is_kept is False:
             self.read_latest()
-            self._element.fail(GONE)
+            self._element.refuse(GONE)
             return
-        found = await self._get(lines_around(*self._where, self._filter, id)) if is_there else None
+        found = await self._get(lines_around(*self._where, self._filter, id)) if is_kept else None
         if found is not None and generation == self._generation:
             lines, has_later = found
             self._reset(lines, more=len(lines) > 1, is_end=not has_later, target=id)
@@ -110,7 +135,7 @@ class LogReader:
 
     async def read_newer(self, after: int) -> None:
         """Show the lines after the line with the id `after`, up to the newest one."""
-        self._last_id, self._is_at_end = after, True
+        self._last_id, self._is_at_end, self._is_answer_due = after, True, True
         self.wake()
 
     async def search(self, given: Mapping[str, Any]) -> None:
@@ -118,23 +143,29 @@ class LogReader:
         try:
             wanted = LogFilter.parse({**given, "regex": "1" if given.get("regex") else ""})
         except NotAccepted as error:
-            self._fail(str(error))
+            self._element.refuse(str(error))
             return
-        wanted = replace(wanted, is_marking=not given.get("only"))
-        before, self._filter = self._filter, wanted
-        marks = await self._get(find_lines(*self._where, self._filter)) if wanted.expressions else []
-        if wanted is not self._filter:
-            return
-        if marks is None:
-            # New lines come without marks, and not at all if only matches are wanted.
-            self._is_at_end = wanted.is_marking
-            self._filter = LogFilter(is_marking=True, level=wanted.level)
-            self._element.found([], [])
-            return
-        self._succeed()
-        if _kept(before) != _kept(wanted):
+        self._wanted = wanted = replace(wanted, is_marking=not given.get("only"))
+        # One search at a time for a window, and of those that wait the latest only.
+        async with self._searching:
+            if wanted is self._wanted:
+                await self._apply(wanted)
+
+    async def _apply(self, wanted: LogFilter) -> None:
+        self._element.refuse("")
+        marks: Marks | None = []
+        for _ in range(MAX_FINDS if wanted.expressions else 0):
+            last_id = self._last_id
+            marks = await self._get(find_lines(*self._where, wanted))
+            # Lines that came meanwhile were read without this query, and may be missing.
+            if last_id == self._last_id:
+                break
+        before = self._filter
+        # Lines are shown without a search that failed, which would fail again.
+        self._filter = wanted if marks is not None else LogFilter(is_marking=True, level=wanted.level)
+        if _kept(before) != _kept(self._filter):
             self.read_latest()
-        self._element.found(marks, wanted.terms, leads=wanted.is_marking)
+        self._element.found(marks or [], wanted.terms, leads=wanted.is_marking)
 
     @property
     def _where(self) -> tuple[Database, Identity, UUID]:
@@ -148,7 +179,7 @@ class LogReader:
     def _reset(self, lines: Sequence[LogLine], *, more: bool, is_end: bool, target: int | None = None) -> None:
         self._succeed()
         self._last_id = lines[-1].id if lines else 0
-        self._is_at_end, self._is_awaiting = is_end, False
+        self._is_at_end, self._awaits_since = is_end, None
         self._element.show(lines, "reset", more=more, is_end=is_end, target=target)
         self.wake()
 
@@ -164,7 +195,7 @@ class LogReader:
         except (NotAccepted, DatabaseTimeLimit) as error:
             # It would fail again: the query is too costly.
             self._is_at_end = False
-            self._fail(str(error))
+            self._element.refuse(str(error))
             return
         if generation != self._generation or after != self._last_id:
             return
@@ -172,9 +203,10 @@ class LogReader:
         if self._is_latest_wanted:
             self._is_latest_wanted = False
             self._reset(lines, more=len(lines) == FIRST_LINES, is_end=True)
-        elif lines:
+        elif lines or self._is_answer_due:
             shown = _fitting(lines)
-            self._last_id, self._is_awaiting = shown[-1].id, True
+            self._last_id = shown[-1].id if shown else after
+            self._awaits_since, self._is_answer_due = self._clock(), False
             is_cut = is_cut and after > 0 and not self._filter.is_active
             self._element.show(shown, "append", is_end=True, is_cut=is_cut)
 
@@ -182,15 +214,12 @@ class LogReader:
         try:
             return await work
         except LivewatchError as error:
-            self._fail(str(error))
+            self._element.refuse(str(error))
             return None
 
-    def _fail(self, problem: str) -> None:
-        self._has_failed = True
-        self._element.fail(problem)
-
     def _failed(self, error: LivewatchError) -> None:
-        self._fail(f"The log could not be read: {error}")
+        self._has_failed = True
+        self._element.fail(f"The log could not be read: {error}")
 
     def _succeed(self) -> None:
         if self._has_failed:

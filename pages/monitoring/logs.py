@@ -1,5 +1,6 @@
 """/logs: search in the logs of all runs of the organisation; the URL is the query."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC
 
@@ -51,6 +52,7 @@ class _Searcher:
         self._reached: Position | None = None
         self._searches = 0
         """Counts searches: a slow answer to an earlier one must not take the place of a later one."""
+        self._searching = asyncio.Lock()
 
     async def begin(self, params: Mapping[str, str]) -> None:
         """Search anew."""
@@ -70,6 +72,12 @@ class _Searcher:
 
     async def _search(self, *, is_first: bool) -> None:
         number, wanted = self._searches, self._filter
+        # One search at a time for a window, and of those that wait the latest only.
+        async with self._searching:
+            if number == self._searches:
+                await self._answer(number, wanted, is_first=is_first)
+
+    async def _answer(self, number: int, wanted: LogFilter, *, is_first: bool) -> None:
         scope = LogScope(org_id=self._page.membership.org_id)
         try:
             found = await search_logs(

@@ -57,18 +57,6 @@ class Position:
     at: datetime
     id: int
 
-    @classmethod
-    def parse(cls, value: str) -> "Position | None":
-        """Read what `str` returned; None for anything else."""
-        at, _, id = value.partition("~")
-        try:
-            return cls(at=datetime.fromisoformat(at), id=int(id)) if datetime.fromisoformat(at).tzinfo else None
-        except ValueError:
-            return None
-
-    def __str__(self) -> str:
-        return f"{self.at.isoformat()}~{self.id}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundLine:

@@ -23,7 +23,7 @@ _PAGE = """
     order by id {order} limit :limit
 """
 _FIND = "select id, {spans} as spans from public.log_lines where run_id = :run {conditions} and {match} order by id"
-_IS_THERE = text("select exists (select from public.log_lines where run_id = :run and id = :id)")
+_HAS_LINE = text("select exists (select from public.log_lines where run_id = :run and id = :id)")
 _AT = "select id from public.log_lines where run_id = :run and at >= :wanted {conditions} order by at, id limit 1"
 MAX_ID = 2**63 - 1
 
@@ -94,14 +94,14 @@ async def following_lines(
 ) -> tuple[list[LogLine], bool]:
     """Read the lines after one; returns them, and whether that one, and maybe some after it, were deleted."""
     async with searching(database, identity) as connection:
-        is_there = bool((await connection.execute(_IS_THERE, {"run": run, "id": after})).scalar_one())
-        return await _page(connection, run, filter, after=after, limit=MAX_LINES), not is_there
+        is_kept = bool((await connection.execute(_HAS_LINE, {"run": run, "id": after})).scalar_one())
+        return await _page(connection, run, filter, after=after, limit=MAX_LINES), not is_kept
 
 
 async def has_line(database: Database, identity: Identity, run: UUID, id: int) -> bool:
     """Whether the run's log has a line."""
     async with searching(database, identity) as connection:
-        return bool((await connection.execute(_IS_THERE, {"run": run, "id": id})).scalar_one())
+        return bool((await connection.execute(_HAS_LINE, {"run": run, "id": id})).scalar_one())
 
 
 async def find_lines(

@@ -91,6 +91,9 @@ async def test_a_log_follows_its_end_pauses_while_it_is_read_and_loads_what_is_s
     await expect(line(page, "While paused")).not_to_be_in_viewport()
     await follow.click()
     await expect(line(page, "While paused")).to_be_in_viewport()
+    await world.sql("delete from log_lines where run_id = %s and message like 'While%%'", run)
+    await add(world, org, run, "After a gap")
+    await expect(line(page, "After a gap")).to_have_attribute("data-gap", "")
     await until(lambda: _scrolled_to_first(page), what="the first line is shown")
     await page.get_by_role("button", name="Wrap").click()
     await expect(line(page, "Line 1")).to_be_in_viewport()
@@ -102,7 +105,7 @@ async def _scrolled_to_first(page: Page) -> bool:
     return await line(page, "Line 1").count() > 0
 
 
-async def test_a_log_is_searched_filtered_copied_and_downloaded(world: World, window: SignedIn) -> None:
+async def test_a_log_is_searched_filtered_and_downloaded(world: World, window: SignedIn) -> None:
     org, ada, run = await a_stream(world)
     await add(world, org, run, "\x1b[31mdisk\x1b[0m is full", level="error")
     await fill(world, org, run, 1, 2500)
@@ -135,7 +138,16 @@ async def test_a_log_is_searched_filtered_copied_and_downloaded(world: World, wi
     async with page.expect_download() as download:
         await log.get_by_role("link", name="Download filtered").click()
     assert len((await (await download.value).path()).read_text().splitlines()) == 25
-    await search.fill("")
+
+
+async def test_a_log_has_levels_leads_to_times_and_is_copied(world: World, window: SignedIn) -> None:
+    org, ada, run = await a_stream(world)
+    await add(world, org, run, "disk is full", level="error")
+    await fill(world, org, run, 1, 1500)
+    page = await window(ada, f"/streams/{run}")
+    log = page.get_by_role("region", name="Log", exact=True)
+    await expect(line(page, "Line 1500")).to_be_attached()
+    await open_log(page)
     await log.get_by_label("Level").select_option("warning")
     await expect(page.locator(".lw-log__lines .lw-log__line")).to_have_count(1)
     await add(world, org, run, "Not shown")

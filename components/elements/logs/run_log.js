@@ -27,7 +27,8 @@ export default {
       more: false, // whether there are older lines
       isEnd: true, // whether the newest line is here
       isReading: false,
-      problem: "",
+      problem: "", // why lines cannot be read
+      refused: "", // why what was asked for was not done
       said: "",
       wraps: readKept(WRAP_KEY) ?? true,
       selected: 0, // id of the line in the URL
@@ -94,6 +95,7 @@ export default {
     const list = virtualRows({
       rows: () => log.rows,
       render,
+      sticks: () => state.isFollowing,
       stamp: ({ line, fold, isHead }) =>
         [
           line.id,
@@ -290,6 +292,7 @@ export default {
       copyAll: () => copy(log.plain(), ` ${number(log.lines.length)} lines`),
       downloads,
       fail: (text) => ((state.problem = text), (state.isReading = false)),
+      refuse: (text) => ((state.refused = text), (state.isReading = false)),
       follow,
       found,
       isFiltered,
@@ -307,7 +310,7 @@ export default {
     };
   },
   template: `
-    <section v-if="state.count || isFiltered || query.q || state.problem" class="lw-section lw-log" aria-label="Log">
+    <section v-if="state.count || isFiltered || query.q || state.problem || state.refused" class="lw-section lw-log" aria-label="Log">
       <h2>Log</h2>
       <div class="lw-log__tools" role="search" aria-label="Search the log">
         <div class="lw-controls__search"><i class="lw-icon notranslate" aria-hidden="true">search</i>
@@ -333,7 +336,7 @@ export default {
           <button type="button" class="lw-log__toggle" data-testid="log-follow" @click="toggleFollowing">{{ state.isFollowing ? 'Pause' : 'Follow' }}</button>
         </span>
       </div>
-      <p v-if="state.problem" class="lw-log__problem" role="alert">{{ state.problem }}</p>
+      <p v-if="state.problem || state.refused" class="lw-log__problem" role="alert">{{ state.problem || state.refused }}</p>
       <div class="lw-log__frame">
         <div ref="box" class="lw-log__lines" :data-wraps="state.wraps || undefined" tabindex="0" role="log" aria-live="off" aria-label="Lines of the log"><div class="lw-log__sheet"></div></div>
         <p v-if="!state.count" class="lw-log__empty lw-log__none">No line matches.</p>

@@ -77,8 +77,12 @@ class RunLog(
         self.run_method("select", id or 0)
 
     def fail(self, problem: str) -> None:
-        """Say what went wrong; an empty text says that it is over."""
+        """Say why lines cannot be read; an empty text says that they can."""
         self.run_method("fail", problem)
+
+    def refuse(self, problem: str) -> None:
+        """Say why what the user asked for was not done; an empty text takes it back."""
+        self.run_method("refuse", problem)
 
     def on_id(self, name: str, handler: Callable[[int], object]) -> None:
         """Call `handler` with the line's id of an event `older`, `newer`, `go` or `line`; 0 stands for none."""

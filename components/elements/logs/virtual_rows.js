@@ -6,7 +6,8 @@ const MAX_PASSES = 5; // a pass may bring rows into the document that were never
 
 // `rows` returns all rows, each with a `key`, a `line` and a `height`, 0 until it was measured; `estimate` the height of one
 // that was not, by the width of the list. `render` makes the element of a row, and `stamp` changes when it has to be made anew.
-export function virtualRows({ rows, estimate, render, stamp }) {
+// `sticks` says whether the end is to stay in sight when the list changes its size.
+export function virtualRows({ rows, estimate, render, stamp, sticks }) {
   let box = null; // the scrolled element
   let sheet = null; // its child, as high as all rows
   let offsets = new Float64Array(1);
@@ -131,7 +132,7 @@ export function virtualRows({ rows, estimate, render, stamp }) {
   const observer = new ResizeObserver(() => {
     if (box.clientWidth !== width) forget();
     width = box.clientWidth;
-    update(undefined, atEnd() ? () => offsets.at(-1) : null);
+    update(undefined, sticks() ? () => offsets.at(-1) : null);
   });
   const atEnd = () => !box || offsets.at(-1) - box.scrollTop - box.clientHeight < 24;
 
