@@ -112,7 +112,7 @@ Attempt = Annotated[
         strict=True,
         ge=1,
         le=MAX_ATTEMPTS,
-        description="Number of the try, from 1. A later one continues the run, also after its end: counting starts again.",
+        description="Number of the try, from 1. A later one continues the run, also after its end, and counts anew.",
     ),
 ]
 Begins = Annotated[

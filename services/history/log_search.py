@@ -22,19 +22,19 @@ MAX_STEP_LINES = 256_000
 """Lines that one statement reads: more after one that found little in little time."""
 QUICK_STEP_SECONDS = 0.5
 
+_LINES = """
+    select id, at, run_id, level, message from public.log_lines
+    where org_id = :org {conditions} {bound}
+"""
+# By the index of runs: without the fence PostgreSQL may look for their lines among all of the organisation.
+_LINES_OF_RUNS = f"select * from ({_LINES} and run_id = any(:runs) offset 0) as fenced"
 # Materialized, so that the page is a prefix of these lines, and so that no line outside of them is matched.
 _STEP = """
-    with step as materialized (
-        select id, at, run_id, level, message from public.log_lines
-        where org_id = :org {scope} {conditions} {bound} order by at {order}, id {order} limit :step
-    )
+    with step as materialized ({lines} order by at {order}, id {order} limit :step)
     select id, at, run_id, level, message, {spans} as spans from step
     where {match} order by at {order}, id {order} limit :limit
 """
-_LAST = """
-    select at, id from public.log_lines
-    where org_id = :org {scope} {conditions} {bound} order by at {order}, id {order} offset :step - 1 limit 1
-"""
+_LAST = "select at, id from ({lines}) as lines order by at {order}, id {order} offset :step - 1 limit 1"
 _RUNS = text("""
     select 'streams' as "table", id, name from public.streams where id = any(:ids)
     union all select 'acquisition_scans', id, name from public.acquisition_scans where id = any(:ids)
@@ -168,29 +168,32 @@ class _Reader:
         self._connection = connection
         self._filter = filter
         self._values: dict[str, Any] = {"org": scope.org_id}
-        self._parts = {
-            "scope": "",
-            "bound": "",
-            "conditions": filter.conditions(self._values),
-            "order": "asc" if is_later else "desc",
-        }
-        if scope.runs is not None:
-            self._parts["scope"] = "and run_id = any(:runs)"
-            self._values["runs"] = list(scope.runs)
+        self._order = "asc" if is_later else "desc"
+        bound = ""
         if position is not None:
-            self._parts["bound"] = f"and (at, id) {'>' if is_later else '<'} (:at, :id)"
+            bound = f"and (at, id) {'>' if is_later else '<'} (:at, :id)"
             self._values |= {"at": position.at, "id": position.id}
+        if scope.runs is not None:
+            self._values["runs"] = list(scope.runs)
+        lines = _LINES if scope.runs is None else _LINES_OF_RUNS
+        self._lines = lines.format(conditions=filter.conditions(self._values), bound=bound)
 
     async def step(self, step: int, limit: int) -> list[FoundLine]:
         """Return the first matches among the next `step` lines."""
         values = {**self._values, "step": step, "limit": limit}
-        statement = _STEP.format(**self._parts, spans=self._filter.spans(values), match=self._filter.match(values))
+        statement = _STEP.format(
+            lines=self._lines,
+            order=self._order,
+            spans=self._filter.spans(values),
+            match=self._filter.match(values),
+        )
         return [FoundLine(**row._mapping) for row in (await self._connection.execute(text(statement), values)).all()]
 
     async def last(self, step: int) -> Position | None:
         """Return the position of the last of the next `step` lines; None if there are fewer."""
         values = {**self._values, "step": step}
-        row: Row[Any] | None = (await self._connection.execute(text(_LAST.format(**self._parts)), values)).one_or_none()
+        statement = _LAST.format(lines=self._lines, order=self._order)
+        row: Row[Any] | None = (await self._connection.execute(text(statement), values)).one_or_none()
         return None if row is None else Position(at=row.at, id=row.id)
 
 

@@ -26,11 +26,41 @@ create policy "members see" on public.jobs for select to authenticated using (or
 create policy "keys see" on public.jobs for select to authenticated
     using (org_id in (select private.ingest_orgs('runs')) or org_id in (select private.ingest_orgs('read')));
 
--- Returns the slug of the job that an address belongs to.
+-- Returns the slug of the job that an address belongs to. Earlier versions of the package `livewatch` named each run by
+-- the job's name and twelve digits.
 create function private.job_slug(address text) returns text
 language sql immutable set search_path = ''
 as $$
-    select split_part(address, '@', 1)
+    select regexp_replace(split_part(address, '@', 1), '(.)-[0-9a-f]{12}$', '\1')
+$$;
+
+-- Returns whether an address names one run, rather than the current one of a job.
+create function private.names_run(address text) returns boolean
+language sql immutable set search_path = ''
+as $$
+    select address like '%@%' or private.job_slug(address) <> address
+$$;
+
+-- Returns the median duration in seconds of the completed runs among a job's last 50; null for fewer than three.
+create function private.usual_seconds(kind text, job uuid) returns double precision
+language plpgsql stable set search_path = ''
+as $$
+declare
+    seconds double precision;
+begin
+    execute format(
+        'select percentile_cont(0.5) within group (order by extract(epoch from ended - began))
+         from (
+             select %s as status, %s as began, %s as ended from public.%I where job_id = $1
+             order by number desc limit 50
+         ) as run
+         where status = ''completed'' and ended >= began having count(*) >= 3',
+        case kind when 'streams' then 'goal_status' else 'status' end,
+        case kind when 'streams' then 'coalesce(attempt_started_at, created_at)' else 'started_at' end,
+        case kind when 'streams' then 'finished_at' else 'completed_at' end, private.run_table(kind))
+        into seconds using job;
+    return seconds;
+end
 $$;
 
 -- Makes a run the newest of its job, which the first one creates. A run that people made has no slug and no job.
@@ -63,6 +93,7 @@ begin
     on conflict (org_id, kind, slug) do update set
         run_count = job.run_count + 1, name = excluded.name, last_run_at = greatest(job.last_run_at, begins_at)
     returning job.id, job.run_count into new.job_id, new.number;
+    new.usual_seconds := case when new.number > 3 then private.usual_seconds(tg_argv[0], new.job_id) end;
     return new;
 end
 $$;
@@ -78,6 +109,8 @@ begin
              add constraint %2$I check (slug ~ ''^[A-Za-z0-9._:-]{1,120}(@[A-Za-z0-9._:-]{1,64})?$''),
              add column job_id uuid,
              add column number integer check (number > 0),
+             -- How long runs of the job usually take, from those before it.
+             add column usual_seconds double precision,
              -- The current try of the run, and the earlier ones: objects of `number`, `status`, `error`,
              -- `started_at` and `finished_at`.
              add column attempt integer not null default 1 check (attempt between 1 and 1000),
@@ -90,11 +123,18 @@ begin
     execute format('alter table public.%I disable trigger user', table_name);
     execute format(
         'insert into public.jobs (org_id, kind, slug, name, run_count, last_run_at, created_at)
-         select org_id, %2$L, slug, %3$I, 1, %4$s, %4$s from public.%1$I where slug is not null
-         on conflict do nothing', table_name, kind, title, started);
+         select org_id, %2$L, private.job_slug(slug), (array_agg(%3$I order by %4$s desc))[1], count(*), max(%4$s),
+             min(%4$s)
+         from public.%1$I where slug is not null group by org_id, private.job_slug(slug)',
+        table_name, kind, title, started);
     execute format(
-        'update public.%I as run set job_id = job.id, number = 1 from public.jobs as job
-         where job.org_id = run.org_id and job.kind = %L and job.slug = run.slug', table_name, kind);
+        'update public.%1$I as run set job_id = job.id, number = numbered.number
+         from public.jobs as job, (
+             select id, row_number() over (partition by org_id, private.job_slug(slug) order by %3$s, id) as number
+             from public.%1$I where slug is not null
+         ) as numbered
+         where numbered.id = run.id and job.org_id = run.org_id and job.kind = %2$L
+             and job.slug = private.job_slug(run.slug)', table_name, kind, started);
     execute format('alter table public.%I enable trigger user', table_name);
     execute format('create index %I on public.%I (job_id, number desc)', table_name || '_job_idx', table_name);
     execute format(
@@ -300,7 +340,7 @@ begin
         perform private.begin_attempt(report.kind, earlier.id, attempt);
         return true;
     end if;
-    if report.slug like '%@%' then
+    if private.names_run(report.slug) then
         return false;
     end if;
     if is_lost then
@@ -393,8 +433,8 @@ exception
 end
 $$;
 
--- Makes batches that write the same runs, or runs of the same jobs, wait for each other, so that they cannot deadlock on
--- rows. The jobs share 64 locks, taken in order: few enough for any server's lock table, and other batches pass.
+-- Makes batches that write the same runs, or runs of the same jobs, wait for each other, so that they cannot deadlock
+-- on rows. The jobs share 64 locks, taken in order: few enough for any server's lock table, and other batches pass.
 create or replace function private.lock_runs(org uuid, runs text[]) returns void
 language plpgsql set search_path = ''
 as $$
@@ -407,14 +447,63 @@ begin
 end
 $$;
 
+-- Deletes what is older than its organisation keeps it; of jobs those that have no runs any more.
+create or replace function private.delete_expired(max_rows integer default 500) returns jsonb
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    kind record;
+    counts jsonb := '{}';
+    deleted integer;
+begin
+    if not pg_try_advisory_xact_lock(hashtextextended('livewatch retention', 0)) then
+        return counts;
+    end if;
+    for kind in select * from (values
+        ('agent_executions', 'completed_at', 'runs_days', 90, 'true'),
+        ('acquisition_scans', 'completed_at', 'runs_days', 90, 'true'),
+        ('streams', 'finished_at', 'runs_days', 90,
+         'not exists (select from public.agent_executions as run where run.stream_id = one.id)
+          and not exists (select from public.acquisition_scans as run where run.stream_id = one.id)'),
+        ('jobs', 'last_run_at', 'runs_days', 90,
+         'not exists (select from public.streams as run where run.job_id = one.id)
+          and not exists (select from public.acquisition_scans as run where run.job_id = one.id)
+          and not exists (select from public.agent_executions as run where run.job_id = one.id)'),
+        ('signal_alerts', 'detected_at', 'alerts_days', 90, 'true'),
+        ('notifications', 'created_at', 'alerts_days', 90, 'true'),
+        ('activities', 'created_at', 'events_days', 30, 'true'),
+        ('log_lines', 'at', 'events_days', 30, 'true'),
+        ('audit_events', 'at', 'audit_days', 365, 'true')
+    ) as kinds (name, ended_at, days, default_days, condition) loop
+        execute format(
+            'with expired as (
+                 select one.id from public.%1$I as one left join public.retention as chosen using (org_id)
+                 where one.%2$I < now() - make_interval(
+                         days => case when chosen.org_id is null then %4$s else chosen.%3$I end)
+                     and %5$s
+                 limit %6$s
+             )
+             delete from public.%1$I as one using expired where one.id = expired.id',
+            kind.name, kind.ended_at, kind.days, kind.default_days, kind.condition, max_rows);
+        get diagnostics deleted = row_count;
+        counts := counts || jsonb_build_object(kind.name, deleted);
+    end loop;
+    return counts;
+end
+$$;
+
 revoke execute on function
-    private.job_slug(text), private.number_run(), private.number_table(text, text, text, text),
+    private.job_slug(text), private.names_run(text), private.usual_seconds(text, uuid), private.number_run(),
+    private.number_table(text, text, text, text),
     private.address_of(uuid, text, text), private.retire_run(uuid, text, text, integer),
     private.begin_attempt(text, uuid, integer), private.last_elements(jsonb, integer),
-    private.end_lost_run(text, uuid), private.has_reporter(uuid, uuid, text), private.make_way(private.run_report, private.reported_runs),
+    private.end_lost_run(text, uuid), private.has_reporter(uuid, uuid, text),
+    private.make_way(private.run_report, private.reported_runs),
     private.earlier_run(private.run_report) from public;
 grant execute on function
-    private.job_slug(text), private.address_of(uuid, text, text), private.retire_run(uuid, text, text, integer),
+    private.job_slug(text), private.names_run(text), private.address_of(uuid, text, text),
+    private.retire_run(uuid, text, text, integer),
     private.begin_attempt(text, uuid, integer), private.last_elements(jsonb, integer),
-    private.end_lost_run(text, uuid), private.has_reporter(uuid, uuid, text), private.make_way(private.run_report, private.reported_runs),
+    private.end_lost_run(text, uuid), private.has_reporter(uuid, uuid, text),
+    private.make_way(private.run_report, private.reported_runs),
     private.earlier_run(private.run_report) to authenticated, service_role;

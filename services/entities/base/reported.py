@@ -17,8 +17,8 @@ class Reported(SQLModel):
     """Columns of a run that programs report; None where people or other jobs wrote the row.
 
     `slug` is its address within the organisation: that of its job for the current run, else `job@key`. `number` counts
-    the runs of a job. `attempt` is the current try of the run, and `attempts` are the earlier ones: objects of
-    `number`, `status`, `error`, `started_at` and `finished_at`.
+    the runs of a job; those before this one usually took `usual_seconds`. `attempt` is the current try of the run, and
+    `attempts` are the earlier ones: objects of `number`, `status`, `error`, `started_at` and `finished_at`.
 
     `ingest_key` is the key that reported last. `heartbeat_interval` is the declared time between two reports in
     seconds.
@@ -27,6 +27,7 @@ class Reported(SQLModel):
     slug: str | None = None
     job_id: UUID | None = None
     number: int | None = None
+    usual_seconds: float | None = None
     attempt: int = 1
     attempt_started_at: AwareDatetime | None = timestamp_field()
     attempts: list[dict[str, Any]] = json_field(list)

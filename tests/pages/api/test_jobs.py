@@ -182,3 +182,13 @@ async def test_jobs_are_their_organisations_own(program: Program, world: World) 
 @pytest.mark.parametrize("slug", ["@a", "a@", "a@b@c", "a@" + "b" * 65, "a" * 121, "a" * 121 + "@b", "...@a"])
 async def test_addresses_that_name_nothing_are_rejected(program: Program, slug: str) -> None:
     refused(await program.put(f"/streams/{slug}"), 422, "invalid", "slug")
+
+
+async def test_runs_of_earlier_versions_of_the_package_belong_to_their_job(program: Program, world: World) -> None:
+    for digits in ("3f2a9c01d4e5", "3f2a9c01d4e6"):
+        await program.put(f"/streams/nightly-{digits}")
+        await program.post(f"/streams/nightly-{digits}/finish")
+        refused(await program.put(f"/streams/nightly-{digits}", advance=1), 409, "finished")
+    assert (await program.put("/streams/-3f2a9c01d4e5")).status_code == 201
+    assert await runs(world, program, "nightly") == [(1, "nightly-3f2a9c01d4e5"), (2, "nightly-3f2a9c01d4e6")]
+    assert await runs(world, program, "-3f2a9c01d4e5") == [(1, "-3f2a9c01d4e5")]
