@@ -75,6 +75,7 @@ LAYERS = (
     "pages.editing",
     "pages.viewers",
     "pages.inbox",
+    "pages.jobs",
     "pages.monitoring",
     "pages.gallery",
     "pages.frame",

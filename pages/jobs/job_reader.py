@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
 
+from components.window.batch import Payload
 from components.window.live_element import LiveElement
 from pages.page.context import PageContext
 from services.entities import AGENTS, SCANS, STREAMS
@@ -11,6 +11,7 @@ from services.entities.base.reported import Reported
 from services.infra.coalescer import Reloads
 from services.realtime import Delta
 
+RunDelta = Delta[Any]
 READ_INTERVAL_SECONDS = 1.0
 RUN_ENTITIES = {"streams": STREAMS, "scans": SCANS, "agents": AGENTS}
 
@@ -18,14 +19,15 @@ RUN_ENTITIES = {"streams": STREAMS, "scans": SCANS, "agents": AGENTS}
 class JobReader:
     """Reads what an element shows of jobs: when it is mounted, and after runs of theirs have changed.
 
+    A frame part: a window that nobody looks at reads nothing.
+
     Args:
         page: Context of the page.
         element: Emits `live` once it is mounted.
         read: Reads and shows.
         fail: Shows why reading failed.
         kinds: Kinds of run that matter.
-        job: Returns the id of the job that matters; None for all of the organisation.
-        run: Id of the run that matters; None for all.
+        matters: Whether a change of a run does; by default, where a run began, ended or is gone.
     """
 
     def __init__(
@@ -36,41 +38,51 @@ class JobReader:
         read: Callable[[], Awaitable[object]],
         fail: Callable[[str], object],
         kinds: tuple[str, ...],
-        job: Callable[[], UUID | None] = lambda: None,
-        run: UUID | None = None,
+        matters: Callable[[RunDelta], bool] | None = None,
     ) -> None:
-        self._job = job
-        self._run = run
-        self._is_mounted = False
+        self._window = page.window
+        self._matters = matters or has_new_state
+        self._is_mounted = self._is_due = False
         self._reloads = Reloads(
             read, name="jobs", on_failure=lambda error: fail(str(error)), interval=READ_INTERVAL_SECONDS
         )
-        subscriptions = [page.window.subscribe(RUN_ENTITIES[kind], on_change=self._changed) for kind in kinds]
-        element.on("live", self.start)
-        element.on_delete(self._reloads.close, *(subscription.close for subscription in subscriptions))
-
-    def start(self) -> None:
-        """Read, after the browser has mounted the element."""
-        self._is_mounted = True
-        self._reloads.request()
+        self._window.add(self)
+        subscriptions = [self._window.subscribe(RUN_ENTITIES[kind], on_change=self._changed) for kind in kinds]
+        element.on("live", self._start)
+        element.on_delete(
+            self._reloads.close, lambda: self._window.discard(self), *(each.close for each in subscriptions)
+        )
 
     def again(self) -> None:
         """Read once more, for instance since something else is asked for."""
         if self._is_mounted:
             self._reloads.request()
 
-    def _changed(self, deltas: list[Delta[Any]]) -> None:
-        if self._is_mounted and any(self._matters(delta) for delta in deltas):
+    def collect(self) -> tuple[int, Payload] | None:
+        """See `FramePart`."""
+        if self._is_due and self._is_mounted:
+            self._is_due = False
             self._reloads.request()
+        return None
 
-    def _matters(self, delta: Delta[Any]) -> bool:
-        row = delta.new or delta.old
-        if self._run not in (None, delta.id):
-            return False
-        if not isinstance(row, Reported) or row.job_id is None or self._job() not in (None, row.job_id):
-            return False
-        # Progress alone changes nothing here.
-        return _state(delta.old) != _state(delta.new)
+    def refresh(self) -> None:
+        """See `FramePart`."""
+        self._is_due = True
+
+    def _start(self) -> None:
+        self._is_mounted = True
+        self._reloads.request()
+
+    def _changed(self, deltas: list[RunDelta]) -> None:
+        if not self._is_due and any(map(self._matters, deltas)):
+            self._is_due = True
+            self._window.mark_dirty()
+
+
+def has_new_state(delta: RunDelta) -> bool:
+    """Whether a run of a job began, ended, changed its status or is gone; progress alone does not count."""
+    row = delta.new or delta.old
+    return isinstance(row, Reported) and row.job_id is not None and _state(delta.old) != _state(delta.new)
 
 
 def _state(row: Any) -> object:

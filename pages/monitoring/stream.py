@@ -19,7 +19,7 @@ from components.window.hooks import Hook, use_stream_progress
 from pages.chat.thread_panel import ThreadPanel
 from pages.editing.notes import NotesPanel
 from pages.editing.plan import EditsPanel, PlanPanel
-from pages.jobs.job_reader import JobReader
+from pages.jobs.job_reader import JobReader, has_new_state
 from pages.lists.entity_list import entity_list
 from pages.lists.run_log import run_log
 from pages.lists.tidying import tidy_menu
@@ -130,7 +130,14 @@ def _job(page: PageContext, stream_id: UUID) -> None:
             usual.show(job)
 
     # A failed read is tried again; what is shown until then stays true of its time.
-    JobReader(page, usual, read=read, fail=lambda problem: None, kinds=("streams",), run=stream_id)
+    JobReader(
+        page,
+        usual,
+        read=read,
+        fail=lambda problem: None,
+        kinds=("streams",),
+        matters=lambda delta: delta.id == stream_id and has_new_state(delta),
+    )
 
 
 def _records(page: PageContext, stream_id: UUID) -> None:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from services.entities import GoalStatus, Stream
+from services.history.comparison import ComparedRun, differing
 from services.history.jobs import Job, JobRun, find_stream, job_of_stream, jobs
 from tests.world import World
 
@@ -98,3 +99,15 @@ async def test_a_run_knows_how_long_those_before_it_took(world: World) -> None:
         )  # fmt: skip
     rows = await world.sql("select number, usual_seconds from streams where org_id = %s order by number", org)
     assert rows == [(1, None), (2, None), (3, None), (4, 20)]
+
+
+def test_facts_that_differ_are_told_apart() -> None:
+    def compared(**facts: str) -> ComparedRun:
+        return ComparedRun(run=run(1, "completed", 1), name="x", facts=facts, points=[], has_total=False)
+
+    assert differing([compared(host="a", rows="7"), compared(rows="7", seed="1")]) == [
+        ("host", ["a", ""], True),
+        ("rows", ["7", "7"], False),
+        ("seed", ["", "1"], True),
+    ]
+    assert differing([]) == []
