@@ -123,8 +123,8 @@ async def search_logs(
     ends_at = clock() + SEARCH_SECONDS
     lines: list[FoundLine] = []
     position = before if after is None else after
-    # Without a query every line matches.
-    step = FIRST_STEP_LINES if filter.expressions else limit
+    # Without a query every line matches. Of some runs all lines are read in any case, to order them.
+    step = (MAX_STEP_LINES if scope.runs else FIRST_STEP_LINES) if filter.expressions else limit
     is_first = True
     while True:
         left = ends_at - clock()
