@@ -1,4 +1,4 @@
-"""/export/log.txt: the log of a run or of the organisation, or what a filter leaves of it, as plain text."""
+"""/export/log.txt: the log of a run, a job or the organisation, or what a filter leaves of it, as plain text."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pages.http.auth_middleware import session_of
 from pages.page.membership import chosen_membership
 from pages.page.services import Services
-from services.errors import DatabaseTimeLimit, LivewatchError, NotAccepted, PermissionDenied
+from services.errors import DatabaseTimeLimit, LivewatchError, NotAccepted, NotFound, PermissionDenied
 from services.history.log_filter import LogFilter
 from services.history.log_search import FoundLine, FoundLines, LogScope, Position, search_logs
 from services.people.audit import note_export
@@ -27,7 +27,7 @@ TEXT_TYPE = "text/plain; charset=utf-8"
 
 
 def log_export_routes(services: Services) -> APIRouter:
-    """Return the route of the download; it accepts a filter's parameters, and `run` with the id of a run."""
+    """Return the route of the download; it accepts a filter's parameters, and `run` (an id) or `job` (kind and slug)."""
     router = APIRouter(prefix="/export", include_in_schema=False)
 
     @router.get("/log.txt")
@@ -40,7 +40,10 @@ def log_export_routes(services: Services) -> APIRouter:
             membership, _ = await chosen_membership(services.database, session.identity, request)
             if membership is None:
                 raise PermissionDenied("You belong to no organisation yet.")
-            scope = LogScope(org_id=membership.org_id, runs=None if run is None else (run,))
+            if job := params.get("job"):
+                scope = await LogScope.of_job(services.database, session.identity, membership.org_id, job)
+            else:
+                scope = LogScope(org_id=membership.org_id, runs=None if run is None else (run,))
             lines = MatchingLines(services, session, scope, wanted)
             first = await lines.page()
             await note_export(
@@ -48,6 +51,8 @@ def log_export_routes(services: Services) -> APIRouter:
             )
         except NotAccepted as error:
             return PlainTextResponse(str(error), status_code=400)
+        except NotFound as error:
+            return PlainTextResponse(str(error), status_code=404)
         except PermissionDenied as error:
             return PlainTextResponse(str(error), status_code=403)
         except LivewatchError as error:
@@ -90,7 +95,7 @@ async def text_parts(lines: MatchingLines, page: Sequence[FoundLine] | None) -> 
 
     An error ends the response before its end, which a browser shows as a failed download.
     """
-    names_runs = lines.scope.runs is None
+    names_runs = lines.scope.runs is None or len(lines.scope.runs) > 1
     try:
         while page is not None:
             yield "".join(_text(line, names_runs=names_runs) for line in page)

@@ -18,10 +18,10 @@ from services.history.run_logs import (
     LogLine,
     find_lines,
     following_lines,
-    has_line,
     line_at,
     lines_around,
     log_lines,
+    run_of_line,
 )
 from services.infra.coalescer import Reloads
 from services.infra.database import Database
@@ -107,12 +107,15 @@ class LogReader:
         """Show the lines around one in place of all others; say so if there is no such line."""
         generation = self._begin()
         self._element.refuse("")
-        is_kept = await self._get(has_line(*self._where, id))
-        if is_kept is False:
+        database, identity, run = self._where
+        owner = await self._get(run_of_line(database, identity, id))
+        if owner != run:
             self.read_latest()
-            self._element.refuse(GONE)
+            # The line of another run is shown by that run's log, maybe on the same page.
+            if owner is None:
+                self._element.refuse(GONE)
             return
-        found = await self._get(lines_around(*self._where, self._filter, id)) if is_kept else None
+        found = await self._get(lines_around(*self._where, self._filter, id))
         if found is not None and generation == self._generation:
             lines, has_later = found
             self._reset(lines, more=len(lines) > 1, is_end=not has_later, target=id)

@@ -15,6 +15,9 @@ from services.errors import LivewatchError
 from services.history.log_filter import PARAMETERS, LogFilter
 from services.history.log_search import FoundLines, LogScope, Position, search_logs
 
+JOB_PARAMETER = "job"
+"""Parameter with the kind and slug of a job, whose latest runs alone are searched then."""
+KNOWN = (*PARAMETERS, JOB_PARAMETER)
 MAX_VALUE_CHARACTERS = 600
 
 
@@ -29,7 +32,7 @@ def logs_page(page: PageContext) -> None:
     async def search(event: GenericEventArguments) -> None:
         given, is_typing = event.args if isinstance(event.args, list) and len(event.args) == 2 else ({}, True)
         if isinstance(given, dict):
-            page.url.set(_known(given), known=PARAMETERS, is_new=not is_typing)
+            page.url.set(_known(given), known=KNOWN, is_new=not is_typing)
             await searcher.begin(_known(given))
 
     def follow(params: Mapping[str, str]) -> None:
@@ -49,6 +52,8 @@ class _Searcher:
         self._page = page
         self._element = element
         self._filter = LogFilter()
+        self._job = ""
+        self._scope: LogScope | None = None
         self._reached: Position | None = None
         self._searches = 0
         """Counts searches: a slow answer to an earlier one must not take the place of a later one."""
@@ -57,7 +62,8 @@ class _Searcher:
     async def begin(self, params: Mapping[str, str]) -> None:
         """Search anew."""
         self._searches += 1
-        self._reached = None
+        self._reached = self._scope = None
+        self._job = params.get(JOB_PARAMETER, "")
         try:
             self._filter = LogFilter.parse(params)
         except LivewatchError as error:
@@ -78,11 +84,17 @@ class _Searcher:
                 await self._answer(number, wanted, is_first=is_first)
 
     async def _answer(self, number: int, wanted: LogFilter, *, is_first: bool) -> None:
-        scope = LogScope(org_id=self._page.membership.org_id)
+        database, identity, org = (
+            self._page.services.database,
+            self._page.session.identity,
+            self._page.membership.org_id,
+        )
         try:
-            found = await search_logs(
-                self._page.services.database, self._page.session.identity, scope, wanted, before=self._reached
-            )
+            if self._scope is None:
+                self._scope = (
+                    await LogScope.of_job(database, identity, org, self._job) if self._job else LogScope(org_id=org)
+                )
+            found = await search_logs(database, identity, self._scope, wanted, before=self._reached)
         except LivewatchError as error:
             outcome = Outcome(
                 is_first=is_first, is_more=self._reached is not None, problem=str(error), terms=wanted.terms
@@ -109,4 +121,4 @@ def _note(found: FoundLines) -> str:
 
 def _known(params: Mapping[str, object]) -> dict[str, str]:
     """The parameters of a query; a value that is too long is kept as one that is too long."""
-    return {name: str(params[name])[:MAX_VALUE_CHARACTERS] for name in PARAMETERS if params.get(name)}
+    return {name: str(params[name])[:MAX_VALUE_CHARACTERS] for name in KNOWN if params.get(name)}

@@ -11,9 +11,11 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.auth.identity import Identity
-from services.errors import DatabaseTimeLimit
+from services.errors import DatabaseTimeLimit, NotFound
+from services.history.jobs import jobs
 from services.history.log_filter import SEARCH_SECONDS, LogFilter, searching
 from services.infra.database import Database
+from services.text import storable
 
 PAGE_LINES = 100
 MIN_STEP_LINES = 500
@@ -48,6 +50,20 @@ class LogScope:
 
     org_id: UUID
     runs: tuple[UUID, ...] | None = None
+
+    @classmethod
+    async def of_job(cls, database: Database, identity: Identity, org_id: UUID, address: str) -> "LogScope":
+        """Return the scope of a job's latest `STRIP_RUNS` runs; its address is its kind and slug: `streams/nightly`.
+
+        Raises:
+            NotFound: There is no such job, or none that the user may see.
+            DatabaseUnavailable: PostgreSQL did not respond.
+        """
+        kind, _, slug = storable(address).partition("/")
+        found = await jobs(database, identity, org_id, kind=kind, slug=slug, limit=1)
+        if not found:
+            raise NotFound(f"There is no job “{address[:140]}”.")
+        return cls(org_id=org_id, runs=tuple(run.id for run in found[0].runs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -24,6 +24,7 @@ _PAGE = """
 """
 _FIND = "select id, {spans} as spans from public.log_lines where run_id = :run {conditions} and {match} order by id"
 _HAS_LINE = text("select exists (select from public.log_lines where run_id = :run and id = :id)")
+_RUN_OF_LINE = text("select run_id from public.log_lines where id = :id")
 _AT = "select id from public.log_lines where run_id = :run and at >= :wanted {conditions} order by at, id limit 1"
 MAX_ID = 2**63 - 1
 
@@ -98,10 +99,11 @@ async def following_lines(
         return await _page(connection, run, filter, after=after, limit=MAX_LINES), not is_kept
 
 
-async def has_line(database: Database, identity: Identity, run: UUID, id: int) -> bool:
-    """Whether the run's log has a line."""
+async def run_of_line(database: Database, identity: Identity, id: int) -> UUID | None:
+    """Return the id of the run that has a line; None if the line was deleted, or the user may not see it."""
     async with searching(database, identity) as connection:
-        return bool((await connection.execute(_HAS_LINE, {"run": run, "id": id})).scalar_one())
+        found: UUID | None = (await connection.execute(_RUN_OF_LINE, {"id": id})).scalar_one_or_none()
+        return found
 
 
 async def find_lines(

@@ -2,7 +2,7 @@
 
 import re
 from urllib.parse import quote
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -253,3 +253,27 @@ async def test_all_logs_are_searched_by_the_url_and_lead_to_their_lines(world: W
         await expect(page.locator(".lw-log__problem")).to_contain_text(answer)
     await page.goto("/logs?from=2999-01-01T00:00:00Z")
     await expect(page.get_by_text("No line matches.")).to_be_visible()
+
+
+async def test_the_logs_of_a_job_are_searched_by_themselves(world: World, window: SignedIn) -> None:
+    org, ada, run = await a_stream(world, "Nightly")
+    other = Stream(org_id=org, name="Other")
+    await world.insert(other, by=ada)
+    job = uuid4()
+    await world.sql(
+        "insert into jobs (id, org_id, kind, slug, name) values (%s, %s, 'streams', 'nightly', 'N')", job, org
+    )
+    await world.sql("update streams set job_id = %s, number = 1 where id = %s", job, run)
+    await fill(world, org, run, 1, 20)
+    await fill(world, org, other.id, 21, 30)
+    page = await window(ada, "/jobs/streams/nightly")
+    await page.get_by_role("link", name="Logs", exact=True).last.click()
+    count = page.get_by_test_id("log-count")
+    await expect(count).to_have_text("20 lines")
+    await page.get_by_role("searchbox").fill("line 2")
+    await expect(page).to_have_url(re.compile(r"/logs\?q=line\+2&job=streams%2Fnightly$"))
+    await expect(count).to_have_text("3 lines")
+    await page.get_by_role("button", name=re.compile("^Job nightly")).click()
+    await expect(count).to_have_text("12 lines")
+    await page.goto("/logs?job=streams/gone")
+    await expect(page.locator(".lw-log__problem")).to_have_text("There is no job “streams/gone”.")

@@ -50,6 +50,7 @@ export default {
       const isPeriod = !params.to && (params.from ?? "") in PERIODS;
       Object.assign(query, {
         q: params.q ?? "",
+        job: params.job ?? "",
         regex: params.regex === "1",
         level: props.levels.includes(params.level) ? params.level : props.levels[0],
         period: isPeriod ? (params.from ?? "") : BETWEEN,
@@ -67,6 +68,7 @@ export default {
         level: query.level === props.levels[0] ? "" : query.level,
         from: query.period === BETWEEN ? utcTime(query.from) : query.period,
         to: query.period === BETWEEN ? utcTime(query.to) : "",
+        job: query.job,
       };
       return Object.fromEntries(Object.entries(given).filter(([, value]) => value));
     });
@@ -82,7 +84,7 @@ export default {
       () => search(TYPING_DELAY, true),
     );
     watch(
-      () => [query.regex, query.level, query.period, query.from, query.to],
+      () => [query.regex, query.level, query.period, query.from, query.to, query.job],
       () => search(0),
     );
 
@@ -127,7 +129,7 @@ export default {
     <div class="lw-log">
       <form class="lw-log__tools" role="search" aria-label="Search the logs" @submit.prevent="search(0)">
         <div class="lw-controls__search"><i class="lw-icon notranslate" aria-hidden="true">search</i>
-          <input v-model="query.q" type="search" :placeholder="query.regex ? 'Regular expression' : 'Search the logs of all runs'" aria-label="Search the logs" data-lw-search maxlength="500" autocomplete="off" autocapitalize="off" spellcheck="false"></div>
+          <input v-model="query.q" type="search" :placeholder="query.regex ? 'Regular expression' : query.job ? 'Search the logs of this job' : 'Search the logs of all runs'" aria-label="Search the logs" data-lw-search maxlength="500" autocomplete="off" autocapitalize="off" spellcheck="false"></div>
         <button type="button" class="lw-log__toggle" :aria-pressed="String(query.regex)" title="Regular expression" aria-label="Regular expression" @click="query.regex = !query.regex">.*</button>
         <select v-model="query.level" class="lw-select" aria-label="Level">
           <option v-for="(each, index) in levels" :key="each" :value="each">{{ index ? each[0].toUpperCase() + each.slice(1) + (index === levels.length - 1 ? '' : ' and above') : 'All levels' }}</option></select>
@@ -137,6 +139,7 @@ export default {
         <template v-if="query.period === BETWEEN">
           <input v-model.lazy="query.from" type="datetime-local" step="1" class="lw-select" aria-label="From">
           <input v-model.lazy="query.to" type="datetime-local" step="1" class="lw-select" aria-label="Until"></template>
+        <button v-if="query.job" type="button" class="lw-log__toggle" aria-pressed="true" :title="'The latest runs of ' + query.job + '. Search all runs'" @click="query.job = ''">Job <bdi>{{ query.job.slice(query.job.indexOf('/') + 1) }}</bdi> ×</button>
         <span class="lw-log__end">
           <span class="lw-muted lw-number" role="status" data-testid="log-count">{{ state.isSearching ? 'Searching…' : summary }}</span>
           <button type="submit" class="lw-button">Search</button>

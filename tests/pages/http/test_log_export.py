@@ -104,6 +104,7 @@ async def test_a_download_is_refused_with_a_reason(world: World, http: httpx.Asy
         ("q=(&regex=1", 400, "The regular expression is not valid"),
         ("q=" + "x" * 10_240, 400, "The search has 10,240 characters"),
         ("from=Mars/Phobos", 400, "“Mars/Phobos” is not a time"),
+        ("job=streams/none", 404, "There is no job “streams/none”."),
         ("run=none", 400, "“none” is not the id of a run."),
     ):
         answer = await http.get(f"/export/log.txt?{query}")

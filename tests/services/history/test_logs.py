@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from services.errors import DatabaseTimeLimit, NotAccepted
+from services.errors import DatabaseTimeLimit, NotAccepted, NotFound
 from services.history import log_search
 from services.history.log_filter import LogFilter, searching
 from services.history.log_search import LogScope, Position, search_logs
@@ -16,10 +16,10 @@ from services.history.run_logs import (
     MAX_LINES,
     find_lines,
     following_lines,
-    has_line,
     line_at,
     lines_around,
     log_lines,
+    run_of_line,
 )
 from services.people.models import Role
 from tests.speed import deadline
@@ -75,8 +75,8 @@ async def test_the_log_of_a_run_is_read_in_pages_in_both_directions(world: World
     around, has_later = await lines_around(database, identity, run, LogFilter(), older[9].id)
     assert around[9].message == "Line 10"
     assert has_later
-    assert await has_line(database, identity, run, older[9].id)
-    assert not await has_line(database, identity, run, 0)
+    assert await run_of_line(database, identity, older[9].id) == run
+    assert await run_of_line(database, identity, 0) is None
     found = await line_at(database, identity, run, NOON + timedelta(seconds=77.5))
     assert found == older[77].id
     assert await line_at(database, identity, run, datetime(9999, 1, 1, tzinfo=UTC)) is None
@@ -173,6 +173,15 @@ async def test_an_organisation_is_searched_by_time_page_by_page_and_only_by_its_
     assert [each for page in await pages(ada, LogFilter(), scope, after=early) for each in page] == both[::-1]
     one_run = LogScope(org_id=ours, runs=(second,))
     assert len([each for page in await pages(ada, LogFilter(), one_run) for each in page]) == 5
+    job = uuid4()
+    await world.sql(
+        "insert into jobs (id, org_id, kind, slug, name) values (%s, %s, 'streams', 'nightly', 'N')", job, ours
+    )
+    await world.sql("update streams set job_id = %s, number = 1 where id = %s", job, second)
+    assert await LogScope.of_job(database, ada.identity, ours, "streams/nightly") == one_run
+    for person, address in ((ada, "scans/nightly"), (ada, "\0"), (eve, "streams/nightly")):
+        with pytest.raises(NotFound, match="There is no job"):
+            await LogScope.of_job(database, person.identity, ours, address)
     for of in (scope, one_run, LogScope(org_id=theirs, runs=(first,))):
         assert await pages(eve, LogFilter(), of) == [[]]
     assert await pages(ada, LogFilter(), LogScope(org_id=theirs)) == [[]]
