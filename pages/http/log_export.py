@@ -27,7 +27,7 @@ TEXT_TYPE = "text/plain; charset=utf-8"
 
 
 def log_export_routes(services: Services) -> APIRouter:
-    """Return the route of the download; it accepts a filter's parameters, and `run` (an id) or `job` (kind and slug)."""
+    """Return the route of the download; it accepts a filter's parameters, and `run` (id) or `job` (kind and slug)."""
     router = APIRouter(prefix="/export", include_in_schema=False)
 
     @router.get("/log.txt")

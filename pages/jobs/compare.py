@@ -9,7 +9,7 @@ from components.elements.jobs.comparison import Comparison
 from components.presentation.text import text
 from components.shell.feedback import not_found_panel
 from components.shell.shell import page_head, section
-from pages.jobs.job_reader import JobReader
+from pages.lists.job_reader import JobReader
 from pages.lists.run_log import run_log
 from pages.page.context import PageContext
 from services.entities import STREAMS

@@ -10,7 +10,7 @@ from components.elements.jobs.job_panel import JobPanel
 from components.presentation.text import text
 from components.shell.feedback import not_found_panel
 from components.shell.shell import page_head
-from pages.jobs.job_reader import RUN_ENTITIES, JobReader, RunDelta, has_new_state
+from pages.lists.job_reader import RUN_ENTITIES, JobReader, RunDelta, has_new_state
 from pages.page.context import PageContext
 from services.history.jobs import PAGE_JOBS, Job, jobs
 from services.text import visible_name

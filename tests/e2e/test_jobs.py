@@ -67,6 +67,28 @@ async def test_a_job_shows_how_its_runs_went_and_follows_them(world: World, wind
     await page.wait_for_url("**/jobs/streams/nightly")
 
 
+async def test_a_run_shows_its_number_and_its_attempts(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    await report_runs(world, org, 4)
+    ((id,),) = await world.sql(
+        "update streams set attempt = 2, attempts = jsonb_build_array(jsonb_build_object("
+        "'number', 1, 'status', 'blocked', 'error', 'disk full <b>')) where org_id = %s and number = 4 returning id",
+        org,
+    )  # fmt: skip
+    await world.sql(
+        "insert into agent_executions (org_id, stream_id, slug, agent_id, agent_name) "
+        "select %s, %s, 'reader@' || n || 'k', 'reader', 'Reader' from generate_series(1, 3) as n", org, id,
+    )  # fmt: skip
+    ((agent,),) = await world.sql("select id from agent_executions where org_id = %s and number = 2", org)
+    page = await window(ada, f"/streams/{id}")
+    await expect(page.get_by_test_id("usual")).to_contain_text("Run 4 of Nightly import, attempt 2")
+    await expect(page.get_by_text("Attempt 1: blocked")).to_be_visible()
+    await expect(page.get_by_text("disk full <b>").first).to_be_visible()
+    await page.goto(f"/monitoring/agents?selected={agent}")
+    await expect(page.get_by_test_id("usual")).to_contain_text("Run 2 of Reader")
+
+
 async def test_addresses_of_runs_lead_to_their_pages_and_to_those_of_no_other_organisation(
     world: World, window: SignedIn
 ) -> None:

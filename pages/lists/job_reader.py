@@ -2,18 +2,21 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
+from components.elements.jobs.usual_bar import UsualBar
 from components.window.batch import Payload
 from components.window.live_element import LiveElement
 from pages.page.context import PageContext
-from services.entities import AGENTS, SCANS, STREAMS
+from services.entities import AGENTS, SCANS, STREAMS, Entity
 from services.entities.base.reported import Reported
+from services.history.jobs import job_of_run
 from services.infra.coalescer import Reloads
 from services.realtime import Delta
 
 RunDelta = Delta[Any]
 READ_INTERVAL_SECONDS = 1.0
-RUN_ENTITIES = {"streams": STREAMS, "scans": SCANS, "agents": AGENTS}
+RUN_ENTITIES: dict[str, Entity[Any]] = {"streams": STREAMS, "scans": SCANS, "agents": AGENTS}
 
 
 class JobReader:
@@ -77,6 +80,25 @@ class JobReader:
         if not self._is_due and any(map(self._matters, deltas)):
             self._is_due = True
             self._window.mark_dirty()
+
+
+def usual_bar(page: PageContext, entity: Entity[Any], run_id: UUID) -> None:
+    """Show a run among those of its job; nothing for a run without one."""
+    usual = UsualBar(str(run_id))
+
+    async def read() -> None:
+        if job := await job_of_run(page.services.database, page.session.identity, entity.table, run_id):
+            usual.show(job)
+
+    JobReader(
+        page,
+        usual,
+        read=read,
+        # A failed read is tried again; what is shown until then stays true of its time.
+        fail=lambda problem: None,
+        kinds=tuple(kind for kind, each in RUN_ENTITIES.items() if each.table == entity.table),
+        matters=lambda delta: delta.id == run_id and has_new_state(delta),
+    )
 
 
 def has_new_state(delta: RunDelta) -> bool:
