@@ -168,7 +168,7 @@ class LogReader:
         self._filter = wanted if marks is not None else LogFilter(is_marking=True, level=wanted.level)
         if _kept(before) != _kept(self._filter):
             self.read_latest()
-        self._element.found(marks or [], wanted.terms, leads=wanted.is_marking)
+        self._element.found(marks, wanted.terms, leads=wanted.is_marking)
 
     @property
     def _where(self) -> tuple[Database, Identity, UUID]:

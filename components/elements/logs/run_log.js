@@ -29,6 +29,7 @@ export default {
       isReading: false,
       problem: "", // why lines cannot be read
       refused: "", // why what was asked for was not done
+      answer: "none", // to the last search: none yet, known or failed
       said: "",
       wraps: readKept(WRAP_KEY) ?? true,
       selected: 0, // id of the line in the URL
@@ -203,6 +204,7 @@ export default {
     let typing = 0;
     function ask(delay) {
       clearTimeout(typing);
+      state.answer = "none";
       typing = setTimeout(() => emit("search", { ...query }), delay);
     }
     watch(
@@ -214,7 +216,10 @@ export default {
       () => ask(0),
     );
 
-    function found(ids, marks, words, leads) {
+    // Marks what was found: ids, and where; null if the search failed.
+    function found(given, marks, words, leads) {
+      const ids = given ?? [];
+      state.answer = given ? "known" : "failed";
       matches.value = ids;
       texts = words;
       spans = new Map(ids.map((id, index) => [id, marks ? marks[index] : true]));
@@ -239,7 +244,8 @@ export default {
     }
 
     const matchText = computed(() => {
-      if (!query.q.trim()) return "";
+      if (!query.q.trim() || state.answer === "failed") return "";
+      if (state.answer === "none") return "Searching…";
       const total = matches.value.length;
       const position = current.value ? matches.value.indexOf(current.value) + 1 : 0;
       if (!total) return "No matches";
@@ -257,6 +263,11 @@ export default {
         isAny: [...filter].length > 0,
       };
     });
+
+    function refuse(text) {
+      Object.assign(state, { refused: text, isReading: false });
+      if (text && state.answer === "none") state.answer = "failed";
+    }
 
     async function copy(text, done) {
       clearTimeout(clear);
@@ -292,7 +303,7 @@ export default {
       copyAll: () => copy(log.plain(), ` ${number(log.lines.length)} lines`),
       downloads,
       fail: (text) => ((state.problem = text), (state.isReading = false)),
-      refuse: (text) => ((state.refused = text), (state.isReading = false)),
+      refuse,
       follow,
       found,
       isFiltered,

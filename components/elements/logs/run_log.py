@@ -61,16 +61,17 @@ class RunLog(
         options = {"mode": mode, "more": more, "isEnd": is_end, "target": target, "isCut": is_cut}
         self.run_method("show", [_fields(line) for line in lines], options)
 
-    def found(self, marks: Marks, terms: Sequence[str], *, leads: bool = True) -> None:
+    def found(self, marks: Marks | None, terms: Sequence[str], *, leads: bool = True) -> None:
         """Mark the lines that were found: their ids, and the spans of a regular expression or the terms of a text.
 
         Args:
-            marks: Id and spans of each line, oldest first.
+            marks: Id and spans of each line, oldest first; None if the search failed.
             terms: Texts to highlight; empty for a regular expression.
             leads: Whether to lead to the last of them.
         """
-        spans = None if terms else [list(spans) for _, spans in marks]
-        self.run_method("found", [id for id, _ in marks], spans, list(terms), leads)
+        ids = None if marks is None else [id for id, _ in marks]
+        spans = None if terms else [list(spans) for _, spans in marks or []]
+        self.run_method("found", ids, spans, list(terms), leads)
 
     def select(self, id: int | None) -> None:
         """Highlight the line of the URL."""
