@@ -36,6 +36,7 @@ LAYERS = (
     "services.presence",
     "services.notes",
     "services.ingest",
+    "services.reading",
     "services.demo",
     "services.operations",
     "components.presentation",

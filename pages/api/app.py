@@ -7,10 +7,11 @@ from pages.api.docs import ABOUT, docs_page
 from pages.api.errors import PREFIX, add_error_handlers
 from pages.api.routes import router
 from pages.page.public_url import public_url
+from services.infra.database import Database
 from services.ingest import EventStreamHub, Ingest
 
 
-def create_api(ingest: Ingest, event_streams: EventStreamHub) -> FastAPI:
+def create_api(ingest: Ingest, event_streams: EventStreamHub, database: Database) -> FastAPI:
     """Build the API, to be mounted at `PREFIX`; it ignores cookies."""
     api = FastAPI(
         title="Livewatch ingest API",
@@ -25,6 +26,7 @@ def create_api(ingest: Ingest, event_streams: EventStreamHub) -> FastAPI:
     )
     api.state.ingest = ingest
     api.state.event_streams = event_streams
+    api.state.database = database
     add_error_handlers(api, router.routes)
     api.include_router(router)
 
