@@ -65,6 +65,8 @@ declare
     ids constant uuid[] := array(select gen_random_uuid() from unnest(recipients));
     event constant uuid := case when cardinality(ids) > 1 then ids[1] end;
     sender constant uuid := private.claimed_ingest_key();
+    -- One time for all: another row of the event stands in when a recipient deletes the first.
+    sent_at constant timestamptz := private.event_time();
     parent_id uuid;
 begin
     if target = 'alerts' then
@@ -80,14 +82,14 @@ begin
              metadata, detected_at, created_at, sent_by)
         select id, org, recipient, event, parent_id, body ->> 'company_name',
             body ->> 'target_name', body ->> 'signal_type', (body ->> 'signal_strength')::smallint,
-            coalesce(body -> 'metadata', '{}'), private.event_time(), private.event_time(),
+            coalesce(body -> 'metadata', '{}'), sent_at, sent_at,
             case when id = ids[1] then sender end
         from unnest(ids, recipients) as sent (id, recipient);
     else
         insert into public.notifications
             (id, org_id, user_id, event_id, type, title, message, action_url, created_at, sent_by)
         select id, org, recipient, event, coalesce(body ->> 'type', 'info'), body ->> 'title',
-            coalesce(body ->> 'message', ''), body ->> 'action_url', private.event_time(),
+            coalesce(body ->> 'message', ''), body ->> 'action_url', sent_at,
             case when id = ids[1] then sender end
         from unnest(ids, recipients) as sent (id, recipient);
     end if;

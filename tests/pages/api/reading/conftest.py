@@ -55,13 +55,21 @@ async def fill(world: World, program: Program) -> None:
         lines = [{"message": f"line {n}", "level": "error" if n == 3 else "info"} for n in range(5)]
         answer = await program.post("/logs", run=run, lines=lines)
         assert answer.is_success, answer.text
+    for table in ("streams", "acquisition_scans"):
+        await world.sql(
+            "insert into progress_points (subject_id, org_id, at, done, whole) "
+            "select run.id, run.org_id, now() - n * interval '1 minute', 5 - n, 10 "
+            f"from {table} as run, generate_series(1, 4) as n where org_id = %s and slug like '%%-0'",
+            program.org,
+        )
     tables = {Topical.STREAM: "slug = 'import-0'", Topical.SCAN: "slug = 'scan-0'", Topical.AGENT: "slug = 'agent-0'"}
     async with world.database.as_user(program.admin.identity) as session:
         connection = await session.connection()
         for table, where in tables.items():
             for body in ("Looks *slow*.", "Fixed."):
                 await connection.exec_driver_sql(
-                    f"select public.post_message(%s, %s, '{table}', (select id from {table} where {where} and org_id = %s), %s)",
+                    f"select public.post_message(%s, %s, '{table}', "
+                    f"(select id from {table} where {where} and org_id = %s), %s)",
                     (uuid4(), program.org, program.org, body),
                 )
 

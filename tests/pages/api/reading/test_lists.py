@@ -17,9 +17,7 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize("name", RESOURCES)
-async def test_a_list_has_all_rows_of_the_organisation_and_of_no_other(
-    ours: Reader, theirs: Reader, name: str
-) -> None:
+async def test_a_list_has_all_rows_of_the_organisation_and_of_no_other(ours: Reader, theirs: Reader, name: str) -> None:
     mine, other = await ours.items(f"/{name}"), await theirs.items(f"/{name}")
     assert len(mine) >= 3
     assert {row["id"] for row in mine}.isdisjoint(row["id"] for row in other)
@@ -35,7 +33,8 @@ async def test_pages_of_any_size_make_the_same_list(ours: Reader, name: str) -> 
         assert await ours.items(f"/{name}", limit=limit) == whole
     first = await ours.get(f"/{name}", limit=1)
     link = first.headers["link"]
-    assert link.startswith("<http://app.test/api/v1/") and link.endswith('>; rel="next"')
+    assert link.startswith("<http://app.test/api/v1/")
+    assert link.endswith('>; rel="next"')
     second = await ours.get(link[1:].partition(">")[0].removeprefix("http://app.test/api/v1"))
     assert second.json()["items"] == whole[1:2]
     assert "link" not in (await ours.get(f"/{name}", limit=500)).headers
@@ -104,9 +103,7 @@ async def test_who_may_not_read_is_told_why(
         program = await a_program(world, served_api, scopes=scopes)
         assert "'read'" in refused(await program.send("GET", f"/{name}"), 403, "scope")
         refused(await program.send("GET", f"/{name}/{UUID(int=1)}"), 403, "scope")
-    refused(
-        await served_api.get(f"{PREFIX}/{name}", headers={"Authorization": "Bearer lw_nothing"}), 401, "bad_key"
-    )
+    refused(await served_api.get(f"{PREFIX}/{name}", headers={"Authorization": "Bearer lw_nothing"}), 401, "bad_key")
 
 
 async def test_a_revoked_key_reads_nothing_at_once(world: World, served_api: httpx.AsyncClient) -> None:
@@ -148,7 +145,9 @@ async def test_rows_that_come_change_and_go_between_pages_leave_the_others_whole
             moved |= {each["id"] for each in touched}
             await world.sql("update streams set completed = completed + 1 where id = %s", touched[0]["id"])
             await world.sql("delete from streams where id = %s", touched[1]["id"])
-            await world.sql("insert into streams (org_id, name, slug) values (%s, 'new', %s)", program.org, f"{sort}-{n}")
+            await world.sql(
+                "insert into streams (org_id, name, slug) values (%s, 'new', %s)", program.org, f"{sort}-{n}"
+            )
         ids = [each["id"] for each in seen]
         assert len(ids) == len(set(ids)), "nothing twice"
         assert {each["id"] for each in rows} - moved <= set(ids), "nothing that stood still is left out"
