@@ -1,4 +1,4 @@
-"""HTTP API under /api/v1, a separate application for programs that report with an ingest key."""
+"""HTTP API under /api/v1, a separate application for programs that report and read with a key."""
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -14,7 +14,7 @@ from services.ingest import EventStreamHub, Ingest
 def create_api(ingest: Ingest, event_streams: EventStreamHub, database: Database) -> FastAPI:
     """Build the API, to be mounted at `PREFIX`; it ignores cookies."""
     api = FastAPI(
-        title="Livewatch ingest API",
+        title="Livewatch API",
         version="1",
         description=ABOUT,
         docs_url=None,

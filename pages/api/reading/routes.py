@@ -1,8 +1,8 @@
 """Endpoints that read: lists and rows of every entity, and the logs, progress and comments of runs."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
@@ -16,6 +16,7 @@ from services.ingest import Code, Ingest, IngestKey, KeyScope
 from services.reading import RESOURCES, RUN_PARTS, Question, Resource, RunPart, read_page, read_part, read_row
 from services.text import uuid_of
 
+RowId = Annotated[str, Path(description="Id of the row, a UUID.")]
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "Equal to what `If-None-Match` names."}}
 PARTS = {"logs": "the log", "history": "the progress", "comments": "the comments"}
 PARTS_OF = {"streams": tuple(PARTS), "scans": tuple(PARTS), "agents": ("logs", "comments")}
@@ -55,7 +56,7 @@ def _add_row(router: APIRouter, resource: Resource, model: type[ReadRow]) -> Non
     async def get_run(request: Request, slug: Slug, key: Key) -> Response:
         return await answer(request, key, slug)
 
-    async def get_row(request: Request, id: str, key: Key) -> Response:
+    async def get_row(request: Request, id: RowId, key: Key) -> Response:
         return await answer(request, key, _checked_id(resource, id))
 
     async def answer(request: Request, key: IngestKey, name: str) -> Response:

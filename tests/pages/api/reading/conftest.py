@@ -24,7 +24,7 @@ class Reader:
 
     program: Program
 
-    async def get(self, path: str, /, headers: dict[str, str] | None = None, **parameters: Any) -> httpx.Response:
+    async def get(self, path: str, headers: dict[str, str] | None = None, /, **parameters: Any) -> httpx.Response:
         query = httpx.QueryParams({name: value for name, value in parameters.items() if value is not None})
         return await self.program.send("GET", f"{path}?{query}" if parameters else path, **(headers or {}))
 

@@ -94,4 +94,4 @@ async def seen(world: World, reader: Reader, query: str) -> Any:
         def __init__(self) -> None:
             self.claims = claims
 
-    return await world.database.call(Claimed(), query, {})  # type: ignore[arg-type]
+    return await world.database.call(Claimed(), query, {})
