@@ -8,8 +8,8 @@ from typing import Any
 from pages.api.errors import MEANINGS, PREFIX
 from services.entities import MAX_AMOUNT
 
-ABOUT = """Report work over HTTP and people see it live; read what people see. Authenticate each request with a key of an
-organisation, `Authorization: Bearer lw_<id>_<secret>`; an admin creates keys under Settings.
+ABOUT = """Report work over HTTP and people see it live; read what people see. Authenticate each request with a key of
+an organisation, `Authorization: Bearer lw_<id>_<secret>`; an admin creates keys under Settings.
 
 A slug names a run within its organisation; the first report of a slug creates the run. A finished run is never
 rewritten. Of a run's report the good fields are applied also if others are invalid, which `ignored` then names. A
