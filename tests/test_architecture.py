@@ -93,6 +93,7 @@ SDK_LAYERS = (
     "livewatch.logs",
     "livewatch.messages",
     "livewatch.tqdm",
+    "livewatch.api",
     "livewatch.cli",
     "livewatch.__main__",
     "livewatch",

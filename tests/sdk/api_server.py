@@ -59,6 +59,8 @@ class ApiServer:
     accepts: Callable[[str], bool] = lambda token: False
     organization: str = "Ada's"
     hang: float = 30.0
+    # What followers of the feed said that they had last.
+    last_event_ids: list[str | None] = field(default_factory=list)
     # The lines of the feed; None ends an answer.
     feed: "queue.SimpleQueue[str | None]" = field(default_factory=queue.SimpleQueue)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -198,6 +200,8 @@ def serving(server: ApiServer, *, port: int = 0) -> Iterator[ApiServer]:
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
             self.wfile.write(b": connected\n\n")
+            server.last_event_ids.append(self.headers.get("Last-Event-ID"))
+            server.last_event_ids.append(self.headers.get("Last-Event-ID"))
             server.requests.append({"feed": True})
             while not server.stopping.is_set():
                 try:

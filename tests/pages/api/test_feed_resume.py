@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import Any
@@ -53,7 +53,7 @@ class Follower:
                 if lines <= 0:
                     return
 
-    async def _lines(self, http: httpx.AsyncClient) -> AsyncIterator[str]:
+    async def _lines(self, http: httpx.AsyncClient) -> AsyncGenerator[str, None]:
         headers = {"Authorization": f"Bearer {self._token}"}
         if self.last_id:
             headers["Last-Event-ID"] = self.last_id
