@@ -201,7 +201,6 @@ def serving(server: ApiServer, *, port: int = 0) -> Iterator[ApiServer]:
             self.end_headers()
             self.wfile.write(b": connected\n\n")
             server.last_event_ids.append(self.headers.get("Last-Event-ID"))
-            server.last_event_ids.append(self.headers.get("Last-Event-ID"))
             server.requests.append({"feed": True})
             while not server.stopping.is_set():
                 try:
