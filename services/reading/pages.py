@@ -99,7 +99,8 @@ async def _read(database: Database, key: Claimant, question: Question, count: in
         conditions.append(f"({text} ~ '[^\\x01-\\x7f]' or {' and '.join(matches)})")
         values |= {f"word_{n}": word for n, word in enumerate(ascii_words)}
     if question.after is not None:
-        conditions.append(f"({column}, {resource.key}) < (%(after_at)s, %(after_id)s)")
+        # The first bound is that of the index, which lacks the id or has another.
+        conditions.append(f"{column} <= %(after_at)s and ({column}, {resource.key}) < (%(after_at)s, %(after_id)s)")
         values |= {"after_at": time_of(question.after.number), "after_id": question.after.id}
     statement = (
         f"select coalesce(jsonb_agg(to_jsonb(item)), '[]') from (select {columns} "
