@@ -59,6 +59,8 @@ class ApiServer:
     accepts: Callable[[str], bool] = lambda token: False
     organization: str = "Ada's"
     hang: float = 30.0
+    # Items of lists by path.
+    lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     # What followers of the feed said that they had last.
     last_event_ids: list[str | None] = field(default_factory=list)
     # The lines of the feed; None ends an answer.
@@ -100,6 +102,8 @@ class ApiServer:
         if (method, path) == ("GET", "/me"):
             organization, key = {"id": "o1", "name": self.organization}, {"id": "k1", "name": "ada@laptop"}
             return 200, {"organization": organization, "key": key, "scopes": ["runs"], "url": self.url}
+        if method == "GET" and (items := self.lists.get(path.partition("?")[0])) is not None:
+            return 200, {"items": items, "next": None}
         if (method, path) != ("POST", "/batch"):
             return 404, error("not_found", f"nothing is at {path}")
         operations = body["operations"]
