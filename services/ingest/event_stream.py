@@ -9,6 +9,7 @@ since, from the database, and then what this process polls.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ from services.ingest.run_changes import DELETIONS_KEPT, Horizon, RunChange, RunC
 logger = structlog.get_logger(__name__)
 
 POLL_INTERVAL_SECONDS = 1.0
+POLL_PAUSES = 4
+"""Durations of a poll that pass before the next, at least."""
 MAX_STREAMS_PER_KEY = 20
 MAX_REMEMBERED_RUNS = 20_000
 RATE_RETRY_SECONDS = 10.0
@@ -171,6 +174,7 @@ class EventStreamHub:
         is_unavailable = False
         try:
             while key.id in self._streams:
+                begun = time.monotonic()
                 try:
                     published = await self._poll_once(key, horizon, published, sent)
                     is_unavailable = False
@@ -178,7 +182,8 @@ class EventStreamHub:
                     if not is_unavailable:
                         logger.warning("event stream poll failed", key=str(key.id), cause=str(error))
                     is_unavailable = True
-                await asyncio.sleep(self._interval)
+                # A transaction that stays open for long makes each poll read more: most of the time is others'.
+                await asyncio.sleep(max(self._interval, POLL_PAUSES * (time.monotonic() - begun)))
         except LivewatchError as error:
             logger.info("event streams ended", key=str(key.id), cause=str(error))
         except Exception:

@@ -138,7 +138,7 @@ create policy "keys see what was reported" on public.deleted_runs for select to 
     org_id in (select private.ingest_orgs('read'))
     or slug is not null and org_id in (select private.readable_orgs()));
 
--- Notes the runs that a statement deleted; none of an organisation that is being deleted itself.
+-- Notes the runs that a statement deleted, none of an organisation that is being deleted itself, and forgets old ones.
 create function private.note_deleted_runs() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -148,6 +148,12 @@ begin
          select run.id, run.org_id, %L, run.slug, run.%I, nextval(''private.row_version''), clock_timestamp()
          from deleted as run join public.organizations as org on org.id = run.org_id',
         tg_argv[0], tg_argv[1]);
+    delete from public.deleted_runs
+    where (id, version) in (
+        select id, version from public.deleted_runs
+        where deleted_at < clock_timestamp() - interval '7 days'
+        order by deleted_at limit 5000 for update skip locked
+    );
     return null;
 end
 $$;
@@ -157,30 +163,5 @@ create trigger note_deleted_runs after delete on public.acquisition_scans refere
     for each statement execute function private.note_deleted_runs('scan', 'name');
 create trigger note_deleted_runs after delete on public.agent_executions referencing old table as deleted
     for each statement execute function private.note_deleted_runs('agent', 'agent_name');
-
--- Records the use of the current key, and deletes what has expired.
-create or replace function private.touch_ingest_key() returns void
-language plpgsql security definer set search_path = ''
-as $$
-begin
-    update public.ingest_keys
-    set last_used_at = clock_timestamp(),
-        last_used_address = coalesce((auth.jwt() ->> 'ingest_address')::inet, last_used_address)
-    where id = private.claimed_ingest_key() and revoked_at is null;
-    delete from public.idempotency_keys
-    where (ingest_key, idempotency_key) in (
-        select ingest_key, idempotency_key from public.idempotency_keys
-        where created_at < clock_timestamp() - interval '1 day'
-        order by created_at limit 5000 for update skip locked
-    );
-    delete from public.deleted_runs
-    where (id, version) in (
-        select id, version from public.deleted_runs
-        where deleted_at < clock_timestamp() - interval '7 days'
-        order by deleted_at limit 5000 for update skip locked
-    );
-    perform private.finish_left_runs();
-end
-$$;
 
 revoke execute on function private.keep_sent_event(), private.note_deleted_runs() from public, anon;

@@ -36,7 +36,8 @@ def _add_list(router: APIRouter, resource: Resource, model: type[ReadRow]) -> No
     async def list_rows(request: Request, key: Key) -> Response:
         await _authorize(request, key)
         question = Question.parse(resource, key.org_id, request.query_params.multi_items())
-        page = await read_page(_database(request), key, question)
+        with request.state.timing.measure("db"):
+            page = await read_page(_database(request), key, question)
         for record in page.items:
             record["url"] = resource.page.format(id=record["id"])
         return answer_page(request, model, page, f"/{resource.name}")
@@ -61,7 +62,8 @@ def _add_row(router: APIRouter, resource: Resource, model: type[ReadRow]) -> Non
 
     async def answer(request: Request, key: IngestKey, name: str) -> Response:
         await _authorize(request, key)
-        record = await read_row(_database(request), key, resource, key.org_id, name)
+        with request.state.timing.measure("db"):
+            record = await read_row(_database(request), key, resource, key.org_id, name)
         if record is None:
             raise _not_found(resource, name)
         return answer_row(request, model.model_validate({**record, "url": resource.page.format(id=record["id"])}))
@@ -83,7 +85,8 @@ def _add_part(router: APIRouter, resource: Resource, part: RunPart) -> None:
     async def list_part(request: Request, slug: Slug, key: Key) -> Response:
         await _authorize(request, key)
         pairs = request.query_params.multi_items()
-        page = await read_part(_database(request), key, resource, part, org_id=key.org_id, name=slug, pairs=pairs)
+        with request.state.timing.measure("db"):
+            page = await read_part(_database(request), key, resource, part, org_id=key.org_id, name=slug, pairs=pairs)
         if page is None:
             raise _not_found(resource, slug)
         return answer_page(request, model, page, f"/{resource.name}/{slug}/{part.name}")

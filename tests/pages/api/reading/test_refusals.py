@@ -4,9 +4,18 @@ import base64
 import random
 
 import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.routing import Mount
 
+from pages.api.errors import PREFIX
+from services.infra.database import Database
+from services.infra.rate_limiter import Rate
+from services.ingest import KeyScope
+from tests.clock import Clock
 from tests.pages.api.reading.conftest import RESOURCES, RUNS, Reader
-from tests.pages.program import refused
+from tests.pages.program import a_program, application, client, refused
+from tests.world import World
 
 pytestmark = pytest.mark.integration
 PATHS = [f"/{name}" for name in RESOURCES] + [
@@ -142,6 +151,30 @@ async def test_names_that_no_row_can_have_are_refused(ours: Reader, name: str) -
         refused(await ours.get(f"/{name}/a%20b/logs"), 422, "invalid", "slug")
         refused(await ours.get(f"/{name}/nothing/logs"), 404, "not_found")
     refused(await ours.get(f"/{name}/a/b/c"), 404, "not_found")
+
+
+async def test_reading_counts_against_the_rate_of_the_key(world: World) -> None:
+    clock = Clock()
+    async with client(application(world, world.database, Rate(per_second=1, burst=2), clock)) as api:
+        program = await a_program(world, api, scopes=(KeyScope.READ,))
+        for method in ("GET", "HEAD"):
+            assert (await program.send(method, "/streams")).status_code == 200
+        answer = await program.send("GET", "/streams")
+        refused(answer, 429, "rate")
+        assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_database_that_is_away_is_said_so(world: World, ours: Reader) -> None:
+    async with Database(SecretStr("postgresql://livewatch_app:x@127.0.0.1:9/postgres")) as away:
+        app = application(world, world.database, Rate(per_second=100, burst=100))
+        (api_app,) = (route.app for route in app.routes if isinstance(route, Mount) and route.path == PREFIX)
+        assert isinstance(api_app, FastAPI)
+        api_app.state.database = away
+        async with client(app) as api:
+            answer = await api.get(f"{PREFIX}/streams", headers={"Authorization": f"Bearer {ours.program.token}"})
+    message = refused(answer, 503, "unavailable")
+    assert message.startswith("Nothing was read; try again.")
+    assert answer.headers["retry-after"] == "2"
 
 
 async def test_agents_have_no_history(ours: Reader) -> None:
