@@ -56,6 +56,7 @@ LAYERS = (
     "components.elements.editing",
     "components.elements.notes",
     "components.elements.logs",
+    "components.elements.jobs",
     "components.elements.team",
     "components.shell.theme",
     "components.shell.attention",

@@ -15,10 +15,12 @@ MAX_LINES = 500
 MAX_OPERATIONS = 500
 MAX_RUNS = 500
 MAX_JSON_CHARACTERS = 16_000
-MAX_SLUG_CHARACTERS = 120
+MAX_JOB_SLUG_CHARACTERS = 120
+MAX_SLUG_CHARACTERS = 185
 # At least one character that is not a dot: clients resolve "." and ".." in a path.
-SLUG = r"^\.*[A-Za-z0-9_:-][A-Za-z0-9._:-]*$"
-RUN = r"^(streams|scans|agents)/\.*[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,119}$"
+SLUG = r"^\.{0,119}[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,119}(@[A-Za-z0-9._:-]{1,64})?$"
+RUN = rf"^(streams|scans|agents)/{SLUG[1:]}"
+MAX_ATTEMPTS = 1000
 MAX_LOG_AGE = timedelta(days=366)
 MAX_LOG_LEAD = timedelta(days=1)
 """How far the time of a log line may be ahead: a clock may be wrong, or set to another zone."""
@@ -27,6 +29,13 @@ MAX_LOG_LEAD = timedelta(days=1)
 def check_not_blank(value: str) -> str:
     if is_blank(value):
         raise ValueError("it must not be blank")
+    return value
+
+
+def check_job_slug(value: str) -> str:
+    """Check the part of a slug that names the job."""
+    if len(value.partition("@")[0]) > MAX_JOB_SLUG_CHARACTERS:
+        raise ValueError(f"it has more than {MAX_JOB_SLUG_CHARACTERS} characters before the @")
     return value
 
 
@@ -67,7 +76,11 @@ def _amount(value: Any) -> float:
     return plain_amount(value)
 
 
-Slug = Annotated[str, Field(pattern=SLUG, max_length=MAX_SLUG_CHARACTERS, examples=["nightly-import"])]
+Slug = Annotated[
+    str,
+    Field(pattern=SLUG, max_length=MAX_SLUG_CHARACTERS, examples=["nightly-import"]),
+    AfterValidator(check_job_slug),
+]
 RunPath = Annotated[str, Field(pattern=RUN, examples=["streams/nightly-import"])]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(check_not_blank)]
 Count = Annotated[int, BeforeValidator(_integral), Field(strict=True, ge=0, le=MAX_AMOUNT)]
@@ -90,6 +103,24 @@ Program = Annotated[
         min_length=1,
         max_length=64,
         description="Id of the process that starts the stream; lists fold those of one process that are over.",
+    ),
+]
+Attempt = Annotated[
+    int,
+    BeforeValidator(_integral),
+    Field(
+        strict=True,
+        ge=1,
+        le=MAX_ATTEMPTS,
+        description="Number of the try, from 1. A later one continues the run, also after its end, and counts anew.",
+    ),
+]
+Begins = Annotated[
+    bool,
+    Field(
+        strict=True,
+        description="False for a report that only continues a run: after its end it is rejected, where another would "
+        "begin the next run of the job.",
     ),
 ]
 Text = Annotated[str, Field(max_length=4000)]

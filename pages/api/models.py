@@ -10,6 +10,8 @@ from pages.api.fields import (
     MAX_OPERATIONS,
     MAX_RUNS,
     Amount,
+    Attempt,
+    Begins,
     Count,
     Error,
     JsonObject,
@@ -91,6 +93,8 @@ class StreamReport(RunBody):
     bar_count: Count | None = Field(None, description="Bars that the program had so far, if more than it reports.")
     reporter: Reporter | None = None
     program: Program | None = None
+    attempt: Attempt | None = None
+    begins: Begins | None = None
     status: GoalStatus | None = Field(None, description="Status of the goal; `in_progress` by default.")
     target_metrics: JsonObject | None = Field(
         None, description="Targets; `quality_target` shows on the stream's card.", examples=[{"quality_target": 0.95}]
@@ -128,6 +132,9 @@ class ScanReport(RunBody):
         None, description="Targets to add to `targets_analyzed`; `progress`, if omitted, follows from both numbers."
     )
     reporter: Reporter | None = None
+    program: Program | None = None
+    attempt: Attempt | None = None
+    begins: Begins | None = None
 
 
 class AgentReport(RunBody):
@@ -144,6 +151,8 @@ class AgentReport(RunBody):
     status: AgentStatus | None = Field(None, description="Status of the run; `running` by default.")
     input_summary: Text | None = Field(None, description="Summary of the input.")
     output_summary: Text | None = Field(None, description="Summary of the output.")
+    attempt: Attempt | None = None
+    begins: Begins | None = None
 
 
 class Finish(RunBody):
@@ -186,7 +195,10 @@ class AgentFinish(Finish):
 
 
 class Close(Body):
-    """End of an unfinished run as cancelled. Its program is not stopped; its further reports are rejected."""
+    """End of an unfinished run as cancelled. Its program is not stopped; its further reports are rejected.
+
+    Those of a program that names neither its run (`job@key`) nor itself (`reporter`) begin the next run of the job.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"error": "Its machine was switched off"}]})
     error: Error | None = Field(None, description="Cause, shown with the run; what it reported stays by default.")

@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Path, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 from pydantic_core import from_json
 from starlette.types import Receive, Scope
 
@@ -93,9 +93,11 @@ Slug = Annotated[
     Path(
         pattern=fields.SLUG,
         max_length=fields.MAX_SLUG_CHARACTERS,
-        description="Slug of the run in its organisation.",
-        examples=["nightly-import"],
+        description="Slug of a job, for its current run, or `job@key` for the run that `key` names: a key of the "
+        "program's own, or the run's number or id.",
+        examples=["nightly-import", "nightly-import@2026-11-26"],
     ),
+    AfterValidator(fields.check_job_slug),
 ]
 _scheme = HTTPBearer(auto_error=False, scheme_name="key", description="A key of an organisation: `lw_<id>_<secret>`")
 Documented = Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)]

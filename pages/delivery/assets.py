@@ -92,7 +92,7 @@ class Assets(HttpMiddleware):
             return
         asset = self._assets.get(path)
         if asset is None and scope["method"] == "GET":
-            asset = await self._fetch(path, scope, receive, send)
+            asset = await self._fetch(path, scope, send)
             if asset is None:
                 return
         if asset is None:
@@ -100,15 +100,19 @@ class Assets(HttpMiddleware):
             return
         await _answer(asset, headers, send, with_body=scope["method"] == "GET")
 
-    async def _fetch(self, path: str, scope: Scope, receive: Receive, send: Send) -> _Asset | None:
-        """Ask the app for a file and keep it; passes on what is not to be kept, and returns None then."""
+    async def _fetch(self, path: str, scope: Scope, send: Send) -> _Asset | None:
+        """Ask the app for a file and keep it; passes on what is not to be kept, and returns None then.
+
+        The app is not told when the client goes away: it would send a part of the file, and that part would be kept for
+        everybody.
+        """
         messages: list[Message] = []
 
         async def collect(message: Message) -> None:
             messages.append(message)
 
         plain = {**scope, "headers": [each for each in scope["headers"] if each[0] not in _CONDITIONAL]}
-        await self._app(plain, receive, collect)
+        await self._app(plain, _staying_client(), collect)
         body = b"".join(message.get("body", b"") for message in messages)
         asset = _asset_of(messages[0], body)
         if asset is None or len(body) > MAX_FILE_BYTES or self._kept_bytes + len(body) > MAX_KEPT_BYTES:
@@ -137,6 +141,18 @@ class Assets(HttpMiddleware):
         logger.debug("assets compressed", files=len(self._assets), kept_bytes=self._kept_bytes)
 
 
+def _staying_client() -> Receive:
+    """Return the messages of a client that sends no body and never disconnects."""
+    request: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Message:
+        if not request:
+            await asyncio.Event().wait()
+        return request.pop()
+
+    return receive
+
+
 # What the app must not act on, since its answer is kept for everybody.
 _CONDITIONAL = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"cookie")
 
@@ -147,6 +163,8 @@ def _asset_of(start: Message, body: bytes) -> _Asset | None:
         return None
     headers = MutableHeaders(raw=list(start["headers"]))
     if "set-cookie" in headers or "content-encoding" in headers:
+        return None
+    if headers.get("content-length", str(len(body))) != str(len(body)):
         return None
     for name in ("content-length", "etag", "last-modified", "date"):
         del headers[name]

@@ -7,6 +7,7 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from components.elements.charts.progress_chart import ProgressChart
 from components.elements.charts.run_timeline import RunTimeline
+from components.elements.jobs.usual_bar import UsualBar
 from components.elements.lists.details import Details
 from components.elements.viewers.looking_at import LookingAt
 from components.presentation.text import text
@@ -18,6 +19,7 @@ from components.window.hooks import Hook, use_stream_progress
 from pages.chat.thread_panel import ThreadPanel
 from pages.editing.notes import NotesPanel
 from pages.editing.plan import EditsPanel, PlanPanel
+from pages.jobs.job_reader import JobReader
 from pages.lists.entity_list import entity_list
 from pages.lists.run_log import run_log
 from pages.lists.tidying import tidy_menu
@@ -25,7 +27,9 @@ from pages.page.context import PageContext
 from services.chat.messages import Subject
 from services.entities import ACTIVITIES, AGENTS, SCANS, STREAMS, AgentExecution, Stream, Topical
 from services.errors import LivewatchError
+from services.history.jobs import find_stream, job_of_stream
 from services.history.progress_history import progress_history
+from services.infra.coalescer import Reloads
 from services.text import uuid_of, visible_name
 
 NOT_LOADED = (
@@ -74,21 +78,29 @@ def stream_page(page: PageContext, id: str) -> None:
 
 
 def stream_by_slug_page(page: PageContext, slug: str) -> None:
-    """Lead to the page of the stream that programs report under a slug, as soon as there is one."""
+    """Lead to the page of the stream that programs report under a slug, as soon as there is one.
+
+    The slug of a job leads to its newest run, and that with a number, as `nightly@7`, to the run of the number.
+    """
     with ui.element("div") as missing:
         not_found_panel("Nothing was reported yet", f"No program has reported a stream under the slug “{slug}”.")
-    with ui.element("div") as unknown:
-        not_found_panel("The stream is not shown", NOT_LOADED)
     missing.set_visibility(False)
-    unknown.set_visibility(False)
+
+    async def lead() -> None:
+        found = await find_stream(page.services.database, page.session.identity, page.membership.org_id, slug)
+        if found is not None:
+            page.window.client.open(f"/streams/{found}")
+        missing.set_visibility(found is None)
+
+    reloads = Reloads(lead, name=f"stream {slug}", on_failure=lambda error: tell_error(str(error)))
 
     def follow(streams: Hook[Stream]) -> None:
-        if found := next(iter(streams.data), None):
-            page.window.client.open(f"/streams/{found.id}")
-        missing.set_visibility(streams.is_loaded and streams.is_complete)
-        unknown.set_visibility(streams.is_loaded and not streams.is_complete)
+        if not missing.visible or any((stream.slug or "").partition("@")[0] == job for stream in streams.data):
+            reloads.request()
 
-    Hook(page.window, STREAMS, where=lambda stream: stream.slug == slug, on_change=follow)
+    job = slug.partition("@")[0]
+    Hook(page.window, STREAMS, where=lambda stream: (stream.slug or "").startswith(job), on_change=follow)
+    page.window.on_delete(reloads.close)
 
 
 def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
@@ -96,6 +108,7 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
         ui.link("All streams", "/monitoring").classes("lw-button lw-button--link")
         tidy_menu(page, STREAMS, lambda: [stream_id], on_gone=lambda: ui.navigate.to("/monitoring"))
     LookingAt(stream_id)
+    _job(page, stream_id)
     with ui.element("div").classes("lw-columns lw-columns--wide"):
         entity_list(page, STREAMS, where=lambda stream: stream.id == stream_id)
         with section("About"), ui.element("div").classes("lw-panel"):
@@ -106,6 +119,18 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
         with section("Comments"), ui.element("div").classes("lw-panel lw-comments"):
             ThreadPanel(page, Subject(table=Topical.STREAM, id=stream_id), "Comments on this stream")
     EditsPanel(page, stream_id, plan.names)
+
+
+def _job(page: PageContext, stream_id: UUID) -> None:
+    """Show the run among those of its job."""
+    usual = UsualBar(str(stream_id))
+
+    async def read() -> None:
+        if job := await job_of_stream(page.services.database, page.session.identity, stream_id):
+            usual.show(job)
+
+    # A failed read is tried again; what is shown until then stays true of its time.
+    JobReader(page, usual, read=read, fail=lambda problem: None, kinds=("streams",), run=stream_id)
 
 
 def _records(page: PageContext, stream_id: UUID) -> None:

@@ -47,6 +47,8 @@ def run(
     metadata: Mapping[str, Any] | None = None,
     type: str | None = None,
     unit: str | None = None,
+    key: object = None,
+    attempt: int = 1,
 ) -> Run:
     """Start a run; used as a context manager, it ends with its block.
 
@@ -54,18 +56,29 @@ def run(
         name: Title of the run, up to 200 characters.
         total: Number of units to do.
         steps: Names of its steps, in order; with steps, the run is also shown as a scan.
-        slug: Name of the run in URLs; usable once. Generated from `name` if omitted. Processes that share it share the
-            run, which ends with the last of them.
+        slug: Name of the job in URLs, whose runs are numbered; made from `name` if omitted. Processes that give it at
+            the same time share one run, which ends with the last of them; without it, each has a run of its own.
         description: What the run does or is doing, up to 2,000 characters.
         metadata: JSON values to show with the run.
         type: One or two words by which to find runs of the same kind.
         unit: Name of the units; with "B", amounts show as KiB, MiB and so on.
+        key: Names this run among those of the job, for programs that know it by a name already.
+        attempt: Number of the try, from 1; a later one continues the run of the same `key`.
 
     Returns:
         The started run.
     """
     return Run(
-        name, total=total, steps=steps, slug=slug, description=description, metadata=metadata, type=type, unit=unit
+        name,
+        total=total,
+        steps=steps,
+        slug=slug,
+        description=description,
+        metadata=metadata,
+        type=type,
+        unit=unit,
+        key=key,
+        attempt=attempt,
     )
 
 
@@ -75,7 +88,7 @@ def agent(name: object, *, input: object = None, slug: str | None = None) -> Age
     Args:
         name: Name of the agent, up to 200 characters.
         input: What it was given; sent as text, up to 2,000 characters.
-        slug: Name of the execution in URLs; usable once. Generated from `name` if omitted.
+        slug: Name of the job in URLs, whose executions are numbered; made from `name` if omitted.
 
     Returns:
         The started execution; set its `output` before it ends.

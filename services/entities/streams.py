@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -91,6 +91,14 @@ class Stream(Row, Progress, Reported, table=True):
     @property
     def remaining(self) -> float:
         return self.total - self.completed
+
+    @property
+    def done_at(self) -> datetime | None:
+        """Estimated time of completion: at the current rate, or without a total by how long its job usually takes."""
+        began = self.attempt_started_at or self.created_at
+        if self.total or self.usual_seconds is None or began is None or not self.is_active:
+            return super().done_at
+        return began + timedelta(seconds=self.usual_seconds)
 
     @property
     def is_active(self) -> bool:

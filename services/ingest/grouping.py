@@ -4,6 +4,7 @@ The result is the same as that of the operations one by one: merged are only ope
 `private.ingest` runs the parts of a group one by one where the group as a whole fails.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,9 @@ MAX_AGE_DIFFERENCE_SECONDS = 0.1
 FINAL_STATUSES = frozenset({"completed", "failed", "stopped", "cancelled"})
 # Fields of which a later value replaces an earlier one, and nothing else depends on it.
 SETTABLE = {
-    Target.STREAMS: frozenset({"name", "description", "stream_type", "unit", "error", "program"}),
-    Target.SCANS: frozenset({"name", "step", "error"}),
-    Target.AGENTS: frozenset({"input_summary", "output_summary", "error"}),
+    Target.STREAMS: frozenset({"name", "description", "stream_type", "unit", "error", "program", "begins"}),
+    Target.SCANS: frozenset({"name", "step", "error", "program", "begins"}),
+    Target.AGENTS: frozenset({"input_summary", "output_summary", "error", "begins"}),
 }
 # Fields that a group may have once: their values are merged or checked in the database, or the first one counts.
 ONCE = {
@@ -25,6 +26,8 @@ ONCE = {
     Target.SCANS: frozenset({"steps"}),
     Target.AGENTS: frozenset(),
 }
+ALIAS = re.compile(r"[0-9]{1,9}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Keys that may be the number or the id of a run: see `private.address_of`."""
 # Fields that do not merge with another value, or with none.
 FIXED = ("reporter",)
 TOTALS = ("total", "default_total")
@@ -126,6 +129,10 @@ def _is_mergeable(operation: Operation) -> bool:
     if operation.verb is not Verb.REPORT or operation.target not in SETTABLE:
         return False
     body = operation.body
+    _, _, key = (operation.slug or "").partition("@")
+    if ("program" in body and not key) or ALIAS.fullmatch(key):
+        # The one may begin the job's next run, the other may be a run that has another slug.
+        return False
     known = SETTABLE[operation.target] | ONCE[operation.target]
     others = body.keys() - known - {"reporter", "status", "advance", *TOTALS, *COUNTS, *SCAN_COUNTS}
     return not others and body.get("status") not in FINAL_STATUSES

@@ -140,8 +140,10 @@ class ApiServer:
             self.beats.append((time.monotonic(), body["runs"]))
             return result(200, {})
         is_run = kind in ("streams", "scans", "agents")
+        if run in self._finished and method == "PUT" and "@" not in slug and body.get("begins", True):
+            self._finished.discard(run)
         if run in self._finished:
-            return result(409, error("finished", "use a new slug"))
+            return result(409, error("finished", "use a new key"))
         if (verb and run not in self._known) or (path == "/logs" and body["run"] not in self._known):
             return result(404, error("not_found", "no such run"))
         if not is_run and path not in ("/logs", "/alerts", "/notifications"):

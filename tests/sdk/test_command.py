@@ -329,9 +329,9 @@ def test_the_version_is_said(start: Start) -> None:
 def test_what_is_refused_is_said_with_the_servers_words(server: ApiServer, start: Start) -> None:
     server.refuse = lambda path, body: 422 if path == "/alerts" else None
     assert said(start("-m", "livewatch", "alert", "x")) == (1, "", "livewatch: /alerts was rejected: it is refused\n")
-    said(start("-m", "livewatch", "progress", "backup", "--done"))
-    code, _, errors = said(start("-m", "livewatch", "progress", "backup", "40"))
-    assert (code, errors) == (1, "livewatch: /streams/backup was rejected: use a new slug\n")
+    said(start("-m", "livewatch", "progress", "backup@1a", "--done"))
+    code, _, errors = said(start("-m", "livewatch", "progress", "backup@1a", "40"))
+    assert (code, errors) == (1, "livewatch: /streams/backup@1a was rejected: use a new key\n")
     server.key = "lw_another"
     code, _, errors = said(start("-m", "livewatch", "notify", "x"))
     assert code == 1

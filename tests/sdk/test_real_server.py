@@ -316,10 +316,62 @@ async def test_the_command_closes_archives_and_deletes(place: Place) -> None:
     assert await place.rows(
         "select slug, goal_status, error, archived_at is not null from streams where org_id = %s"
     ) == [("kept", "cancelled", "host is down", True)]
-    code, _, errors = await place.said("-m", "livewatch", "progress", "kept", "50")
-    assert (code, "has finished (cancelled)" in errors) == (1, True)
     assert (await place.said("-m", "livewatch", "unarchive", "kept"))[0] == 0
     assert await place.rows("select archived_at from streams where org_id = %s") == [(None,)]
+    assert (await place.said("-m", "livewatch", "progress", "kept", "50"))[0] == 0
+    assert await place.rows("select slug, number, percentage from streams where org_id = %s order by number") == [
+        ("kept@1", 1, 40),
+        ("kept", 2, 50),
+    ]
+
+
+async def test_a_job_that_repeats_has_numbered_runs(place: Place) -> None:
+    """By name, by a slug that processes share, by a key with attempts, and as a command."""
+    code, output, errors = await place.said(
+        "-c",
+        """
+import livewatch
+for n in range(2):
+    with livewatch.run("Nightly import", total=4) as run:
+        run.advance(n + 1)
+for n in range(2):
+    with livewatch.run("Weekly", slug="weekly", total=4, steps=["read"]) as run:
+        run.advance(n + 3)
+    run.advance(1)
+    if n:
+        livewatch.flush()
+        run._reporter.put(run.path, {"advance": 1, **run.continuing})  # as a report that comes late
+        livewatch.flush()
+for attempt in (1, 2):
+    with livewatch.run("Backup", key="2026-11-26", attempt=attempt) as run:
+        run.advance(attempt)
+        if attempt == 1:
+            run.fail("disk full")
+""",
+    )
+    assert (code, output) == (0, "")
+    (rejection,) = errors.splitlines()
+    assert "streams/weekly has finished (completed)" in rejection
+    for _ in range(2):
+        assert (await place.said("-m", "livewatch", "run", "--quiet", "--name", "Tests", "--", "true"))[0] == 0
+    rows = await place.rows(
+        "select jobs.slug, number, completed, attempt, goal_status, jsonb_array_length(attempts) "
+        "from streams join jobs on jobs.id = job_id where streams.org_id = %s order by jobs.slug, number"
+    )
+    assert rows == [
+        ("backup", 1, 2, 2, "completed", 1),
+        ("nightly-import", 1, 1, 1, "completed", 0),
+        ("nightly-import", 2, 2, 1, "completed", 0),
+        ("tests", 1, 0, 1, "completed", 0),
+        ("tests", 2, 0, 1, "completed", 0),
+        ("weekly", 1, 3, 1, "completed", 0),
+        ("weekly", 2, 4, 1, "completed", 0),
+    ]
+    scans = await place.rows(
+        "select scan.number, stream.number, scan.is_finished from acquisition_scans as scan "
+        "join streams as stream on stream.id = scan.stream_id where scan.org_id = %s order by 1"
+    )
+    assert scans == [(1, 1, True), (2, 2, True)]
 
 
 async def test_the_loops_of_one_program_know_each_other(place: Place) -> None:

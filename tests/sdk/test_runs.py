@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+import re
 import threading
 
 import livewatch
@@ -18,7 +19,7 @@ def test_a_run_is_a_stream_that_ends_as_its_block_ends(reporting: ApiServer) -> 
         run.advance()
     assert livewatch.flush()
     stream = reporting.only("streams")
-    assert stream["slug"].startswith("import-")
+    assert re.fullmatch("import@[0-9a-f]{12}", stream["slug"])
     assert {name: stream[name] for name in ("name", "total", "completed", "description", "metadata", "end")} == {
         "name": "Import",
         "total": 900,

@@ -61,7 +61,7 @@ def test_a_run_that_does_not_exist_is_named_and_the_others_are_deleted(server: A
 def test_a_run_that_is_over_is_not_closed(server: ApiServer, start: Start) -> None:
     assert said(start("-m", "livewatch", "progress", "n1", "--done"))[0] == 0
     code, output, errors = said(start("-m", "livewatch", "close", "n1"))
-    assert (code, output, errors) == (1, "", "livewatch: use a new slug\n")
+    assert (code, output, errors) == (1, "", "livewatch: use a new key\n")
 
 
 def test_without_a_terminal_a_deletion_needs_yes(server: ApiServer, start: Start) -> None:

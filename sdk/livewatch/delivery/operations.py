@@ -149,17 +149,22 @@ def title_of(value: object, default: str, max_characters: int = MAX_NAME_CHARACT
 
 
 def slug_of(name: str, *, unique: bool = True) -> str:
-    """Make a slug from a name: `nightly-import-3f2a9c01d4e5` if unique, else `nightly-import`."""
+    """Make a slug from a name: `nightly-import@3f2a9c01d4e5`, a run of that job, if unique; else `nightly-import`."""
     stem = re.sub(r"[^A-Za-z0-9._:-]+", "-", name).strip("-.")[:80].lower() or "run"
-    return f"{stem}-{uuid.uuid4().hex[:12]}" if unique else stem
+    return keyed_slug(stem, uuid.uuid4().hex[:12]) if unique else stem
+
+
+def keyed_slug(job: str, key: object) -> str:
+    """Return the slug of the run that `key` names among those of a job."""
+    return f"{job}@{re.sub(r'[^A-Za-z0-9._:-]+', '-', text(key))[:64] or '-'}"
 
 
 def checked_slug(slug: object) -> str:
     """Return the slug if the API accepts it, else the closest one that it accepts."""
-    requested = text(slug)
-    if re.fullmatch(r"(?!\.+$)[A-Za-z0-9._:-]{1,120}", requested):
-        return requested
-    return slug_of(requested, unique=False)
+    job, at, key = text(slug).partition("@")
+    if not re.fullmatch(r"(?!\.+$)[A-Za-z0-9._:-]{1,120}", job):
+        job = slug_of(job, unique=False)
+    return keyed_slug(job, key) if at else job
 
 
 def summary_of(error: BaseException) -> str:

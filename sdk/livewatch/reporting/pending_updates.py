@@ -42,6 +42,8 @@ class PendingUpdates:
     def __init__(self, secret: str) -> None:
         self._secret = secret
         self._updates: dict[str, PendingUpdate] = {}
+        self._ended: set[str] = set()
+        self._earlier: list[Operation] = []
         self._lines: dict[str, deque[dict[str, str]]] = {}
         self._omitted_lines: dict[str, int] = {}
 
@@ -51,6 +53,8 @@ class PendingUpdates:
         Returns:
             Whether an older update was dropped to make room.
         """
+        if path in self._ended:
+            self._begin_again()
         update = self._updates.get(path)
         if update is None:
             return self._add(path, PendingUpdate("PUT", path, dict(fields), coalescable))
@@ -61,6 +65,8 @@ class PendingUpdates:
     def post(self, path: str, body: Mapping[str, Any]) -> bool:
         """Add an event; return whether an older update was dropped to make room."""
         update = PendingUpdate("POST", path, dict(body))
+        if update.is_end:
+            self._ended.add(path.removesuffix("/finish"))
         return self._add(update.idempotency_key, update)
 
     def log(self, run: str, level: str, message: str, at: str) -> None:
@@ -81,7 +87,12 @@ class PendingUpdates:
         """Encode in order of first report, the log lines of each run before its end."""
         others = [update for update in self._updates.values() if not update.is_end]
         ends = [update for update in self._updates.values() if update.is_end]
-        return [self._operation(update) for update in (*others, *self._log_posts(), *ends)]
+        return [*self._earlier, *(self._operation(update) for update in (*others, *self._log_posts(), *ends))]
+
+    def _begin_again(self) -> None:
+        """Keep what was reported so far apart: the next run, or attempt, of a path begins after the end of this one."""
+        self._earlier = self.operations()[-MAX_PENDING_UPDATES:]
+        self._updates, self._lines, self._omitted_lines, self._ended = {}, {}, {}, set()
 
     def _add(self, name: str, update: PendingUpdate) -> bool:
         is_full = len(self._updates) >= MAX_PENDING_UPDATES
@@ -108,6 +119,8 @@ class PendingUpdates:
 def merged(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
     """Merge two bodies of reports, so that one has the effect of both: `advance` counts from the last `completed`."""
     body = {**older, **newer}
+    if "begins" not in older:
+        body.pop("begins", None)
     if any(name in newer for name in COUNT_FIELDS):
         body.pop("advance", None)
     elif "advance" in newer:

@@ -10,9 +10,9 @@ import time
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from livewatch.delivery.operations import checked_slug, iso_time, slug_of, text, title_of
+from livewatch.delivery.operations import checked_slug, iso_time, keyed_slug, slug_of, text, title_of
 from livewatch.reporting.process import PROCESS
 from livewatch.runs.endings import FORGOTTEN, Ending, cancelled_by, ending_of
 
@@ -37,9 +37,11 @@ class Activity:
     kind = ""
     """Collection of the API that it belongs to."""
 
-    def __init__(self, name: object, slug: str | None, reporter: Reporter | None) -> None:
+    def __init__(self, name: object, slug: str | None, reporter: Reporter | None, key: object = None) -> None:
         self.name = title_of(name, "run")
-        self.slug = checked_slug(slug) if slug else slug_of(self.name)
+        self.slug = checked_slug(slug) if slug else slug_of(self.name, unique=key is None)
+        if key is not None:
+            self.slug = keyed_slug(self.slug.partition("@")[0], key)
         self.thread = threading.get_ident()
         self._reporter = reporter
         if reporter is not None:
@@ -59,6 +61,11 @@ class Activity:
     def reference(self) -> str:
         """Kind and slug, as `streams/nightly`."""
         return f"{self.kind}/{self.slug}"
+
+    @property
+    def continuing(self) -> dict[str, Any]:
+        """Fields of every report but the first: one that comes after the end must not begin the job's next run."""
+        return {} if "@" in self.slug else {"begins": False}
 
     @property
     def path(self) -> str:

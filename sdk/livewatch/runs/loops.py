@@ -24,7 +24,7 @@ class Loop:
     Args:
         name: Title.
         total: Units to do.
-        slug: Name of its run in URLs; usable once.
+        slug: Name of its job in URLs.
         description: What it does.
         unit: Name of its units.
         progress_source: Returns units done and their total.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_TYPE_CHARACTERS = 60
 MAX_UNIT_CHARACTERS = 20
+MAX_ATTEMPTS = 1000
 STATUSES = ("not_started", "in_progress", "on_track", "at_risk", "blocked")
 
 T = TypeVar("T")
@@ -44,8 +45,10 @@ class Run(Activity):
         name: Title, up to 200 characters.
         total: Number of units to do.
         steps: Names of its steps, in order.
-        slug: Name in URLs; usable once. Generated from `name` if omitted. Processes that share it share the run, which
-            ends with the last of them.
+        slug: Name of the job in URLs, whose runs are numbered; made from `name` if omitted. Processes that give it at
+            the same time share one run, which ends with the last of them; without it, each has a run of its own.
+        key: Names this run among those of the job, for programs that know it by a name already.
+        attempt: Number of the try, from 1; a later one continues the run of the same `key`.
         description: What it does, up to 2,000 characters.
         metadata: JSON values to show with it.
         type: One or two words by which to find runs of the same kind.
@@ -68,16 +71,19 @@ class Run(Activity):
         metadata: Mapping[str, Any] | None = None,
         type: str | None = None,
         unit: str | None = None,
+        key: object = None,
+        attempt: int = 1,
         progress_source: ProgressSource | None = None,
         reported: bool = True,
     ) -> None:
-        super().__init__(name, slug, PROCESS.reporter() if reported else None)
+        super().__init__(name, slug, PROCESS.reporter() if reported else None, key)
+        self._attempt_number = attempt_of(attempt)
         self._counts = Counts(self.name, total)
         self._progress_source = progress_source
         self._unit = title_of(unit, "", MAX_UNIT_CHARACTERS) or None if unit is not None else None
         self._description = text(description) if description is not None else None
         self._sent: dict[str, Any] = {}
-        self._steps = Steps(self.name, self.slug, steps)
+        self._steps = Steps(self.name, self.slug, steps, self._attempt_number)
         self._bars = Bars()
         self._is_shared = slug is not None
         self._abandoned_at: float | None = None
@@ -226,9 +232,11 @@ class Run(Activity):
                 # The sum of all processes is the server's to know.
                 fields.pop("completed", None)
                 self._sent = {name: value for name, value in state.items() if name != "completed"}
-            reporter.put(self.path, fields, coalescable=advance is None)
+            reporter.put(self.path, {**fields, **self.continuing}, coalescable=advance is None)
         for fields, coalescable in self._steps.take(self._counts, state.get("completed"), state.get("total")):
-            who = {"reporter": reporter.id} if self._is_shared and "stream" in fields else {}
+            who: dict[str, Any] = self.continuing
+            if "stream" in fields:
+                who = {"program": reporter.id, **({"reporter": reporter.id} if self._is_shared else {})}
             reporter.put(f"/scans/{self.slug}", {**fields, **who}, coalescable=coalescable)
 
     def _counted(self) -> dict[str, Any]:
@@ -253,6 +261,7 @@ class Run(Activity):
             "stream_type": title_of(type, "general", MAX_TYPE_CHARACTERS) if type else None,
             "reporter": reporter.id if self._is_shared else None,
             "program": reporter.id,
+            "attempt": self._attempt_number,
         }
         reporter.put(self.path, without_none(fields))
         self.sample()
@@ -267,7 +276,7 @@ class Run(Activity):
     def _put(self, fields: Mapping[str, Any]) -> None:
         reporter = self._open_reporter()
         if reporter is not None and fields:
-            reporter.put(self.path, fields)
+            reporter.put(self.path, {**fields, **self.continuing})
 
     def _leave(self, ending: Ending) -> None:
         self._end(ending, leaves=True)
@@ -289,6 +298,11 @@ class Run(Activity):
             end = {"status": ending.outcome.status(), "keep_progress": keeps or None, **who}
             reporter.post(f"/scans/{self.slug}/finish", without_none(end))
         reporter.post(f"{self.path}/finish", without_none({"status": ending.outcome.status("blocked"), **who}))
+
+
+def attempt_of(value: object) -> int | None:
+    """Return the number of a try as the API takes it; None for the first, and for what is no such number."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 1 < value <= MAX_ATTEMPTS else None
 
 
 def page_url(root: str, slug: str) -> str:

@@ -30,9 +30,11 @@ class Steps:
         name: Name of the run.
         slug: Its slug.
         declared: Names of the steps, in order.
+        attempt: Number of the run's try; None for the first.
     """
 
-    def __init__(self, name: str, slug: str, declared: Iterable[object]) -> None:
+    def __init__(self, name: str, slug: str, declared: Iterable[object], attempt: int | None = None) -> None:
+        self._attempt_number = attempt
         self._name = name
         self._slug = slug
         self._names: list[str] = []
@@ -69,7 +71,8 @@ class Steps:
         state = without_none({"steps": list(self._names), "step": self._current, **progress})
         if self.is_reported and state == self._sent and not advance:
             return
-        start = {} if self.is_reported else {"name": self._name, "stream": self._slug, "status": "scanning"}
+        start = {"name": self._name, "stream": self._slug, "status": "scanning", "attempt": self._attempt_number}
+        start = {} if self.is_reported else start
         yield without_none({**start, **state, "advance": advance or None}), self.is_reported and not advance
         self._sent, self.is_reported = state, True
 

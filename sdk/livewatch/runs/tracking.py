@@ -154,7 +154,7 @@ def track(
         items: Any iterable.
         name: Title of the run; the script's name if omitted.
         total: Number of items; their length if omitted.
-        slug: Name of the run in URLs; usable once. With one, the loop is a run also within others.
+        slug: Name of its job in URLs, whose runs are numbered. With one, the loop is a run also within others.
         description: What the loop does.
         unit: Name of the items, in the plural.
 

@@ -1,12 +1,13 @@
 """Runs that programs report: slug, key, heartbeats, and when a silent run counts as unreachable."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime
 from sqlmodel import Field, SQLModel
 
-from services.entities.base.row import timestamp_field
+from services.entities.base.row import json_field, timestamp_field
 
 MISSED_HEARTBEATS = 3
 """Heartbeat intervals without a report after which a run counts as unreachable."""
@@ -20,11 +21,21 @@ HEARTBEAT_OVERDUE = (
 class Reported(SQLModel):
     """Columns of a run that programs report; None where people or other jobs wrote the row.
 
-    `slug` is its name within the organisation, `ingest_key` the key that reported last. `heartbeat_interval` is the
-    declared time between two reports in seconds.
+    `slug` is its address within the organisation: that of its job for the current run, else `job@key`. `number` counts
+    the runs of a job; those before this one usually took `usual_seconds`. `attempt` is the current try of the run, and
+    `attempts` are the earlier ones: objects of `number`, `status`, `error`, `started_at` and `finished_at`.
+
+    `ingest_key` is the key that reported last. `heartbeat_interval` is the declared time between two reports in
+    seconds.
     """
 
     slug: str | None = None
+    job_id: UUID | None = None
+    number: int | None = None
+    usual_seconds: float | None = None
+    attempt: int = 1
+    attempt_started_at: AwareDatetime | None = timestamp_field()
+    attempts: list[dict[str, Any]] = json_field(list)
     ingest_key: UUID | None = None
     heartbeat_at: AwareDatetime | None = timestamp_field()
     heartbeat_interval: float | None = Field(default=None, ge=1)

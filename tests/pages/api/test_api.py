@@ -67,18 +67,22 @@ async def test_an_agents_run_belongs_to_the_default_stream_and_has_a_duration(pr
 
 
 async def test_a_status_that_ends_a_run_ends_it_like_a_finish(program: Program, world: World) -> None:
-    await program.put("/agents/a", status="completed")
-    refused(await program.put("/agents/a", status="running"), 409, "finished")
+    await program.put("/agents/a@1a", status="completed")
+    refused(await program.put("/agents/a@1a", status="running"), 409, "finished")
     await program.put("/streams/s", status="completed")
-    refused(await program.put("/streams/s", advance=1), 409, "finished")
+    refused(await program.put("/streams/s", advance=1, begins=False), 409, "finished")
 
 
 @pytest.mark.parametrize(
     ("path", "end", "other"),
     [
-        ("/streams/x", {"status": "blocked", "error": "disk full"}, {"status": "completed"}),
-        ("/scans/x", {"status": "failed", "error": "no answer"}, {"status": "completed"}),
-        ("/agents/x", {"status": "completed", "output_summary": "17"}, {"status": "completed", "output_summary": "18"}),
+        ("/streams/x@a", {"status": "blocked", "error": "disk full"}, {"status": "completed"}),
+        ("/scans/x@a", {"status": "failed", "error": "no answer"}, {"status": "completed"}),
+        (
+            "/agents/x@a",
+            {"status": "completed", "output_summary": "17"},
+            {"status": "completed", "output_summary": "18"},
+        ),
     ],
 )
 async def test_a_finished_run_is_never_rewritten(
@@ -90,7 +94,7 @@ async def test_a_finished_run_is_never_rewritten(
     statement = f"select to_jsonb(run) from {tables[path.split('/')[1]]} as run where id = %s"
     before = await world.sql(statement, first.json()["id"])
     message = refused(await program.put(path), 409, "finished")
-    assert "new slug" in message
+    assert "a new key" in message
     assert path[1:] in message
     refused(await program.post(f"{path}/finish", **other), 409, "finished")
     again = await program.post(f"{path}/finish", **end)
@@ -211,7 +215,7 @@ async def test_a_batch_does_each_in_order_and_one_that_fails_leaves_the_others_a
         {"method": "POST", "path": "/nonsense"},
         "nonsense",
         {"method": "POST", "path": "/streams/b/finish", "body": {"status": "blocked"}},
-        {"method": "PUT", "path": "/streams/b", "body": {"advance": 1}},
+        {"method": "PUT", "path": "/streams/b", "body": {"advance": 1, "begins": False}},
         {"method": "POST", "path": "/notifications", "body": {"title": "done"}},
     ]
     answer = await program.post("/batch", operations=operations)

@@ -26,7 +26,7 @@ TABLES = {"streams": "streams", "scans": "acquisition_scans", "agents": "agent_e
 MEASURED = {
     *("id", "org_id", "stream_id", "version", "ingest_key", "created_at", "updated_at", "started_at", "completed_at"),
     *("finished_at", "heartbeat_at", "archived_at", "last_progress_at", "rate", "rate_window", "progress_interval"),
-    *("duration_ms", "bars"),
+    *("duration_ms", "bars", "job_id", "attempt_started_at"),
 }
 ENDS = ("archived_at", "finished_at", "completed_at")
 
@@ -57,6 +57,8 @@ def _stream_report(random: Random) -> dict[str, Any]:
             {"unit": ""},
             {"program": random.choice(["p1", "p2"])},
             {"reporter": random.choice(["r1", "r2"]), "advance": 1},
+            {"begins": False, "advance": 1},
+            {"program": "p3", "reporter": "r3"},
             {"unknown": 1},
             {},
         ]
@@ -97,7 +99,7 @@ REPORTS = {"streams": _stream_report, "scans": _scan_report, "agents": _agent_re
 
 def _operations(random: Random, count: int) -> list[dict[str, Any]]:
     """Return operations on a few runs, interleaved; some repeat an earlier one, some end or delete a run."""
-    runs = ["streams/a", "streams/a", "streams/b", "streams/c", "scans/a", "agents/a"]
+    runs = ["streams/a", "streams/a@1", "streams/b", "streams/c@key", "scans/a", "agents/a"]
     favourite, operations = random.choice(runs), list[dict[str, Any]]()
     while len(operations) < count:
         run = favourite if random.random() < 0.5 else random.choice(runs)
@@ -119,7 +121,8 @@ def _operations(random: Random, count: int) -> list[dict[str, Any]]:
         elif random.random() < 0.1:
             operation["idempotency_key"] = "the same"
         if chance > 0.85:
-            operation["age"] = round(random.random() * 0.2, 3)
+            # Far apart: whether a report was made before or after the end of a run must not depend on the machine.
+            operation["age"] = random.choice([30.0, 30.0, 60.0])
         operations.append(operation)
     return operations
 
@@ -275,12 +278,12 @@ async def test_requests_at_the_same_time_share_transactions_of_their_own_key(wor
         app = application(world, database, Rate(per_second=10_000, burst=10_000))
         async with client(app) as http:
             ours, theirs = await a_program(world, http), await a_program(world, http)
-            await asyncio.gather(*(each.put("/streams/s", advance=1) for each in (ours, theirs)))
+            await asyncio.gather(*(each.put("/streams/s@1a", advance=1) for each in (ours, theirs)))
             database.calls.clear()
             # The same slugs in both organisations, and one that only one of them finished.
-            await theirs.post("/streams/s/finish")
+            await theirs.post("/streams/s@1a/finish")
             answers = await asyncio.gather(
-                *(each.put("/streams/s", advance=1) for _ in range(40) for each in (ours, theirs))
+                *(each.put("/streams/s@1a", advance=1) for _ in range(40) for each in (ours, theirs))
             )
             calls = database.calls
     assert [answer.status_code for answer in answers] == [200, 409] * 40

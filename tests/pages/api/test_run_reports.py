@@ -106,7 +106,7 @@ async def test_a_run_may_end_early_without_having_failed(program: Program, world
     for kind in ("streams", "scans"):
         assert (await program.put(f"/{kind}/x", name="n")).status_code == 201
         assert (await program.post(f"/{kind}/x/finish", status=status)).status_code == 200
-        refused(await program.put(f"/{kind}/x", name="late"), 409, "finished")
+        refused(await program.put(f"/{kind}/x", name="late", begins=False), 409, "finished")
     assert await stream(world, program, "goal_status, is_finished, error") == (status, True, None)
     await program.put("/streams/put", status=status)
     assert await stream(world, program, "is_finished", "put") == (True,)

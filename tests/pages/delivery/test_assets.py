@@ -2,15 +2,19 @@
 
 import asyncio
 import gzip
+from pathlib import Path
 
 import brotli
 import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import FileResponse, PlainTextResponse, Response
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Message
 
 from pages.delivery.assets import OF_NICEGUI, Assets, accepted_encoding
+from tests.speed import deadline
 from tests.world import until
 
 SCRIPT = "export const a = 1;\n" * 500
@@ -135,6 +139,29 @@ async def test_many_first_requests_at_once_get_the_same_file() -> None:
     site = Site()
     answers = await asyncio.gather(*(site.get(f"{STATIC}vue.js", each) for each in ["br", "gzip"] * 10))
     assert {answer.text for answer in answers} == {SCRIPT}
+
+
+async def test_a_browser_that_goes_away_leaves_the_whole_file_to_the_others(tmp_path: Path) -> None:
+    script = tmp_path / "vue.js"
+    script.write_text(SCRIPT * 100)
+    app = FastAPI()
+    app.get("/{path:path}")(lambda: FileResponse(script))
+    app.add_middleware(BaseHTTPMiddleware, dispatch=lambda request, follow: follow(request))
+    assets = Assets(app)
+    sent: list[Message] = []
+
+    async def leave() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    path = f"{STATIC}vue.js"
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    await asyncio.wait_for(assets(scope, leave, send), deadline(10))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(assets), base_url="http://app.test") as http:
+        assert (await http.get(path)).text == SCRIPT * 100
+    assert b"".join(each.get("body", b"") for each in sent).decode() == SCRIPT * 100
 
 
 async def test_kept_files_shrink_once_it_is_quiet() -> None:

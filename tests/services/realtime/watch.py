@@ -7,8 +7,10 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
+from local_supabase.errors import PostgresError
 from services.entities import STREAMS, ConnectionStatus, Stream
 from services.feed_kind import ClientKind, FeedKind
 from services.realtime import TRANSPORTS, DatabaseSource, Delta, RealtimeService, Subscription
@@ -44,7 +46,11 @@ class Watch:
     statuses: list[ConnectionStatus] = field(default_factory=list)
 
     async def equal(self) -> bool:
-        rows = await self.world.sql("select id, version from streams where org_id = %s", self.org)
+        """Return whether it equals the database; False also while a fault keeps the database from answering."""
+        try:
+            rows = await self.world.sql("select id, version from streams where org_id = %s", self.org)
+        except (psycopg.Error, PostgresError):
+            return False
         return {row.id: row.version for row in self.subscription.rows()} == dict(rows)
 
     async def _difference(self) -> str:

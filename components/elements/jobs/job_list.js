@@ -1,0 +1,59 @@
+// Lists jobs with their latest runs.
+import { onMounted, ref, shallowRef } from "vue";
+import { duration, exactTime, number, pageLink, TimeAgo } from "shared";
+import { RunStrip } from "run_strip";
+
+const SHOWN_RUNS = 30;
+
+export default {
+  components: { RunStrip, TimeAgo },
+  props: { statusStyles: Object },
+  emits: ["live", "older", "search"],
+  setup(_, { emit }) {
+    const jobs = shallowRef(null);
+    const more = ref(false);
+    const isSearch = ref(false);
+    const problem = ref("");
+    onMounted(() => emit("live"));
+    return {
+      duration,
+      exactTime,
+      isSearch,
+      jobs,
+      more,
+      number,
+      pageLink,
+      problem,
+      SHOWN_RUNS,
+      fail: (text) => (problem.value = text),
+      rate: (job) =>
+        job.succeeded + job.failed ? Math.floor((100 * job.succeeded) / (job.succeeded + job.failed)) + " %" : "–",
+      show: (found, state) => {
+        [jobs.value, more.value, isSearch.value, problem.value] = [found, state.more, state.search, ""];
+      },
+    };
+  },
+  template: `
+    <div class="lw-jobs">
+      <input type="search" class="lw-audit__search" placeholder="Search jobs" aria-label="Search jobs" data-testid="search"
+             maxlength="200" autocomplete="off" spellcheck="false" @input="$emit('search', $event.target.value)">
+      <p v-if="problem" class="lw-muted" role="alert">{{ problem }}</p>
+      <div v-if="jobs === null" class="lw-ghost" aria-hidden="true"><i></i><i></i><i></i></div>
+      <p v-else-if="!jobs.length && isSearch" class="lw-muted lw-people__none">No job has this in its name or slug.</p>
+      <p v-else-if="!jobs.length" class="lw-muted lw-people__none">There are no jobs yet. The first report of a program makes one.</p>
+      <ul v-else class="lw-jobs__list">
+        <li v-for="job in jobs" :key="job.id" class="lw-job" :data-testid="'job-' + job.kind + '-' + job.slug">
+          <div class="lw-job__name" dir="auto"><a class="lw-job-link lw-clip" :href="pageLink('/jobs/' + job.kind + '/' + job.slug)" :title="job.name">{{ job.name }}</a>
+            <span class="lw-muted lw-code lw-clip">{{ job.slug }}</span></div>
+          <run-strip :runs="job.runs.slice(-SHOWN_RUNS)" :styles="statusStyles[job.kind]" />
+          <dl class="lw-job__facts">
+            <div><dt>Runs</dt><dd class="lw-number">{{ number(job.count) }}</dd></div>
+            <div><dt>Success</dt><dd class="lw-number">{{ rate(job) }}</dd></div>
+            <div><dt>Usually</dt><dd class="lw-number">{{ job.usual ? duration(job.usual.median * 1000) : "–" }}</dd></div>
+            <div><dt>Last run</dt><dd><time-ago :at="job.at" :title="exactTime(job.at)" /></dd></div>
+          </dl>
+        </li>
+      </ul>
+      <button v-if="more" type="button" class="lw-button" data-testid="older" @click="$emit('older')">Older</button>
+    </div>`,
+};

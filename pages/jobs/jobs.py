@@ -1,0 +1,91 @@
+"""/jobs and /jobs/{kind}/{slug}: what repeats, and how its runs went."""
+
+from uuid import UUID
+
+from nicegui import ui
+
+from components.elements.jobs.job_list import JobList
+from components.elements.jobs.job_panel import JobPanel
+from components.presentation.text import text
+from components.shell.feedback import not_found_panel
+from components.shell.shell import page_head
+from pages.jobs.job_reader import RUN_ENTITIES, JobReader
+from pages.page.context import PageContext
+from services.history.jobs import PAGE_JOBS, Job, jobs
+from services.text import visible_name
+
+
+def jobs_page(page: PageContext) -> None:
+    """Build the list of jobs: a search, the jobs that ran last, and older ones on demand."""
+    page_head("Jobs")
+    text("p", "A job has a name and repeats; each of its runs has a number. Those that ran last come first.").classes(
+        "lw-lead"
+    )
+    with ui.element("div").classes("lw-panel"):
+        found = JobList()
+    wanted, pages = "", 1
+
+    async def read() -> None:
+        asked, shown = wanted, list[Job]()
+        has_more = True
+        while has_more and len(shown) < pages * PAGE_JOBS:
+            part = await jobs(
+                page.services.database,
+                page.session.identity,
+                page.membership.org_id,
+                search=asked,
+                after=shown[-1] if shown else None,
+            )
+            has_more = len(part) == PAGE_JOBS
+            shown += part
+        # A slow answer to an earlier search must not take the place of a later one.
+        if asked == wanted:
+            found.show(shown, has_more=has_more, is_search=bool(asked))
+
+    def search(words: str) -> None:
+        nonlocal wanted, pages
+        wanted, pages = words.strip(), 1
+        reader.again()
+
+    def older() -> None:
+        nonlocal pages
+        pages += 1
+        reader.again()
+
+    reader = JobReader(page, found, read=read, fail=found.fail, kinds=tuple(RUN_ENTITIES))
+    found.on_search(search)
+    found.on_older(older)
+
+
+def job_page(page: PageContext, kind: str, slug: str) -> None:
+    """Build the page of a job, or a not-found panel for one that does not exist."""
+    with ui.element("div") as missing:
+        not_found_panel("There is no such job", f"No run of {kind} has the slug “{slug}”, or all of it was deleted.")
+    missing.set_visibility(False)
+    if kind not in RUN_ENTITIES:
+        missing.set_visibility(True)
+        return
+    with ui.element("div").classes("lw-page") as content:
+        heading = text("h1", "").classes("lw-ghost__line").props("dir=auto")
+        with page_head(heading):
+            ui.link("All jobs", "/jobs").classes("lw-button lw-button--link")
+        with ui.element("div").classes("lw-panel"):
+            panel = JobPanel()
+    job_id: UUID | None = None
+
+    async def read() -> None:
+        nonlocal job_id
+        database, identity = page.services.database, page.session.identity
+        found = await jobs(database, identity, page.membership.org_id, kind=kind, slug=slug, limit=1)
+        missing.set_visibility(not found)
+        content.set_visibility(bool(found))
+        for job in found:
+            job_id = job.id
+            panel.show(job)
+            name = visible_name(job.name)
+            if heading.text != name:
+                heading.text = name
+                heading.classes(remove="lw-ghost__line")
+                page.title.set(name)
+
+    JobReader(page, panel, read=read, fail=panel.fail, kinds=(kind,), job=lambda: job_id)

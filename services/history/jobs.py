@@ -1,0 +1,228 @@
+"""Jobs and their latest runs, read as the signed-in user."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from services.auth.identity import Identity
+from services.infra.database import Database
+
+PAGE_JOBS = 50
+"""Jobs of one read."""
+STRIP_RUNS = 50
+"""Runs of a job that are shown and from which its usual duration follows."""
+MIN_USUAL_RUNS = 3
+"""Completed runs that make a usual duration."""
+SUCCEEDED = "completed"
+FAILED = ("failed", "blocked")
+
+# Of each kind of run: its table, and the expressions of its status, its start and its end.
+_KINDS = {
+    "streams": ("streams", "goal_status", "coalesce(attempt_started_at, created_at)", "finished_at"),
+    "scans": ("acquisition_scans", "status", "started_at", "completed_at"),
+    "agents": ("agent_executions", "status", "started_at", "completed_at"),
+}
+_RUNS = " union all ".join(
+    f"""
+    (select '{kind}' as kind, job_id, id, number, {status} as status, {started} as started_at, {ended} as finished_at,
+        attempt, error
+     from public.{table}
+     where job_id = job.id and job.kind = '{kind}' and number <= coalesce(cast(:up_to as integer), number)
+     order by number desc limit {{limit}})"""
+    for kind, (table, status, started, ended) in _KINDS.items()
+)
+_JOBS = text(f"""
+    with page as (
+        select id, kind, slug, name, run_count, last_run_at from public.jobs
+        where org_id = :org
+            and (cast(:kind as text) is null or kind = :kind)
+            and (cast(:slug as text) is null or slug = :slug)
+            and (cast(:job as uuid) is null or id = :job)
+            and (:search = '' or name ilike :search or slug ilike :search)
+            and (cast(:before as timestamptz) is null or (last_run_at, id) < (:before, cast(:before_id as uuid)))
+        order by last_run_at desc, id desc limit :limit
+    )
+    select job.*, run.id as run_id, run.number, run.status, run.started_at, run.finished_at, run.attempt, run.error
+    from page as job left join lateral ({_RUNS.format(limit=STRIP_RUNS)}) as run on true
+    order by job.last_run_at desc, job.id desc, run.number
+""")
+_JOB_OF_STREAM = text("select org_id, job_id, number from public.streams where id = :stream")
+_FIND = text("""
+    select run.id from public.streams as run left join public.jobs as job on job.id = run.job_id
+    where run.org_id = :org and (
+        run.slug = :address
+        or job.slug = split_part(:address, '@', 1) and job.kind = 'streams'
+            and (:address not like '%@%' or run.number::text = split_part(:address, '@', 2)))
+    order by run.slug = :address desc, run.number desc limit 1
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    """One run of a job; times are those of its last attempt."""
+
+    id: UUID
+    number: int
+    status: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int
+    error: str | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(0.0, (self.finished_at - self.started_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """Usual duration of a job in seconds: the middle half of its `runs` completed runs, and their median."""
+
+    low: float
+    median: float
+    high: float
+    runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job with its latest runs, oldest first; `run_count` is the number of the newest."""
+
+    id: UUID
+    kind: str
+    slug: str
+    name: str
+    run_count: int
+    last_run_at: datetime
+    runs: tuple[JobRun, ...]
+
+    @property
+    def durations(self) -> list[float]:
+        """Seconds that each of the completed runs took, shortest first."""
+        return sorted(run.seconds for run in self.runs if run.status == SUCCEEDED and run.seconds is not None)
+
+    @property
+    def usual(self) -> Usual | None:
+        """Its usual duration; None while too few runs have completed."""
+        durations = self.durations
+        if len(durations) < MIN_USUAL_RUNS:
+            return None
+        low, median, high = statistics.quantiles(durations, n=4, method="inclusive")
+        return Usual(low=low, median=median, high=high, runs=len(durations))
+
+    @property
+    def outcomes(self) -> tuple[int, int]:
+        """Numbers of runs that succeeded and that failed; those that were ended on purpose are neither."""
+        statuses = [run.status for run in self.runs if run.finished_at is not None]
+        return statuses.count(SUCCEEDED), sum(status in FAILED for status in statuses)
+
+    @property
+    def last_failure(self) -> JobRun | None:
+        """The newest run that failed."""
+        return next((run for run in reversed(self.runs) if run.finished_at is not None and run.status in FAILED), None)
+
+
+async def jobs(
+    database: Database,
+    identity: Identity,
+    org_id: UUID,
+    *,
+    search: str = "",
+    kind: str | None = None,
+    slug: str | None = None,
+    after: Job | None = None,
+    limit: int = PAGE_JOBS,
+) -> list[Job]:
+    """Read jobs, those that ran last first.
+
+    Args:
+        database: Where to read.
+        identity: The user, who sees the jobs of their organisations.
+        org_id: The organisation.
+        search: Text that the name or the slug must contain; empty for all.
+        kind: Kind of run: streams, scans or agents; None for all.
+        slug: Slug of the job; None for all.
+        after: The last job of the page before; None for the first page.
+        limit: Most jobs to return.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL did not respond.
+    """
+    values = {
+        "org": org_id,
+        "kind": kind,
+        "slug": slug,
+        "search": f"%{_escaped(search)}%" if search else "",
+        "before": after and after.last_run_at,
+        "before_id": after and after.id,
+        "limit": limit,
+        "job": None,
+        "up_to": None,
+    }
+    async with database.as_user(identity) as session:
+        return _read((await (await session.connection()).execute(_JOBS, values)).all())
+
+
+async def job_of_stream(database: Database, identity: Identity, stream_id: UUID) -> Job | None:
+    """Read the job of a stream with its runs up to that stream; None without one, or if the user may not see it."""
+    async with database.as_user(identity) as session:
+        connection = await session.connection()
+        found = (await connection.execute(_JOB_OF_STREAM, {"stream": stream_id})).one_or_none()
+        if found is None or found.job_id is None:
+            return None
+        values = {"org": found.org_id, "job": found.job_id, "up_to": found.number, "kind": None, "slug": None}
+        values |= {"search": "", "before": None, "before_id": None, "limit": 1}
+        return next(iter(_read((await connection.execute(_JOBS, values)).all())), None)
+
+
+def _read(rows: Sequence[Any]) -> list[Job]:
+    runs: dict[UUID, list[JobRun]] = {}
+    for row in rows:
+        found = runs.setdefault(row.id, [])
+        if row.run_id is not None:
+            found.append(
+                JobRun(
+                    id=row.run_id,
+                    number=row.number,
+                    status=row.status,
+                    started_at=row.started_at,
+                    finished_at=row.finished_at,
+                    attempt=row.attempt,
+                    error=row.error,
+                )
+            )
+    return [
+        Job(
+            id=row.id,
+            kind=row.kind,
+            slug=row.slug,
+            name=row.name,
+            run_count=row.run_count,
+            last_run_at=row.last_run_at,
+            runs=tuple(runs[row.id]),
+        )
+        for row in {row.id: row for row in rows}.values()
+    ]
+
+
+async def find_stream(database: Database, identity: Identity, org_id: UUID, address: str) -> UUID | None:
+    """Return the id of the stream that has an address: its slug, that of its job, or the job's and its number.
+
+    A job's slug alone leads to its newest run. None if there is no such run, or the user may not see it.
+    """
+    async with database.as_user(identity) as session:
+        found = await (await session.connection()).execute(_FIND, {"org": org_id, "address": address})
+        return found.scalar()
+
+
+def _escaped(search: str) -> str:
+    """Return a text in which `like` finds itself alone."""
+    return search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
