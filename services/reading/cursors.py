@@ -17,15 +17,14 @@ from services.ingest import Code
 
 _LAYOUT = struct.Struct(">q16s")
 _CHECKSUM_BYTES = 8
-NOTHING = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """The place of a row in an order: microseconds since 1970 or a number, and an id where numbers may be equal."""
+    """The place of a row in an order: microseconds since 1970 or a number, and the id of the row, or of its run."""
 
     number: int
-    id: UUID = NOTHING
+    id: UUID
 
 
 def encode_cursor(position: Position, binding: str) -> str:

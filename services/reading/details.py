@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from services.infra.claims import Claimant
 from services.infra.database import Database
+from services.reading.addresses import row_id
 from services.reading.as_key import read_as_key
 from services.reading.cursors import Position, decode_cursor, encode_cursor
 from services.reading.pages import Page, time_of
 from services.reading.parameters import Parameters
 from services.reading.questions import PAGE_PARAMETERS, RANGE_PARAMETERS, Range, binding_of
 from services.reading.resources import Resource
-from services.text import uuid_of
 
 DEFAULT_LIMIT = 200
 MAX_LIMIT = 1_000
@@ -113,7 +112,7 @@ async def read_part(
         resource: The kind of run.
         part: What to read.
         org_id: The key's organisation.
-        name: Slug or id of the run.
+        name: Address of the run, see `row_id`.
         pairs: Parameters of the request.
 
     Raises:
@@ -126,12 +125,16 @@ async def read_part(
     levels = parameters.choices("level", LEVELS) if "level" in part.parameters else []
     after = parameters.number("after") if "after" in part.parameters else None
     period = Range.parse(parameters)
-    # With the name as it was given: a slug may have passed to another run, whose rows go on after the same position.
     binding = binding_of(
         org_id, resource.name, name, part.name, order, sorted(levels), after, period.since, period.until
     )
     cursor = parameters.one("cursor")
-    conditions, values = ["true"], dict[str, Any](org=org_id, name=name, id=uuid_of(name), count=limit + 1)
+    # Further pages are those of the run that the first one was of: by then, its address may be another's.
+    position = decode_cursor(cursor, binding) if cursor else None
+    run, values = row_id(resource, org_id, name)
+    if position is not None:
+        run, values = "%(run)s", {"org": org_id, "run": position.id}
+    conditions, values = ["true"], {**values, "count": limit + 1}
     for condition, bound in period.conditions(part.time).items():
         conditions.append(condition)
         values["since" if "since" in condition else "until"] = bound
@@ -141,28 +144,26 @@ async def read_part(
     if after is not None:
         conditions.append("part.id > %(line)s")
         values["line"] = after
-    if cursor:
+    if position is not None:
         conditions.append(f"{part.order} {'>' if order == 'oldest' else '<'} {part.bound}")
-        number = decode_cursor(cursor, binding).number
-        values |= {"after": number, "after_at": time_of(number)}
-    found = await read_as_key(database, key, _query(resource, part, conditions, order), values)
+        values |= {"after": position.number, "after_at": time_of(position.number)}
+    found = await read_as_key(database, key, _query(resource, part, run, conditions, order), values)
     if found is None:
         return None
-    numbers = [item.pop("_number") for item in found]
-    has_more = len(found) > limit
-    return Page(
-        items=found[:limit], next=encode_cursor(Position(number=numbers[limit - 1]), binding) if has_more else None
-    )
+    items = found["items"]
+    numbers = [item.pop("_number") for item in items]
+    if len(items) <= limit:
+        return Page(items=items, next=None)
+    last = Position(number=numbers[limit - 1], id=UUID(found["run"]))
+    return Page(items=items[:limit], next=encode_cursor(last, binding))
 
 
-def _query(resource: Resource, part: RunPart, conditions: list[str], order: str) -> str:
+def _query(resource: Resource, part: RunPart, run: str, conditions: list[str], order: str) -> str:
     direction = "asc" if order == "oldest" else "desc"
     rows = part.rows.format(table=resource.entity.table)
     return (
-        "select (select coalesce(jsonb_agg(to_jsonb(item)), '[]') from ("
+        "select jsonb_build_object('run', run.id, 'items', (select coalesce(jsonb_agg(to_jsonb(item)), '[]') from ("
         f"select {part.columns}, {part.number} as _number from {rows} and {' and '.join(conditions)} "
-        f"order by {part.order} {direction} limit %(count)s) as item) "
-        f"from (select id from public.{resource.entity.table} "
-        "where org_id = %(org)s and (slug = %(name)s or id = %(id)s) "
-        "order by slug = %(name)s desc nulls last limit 1) as run"
+        f"order by {part.order} {direction} limit %(count)s) as item)) "
+        f"from public.{resource.entity.table} as run where run.org_id = %(org)s and run.id = ({run})"
     )

@@ -8,11 +8,12 @@ from uuid import UUID
 
 from services.infra.claims import Claimant
 from services.infra.database import Database
+from services.reading.addresses import row_id
 from services.reading.as_key import read_as_key
 from services.reading.cursors import Position, encode_cursor
 from services.reading.questions import Question
 from services.reading.resources import Resource
-from services.text import folded, uuid_of
+from services.text import folded
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SCANNED_ROWS = 1_000
@@ -62,25 +63,15 @@ async def read_page(database: Database, key: Claimant, question: Question) -> Pa
 async def read_row(
     database: Database, key: Claimant, resource: Resource, org_id: UUID, name: str
 ) -> dict[str, Any] | None:
-    """Read one row by its slug or its id, a slug that looks like an id first; None if the key sees no such row."""
-    id = uuid_of(name)
-    choices = [] if id is None else [f"{resource.key} = %(id)s" if resource.key == "id" else _BY_EVENT]
-    if resource.is_run:
-        choices.insert(0, "slug = %(name)s")
-    if not choices:
-        return None
+    """Read one row by its address, see `row_id`; None if the key sees no such row."""
+    id, values = row_id(resource, org_id, name)
     columns = _columns({**resource.columns, **resource.large})
-    order = "order by slug = %(name)s desc nulls last limit 1" if resource.is_run else "limit 1"
     statement = (
         f"select to_jsonb(item) from (select {columns} from public.{resource.entity.table} "
-        f"where org_id = %(org)s and {resource.condition} and ({' or '.join(choices)}) {order}) as item"
+        f"where org_id = %(org)s and {resource.condition} and id = ({id})) as item"
     )
-    values = {"org": org_id, "id": id, "name": name}
     row: dict[str, Any] | None = await read_as_key(database, key, statement, values)
     return row
-
-
-_BY_EVENT = "(event_id = %(id)s or event_id is null and id = %(id)s)"
 
 
 async def _read(database: Database, key: Claimant, question: Question, count: int) -> list[dict[str, Any]]:

@@ -19,7 +19,10 @@ from services.entities import (
 from services.entities.base.listing import Facet
 
 COMMON = ("id", "version", "created_at", "updated_at")
-REPORTED = ("slug", "heartbeat_at", "heartbeat_interval", "archived_at", "is_finished", "error")
+REPORTED = (
+    *("slug", "number", "attempt", "attempt_started_at", "usual_seconds", "heartbeat_at", "heartbeat_interval"),
+    *("archived_at", "is_finished", "error"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +99,12 @@ class Resource:
                     conditions={"true": "is_finished", "false": "not is_finished"},
                 )
             )
+        if "job_id" in fields:
+            of_job = _OF_JOB.format(kind=self.name, values="{values}")
+            filters.append(Filter(name="job", description="Slug of a job.", template=of_job))
         if "stream_id" in fields:
-            filters.append(Filter(name="stream", description="Slug or id of a stream.", template=_OF_STREAM))
+            description = "Slug or id of a stream, or slug of a job for all its runs."
+            filters.append(Filter(name="stream", description=description, template=_OF_STREAM))
         for column in ("stream_type", "signal_type"):
             if column in fields:
                 filters.append(Filter(name="type", description=f"A `{column}`.", column=column))
@@ -120,9 +127,13 @@ class Resource:
         return {each.name: each for each in filters}
 
 
+_OF_JOB = (
+    "job_id in (select job.id from public.jobs as job "
+    "where job.org_id = %(org)s and job.kind = '{kind}' and job.slug = any ({values}))"
+)
 _OF_STREAM = (
-    "stream_id in (select id from public.streams "
-    "where org_id = %(org)s and (slug = any ({values}) or id::text = any ({values})))"
+    "stream_id in (select id from public.streams where org_id = %(org)s and "
+    f"(slug = any ({{values}}) or id::text = any ({{values}}) or {_OF_JOB.format(kind='streams', values='{values}')}))"
 )
 
 
@@ -161,7 +172,7 @@ STREAM_RESOURCE = Resource(
         is_stalled=_condition(STREAMS, "stalled"),
         is_unreachable=_condition(STREAMS, "unreachable"),
     ),
-    large={"bars": "bars", "target_metrics": "target_metrics", "metadata": "metadata"},
+    large={"attempts": "attempts", "bars": "bars", "target_metrics": "target_metrics", "metadata": "metadata"},
     page="/streams/{id}",
 )
 SCAN_RESOURCE = Resource(
@@ -177,7 +188,7 @@ SCAN_RESOURCE = Resource(
         is_stalled=_condition(SCANS, "stalled"),
         is_unreachable=_condition(SCANS, "unreachable"),
     ),
-    large={"steps": "steps"},
+    large={"attempts": "attempts", "steps": "steps"},
     page="/monitoring/scans?selected={id}",
 )
 AGENT_RESOURCE = Resource(
@@ -190,6 +201,7 @@ AGENT_RESOURCE = Resource(
         *("input_summary", "output_summary"),
         is_unreachable=_condition(AGENTS, "unreachable"),
     ),
+    large={"attempts": "attempts"},
     page="/monitoring/agents?selected={id}",
 )
 # Without recipients and without what they did: that is theirs.

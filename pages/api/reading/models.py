@@ -24,6 +24,11 @@ class ReadRun(ReadRow):
     """What all runs have."""
 
     slug: str | None = Field(description="Name in URLs and reports; null for a run that a person made.")
+    number: int | None = Field(description="Counts the runs of its job; null for a run that a person made.")
+    attempt: int = Field(description="Number of the current try, from 1.")
+    attempt_started_at: Time | None = Field(description="When that began, if it is not the first.")
+    attempts: list[dict[str, Any]] | None = Field(None, description="The earlier tries; omitted in lists.")
+    usual_seconds: float | None = Field(description="How long runs of the job usually take; null while unknown.")
     version: int = Field(description="Grows with every change of the row.")
     updated_at: Time = Field(description="Time of the latest change; heartbeats and archiving do not count.")
     is_finished: bool

@@ -19,6 +19,7 @@ from services.text import uuid_of
 RowId = Annotated[str, Path(description="Id of the row, a UUID.")]
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "Equal to what `If-None-Match` names."}}
 PARTS = {"logs": "the log", "history": "the progress", "comments": "the comments"}
+ADDRESSES = "By its slug or its id; of a job its newest run, or the one that `job@number` names."
 PARTS_OF = {"streams": tuple(PARTS), "scans": tuple(PARTS), "agents": ("logs", "comments")}
 
 
@@ -74,7 +75,7 @@ def _add_row(router: APIRouter, resource: Resource, model: type[ReadRow]) -> Non
         get_run if resource.is_run else get_row,
         model=model,
         summary=f"Get {_article(resource.noun)} {resource.noun}",
-        description=("By its slug or its id. " if resource.is_run else "By its id. ") + _about(resource),
+        description=f"{ADDRESSES if resource.is_run else 'By its id.'} {_about(resource)}",
         parameters=[],
     )
 

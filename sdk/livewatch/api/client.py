@@ -166,6 +166,8 @@ class Runs(Rows[U]):
             known: Ids of further lines to leave out.
             clock: Returns seconds.
         """
+        # Of this run, also once the job's next one has its address.
+        slug = self.get(slug).id
         settled, seen = after, {id: clock() for id in known}
         backoff = Backoff()
         while True:
@@ -215,6 +217,7 @@ class Streams(RunsWithProgress[Stream]):
         *,
         status: Texts = None,
         search: str | None = None,
+        job: Texts = None,
         type: Texts = None,
         tag: Texts = None,
         archived: bool | None = False,
@@ -230,6 +233,7 @@ class Streams(RunsWithProgress[Stream]):
         Args:
             status: One status or several; also `stalled` and `unreachable`.
             search: Words that it contains.
+            job: Slug of its job.
             type: Its `stream_type`.
             tag: Tags that it has all.
             archived: Only archived ones, or None for all.
@@ -244,6 +248,7 @@ class Streams(RunsWithProgress[Stream]):
             limit=limit,
             status=status,
             q=search,
+            job=job,
             type=type,
             tag=tag,
             show=shown(archived),
@@ -263,6 +268,7 @@ class Scans(RunsWithProgress[Scan]):
         *,
         status: Texts = None,
         search: str | None = None,
+        job: Texts = None,
         stream: Texts = None,
         archived: bool | None = False,
         finished: bool | None = None,
@@ -277,6 +283,7 @@ class Scans(RunsWithProgress[Scan]):
             limit=limit,
             status=status,
             q=search,
+            job=job,
             stream=stream,
             show=shown(archived),
             finished=finished,
@@ -295,6 +302,7 @@ class Agents(Runs[AgentExecution]):
         *,
         status: Texts = None,
         search: str | None = None,
+        job: Texts = None,
         agent: Texts = None,
         stream: Texts = None,
         archived: bool | None = False,
@@ -310,6 +318,7 @@ class Agents(Runs[AgentExecution]):
             limit=limit,
             status=status,
             q=search,
+            job=job,
             agent=agent,
             stream=stream,
             show=shown(archived),

@@ -19,7 +19,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Run(Row):
-    """What streams, scans and agent executions have; `slug` is None for what a person made."""
+    """What streams, scans and agent executions have; `slug` is None for what a person made.
+
+    `number` counts the runs of a job, `attempt` the tries of a run; `attempts`, the earlier ones, is None in lists.
+    """
 
     slug: str | None
     status: str
@@ -31,6 +34,10 @@ class Run(Row):
     heartbeat_at: datetime | None
     heartbeat_interval: float | None
     archived_at: datetime | None
+    number: int | None
+    attempt: int
+    attempt_started_at: datetime | None
+    usual_seconds: float | None
 
     @property
     def title(self) -> str:
@@ -63,6 +70,7 @@ class Stream(Run):
     is_stalled: bool
     last_progress_at: datetime | None
     finished_at: datetime | None
+    attempts: list[dict[str, Any]] | None = None
     bars: list[dict[str, Any]] | None = None
     target_metrics: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
@@ -83,6 +91,7 @@ class Scan(Run):
     last_progress_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
+    attempts: list[dict[str, Any]] | None = None
     steps: list[Any] | None = None
 
 
@@ -98,6 +107,7 @@ class AgentExecution(Run):
     duration_ms: int | None
     input_summary: str | None
     output_summary: str | None
+    attempts: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)

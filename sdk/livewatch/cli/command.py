@@ -143,7 +143,9 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "-- COMMAND [ARGUMENT ...]"
     )
     parser.add_argument("--name", help="title of the run (default: name of the script or program)")
-    parser.add_argument("--slug", help="name of the job in URLs, whose runs are numbered (default: made from the title)")
+    parser.add_argument(
+        "--slug", help="name of the job in URLs, whose runs are numbered (default: made from the title)"
+    )
     parser.add_argument("--total", type=_total, metavar="N", help="number of units to do")
     parser.add_argument("--tqdm", action="store_true", help="report the bars of tqdm in a Python command")
     parser.add_argument("--die-with-parent", action="store_true", help="end the command if livewatch is killed (Linux)")

@@ -23,6 +23,7 @@ def add_reading_arguments(add_command: Callable[[str, str], argparse.ArgumentPar
     for name, help in (
         ("status", "status, such as blocked, stalled or unreachable; several between commas"),
         ("search", "words that it contains, ignoring case and accents"),
+        ("job", "slug of a job"),
         ("type", "kind of stream or signal"),
         ("tag", "tag of a stream"),
         ("stream", "slug or id of a stream"),
@@ -44,7 +45,7 @@ def add_reading_arguments(add_command: Callable[[str, str], argparse.ArgumentPar
     open_ = add_command("open", "open the page of a run in the browser: livewatch open nightly")
     open_.add_argument("--no-browser", action="store_true", help="only print the address")
     for each in (show, logs, open_):
-        each.add_argument("slug", metavar="SLUG", help="name of the run in URLs, or its id")
+        each.add_argument("slug", metavar="SLUG", help="name of the run or of its job in URLs, job@NUMBER, or an id")
         each.add_argument("--kind", choices=KINDS, help="kind of run (default: the first that has the slug)")
     for each in (ls, show, logs):
         each.add_argument("--json", action="store_true", help="print JSON, one object a line")

@@ -31,7 +31,7 @@ from livewatch.cli.exit_codes import ExitCode
 from livewatch.cli.reading.arguments import levels_from
 from livewatch.cli.reading.table import printable, table, width_of
 
-FILTERS = ("status", "search", "type", "tag", "stream", "priority", "since", "until", "sort")
+FILTERS = ("status", "search", "job", "type", "tag", "stream", "priority", "since", "until", "sort")
 NAMES = {"search": "q"}
 
 

@@ -47,7 +47,7 @@ async def test_a_row_is_got_by_its_id_and_by_its_slug(ours: Reader, theirs: Read
     assert got.status_code == 200
     # Alone it has more than in a list.
     differing = {key for key in row if row[key] != got.json()[key]}
-    assert differing <= {"bars", "target_metrics", "metadata", "steps"}
+    assert differing <= {"attempts", "bars", "target_metrics", "metadata", "steps"}
     if name in RUNS:
         assert (await ours.get(f"/{name}/{row['slug']}")).json() == got.json()
         refused(await ours.get(f"/{name}/no-such-run"), 404, "not_found")
