@@ -27,6 +27,7 @@ from pages.delivery.page_head import extra_of
 from pages.http.auth_middleware import session_of
 from pages.inbox.attention import attend
 from pages.inbox.inbox import alerts_page, notifications_page
+from pages.jobs.compare import compare_page
 from pages.jobs.jobs import job_page, jobs_page
 from pages.lists.counters import UNREAD_COUNTERS
 from pages.monitoring.dashboard import dashboard_page
@@ -63,6 +64,7 @@ logger = structlog.get_logger(__name__)
 PAGES: dict[str, Callable[..., None]] = {
     "/": dashboard_page,
     "/monitoring": monitoring_page,
+    "/compare": compare_page,
     "/jobs": jobs_page,
     "/jobs/{kind}/{slug}": job_page,
     "/alerts": alerts_page,

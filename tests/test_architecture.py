@@ -76,6 +76,7 @@ LAYERS = (
     "pages.editing",
     "pages.viewers",
     "pages.inbox",
+    "pages.jobs",
     "pages.monitoring",
     "pages.gallery",
     "pages.frame",

@@ -33,6 +33,7 @@ from services.entities import (
     SignalAlert,
     Stream,
 )
+from services.entities.base.reported import Reported
 from services.text import visible, visible_name
 
 FieldKind = Literal["text", "time", "duration", "number", "percent", "code"]
@@ -59,12 +60,16 @@ def present_agent_details(row: AgentExecution) -> Fields:
         "fields": [
             _field("agent_id", "Agent", "code", row.agent_id),
             _field("id", "Run", "code", str(row.id)),
+            *_run_number(row),
             _field("created_at", "Created", "time", epoch_ms(row.created_at)),
             _field("started_at", "Started", "time", epoch_ms(row.started_at)),
             _field("completed_at", "Ended", "time", epoch_ms(row.completed_at)),
             _field("duration_ms", "Duration", "duration", row.duration_ms),
         ],
-        "texts": _texts(("Error", row.error), ("Output", row.output_summary), ("Input", row.input_summary)),
+        "texts": [
+            *_texts(("Error", row.error), ("Output", row.output_summary), ("Input", row.input_summary)),
+            *_attempts(row),
+        ],
         "steps": [],
         **present_reachability(row),
     }
@@ -81,13 +86,14 @@ def present_scan_details(row: AcquisitionScan) -> Fields:
         "percentage": row.progress_percentage,
         "fields": [
             _field("id", "Scan", "code", str(row.id)),
+            *_run_number(row),
             _field("targets_identified", "Targets identified", "number", row.targets_identified),
             _field("targets_analyzed", "Targets analysed", "number", row.targets_analyzed),
             _field("started_at", "Started", "time", epoch_ms(row.started_at)),
             _field("completed_at", "Ended", "time", epoch_ms(row.completed_at)),
             _field("last_progress_at", "Last progress", "time", epoch_ms(row.last_progress_at)),
         ],
-        "texts": _texts(("Error", row.error)),
+        "texts": [*_texts(("Error", row.error)), *_attempts(row)],
         "steps": steps,
         "step": step_index(steps, row.current_step),
         "last_progress_at": epoch_ms(row.last_progress_at),
@@ -103,6 +109,7 @@ def present_stream_details(row: Stream) -> Fields:
         "status": row.goal_status.value,
         "fields": [
             _field("slug", "Slug", "code", row.slug),
+            *_run_number(row),
             _field("stream_type", "Type", "text", visible(row.stream_type)),
             _field("quality_target", "Quality target", "text", quality_target(row.target_metrics)),
             _field("created_at", "Created", "time", epoch_ms(row.created_at)),
@@ -111,7 +118,7 @@ def present_stream_details(row: Stream) -> Fields:
             _field("finished_at", "Ended", "time", epoch_ms(row.finished_at)),
             _field("id", "Stream", "code", str(row.id)),
         ],
-        "texts": _texts(("Error", row.error), ("Description", row.description)),
+        "texts": [*_texts(("Error", row.error), ("Description", row.description)), *_attempts(row)],
         "metadata": _metadata(row.details),
         "bars": present_bars(row.bars),
         "bar_count": row.bar_count,
@@ -202,6 +209,27 @@ def _field_of(name: str, value: Any) -> DetailField:
 
 def _field(key: str, label: str, kind: FieldKind, value: Any) -> DetailField:
     return DetailField(key=key, label=label, kind=kind, value=value)
+
+
+def _run_number(row: Reported) -> list[DetailField]:
+    """Return the number of a run within its job, and of its attempt if it is not the first."""
+    return [
+        *([_field("number", "Run number", "number", row.number)] if row.number else []),
+        *([_field("attempt", "Attempt", "number", row.attempt)] if row.attempt > 1 else []),
+    ]
+
+
+def _attempts(row: Reported) -> list[dict[str, str]]:
+    """Return how the earlier attempts of a run ended, the last one first."""
+    return _texts(
+        *(
+            (
+                f"Attempt {each.get('number')}: {str(each.get('status')).replace('_', ' ')}",
+                each.get("error") or "No error",
+            )
+            for each in reversed(row.attempts)
+        )
+    )
 
 
 def _metadata(details: Mapping[str, Any]) -> list[dict[str, str]]:

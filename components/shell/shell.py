@@ -69,7 +69,7 @@ NAVIGATION = (
     Place(path="/settings", label="Settings", icon="settings", key="s"),
 )
 # Sidebar entries of paths without an entry of their own.
-PARENT_PATHS = {"/streams": "/monitoring"}
+PARENT_PATHS = {"/streams": "/monitoring", "/compare": "/jobs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +303,7 @@ def _place_of(path: str, places: Iterable[Place]) -> str | None:
     """Return the sidebar entry of a path; the dashboard matches only its own path."""
     path = urlsplit(path).path.rstrip("/") or "/"
     for start, parent in PARENT_PATHS.items():
-        if path.startswith(start + "/"):
+        if path == start or path.startswith(start + "/"):
             path = parent
     paths = [place.path for place in places]
     return next((each for each in paths if path == each or (each != "/" and path.startswith(each + "/"))), None)

@@ -9,7 +9,7 @@ from components.elements.jobs.job_panel import JobPanel
 from components.presentation.text import text
 from components.shell.feedback import not_found_panel
 from components.shell.shell import page_head
-from pages.jobs.job_reader import RUN_ENTITIES, JobReader
+from pages.lists.job_reader import RUN_ENTITIES, JobReader, RunDelta, has_new_state
 from pages.page.context import PageContext
 from services.history.jobs import PAGE_JOBS, Job, jobs
 from services.text import visible_name
@@ -88,4 +88,8 @@ def job_page(page: PageContext, kind: str, slug: str) -> None:
                 heading.classes(remove="lw-ghost__line")
                 page.title.set(name)
 
-    JobReader(page, panel, read=read, fail=panel.fail, kinds=(kind,), job=lambda: job_id)
+    def matters(delta: RunDelta) -> bool:
+        job_ids = [each.job_id for each in (delta.new, delta.old) if each is not None]
+        return has_new_state(delta) and (job_id is None or job_id in job_ids)
+
+    JobReader(page, panel, read=read, fail=panel.fail, kinds=(kind,), matters=matters)

@@ -9,6 +9,7 @@ from components.elements.lists.details import Details
 from components.elements.lists.live_list import LiveList
 from components.shell.shell import section
 from pages.lists.entity_list import entity_list
+from pages.lists.job_reader import usual_bar
 from pages.lists.run_log import run_log
 from pages.lists.tidying import tidy_menu
 from pages.page.context import PageContext
@@ -58,6 +59,7 @@ class DetailPanel:
         if id is not None and is_run(self._entity):
             with ui.element("div").classes("lw-row"):
                 tidy_menu(self._page, self._entity, lambda: [id], on_gone=lambda: self.select(None))
+            usual_bar(self._page, self._entity, id)
             run_log(self._page, self._entity, id)
         if self._entity.table in set(Subject):
             with section("History"):

@@ -7,7 +7,6 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from components.elements.charts.progress_chart import ProgressChart
 from components.elements.charts.run_timeline import RunTimeline
-from components.elements.jobs.usual_bar import UsualBar
 from components.elements.lists.details import Details
 from components.elements.viewers.looking_at import LookingAt
 from components.presentation.text import text
@@ -19,15 +18,15 @@ from components.window.hooks import Hook, use_stream_progress
 from pages.chat.thread_panel import ThreadPanel
 from pages.editing.notes import NotesPanel
 from pages.editing.plan import EditsPanel, PlanPanel
-from pages.jobs.job_reader import JobReader
 from pages.lists.entity_list import entity_list
+from pages.lists.job_reader import usual_bar
 from pages.lists.run_log import run_log
 from pages.lists.tidying import tidy_menu
 from pages.page.context import PageContext
 from services.chat.messages import Subject
 from services.entities import ACTIVITIES, AGENTS, SCANS, STREAMS, AgentExecution, Stream, Topical
 from services.errors import LivewatchError
-from services.history.jobs import find_stream, job_of_stream
+from services.history.jobs import find_stream
 from services.history.progress_history import progress_history
 from services.infra.coalescer import Reloads
 from services.text import uuid_of, visible_name
@@ -108,7 +107,7 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
         ui.link("All streams", "/monitoring").classes("lw-button lw-button--link")
         tidy_menu(page, STREAMS, lambda: [stream_id], on_gone=lambda: ui.navigate.to("/monitoring"))
     LookingAt(stream_id)
-    _job(page, stream_id)
+    usual_bar(page, STREAMS, stream_id)
     with ui.element("div").classes("lw-columns lw-columns--wide"):
         entity_list(page, STREAMS, where=lambda stream: stream.id == stream_id)
         with section("About"), ui.element("div").classes("lw-panel"):
@@ -119,18 +118,6 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
         with section("Comments"), ui.element("div").classes("lw-panel lw-comments"):
             ThreadPanel(page, Subject(table=Topical.STREAM, id=stream_id), "Comments on this stream")
     EditsPanel(page, stream_id, plan.names)
-
-
-def _job(page: PageContext, stream_id: UUID) -> None:
-    """Show the run among those of its job."""
-    usual = UsualBar(str(stream_id))
-
-    async def read() -> None:
-        if job := await job_of_stream(page.services.database, page.session.identity, stream_id):
-            usual.show(job)
-
-    # A failed read is tried again; what is shown until then stays true of its time.
-    JobReader(page, usual, read=read, fail=lambda problem: None, kinds=("streams",), run=stream_id)
 
 
 def _records(page: PageContext, stream_id: UUID) -> None:

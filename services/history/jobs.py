@@ -51,7 +51,9 @@ _JOBS = text(f"""
     from page as job left join lateral ({_RUNS.format(limit=STRIP_RUNS)}) as run on true
     order by job.last_run_at desc, job.id desc, run.number
 """)
-_JOB_OF_STREAM = text("select org_id, job_id, number from public.streams where id = :stream")
+_JOB_OF_RUN = {
+    table: text(f"select org_id, job_id, number from public.{table} where id = :run") for table, *_ in _KINDS.values()
+}
 _FIND = text("""
     select run.id from public.streams as run left join public.jobs as job on job.id = run.job_id
     where run.org_id = :org and (
@@ -171,11 +173,18 @@ async def jobs(
         return _read((await (await session.connection()).execute(_JOBS, values)).all())
 
 
-async def job_of_stream(database: Database, identity: Identity, stream_id: UUID) -> Job | None:
-    """Read the job of a stream with its runs up to that stream; None without one, or if the user may not see it."""
+async def job_of_run(database: Database, identity: Identity, table: str, run_id: UUID) -> Job | None:
+    """Read the job of a run with its runs up to that one; None without one, or if the user may not see it.
+
+    Args:
+        database: Where to read.
+        identity: The user.
+        table: Table of the run.
+        run_id: Id of the run.
+    """
     async with database.as_user(identity) as session:
         connection = await session.connection()
-        found = (await connection.execute(_JOB_OF_STREAM, {"stream": stream_id})).one_or_none()
+        found = (await connection.execute(_JOB_OF_RUN[table], {"run": run_id})).one_or_none()
         if found is None or found.job_id is None:
             return None
         values = {"org": found.org_id, "job": found.job_id, "up_to": found.number, "kind": None, "slug": None}

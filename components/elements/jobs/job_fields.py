@@ -32,12 +32,13 @@ def job_fields(job: Job) -> dict[str, Any]:
         "succeeded": succeeded,
         "failed": failed,
         "usual": usual and {"low": usual.low, "median": usual.median, "high": usual.high, "runs": usual.runs},
-        "failure": failure and _run_fields(job.kind, failure),
-        "runs": [_run_fields(job.kind, run) for run in job.runs],
+        "failure": failure and run_fields(job.kind, failure),
+        "runs": [run_fields(job.kind, run) for run in job.runs],
     }
 
 
-def _run_fields(kind: str, run: JobRun) -> dict[str, Any]:
+def run_fields(kind: str, run: JobRun) -> dict[str, Any]:
+    """Return a run of a kind, with the path of its page."""
     return {
         "id": str(run.id),
         "number": run.number,

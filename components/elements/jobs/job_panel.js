@@ -3,6 +3,9 @@ import { computed, onMounted, ref, shallowRef } from "vue";
 import { duration, exactTime, number, pageLink, StatusBadge, statusStyleOf, TimeAgo, useNow } from "shared";
 import { RunDurations, RunStrip, secondsOf } from "run_strip";
 
+// Of `services/history/comparison.py`.
+const MAX_COMPARED = 6;
+
 export default {
   components: { RunDurations, RunStrip, StatusBadge, TimeAgo },
   props: { statusStyles: Object },
@@ -11,6 +14,7 @@ export default {
     const now = useNow();
     const job = shallowRef(null);
     const problem = ref("");
+    const chosen = ref([]);
     onMounted(() => emit("live"));
     const styles = computed(() => props.statusStyles[job.value.kind]);
     const ended = computed(() => job.value.succeeded + job.value.failed);
@@ -22,10 +26,12 @@ export default {
       return low === high ? low : `${low} to ${high}`;
     });
     return {
+      chosen,
       duration,
       ended,
       exactTime,
       job,
+      MAX_COMPARED,
       number,
       pageLink,
       problem,
@@ -60,12 +66,15 @@ export default {
         <template v-else>
           <run-strip :runs="job.runs" :styles="styles" />
           <run-durations :runs="job.runs" :styles="styles" :usual="job.usual" />
+          <div v-if="job.kind === 'streams' && job.runs.length > 1" class="lw-row lw-job-panel__compare">
+            <a class="lw-button lw-button--link" data-testid="compare" :aria-disabled="chosen.length < 2 || undefined" :href="chosen.length < 2 ? undefined : pageLink('/compare?runs=' + chosen.join(','))">{{ chosen.length < 2 ? "Choose runs to compare" : "Compare " + chosen.length + " runs" }}</a>
+          </div>
           <div class="lw-facts" tabindex="0" role="region" aria-label="Latest runs">
             <table>
               <thead><tr><th scope="col">Run</th><th scope="col">Status</th><th scope="col">Began</th><th scope="col" data-kind="number">Took</th><th scope="col">Error</th></tr></thead>
               <tbody>
                 <tr v-for="run in latest" :key="run.id" :data-testid="'run-' + run.number">
-                  <td data-label="Run"><a class="lw-job-link" :href="pageLink(run.href)">{{ number(run.number) }}</a><span v-if="run.attempt > 1" class="lw-muted"> attempt {{ run.attempt }}</span></td>
+                  <td data-label="Run"><input v-if="job.kind === 'streams'" type="checkbox" :aria-label="'Compare run ' + run.number" :value="run.id" v-model="chosen" :disabled="chosen.length >= MAX_COMPARED && !chosen.includes(run.id)"> <a class="lw-job-link" :href="pageLink(run.href)">{{ number(run.number) }}</a><span v-if="run.attempt > 1" class="lw-muted"> attempt {{ run.attempt }}</span></td>
                   <td data-label="Status"><status-badge :status-style="styleOf(run)" /></td>
                   <td data-label="Began"><time-ago v-if="run.from" :at="run.from" :title="exactTime(run.from)" /><template v-else>–</template></td>
                   <td data-label="Took" data-kind="number" class="lw-number">{{ took(run) }}</td>

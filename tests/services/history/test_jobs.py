@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from services.entities import GoalStatus, Stream
-from services.history.jobs import Job, JobRun, find_stream, job_of_stream, jobs
+from services.history.comparison import ComparedRun, differing
+from services.history.jobs import Job, JobRun, find_stream, job_of_run, jobs
 from tests.world import World
 
 BEGAN = datetime(2026, 11, 26, tzinfo=UTC)
@@ -80,10 +81,10 @@ async def test_jobs_are_read_page_by_page_with_their_latest_runs(world: World) -
     assert await jobs(world.database, ada.identity, org, search="job_1") == []
     assert await jobs(world.database, eve.identity, org) == []
     middle = streams.runs[20]
-    own = await job_of_stream(world.database, ada.identity, middle.id)
+    own = await job_of_run(world.database, ada.identity, "streams", middle.id)
     assert own is not None
     assert (own.slug, [each.number for each in own.runs]) == ("job-3", list(range(1, middle.number + 1)))
-    assert await job_of_stream(world.database, eve.identity, middle.id) is None
+    assert await job_of_run(world.database, eve.identity, "streams", middle.id) is None
     assert await find_stream(world.database, eve.identity, org, "job-3") is None
 
 
@@ -98,3 +99,15 @@ async def test_a_run_knows_how_long_those_before_it_took(world: World) -> None:
         )  # fmt: skip
     rows = await world.sql("select number, usual_seconds from streams where org_id = %s order by number", org)
     assert rows == [(1, None), (2, None), (3, None), (4, 20)]
+
+
+def test_facts_that_differ_are_told_apart() -> None:
+    def compared(**facts: str) -> ComparedRun:
+        return ComparedRun(run=run(1, "completed", 1), name="x", facts=facts, points=[], has_total=False)
+
+    assert differing([compared(host="a", rows="7"), compared(rows="7", seed="1")]) == [
+        ("host", ["a", ""], True),
+        ("rows", ["7", "7"], False),
+        ("seed", ["", "1"], True),
+    ]
+    assert differing([]) == []
