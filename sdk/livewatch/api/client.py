@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from typing import Generic, TypeVar
 
-from livewatch.api.errors import NotConfiguredError, ServerUnreachableError, rejection_of
+from livewatch.api.errors import NotConfiguredError, RejectedError, ServerUnreachableError, rejection_of
 from livewatch.api.feed import Feed, FeedEvent, event_of
 from livewatch.api.requests import Requests, Value, path_of
 from livewatch.api.rows import (
@@ -116,7 +116,13 @@ class Rows(Generic[R]):
 
     def get(self, id: str) -> R:
         """Return one row, of runs by slug or id; raises NotFoundError if there is none."""
-        return row_of(self._kind, self._requests.get(path_of(self._name, id)))
+        values = self._requests.get(path_of(self._name, id))
+        if not (isinstance(values.get("id"), str) and isinstance(values.get("url"), str)):
+            raise RejectedError(
+                f"{self._requests.http.url} sent no {self._kind.__name__}: it is an older version, or no Livewatch",
+                status=200,
+            )
+        return row_of(self._kind, values)
 
     def select(self, *, limit: int | None = None, **parameters: Value) -> Iterator[R]:
         """Yield rows by the parameters of the HTTP API; `list` names and documents those of its kind."""

@@ -64,12 +64,15 @@ class Requests:
             page = self.get(path, {**parameters, "limit": size, "cursor": cursor})
             items = page.get("items")
             for item in items if isinstance(items, list) else []:
+                if not isinstance(item, dict) or left == 0:
+                    continue
                 yield item
                 if left is not None:
                     left -= 1
-            cursor = page.get("next")
-            if cursor is None:
+            following = page.get("next")
+            if not isinstance(following, str) or following == cursor:
                 return
+            cursor = following
 
 
 def path_of(*parts: str) -> str:

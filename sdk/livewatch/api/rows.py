@@ -1,4 +1,4 @@
-"""What the API returns, as values. Fields that an older server does not send are None."""
+"""What the API returns, as values. Fields that a server of another version does not send, or not so, are None."""
 
 from __future__ import annotations
 
@@ -201,6 +201,9 @@ def time_of(text: str) -> datetime:
 def _value(kind: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    if kind.startswith("datetime"):
-        return time_of(value)
-    return date.fromisoformat(value) if kind.startswith("date") else value
+    try:
+        if kind.startswith("datetime"):
+            return time_of(value)
+        return date.fromisoformat(value) if kind.startswith("date") else value
+    except ValueError:
+        return None

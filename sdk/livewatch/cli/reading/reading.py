@@ -174,8 +174,8 @@ def _shown(value: object) -> str:
     return printable(json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value)
 
 
-def _time(at: datetime) -> str:
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+def _time(at: datetime | None) -> str:
+    return "" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _print_json(value: Any, out: TextIO) -> None:
