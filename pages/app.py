@@ -65,7 +65,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(log_export_routes(services))
     app.include_router(health_routes(services))
     app.include_router(sdk_routes())
-    app.mount(PREFIX, create_api(services.ingest, services.event_streams))
+    app.mount(PREFIX, create_api(services.ingest, services.event_streams, services.database))
 
     serve_styles()
     serve_reconnect()

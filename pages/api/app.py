@@ -1,4 +1,4 @@
-"""HTTP API under /api/v1, a separate application for programs that report with an ingest key."""
+"""HTTP API under /api/v1, a separate application for programs that report and read with a key."""
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
@@ -7,13 +7,14 @@ from pages.api.docs import ABOUT, docs_page
 from pages.api.errors import PREFIX, add_error_handlers
 from pages.api.routes import router
 from pages.page.public_url import public_url
+from services.infra.database import Database
 from services.ingest import EventStreamHub, Ingest
 
 
-def create_api(ingest: Ingest, event_streams: EventStreamHub) -> FastAPI:
+def create_api(ingest: Ingest, event_streams: EventStreamHub, database: Database) -> FastAPI:
     """Build the API, to be mounted at `PREFIX`; it ignores cookies."""
     api = FastAPI(
-        title="Livewatch ingest API",
+        title="Livewatch API",
         version="1",
         description=ABOUT,
         docs_url=None,
@@ -25,6 +26,7 @@ def create_api(ingest: Ingest, event_streams: EventStreamHub) -> FastAPI:
     )
     api.state.ingest = ingest
     api.state.event_streams = event_streams
+    api.state.database = database
     add_error_handlers(api, router.routes)
     api.include_router(router)
 

@@ -8,13 +8,19 @@ from typing import Any
 from pages.api.errors import MEANINGS, PREFIX
 from services.entities import MAX_AMOUNT
 
-ABOUT = """Report work over HTTP and people see it live. Authenticate each request with a key of an organisation,
-`Authorization: Bearer lw_<id>_<secret>`; an admin creates keys under Settings.
+ABOUT = """Report work over HTTP and people see it live; read what people see. Authenticate each request with a key of
+an organisation, `Authorization: Bearer lw_<id>_<secret>`; an admin creates keys under Settings.
 
 A slug names a run within its organisation; the first report of a slug creates the run. A finished run is never
 rewritten. Of a run's report the good fields are applied also if others are invalid, which `ignored` then names. A
 write with an `Idempotency-Key` is applied once within a day: repeating it returns the first answer and
 writes nothing. A failure writes nothing and may be sent again.
+
+A key with the scope `read` reads the rows of its organisation: runs, also those that people made, with their logs,
+progress and comments, activities, and the alerts and notifications that programs sent, without their recipients.
+Lists come in pages, the latest first. The `next` of a page is the `cursor` of the following one, with the same other
+parameters, and the header `Link` has its address. Rows that change between two pages come twice in no list, and those
+that do not change are in it. Answers have an `ETag`, and `304` answers an `If-None-Match` with it.
 
 The header `Server-Timing` of a response tells the milliseconds that the request took: `auth` verified the key, `queue`
 waited for a transaction, `db` was in PostgreSQL, `total` is all."""
@@ -38,7 +44,7 @@ def docs_page(document: Mapping[str, Any], *, address: str) -> str:
     parts += [f"<tr><td>{status}</td><td>{_prose(text)}</td></tr>" for status, text in MEANINGS.items()]
     parts.append("</table>")
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Livewatch ingest API</title>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Livewatch API</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
         f"<body><main>{''.join(parts)}</main></body></html>"
     )
@@ -58,6 +64,8 @@ def _request(method: str, path: str, operation: Mapping[str, Any], schemas: Mapp
     if "requestBody" not in operation:
         if "description" in operation:
             yield f"<p>{_prose(operation['description'])}</p>"
+        yield from _parameters(operation)
+        yield from _fields(operation, schemas)
         return
     schema = _resolved(operation["requestBody"]["content"]["application/json"]["schema"], schemas)
     yield f"<p>{_prose(schema['description'])}</p>"
@@ -70,6 +78,44 @@ def _request(method: str, path: str, operation: Mapping[str, Any], schemas: Mapp
             f"<td>{_prose(field.get('description', ''))}</td></tr>"
         )
     yield "</table>"
+
+
+def _parameters(operation: Mapping[str, Any]) -> Iterator[str]:
+    """Describe the query parameters of a request."""
+    parameters = [each for each in operation.get("parameters", ()) if each["in"] == "query"]
+    if not parameters:
+        return
+    yield "<table><tr><th>Parameter</th><th>Type</th><th>Meaning</th></tr>"
+    for each in parameters:
+        schema = each["schema"].get("items", each["schema"])
+        yield (
+            f"<tr><td><code>{escape(each['name'])}</code></td><td>{escape(_kind(schema, {}))}</td>"
+            f"<td>{_prose(each['description'])}</td></tr>"
+        )
+    yield "</table>"
+
+
+def _fields(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
+    """Describe the rows that a request reads, once for those that return one: lists have the same."""
+    content = operation["responses"]["200"].get("content", {}).get("application/json", {})
+    schema = _resolved(content.get("schema", {}), schemas)
+    if "304" not in operation["responses"] or "properties" not in schema:
+        return
+    if items := schema["properties"].get("items"):
+        names = escape(_names(items["items"], schemas))
+        yield f"<p>Answer: <code>items</code>, a list of {names}, and <code>next</code>.</p>"
+        return
+    yield "<table><tr><th>Field</th><th>Type</th><th>Meaning</th></tr>"
+    for name, field in schema["properties"].items():
+        yield (
+            f"<tr><td><code>{escape(name)}</code></td><td>{escape(_kind(field, schemas))}</td>"
+            f"<td>{_prose(field.get('description', ''))}</td></tr>"
+        )
+    yield "</table>"
+
+
+def _names(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    return f"{{{', '.join(_resolved(schema, schemas)['properties'])}}}"
 
 
 def _resolved(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:

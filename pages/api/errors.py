@@ -37,11 +37,11 @@ MEANINGS = {
     400: "`malformed`: the body is not JSON, or compressed otherwise than by gzip or deflate",
     401: "`bad_key`: the key is unknown or was revoked",
     403: "`scope`: the key lacks the scope for this",
-    404: "`not_found`: there is no such run or endpoint",
+    404: "`not_found`: there is no such row or endpoint",
     405: "`wrong_method`: the endpoint has another method, named in `Allow`",
     409: "`finished`: a finished run is not rewritten; or `idempotency_conflict`: the same key with another body",
     413: "`too_large`: the body is larger than 1 MiB",
-    422: "`invalid`: `field` names the invalid field",
+    422: "`invalid`: `field` names the invalid field or parameter",
     429: "`rate`: too many requests; `Retry-After` says when to try again",
     503: "`unavailable`: the database does not respond; `Retry-After` says when to try again",
 }

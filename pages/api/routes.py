@@ -1,14 +1,15 @@
 """Endpoints of the API, with their request, response and error models."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from pages.api import models, operations, responses
 from pages.api.errors import FAILURES, failure_of
 from pages.api.feed import Change, feed_response
 from pages.api.operations import ApiOperation, answer_of, planned_operation
+from pages.api.reading.routes import add_reading_routes
 from pages.api.requests import ApiRoute, Call, Key, Slug
 from pages.api.tidying import add_tidying_routes
 from pages.page.public_url import public_url
@@ -17,6 +18,10 @@ from services.ingest import EventStreamHub, Ingest, Operation
 
 CREATED: dict[int | str, dict[str, Any]] = {201: {"model": responses.WriteResult, "description": "Created."}}
 SENT: dict[int | str, dict[str, Any]] = {201: {"model": responses.SendResult, "description": "Sent."}}
+
+LastEventId = Annotated[
+    str | None, Header(alias="Last-Event-ID", description="`id` of the last event that the client had.")
+]
 
 router = APIRouter(route_class=ApiRoute, responses=FAILURES)
 
@@ -61,6 +66,7 @@ async def finish_agent(slug: Slug, finish: models.AgentFinish, call: Call) -> Re
 
 
 add_tidying_routes(router)
+add_reading_routes(router)
 
 
 @router.post("/alerts", response_model=responses.SendResult, responses=SENT, summary="Send an alert")
@@ -117,14 +123,18 @@ async def me(key: Key, request: Request) -> responses.Me:
 @router.get(
     "/feed",
     response_class=StreamingResponse,
-    responses={200: {"model": Change, "description": "Events `change`; comments keep the connection alive."}},
+    responses={200: {"model": Change, "description": "Events; comments keep the connection alive."}},
     summary="Follow runs as server-sent events",
 )
-async def feed(key: Key, request: Request) -> Response:
+async def feed(key: Key, request: Request, last_event_id: LastEventId = None) -> Response:
+    """Each event has an `id`. With the last one as `Last-Event-ID`, what changed since comes first, from the database:
+    nothing is lost over an interruption, and a state may come twice. The events are `change`, `delete` and, for an
+    id that is older than a week, `reset`.
+    """
     ingest: Ingest = request.app.state.ingest
     event_streams: EventStreamHub = request.app.state.event_streams
     await ingest.record_use(key)
-    return feed_response(event_streams, key)
+    return feed_response(event_streams, key, last_event_id)
 
 
 def _planned(asked: object) -> tuple[ApiOperation, Operation] | IngestRefused:

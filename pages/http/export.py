@@ -31,6 +31,7 @@ OMITTED_FIELDS = {
     "rate_window",
     "progress_interval",
     "ingest_key",
+    "sent_by",
     "heartbeat_interval",
 }
 

@@ -14,6 +14,7 @@ from components.presentation.text import text
 from components.shell.feedback import no_permission_panel, not_found_panel
 from components.shell.shell import page_head
 from pages.page.context import PageContext
+from services.ingest import REPORTING, KeyScope
 from services.ingest.administration import admit_key
 from services.text import visible_name
 
@@ -21,6 +22,8 @@ PUBLIC_ID = re.compile(r"[a-z0-9]{8,32}")
 SECRET_HASH = re.compile(r"[0-9a-f]{64}")
 MAX_NAME_CHARACTERS = 120
 CODE_CHARACTERS = 8
+SCOPES = (*REPORTING, KeyScope.READ)
+"""A terminal reports, and `livewatch ls` and the like read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ def allow_page(page: PageContext) -> None:
             name=login.name,
             public_id=login.public_id,
             secret_hash=login.secret_hash,
+            scopes=SCOPES,
         )
         if await page.act(work):
             panel.clear()
@@ -80,7 +84,9 @@ def allow_page(page: PageContext) -> None:
 
     with Element("section").classes("lw-panel lw-stack").props("data-testid=allow") as panel:
         text("h2", login.name).props("dir=auto")
-        text("p", f"This terminal asks to report runs, alerts and notifications for {page.membership.name}.")
+        text(
+            "p", f"This terminal asks to report runs, alerts and notifications for {page.membership.name}, and to read."
+        )
         text("p", "Allow it only if it shows the same code:")
         text("strong", login.code).classes("lw-code-large")
         with Element("div").classes("lw-row"):

@@ -19,7 +19,7 @@ SCOPES = {
     KeyScope.RUNS: "Report runs and their logs; read, close, archive and delete runs",
     KeyScope.ALERTS: "Send alerts",
     KeyScope.NOTIFICATIONS: "Send notifications",
-    KeyScope.READ: "Read runs",
+    KeyScope.READ: "Read runs with logs and comments, activities, and what programs sent",
     KeyScope.COMMANDS: "Close, archive and delete runs",
 }
 LIFETIMES: dict[int | None, str] = {None: "Never", 7: "In 7 days", 30: "In 30 days", 90: "In 90 days", 365: "In a year"}

@@ -61,7 +61,11 @@ ACTIVITIES = Entity(
     noun="activity",
     statuses=GoalStatus,
     layout=RowLayout(title=lambda row: row.subject_name, status=lambda row: row.styled_status),
-    listing=ListSpec(search_text=lambda row: f"{row.subject_name} {row.status}", sorts=(NEWEST,)),
+    listing=ListSpec(
+        search_text=lambda row: f"{row.subject_name} {row.status}",
+        search_sql="concat_ws(' ', subject_name, status)",
+        sorts=(NEWEST,),
+    ),
     empty=EmptyState(icon="history", text="No activity yet. Every change of a status is recorded here."),
     has_details=False,
     skeletons=6,

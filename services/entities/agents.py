@@ -97,16 +97,26 @@ AGENTS = Entity(
     ),
     listing=ListSpec(
         search_text=lambda row: f"{row.agent_name} {row.agent_id} {row.output_summary or ''} {row.error or ''}",
+        search_sql="concat_ws(' ', agent_name, agent_id, coalesce(output_summary, ''), coalesce(error, ''))",
         facets=(
-            status_facet(lambda row: row.status, *options_of(AgentStatus), UNREACHABLE),
+            status_facet(
+                lambda row: row.status, *options_of(AgentStatus), UNREACHABLE, expected="(status = 'running')"
+            ),
             Facet(
                 name="agent",
                 label="Agent",
                 kind="select",
                 values=lambda row: (row.agent_id,),
                 label_of=lambda row: row.agent_name,
+                column="agent_id",
             ),
-            Facet(name="stream", label="Stream", kind="select", values=lambda row: (str(row.stream_id),)),
+            Facet(
+                name="stream",
+                label="Stream",
+                kind="select",
+                values=lambda row: (str(row.stream_id),),
+                column="stream_id",
+            ),
             ARCHIVE_FACET,
         ),
         sorts=(

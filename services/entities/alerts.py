@@ -37,13 +37,15 @@ class AlertStatus(StyledStatus):
 class SignalAlert(Row, table=True):
     """One detection for one recipient, `user_id`; `signal_strength` is 0 to 100 and decides the priority.
 
-    The rows of several recipients of the same alert have one `event_id`.
+    The rows of several recipients of the same alert have one `event_id`. `sent_by` is the key that sent it,
+    on one of them.
     """
 
     __tablename__ = "signal_alerts"
 
     user_id: UUID
     event_id: UUID | None = None
+    sent_by: UUID | None = None
     stream_id: UUID | None = None
     company_name: str | None = None
     target_name: Name
@@ -109,6 +111,7 @@ ALERTS = Entity(
     ),
     listing=ListSpec(
         search_text=lambda row: f"{row.target_name} {row.company_name or ''} {row.signal_type.replace('_', ' ')}",
+        search_sql="concat_ws(' ', target_name, coalesce(company_name, ''), replace(signal_type, '_', ' '))",
         facets=(
             Facet(
                 name=UNREAD_FACET,
@@ -121,6 +124,7 @@ ALERTS = Entity(
                 label="Priority",
                 values=lambda row: (row.priority.value,) if row.priority else (),
                 options=tuple(reversed(options_of(Priority))),
+                column="priority",
             ),
         ),
         sorts=(

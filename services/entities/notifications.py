@@ -23,11 +23,17 @@ class NotificationType(StyledStatus):
 
 
 class Notification(Row, table=True):
-    """One message for one recipient, `user_id`; it is read once `read_at` is set."""
+    """One message for one recipient, `user_id`; it is read once `read_at` is set.
+
+    The rows of several recipients of what a program sent have one `event_id`. `sent_by` is the key that sent it, on one
+    of them.
+    """
 
     __tablename__ = "notifications"
 
     user_id: UUID
+    event_id: UUID | None = None
+    sent_by: UUID | None = None
     type: NotificationType = status_field(NotificationType.INFO)
     title: Name
     message: str = ""
@@ -53,6 +59,7 @@ NOTIFICATIONS = Entity(
     layout=RowLayout(title=lambda row: row.title, note=lambda row: row.message, status=lambda row: row.type),
     listing=ListSpec(
         search_text=lambda row: f"{row.title} {row.message}",
+        search_sql="concat_ws(' ', title, message)",
         facets=(
             Facet(
                 name=UNREAD_FACET,
@@ -61,7 +68,11 @@ NOTIFICATIONS = Entity(
                 options=(UNREAD,),
             ),
             Facet(
-                name="type", label="Type", values=lambda row: (row.type.value,), options=options_of(NotificationType)
+                name="type",
+                label="Type",
+                values=lambda row: (row.type.value,),
+                options=options_of(NotificationType),
+                column="type",
             ),
         ),
         sorts=(NEWEST,),

@@ -45,6 +45,7 @@ class ScanStatus(StyledStatus):
 
 
 ACTIVE_SCANS = frozenset({ScanStatus.SCANNING, ScanStatus.ANALYZING})
+_ACTIVE = ", ".join(f"'{status.value}'" for status in sorted(ACTIVE_SCANS))
 FINISHED_SCANS = (ScanStatus.COMPLETED, ScanStatus.FAILED, ScanStatus.STOPPED, ScanStatus.CANCELLED)
 
 
@@ -105,7 +106,18 @@ SCANS = Entity(
     ),
     listing=ListSpec(
         search_text=lambda row: f"{row.name} {row.current_step or ''} {row.error or ''}",
-        facets=(status_facet(lambda row: row.status, *options_of(ScanStatus), STALLED, UNREACHABLE), ARCHIVE_FACET),
+        search_sql="concat_ws(' ', name, coalesce(current_step, ''), coalesce(error, ''))",
+        facets=(
+            status_facet(
+                lambda row: row.status,
+                *options_of(ScanStatus),
+                STALLED,
+                UNREACHABLE,
+                expected=f"(status in ({_ACTIVE}))",
+                active=f"(status in ({_ACTIVE}))",
+            ),
+            ARCHIVE_FACET,
+        ),
         sorts=(
             RUNNING_FIRST,
             NEWEST,

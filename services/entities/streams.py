@@ -49,6 +49,7 @@ class GoalStatus(StyledStatus):
 FINISHED_GOALS = (GoalStatus.COMPLETED, GoalStatus.STOPPED, GoalStatus.CANCELLED)
 """Statuses that end a stream by themselves; a program ends one as blocked when it says so."""
 ACTIVE_GOALS = frozenset({GoalStatus.IN_PROGRESS, GoalStatus.ON_TRACK, GoalStatus.AT_RISK})
+_ACTIVE = ", ".join(f"'{status.value}'" for status in sorted(ACTIVE_GOALS))
 
 
 class Stream(Row, Progress, Reported, table=True):
@@ -154,8 +155,17 @@ STREAMS = Entity(
     ),
     listing=ListSpec(
         search_text=lambda row: f"{row.name} {row.stream_type} {row.description}",
+        search_sql="concat_ws(' ', name, stream_type, description)",
         facets=(
-            status_facet(lambda row: row.goal_status, *options_of(GoalStatus), STALLED, UNREACHABLE),
+            status_facet(
+                lambda row: row.goal_status,
+                *options_of(GoalStatus),
+                STALLED,
+                UNREACHABLE,
+                column="goal_status",
+                expected=f"(goal_status in ({_ACTIVE}) and not is_finished)",
+                active=f"(goal_status in ({_ACTIVE}) and (total = 0 or completed < total))",
+            ),
             ARCHIVE_FACET,
         ),
         sorts=(

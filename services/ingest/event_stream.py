@@ -2,79 +2,40 @@
 
 Realtime channels need a user's access token, which a key does not have, so that the rows are polled instead: once a
 second per key, for all its streams together, in a transaction under the key's own claims. Row-level security thus
-limits a stream to the runs that were reported over the API in the key's organisation. A key without open streams is
-not polled. An update that is committed more than 5 s after its timestamp may be missed; ingest statements are shorter.
+limits a stream to the runs that the key may see. A key without open streams is not polled.
+
+A client that comes back with the position that it was told last, to this process or another, is told what changed
+since, from the database, and then what this process polls.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
 
 from services.errors import DatabaseUnavailable, IngestRefused, LivewatchError
 from services.infra.database import Database
 from services.infra.logging import create_shared_task
 from services.ingest.keys import IngestKey
 from services.ingest.operations import Code, KeyScope
+from services.ingest.run_changes import DELETIONS_KEPT, Horizon, RunChange, RunChanges
 
 logger = structlog.get_logger(__name__)
 
 POLL_INTERVAL_SECONDS = 1.0
-# A row's timestamp is older than its commit, so that each poll reads this far back; known states are not sent again.
-POLL_OVERLAP = timedelta(seconds=5)
+POLL_PAUSES = 4
+"""Durations of a poll that pass before the next, at least."""
 MAX_STREAMS_PER_KEY = 20
-MAX_ROWS_PER_POLL = 5_000
 MAX_REMEMBERED_RUNS = 20_000
 RATE_RETRY_SECONDS = 10.0
 SHUTDOWN_RETRY_SECONDS = 2.0
-
-_NOW = text("select clock_timestamp(), exists (select from private.readable_orgs())")
-_CHANGES = text("""
-    select * from (
-        select 'stream' as kind, id, slug, name, goal_status as status,
-            case when total > 0 then percentage end as percent, completed as done,
-            nullif(total, 0) as total, unit, null as step, error, version, updated_at as at
-        from public.streams where org_id = :org and slug is not null and updated_at > :since
-        union all
-        select 'scan', id, slug, name, status, progress_percentage, targets_analyzed, nullif(targets_identified, 0),
-            null, current_step, error, version, updated_at
-        from public.acquisition_scans where org_id = :org and slug is not null and updated_at > :since
-        union all
-        select 'agent', id, slug, agent_name, status, null, null, null, null, null, error, version, updated_at
-        from public.agent_executions where org_id = :org and slug is not null and updated_at > :since
-        order by version desc limit :limit
-    ) as change order by version
-""")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunChange:
-    """Current state of a run; `percent` is None if the run has no progress, `total` if it is unknown."""
-
-    kind: str
-    id: UUID
-    slug: str
-    name: str
-    status: str
-    percent: float | None
-    done: float | None
-    total: float | None
-    unit: str | None
-    step: str | None
-    error: str | None
-    version: int
-    at: datetime
-
-    @property
-    def visible_state(self) -> tuple[Any, ...]:
-        """Values that a client sees; a heartbeat does not change them."""
-        return (self.name, self.status, self.percent, self.done, self.total, self.step, self.error)
+# How far a position may be ahead, as of a database whose clock was set back a little.
+MAX_LEAD = timedelta(minutes=1)
 
 
 class EventStream:
@@ -85,17 +46,20 @@ class EventStream:
         self._has_pending = asyncio.Event()
         self._is_ready = asyncio.Event()
         self.has_ended = False
+        self.position: datetime | None = None
+        """Everything before it was published; None until the stream is ready."""
 
     async def wait_ready(self) -> None:
         """Wait until the stream delivers every later change, or has ended."""
         await self._is_ready.wait()
 
     async def next(self, *, timeout_seconds: float) -> list[RunChange]:
-        """Wait for changes; returns those since the last call, oldest first, or an empty list after the timeout."""
-        try:
+        """Wait for changes; returns those since the last call, oldest first, or an empty list after the timeout.
+
+        With them, everything before the present `position` was returned.
+        """
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._has_pending.wait(), timeout_seconds)
-        except TimeoutError:
-            return []
         if not self.has_ended:
             self._has_pending.clear()
         changes, self._pending = list(self._pending.values()), {}
@@ -107,8 +71,9 @@ class EventStream:
         self._pending[change.id] = change
         self._has_pending.set()
 
-    def set_ready(self) -> None:
-        """Mark the stream as ready: every later change is delivered."""
+    def advance(self, position: datetime) -> None:
+        """Note that everything before a position was published; from the first one on the stream is ready."""
+        self.position = position
         self._is_ready.set()
 
     def end(self) -> None:
@@ -125,7 +90,7 @@ class EventStreamHub:
     """
 
     def __init__(self, database: Database, *, interval: float = POLL_INTERVAL_SECONDS) -> None:
-        self._database = database
+        self._changes = RunChanges(database)
         self._interval = interval
         self._streams: dict[UUID, list[EventStream]] = {}
         self._pollers: dict[UUID, asyncio.Task[None]] = {}
@@ -188,26 +153,37 @@ class EventStreamHub:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    async def missed(self, key: IngestKey, stream: EventStream, position: datetime) -> AsyncIterator[list[RunChange]]:
+        """Yield what changed since a position, in the order of time; later changes come with the open stream.
+
+        Ends the stream if the database does not respond, or the key was revoked: the client comes back.
+        """
+        try:
+            async for changes in self._changes.since(key, position):
+                if stream.has_ended:
+                    return
+                yield changes
+        except LivewatchError as error:
+            logger.info("event stream cut off", key=str(key.id), cause=str(error))
+            stream.end()
+
     async def _poll(self, key: IngestKey) -> None:
         """Poll for all streams of the key until none is left or the key is revoked."""
-        began: datetime | None = None
-        since: datetime | None = None
+        horizon, published = Horizon(), None
         sent: dict[UUID, tuple[Any, ...]] = {}
         is_unavailable = False
         try:
             while key.id in self._streams:
+                begun = time.monotonic()
                 try:
-                    since, changes = await self._read(key, since and max(since - POLL_OVERLAP, began or since))
+                    published = await self._poll_once(key, horizon, published, sent)
                     is_unavailable = False
-                    began = began or since
                 except DatabaseUnavailable as error:
                     if not is_unavailable:
                         logger.warning("event stream poll failed", key=str(key.id), cause=str(error))
-                    is_unavailable, changes = True, []
-                self._publish(key.id, changes, sent)
-                for stream in self._streams.get(key.id, ()) if since else ():
-                    stream.set_ready()
-                await asyncio.sleep(self._interval)
+                    is_unavailable = True
+                # A transaction that stays open for long makes each poll read more: most of the time is others'.
+                await asyncio.sleep(max(self._interval, POLL_PAUSES * (time.monotonic() - begun)))
         except LivewatchError as error:
             logger.info("event streams ended", key=str(key.id), cause=str(error))
         except Exception:
@@ -218,24 +194,34 @@ class EventStreamHub:
             for stream in self._streams.get(key.id, ()):
                 stream.end()
 
-    def _publish(self, key: UUID, changes: list[RunChange], sent: dict[UUID, tuple[Any, ...]]) -> None:
-        for change in changes:
-            if sent.pop(change.id, None) != change.visible_state:
-                for stream in self._streams.get(key, ()):
-                    stream.publish(change)
-            # Re-inserted last, so that the oldest entry comes first.
-            sent[change.id] = change.visible_state
-        while len(sent) > MAX_REMEMBERED_RUNS:
-            del sent[next(iter(sent))]
+    async def _poll_once(
+        self, key: IngestKey, horizon: Horizon, published: datetime | None, sent: dict[UUID, tuple[Any, ...]]
+    ) -> datetime:
+        """Publish what changed since the position of the poll before, and return the new position.
 
-    async def _read(self, key: IngestKey, since: datetime | None) -> tuple[datetime, list[RunChange]]:
-        """Read the database's time and the changes after `since`, none without it; raises IngestRefused if revoked."""
-        async with self._database.as_user(key) as session:
-            connection = await session.connection()
-            now, may_see = (await connection.execute(_NOW)).one()
-            if not may_see:
-                raise IngestRefused(Code.BAD_KEY, "This key was revoked; an admin creates keys under Settings.")
-            if since is None:
-                return now, []
-            rows = await connection.execute(_CHANGES, {"org": key.org_id, "since": since, "limit": MAX_ROWS_PER_POLL})
-            return now, [RunChange(**row) for row in rows.mappings()]
+        The first time, without a position, only note what the states are.
+        """
+        position = await self._changes.advance(key, horizon)
+        # Those that open while the rows are read are advanced by the next poll.
+        streams = list(self._streams.get(key.id, ()))
+        seen: dict[UUID, tuple[Any, ...]] = {}
+        # What was open at the poll before may have ended since: its rows have times from that position on.
+        async for changes in self._changes.since(key, published or position):
+            for change in changes:
+                seen[change.id] = change.visible_state
+                if published and sent.get(change.id) != change.visible_state:
+                    for stream in self._streams.get(key.id, ()):
+                        stream.publish(change)
+                sent[change.id] = change.visible_state
+        for stream in streams:
+            stream.advance(position)
+        if len(sent) > MAX_REMEMBERED_RUNS:
+            # Only what changed lately is read again.
+            sent.clear()
+            sent.update(seen)
+        return position
+
+
+def is_remembered(position: datetime, now: datetime) -> bool:
+    """Whether everything since a position can be told, deletions included."""
+    return now - DELETIONS_KEPT <= position <= now + MAX_LEAD

@@ -74,7 +74,8 @@ def application(world: World, database: Database, rate: Rate, clock: Callable[[]
     keys = ApiKeyVerifier(database, clock=clock) if clock else ApiKeyVerifier(database)
     app = FastAPI()
     app.include_router(session_routes(context))
-    app.mount(PREFIX, create_api(Ingest(database, keys, RateLimiter(rate)), EventStreamHub(database, interval=0.05)))
+    ingest = Ingest(database, keys, RateLimiter(rate))
+    app.mount(PREFIX, create_api(ingest, EventStreamHub(database, interval=0.05), database))
     discard = partial(discard_session, database)
     app.add_middleware(AuthMiddleware, cookie=cookie, sessions=sessions, discard=discard)
     return app

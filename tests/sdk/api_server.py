@@ -59,6 +59,10 @@ class ApiServer:
     accepts: Callable[[str], bool] = lambda token: False
     organization: str = "Ada's"
     hang: float = 30.0
+    # Items of lists by path.
+    lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    # What followers of the feed said that they had last.
+    last_event_ids: list[str | None] = field(default_factory=list)
     # The lines of the feed; None ends an answer.
     feed: "queue.SimpleQueue[str | None]" = field(default_factory=queue.SimpleQueue)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -98,6 +102,8 @@ class ApiServer:
         if (method, path) == ("GET", "/me"):
             organization, key = {"id": "o1", "name": self.organization}, {"id": "k1", "name": "ada@laptop"}
             return 200, {"organization": organization, "key": key, "scopes": ["runs"], "url": self.url}
+        if method == "GET" and (items := self.lists.get(path.partition("?")[0])) is not None:
+            return 200, {"items": items, "next": None}
         if (method, path) != ("POST", "/batch"):
             return 404, error("not_found", f"nothing is at {path}")
         operations = body["operations"]
@@ -200,6 +206,7 @@ def serving(server: ApiServer, *, port: int = 0) -> Iterator[ApiServer]:
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
             self.wfile.write(b": connected\n\n")
+            server.last_event_ids.append(self.headers.get("Last-Event-ID"))
             server.requests.append({"feed": True})
             while not server.stopping.is_set():
                 try:

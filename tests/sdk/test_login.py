@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from livewatch.cli import login as login_module
+from livewatch.cli.browser import open_page
 from livewatch.cli.exit_codes import ExitCode
 from livewatch.cli.login import KeyRequest, LoginError, can_open_browser, default_name, wait_until_allowed, with_scheme
 from livewatch.config_file import Login, read_login, write_login
@@ -192,7 +193,7 @@ def test_the_browser_is_given_the_address_unless_it_is_not_wanted(monkeypatch: p
     monkeypatch.setattr(text, "open", browser.open)
     monkeypatch.setattr(webbrowser, "get", lambda: text)
     monkeypatch.delenv("BROWSER", raising=False)
-    login_module._open("x")
+    open_page("x")
     assert len(browser.opened) == 1
 
 

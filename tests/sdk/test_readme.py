@@ -19,9 +19,21 @@ def snippets() -> list[tuple[str, str]]:
     found, section = [], ""
     for title, code in SNIPPETS:
         section = title or section
-        if code:
+        if code and "livewatch.api" not in code:
             found.append((section, code))
     return found
+
+
+def test_the_snippet_that_reads_reads(server: ApiServer, start: Start) -> None:
+    (code,) = (code for _, code in SNIPPETS if "livewatch.api" in code)
+    stream = dict.fromkeys(("id", "url", "name", "slug"), "nightly")
+    server.lists = {"/streams": [stream], "/streams/nightly/logs": [{"id": 1, "at": "2026-01-01T00:00:00Z"}]}
+    process = start(code)
+    output, errors = process.communicate(timeout=deadline(20))
+    assert (output, errors) == ("nightly None None\n2026-01-01 00:00:00+00:00 None\n", "")
+    process = start(code, LIVEWATCH_URL="", LIVEWATCH_KEY="")
+    _, errors = process.communicate(timeout=deadline(20))
+    assert "NotConfiguredError: LIVEWATCH_URL and LIVEWATCH_KEY are not set: run `livewatch login URL`" in errors
 
 
 def finished(process: subprocess.Popen[str]) -> None:
@@ -58,7 +70,7 @@ def test_the_commands_are_those_that_there_are(start: Start) -> None:
     assert shown == known
     assert known == (
         {"login", "whoami", "logout", "run", "progress", "alert", "notify", "tail", "check"}
-        | {"close", "archive", "unarchive", "delete"}
+        | {"ls", "show", "logs", "open", "close", "archive", "unarchive", "delete"}
     )
 
 

@@ -62,6 +62,32 @@ def test_a_connection_that_is_lost_is_made_anew(server: ApiServer, start: Start)
     assert "livewatch: the server closed the stream; reconnecting.\n" in errors
 
 
+def test_a_connection_goes_on_where_the_last_one_ended(server: ApiServer, start: Start) -> None:
+    def send(*lines: str | None) -> None:
+        for line in lines:
+            server.feed.put(line)
+
+    def event(position: str, event: str, **data: Any) -> tuple[str, str, str, str]:
+        return (f"id: {position}", f"event: {event}", f"data: {json.dumps({**CHANGE, 'id': 'one', **data})}", "")
+
+    process = start("-m", "livewatch", "tail")
+    assert process.stdout
+    send(": connected", "id: 100", "", *event("110", "change", version=7, name="first"))
+    assert "first" in process.stdout.readline()
+    # Of an event that is cut off nothing counts.
+    send("id: 120", "event: change", None)
+    wait_until(lambda: server.last_event_ids == [None, "110"])
+    send(*event("110", "change", version=7, name="told before"))
+    send(*event("130", "change", version=8, name="second"), *event("130", "delete", version=9, status=None))
+    assert "second" in process.stdout.readline()
+    assert "deleted" in process.stdout.readline()
+    send("event: reset", 'data: {"message": "too old"}', "", None)
+    wait_until(lambda: server.last_event_ids == [None, "110", "130"])
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=deadline(10))
+    assert "some changes were missed; `livewatch ls` has the present states." in errors
+
+
 def test_a_server_that_is_not_there_yet_is_waited_for(start: Start) -> None:
     with serving(ApiServer()) as early:
         port = int(early.url.rpartition(":")[2])

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from livewatch.cli import exit_codes
 from livewatch.cli.exit_codes import ExitCode
+from livewatch.cli.reading.arguments import add_reading_arguments
 from livewatch.cli.tidying_arguments import add_tidying_arguments
 from livewatch.delivery.operations import amount_of
 from livewatch.messages import STRENGTHS, TYPES
@@ -54,16 +55,10 @@ def _dispatch(arguments: argparse.Namespace) -> int:
                 is_quiet=arguments.quiet,
             )
             return run_command(arguments.words, options)
-        case "tail":
-            from livewatch.cli.tail import tail  # noqa: PLC0415
-
-            return tail()
-        case "check":
-            from livewatch.cli.key_check import check  # noqa: PLC0415
-
-            return check()
         case "login" | "whoami" | "logout":
             return _manage_login(arguments)
+        case "tail" | "check" | "ls" | "show" | "logs" | "open":
+            return _read(arguments)
         case "close" | "archive" | "unarchive" | "delete":
             from livewatch.cli.tidying import tidy_up  # noqa: PLC0415
 
@@ -75,6 +70,20 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         "alert": shell_reports.send_alert,
         "notify": shell_reports.send_notification,
     }[arguments.command](arguments)
+
+
+def _read(arguments: argparse.Namespace) -> int:
+    if arguments.command == "tail":
+        from livewatch.cli.tail import tail  # noqa: PLC0415
+
+        return tail()
+    if arguments.command == "check":
+        from livewatch.cli.key_check import check  # noqa: PLC0415
+
+        return check()
+    from livewatch.cli.reading.reading import read  # noqa: PLC0415
+
+    return read(arguments)
 
 
 def _manage_login(arguments: argparse.Namespace) -> int:
@@ -102,6 +111,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_login_arguments(_add_command(commands, "login", "log in through the browser: livewatch login https://host"))
     _add_command(commands, "whoami", "print organisation, key and URL of the login")
     _add_command(commands, "logout", "remove the stored login")
+    add_reading_arguments(lambda name, help: _add_command(commands, name, help))
     add_tidying_arguments(lambda name, help: _add_command(commands, name, help))
     _add_command(commands, "check", "verify the server URL and the ingest key")
     _add_command(commands, "tail", "print changes of runs as they happen, until Ctrl-C")

@@ -16,13 +16,12 @@ import secrets
 import sys
 import threading
 import time
-import webbrowser
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
+from livewatch.cli.browser import open_page
 from livewatch.cli.exit_codes import ExitCode
 from livewatch.cli.key_check import is_unknown_key, organization_of, problem_with
 from livewatch.config_file import CONFIG_VARIABLE, ConfigFileError, Login, config_path, write_login
@@ -231,15 +230,7 @@ def _show(request: KeyRequest, *, opens_browser: bool) -> None:
     )
     if opens_browser:
         # Some browsers keep their caller waiting.
-        threading.Thread(target=_open, args=(request.address,), name="browser", daemon=True).start()
-
-
-def _open(address: str) -> None:
-    with suppress(Exception):  # The address is printed, too.
-        browser = webbrowser.get()
-        # One for the terminal would take it over.
-        if type(browser) is not webbrowser.GenericBrowser or os.environ.get("BROWSER"):
-            browser.open(address)
+        threading.Thread(target=open_page, args=(request.address,), name="browser", daemon=True).start()
 
 
 def _is_loopback(host: str) -> bool:

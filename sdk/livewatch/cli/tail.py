@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, TextIO
 
+from livewatch.api.feed import Feed
 from livewatch.cli.escapes import RESET, padded
 from livewatch.cli.exit_codes import ExitCode
 from livewatch.delivery.backoff import Backoff
 from livewatch.delivery.client import Client, ResponseError, UnreachableError
 from livewatch.settings import SettingsError, require_settings
 
-# The server sends a keep-alive comment every few seconds.
-MAX_SILENCE_SECONDS = 20.0
 STATUS_COLOURS = {
     "completed": "32",
     "on_track": "32",
@@ -27,6 +25,7 @@ STATUS_COLOURS = {
     "failed": "31",
     "cancelled": "90",
     "stopped": "90",
+    "deleted": "90",
     "at_risk": "33",
     "paused": "33",
 }
@@ -87,10 +86,17 @@ def format_change(change: Mapping[str, Any], *, is_coloured: bool) -> str:
 
 def _follow(client: Client, out: TextIO, backoff: Backoff, sleep: Callable[[float], None] = time.sleep) -> int:
     is_coloured = out.isatty() and not os.environ.get("NO_COLOR")
+    feed = Feed(client)
     while True:
         reason = "the server closed the stream"
         try:
-            for change in _changes(client, on_data=backoff.reset):
+            for name, data in feed.connect(backoff.reset):
+                if name == "reset":
+                    print(
+                        "livewatch: some changes were missed; `livewatch ls` has the present states.", file=sys.stderr
+                    )
+                    continue
+                change = {**data, "status": "deleted"} if name == "delete" else data
                 _print(format_change(change, is_coloured=is_coloured), out)
         except ResponseError as error:
             status = error.response.status
@@ -103,26 +109,6 @@ def _follow(client: Client, out: TextIO, backoff: Backoff, sleep: Callable[[floa
         if backoff.failures == 0:
             print(f"livewatch: {reason.rstrip('.')}; reconnecting.", file=sys.stderr)
         sleep(backoff.record_failure())
-
-
-def _changes(client: Client, on_data: Callable[[], None]) -> Iterator[dict[str, Any]]:
-    """Yield the changes of one connection: the `change` events of a server-sent event stream.
-
-    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
-    """
-    event = ""
-    for line in client.listen("/feed", timeout=MAX_SILENCE_SECONDS):
-        on_data()
-        name, _, value = line.partition(": ")
-        if name == "event":
-            event = value
-        elif name == "data" and event == "change":
-            with suppress(ValueError):
-                change = json.loads(value)
-                if isinstance(change, dict):
-                    yield change
-        elif not line:
-            event = ""
 
 
 def _print(line: str, out: TextIO) -> None:

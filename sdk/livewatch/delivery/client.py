@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -121,12 +121,13 @@ class Client:
                 raise
         return self._send(method, path, body, timeout)
 
-    def listen(self, path: str, *, timeout: float) -> Iterator[str]:
+    def listen(self, path: str, *, timeout: float, headers: Mapping[str, str] | None = None) -> Iterator[str]:
         """Yield the lines of a streaming response, over a connection of its own, until the server ends it.
 
         Args:
             path: Relative to /api/v1.
             timeout: Seconds without data after which the stream counts as lost.
+            headers: Further headers.
 
         Raises:
             ResponseError: The status is not 200.
@@ -135,7 +136,9 @@ class Client:
         connection: http.client.HTTPConnection | None = None
         try:
             connection = self._connect(timeout)
-            connection.request("GET", self._target(path), headers=self._headers("text/event-stream"))
+            connection.request(
+                "GET", self._target(path), headers={**self._headers("text/event-stream"), **(headers or {})}
+            )
             response = connection.getresponse()
             self._check_proxy(response)
             if response.status != 200:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Generic
 from uuid import UUID
 
-from services.entities.base.progress import MIN_STALL_TIMEOUT, STALL_INTERVALS
-from services.entities.base.reported import MISSED_HEARTBEATS
+from services.entities.base.progress import STEP_OVERDUE
+from services.entities.base.reported import HEARTBEAT_OVERDUE
 from services.entities.base.row import R
 
 LONG_AGO = "'epoch'::timestamptz"
@@ -14,18 +14,10 @@ LONG_AGO = "'epoch'::timestamptz"
 ARCHIVING = {"archived_at": f"case when archived_at is not null then {LONG_AGO} end"}
 HEARTBEATS = {
     "heartbeat_interval": "1",
-    "heartbeat_at": (
-        "case when now() >= greatest(heartbeat_at, reportable_since) "
-        f"+ make_interval(secs => {MISSED_HEARTBEATS} * heartbeat_interval) then {LONG_AGO} end"
-    ),
+    "heartbeat_at": f"case when {HEARTBEAT_OVERDUE} then {LONG_AGO} end",
 }
 """Tells the rows whose heartbeat is overdue; see `Reported.unreachable_at`."""
-STEPS = {
-    "last_progress_at": (
-        f"case when now() >= last_progress_at + greatest(make_interval(secs => {MIN_STALL_TIMEOUT.total_seconds():g}), "
-        f"make_interval(secs => {STALL_INTERVALS} * coalesce(progress_interval, 0))) then {LONG_AGO} end"
-    )
-}
+STEPS = {"last_progress_at": f"case when {STEP_OVERDUE} then {LONG_AGO} end"}
 """Tells the rows whose last step is long ago; see `Progress.stalls_at`."""
 MARKING = {"read_at": f"case when read_at is not null then {LONG_AGO} end"}
 PLACEHOLDERS = {str: "-", UUID: UUID(int=0), int: 0, float: 0.0}

@@ -1,12 +1,12 @@
 """How the rows of an entity are searched, filtered and sorted: one declaration for lists, exports and URLs."""
 
-from collections.abc import Callable, Collection, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal
 
-from services.entities.base.progress import Progress
-from services.entities.base.reported import Reported
+from services.entities.base.progress import STEP_OVERDUE, Progress
+from services.entities.base.reported import HEARTBEAT_OVERDUE, Reported
 from services.entities.base.row import R
 from services.entities.base.status import StyledStatus, Tone
 from services.text import folded
@@ -36,6 +36,9 @@ class Facet(Generic[R]):
         kind: Chips or a select.
         label_of: Returns the label of a row's value, for a select.
         default: The values that are wanted when nothing is chosen; all if it is empty.
+        column: Column that holds the value of a row, for the database's filter; none if `conditions` has every value.
+        conditions: SQL conditions of the values that `column` does not hold. A facet with neither is personal: only the
+            page filters by it.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Facet(Generic[R]):
     kind: Literal["chips", "select"] = "chips"
     label_of: Callable[[R], str] | None = None
     default: frozenset[str] = frozenset()
+    column: str = ""
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,7 @@ class ListSpec(Generic[R]):
 
     Args:
         search_text: Returns the text of a row that a search looks through.
+        search_sql: SQL expression of the same text.
         facets: The filters.
         sorts: The orders.
         fold: Returns what a row has in common with others of which a list shows the first; None keeps it apart.
@@ -73,6 +79,7 @@ class ListSpec(Generic[R]):
     """
 
     search_text: Callable[[R], str]
+    search_sql: str
     facets: tuple[Facet[R], ...] = ()
     sorts: tuple[Sort[R], ...]
     fold: Callable[[R], Hashable] | None = None
@@ -99,8 +106,26 @@ def options_of(statuses: type[StyledStatus]) -> tuple[Option, ...]:
     )
 
 
-def status_facet(status_of: Callable[[R], StyledStatus], *options: Option) -> Facet[R]:
-    """The facet `status`, with unreachable and stalled rows counted where `options` include them."""
+def status_facet(
+    status_of: Callable[[R], StyledStatus],
+    *options: Option,
+    column: str = "status",
+    expected: str = "",
+    active: str = "",
+) -> Facet[R]:
+    """The facet `status`, with unreachable and stalled rows counted where `options` include them.
+
+    Args:
+        status_of: Returns the status of a row.
+        options: The chips.
+        column: Column of the status.
+        expected: SQL condition of `Reported.is_expected`, of rows that programs report.
+        active: SQL condition of `Progress.is_active`, of rows with progress.
+    """
+    unreachable = f"({expected} and coalesce({HEARTBEAT_OVERDUE}, false))"
+    conditions = {UNREACHABLE.value: unreachable} if expected else {}
+    if active:
+        conditions[STALLED.value] = f"({active} and not {unreachable} and coalesce({STEP_OVERDUE}, false))"
 
     def values(row: R) -> tuple[str, ...]:
         now = datetime.now(UTC)
@@ -111,7 +136,7 @@ def status_facet(status_of: Callable[[R], StyledStatus], *options: Option) -> Fa
             return (status, STALLED.value)
         return (status,)
 
-    return Facet(name="status", label="Status", values=values, options=options)
+    return Facet(name="status", label="Status", values=values, options=options, column=column, conditions=conditions)
 
 
 ARCHIVE_FACET: Facet[Any] = Facet(
@@ -120,6 +145,7 @@ ARCHIVE_FACET: Facet[Any] = Facet(
     values=lambda row: (ARCHIVED.value,) if row.archived_at else ("current",),
     options=(ARCHIVED,),
     default=frozenset({"current"}),
+    conditions={"current": "archived_at is null", ARCHIVED.value: "archived_at is not null"},
 )
 """The facet that hides archived runs until a person asks for them."""
 

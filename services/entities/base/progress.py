@@ -15,6 +15,11 @@ MIN_RATE_WINDOW_SECONDS = 1.0
 """History below which a rate is not reported."""
 STALL_INTERVALS = 6
 MIN_STALL_TIMEOUT = timedelta(seconds=30)
+STEP_OVERDUE = (
+    f"(now() >= last_progress_at + greatest(make_interval(secs => {MIN_STALL_TIMEOUT.total_seconds():g}), "
+    f"make_interval(secs => {STALL_INTERVALS} * coalesce(progress_interval, 0))))"
+)
+"""SQL condition of rows whose last step is long ago, if one is expected of them."""
 MAX_AMOUNT = 2**53
 """Largest amount; a double holds every integer up to it exactly."""
 

@@ -11,6 +11,11 @@ from services.entities.base.row import json_field, timestamp_field
 
 MISSED_HEARTBEATS = 3
 """Heartbeat intervals without a report after which a run counts as unreachable."""
+HEARTBEAT_OVERDUE = (
+    "(heartbeat_at is not null and now() >= greatest(heartbeat_at, reportable_since) "
+    f"+ make_interval(secs => {MISSED_HEARTBEATS} * heartbeat_interval))"
+)
+"""SQL condition of rows whose deadline of the next heartbeat has passed, if one is expected of them."""
 
 
 class Reported(SQLModel):

@@ -9,8 +9,17 @@ from fastapi.openapi.models import OpenAPI
 from pages.api.errors import PREFIX
 from pages.api.models import Empty
 from pages.api.operations import OPERATIONS
+from services.entities import GoalStatus
+from services.reading import RESOURCES
 
 pytestmark = pytest.mark.integration
+READING = {
+    *(("GET", f"/{name}") for name in RESOURCES),
+    *(("GET", f"/{name}/{{slug}}") for name in ("streams", "scans", "agents")),
+    *(("GET", f"/{name}/{{id}}") for name in ("alerts", "notifications", "activities")),
+    *(("GET", f"/{name}/{{slug}}/{part}") for name in ("streams", "scans", "agents") for part in ("logs", "comments")),
+    *(("GET", f"/{name}/{{slug}}/history") for name in ("streams", "scans")),
+}
 
 
 async def test_the_openapi_document_is_valid_whole_and_names_every_request(api: httpx.AsyncClient) -> None:
@@ -23,6 +32,7 @@ async def test_the_openapi_document_is_valid_whole_and_names_every_request(api: 
         ("POST", "/batch"),
         ("GET", "/me"),
         ("GET", "/feed"),
+        *READING,
     }
     for reference in references(document):
         found: Any = document
@@ -39,6 +49,23 @@ async def test_the_openapi_document_is_valid_whole_and_names_every_request(api: 
             endpoint.body.model_validate(example)
 
 
+async def test_the_document_describes_what_is_read(api: httpx.AsyncClient) -> None:
+    document = (await api.get(f"{PREFIX}/openapi.json")).json()
+    for _, path in READING:
+        operation = document["paths"][path]["get"]
+        names = [each["name"] for each in operation["parameters"]]
+        assert len(names) == len(set(names))
+        assert all(each.get("description") for each in operation["parameters"])
+        is_list = path[1:] in RESOURCES or path.count("/") == 3
+        assert ("cursor" in names) == is_list
+        assert {"304", "401", "403", "404", "422", "429", "503"} <= set(operation["responses"])
+        answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        fields = document["components"]["schemas"][answer]["properties"]
+        assert set(fields) == {"items", "next"} if is_list else "id" in fields
+    statuses = next(each for each in document["paths"]["/streams"]["get"]["parameters"] if each["name"] == "status")
+    assert statuses["schema"]["items"]["enum"] == [*GoalStatus, "stalled", "unreachable"]
+
+
 def references(value: Any) -> list[str]:
     if isinstance(value, dict):
         own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
@@ -50,6 +77,9 @@ async def test_the_documentation_needs_nothing_from_elsewhere(api: httpx.AsyncCl
     page = (await api.get(f"{PREFIX}/docs")).text
     for endpoint in OPERATIONS:
         assert f"{endpoint.method} {endpoint.path}" in page
+    for method, path in READING:
+        assert f"{method} {path}" in page
+    assert "Words that the row contains" in page
     assert "http://app.test/api/v1" in page
     assert "<script" not in page
     assert "src=" not in page

@@ -49,7 +49,7 @@ TICKETS = Entity(
     noun="ticket",
     statuses=NotificationType,
     layout=RowLayout(title=lambda row: row.title, status=lambda _: None),
-    listing=ListSpec(search_text=lambda row: row.title, sorts=(NEWEST,)),
+    listing=ListSpec(search_text=lambda row: row.title, search_sql="title", sorts=(NEWEST,)),
     empty=EmptyState(icon="inbox", text="No tickets yet."),
 )
 

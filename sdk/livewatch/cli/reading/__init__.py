@@ -1,0 +1,1 @@
+"""`livewatch ls`, `show`, `logs` and `open`."""
