@@ -239,6 +239,7 @@ async def test_an_admin_invites_by_mail_and_makes_a_reset_link(mailing: Mailing,
     links = page.get_by_role("dialog", name="Links")
     await expect(links.get_by_role("alert")).to_contain_text("refused the recipient: 550 No such user")
     await links.get_by_role("button", name="Done").click()
+    await expect(links).to_have_count(0)
     await page.get_by_role("button", name="New link").click()
     await page.get_by_test_id("confirm").get_by_role("button", name="New link").click()
     await expect(page.get_by_role("dialog", name="Links")).to_contain_text(f"Sent to {bob}")
