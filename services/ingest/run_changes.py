@@ -28,8 +28,9 @@ DELETIONS_KEPT = timedelta(days=7)
 MAX_CHECKPOINTS = 1_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# The time is that of the transaction's begin, before the snapshot: what gets its number later has a later time.
 _NOW = text("""
-    select clock_timestamp() as now, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open,
+    select now() as now, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open,
         pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next,
         exists (select from private.readable_orgs()) as may_see
 """)
