@@ -20,6 +20,7 @@ from pages.http.auth_middleware import ASSETS_BELOW, AuthMiddleware
 from pages.http.export import export_routes
 from pages.http.headers import PagePolicy, SecurityHeaders
 from pages.http.health import health_routes
+from pages.http.log_export import log_export_routes
 from pages.http.request_log import RequestLog
 from pages.http.sdk import sdk_routes
 from pages.http.socket_guard import SocketGuard
@@ -61,6 +62,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(join_routes(services, limits))
     app.include_router(audit_routes(services))
     app.include_router(export_routes(services))
+    app.include_router(log_export_routes(services))
     app.include_router(health_routes(services))
     app.include_router(sdk_routes())
     app.mount(PREFIX, create_api(services.ingest, services.event_streams, services.database))

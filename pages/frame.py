@@ -31,6 +31,7 @@ from pages.jobs.compare import compare_page
 from pages.jobs.jobs import job_page, jobs_page
 from pages.lists.counters import UNREAD_COUNTERS
 from pages.monitoring.dashboard import dashboard_page
+from pages.monitoring.logs import logs_page
 from pages.monitoring.monitoring import monitoring_page
 from pages.monitoring.stream import stream_by_slug_page, stream_page
 from pages.page.browser import browser_of
@@ -69,6 +70,7 @@ PAGES: dict[str, Callable[..., None]] = {
     "/jobs/{kind}/{slug}": job_page,
     "/alerts": alerts_page,
     "/notifications": notifications_page,
+    "/logs": logs_page,
     "/chat": chat_page,
     "/connect": connect_page,
     "/connect/allow": allow_page,

@@ -14,8 +14,15 @@ JOINERS = "\u200c\u200d"
 LAYOUT = "\n\t"
 BLANKS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
 """Characters that count as letters, marks or symbols, and show nothing."""
-ESCAPE_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
-"""Terminal control sequences of ECMA-48: CSI, OSC and the short ones."""
+ESCAPE_SEQUENCES = re.compile(
+    r"(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]?"
+    r"|(?:\u001b[\]PX^_]|[\u0090\u0098\u009d-\u009f])[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)?"
+    r"|\u001b[ -/]*[0-~]?"
+)
+"""Terminal sequences of ECMA-48: control sequences, strings such as titles and links, and short ones, also unfinished.
+
+PostgreSQL and browsers read the pattern alike.
+"""
 
 
 def visible(text: str) -> str:
@@ -31,6 +38,12 @@ def visible(text: str) -> str:
         for each in text
         if each in LAYOUT or each in JOINERS or unicodedata.category(each) not in ("Cc", "Cf", "Cs")
     )
+
+
+def shown_line(text: str) -> str:
+    """Return a line of a log as `visible` text; of a line that was drawn over and over, its last state."""
+    lines = ESCAPE_SEQUENCES.sub("", text).split("\n")
+    return visible("\n".join(next((part for part in reversed(line.split("\r")) if part.strip()), "") for line in lines))
 
 
 def visible_name(text: str) -> str:

@@ -75,8 +75,11 @@ def install() -> None:
 
 
 async def new_context(browser: Browser, **options: Any) -> BrowserContext:
-    """Open a context whose actions and navigations use this machine's deadline; the caller closes it."""
-    context = await browser.new_context(**options)
+    """Open a context whose actions and navigations use this machine's deadline; the caller closes it.
+
+    Without motion, unless the options want it: what moves is painted all the time, here by the processor.
+    """
+    context = await browser.new_context(**{"reduced_motion": "reduce", **options})
     context.set_default_timeout(milliseconds(ACTION_SECONDS))
     return context
 

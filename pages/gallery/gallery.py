@@ -266,5 +266,5 @@ def _log() -> None:
         LogLine(id=n, at=datetime.now(UTC), level=level, message=message)
         for n, (level, message) in enumerate(messages.items())
     ]
-    log = RunLog()
-    log.on("live", lambda: log.add(lines, is_first=True, more=True))
+    log = RunLog(download="/export/log.txt?run=none")
+    log.on("live", lambda: log.show(lines, "reset"))

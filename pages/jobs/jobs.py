@@ -1,5 +1,6 @@
 """/jobs and /jobs/{kind}/{slug}: what repeats, and how its runs went."""
 
+from urllib.parse import quote
 from uuid import UUID
 
 from nicegui import ui
@@ -68,6 +69,7 @@ def job_page(page: PageContext, kind: str, slug: str) -> None:
     with ui.element("div").classes("lw-page") as content:
         heading = text("h1", "").classes("lw-ghost__line").props("dir=auto")
         with page_head(heading):
+            ui.link("Logs", f"/logs?job={kind}/{quote(slug, safe='')}").classes("lw-button lw-button--link")
             ui.link("All jobs", "/jobs").classes("lw-button lw-button--link")
         with ui.element("div").classes("lw-panel"):
             panel = JobPanel()

@@ -10,7 +10,7 @@ from components.elements.lists.live_list import LiveList
 from components.shell.shell import section
 from pages.lists.entity_list import entity_list
 from pages.lists.job_reader import usual_bar
-from pages.lists.run_log import run_log
+from pages.lists.run_log import LINE_PARAMETER, run_log
 from pages.lists.tidying import tidy_menu
 from pages.page.context import PageContext
 from services.entities import ACTIVITIES, Subject
@@ -36,7 +36,7 @@ class DetailPanel:
     def select(self, id: str | None) -> None:
         """Select a row, or none; the id comes from the browser and is not trusted."""
         chosen = {SELECTED_PARAMETER: id[:60]} if id else {}
-        self._page.url.set(chosen, known=(SELECTED_PARAMETER,), is_new=True)
+        self._page.url.set(chosen, known=(SELECTED_PARAMETER, LINE_PARAMETER), is_new=True)
         self.follow(chosen)
 
     def follow(self, params: Mapping[str, str]) -> None:

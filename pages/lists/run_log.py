@@ -1,75 +1,59 @@
 """Log of a run, read when the section is mounted and after every change of the run."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
-from components.elements.logs.run_log import RunLog
-from components.shell.feedback import tell_error
-from pages.page.context import PageContext
-from services.entities import Entity, R
-from services.errors import LivewatchError
-from services.history.run_logs import MAX_LINES, log_lines
-from services.infra.coalescer import Reloads
+from nicegui import background_tasks
 
-READ_INTERVAL_SECONDS = 0.5
-"""Time between two reads. Lines are not broadcast: writing them is a heartbeat of the run, which windows receive."""
+from components.elements.logs.run_log import RunLog
+from pages.lists.log_reader import LogReader
+from pages.page.context import PageContext
+from pages.page.membership import ORG_PARAMETER
+from services.entities import Entity, R
+
+LINE_PARAMETER = "line"
+"""Parameter of the URL with the id of the line that is shown first and highlighted."""
 
 
 def run_log(page: PageContext, entity: Entity[R], run: UUID) -> RunLog:
     """Show the log of one run; the section is invisible without lines."""
-    element = RunLog()
-    reader = _LogReader(page, element, run)
-    element.on("live", reader.restart)
-    element.on_older(reader.read_older)
+    element = RunLog(download=f"/export/log.txt?{ORG_PARAMETER}={page.membership.org_id}&run={run}")
+    reader = LogReader(page, element, run)
+    chosen = _line_of(page.url.params)
+
+    def choose(id: int) -> None:
+        nonlocal chosen
+        chosen = id
+        page.url.set({LINE_PARAMETER: str(id)} if id else {}, known=(LINE_PARAMETER,), is_new=False)
+
+    def follow(params: Mapping[str, str]) -> None:
+        nonlocal chosen
+        if (id := _line_of(params)) != chosen:
+            chosen = id
+            element.select(id)
+            if id:
+                background_tasks.create(reader.go(id), name=f"line {id} of a log")
+
+    async def begin() -> None:
+        element.select(chosen)
+        await reader.restart(chosen)
+
+    page.url.listen(follow)
+    element.on("live", begin)
+    element.on("taken", lambda event: reader.taken(event.args is True))
+    element.on("latest", reader.read_latest)
+    element.on_id("older", reader.read_older)
+    element.on_id("newer", reader.read_newer)
+    element.on_id("go", reader.go)
+    element.on_id("line", choose)
+    element.on_jump(reader.jump)
+    element.on_search(reader.search)
     subscription = page.window.subscribe(entity, where=lambda row: row.id == run, on_change=lambda _: reader.wake())
     element.on_delete(subscription.close, reader.stop)
     return element
 
 
-class _LogReader:
-    """Reads new lines when the run changes, one query at a time."""
-
-    def __init__(self, page: PageContext, element: RunLog, run: UUID) -> None:
-        self._page = page
-        self._element = element
-        self._run = run
-        self._last_id = 0
-        self._is_mounted = False
-        self._has_failed = False
-        self._reloads = Reloads(
-            self._read, name=f"log of {run}", on_failure=self._not_read, interval=READ_INTERVAL_SECONDS
-        )
-        self.stop = self._reloads.close
-
-    def restart(self) -> None:
-        """Read the latest lines again, after the browser has mounted the element."""
-        self._is_mounted, self._last_id = True, 0
-        self.wake()
-
-    def wake(self) -> None:
-        """Read the new lines; does nothing before the element is mounted."""
-        if self._is_mounted:
-            self._reloads.request()
-
-    async def read_older(self, before: int) -> None:
-        """Read the lines before the line with the id `before`."""
-        try:
-            lines = await log_lines(self._page.services.database, self._page.session.identity, self._run, before=before)
-        except LivewatchError as error:
-            tell_error(str(error))
-        else:
-            self._element.add(lines, is_older=True, more=len(lines) == MAX_LINES)
-
-    async def _read(self) -> None:
-        database, session = self._page.services.database, self._page.session
-        lines = await log_lines(database, session.identity, self._run, after=self._last_id)
-        if self._has_failed:
-            self._has_failed = False
-            self._element.fail("")
-        if lines:
-            is_first = not self._last_id
-            self._element.add(lines, is_first=is_first, more=is_first and len(lines) == MAX_LINES)
-            self._last_id = lines[-1].id
-
-    def _not_read(self, error: LivewatchError) -> None:
-        self._element.fail(str(error))
-        self._has_failed = True
+def _line_of(params: Mapping[str, str]) -> int:
+    """The id of the line in the URL; 0 for none."""
+    given = params.get(LINE_PARAMETER, "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0

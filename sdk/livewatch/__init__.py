@@ -62,7 +62,8 @@ def run(
         metadata: JSON values to show with the run.
         type: One or two words by which to find runs of the same kind.
         unit: Name of the units; with "B", amounts show as KiB, MiB and so on.
-        key: Names this run among those of the job, for programs that know it by a name already.
+        key: Names this run among those of the job, for programs that know it by a name already; processes that give the
+            same one share the run.
         attempt: Number of the try, from 1; a later one continues the run of the same `key`.
 
     Returns:

@@ -233,6 +233,13 @@ begin
 end
 $$;
 
+-- Forgets the processes of a run, which a later attempt does not wait for.
+create function private.forget_reporters(org uuid, run uuid) returns void
+language sql security definer set search_path = ''
+as $$
+    delete from private.run_reporters where run_id = run and org in (select private.ingest_orgs('runs'))
+$$;
+
 -- Begins a later attempt of a run: what the earlier one came to is kept, and counting starts again.
 create function private.begin_attempt(kind text, run_id uuid, number integer) returns void
 language plpgsql set search_path = ''
@@ -337,6 +344,7 @@ begin
             '%s/%s is in attempt %s: attempt %s is over and cannot be changed.',
             report.kind, report.slug, earlier.attempt, attempt), 'attempt');
     elsif attempt > earlier.attempt then
+        perform private.forget_reporters(report.org, earlier.id);
         perform private.begin_attempt(report.kind, earlier.id, attempt);
         return true;
     end if;
@@ -498,12 +506,12 @@ revoke execute on function
     private.address_of(uuid, text, text), private.retire_run(uuid, text, text, integer),
     private.begin_attempt(text, uuid, integer), private.last_elements(jsonb, integer),
     private.end_lost_run(text, uuid), private.has_reporter(uuid, uuid, text),
-    private.make_way(private.run_report, private.reported_runs),
+    private.forget_reporters(uuid, uuid), private.make_way(private.run_report, private.reported_runs),
     private.earlier_run(private.run_report) from public;
 grant execute on function
     private.job_slug(text), private.names_run(text), private.address_of(uuid, text, text),
     private.retire_run(uuid, text, text, integer),
     private.begin_attempt(text, uuid, integer), private.last_elements(jsonb, integer),
     private.end_lost_run(text, uuid), private.has_reporter(uuid, uuid, text),
-    private.make_way(private.run_report, private.reported_runs),
+    private.forget_reporters(uuid, uuid), private.make_way(private.run_report, private.reported_runs),
     private.earlier_run(private.run_report) to authenticated, service_role;

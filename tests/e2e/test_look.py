@@ -24,6 +24,7 @@ PATHS = (
     "/monitoring/alerts",
     "/monitoring/system",
     "/streams/{stream}",
+    "/logs?q=line",
     "/alerts",
     "/notifications",
     "/connect",
@@ -78,6 +79,11 @@ async def an_organisation_at_work(world: World) -> tuple[Person, dict[str, str]]
             "insert into signal_alerts (org_id, user_id, stream_id, target_name, signal_type, signal_strength) "
             "values (%s, %s, %s, %s, 'unusually_large', %s)",
             org, ada.id, streams[0].id, f"Target {strength}" if strength > 10 else LONG, strength,
+        )  # fmt: skip
+    for level in ("debug", "info", "warning", "error", "critical"):
+        await world.sql(
+            "insert into log_lines (org_id, run_id, level, message) values (%s, %s, %s, %s)",
+            org, streams[0].id, level, f"A line \x1b[33mwith \x1b[1;44mcolours\x1b[0m, {LONG}",
         )  # fmt: skip
     for kind in ("info", "success", "warning", "error"):
         await world.sql(

@@ -185,7 +185,9 @@ def test_a_bar_of_npm_is_understood() -> None:
 
 
 def test_output_in_any_pieces_gives_the_same_lines_and_the_newest_progress() -> None:
-    said = "starting\r\n\x1b[32mgrün\x1b[0m\n  1%|  | 1/100 [\r 50%|# | 50/100 [\r\n\nlast".encode()
+    said = (
+        "starting\r\n\x1b[32mgrün\x1b[0m\x1b[K\n\x1b[1m\x1b[0m\n  1%|  | 1/100 [\r 50%|# | 50/100 [\r\n\nlast".encode()
+    )
     for size in (1, 3, 7, len(said)):
         tracker = ProgressTracker()
         output = Output(tracker)
@@ -193,7 +195,8 @@ def test_output_in_any_pieces_gives_the_same_lines_and_the_newest_progress() -> 
             output.feed(said[start : start + size])
         assert followed(tracker) == (50, 100)
         output.end()
-        assert output.take() == (["starting", "grün", " 50%|# | 50/100 [", "last"], 0)
+        assert output.take() == (["starting", "\x1b[32mgrün\x1b[0m", " 50%|# | 50/100 [", "last"], 0)
+        assert list(output.last_lines) == ["starting", "grün", " 50%|# | 50/100 [", "last"]
         assert output.take() == ([], 0)
 
 

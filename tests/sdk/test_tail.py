@@ -137,7 +137,7 @@ def test_colour_is_for_terminals_and_no_name_moves_the_cursor(server: ApiServer,
         stdout=slave,
     )
     os.close(slave)
-    tell(server, name="evil\x1b[2J\x9b1A\r\u202ename", status="failed")
+    tell(server, name="\x1b[1mevil\x1b[2J\x9b1A\r\u202ename", status="failed")
     drawn = b""
     while b"\n" not in drawn:
         drawn += os.read(master, 4096)
@@ -145,8 +145,35 @@ def test_colour_is_for_terminals_and_no_name_moves_the_cursor(server: ApiServer,
     process.wait(deadline(10))
     os.close(master)
     assert b"\x1b[31mfailed     \x1b[0m" in drawn
-    assert drawn.count(b"\x1b") == 2
-    assert "evil [2J 1A  name" in drawn.decode()
+    assert drawn.count(b"\x1b") == 4
+    assert "\x1b[1mevil  name\x1b[0m   " in drawn.decode()
+
+
+@pytest.mark.parametrize(
+    ("given", "plain", "coloured"),
+    [
+        ("\x1b[31mred", "red", "\x1b[31mred\x1b[0m"),
+        ("\x1b[38;2;1;2;3mx\x1b[m", "x", "\x1b[38;2;1;2;3mx\x1b[m\x1b[0m"),
+        ("\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\", "link", "link"),
+        ("\x1b]0;a title\x07text", "text", "text"),
+        ("\x1b]0;a title that never ends", "", ""),
+        ("up\x1b[2A\x1b[10;20Hover\x1b[?1049h", "upover", "upover"),
+        ("never ends\x1b[38;5", "never ends", "never ends"),
+        ("a\x1b[31\x1b[2Jb", "ab", "ab"),
+        ("a\0b\rc\x1bPq#0\x1b\\d\u202ee", "a b cd e", "a b cd e"),
+        ("\x1b", "", ""),
+    ],
+)
+def test_of_escape_sequences_only_colours_are_printed_and_only_on_a_terminal(
+    given: str, plain: str, coloured: str
+) -> None:
+    """They end with their field, and take no part in its width."""
+    change = {"kind": "run", "name": given, "error": given}
+    line = format_change(change, is_coloured=False)
+    assert line == f"{'':8}  run     {plain:<32}  {'':11}  {'':7}  {plain}".rstrip()
+    shown = coloured + " " * (32 - len(plain))
+    status = "\x1b[36m           \x1b[0m"
+    assert format_change(change, is_coloured=True) == f"{'':8}  run     {shown}  {status}  {'':7}  {coloured}".rstrip()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from services.text import NAMELESS, folded, is_blank, storable, visible, visible_name
+from services.text import NAMELESS, folded, is_blank, shown_line, storable, visible, visible_name
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,9 @@ from services.text import NAMELESS, folded, is_blank, storable, visible, visible
         ("\x1b[31mred\x1b[0m", "red"),
         ("\x1b]0;title\x07name", "name"),
         ("a\x1bcb", "ab"),
+        ("never ends\x1b[38;5", "never ends"),
+        ("\x1bPq#0\x1b\\a\x9b31mb\x1b", "ab"),
+        ("\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\", "link"),
         ("a\u202egnp.exe", "agnp.exe"),
         ("\u2066a\u2069\u200eb\ufeff", "ab"),
         ("line\nnext\tcell", "line\nnext\tcell"),
@@ -62,3 +65,18 @@ def test_a_storable_text_has_no_nul_and_no_half_of_a_character() -> None:
     assert storable("a\0b") == "ab"
     assert storable("\ud83d!") == "\ufffd!"
     assert storable("\U0001f600 \u202e") == "\U0001f600 \u202e"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("10 %\r50 %\r100 %", "100 %"),
+        ("50 %\r", "50 %"),
+        ("50 %\r\x1b[K", "50 %"),
+        ("one\r\ntwo\rthree", "one\nthree"),
+        ("\x1b[31mred\x1b[2J", "red"),
+        ("", ""),
+    ],
+)
+def test_a_line_that_is_drawn_over_shows_its_last_state(line: str, shown: str) -> None:
+    assert shown_line(line) == shown

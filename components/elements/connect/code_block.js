@@ -1,18 +1,8 @@
 // Shows texts to copy, in tabs if there are several.
 import { computed, nextTick, ref } from "vue";
+import { copyText } from "copying";
 
 const COPIED_FOR = 2000;
-
-// The Clipboard API needs a secure context; execCommand is the fallback elsewhere.
-async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = Object.assign(document.createElement("textarea"), { value: text, readOnly: true });
-  document.body.append(area);
-  area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  if (!done) throw new Error("this browser does not let pages copy");
-}
 
 export default {
   props: { snippets: Array, label: String },
@@ -25,7 +15,7 @@ export default {
     async function copyShown() {
       clearTimeout(timer);
       try {
-        await copy(shown.value.text);
+        await copyText(shown.value.text);
         said.value = "Copied";
       } catch {
         said.value = "Select and copy it";

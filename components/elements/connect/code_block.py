@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 
 from nicegui.element import Element
 
+from components.elements import COPYING_JS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snippet:
@@ -16,7 +18,7 @@ class Snippet:
     about: str = ""
 
 
-class CodeBlock(Element, component="code_block.js"):
+class CodeBlock(Element, component="code_block.js", dependencies=[COPYING_JS]):
     """One block with a copy button; `label` is its accessible name."""
 
     def __init__(self, text: str, *, label: str) -> None:

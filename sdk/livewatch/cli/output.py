@@ -16,8 +16,10 @@ MAX_LINE_BYTES = 4_096
 MAX_PENDING_LINES = 100
 MAX_LAST_LINES = 20
 
+# Of these, colours (SGR) are kept, which the page shows.
 ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_78]|[\x00-\x08\x0b-\x1f\x7f]"
+    r"(?P<colour>\x1b\[[0-9;:]*m)"
+    r"|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_78]|[\x00-\x08\x0b-\x1f\x7f]"
 )
 # What moves the cursor: to the line's start or the next line, up, to a place, or back to a saved one.
 MOVES = re.compile(rb"(\r\n|[\r\n]|\x1b\[\d*[AF]|\x1b\[\d*;?\d*[Hf]|\x1b[78])")
@@ -41,6 +43,7 @@ class Output:
         # Whether the cursor came from another row since the last text.
         self._is_moved = False
         self._frame = b""
+        # Without colours, for the error of a command that fails.
         self.last_lines: deque[str] = deque(maxlen=MAX_LAST_LINES)
 
     def feed(self, piece: bytes) -> None:
@@ -94,13 +97,21 @@ class Output:
         return lines, count - len(lines)
 
     def _keep(self, lines: list[bytes], skipped: int) -> None:
-        drawn = (_text(line.rstrip(b"\r").rpartition(b"\r")[2]).rstrip() for line in lines[-MAX_PENDING_LINES:])
-        kept = [line for line in drawn if line.strip()]
+        drawn = (_coloured(line.rstrip(b"\r").rpartition(b"\r")[2]).rstrip() for line in lines[-MAX_PENDING_LINES:])
+        kept = [(line, plain) for line in drawn if (plain := ESCAPES.sub("", line)).strip()]
         with self._lock:
             self._count += skipped + max(0, len(lines) - MAX_PENDING_LINES) + len(kept)
-            self._lines.extend(kept)
-            self.last_lines.extend(kept)
+            self._lines.extend(line for line, _ in kept)
+            self.last_lines.extend(plain.rstrip() for _, plain in kept)
 
 
 def _text(line: bytes) -> str:
-    return ESCAPES.sub("", line[-MAX_LINE_BYTES:].decode("utf-8", "replace"))
+    return ESCAPES.sub("", _decoded(line))
+
+
+def _coloured(line: bytes) -> str:
+    return ESCAPES.sub(lambda found: found["colour"] or "", _decoded(line))
+
+
+def _decoded(line: bytes) -> str:
+    return line[-MAX_LINE_BYTES:].decode("utf-8", "replace")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from livewatch.api.feed import Feed
+from livewatch.cli.escapes import RESET, padded
 from livewatch.cli.exit_codes import ExitCode
 from livewatch.delivery.backoff import Backoff
 from livewatch.delivery.client import Client, ResponseError, UnreachableError
@@ -30,8 +30,6 @@ STATUS_COLOURS = {
     "paused": "33",
 }
 RUNNING_COLOUR = "36"
-# A name must not move the cursor or colour what follows it.
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def tail(out: TextIO | None = None) -> int:
@@ -65,22 +63,23 @@ def format_change(change: Mapping[str, Any], *, is_coloured: bool) -> str:
 
     Args:
         change: A change as the feed sends it; unknown and missing fields are allowed.
-        is_coloured: Whether to colour the status by ANSI escapes.
+        is_coloured: Whether to colour the status by ANSI escapes, and to keep colours that fields bring along.
     """
-    fields = {name: CONTROL_CHARACTERS.sub(" ", str(value)) for name, value in change.items() if value is not None}
-    status = f"{fields.get('status', ''):<11}"
+    # A name must not move the cursor, set the title or colour what follows it.
+    fields = {name: str(value) for name, value in change.items() if value is not None}
+    status = padded(fields.get("status", ""), 11, is_coloured=False)
     if is_coloured:
-        status = f"\x1b[{STATUS_COLOURS.get(status.strip(), RUNNING_COLOUR)}m{status}\x1b[0m"
+        status = f"\x1b[{STATUS_COLOURS.get(status.strip(), RUNNING_COLOUR)}m{status}{RESET}"
     percent = change.get("percent")
     # Rounded down, as on the page: unfinished work never shows 100 %.
     reached = f"{math.floor(percent * 10 + 1e-6) / 10:5.1f} %" if isinstance(percent, int | float) else " " * 7
     columns = [
         _time(fields),
-        f"{fields.get('kind', ''):<6}",
-        f"{fields.get('name', ''):<32}",
+        padded(fields.get("kind", ""), 6, is_coloured=is_coloured),
+        padded(fields.get("name", ""), 32, is_coloured=is_coloured),
         status,
         reached,
-        *(fields[name] for name in ("step", "error") if name in fields),
+        *(padded(fields[name], 0, is_coloured=is_coloured) for name in ("step", "error") if name in fields),
     ]
     return "  ".join(columns).rstrip()
 

@@ -47,7 +47,8 @@ class Run(Activity):
         steps: Names of its steps, in order.
         slug: Name of the job in URLs, whose runs are numbered; made from `name` if omitted. Processes that give it at
             the same time share one run, which ends with the last of them; without it, each has a run of its own.
-        key: Names this run among those of the job, for programs that know it by a name already.
+        key: Names this run among those of the job, for programs that know it by a name already; processes that give the
+            same one share the run.
         attempt: Number of the try, from 1; a later one continues the run of the same `key`.
         description: What it does, up to 2,000 characters.
         metadata: JSON values to show with it.
@@ -85,7 +86,7 @@ class Run(Activity):
         self._sent: dict[str, Any] = {}
         self._steps = Steps(self.name, self.slug, steps, self._attempt_number)
         self._bars = Bars()
-        self._is_shared = slug is not None
+        self._is_shared = slug is not None or key is not None
         self._abandoned_at: float | None = None
         self._ending: Ending | None = None
         if self._reporter is None:

@@ -130,6 +130,16 @@ async def test_a_later_attempt_continues_its_run(program: Program, world: World)
     ]
 
 
+async def test_a_later_attempt_does_not_wait_for_processes_of_the_earlier_one(program: Program, world: World) -> None:
+    path = "/streams/nightly@a"
+    for reporter in ("killed", "other"):
+        await program.put(path, program=reporter, reporter=reporter)
+    await program.post(f"{path}/finish", reporter="other")
+    await program.put(path, attempt=2, program="second", reporter="second")
+    await program.post(f"{path}/finish", reporter="second")
+    assert await runs(world, program, "nightly", "attempt, goal_status, is_finished") == [(2, "completed", True)]
+
+
 @pytest.mark.parametrize("kind", ["scans", "agents"])
 async def test_scans_and_agents_have_attempts_too(program: Program, world: World, kind: str) -> None:
     path = f"/{kind}/x@a"

@@ -68,6 +68,8 @@ pytestmark = pytest.mark.integration
         ("POST /notifications", {"title": "t", "type": "loud"}, "type", "loud"),
         ("POST /logs", {"run": "x", "lines": [{"message": "m"}]}, "run", '"x"'),
         ("POST /logs", {"run": "streams/x", "lines": [{"message": "m" * 2001}]}, "lines.0.message", "2000"),
+        ("POST /logs", {"run": "streams/x", "lines": [{"message": "m" * 65_536}]}, "lines.0.message", "2000"),
+        ("POST /logs", {"run": "streams/x", "lines": [{"message": "a\x00b"}]}, None, "NUL"),
         ("POST /logs", {"run": "streams/x", "lines": [{"message": "m"}] * 501}, "lines", "500"),
         (
             "POST /logs",

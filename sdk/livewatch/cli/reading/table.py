@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 
-# A name must not move the cursor, colour what follows it, or turn its order.
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+from livewatch.cli.escapes import plain
+
 MIN_COLUMNS = 8
 GAP = "  "
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
 
 def printable(value: object) -> str:
-    """Return a text on one line, without characters that control a terminal."""
-    return CONTROL_CHARACTERS.sub(" ", str(value))
+    """Return a text on one line that does not move the cursor, colour what follows it, or turn its order."""
+    return plain(str(value))
 
 
 def width_of(text: str) -> int:
