@@ -28,10 +28,12 @@ DELETIONS_KEPT = timedelta(days=7)
 MAX_CHECKPOINTS = 1_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# The time is that of the transaction's begin: what gets its number later has a later time. The next number follows from
+# the age of the oldest; the snapshot's upper bound is not it, but the number after the latest that has ended.
 _NOW = text("""
-    select clock_timestamp() as now, pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open,
-        pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next,
+    select now() as now, oldest as oldest_open, oldest + age((oldest & 4294967295)::text::xid) as next,
         exists (select from private.readable_orgs()) as may_see
+    from (select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest) as snapshot
 """)
 _BRANCH = """
     (select {columns} from public.{table}
