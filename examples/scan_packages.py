@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 import time
-from datetime import datetime
 from importlib.metadata import Distribution
 
 import livewatch
@@ -25,7 +24,7 @@ MIN_SERIOUS_STRENGTH = 75
 def scan(limit: int | None = None) -> None:
     """Inspect the first `limit` packages, or all; report failures and interruptions, then re-raise them."""
     with livewatch.run(
-        f"Packages {datetime.now():%d %b %H:%M:%S}",
+        "Package health",
         steps=STEPS,
         type="package health",
         description=f"Licence, size, dependencies and syntax of the packages of Python {platform.python_version()}.",
@@ -50,7 +49,9 @@ def inspect_all(run: livewatch.Run, limit: int | None) -> None:
     raised = serious = 0
     for package, found in run.track(list(zip(packages, findings, strict=True))):
         inspect(package, found)
+        run.log(f"{found.name} {found.version}: {summary(found)}")
         for each in signals(found):
+            run.log(f"{found.name}: {each.signal_type.replace('_', ' ')}, strength {each.strength}", level="warning")
             raised += 1
             serious += each.strength >= MIN_SERIOUS_STRENGTH
             livewatch.alert(

@@ -1,5 +1,6 @@
 """/jobs and /jobs/{kind}/{slug}: what repeats, and how its runs went."""
 
+from collections.abc import Mapping
 from urllib.parse import quote
 from uuid import UUID
 
@@ -15,6 +16,10 @@ from pages.page.context import PageContext
 from services.history.jobs import PAGE_JOBS, Job, jobs
 from services.text import visible_name
 
+KIND_PARAMETER = "kind"
+KINDS = {"streams": "Streams", "scans": "Scans", "agents": "Agents"}
+DEFAULT_KIND = "streams"
+
 
 def jobs_page(page: PageContext) -> None:
     """Build the list of jobs: a search, the jobs that ran last, and older ones on demand."""
@@ -23,29 +28,40 @@ def jobs_page(page: PageContext) -> None:
         "lw-lead"
     )
     with ui.element("div").classes("lw-panel"):
-        found = JobList()
-    wanted, pages = "", 1
+        found = JobList(kinds=KINDS, kind=_kind(page.url.params))
+    wanted, kind, pages = "", _kind(page.url.params), 1
 
     async def read() -> None:
-        asked, shown = wanted, list[Job]()
+        asked, shown = (wanted, kind), list[Job]()
         has_more = True
         while has_more and len(shown) < pages * PAGE_JOBS:
             part = await jobs(
                 page.services.database,
                 page.session.identity,
                 page.membership.org_id,
-                search=asked,
+                search=wanted,
+                kind=kind,
                 after=shown[-1] if shown else None,
             )
             has_more = len(part) == PAGE_JOBS
             shown += part
         # A slow answer to an earlier search must not take the place of a later one.
-        if asked == wanted:
-            found.show(shown, has_more=has_more, is_search=bool(asked))
+        if asked == (wanted, kind):
+            found.show(shown, has_more=has_more, is_search=bool(wanted))
 
     def search(words: str) -> None:
         nonlocal wanted, pages
         wanted, pages = words.strip(), 1
+        reader.again()
+
+    def choose(given: str) -> None:
+        follow({KIND_PARAMETER: given})
+        page.url.set({} if kind == DEFAULT_KIND else {KIND_PARAMETER: kind}, known=(KIND_PARAMETER,), is_new=True)
+
+    def follow(params: Mapping[str, str]) -> None:
+        nonlocal kind, pages
+        kind, pages = _kind(params), 1
+        found.choose(kind)
         reader.again()
 
     def older() -> None:
@@ -55,7 +71,14 @@ def jobs_page(page: PageContext) -> None:
 
     reader = JobReader(page, found, read=read, fail=found.fail, kinds=tuple(RUN_ENTITIES))
     found.on_search(search)
+    found.on_kind(choose)
     found.on_older(older)
+    page.url.listen(follow)
+
+
+def _kind(params: Mapping[str, str]) -> str:
+    given = params.get(KIND_PARAMETER, "")
+    return given if given in KINDS else DEFAULT_KIND
 
 
 def job_page(page: PageContext, kind: str, slug: str) -> None:

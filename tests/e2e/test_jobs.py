@@ -110,7 +110,7 @@ async def test_addresses_of_runs_lead_to_their_pages_and_to_those_of_no_other_or
     await expect(page.get_by_text("There is no such job")).to_be_visible()
 
     theirs = await window(eve, "/jobs")
-    await expect(theirs.get_by_text("There are no jobs yet.")).to_be_visible()
+    await expect(theirs.get_by_text("There are no such jobs yet.")).to_be_visible()
     for address in ("/jobs/streams/nightly", "/jobs/nonsense/nightly"):
         await theirs.goto(address)
         await expect(theirs.get_by_text("There is no such job")).to_be_visible()

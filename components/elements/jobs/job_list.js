@@ -7,15 +7,17 @@ const SHOWN_RUNS = 30;
 
 export default {
   components: { RunStrip, TimeAgo },
-  props: { statusStyles: Object },
-  emits: ["live", "older", "search"],
-  setup(_, { emit }) {
+  props: { statusStyles: Object, kinds: Object, kind: String },
+  emits: ["live", "kind", "older", "search"],
+  setup(props, { emit }) {
+    const chosen = ref(props.kind);
     const jobs = shallowRef(null);
     const more = ref(false);
     const isSearch = ref(false);
     const problem = ref("");
     onMounted(() => emit("live"));
     return {
+      chosen,
       duration,
       exactTime,
       isSearch,
@@ -25,6 +27,7 @@ export default {
       pageLink,
       problem,
       SHOWN_RUNS,
+      choose: (kind) => (chosen.value = kind),
       fail: (text) => (problem.value = text),
       rate: (job) =>
         job.succeeded + job.failed ? Math.floor((100 * job.succeeded) / (job.succeeded + job.failed)) + " %" : "–",
@@ -35,12 +38,13 @@ export default {
   },
   template: `
     <div class="lw-jobs">
-      <input type="search" class="lw-audit__search" placeholder="Search jobs" aria-label="Search jobs" data-testid="search"
+      <div class="lw-row lw-jobs__tools"><input type="search" class="lw-audit__search" placeholder="Search jobs" aria-label="Search jobs" data-testid="search"
              maxlength="200" autocomplete="off" spellcheck="false" @input="$emit('search', $event.target.value)">
+        <select v-model="chosen" class="lw-select" aria-label="Kind of run" @change="$emit('kind', chosen)"><option v-for="(label, kind) in kinds" :key="kind" :value="kind">{{ label }}</option></select></div>
       <p v-if="problem" class="lw-muted" role="alert">{{ problem }}</p>
       <div v-if="jobs === null" class="lw-ghost" aria-hidden="true"><i></i><i></i><i></i></div>
       <p v-else-if="!jobs.length && isSearch" class="lw-muted lw-people__none">No job has this in its name or slug.</p>
-      <p v-else-if="!jobs.length" class="lw-muted lw-people__none">There are no jobs yet. The first report of a program makes one.</p>
+      <p v-else-if="!jobs.length" class="lw-muted lw-people__none">There are no such jobs yet. The first report of a program makes one.</p>
       <ul v-else class="lw-jobs__list">
         <li v-for="job in jobs" :key="job.id" class="lw-job" :data-testid="'job-' + job.kind + '-' + job.slug">
           <div class="lw-job__name" dir="auto"><a class="lw-job-link lw-clip" :href="pageLink('/jobs/' + job.kind + '/' + job.slug)" :title="job.name">{{ job.name }}</a>

@@ -55,12 +55,12 @@ export default {
       <template v-else>
         <dl class="lw-job-panel__figures">
           <div><dt>Runs</dt><dd class="lw-number" data-field="count">{{ number(job.count) }}</dd></div>
-          <div><dt>Success rate</dt><dd class="lw-number" data-field="rate">{{ rate }}</dd><dd class="lw-muted">{{ job.succeeded }} of the last {{ ended }} that ended</dd></div>
+          <div><dt>Success rate</dt><dd class="lw-number" data-field="rate">{{ rate }}</dd><dd class="lw-muted">{{ job.succeeded }} of the last {{ number(ended) }} that ended</dd></div>
           <div><dt>Usually takes</dt><dd class="lw-number" data-field="usual">{{ usual }}</dd><dd class="lw-muted">{{ job.usual ? "the middle half of " + job.usual.runs + " runs" : "known after three completed runs" }}</dd></div>
           <div class="lw-job-panel__failure"><dt>Last failure</dt>
             <dd v-if="job.failure"><a class="lw-job-link" :href="pageLink(job.failure.href)" data-field="failure">Run {{ job.failure.number }}</a>, <time-ago :at="job.failure.to" :title="exactTime(job.failure.to)" /></dd>
             <dd v-if="job.failure?.error" class="lw-muted lw-job-panel__error" dir="auto" :title="job.failure.error">{{ job.failure.error }}</dd>
-            <dd v-if="!job.failure" class="lw-muted">None among the last {{ job.runs.length }} runs</dd></div>
+            <dd v-if="!job.failure" class="lw-muted">None in the last {{ job.runs.length === 1 ? "run" : job.runs.length + " runs" }}</dd></div>
         </dl>
         <p v-if="!job.runs.length" class="lw-muted">All runs of this job were deleted.</p>
         <template v-else>

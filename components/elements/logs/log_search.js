@@ -115,6 +115,7 @@ export default {
       moment,
       more,
       pageLink,
+      params,
       PERIODS,
       query,
       search,
@@ -157,7 +158,7 @@ export default {
             <bdi class="lw-clip lw-muted" :title="line.run">{{ line.run }}</bdi></div>
           <line-text :line="line" :texts="state.texts" /></li>
       </ul>
-      <p v-if="state.lines && !state.lines.length && !state.isSearching && !state.problem" class="lw-log__empty">{{ state.isMore ? 'Nothing was found yet.' : 'No line matches.' }}</p>
+      <p v-if="state.lines && !state.lines.length && !state.isSearching && !state.problem" class="lw-log__empty">{{ state.isMore ? 'Nothing was found yet.' : Object.keys(params).length ? 'No line matches.' : 'No run has written to its log yet.' }}</p>
       <p v-if="state.note || state.isMore" class="lw-log__foot"><span v-if="state.note" class="lw-muted" role="status">{{ state.note }}</span>
         <button v-if="state.isMore" type="button" class="lw-button" :disabled="state.isSearching" @click="more">{{ state.note ? 'Search on' : 'Earlier lines' }}</button></p>
     </div>`,
