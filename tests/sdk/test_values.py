@@ -1,9 +1,11 @@
 """Values that are no values: each is left out with a warning, and the rest of the run goes on."""
 
+import re
 from typing import Any
 
 import livewatch
 import pytest
+from livewatch.delivery.operations import checked_slug, keyed_slug, slug_of
 
 from tests.sdk.api_server import ApiServer
 
@@ -115,3 +117,24 @@ def test_a_run_that_ends_short_of_its_total_is_no_complete_scan(
         {"status": "completed", "keep_progress": True},
     )
     assert scan.get("targets_analyzed", 0) == done
+
+
+def test_names_that_differ_have_jobs_of_their_own() -> None:
+    names = ["مهمة", "任务", "任務", "🚀", "🛰", "Müller", "Möller", "x" * 100 + "1", "x" * 100 + "2", "", "  "]
+    slugs = [slug_of(name, unique=False) for name in names]
+    assert len(set(slugs)) == len(names) - 1
+    assert all(slug == checked_slug(slug) and len(slug) <= 120 for slug in slugs)
+    assert slug_of("Nightly \u2013 Import!", unique=False) == "nightly-import"
+    assert slug_of("Müller", unique=False) == slug_of("Müller", unique=False)
+
+
+def test_a_slug_may_name_a_run_by_a_key() -> None:
+    assert checked_slug("nightly@2026-11-26") == "nightly@2026-11-26"
+    assert checked_slug("Nightly Import@run #7") == "nightly-import@run-7"
+    assert checked_slug("nightly@") == "nightly@key"
+    assert checked_slug("nightly@" + "k" * 64) == "nightly@" + "k" * 64
+    keys = ["é" * 100, "é" * 101, "م", "ب", "k" * 100, "k" * 101, "", "2026-11-26T02:00:00+01:00"]
+    slugs = [keyed_slug("nightly", key) for key in keys]
+    assert len(set(slugs)) == len(keys)
+    assert all(slug == checked_slug(slug) and len(slug) <= 72 for slug in slugs)
+    assert re.fullmatch("nightly-import@[0-9a-f]{12}", slug_of("Nightly import"))

@@ -1,9 +1,11 @@
 """API operations: single writes with idempotency keys, and the conversion of any value to what the API accepts."""
 
+import hashlib
 import json
 import math
 import operator
 import re
+import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,14 +151,31 @@ def title_of(value: object, default: str, max_characters: int = MAX_NAME_CHARACT
 
 
 def slug_of(name: str, *, unique: bool = True) -> str:
-    """Make a slug from a name: `nightly-import@3f2a9c01d4e5`, a run of that job, if unique; else `nightly-import`."""
-    stem = re.sub(r"[^A-Za-z0-9._:-]+", "-", name).strip("-.")[:80].lower() or "run"
+    """Make a slug from a name: `nightly-import@3f2a9c01d4e5`, a run of that job, if unique; else `nightly-import`.
+
+    Names that differ in what a slug cannot hold, as letters of other scripts, have slugs of their own.
+    """
+    stem = _slug_part(name.lower(), 80, "run")
     return keyed_slug(stem, uuid.uuid4().hex[:12]) if unique else stem
 
 
 def keyed_slug(job: str, key: object) -> str:
     """Return the slug of the run that `key` names among those of a job."""
-    return f"{job}@{re.sub(r'[^A-Za-z0-9._:-]+', '-', text(key))[:64] or '-'}"
+    return f"{job}@{_slug_part(text(key), 55, 'key')}"
+
+
+def _slug_part(name: str, max_characters: int, default: str) -> str:
+    """Return a name with only the characters of slugs; with a digest, nine characters more, if something was lost."""
+    words = re.sub(r"[^A-Za-z0-9._:-]+", "-", name).strip("-.")
+    part = words[:max_characters].rstrip("-.") or default
+    if len(words) > max_characters or any(map(_is_lost, name)):
+        return f"{part}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    return part
+
+
+def _is_lost(character: str) -> bool:
+    """Whether a letter, mark, number or symbol cannot be in a slug; punctuation is no loss."""
+    return not character.isascii() and unicodedata.category(character)[0] in "LMNS"
 
 
 def checked_slug(slug: object) -> str:
@@ -164,7 +183,9 @@ def checked_slug(slug: object) -> str:
     job, at, key = text(slug).partition("@")
     if not re.fullmatch(r"(?!\.+$)[A-Za-z0-9._:-]{1,120}", job):
         job = slug_of(job, unique=False)
-    return keyed_slug(job, key) if at else job
+    if not at or re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", key):
+        return f"{job}{at}{key}"
+    return keyed_slug(job, key)
 
 
 def summary_of(error: BaseException) -> str:
