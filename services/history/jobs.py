@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from services.auth.identity import Identity
 from services.infra.database import Database
+from services.text import storable
 
 PAGE_JOBS = 50
 """Jobs of one read."""
@@ -161,8 +162,8 @@ async def jobs(
     values = {
         "org": org_id,
         "kind": kind,
-        "slug": slug,
-        "search": f"%{_escaped(search)}%" if search else "",
+        "slug": slug and storable(slug),
+        "search": f"%{_escaped(storable(search))}%" if search else "",
         "before": after and after.last_run_at,
         "before_id": after and after.id,
         "limit": limit,
@@ -228,7 +229,7 @@ async def find_stream(database: Database, identity: Identity, org_id: UUID, addr
     A job's slug alone leads to its newest run. None if there is no such run, or the user may not see it.
     """
     async with database.as_user(identity) as session:
-        found = await (await session.connection()).execute(_FIND, {"org": org_id, "address": address})
+        found = await (await session.connection()).execute(_FIND, {"org": org_id, "address": storable(address)})
         return found.scalar()
 
 

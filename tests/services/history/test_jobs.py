@@ -80,6 +80,12 @@ async def test_jobs_are_read_page_by_page_with_their_latest_runs(world: World) -
     assert [each.slug for each in await jobs(world.database, ada.identity, org, search="READ")] == ["reader"]
     assert await jobs(world.database, ada.identity, org, search="job_1") == []
     assert await jobs(world.database, eve.identity, org) == []
+    # What people may put into an address or a search.
+    for rude in ("\x00", "%", "_", "\\", "'", "\ud800", "م" * 5_000):
+        assert await jobs(world.database, ada.identity, org, search=rude, kind="scans") == []
+        assert await jobs(world.database, ada.identity, org, slug=rude) == []
+        assert await find_stream(world.database, ada.identity, org, rude) is None
+        assert await find_stream(world.database, ada.identity, org, f"job-3@{rude}") is None
     middle = streams.runs[20]
     own = await job_of_run(world.database, ada.identity, "streams", middle.id)
     assert own is not None
