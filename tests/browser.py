@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Locator
+from playwright.async_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 
 from tests.speed import ACTION_SECONDS, milliseconds
@@ -102,9 +104,11 @@ async def leave(context: BrowserContext) -> None:
     """Reset a context for the next test, but keep its pages and their loaded scripts."""
     for page in context.pages:
         await page.unroute_all()
-        if page.url.startswith("http"):
-            await page.evaluate("localStorage.clear(); sessionStorage.clear()")
-            await page.goto("about:blank")
+        while page.url.startswith("http"):
+            # The page may be on its way to another one.
+            with suppress(PlaywrightError):
+                await page.evaluate("localStorage.clear(); sessionStorage.clear()")
+                await page.goto("about:blank")
     await context.clear_cookies()
 
 

@@ -66,12 +66,12 @@ def feed_response(event_streams: EventStreamHub, key: IngestKey, last_event_id: 
 async def _events(event_streams: EventStreamHub, key: IngestKey, position: datetime | None) -> AsyncIterator[str]:
     with event_streams.follow(key) as stream:
         await stream.wait_ready()
-        told = stream.position
-        if told is None:
+        told, now = stream.position, stream.now
+        if told is None or now is None:
             return
         yield f": connected\nid: {encode_position(told if position is None else min(position, told))}\n\n"
         if position is not None:
-            if not is_remembered(position, told):
+            if not is_remembered(position, now):
                 yield _event("reset", encode_position(min(position, told)), RESET)
             async for missed in event_streams.missed(key, stream, position):
                 for change in missed:

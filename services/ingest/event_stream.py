@@ -48,6 +48,8 @@ class EventStream:
         self.has_ended = False
         self.position: datetime | None = None
         """Everything before it was published; None until the stream is ready."""
+        self.now: datetime | None = None
+        """The database's time at that position, which lies behind while a transaction is open."""
 
     async def wait_ready(self) -> None:
         """Wait until the stream delivers every later change, or has ended."""
@@ -71,9 +73,9 @@ class EventStream:
         self._pending[change.id] = change
         self._has_pending.set()
 
-    def advance(self, position: datetime) -> None:
+    def advance(self, position: datetime, now: datetime) -> None:
         """Note that everything before a position was published; from the first one on the stream is ready."""
-        self.position = position
+        self.position, self.now = position, now
         self._is_ready.set()
 
     def end(self) -> None:
@@ -201,7 +203,7 @@ class EventStreamHub:
 
         The first time, without a position, only note what the states are.
         """
-        position = await self._changes.advance(key, horizon)
+        position, now = await self._changes.advance(key, horizon)
         # Those that open while the rows are read are advanced by the next poll.
         streams = list(self._streams.get(key.id, ()))
         seen: dict[UUID, tuple[Any, ...]] = {}
@@ -214,7 +216,7 @@ class EventStreamHub:
                         stream.publish(change)
                 sent[change.id] = change.visible_state
         for stream in streams:
-            stream.advance(position)
+            stream.advance(position, now)
         if len(sent) > MAX_REMEMBERED_RUNS:
             # Only what changed lately is read again.
             sent.clear()

@@ -147,13 +147,17 @@ class RunChanges:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def advance(self, key: IngestKey, horizon: Horizon) -> datetime:
-        """Advance a horizon to the present; returns the position, raises IngestRefused if the key may not see."""
+    async def advance(self, key: IngestKey, horizon: Horizon) -> tuple[datetime, datetime]:
+        """Advance a horizon to the present; returns its position and the present, by the database's clock.
+
+        Raises:
+            IngestRefused: The key may not see.
+        """
         async with self._database.as_user(key) as session:
             row = (await (await session.connection()).execute(_NOW)).one()
         if not row.may_see:
             raise IngestRefused(Code.BAD_KEY, "This key was revoked; an admin creates keys under Settings.")
-        return horizon.advance(row.now, row.oldest_open, row.next)
+        return horizon.advance(row.now, row.oldest_open, row.next), row.now
 
     async def since(self, key: IngestKey, position: datetime) -> AsyncIterator[list[RunChange]]:
         """Yield what changed since a position, page by page, in the order of time.

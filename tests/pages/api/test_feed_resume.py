@@ -255,6 +255,26 @@ async def test_other_organisations_deletions_and_those_of_people_are_not_told(
     await asyncio.gather(*listening, return_exceptions=True)
 
 
+async def test_a_fresh_id_is_told_from_while_a_transaction_stays_open(
+    world: World, processes: list[httpx.AsyncClient]
+) -> None:
+    """A process that has just started cannot look behind it, which is no reason to have the lists read again."""
+    program = await a_program(world, processes[0], scopes=SCOPES)
+    follower = await beginning(processes[0], program)
+    async with await psycopg.AsyncConnection.connect(world.status.database_url.get_secret_value()) as open_one:
+        await open_one.execute("insert into organizations (name) values ('never committed')")
+        ((now,),) = await world.sql("select (extract(epoch from clock_timestamp()) * 1000000)::bigint")
+        follower.last_id = str(now)
+        await program.put("/streams/a", completed=1)
+        # Another process, which begins to look now.
+        listening = asyncio.create_task(follower.listen(processes[1]))
+        await until(lambda: follower.states)
+        assert [name for name, _ in follower.events if name == "reset"] == []
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await open_one.rollback()
+
+
 async def test_ids_that_are_none_are_refused_and_old_ones_are_answered(
     world: World, processes: list[httpx.AsyncClient]
 ) -> None:
