@@ -1,56 +1,15 @@
 """The download of logs as text: all of a run or an organisation, or what a filter leaves, for members only."""
 
-from collections.abc import AsyncIterator
-from functools import partial
-from types import SimpleNamespace
-from typing import cast
 from uuid import uuid4
 
 import httpx
 import pytest
-from fastapi import FastAPI
-from pydantic import SecretStr
 
 from pages.http import log_export
-from pages.http.auth_middleware import AuthMiddleware
-from pages.http.log_export import log_export_routes
-from pages.page.services import Services
-from pages.page.session_cookie import SessionCookie
-from pages.session.routes import session_routes
-from services.auth.sessions import Sessions
-from services.people.session_uses import SessionUses, discard_session
-from tests.world import Person, World
+from tests.pages.http.conftest import enter
+from tests.world import World
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def http(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    sessions, cookie = Sessions(world.auth), SessionCookie(SecretStr("a secret of the tests"))
-    context = cast(
-        Services,
-        SimpleNamespace(
-            auth=world.auth,
-            cookie=cookie,
-            database=world.database,
-            enter_demo=None,
-            session_uses=SessionUses(world.database),
-            sessions=sessions,
-        ),
-    )
-    app = FastAPI()
-    app.include_router(session_routes(context))
-    app.include_router(log_export_routes(context))
-    discard = partial(discard_session, world.database)
-    app.add_middleware(AuthMiddleware, cookie=cookie, sessions=sessions, discard=discard)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.test") as client:
-        yield client
-
-
-async def enter(http: httpx.AsyncClient, person: Person) -> None:
-    http.cookies.clear()
-    answer = await http.post("/session", data={"email": person.email, "password": person.password})
-    assert answer.status_code == 303
 
 
 async def test_a_log_is_downloaded_whole_or_filtered_as_text_that_moves_no_cursor(

@@ -24,8 +24,9 @@ from livewatch.api import (
     Notification,
     ServerUnreachableError,
 )
-from livewatch.api.client import Runs, shown
+from livewatch.api.lists import shown
 from livewatch.api.rows import Row, Run
+from livewatch.api.tables import Runs
 from livewatch.cli.browser import open_page
 from livewatch.cli.exit_codes import ExitCode
 from livewatch.cli.reading.arguments import levels_from
