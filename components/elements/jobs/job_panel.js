@@ -74,7 +74,7 @@ export default {
               <thead><tr><th scope="col">Run</th><th scope="col">Status</th><th scope="col">Began</th><th scope="col" data-kind="number">Took</th><th scope="col">Error</th></tr></thead>
               <tbody>
                 <tr v-for="run in latest" :key="run.id" :data-testid="'run-' + run.number">
-                  <td data-label="Run"><input v-if="job.kind === 'streams'" type="checkbox" :aria-label="'Compare run ' + run.number" :value="run.id" v-model="chosen" :disabled="chosen.length >= MAX_COMPARED && !chosen.includes(run.id)"> <a class="lw-job-link" :href="pageLink(run.href)">{{ number(run.number) }}</a><span v-if="run.attempt > 1" class="lw-muted"> attempt {{ run.attempt }}</span></td>
+                  <td data-label="Run"><input v-if="job.kind === 'streams' && job.runs.length > 1" type="checkbox" :aria-label="'Compare run ' + run.number" :value="run.id" v-model="chosen" :disabled="chosen.length >= MAX_COMPARED && !chosen.includes(run.id)"> <a class="lw-job-link" :href="pageLink(run.href)">{{ number(run.number) }}</a><span v-if="run.attempt > 1" class="lw-muted"> attempt {{ run.attempt }}</span></td>
                   <td data-label="Status"><status-badge :status-style="styleOf(run)" /></td>
                   <td data-label="Began"><time-ago v-if="run.from" :at="run.from" :title="exactTime(run.from)" /><template v-else>–</template></td>
                   <td data-label="Took" data-kind="number" class="lw-number">{{ took(run) }}</td>
