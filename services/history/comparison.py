@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from services.auth.identity import Identity
 from services.history.jobs import JobRun
+from services.history.progress_history import Point, progress_points
 from services.infra.database import Database
 
 MAX_COMPARED = 6
-MAX_POINTS = 300
 
 _RUNS = text("""
     select run.id, run.number, run.name, run.goal_status as status, run.attempt, run.error,
@@ -22,19 +22,6 @@ _RUNS = text("""
         (select scan.steps from public.acquisition_scans as scan where scan.stream_id = run.id
          order by scan.created_at limit 1) as steps
     from public.streams as run where run.id = any(:ids)
-""")
-_POINTS = text("""
-    select distinct on (subject_id, span) subject_id, at, done, whole
-    from (
-        select subject_id, at, done, whole, width_bucket(
-            extract(epoch from at),
-            extract(epoch from min(at) over (partition by subject_id)),
-            extract(epoch from max(at) over (partition by subject_id)) + 0.001,
-            :limit
-        ) as span
-        from public.progress_points where subject_id = any(:ids)
-    ) as points
-    order by subject_id, span, at desc
 """)
 
 
@@ -67,8 +54,8 @@ async def compared_runs(database: Database, identity: Identity, ids: Sequence[UU
     async with database.as_user(identity) as session:
         connection = await session.connection()
         rows = {row.id: row for row in (await connection.execute(_RUNS, {"ids": wanted})).all()}
-        points = (await connection.execute(_POINTS, {"ids": list(rows), "limit": MAX_POINTS})).all()
-    return [_compared(rows[id], [point for point in points if point.subject_id == id]) for id in wanted if id in rows]
+        points = await progress_points(connection, rows)
+    return [_compared(rows[id], points[id]) for id in wanted if id in rows]
 
 
 def differing(runs: Sequence[ComparedRun]) -> list[tuple[str, list[str], bool]]:
@@ -78,7 +65,7 @@ def differing(runs: Sequence[ComparedRun]) -> list[tuple[str, list[str], bool]]:
     return [(label, found, len(set(found)) > 1) for label, found in values.items()]
 
 
-def _compared(row: Any, points: Sequence[Any]) -> ComparedRun:
+def _compared(row: Any, points: Sequence[Point]) -> ComparedRun:
     run = JobRun(
         id=row.id,
         number=row.number or 0,
@@ -97,7 +84,7 @@ def _compared(row: Any, points: Sequence[Any]) -> ComparedRun:
         "Steps": ", ".join(row.steps or ()),
         "Type": row.stream_type,
         "Tags": ", ".join(row.tags or ()),
-        **{f"{name}": _shown(value) for name, value in sorted((row.metadata or {}).items())},
+        **{name: _shown(value) for name, value in sorted((row.metadata or {}).items())},
     }
     has_total = bool(row.total)
     return ComparedRun(

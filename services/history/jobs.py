@@ -1,13 +1,12 @@
 """Jobs and their latest runs, read as the signed-in user."""
 
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.auth.identity import Identity
 from services.infra.database import Database
@@ -52,6 +51,17 @@ _JOBS = text(f"""
     from page as job left join lateral ({_RUNS.format(limit=STRIP_RUNS)}) as run on true
     order by job.last_run_at desc, job.id desc, run.number
 """)
+_ALL = {
+    "kind": None,
+    "slug": None,
+    "job": None,
+    "search": "",
+    "before": None,
+    "before_id": None,
+    "up_to": None,
+    "limit": 1,
+}
+"""Values of `_JOBS` that select nothing."""
 _JOB_OF_RUN = {
     table: text(f"select org_id, job_id, number from public.{table} where id = :run") for table, *_ in _KINDS.values()
 }
@@ -159,19 +169,17 @@ async def jobs(
     Raises:
         DatabaseUnavailable: PostgreSQL did not respond.
     """
-    values = {
-        "org": org_id,
-        "kind": kind,
-        "slug": slug and storable(slug),
-        "search": f"%{_escaped(storable(search))}%" if search else "",
-        "before": after and after.last_run_at,
-        "before_id": after and after.id,
-        "limit": limit,
-        "job": None,
-        "up_to": None,
-    }
     async with database.as_user(identity) as session:
-        return _read((await (await session.connection()).execute(_JOBS, values)).all())
+        return await _read(
+            await session.connection(),
+            org=org_id,
+            kind=kind,
+            slug=slug and storable(slug),
+            search=f"%{_escaped(storable(search))}%" if search else "",
+            before=after and after.last_run_at,
+            before_id=after and after.id,
+            limit=limit,
+        )
 
 
 async def job_of_run(database: Database, identity: Identity, table: str, run_id: UUID) -> Job | None:
@@ -188,12 +196,11 @@ async def job_of_run(database: Database, identity: Identity, table: str, run_id:
         found = (await connection.execute(_JOB_OF_RUN[table], {"run": run_id})).one_or_none()
         if found is None or found.job_id is None:
             return None
-        values = {"org": found.org_id, "job": found.job_id, "up_to": found.number, "kind": None, "slug": None}
-        values |= {"search": "", "before": None, "before_id": None, "limit": 1}
-        return next(iter(_read((await connection.execute(_JOBS, values)).all())), None)
+        return next(iter(await _read(connection, org=found.org_id, job=found.job_id, up_to=found.number)), None)
 
 
-def _read(rows: Sequence[Any]) -> list[Job]:
+async def _read(connection: AsyncConnection, **given: object) -> list[Job]:
+    rows = (await connection.execute(_JOBS, {**_ALL, **given})).all()
     runs: dict[UUID, list[JobRun]] = {}
     for row in rows:
         found = runs.setdefault(row.id, [])

@@ -1,10 +1,12 @@
 """Time series for charts, read from the database as the signed-in user."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.auth.identity import Identity
 from services.infra.database import Database
@@ -12,20 +14,21 @@ from services.infra.database import Database
 MAX_POINTS = 400
 HISTORY_MINUTES = 60
 
-# The last point of each of `limit` equal time spans, which includes the latest point. Window functions read the table
-# once; a join with its own bounds becomes one scan per point when the planner underestimates the number of points.
+# Of each run the last point of each of `limit` equal time spans, which includes the latest point. Window functions read
+# the table once; a join with its own bounds becomes one scan per point when the planner underestimates the number of
+# points.
 _POINTS = text("""
-    select distinct on (span) at, done, whole
+    select distinct on (subject_id, span) subject_id, at, done, whole
     from (
-        select at, done, whole, width_bucket(
+        select subject_id, at, done, whole, width_bucket(
             extract(epoch from at),
-            extract(epoch from min(at) over ()),
-            extract(epoch from max(at) over ()) + 0.001,
+            extract(epoch from min(at) over (partition by subject_id)),
+            extract(epoch from max(at) over (partition by subject_id)) + 0.001,
             :limit
         ) as span
-        from public.progress_points where subject_id = :subject
+        from public.progress_points where subject_id = any(:subjects)
     ) as points
-    order by span, at desc
+    order by subject_id, span, at desc
 """)
 
 _LAST_HOUR = text("""
@@ -101,9 +104,16 @@ async def progress_history(database: Database, identity: Identity, subject_id: U
         At most `MAX_POINTS` points, oldest first; empty if the user may not see the run.
     """
     async with database.as_user(identity) as session:
-        connection = await session.connection()
-        rows = await connection.execute(_POINTS, {"subject": subject_id, "limit": MAX_POINTS - 1})
-        return [Point(at=row.at, done=row.done, whole=row.whole) for row in rows]
+        return (await progress_points(await session.connection(), [subject_id]))[subject_id]
+
+
+async def progress_points(connection: AsyncConnection, subject_ids: Iterable[UUID]) -> dict[UUID, list[Point]]:
+    """Read the progress of streams and scans over their lifetimes: see `progress_history`, for each of them."""
+    points: dict[UUID, list[Point]] = {id: [] for id in subject_ids}
+    rows = await connection.execute(_POINTS, {"subjects": list(points), "limit": MAX_POINTS - 1})
+    for row in rows:
+        points[row.subject_id].append(Point(at=row.at, done=row.done, whole=row.whole))
+    return points
 
 
 async def last_hour(database: Database, identity: Identity, org_id: UUID) -> LastHour:
