@@ -118,7 +118,7 @@ def present_arrival(row: Message) -> dict[str, Any]:
             "rank": list(Priority).index(priority),
             "title": alert["target_name"],
             "message": " · ".join(filter(None, about)),
-            "href": f"/streams/{row.stream_id}" if row.stream_id else f"{ALERTS.path}?selected={row.id}",
+            "href": f"/streams/{row.stream_id}" if row.stream_id else ALERTS.row_path.format(id=row.id),
         }
     message = present_notification(row)
     return {
@@ -128,5 +128,5 @@ def present_arrival(row: Message) -> dict[str, Any]:
         "rank": list(NotificationType).index(row.type),
         "title": message["title"],
         "message": message["message"],
-        "href": safe_url(row.action_url) or f"{NOTIFICATIONS.path}?selected={row.id}",
+        "href": safe_url(row.action_url) or NOTIFICATIONS.row_path.format(id=row.id),
     }

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from pages.api import fields, models
 from pages.api.errors import failure_of, good_fields, no_such_endpoint, validated, wrong_method
+from services.entities import RUNS
 from services.errors import IngestRefused
 from services.ingest import Answer, Operation, Target, Verb
 
@@ -39,11 +40,7 @@ class ApiOperation:
 
 
 MAX_AGE_SECONDS = 7 * 24 * 3600.0
-RUN_PAGES = {
-    "streams": "/streams/{id}",
-    "scans": "/monitoring/scans?selected={id}",
-    "agents": "/monitoring/agents?selected={id}",
-}
+RUN_PAGES = {kind: entity.row_path for kind, entity in RUNS.items()}
 
 
 def _report(target: Target, body: type[models.Body]) -> ApiOperation:

@@ -9,7 +9,7 @@ from pages.chat.search import search_box
 from pages.chat.thread_panel import ThreadPanel
 from pages.page.context import PageContext
 from services.chat.messages import Subject
-from services.entities import Topical
+from services.entities import AGENTS, ALERTS, SCANS, STREAMS, Topical
 
 LABELS = {
     Topical.ORGANIZATION: "Everybody",
@@ -19,10 +19,10 @@ LABELS = {
     Topical.ALERT: "Comments on an alert",
 }
 PATHS = {
-    Topical.STREAM: "/streams/{id}",
-    Topical.SCAN: "/monitoring/scans?selected={id}",
-    Topical.AGENT: "/monitoring/agents?selected={id}",
-    Topical.ALERT: "/alerts?selected={id}",
+    Topical.STREAM: STREAMS.row_path,
+    Topical.SCAN: SCANS.row_path,
+    Topical.AGENT: AGENTS.row_path,
+    Topical.ALERT: ALERTS.row_path,
 }
 
 

@@ -11,13 +11,14 @@ from components.elements.jobs.job_panel import JobPanel
 from components.presentation.text import text
 from components.shell.feedback import not_found_panel
 from components.shell.shell import page_head
-from pages.lists.job_reader import RUN_ENTITIES, JobReader, RunDelta, has_new_state
+from pages.lists.job_reader import JobReader, RunDelta, has_new_state
 from pages.page.context import PageContext
+from services.entities import RUNS
 from services.history.jobs import PAGE_JOBS, Job, jobs
 from services.text import visible_name
 
 KIND_PARAMETER = "kind"
-KINDS = {"streams": "Streams", "scans": "Scans", "agents": "Agents"}
+KINDS = {kind: entity.label for kind, entity in RUNS.items()}
 DEFAULT_KIND = "streams"
 
 
@@ -69,7 +70,7 @@ def jobs_page(page: PageContext) -> None:
         pages += 1
         reader.again()
 
-    reader = JobReader(page, found, read=read, fail=found.fail, kinds=tuple(RUN_ENTITIES))
+    reader = JobReader(page, found, read=read, fail=found.fail, kinds=tuple(RUNS))
     found.on_search(search)
     found.on_kind(choose)
     found.on_older(older)
@@ -86,7 +87,7 @@ def job_page(page: PageContext, kind: str, slug: str) -> None:
     with ui.element("div") as missing:
         not_found_panel("There is no such job", f"No run of {kind} has the slug “{slug}”, or all of it was deleted.")
     missing.set_visibility(False)
-    if kind not in RUN_ENTITIES:
+    if kind not in RUNS:
         missing.set_visibility(True)
         return
     with ui.element("div").classes("lw-page") as content:

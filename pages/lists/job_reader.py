@@ -8,7 +8,7 @@ from components.elements.jobs.usual_bar import UsualBar
 from components.window.batch import Payload
 from components.window.live_element import LiveElement
 from pages.page.context import PageContext
-from services.entities import AGENTS, SCANS, STREAMS, Entity
+from services.entities import RUNS, Entity
 from services.entities.base.reported import Reported
 from services.history.jobs import job_of_run
 from services.infra.coalescer import Reloads
@@ -16,7 +16,6 @@ from services.realtime import Delta
 
 RunDelta = Delta[Any]
 READ_INTERVAL_SECONDS = 1.0
-RUN_ENTITIES: dict[str, Entity[Any]] = {"streams": STREAMS, "scans": SCANS, "agents": AGENTS}
 
 
 class JobReader:
@@ -50,7 +49,7 @@ class JobReader:
             read, name="jobs", on_failure=lambda error: fail(str(error)), interval=READ_INTERVAL_SECONDS
         )
         self._window.add(self)
-        subscriptions = [self._window.subscribe(RUN_ENTITIES[kind], on_change=self._changed) for kind in kinds]
+        subscriptions = [self._window.subscribe(RUNS[kind], on_change=self._changed) for kind in kinds]
         element.on("live", self._start)
         element.on_delete(
             self._reloads.close, lambda: self._window.discard(self), *(each.close for each in subscriptions)
@@ -96,7 +95,7 @@ def usual_bar(page: PageContext, entity: Entity[Any], run_id: UUID) -> None:
         read=read,
         # A failed read is tried again; what is shown until then stays true of its time.
         fail=lambda problem: None,
-        kinds=tuple(kind for kind, each in RUN_ENTITIES.items() if each.table == entity.table),
+        kinds=tuple(kind for kind, each in RUNS.items() if each.table == entity.table),
         matters=lambda delta: delta.id == run_id and has_new_state(delta),
     )
 

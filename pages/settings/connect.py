@@ -13,17 +13,13 @@ from components.shell.shell import page_head, section
 from pages.page.context import PageContext
 from pages.page.public_url import public_url
 from pages.settings.key_dialogs import ONCE
-from services.entities import AGENTS, SCANS, STREAMS, AcquisitionScan, AgentExecution, Stream
+from services.entities import AGENTS, RUNS, SCANS, STREAMS, AcquisitionScan, AgentExecution, Stream
 from services.ingest.administration import CreatedKey, create_key
 from services.realtime import Delta
 from services.sdk_wheel import sdk_wheel
 
 NO_KEY = "lw_…"
-PATHS: dict[Any, str] = {
-    Stream: "/streams/{id}",
-    AcquisitionScan: "/monitoring/scans?selected={id}",
-    AgentExecution: "/monitoring/agents?selected={id}",
-}
+PATHS: dict[Any, str] = {entity.model: entity.row_path for entity in RUNS.values()}
 
 
 def connect_page(page: PageContext) -> None:

@@ -40,6 +40,8 @@ ENTITIES: tuple[Entity[Any], ...] = (
     ACTIVITIES,
 )
 """Every monitored table; tabs appear in this order."""
+RUNS: dict[str, Entity[Any]] = {"streams": STREAMS, "scans": SCANS, "agents": AGENTS}
+"""The kinds of run, by the names that programs use."""
 LIVE_TABLES: tuple[LiveTable[Any], ...] = (*ENTITIES, VIEWERS, THREADS, MESSAGES, READ_POSITIONS, EDITS)
 """Every table that feeds hold, those without lists included."""
 
@@ -59,6 +61,7 @@ __all__ = [
     "MESSAGES",
     "NOTIFICATIONS",
     "READ_POSITIONS",
+    "RUNS",
     "SCANS",
     "STREAMS",
     "SUBJECT_STATUSES",

@@ -185,6 +185,7 @@ STREAMS = Entity(
         offers_connect=True,
     ),
     tab="/",
+    row_page="/streams/{id}",
     has_details=False,
     skeletons=6,
     grouping={

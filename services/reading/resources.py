@@ -173,7 +173,7 @@ STREAM_RESOURCE = Resource(
         is_unreachable=_condition(STREAMS, "unreachable"),
     ),
     large={"attempts": "attempts", "bars": "bars", "target_metrics": "target_metrics", "metadata": "metadata"},
-    page="/streams/{id}",
+    page=STREAMS.row_path,
 )
 SCAN_RESOURCE = Resource(
     name="scans",
@@ -189,7 +189,7 @@ SCAN_RESOURCE = Resource(
         is_unreachable=_condition(SCANS, "unreachable"),
     ),
     large={"attempts": "attempts", "steps": "steps"},
-    page="/monitoring/scans?selected={id}",
+    page=SCANS.row_path,
 )
 AGENT_RESOURCE = Resource(
     name="agents",
@@ -202,7 +202,7 @@ AGENT_RESOURCE = Resource(
         is_unreachable=_condition(AGENTS, "unreachable"),
     ),
     large={"attempts": "attempts"},
-    page="/monitoring/agents?selected={id}",
+    page=AGENTS.row_path,
 )
 # Without recipients and without what they did: that is theirs.
 ALERT_RESOURCE = Resource(

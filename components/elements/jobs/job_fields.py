@@ -3,19 +3,10 @@
 from typing import Any
 
 from components.presentation.time import epoch_ms
-from services.entities import AgentStatus, GoalStatus, ScanStatus
+from services.entities import RUNS
 from services.history.jobs import Job, JobRun
 
-STATUS_STYLES = {
-    "streams": GoalStatus.styles(),
-    "scans": ScanStatus.styles(),
-    "agents": AgentStatus.styles(),
-}
-RUN_PAGES = {
-    "streams": "/streams/{id}",
-    "scans": "/monitoring/scans?selected={id}",
-    "agents": "/monitoring/agents?selected={id}",
-}
+STATUS_STYLES = {kind: entity.statuses.styles() for kind, entity in RUNS.items()}
 
 
 def job_fields(job: Job) -> dict[str, Any]:
@@ -47,5 +38,5 @@ def run_fields(kind: str, run: JobRun) -> dict[str, Any]:
         "to": epoch_ms(run.finished_at),
         "attempt": run.attempt,
         "error": run.error,
-        "href": RUN_PAGES[kind].format(id=run.id),
+        "href": RUNS[kind].row_path.format(id=run.id),
     }

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from components.elements.logs.run_log import ANSI_JS, LOG_ROWS_JS, LOG_TEXT_JS
 from components.presentation.time import epoch_ms
 from components.window.live_element import SHARED_JS, LiveElement
-from services.entities import ENTITIES, STREAMS
+from services.entities import RUNS
 from services.history.log_filter import LEVELS
 from services.history.log_search import FoundLine
 from services.text import visible_name
 
 DELETED_RUN = "(deleted run)"
-PATHS = {entity.table: entity.path for entity in ENTITIES}
+PATHS = {entity.table: entity.row_path for entity in RUNS.values()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +72,8 @@ def link_to(line: FoundLine) -> str | None:
     """Return the path of a line in the log of its run; None for a run that was deleted."""
     if line.table is None:
         return None
-    if line.table == STREAMS.table:
-        return f"/streams/{line.run_id}?line={line.id}"
-    return f"{PATHS[line.table]}?selected={line.run_id}&line={line.id}"
+    path = PATHS[line.table].format(id=line.run_id)
+    return f"{path}{'&' if '?' in path else '?'}line={line.id}"
 
 
 def _fields(line: FoundLine) -> dict[str, object]:

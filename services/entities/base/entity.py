@@ -71,6 +71,7 @@ class Entity(LiveTable[R]):
         empty: What a list without rows shows.
         tab: Path of its tab below /monitoring, for instance "/agents"; None for no tab.
         page: Path of the page that lists its rows; that of the tab by default.
+        row_page: Path of the page of one row, with `{id}` for its id; by default the list that selects it.
         has_details: Whether a row opens in full beside its list.
         skeletons: Number of placeholder rows while it loads.
         is_read_only: Whether the database alone writes its rows.
@@ -84,6 +85,7 @@ class Entity(LiveTable[R]):
     empty: EmptyState
     tab: str | None = None
     page: str | None = None
+    row_page: str | None = None
     has_details: bool = True
     skeletons: int = 3
     is_read_only: bool = False
@@ -97,3 +99,8 @@ class Entity(LiveTable[R]):
     def path(self) -> str:
         """Path of the page that lists its rows, and shows one row with the parameter `selected`."""
         return self.page or f"/monitoring{(self.tab or '').rstrip('/')}"
+
+    @property
+    def row_path(self) -> str:
+        """Path that shows one row, with `{id}` for its id."""
+        return self.row_page or f"{self.path}?selected={{id}}"
