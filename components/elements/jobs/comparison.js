@@ -1,6 +1,7 @@
 // Compares runs: their progress since each began, in one chart, and a table of what they say of themselves.
 import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
 import { axis, duration, exactTime, number, pageLink, StatusBadge, statusStyleOf, useNow } from "shared";
+import { secondsOf } from "run_strip";
 
 const HEIGHT = 220;
 const MARGINS = { top: 12, right: 12, bottom: 24, left: 52 };
@@ -21,11 +22,11 @@ export default {
     onMounted(() => (fit(host.value.clientWidth), sizes.observe(host.value), emit("live")));
     onUnmounted(() => sizes.disconnect());
 
-    const secondsOf = (run) => (run.from === null ? 0 : Math.max(0, ((run.to ?? now.value) - run.from) / 1000));
+    const lengthOf = (run) => secondsOf(run, now.value) ?? 0;
     const chart = computed(() => {
       const shown = (runs.value ?? []).filter((run) => run.points.length);
       if (!shown.length) return null;
-      const longest = Math.max(1, ...shown.map(secondsOf), ...shown.map((run) => run.points.at(-1)[0]));
+      const longest = Math.max(1, ...shown.map(lengthOf), ...shown.map((run) => run.points.at(-1)[0]));
       const top = Math.max(1, ...shown.flatMap((run) => run.points.map((point) => point[1])));
       const [w, h] = [width.value - MARGINS.left - MARGINS.right, HEIGHT - MARGINS.top - MARGINS.bottom];
       const x = (seconds) => MARGINS.left + (seconds / longest) * w;
@@ -37,7 +38,7 @@ export default {
         path:
           `M${x(0)},${y(0)}` +
           run.points.map((point) => `L${x(point[0]).toFixed(1)},${y(point[1]).toFixed(1)}`).join("") +
-          `H${x(Math.max(secondsOf(run), run.points.at(-1)[0])).toFixed(1)}`,
+          `H${x(Math.max(lengthOf(run), run.points.at(-1)[0])).toFixed(1)}`,
       }));
       const count = Math.max(2, Math.floor(width.value / 160));
       const ticks = Array.from({ length: count + 1 }, (_, n) => (longest * n) / count);
@@ -68,7 +69,7 @@ export default {
       show: (found, table) => ([runs.value, facts.value, problem.value] = [found, table, ""]),
       styleOf: (run) => statusStyleOf(props.statusStyles, run.status),
       titleOf: (run) => (run.number ? `Run ${number(run.number)}` : run.name),
-      took: (run) => duration(secondsOf(run) * 1000),
+      took: (run) => duration(lengthOf(run) * 1000),
     };
   },
   template: `

@@ -1,7 +1,7 @@
 // Lists jobs with their latest runs.
 import { onMounted, ref, shallowRef } from "vue";
 import { duration, exactTime, number, pageLink, TimeAgo } from "shared";
-import { RunStrip } from "run_strip";
+import { RunStrip, successRate } from "run_strip";
 
 const SHOWN_RUNS = 30;
 
@@ -29,8 +29,7 @@ export default {
       SHOWN_RUNS,
       choose: (kind) => (chosen.value = kind),
       fail: (text) => (problem.value = text),
-      rate: (job) =>
-        job.succeeded + job.failed ? Math.floor((100 * job.succeeded) / (job.succeeded + job.failed)) + " %" : "–",
+      successRate,
       show: (found, state) => {
         [jobs.value, more.value, isSearch.value, problem.value] = [found, state.more, state.search, ""];
       },
@@ -52,7 +51,7 @@ export default {
           <run-strip :runs="job.runs.slice(-SHOWN_RUNS)" :styles="statusStyles[job.kind]" />
           <dl class="lw-job__facts">
             <div><dt>Runs</dt><dd class="lw-number">{{ number(job.count) }}</dd></div>
-            <div><dt>Success</dt><dd class="lw-number">{{ rate(job) }}</dd></div>
+            <div><dt>Success</dt><dd class="lw-number">{{ successRate(job) }}</dd></div>
             <div><dt>Usually</dt><dd class="lw-number">{{ job.usual ? duration(job.usual.median * 1000) : "–" }}</dd></div>
             <div><dt>Last run</dt><dd><time-ago :at="job.at" :title="exactTime(job.at)" /></dd></div>
           </dl>

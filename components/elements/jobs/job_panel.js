@@ -1,14 +1,11 @@
 // Shows a job: its figures, how long its runs took, and the latest of them.
 import { computed, onMounted, ref, shallowRef } from "vue";
 import { duration, exactTime, number, pageLink, StatusBadge, statusStyleOf, TimeAgo, useNow } from "shared";
-import { RunDurations, RunStrip, secondsOf } from "run_strip";
-
-// Of `services/history/comparison.py`.
-const MAX_COMPARED = 6;
+import { RunDurations, RunStrip, secondsOf, successRate } from "run_strip";
 
 export default {
   components: { RunDurations, RunStrip, StatusBadge, TimeAgo },
-  props: { statusStyles: Object },
+  props: { statusStyles: Object, mostCompared: Number },
   emits: ["live"],
   setup(props, { emit }) {
     const now = useNow();
@@ -18,7 +15,6 @@ export default {
     onMounted(() => emit("live"));
     const styles = computed(() => props.statusStyles[job.value.kind]);
     const ended = computed(() => job.value.succeeded + job.value.failed);
-    const rate = computed(() => (ended.value ? Math.floor((100 * job.value.succeeded) / ended.value) + " %" : "–"));
     const usual = computed(() => {
       const { usual } = job.value;
       if (!usual) return "–";
@@ -31,11 +27,10 @@ export default {
       ended,
       exactTime,
       job,
-      MAX_COMPARED,
       number,
       pageLink,
       problem,
-      rate,
+      successRate,
       styles,
       usual,
       fail: (text) => (problem.value = text),
@@ -55,7 +50,7 @@ export default {
       <template v-else>
         <dl class="lw-job-panel__figures">
           <div><dt>Runs</dt><dd class="lw-number" data-field="count">{{ number(job.count) }}</dd></div>
-          <div><dt>Success rate</dt><dd class="lw-number" data-field="rate">{{ rate }}</dd><dd class="lw-muted">{{ job.succeeded }} of the last {{ number(ended) }} that ended</dd></div>
+          <div><dt>Success rate</dt><dd class="lw-number" data-field="rate">{{ successRate(job) }}</dd><dd class="lw-muted">{{ job.succeeded }} of the last {{ number(ended) }} that ended</dd></div>
           <div><dt>Usually takes</dt><dd class="lw-number" data-field="usual">{{ usual }}</dd><dd class="lw-muted">{{ job.usual ? "the middle half of " + job.usual.runs + " runs" : "known after three completed runs" }}</dd></div>
           <div class="lw-job-panel__failure"><dt>Last failure</dt>
             <dd v-if="job.failure"><a class="lw-job-link" :href="pageLink(job.failure.href)" data-field="failure">Run {{ job.failure.number }}</a>, <time-ago :at="job.failure.to" :title="exactTime(job.failure.to)" /></dd>
@@ -74,7 +69,7 @@ export default {
               <thead><tr><th scope="col">Run</th><th scope="col">Status</th><th scope="col">Began</th><th scope="col" data-kind="number">Took</th><th scope="col">Error</th></tr></thead>
               <tbody>
                 <tr v-for="run in latest" :key="run.id" :data-testid="'run-' + run.number">
-                  <td data-label="Run"><input v-if="job.kind === 'streams' && job.runs.length > 1" type="checkbox" :aria-label="'Compare run ' + run.number" :value="run.id" v-model="chosen" :disabled="chosen.length >= MAX_COMPARED && !chosen.includes(run.id)"> <a class="lw-job-link" :href="pageLink(run.href)">{{ number(run.number) }}</a><span v-if="run.attempt > 1" class="lw-muted"> attempt {{ run.attempt }}</span></td>
+                  <td data-label="Run"><input v-if="job.kind === 'streams' && job.runs.length > 1" type="checkbox" :aria-label="'Compare run ' + run.number" :value="run.id" v-model="chosen" :disabled="chosen.length >= mostCompared && !chosen.includes(run.id)"> <a class="lw-job-link" :href="pageLink(run.href)">{{ number(run.number) }}</a><span v-if="run.attempt > 1" class="lw-muted"> attempt {{ run.attempt }}</span></td>
                   <td data-label="Status"><status-badge :status-style="styleOf(run)" /></td>
                   <td data-label="Began"><time-ago v-if="run.from" :at="run.from" :title="exactTime(run.from)" /><template v-else>–</template></td>
                   <td data-label="Took" data-kind="number" class="lw-number">{{ took(run) }}</td>

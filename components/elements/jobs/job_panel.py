@@ -4,6 +4,7 @@ from components.elements.jobs import RUN_STRIP_JS
 from components.elements.jobs.job_fields import STATUS_STYLES, job_fields
 from components.presentation.compact_elements import SharedDict
 from components.window.live_element import SHARED_JS, LiveElement
+from services.history.comparison import MAX_COMPARED
 from services.history.jobs import Job
 
 
@@ -13,6 +14,7 @@ class JobPanel(LiveElement, component="job_panel.js", dependencies=[SHARED_JS, R
     def __init__(self) -> None:
         super().__init__()
         self.props["status-styles"] = SharedDict(STATUS_STYLES)
+        self.props["most-compared"] = MAX_COMPARED
 
     def show(self, job: Job) -> None:
         """Show this job."""

@@ -4,6 +4,12 @@ import { duration, exactTime, pageLink, statusStyleOf, useNow } from "shared";
 
 export const secondsOf = (run, now) => (run.from === null ? null : Math.max(0, ((run.to ?? now) - run.from) / 1000));
 
+// Succeeded of those that succeeded or failed, in per cent.
+export function successRate(job) {
+  const ended = job.succeeded + job.failed;
+  return ended ? Math.floor((100 * job.succeeded) / ended) + " %" : "–";
+}
+
 export function titleOf(run, style, now) {
   const seconds = secondsOf(run, now);
   const lines = [`Run ${run.number}: ${style.label}${run.attempt > 1 ? `, attempt ${run.attempt}` : ""}`];
