@@ -65,14 +65,6 @@ _ALL = {
 _JOB_OF_RUN = {
     table: text(f"select org_id, job_id, number from public.{table} where id = :run") for table, *_ in _KINDS.values()
 }
-_FIND = text("""
-    select run.id from public.streams as run left join public.jobs as job on job.id = run.job_id
-    where run.org_id = :org and (
-        run.slug = :address
-        or job.slug = split_part(:address, '@', 1) and job.kind = 'streams'
-            and (:address not like '%@%' or run.number::text = split_part(:address, '@', 2)))
-    order by run.slug = :address desc, run.number desc limit 1
-""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,16 +220,6 @@ async def _read(connection: AsyncConnection, **given: object) -> list[Job]:
         )
         for row in {row.id: row for row in rows}.values()
     ]
-
-
-async def find_stream(database: Database, identity: Identity, org_id: UUID, address: str) -> UUID | None:
-    """Return the id of the stream that has an address: its slug, that of its job, or the job's and its number.
-
-    A job's slug alone leads to its newest run. None if there is no such run, or the user may not see it.
-    """
-    async with database.as_user(identity) as session:
-        found = await (await session.connection()).execute(_FIND, {"org": org_id, "address": storable(address)})
-        return found.scalar()
 
 
 def _escaped(search: str) -> str:

@@ -3,10 +3,19 @@
 from typing import Any
 from uuid import UUID
 
-from services.reading.resources import Resource
-from services.text import uuid_of
+from services.infra.claims import Claimant
+from services.infra.database import Database
+from services.reading.resources import STREAM_RESOURCE, Resource
+from services.text import storable, uuid_of
 
 MAX_NUMBER_DIGITS = 9
+
+
+async def find_stream(database: Database, claimant: Claimant, org_id: UUID, name: str) -> UUID | None:
+    """Return the id of the stream that an address means; None if there is none, or the claimant may not see it."""
+    query, values = row_id(STREAM_RESOURCE, org_id, storable(name))
+    found: UUID | None = await database.call(claimant, query, values)
+    return found
 
 
 def row_id(resource: Resource, org_id: UUID, name: str) -> tuple[str, dict[str, Any]]:

@@ -7,7 +7,8 @@ import pytest
 
 from services.entities import GoalStatus, Stream
 from services.history.comparison import ComparedRun, differing
-from services.history.jobs import Job, JobRun, find_stream, job_of_run, jobs
+from services.history.jobs import Job, JobRun, job_of_run, jobs
+from services.reading import find_stream
 from tests.world import World
 
 BEGAN = datetime(2026, 11, 26, tzinfo=UTC)
