@@ -3,9 +3,6 @@ import { computed, onMounted, shallowRef } from "vue";
 import { duration, number, pageLink, roughly, useNow } from "shared";
 import { RunStrip, secondsOf } from "run_strip";
 
-// Completed runs that make a usual duration.
-const MIN_RUNS = 3;
-
 export default {
   components: { RunStrip },
   props: { run: String, statusStyles: Object },
@@ -13,19 +10,15 @@ export default {
   setup(props, { emit }) {
     const now = useNow();
     const job = shallowRef(null);
+    const before = shallowRef([]); // seconds that the completed runs before it took, if they are enough; shortest first
     onMounted(() => emit("live"));
     const mine = computed(() => job.value?.runs.find((run) => run.id === props.run));
     // How long it took, or has been running, against the completed runs before it.
     const verdict = computed(() => {
       const run = mine.value;
       const seconds = run && secondsOf(run, now.value);
-      const times = job.value.runs
-        .filter(
-          (each) => each.id !== props.run && each.status === "completed" && each.from !== null && each.to !== null,
-        )
-        .map((each) => secondsOf(each, now.value))
-        .sort((a, b) => a - b);
-      if (seconds == null || times.length < MIN_RUNS) return "";
+      const times = before.value;
+      if (seconds == null || !times.length) return "";
       const median = times[Math.floor((times.length - 1) / 2)];
       const usual = `usually ${duration(median * 1000)}`;
       if (run.to === null) {
@@ -36,7 +29,14 @@ export default {
       const shorter = Math.round((100 * times.filter((each) => each < seconds).length) / times.length);
       return `Took ${duration(seconds * 1000)}, ${usual}: longer than ${shorter} % of the ${times.length} runs before it.`;
     });
-    return { job, mine, number, pageLink, verdict, show: (found) => (job.value = found) };
+    return {
+      job,
+      mine,
+      number,
+      pageLink,
+      verdict,
+      show: (found, times) => ([job.value, before.value] = [found, times]),
+    };
   },
   template: `
     <div v-if="job" class="lw-usual" data-testid="usual">

@@ -1,5 +1,7 @@
 """One run against those of its job before it."""
 
+from dataclasses import replace
+
 from components.elements.jobs import RUN_STRIP_JS
 from components.elements.jobs.job_fields import STATUS_STYLES, job_fields
 from components.presentation.compact_elements import SharedDict
@@ -19,5 +21,6 @@ class UsualBar(LiveElement, component="usual_bar.js", dependencies=[SHARED_JS, R
         self.props["status-styles"] = SharedDict(STATUS_STYLES)
 
     def show(self, job: Job) -> None:
-        """Show the run among the latest of its job."""
-        self.run_method("show", job_fields(job))
+        """Show the run, the last one of the given job, among those before it."""
+        before = replace(job, runs=job.runs[:-1])
+        self.run_method("show", job_fields(job), before.durations if before.usual else [])

@@ -1,6 +1,7 @@
 // The notes of a stream: an editor that several people type into at once, its preview, its history, and its text as a file.
 import { computed, onMounted, onUnmounted, ref, shallowRef, watch } from "vue";
 import { exactTime, lostAt } from "shared";
+import { copyText } from "copying";
 import { keep, readKept } from "kept";
 import { MessageBody } from "message_body";
 
@@ -101,7 +102,7 @@ export default {
     }
     async function copy(text) {
       try {
-        await navigator.clipboard.writeText(text);
+        await copyText(text);
         copied.value = "Copied";
       } catch {
         copied.value = "This browser does not let a page copy. Select the text, and copy it yourself.";

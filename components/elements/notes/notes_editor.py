@@ -8,7 +8,7 @@ from uuid import UUID
 import nicegui
 from nicegui.events import GenericEventArguments
 
-from components.elements import KEPT_JS
+from components.elements import COPYING_JS, KEPT_JS
 from components.presentation.markdown import Node
 from components.window.live_element import SHARED_JS, LiveElement
 
@@ -24,6 +24,7 @@ class NotesEditor(
     component="notes_editor.js",
     dependencies=[
         SHARED_JS,
+        COPYING_JS,
         KEPT_JS,
         HERE.parent / "chat/message_body.js",
         *(HERE / f"{name}.js" for name in MODULES),
