@@ -112,6 +112,16 @@ export function useReader(readers) {
   onUnmounted(() => readers.value--);
 }
 
+// Returns the width of an element in pixels, at least 200, and follows it; `onMeasured` is called when it is first known.
+export function useWidth(host, onMeasured) {
+  const width = ref(600);
+  const fit = (pixels) => (width.value = Math.max(200, pixels));
+  const sizes = new ResizeObserver(([entry]) => fit(entry.contentRect.width)); // in the next frame only
+  onMounted(() => (fit(host.value.clientWidth), sizes.observe(host.value), onMeasured()));
+  onUnmounted(() => sizes.disconnect());
+  return width;
+}
+
 // Tells the server how much the window shows of something, as a number: more at once, less after a while, since a page that
 // follows has readers soon.
 const DEMAND_TTL = 2000;

@@ -1,6 +1,6 @@
 // Progress over time: done, goal and projection at the current rate.
-import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
-import { axis, clockTime, exactTime, useNow } from "shared";
+import { computed, ref, shallowRef } from "vue";
+import { axis, clockTime, exactTime, useNow, useWidth } from "shared";
 
 const HEIGHT = 200;
 const MARGINS = { top: 12, right: 12, bottom: 24, left: 52 };
@@ -12,7 +12,7 @@ export default {
   setup(props, { emit }) {
     const now = useNow();
     const host = ref(null);
-    const width = ref(600);
+    const width = useWidth(host, () => emit("live"));
     const points = shallowRef(null); // [ms, done, whole], in order; null until the first batch
     const outlook = shallowRef({ running: false, done_at: null });
     const hovered = ref(null);
@@ -26,11 +26,6 @@ export default {
       }
       if (set.outlook) outlook.value = set.outlook;
     }
-
-    const fit = (pixels) => (width.value = Math.max(200, pixels));
-    const sizes = new ResizeObserver(([entry]) => fit(entry.contentRect.width)); // in the next frame only
-    onMounted(() => (fit(host.value.clientWidth), sizes.observe(host.value), emit("live")));
-    onUnmounted(() => sizes.disconnect());
 
     const frame = computed(() => {
       const all = points.value ?? [];

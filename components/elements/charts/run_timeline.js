@@ -1,6 +1,6 @@
 // Runs as bars over time, packed into the fewest lanes; running ones grow with the clock.
-import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
-import { axis, duration, exactTime, statusStyleOf, useNow } from "shared";
+import { computed, ref, shallowRef } from "vue";
+import { axis, duration, exactTime, statusStyleOf, useNow, useWidth } from "shared";
 
 const LANE = 22;
 const MIN_WIDTH = 3; // px, minimum width of a bar
@@ -11,7 +11,7 @@ export default {
   setup(props, { emit }) {
     const now = useNow();
     const host = ref(null);
-    const width = ref(600);
+    const width = useWidth(host, () => emit("live"));
     const rows = shallowRef(null);
 
     function apply(batch) {
@@ -25,11 +25,6 @@ export default {
       }
       rows.value = next;
     }
-
-    const fit = (pixels) => (width.value = Math.max(200, pixels));
-    const sizes = new ResizeObserver(([entry]) => fit(entry.contentRect.width)); // in the next frame only
-    onMounted(() => (fit(host.value.clientWidth), sizes.observe(host.value), emit("live")));
-    onUnmounted(() => sizes.disconnect());
 
     const runs = computed(() =>
       [...(rows.value ?? [])]

@@ -1,6 +1,6 @@
 // Compares runs: their progress since each began, in one chart, and a table of what they say of themselves.
-import { computed, onMounted, onUnmounted, ref, shallowRef } from "vue";
-import { axis, duration, exactTime, number, pageLink, StatusBadge, statusStyleOf, useNow } from "shared";
+import { computed, ref, shallowRef } from "vue";
+import { axis, duration, exactTime, number, pageLink, StatusBadge, statusStyleOf, useNow, useWidth } from "shared";
 import { secondsOf } from "run_strip";
 
 const HEIGHT = 220;
@@ -13,14 +13,10 @@ export default {
   setup(props, { emit }) {
     const now = useNow();
     const host = ref(null);
-    const width = ref(600);
+    const width = useWidth(host, () => emit("live"));
     const runs = shallowRef(null);
     const facts = shallowRef([]);
     const problem = ref("");
-    const fit = (pixels) => (width.value = Math.max(200, pixels));
-    const sizes = new ResizeObserver(([entry]) => fit(entry.contentRect.width)); // in the next frame only
-    onMounted(() => (fit(host.value.clientWidth), sizes.observe(host.value), emit("live")));
-    onUnmounted(() => sizes.disconnect());
 
     const lengthOf = (run) => secondsOf(run, now.value) ?? 0;
     const chart = computed(() => {
