@@ -74,8 +74,12 @@ def uuid_of(text: object) -> UUID | None:
 
 
 def folded(text: str) -> str:
-    """Return a text for comparison: without case, accents, and differences in how characters are composed."""
-    if text.isascii():
+    """Return a text for comparison: without case, accents, and differences in how characters are composed.
+
+    The database's `private.folded` returns the same.
+    """
+    if text.isascii() and text.isprintable():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", visible(text).casefold())
-    return "".join(each for each in decomposed if not unicodedata.combining(each))
+    decomposed = unicodedata.normalize("NFKD", visible(text))
+    lowered = "".join(each for each in decomposed if not unicodedata.combining(each)).lower()
+    return lowered.replace("ß", "ss").replace("ς", "σ")

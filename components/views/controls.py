@@ -7,10 +7,10 @@ from typing import Any, Generic, NamedTuple, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
-from components.views.list_query import ListQuery
 from components.views.shared import RowSource
 from components.window.batch import Batch
 from services.entities import R
+from services.lists.query import ListQuery
 from services.text import folded
 
 TIME_DEPENDENT_TTL_SECONDS = 5.0

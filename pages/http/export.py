@@ -12,12 +12,12 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
 from components.presentation.csv_text import CSV_TYPE, csv_headers, csv_text
-from components.views.list_query import ListQuery
 from pages.http.auth_middleware import session_of
 from pages.page.membership import chosen_membership
 from pages.page.services import Services
 from services.entities import ENTITIES, Entity, Row, Scope
 from services.errors import LivewatchError, PermissionDenied
+from services.lists.query import ListQuery
 from services.people.audit import note_export
 from services.realtime import DatabaseSource, Subscriber
 from services.realtime.source import PAGE_ROWS

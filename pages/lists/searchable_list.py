@@ -8,7 +8,6 @@ from components.elements.lists.list_controls import ListControls
 from components.elements.lists.live_list import LiveList
 from components.elements.lists.query_list import QueryList
 from components.views.controls import Labels
-from components.views.list_query import ListQuery
 from pages.lists.detail_panel import DetailPanel
 from pages.lists.marks import accept_marks, mark_all, mark_unread
 from pages.lists.selection import ChosenAction, selection_bar
@@ -18,6 +17,7 @@ from pages.page.membership import ORG_PARAMETER
 from services.entities import Entity, R
 from services.entities.base.listing import UNREAD_FACET
 from services.history.tidying import is_run
+from services.lists.query import ListQuery
 from services.people.inbox import INBOXES
 
 

@@ -18,8 +18,8 @@ from services.entities.base.listing import (
     Facet,
     ListSpec,
     Sort,
-    newest_first,
     options_of,
+    running_first,
     status_facet,
 )
 from services.entities.base.reported import Reported
@@ -75,16 +75,12 @@ class AgentExecution(Row, Reported, table=True):
         return {**record, "is_finished": record.get("status") in FINISHED_AGENTS}
 
 
-def running_first(row: AgentExecution) -> tuple[bool, float]:
-    """Sort key: running and pending executions before finished ones, each by creation, latest first."""
-    return (bool(row.is_finished), newest_first(row))
-
-
 AGENTS = Entity(
     table="agent_executions",
     model=AgentExecution,
     scope=Scope.ORG,
-    order="is_finished, created_at desc",
+    order="created_at desc",
+    unfinished_first=True,
     limit=2000,
     label="Agents",
     noun="run",
@@ -120,9 +116,15 @@ AGENTS = Entity(
             ARCHIVE_FACET,
         ),
         sorts=(
-            Sort(name="running", label="Running first", key=running_first),
+            running_first(lambda row: not row.is_finished, "not is_finished"),
             NEWEST,
-            Sort(name="longest", label="Longest first", key=lambda row: -(row.duration_ms or 0)),
+            Sort(
+                name="longest",
+                label="Longest first",
+                key=lambda row: -float(row.duration_ms or 0),
+                sql="coalesce(duration_ms, 0)::float8",
+                type="float8",
+            ),
         ),
         time_dependent=True,
     ),

@@ -12,7 +12,7 @@ from sqlmodel import Field
 from services.entities.base.entity import Entity, Scope
 from services.entities.base.grouping import MARKING
 from services.entities.base.layout import EmptyState, RowLayout
-from services.entities.base.listing import UNREAD, UNREAD_FACET, Facet, ListSpec, Sort, options_of
+from services.entities.base.listing import UNREAD, UNREAD_FACET, Facet, ListSpec, Sort, at, options_of
 from services.entities.base.row import Name, Row, generated_field, has_length, json_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
 
@@ -91,7 +91,7 @@ def priority_of(strength: int) -> Priority:
 
 def latest_detected(row: SignalAlert) -> float:
     """Sort key: detection, latest first."""
-    return -row.detected_at.timestamp() if row.detected_at else 0.0
+    return at(row.detected_at)
 
 
 ALERTS = Entity(
@@ -118,6 +118,8 @@ ALERTS = Entity(
                 label="Read",
                 values=lambda row: (UNREAD.value,) if row.is_unread else (),
                 options=(UNREAD,),
+                conditions={UNREAD.value: "(read_at is null and status = 'new')"},
+                is_personal=True,
             ),
             Facet(
                 name="priority",
@@ -127,9 +129,16 @@ ALERTS = Entity(
                 column="priority",
             ),
         ),
+        time="detected_at",
         sorts=(
-            Sort(name="newest", label="Newest first", key=latest_detected),
-            Sort(name="strength", label="Strongest first", key=lambda row: -row.signal_strength),
+            Sort(name="newest", label="Newest first", key=latest_detected, sql="detected_at", since=at),
+            Sort(
+                name="strength",
+                label="Strongest first",
+                key=lambda row: -float(row.signal_strength),
+                sql="signal_strength::float8",
+                type="float8",
+            ),
         ),
     ),
     empty=EmptyState(icon="notifications_none", text="No alerts. When something is detected for you, it appears here."),

@@ -66,6 +66,8 @@ NOTIFICATIONS = Entity(
                 label="Read",
                 values=lambda row: (UNREAD.value,) if row.is_unread else (),
                 options=(UNREAD,),
+                conditions={UNREAD.value: "read_at is null"},
+                is_personal=True,
             ),
             Facet(
                 name="type",

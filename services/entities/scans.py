@@ -13,19 +13,19 @@ from services.entities.base.grouping import ARCHIVING, HEARTBEATS, STEPS
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
     ARCHIVE_FACET,
-    FINISHING_SOONEST,
     LAST_UPDATED,
     NEWEST,
-    RUNNING_FIRST,
     STALLED,
     UNREACHABLE,
     ListSpec,
     Sort,
+    by_estimate,
     by_name,
     options_of,
+    running_first,
     status_facet,
 )
-from services.entities.base.progress import Progress
+from services.entities.base.progress import ESTIMATE, Progress
 from services.entities.base.reported import Reported
 from services.entities.base.row import Name, Row, generated_field, json_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
@@ -45,7 +45,7 @@ class ScanStatus(StyledStatus):
 
 
 ACTIVE_SCANS = frozenset({ScanStatus.SCANNING, ScanStatus.ANALYZING})
-_ACTIVE = ", ".join(f"'{status.value}'" for status in sorted(ACTIVE_SCANS))
+_ACTIVE = f"(status in ({', '.join(repr(status.value) for status in sorted(ACTIVE_SCANS))}))"
 FINISHED_SCANS = (ScanStatus.COMPLETED, ScanStatus.FAILED, ScanStatus.STOPPED, ScanStatus.CANCELLED)
 
 
@@ -92,7 +92,8 @@ SCANS = Entity(
     table="acquisition_scans",
     model=AcquisitionScan,
     scope=Scope.ORG,
-    order="is_finished, updated_at desc",
+    order="updated_at desc",
+    unfinished_first=True,
     limit=1000,
     label="Scans",
     noun="scan",
@@ -113,17 +114,24 @@ SCANS = Entity(
                 *options_of(ScanStatus),
                 STALLED,
                 UNREACHABLE,
-                expected=f"(status in ({_ACTIVE}))",
-                active=f"(status in ({_ACTIVE}))",
+                expected=_ACTIVE,
+                active=_ACTIVE,
             ),
             ARCHIVE_FACET,
         ),
         sorts=(
-            RUNNING_FIRST,
+            running_first(lambda row: row.is_expected, _ACTIVE),
             NEWEST,
             LAST_UPDATED,
-            Sort(name="progress", label="Most progress", key=lambda row: -row.progress_percentage, is_volatile=True),
-            FINISHING_SOONEST,
+            Sort(
+                name="progress",
+                label="Most progress",
+                key=lambda row: -row.progress_percentage,
+                sql="progress_percentage::float8",
+                type="float8",
+                is_volatile=True,
+            ),
+            by_estimate(ESTIMATE.format(active=_ACTIVE, remaining="(100 - progress_percentage)")),
             by_name(lambda row: row.name),
         ),
         time_dependent=True,

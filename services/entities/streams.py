@@ -15,19 +15,19 @@ from services.entities.base.grouping import ARCHIVING, HEARTBEATS, LONG_AGO, STE
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
     ARCHIVE_FACET,
-    FINISHING_SOONEST,
     LAST_UPDATED,
     NEWEST,
-    RUNNING_FIRST,
     STALLED,
     UNREACHABLE,
     ListSpec,
     Sort,
+    by_estimate,
     by_name,
     options_of,
+    running_first,
     status_facet,
 )
-from services.entities.base.progress import Amount, Progress, amount_field
+from services.entities.base.progress import ESTIMATE, Amount, Progress, amount_field
 from services.entities.base.reported import Reported
 from services.entities.base.row import Name, Row, generated_field, json_field, status_field, timestamp_field
 from services.entities.base.status import StyledStatus
@@ -49,7 +49,14 @@ class GoalStatus(StyledStatus):
 FINISHED_GOALS = (GoalStatus.COMPLETED, GoalStatus.STOPPED, GoalStatus.CANCELLED)
 """Statuses that end a stream by themselves; a program ends one as blocked when it says so."""
 ACTIVE_GOALS = frozenset({GoalStatus.IN_PROGRESS, GoalStatus.ON_TRACK, GoalStatus.AT_RISK})
-_ACTIVE = ", ".join(f"'{status.value}'" for status in sorted(ACTIVE_GOALS))
+_IN_PROGRESS = f"goal_status in ({', '.join(repr(status.value) for status in sorted(ACTIVE_GOALS))})"
+_EXPECTED = f"({_IN_PROGRESS} and not is_finished)"
+_ACTIVE = f"({_IN_PROGRESS} and (total = 0 or completed < total))"
+_DONE_AT = (
+    f"(case when total = 0 and usual_seconds is not null then case when {_ACTIVE} "
+    "then extract(epoch from coalesce(attempt_started_at, created_at))::float8 + usual_seconds end "
+    f"else {ESTIMATE.format(active=_ACTIVE, remaining='(total - completed)')} end)"
+)
 
 
 class Stream(Row, Progress, Reported, table=True):
@@ -142,6 +149,7 @@ STREAMS = Entity(
     model=Stream,
     scope=Scope.ORG,
     order="updated_at desc",
+    unfinished_first=True,
     limit=5000,
     label="Streams",
     noun="stream",
@@ -163,17 +171,24 @@ STREAMS = Entity(
                 STALLED,
                 UNREACHABLE,
                 column="goal_status",
-                expected=f"(goal_status in ({_ACTIVE}) and not is_finished)",
-                active=f"(goal_status in ({_ACTIVE}) and (total = 0 or completed < total))",
+                expected=_EXPECTED,
+                active=_ACTIVE,
             ),
             ARCHIVE_FACET,
         ),
         sorts=(
-            RUNNING_FIRST,
+            running_first(lambda row: row.is_expected, _EXPECTED),
             NEWEST,
             LAST_UPDATED,
-            Sort(name="progress", label="Most progress", key=lambda row: -(row.percentage or 0.0), is_volatile=True),
-            FINISHING_SOONEST,
+            Sort(
+                name="progress",
+                label="Most progress",
+                key=lambda row: -(row.percentage or 0.0),
+                sql="coalesce(percentage, 0)::float8",
+                type="float8",
+                is_volatile=True,
+            ),
+            by_estimate(_DONE_AT),
             by_name(lambda row: row.name),
         ),
         fold=lambda row: row.settled_program,

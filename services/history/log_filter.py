@@ -1,11 +1,10 @@
 """Filter of log lines: text or regular expression, level and range of time; from URL parameters to SQL."""
 
-import re
 import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import Error as PostgresError
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.auth.identity import Identity
 from services.errors import DatabaseTimeLimit, NotAccepted
 from services.infra.database import Database
+from services.period import time_of
 from services.text import ESCAPE_SEQUENCES, storable
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -27,8 +27,6 @@ SEARCH_SECONDS = 4.0
 PARAMETERS = ("q", "regex", "level", "from", "to")
 """Names of a filter's URL parameters."""
 
-_PERIODS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-_PERIOD = re.compile(r"(\d{1,5})([mhd])")
 _HIDDEN = (
     f"{ESCAPE_SEQUENCES.pattern}"
     r"|[\u0001-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
@@ -78,8 +76,8 @@ class LogFilter:
             query=query,
             is_regex=str(params.get("regex") or "") == "1",
             level=level if level in LEVELS else LEVELS[0],
-            start=_time(params.get("from"), now),
-            end=_time(params.get("to"), now),
+            start=time_of(params.get("from"), now),
+            end=time_of(params.get("to"), now),
         )
 
     @property
@@ -174,19 +172,3 @@ async def searching(
             reason = str(error.orig.diag.message_primary).rpartition(": ")[2]
             raise NotAccepted(f"The regular expression is not valid: {reason}.") from error
         raise
-
-
-def _time(value: object, now: datetime) -> datetime | None:
-    given = str(value or "").strip()[:40]
-    if not given:
-        return None
-    if period := _PERIOD.fullmatch(given):
-        return now - int(period[1]) * _PERIODS[period[2]]
-    try:
-        time = datetime.fromisoformat(given)
-        # A time without a zone is in UTC. PostgreSQL is sent no time that it cannot store.
-        return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise NotAccepted(
-            f"“{given}” is not a time. Write it like 2026-11-26T10:00:00Z, or as a period before now: 15m, 1h or 7d."
-        ) from error

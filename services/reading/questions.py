@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.lists.conditions import any_of
 from services.reading.cursors import Position, decode_cursor
 from services.reading.parameters import Parameters, invalid
 from services.reading.resources import Filter, Resource
@@ -125,9 +126,4 @@ def _condition(filter: Filter, wanted: list[str], values: dict[str, Any]) -> str
     if filter.template:
         values[placeholder] = wanted
         return filter.template.format(values=f"%({placeholder})s::text[]")
-    conditions = [filter.conditions[value] for value in wanted if value in filter.conditions]
-    of_column = [value for value in wanted if value not in filter.conditions]
-    if of_column:
-        values[placeholder] = of_column
-        conditions.append(f"{filter.column} = any (%({placeholder})s::text[])")
-    return f"({' or '.join(conditions)})"
+    return any_of(filter.column, filter.conditions, wanted, placeholder, values)

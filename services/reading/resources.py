@@ -89,7 +89,7 @@ class Resource:
     def filters(self) -> Mapping[str, Filter]:
         """The filters by name: the facets of the lists, and what else the model's columns offer."""
         fields = self.entity.model.model_fields
-        filters = [_of_facet(facet) for facet in self.entity.listing.facets if facet.column or facet.conditions]
+        filters = [_of_facet(facet) for facet in self.entity.listing.facets if not facet.is_personal]
         if "is_finished" in fields:
             filters.append(
                 Filter(

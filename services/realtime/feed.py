@@ -199,7 +199,7 @@ class Feed:
         table.batcher.flush()
         deltas = table.fill(records)
         is_cut = len(records) >= table.entity.limit
-        table.rows.cut(is_cut)
+        table.rows.cut(is_cut, complete_since=_complete_since(table.entity, records) if is_cut else None)
         if is_cut:
             self.uncounted.set()
         if deltas:
@@ -276,3 +276,14 @@ class Table(Generic[R]):
         for subscription in list(self.subscriptions):
             if not subscription.is_closed:
                 subscription.deliver(deltas)
+
+
+def _complete_since(entity: LiveTable[Any], records: list[dict[str, Any]]) -> datetime | None:
+    """Return the time from which on a snapshot has every row; None if it lacks some of any time."""
+    last = records[-1]
+    if entity.unfinished_first and not last.get("is_finished"):
+        return None
+    try:
+        return datetime.fromisoformat(last[entity.recent])
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -63,6 +64,8 @@ class Rows(Generic[R]):
         self.entity = entity
         self.is_cut = False
         """Whether the table has rows beyond the entity's limit, which are not here."""
+        self.complete_since: datetime | None = None
+        """Time from which on every row of a cut table is here, by `entity.recent`; None if nothing is known of it."""
         self.is_counted = True
         """Whether the rows of a cut table have been counted, or were tried to."""
         self.groups: tuple[RowGroup[R], ...] | None = None
@@ -114,14 +117,19 @@ class Rows(Generic[R]):
         """Whether some rows failed validation, and are not here for that."""
         return bool(self._invalid)
 
-    def cut(self, is_cut: bool) -> None:
+    def cut(self, is_cut: bool, *, complete_since: datetime | None = None) -> None:
         """Note whether the latest snapshot left rows out; what was counted before stays until the next count."""
         if not is_cut:
             self.groups = None
         elif not self.is_cut:
             self.is_counted = False
         self.is_cut = is_cut
+        self.complete_since = complete_since if is_cut else None
         self._touch()
+
+    def has_ended(self, id: UUID) -> bool:
+        """Whether the row of that id is known to be deleted."""
+        return id in self._ended and id not in self._rows
 
     def count_all(self, groups: tuple[RowGroup[R], ...] | None) -> None:
         """Take all rows of the cut table by groups; None if they could not be counted."""

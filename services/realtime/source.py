@@ -141,7 +141,14 @@ class DatabaseSource:
 
 
 def _rows_on(entity: LiveTable[Any]) -> str:
-    return (
-        f"(select * from public.{entity.table} where {entity.scope}_id = :scope_id "
-        f"order by {entity.order} limit {entity.limit}) as t"
-    )
+    def latest(condition: str) -> str:
+        return (
+            f"(select * from public.{entity.table} where {entity.scope}_id = :scope_id {condition} "
+            f"order by {entity.order} limit {entity.limit})"
+        )
+
+    if not entity.unfinished_first:
+        return f"{latest('')} as t"
+    # Two scans in the order of their indices; one order over both would sort every row.
+    both = f"{latest('and not is_finished')} union all {latest('and is_finished')}"
+    return f"(select * from ({both}) as both_kinds order by is_finished, {entity.order} limit {entity.limit}) as t"

@@ -7,11 +7,11 @@ from typing import Any
 from nicegui.events import GenericEventArguments
 
 from components.presentation.compact_elements import SharedDict
-from components.views.list_query import ListQuery
 from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.view import Link
 from services.entities.base.listing import ListSpec, Option
+from services.lists.query import ListQuery
 
 
 class ListControls(LiveElement, component="list_controls.js", dependencies=[SHARED_JS]):

@@ -12,11 +12,11 @@ from components.elements.lists.list_controls import ListControls
 from components.elements.lists.live_list import LiveList, unchanged
 from components.presentation.rows import presenter
 from components.views.controls import ControlsView, Labels, current_epoch
-from components.views.list_query import ListQuery
 from components.views.rows import RowsView
 from components.views.shared import AllRows, SharedView, SharedViewCursor, shared_by
 from components.window.window import Window
 from services.entities import R
+from services.lists.query import ListQuery
 from services.realtime import Delta, FeedStatus
 
 

@@ -38,7 +38,8 @@ class LiveTable(Generic[R]):
         table: Name of the table in the schema `public`.
         model: Model of its rows.
         scope: Whose topic its changes arrive on.
-        order: SQL order of a snapshot, most wanted rows first.
+        order: SQL order of a snapshot, most wanted rows first; of a monitored table a time and `desc`.
+        unfinished_first: Whether a snapshot has all runs that have not ended, before others.
         limit: Number of rows that a feed holds at most.
         grouping: SQL expressions by field, in which rows must agree to count alike: all that its chips and its counters
             read. The database counts by them what a feed does not hold; without one such counts are lower bounds.
@@ -52,6 +53,12 @@ class LiveTable(Generic[R]):
     limit: int
     grouping: Mapping[str, str] | None = None
     interval: float = 0.0
+    unfinished_first: bool = False
+
+    @property
+    def recent(self) -> str:
+        """Column of the time by which a feed holds the latest rows."""
+        return self.order.removesuffix(" desc")
 
     def topic(self, scope_id: UUID) -> Topic:
         """The topic of this table for the organisation or user `scope_id`."""

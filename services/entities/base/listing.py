@@ -37,8 +37,8 @@ class Facet(Generic[R]):
         label_of: Returns the label of a row's value, for a select.
         default: The values that are wanted when nothing is chosen; all if it is empty.
         column: Column that holds the value of a row, for the database's filter; none if `conditions` has every value.
-        conditions: SQL conditions of the values that `column` does not hold. A facet with neither is personal: only the
-            page filters by it.
+        conditions: SQL conditions of the values that `column` does not hold.
+        is_personal: Whether the values are what a recipient did with a row; only the page filters by them.
     """
 
     name: str
@@ -50,18 +50,33 @@ class Facet(Generic[R]):
     default: frozenset[str] = frozenset()
     column: str = ""
     conditions: Mapping[str, str] = field(default_factory=dict)
+    is_personal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sort(Generic[R]):
-    """An order of rows by `key`, ascending.
+    """An order of rows; those that are equal in it are in the order of their ids.
 
-    An order that `is_volatile` changes with the work itself; it is applied only when a person asks for it.
+    Args:
+        name: The URL parameter.
+        label: Shown to people.
+        key: Returns the place of a row, ascending.
+        sql: SQL expression that orders the rows alike, never null.
+        type: PostgreSQL's type of the expression.
+        is_descending: Whether the expression descends.
+        first: SQL condition of the rows that come before all others; none do by default.
+        since: Returns the place of a row whose expression is a time; None for an order by something else.
+        is_volatile: Whether it changes with the work itself; it is then applied only when a person asks for it.
     """
 
     name: str
     label: str
     key: Callable[[R], Any]
+    sql: str
+    type: Literal["timestamptz", "float8", "text"] = "timestamptz"
+    is_descending: bool = True
+    first: str = ""
+    since: Callable[[datetime], Any] | None = None
     is_volatile: bool = False
 
 
@@ -74,6 +89,7 @@ class ListSpec(Generic[R]):
         search_sql: SQL expression of the same text.
         facets: The filters.
         sorts: The orders.
+        time: Column of the time by which a range selects rows.
         fold: Returns what a row has in common with others of which a list shows the first; None keeps it apart.
         time_dependent: Whether the values of a facet change with time alone.
     """
@@ -82,6 +98,7 @@ class ListSpec(Generic[R]):
     search_sql: str
     facets: tuple[Facet[R], ...] = ()
     sorts: tuple[Sort[R], ...]
+    time: str = "created_at"
     fold: Callable[[R], Hashable] | None = None
     time_dependent: bool = False
 
@@ -93,6 +110,8 @@ class ListSpec(Generic[R]):
 STALLED = Option(value="stalled", label="Stalled", icon="hourglass_disabled", tone="caution")
 UNREACHABLE = Option(value="unreachable", label="Unreachable", icon="cloud_off", tone="critical")
 ARCHIVED = Option(value="archived", label="Archived", icon="inventory_2")
+LATEST_SECOND = 253402300799
+"""The last second of the last year that Python knows, since 1970."""
 UNREAD_FACET = "show"
 """Name of the facet of messages that shows the unread ones alone; their other facets are columns."""
 UNREAD = Option(value="unread", label="Unread", icon="mark_email_unread", tone="active")
@@ -150,14 +169,19 @@ ARCHIVE_FACET: Facet[Any] = Facet(
 """The facet that hides archived runs until a person asks for them."""
 
 
+def at(moment: datetime | None) -> float:
+    """Sort key of a time, latest first."""
+    return -moment.timestamp() if moment else 0.0
+
+
 def newest_first(row: Any) -> float:
     """Sort key: creation, latest first."""
-    return -row.created_at.timestamp() if row.created_at else 0.0
+    return at(row.created_at)
 
 
 def latest_update(row: Any) -> float:
     """Sort key: last change, latest first."""
-    return -row.updated_at.timestamp() if row.updated_at else 0.0
+    return at(row.updated_at)
 
 
 def finishing_soonest(row: Progress) -> float:
@@ -165,17 +189,45 @@ def finishing_soonest(row: Progress) -> float:
     return row.done_at.timestamp() if row.done_at else float("inf")
 
 
-def running_first(row: Any) -> tuple[bool, float]:
-    """Sort key: runs in progress before others, each by creation, latest first."""
-    return (not row.is_expected, newest_first(row))
+def running_first(is_running: Callable[[R], bool], condition: str) -> Sort[R]:
+    """The order with runs in progress before others, each by creation, latest first."""
+    return Sort(
+        name="running",
+        label="Running first",
+        # `is_running` and `condition` tell the same, of a row and in SQL.
+        key=lambda row: (not is_running(row), newest_first(row)),
+        sql="created_at",
+        first=condition,
+        since=lambda moment: (True, at(moment)),
+    )
 
 
-RUNNING_FIRST: Sort[Any] = Sort(name="running", label="Running first", key=running_first)
-NEWEST: Sort[Any] = Sort(name="newest", label="Newest first", key=newest_first)
-LAST_UPDATED: Sort[Any] = Sort(name="updated", label="Last updated", key=latest_update, is_volatile=True)
-FINISHING_SOONEST: Sort[Any] = Sort(name="left", label="Finishing soonest", key=finishing_soonest, is_volatile=True)
+NEWEST: Sort[Any] = Sort(name="newest", label="Newest first", key=newest_first, sql="created_at", since=at)
+LAST_UPDATED: Sort[Any] = Sort(
+    name="updated", label="Last updated", key=latest_update, sql="updated_at", since=at, is_volatile=True
+)
 
 
-def by_name(name_of: Callable[[R], str]) -> Sort[R]:
-    """The sort by name, ignoring case and accents."""
-    return Sort(name="name", label="By name", key=lambda row: folded(name_of(row)))
+def by_estimate(done_at: str) -> Sort[Any]:
+    """The order by estimated completion; `done_at` is SQL for its seconds since 1970, null without an estimate."""
+    return Sort(
+        name="left",
+        label="Finishing soonest",
+        key=finishing_soonest,
+        sql=f"coalesce(case when {done_at} < {LATEST_SECOND} then {done_at} end, 'infinity')",
+        type="float8",
+        is_descending=False,
+        is_volatile=True,
+    )
+
+
+def by_name(name_of: Callable[[R], str], column: str = "name") -> Sort[R]:
+    """The order by name, ignoring case and accents."""
+    return Sort(
+        name="name",
+        label="By name",
+        key=lambda row: folded(name_of(row)),
+        sql=f'private.folded({column}) collate "C"',
+        type="text",
+        is_descending=False,
+    )

@@ -20,6 +20,11 @@ STEP_OVERDUE = (
     f"make_interval(secs => {STALL_INTERVALS} * coalesce(progress_interval, 0))))"
 )
 """SQL condition of rows whose last step is long ago, if one is expected of them."""
+ESTIMATE = (
+    f"case when rate > 0 and rate_window >= {MIN_RATE_WINDOW_SECONDS:g} and {{remaining}} > 0 and {{active}} "
+    "then extract(epoch from last_progress_at)::float8 + {remaining} / rate end"
+)
+"""SQL expression of `Progress.done_at` in seconds since 1970."""
 MAX_AMOUNT = 2**53
 """Largest amount; a double holds every integer up to it exactly."""
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from components.presentation.rows import present_stream
 from components.views.controls import ControlsView
-from components.views.list_query import ListQuery
 from components.views.rows import RowsView
 from components.window.batch import Batch
 from services.entities import STREAMS, GoalStatus, RowGroup, Stream
+from services.lists.query import ListQuery
 from services.realtime.rows import Rows as FeedRows
 from services.realtime.transports.change import Change, Operation
 

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from components.views.list_query import ListQuery
 from services.entities import AGENTS, ENTITIES, SCANS, STREAMS, AgentStatus, Entity, GoalStatus, ScanStatus, Scope
 from services.ingest import REPORTING, KeyScope
+from services.lists.query import ListQuery
 from services.reading import RESOURCES
 from tests.pages.api.reading.conftest import Reader
 from tests.pages.program import a_program

@@ -1,12 +1,15 @@
-"""A person's choice of search, facets and sort of a list, to and from URL parameters."""
+"""A person's choice of search, facets, range and sort of a list, to and from URL parameters."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Generic
 
+from services import period
 from services.entities import R
 from services.entities.base.listing import Facet, ListSpec, Sort
-from services.text import folded
+from services.period import Period
+from services.text import folded, storable
 
 MAX_TEXT = 200
 
@@ -15,21 +18,22 @@ MAX_TEXT = 200
 class ListQuery(Generic[R]):
     """One choice within a spec.
 
-    A row matches when it has every word of `search`, ignoring case and accents, and for each chosen facet one of the
-    chosen values.
+    A row matches when it has every word of `search`, ignoring case and accents, for each chosen facet one of the
+    chosen values, and its time is within the period.
     """
 
     spec: ListSpec[R]
     search: str = ""
     chosen: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    period: Period = Period()
     sort: Sort[R]
 
     @classmethod
     def parse(cls, spec: ListSpec[R], params: Mapping[str, Any]) -> "ListQuery[R]":
-        """Read `q`, `sort` and one comma-separated parameter per facet; ignores what the spec does not know."""
+        """Read `q`, `sort`, the range and one comma-separated parameter per facet; ignores what the spec does not know."""
         chosen = {}
         for facet in spec.facets:
-            values = frozenset(filter(None, str(params.get(facet.name) or "")[:MAX_TEXT].split(",")))
+            values = frozenset(filter(None, storable(str(params.get(facet.name) or ""))[:MAX_TEXT].split(",")))
             if facet.options:
                 values &= {option.value for option in facet.options}
             if values:
@@ -37,16 +41,23 @@ class ListQuery(Generic[R]):
         sorts = {sort.name: sort for sort in spec.sorts}
         return cls(
             spec=spec,
-            search=str(params.get("q") or "")[:MAX_TEXT],
+            search=storable(str(params.get("q") or ""))[:MAX_TEXT],
             chosen=chosen,
+            period=Period.parse(params),
             sort=sorts.get(str(params.get("sort") or ""), spec.sorts[0]),
         )
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of all its URL parameters."""
+        return ("q", "sort", *period.PARAMETERS, *(facet.name for facet in self.spec.facets))
 
     @property
     def params(self) -> dict[str, str]:
         """URL parameters of what differs from all rows in the default order."""
         params = {"q": self.search} if self.search.strip() else {}
         params |= {name: ",".join(sorted(values)) for name, values in self.chosen.items()}
+        params |= self.period.params
         if self.sort is not self.spec.sorts[0]:
             params["sort"] = self.sort.name
         return params
@@ -55,32 +66,48 @@ class ListQuery(Generic[R]):
     def key(self) -> Hashable:
         """Equal for queries with the same result."""
         chosen = tuple((name, tuple(sorted(values))) for name, values in sorted(self.chosen.items()))
-        return (self.spec, self.search, chosen, self.sort.name)
+        return (self.spec, self.search, chosen, self.period, self.sort.name)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The folded words of the search."""
+        return tuple(dict.fromkeys(folded(self.search).split()))
 
     @property
     def is_everything(self) -> bool:
         """Whether every row matches."""
-        return not self.search.strip() and not self.chosen
+        return not self.words and not self.chosen and self.period.is_everything
 
     @property
-    def has_selects(self) -> bool:
-        """Whether a value of a select is chosen."""
-        return any(facet.kind == "select" and facet.name in self.chosen for facet in self.spec.facets)
+    def time_dependent(self) -> bool:
+        """Whether a row may match or not with time alone."""
+        return self.spec.time_dependent or self.period.moves
 
     def matches(self, row: R, *, exclude_facet: str | None = None) -> bool:
         """Whether a row matches; `exclude_facet` ignores one facet, for the counts of its own chips."""
+        return self.matches_facets(row, exclude_facet=exclude_facet) and self.finds(row)
+
+    def matches_facets(self, row: R, *, exclude_facet: str | None = None) -> bool:
+        """Whether a row has a chosen value of each facet, or of each but one."""
         for each in self.spec.facets:
-            wanted = self._wanted(each)
+            wanted = self.wanted(each)
             if wanted and each.name != exclude_facet and wanted.isdisjoint(each.values(row)):
                 return False
-        words = folded(self.search).split()
+        return True
+
+    def finds(self, row: R) -> bool:
+        """Whether a row has the words and is of the period."""
+        if not self.period.is_everything and not self.period.includes(getattr(row, self.spec.time), datetime.now(UTC)):
+            return False
+        words = self.words
         return not words or all(word in text for text in [folded(self.spec.search_text(row))] for word in words)
 
     def counts(self, row: R) -> bool:
         """Whether a row counts in the total: it is not left out by default, or was asked for."""
-        return all(not each.default or not self._wanted(each).isdisjoint(each.values(row)) for each in self.spec.facets)
+        return all(not each.default or not self.wanted(each).isdisjoint(each.values(row)) for each in self.spec.facets)
 
-    def _wanted(self, facet: Facet[R]) -> frozenset[str]:
+    def wanted(self, facet: Facet[R]) -> frozenset[str]:
+        """The values of a facet of which a row must have one; none if any will do."""
         return self.chosen.get(facet.name) or facet.default
 
     def within(self, search: str) -> "ListQuery[R]":

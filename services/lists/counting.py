@@ -1,0 +1,123 @@
+"""Counts of the rows that match a query, by groups, and their distribution in time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic
+from uuid import UUID
+
+from services.auth.identity import Identity
+from services.entities import Entity, R, RowGroup
+from services.entities.base.grouping import read_groups
+from services.infra.database import Database
+from services.lists.conditions import selection_of
+from services.lists.query import ListQuery
+
+MAX_COUNT = 100_000
+"""Rows that are counted; of more it is said that there are more."""
+BUCKETS = 60
+CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupCounts(Generic[R]):
+    """The rows that match a query by groups; `is_exact` is false where there are more than were counted."""
+
+    groups: tuple[RowGroup[R], ...]
+    is_exact: bool
+
+
+async def count_groups(
+    database: Database, identity: Identity, entity: Entity[R], query: ListQuery[R], org_id: UUID
+) -> GroupCounts[R]:
+    """Count the rows that match the search, the range and the selects of a query; its chips are counted by groups.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL did not answer, or not in time.
+        pydantic.ValidationError: A group has a value that the model refuses.
+    """
+    assert entity.grouping is not None
+    chips = [facet.name for facet in entity.listing.facets if facet.kind == "chips"]
+    selection = selection_of(entity, query, org_id, identity, excluded=chips)
+    columns = "".join(f', {sql} as "{field}"' for field, sql in entity.grouping.items())
+    numbers = ", ".join(str(number + 2) for number in range(len(entity.grouping)))
+    statement = (
+        f"select coalesce(jsonb_agg(to_jsonb(item)), '[]') from (select count(*) as count{columns} "
+        f"from (select {entity.table}.* from {selection.where()} limit {MAX_COUNT + 1}) as counted"
+        + (f" group by {numbers}" if numbers else "")
+        + ") as item"
+    )
+    records = await database.call(identity, statement, selection.values)
+    groups = read_groups(entity.model, entity.grouping, records)
+    return GroupCounts(groups=groups, is_exact=sum(group.count for group in groups) <= MAX_COUNT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """How many rows of each part of a range match.
+
+    Args:
+        start: Beginning of the first part.
+        end: End of the last one.
+        counts: Rows of each part.
+        critical: Those of them with a critical status.
+    """
+
+    start: datetime
+    end: datetime
+    counts: Sequence[int]
+    critical: Sequence[int]
+
+
+async def read_histogram(
+    database: Database, identity: Identity, entity: Entity[R], query: ListQuery[R], org_id: UUID
+) -> Histogram | None:
+    """Count the rows that match a query in equal parts of its range; None if there are none at all.
+
+    Without a beginning the range starts with the first row, without an end it ends now.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL did not answer, or not in time.
+    """
+    now = datetime.now(UTC)
+    selection = selection_of(entity, query, org_id, identity, now=now)
+    start, end = query.period.bounds(now)
+    if start is None:
+        # The first of all rows: that of those that match may be found only by reading them all.
+        everything = selection_of(
+            entity, ListQuery(spec=query.spec, sort=query.sort), org_id, identity, excluded=_all(entity)
+        )
+        found = await database.call(
+            identity, f"select min({entity.listing.time})::text from {everything.where()}", everything.values
+        )
+        if found is None:
+            return None
+        start = datetime.fromisoformat(found)
+    end = max(end or now, start + timedelta(seconds=1))
+    critical = _critical(entity)
+    place = f"width_bucket(extract(epoch from {entity.listing.time})::float8, %(low)s, %(high)s, {BUCKETS})"
+    statement = (
+        "select coalesce(jsonb_agg(jsonb_build_array(part, count, critical)), '[]') from (select "
+        f"{place} as part, count(*) as count, count(*) filter (where {critical}) as critical "
+        f"from {selection.where(f'{entity.listing.time} >= %(low_time)s', f'{entity.listing.time} < %(high_time)s')} group by 1) as parts"
+    )
+    values = {
+        **selection.values,
+        **{"low": start.timestamp(), "high": end.timestamp(), "low_time": start, "high_time": end},
+    }
+    counts, critical_counts = [0] * BUCKETS, [0] * BUCKETS
+    for part, count, failed in await database.call(identity, statement, values):
+        place_in = min(max(part - 1, 0), BUCKETS - 1)
+        counts[place_in] += count
+        critical_counts[place_in] += failed
+    return Histogram(start=start, end=end, counts=counts, critical=critical_counts)
+
+
+def _critical(entity: Entity[Any]) -> str:
+    values = [status.value for status in entity.statuses if status.style.tone == CRITICAL]
+    column = next((facet.column for facet in entity.listing.facets if facet.column), "")
+    return f"{column}::text in ({', '.join(map(repr, values))})" if values and column else "false"
+
+
+def _all(entity: Entity[Any]) -> list[str]:
+    return [facet.name for facet in entity.listing.facets]

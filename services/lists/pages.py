@@ -1,0 +1,140 @@
+"""Rows of a list from the database: pages by keyset, in the order of the list, and rows by their ids."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from services.auth.identity import Identity
+from services.entities import Entity, R
+from services.infra.database import Database
+from services.lists.conditions import selection_of
+from services.lists.query import ListQuery
+
+PAGE_ROWS = 200
+LOWEST_ID = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """The place of a row in the order of a list.
+
+    Args:
+        is_first: Whether it is among the rows that come before all others; see `Sort.first`.
+        key: The row's value of the order's expression, as PostgreSQL writes it.
+        id: The row.
+    """
+
+    is_first: bool
+    key: str
+    id: UUID
+
+    @classmethod
+    def at(cls, moment: datetime) -> "Position":
+        """The place before all rows of a time and earlier, in an order by times."""
+        return cls(is_first=False, key=moment.isoformat(), id=LOWEST_ID)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[R]):
+    """Rows in the order of the list; `next` is the place of the last one, None if there are no more."""
+
+    rows: list[R]
+    next: Position | None
+
+
+async def read_page(
+    database: Database,
+    identity: Identity,
+    entity: Entity[R],
+    query: ListQuery[R],
+    org_id: UUID,
+    *,
+    after: Position | None = None,
+    limit: int = PAGE_ROWS,
+) -> Page[R]:
+    """Read the rows of an organisation that match a query, from the beginning or after a position.
+
+    Rows that the model refuses are left out; the System tab lists them where a feed holds them.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL did not answer, or not in time.
+    """
+    rows: list[R] = []
+    # The rows that come first, then the others: each has an index that is in the order.
+    for is_first in (True, False) if query.sort.first else (False,):
+        if after is not None and after.is_first and not is_first:
+            after = None
+        if after is not None and is_first and not after.is_first:
+            continue
+        wanted = limit - len(rows)
+        records = await _read(database, identity, entity, query, org_id, is_first=is_first, after=after, limit=wanted)
+        rows += [row for _, _, record in records if (row := _valid(entity, record)) is not None]
+        if len(records) == wanted:
+            key, id, _ = records[-1]
+            return Page(rows=rows, next=Position(is_first=is_first, key=key, id=UUID(id)))
+    return Page(rows=rows, next=None)
+
+
+async def read_rows(database: Database, identity: Identity, entity: Entity[R], ids: Collection[UUID]) -> dict[UUID, R]:
+    """Read those of some rows that exist; raises like `read_page`."""
+    statement = (
+        f"select coalesce(jsonb_agg(to_jsonb(item)), '[]') from public.{entity.table} as item where id = any (%(ids)s)"
+    )
+    records = await database.call(identity, statement, {"ids": list(ids)})
+    return {row.id: row for record in records if (row := _valid(entity, record)) is not None}
+
+
+async def matching_ids(
+    database: Database, identity: Identity, entity: Entity[R], query: ListQuery[R], org_id: UUID
+) -> list[UUID]:
+    """Return the ids of all rows that match a query; raises like `read_page`."""
+    selection = selection_of(entity, query, org_id, identity)
+    statement = f"select coalesce(jsonb_agg(id), '[]') from {selection.where()}"
+    return [UUID(id) for id in await database.call(identity, statement, selection.values)]
+
+
+async def _read(
+    database: Database,
+    identity: Identity,
+    entity: Entity[Any],
+    query: ListQuery[Any],
+    org_id: UUID,
+    *,
+    is_first: bool,
+    after: Position | None,
+    limit: int,
+) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
+    sort = query.sort
+    selection = selection_of(entity, query, org_id, identity, now=datetime.now(UTC))
+    values = {**selection.values, "limit": limit}
+    conditions = []
+    if sort.first:
+        conditions.append(sort.first if is_first else f"not coalesce({sort.first}, false)")
+    if after is not None:
+        beyond = "<" if sort.is_descending else ">"
+        key = f"%(after_key)s::{sort.type}" + (' collate "C"' if sort.type == "text" else "")
+        # The first bound is that of an index, which lacks the id or has another order of them.
+        conditions.append(f"{sort.sql} {beyond}= {key} and ({sort.sql} {beyond} {key} or id > %(after_id)s)")
+        values |= {"after_key": after.key, "after_id": after.id}
+    direction = "desc" if sort.is_descending else "asc"
+    rows = (
+        f"select {entity.table}.*, {sort.sql} as _key from {selection.where(*conditions)} "
+        f"order by {sort.sql} {direction}, id limit %(limit)s"
+    )
+    # As JSON, like a feed's snapshot, so that one decoder serves both.
+    statement = (
+        "select coalesce(jsonb_agg(jsonb_build_array(_key::text, id, to_jsonb(item) - '_key')), '[]') "
+        f"from ({rows}) as item"
+    )
+    return await database.call(identity, statement, values)
+
+
+def _valid(entity: Entity[R], record: Mapping[str, Any]) -> R | None:
+    try:
+        return entity.model.read(record)
+    except ValidationError:
+        return None

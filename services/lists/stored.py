@@ -1,0 +1,64 @@
+"""The rows of one list in the database, as its user may read them."""
+
+from collections.abc import AsyncIterator, Collection
+from typing import Generic
+from uuid import UUID
+
+from services.entities import Entity, R
+from services.infra.database import Database
+from services.lists import counting, pages
+from services.lists.counting import GroupCounts, Histogram
+from services.lists.pages import Page, Position
+from services.lists.query import ListQuery
+from services.realtime import Subscriber
+
+
+class StoredRows(Generic[R]):
+    """Reads the rows of an organisation, each time under the claims that the session has by then.
+
+    Every method raises DatabaseUnavailable when PostgreSQL did not answer in time, and SessionExpired when the session
+    has ended.
+
+    Args:
+        database: Where they are read.
+        session: Who reads.
+        entity: Whose rows; of a personal entity those of the user.
+        org_id: The organisation.
+    """
+
+    def __init__(self, database: Database, session: Subscriber, entity: Entity[R], org_id: UUID) -> None:
+        self.entity = entity
+        self._database = database
+        self._session = session
+        self._org_id = org_id
+
+    async def page(self, query: ListQuery[R], after: Position | None = None) -> Page[R]:
+        """See `read_page`."""
+        return await pages.read_page(
+            self._database, self._session.identity, self.entity, query, self._org_id, after=after
+        )
+
+    async def pages(self, query: ListQuery[R]) -> AsyncIterator[list[R]]:
+        """Yield all rows that match, page by page."""
+        after: Position | None = None
+        while True:
+            page = await self.page(query, after)
+            yield page.rows
+            if (after := page.next) is None:
+                return
+
+    async def rows(self, ids: Collection[UUID]) -> dict[UUID, R]:
+        """See `read_rows`."""
+        return await pages.read_rows(self._database, self._session.identity, self.entity, ids)
+
+    async def matching_ids(self, query: ListQuery[R]) -> list[UUID]:
+        """See `pages.matching_ids`."""
+        return await pages.matching_ids(self._database, self._session.identity, self.entity, query, self._org_id)
+
+    async def groups(self, query: ListQuery[R]) -> GroupCounts[R]:
+        """See `count_groups`."""
+        return await counting.count_groups(self._database, self._session.identity, self.entity, query, self._org_id)
+
+    async def histogram(self, query: ListQuery[R]) -> Histogram | None:
+        """See `read_histogram`."""
+        return await counting.read_histogram(self._database, self._session.identity, self.entity, query, self._org_id)
