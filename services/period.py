@@ -76,6 +76,9 @@ class Period:
         return moment is not None and (start is None or moment >= start) and (end is None or moment < end)
 
 
+EVERYTHING = Period()
+
+
 def time_of(given: object, now: datetime, zone: str = "") -> datetime | None:
     """Return a time that a person gave; None for an empty one.
 

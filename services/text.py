@@ -82,4 +82,5 @@ def folded(text: str) -> str:
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", visible(text))
     lowered = "".join(each for each in decomposed if not unicodedata.combining(each)).lower()
-    return lowered.replace("ß", "ss").replace("ς", "σ")
+    final, sigma = "\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}"
+    return lowered.replace("ß", "ss").replace(final, sigma)

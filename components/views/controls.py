@@ -2,21 +2,26 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
-from components.views.shared import RowSource
+from components.views.shared import CountedSource
 from components.window.batch import Batch
-from services.entities import R
+from services.entities import R, RowGroup
+from services.entities.base.listing import Facet
+from services.lists.counting import MAX_COUNT
 from services.lists.query import ListQuery
 from services.text import folded
 
 TIME_DEPENDENT_TTL_SECONDS = 5.0
 """Age after which facet values that change with time alone are computed again."""
 
-_NOTHING: dict[str, dict[str, Any]] = {"counts": {}, "summary": {"shown": None, "total": None, "cut": None}}
+_NOTHING: dict[str, dict[str, Any]] = {
+    "counts": {},
+    "summary": {"shown": None, "total": None, "bound": "", "refused": True},
+}
 """What is sent of rows that the reader may not see any more."""
 
 Labels = Mapping[str, Callable[[str], str]]
@@ -38,31 +43,31 @@ class FacetCount(NamedTuple):
     label: str
 
 
+_TOTAL, _SHOWN = FacetCount("total", "", ""), FacetCount("shown", "", "")
+
+
 class ControlsView(Generic[R]):
     """The state of the controls, and a count for each value of each facet as if that facet had nothing chosen.
 
     Counts of the held rows are kept up to date incrementally: a change costs what its row adds. Where more rows exist
-    than are held, the counts are those of all rows by groups. A search and a chosen select look through the held rows
-    only, and so do their counts; the summary says so (`cut`).
+    than are held, the counts are those of the database by groups. The summary has the numbers of rows that match and of
+    all, None while they are not known; its `bound` says that there are `more` than these, or at `least` so many.
 
     Args:
         source: The rows.
         query: The choice that is shown.
-        where: Leaves rows out of the list altogether.
         labels: Names the values of selects, by facet.
     """
 
     def __init__(
         self,
-        source: RowSource[R],
+        source: CountedSource[R],
         query: ListQuery[R],
-        where: Callable[[R], bool] | None,
         labels: Labels | None = None,
     ) -> None:
         self.query = query
         self._labels = labels or {}
         self._source = source
-        self._where = where
         self._counted: dict[UUID, Counter[FacetCount]] = {}
         self._facet_values: dict[UUID, FacetValues] = {}
         self._counts: Counter[FacetCount] = Counter()
@@ -94,10 +99,10 @@ class ControlsView(Generic[R]):
             row = self._source.get(id)
             values = self._source.derived(id, spec.facet_values, epoch=epoch) if row else None
             is_unchanged = values is not None and values == self._facet_values.get(id)
-            if is_unchanged and not self.query.search and self._where is None:
+            if is_unchanged and not self.query.search and self.query.period.is_everything:
                 continue
             self._facet_values[id] = values
-            fresh = Counter(self._counters_of(row)) if row and (self._where is None or self._where(row)) else Counter()
+            fresh = Counter(self._counters_of(row)) if row else Counter()
             known = self._counted.get(id, Counter())
             if fresh != known:
                 self._counts.subtract(known)
@@ -108,65 +113,67 @@ class ControlsView(Generic[R]):
         self._sent |= changed
         return {"set": changed} if changed else None
 
-    def _counters_of(self, row: R, *, has_selects: bool = True) -> Iterator[FacetCount]:
-        """The counters that one row adds to; without those of selects, whose values an example does not have."""
+    def _counters_of(self, row: R) -> Iterator[FacetCount]:
+        """The counters that one row adds to."""
         if self.query.counts(row):
-            yield FacetCount("total", "", "")
+            yield _TOTAL
         if self.query.matches(row):
-            yield FacetCount("shown", "", "")
+            yield _SHOWN
         for facet in self.query.spec.facets:
             for value in facet.values(row):
                 if facet.kind == "select":
-                    if not has_selects:
-                        continue
                     label_of = self._labels.get(facet.name, str)
                     yield FacetCount(facet.name, value, facet.label_of(row) if facet.label_of else label_of(value))
                 elif self.query.matches(row, exclude_facet=facet.name):
                     yield FacetCount(facet.name, value, "")
 
     def _fields(self) -> dict[str, dict[str, Any]]:
-        known, cut = self._known_counts()
-        counts = {f"{count.facet}:{count.value}": number for count, number in known.items() if count.value}
+        counts = self._known_counts()
+        is_exact = not self._source.is_partial or self._source.is_exact
+        by_value: dict[str, int | None] = {}
         options: dict[str, Any] = {}
         for facet in self.query.spec.facets:
             if facet.kind == "select":
-                labels = {value: value for value in self.query.chosen.get(facet.name, ())}
-                labels |= {
-                    count.value: count.label
-                    for count, number in self._counts.items()
-                    if number and count.facet == facet.name
-                }
-                ordered = sorted(labels.items(), key=lambda item: folded(item[1]))
-                options[facet.name] = [{"value": value, "label": label} for value, label in ordered]
-            else:
-                counts = {f"{facet.name}:{option.value}": 0 for option in facet.options} | counts
-        summary: dict[str, Any] = {name: known[FacetCount(name, "", "")] for name in ("shown", "total")}
-        return {"counts": counts, "options": options, "summary": summary | {"cut": cut}}
+                options[facet.name] = self._options(facet)
+                continue
+            for option in facet.options:
+                count = counts[FacetCount(facet.name, option.value, "")] if counts is not None else None
+                by_value[f"{facet.name}:{option.value}"] = count
+        shown = counts[_SHOWN] if counts is not None else None
+        bound = "" if is_exact else "more" if shown is not None and shown > MAX_COUNT else "least"
+        summary = {"shown": None if shown is None else min(shown, MAX_COUNT) if bound else shown, "bound": bound}
+        return {"counts": by_value, "options": options, "summary": summary | {"total": self._total()}}
 
-    def _known_counts(self) -> tuple[Counter[FacetCount], dict[str, Any] | None]:
-        """The counts of all rows as far as they are known, and what is left out of the list; None if nothing is.
+    def _options(self, facet: Facet[R]) -> list[dict[str, str]]:
+        """The values of a select that the rows which are here have, and those that are chosen."""
+        labels = {value: value for value in self.query.chosen.get(facet.name, ())}
+        labels |= {
+            count.value: count.label for count, number in self._counts.items() if number and count.facet == facet.name
+        }
+        ordered = sorted(labels.items(), key=lambda item: folded(item[1]))
+        return [{"value": value, "label": label} for value, label in ordered]
 
-        `held` of `of` rows are in the list, where `of` is None if it is not known; `searched` says that the counts are
-        those of the held rows, since only these are looked through.
-        """
-        if not self._source.is_cut:
-            return self._counts, None
+    def _known_counts(self) -> Counter[FacetCount] | None:
+        """The counts of the chips and of what is shown; None while they are not known."""
+        if not self._source.is_partial:
+            return self._counts
         groups = self._source.groups
-        everything: Counter[FacetCount] = Counter()
-        for group in groups or ():
-            for count in self._counters_of(group.example, has_selects=False):
-                everything[count] += group.count
-        is_searched = bool(self.query.search.strip() or self.query.has_selects or self._where)
-        name = "total" if is_searched else "shown"
-        key = FacetCount(name, "", "")
-        of = (
-            None
-            if groups is None
-            else sum(
-                group.count
-                for group in groups
-                if (self.query.counts if is_searched else self.query.matches)(group.example)
-            )
-        )
-        cut = {"held": self._counts[key], "of": of, "searched": is_searched}
-        return self._counts if is_searched or groups is None else everything, cut
+        return None if groups is None else self._counts_of(groups, self.query.chips)
+
+    def _total(self) -> int | None:
+        """The number of all rows, whatever is searched for; None while it is not known."""
+        if not self._source.is_partial:
+            return self._counts[_TOTAL]
+        groups = self._source.all_groups
+        return None if groups is None else sum(each.count for each in groups if self.query.counts(each.example))
+
+    def _counts_of(self, groups: Sequence[RowGroup[R]], chips: ListQuery[R]) -> Counter[FacetCount]:
+        counts: Counter[FacetCount] = Counter()
+        for group in groups:
+            if chips.matches(group.example):
+                counts[_SHOWN] += group.count
+            for facet in chips.spec.facets:
+                if facet.kind == "chips" and chips.matches(group.example, exclude_facet=facet.name):
+                    for value in facet.values(group.example):
+                        counts[FacetCount(facet.name, value, "")] += group.count
+        return counts

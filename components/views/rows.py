@@ -5,11 +5,12 @@ from typing import Any, Generic, Self
 from uuid import UUID
 
 from components.views.folds import Folds
-from components.views.shared import RowSource
+from components.views.shared import Reaching, RowSource
 from components.window.batch import Batch, Missing, Reset, Waiting
 from services.entities import R
 
 MAX_ROWS = 200
+_Position = tuple[int, int, int, Waiting, Missing]
 
 
 class RowsView(Generic[R]):
@@ -60,7 +61,7 @@ class RowsView(Generic[R]):
         self._moved: set[UUID] = set()
         self._shown: list[UUID] = []
         self._sent: dict[UUID, dict[str, Any]] = {}
-        self._sent_position: tuple[int, int, Waiting, Missing] = (0, 0, {"new": 0, "moved": False}, "")
+        self._sent_position: _Position = (0, 0, 0, {"new": 0, "moved": False}, "")
         self._sent_folds: dict[str, int] = {}
 
     def resume_from(self, other: Self) -> None:
@@ -90,8 +91,7 @@ class RowsView(Generic[R]):
         for id in rows if self.folds.key else ():
             self._refold(id)
         if self.is_read and self._order:
-            self._arrange([id for id in self._order if id in rows])
-            self._new = rows.keys() - self._rank.keys()
+            self._keep(rows)
         else:
             self._arrange(sorted(rows, key=self._place_of))
             self._new.clear()
@@ -100,18 +100,24 @@ class RowsView(Generic[R]):
         self._sent = {id: fields for id in self._shown if (fields := derived(id, self._present)) is not None}
         self._sent_position = self._position()
         self._sent_folds = self.folds.counts()
-        first, total, waiting, missing = self._sent_position
+        first, total, more, waiting, missing = self._sent_position
         reset: Reset = {
             "order": [str(id) for id in self._shown],
             "rows": {str(id): fields for id, fields in self._sent.items()},
             "first": first,
             "total": total,
+            "more": more,
             "waiting": waiting,
             "filtered": self.is_filtered,
             "missing": missing,
             "folds": self._sent_folds,
         }
         return {"reset": reset}
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the rows end before the last one that the element holds, or may soon be asked for."""
+        return self.first + self.limit > len(self._unfolded)
 
     def settle(self) -> None:
         """Have the next `full` put every row in its place, wherever the reader is."""
@@ -175,6 +181,15 @@ class RowsView(Generic[R]):
             self._arrange(order)
         self._new.clear()
 
+    def _keep(self, ids: Collection[UUID]) -> None:
+        """Keep the order of the rows that are left; those beyond all that were there before follow it, others wait."""
+        kept = [id for id in self._order if id in ids]
+        last = max(map(self._place_of, kept), default=None)
+        fresh = set(ids) - self._rank.keys()
+        beyond = sorted((id for id in fresh if last is None or self._place_of(id) > last), key=self._place_of)
+        self._arrange([*kept, *beyond])
+        self._new = fresh.difference(beyond)
+
     def _arrange(self, order: list[UUID]) -> None:
         self._order = order
         self._rank = {id: place for place, id in enumerate(order)}
@@ -201,7 +216,7 @@ class RowsView(Generic[R]):
             batch["set"] = patches
         if (position := self._position()) != self._sent_position:
             self._sent_position = position
-            batch["first"], batch["total"], batch["waiting"], batch["missing"] = position
+            batch["first"], batch["total"], batch["more"], batch["waiting"], batch["missing"] = position
         if (folds := self.folds.counts()) != self._sent_folds:
             batch["folds"] = self._sent_folds = folds
         return batch or None
@@ -220,9 +235,10 @@ class RowsView(Generic[R]):
         self.first = max(0, min(self.first, len(self._unfolded) - 1))
         self._shown = self._unfolded[self.first : self.first + self.limit]
 
-    def _position(self) -> tuple[int, int, Waiting, Missing]:
+    def _position(self) -> "_Position":
         waiting: Waiting = {"new": len(self._new), "moved": bool(self._moved)}
-        return self.first, len(self._unfolded), waiting, missing_of(self._source)
+        more = self._source.more if isinstance(self._source, Reaching) else 0
+        return self.first, len(self._unfolded), more, waiting, missing_of(self._source)
 
     def _passes(self, row: R) -> bool:
         return self.where is None or self.where(row)
@@ -232,6 +248,8 @@ def missing_of(source: RowSource[Any]) -> Missing:
     """Return why rows may exist that the source does not hold; empty if there are none."""
     if source.is_denied:
         return "refused"
+    if isinstance(source, Reaching):
+        return source.missing
     if source.is_cut:
         return "older"
     return "" if source.is_complete else "invalid"

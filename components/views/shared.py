@@ -1,13 +1,15 @@
 """Shared views: one view for all windows that show the same, computed and encoded once."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Generic, Protocol, Self
+from datetime import datetime
+from typing import Generic, Protocol, Self, runtime_checkable
 from uuid import UUID
 
 from nicegui import json
 
-from components.window.batch import Batch, EncodedBatch, Payload
-from services.entities import R, RowGroup
+from components.window.batch import Batch, EncodedBatch, Missing, Payload
+from services.entities import LiveTable, R, RowGroup
+from services.lists.pages import PAGE_ROWS
 from services.realtime.rows import D, Rows
 
 MAX_PATCHES = 64
@@ -39,6 +41,19 @@ class RowSource(Protocol[R]):
     def derived(self, id: UUID, function: Callable[[R], D], *, epoch: int = 0) -> D | None: ...
 
 
+@runtime_checkable
+class Reaching(Protocol):
+    """A row source that reads on."""
+
+    @property
+    def more(self) -> int:
+        """How many more rows are read at a time; 0 if there are none to read."""
+
+    @property
+    def missing(self) -> Missing:
+        """Why rows may exist that are not here."""
+
+
 class AllRows(Generic[R]):
     """Every row of a feed's table, as a row source."""
 
@@ -56,6 +71,39 @@ class AllRows(Generic[R]):
         return self._rows.is_cut and (groups is None or sum(group.count for group in groups) > len(self._rows))
 
     @property
+    def is_partial(self) -> bool:
+        """Whether the rows that are here are not all of the list."""
+        return self.is_cut
+
+    @property
+    def all_groups(self) -> Sequence[RowGroup[R]] | None:
+        """All rows by groups; None if they were not counted."""
+        return self._rows.groups
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether `groups` are all rows and not a lower bound."""
+        return self._rows.groups is not None
+
+    @property
+    def complete_since(self) -> datetime | None:
+        return self._rows.complete_since
+
+    @property
+    def entity(self) -> LiveTable[R]:
+        return self._rows.entity
+
+    @property
+    def more(self) -> int:
+        """See `JoinedRows`, which reads on when the reader comes near the end."""
+        return PAGE_ROWS if self.is_cut else 0
+
+    @property
+    def missing(self) -> Missing:
+        """See `JoinedRows`."""
+        return "reading" if self.is_cut else "invalid" if self._rows.has_invalid else ""
+
+    @property
     def is_complete(self) -> bool:
         return not self.is_cut and not self._rows.has_invalid
 
@@ -65,6 +113,19 @@ class AllRows(Generic[R]):
 
     def rows(self) -> list[R]:
         return list(self._rows)
+
+
+class CountedSource(RowSource[R], Protocol[R]):
+    """A row source of which more is counted than is here; see `JoinedRows`."""
+
+    @property
+    def is_partial(self) -> bool: ...
+
+    @property
+    def all_groups(self) -> Sequence[RowGroup[R]] | None: ...
+
+    @property
+    def is_exact(self) -> bool: ...
 
 
 class Shareable(Protocol):
@@ -150,6 +211,11 @@ class SharedViewCursor:
         self._own = own
         self._shared: SharedView | None = None
         self._number = 0
+
+    @property
+    def shown(self) -> Shareable:
+        """The view whose content the window shows."""
+        return self._shared.view if self._shared else self._own
 
     @property
     def is_shared(self) -> bool:

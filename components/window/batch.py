@@ -7,8 +7,9 @@ RowFields = dict[str, dict[str, Any]]
 """Fields by row id; JSON values only."""
 
 
-Missing = Literal["", "older", "invalid", "refused"]
-"""Why rows may exist that are not here: older than a feed holds, malformed, or not for this person any more."""
+Missing = Literal["", "older", "reading", "failed", "beyond", "invalid", "refused"]
+"""Why rows may exist that are not here: older than a feed holds, being read, not read as the database did not answer,
+beyond what a list holds, malformed, or not for this person any more."""
 
 
 class Waiting(TypedDict):
@@ -28,15 +29,16 @@ class Looking(TypedDict):
 class Reset(TypedDict):
     """The whole content of an element: the ids in order, and all fields of each row.
 
-    `first` is the index of the first id in a list of `total` rows; `filtered` says that a filter hides some rows, and
-    `missing` why an empty list does not mean that there are none. `folds` holds by id how many rows a row stands for
-    beside itself.
+    `first` is the index of the first id in a list of `total` rows, which `more` may follow; `filtered` says that a
+    filter hides some rows, and `missing` why an empty list does not mean that there are none. `folds` holds by id how
+    many rows a row stands for beside itself.
     """
 
     order: list[str]
     rows: RowFields
     first: NotRequired[int]
     total: NotRequired[int]
+    more: NotRequired[int]
     waiting: NotRequired[Waiting]
     filtered: NotRequired[bool]
     missing: NotRequired[Missing]
@@ -55,6 +57,7 @@ class Batch(TypedDict, total=False):
     order: list[str]
     first: int
     total: int
+    more: int
     waiting: Waiting
     missing: Missing
     folds: dict[str, int]

@@ -164,6 +164,9 @@ export function amount(value, unit) {
 // Why an empty list of these rows does not mean that there are none; empty when it does.
 export function missingText(missing, noun) {
   if (missing === "older") return `Not among the newest ${noun}, which are loaded here. Older ones are not shown.`;
+  if (missing === "reading") return `Looking through older ${noun}…`;
+  if (missing === "failed") return `Older ${noun} could not be read just now; it is tried again every few seconds.`;
+  if (missing === "beyond") return `There are more ${noun}. A search or a range of time leads to them.`;
   if (missing === "invalid") return `Some ${noun} could not be read, so they are not shown; the System tab lists them.`;
   return missing === "refused" ? `You have no access to these ${noun}, or no longer.` : "";
 }

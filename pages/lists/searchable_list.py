@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Generic
+from uuid import UUID
 
 from components.elements.lists.list_controls import ListControls
 from components.elements.lists.live_list import LiveList
@@ -18,6 +19,7 @@ from services.entities import Entity, R
 from services.entities.base.listing import UNREAD_FACET
 from services.history.tidying import is_run
 from services.lists.query import ListQuery
+from services.lists.stored import StoredRows
 from services.people.inbox import INBOXES
 
 
@@ -39,25 +41,35 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
     element = LiveList(entity, pages=True)
     panel = DetailPanel(page, element) if entity.has_details else None
     query: ListQuery[R] = ListQuery.parse(entity.listing, page.url.params)
-    rows = QueryList(page.window, controls, element, query=query, labels=labels)
+    stored = StoredRows(page.services.database, page.session, entity, page.membership.org_id)
+    rows = QueryList(page.window, controls, element, stored=stored, query=query, labels=labels)
     if is_run(entity):
         with controls.tools:
-            tidy_menu(page, entity, rows.shown_ids, on_choose=element.start_choosing)
+            tidy_menu(page, entity, partial(_matching, rows, stored), on_choose=element.start_choosing)
     follower = _UrlFollower(page, entity, rows, query, panel)
     controls.on_query(follower.choose)
+    element.on_back(follower.go_back)
     page.url.listen(follower.follow)
     if inbox:
         accept_marks(page, element, inbox)
-        controls.on_mark_all(lambda: _mark_matching(page, entity, rows))
+        controls.on_mark_all(lambda: _mark_matching(page, entity, rows, stored))
     if actions := _chosen_actions(page, entity):
         selection_bar(element, entity, actions)
     return rows
 
 
-async def _mark_matching(page: PageContext, entity: Entity[Any], rows: QueryList[Any]) -> None:
-    """Mark what matches the query: in the database, unless only a search of the held rows says what does."""
-    chosen = {name: values for name, values in rows.chosen_values().items() if name != UNREAD_FACET}
-    await mark_all(page, entity, ids=rows.matching_ids(), chosen=chosen)
+async def _matching(rows: QueryList[Any], stored: StoredRows[Any]) -> list[UUID]:
+    """Return the ids of all rows that match the query."""
+    return await stored.matching_ids(rows.query) if rows.is_partial else rows.shown_ids()
+
+
+async def _mark_matching(page: PageContext, entity: Entity[Any], rows: QueryList[Any], stored: StoredRows[Any]) -> None:
+    """Mark what matches the query: by its chips in the database, or by the ids of what else selects rows."""
+    if rows.query.has_chips_only:
+        chosen = {name: values for name, values in rows.query.chosen.items() if name != UNREAD_FACET}
+        await mark_all(page, entity, chosen=chosen)
+    else:
+        await mark_all(page, entity, ids=await _matching(rows, stored))
 
 
 def _chosen_actions(page: PageContext, entity: Entity[Any]) -> list[ChosenAction]:
@@ -93,9 +105,13 @@ class _UrlFollower(Generic[R]):
         """Apply the user's query and write it to the URL; typing adds no history entries."""
         is_typing = bool(self._query.search) and chosen.search != self._query.search
         self._query = chosen
-        names = ("q", "sort", *(facet.name for facet in self._spec.facets))
-        self._page.url.set(chosen.params, known=names, is_new=not is_typing)
+        self._page.url.set(chosen.params, known=chosen.parameter_names, is_new=not is_typing)
         self._rows.show(chosen)
+
+    def go_back(self) -> None:
+        """Show what is older than the list can hold."""
+        if (query := self._rows.further_back()) is not None:
+            self.choose(query)
 
     def follow(self, params: Mapping[str, str]) -> None:
         """Apply the query in the URL."""

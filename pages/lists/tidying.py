@@ -19,13 +19,15 @@ from components.presentation.markup import (
     slot,
 )
 from components.shell.dialogs import confirm
+from components.shell.feedback import tell_error
 from components.shell.undo import offer_undo
 from pages.lists.bulk import BulkOperation, amount_of
 from pages.page.context import PageContext
 from services.entities import Entity
+from services.errors import LivewatchError
 from services.history.tidying import archive_runs, close_runs, delete_runs
 
-Ids = Callable[[], Collection[UUID]]
+Ids = Callable[[], Collection[UUID] | Awaitable[Collection[UUID]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,13 @@ def tidy_menu(
         if on_choose and label == CHOOSE:
             on_choose()
         elif action := BY_LABEL.get(label):
-            await tidy(page, entity, action, list(ids()), on_gone)
+            try:
+                found = ids()
+                chosen = await found if isinstance(found, Awaitable) else found
+            except LivewatchError as error:
+                tell_error(str(error))
+            else:
+                await tidy(page, entity, action, list(chosen), on_gone)
 
     entries.on_press(choose)
 

@@ -94,22 +94,23 @@ async def read_histogram(
             return None
         start = datetime.fromisoformat(found)
     end = max(end or now, start + timedelta(seconds=1))
-    critical = _critical(entity)
-    place = f"width_bucket(extract(epoch from {entity.listing.time})::float8, %(low)s, %(high)s, {BUCKETS})"
+    time = entity.listing.time
+    part = f"width_bucket(extract(epoch from {time})::float8, %(low)s, %(high)s, {BUCKETS})"
+    rows = selection.where(f"{time} >= %(low_time)s", f"{time} < %(high_time)s")
     statement = (
         "select coalesce(jsonb_agg(jsonb_build_array(part, count, critical)), '[]') from (select "
-        f"{place} as part, count(*) as count, count(*) filter (where {critical}) as critical "
-        f"from {selection.where(f'{entity.listing.time} >= %(low_time)s', f'{entity.listing.time} < %(high_time)s')} group by 1) as parts"
+        f"{part} as part, count(*) as count, count(*) filter (where {_critical(entity)}) as critical "
+        f"from {rows} group by 1) as parts"
     )
     values = {
         **selection.values,
         **{"low": start.timestamp(), "high": end.timestamp(), "low_time": start, "high_time": end},
     }
     counts, critical_counts = [0] * BUCKETS, [0] * BUCKETS
-    for part, count, failed in await database.call(identity, statement, values):
-        place_in = min(max(part - 1, 0), BUCKETS - 1)
-        counts[place_in] += count
-        critical_counts[place_in] += failed
+    for number, count, critical in await database.call(identity, statement, values):
+        place = min(max(number - 1, 0), BUCKETS - 1)
+        counts[place] += count
+        critical_counts[place] += critical
     return Histogram(start=start, end=end, counts=counts, critical=critical_counts)
 
 

@@ -130,7 +130,8 @@ async def _read(
         "select coalesce(jsonb_agg(jsonb_build_array(_key::text, id, to_jsonb(item) - '_key')), '[]') "
         f"from ({rows}) as item"
     )
-    return await database.call(identity, statement, values)
+    records: Sequence[tuple[str, str, Mapping[str, Any]]] = await database.call(identity, statement, values)
+    return records
 
 
 def _valid(entity: Entity[R], record: Mapping[str, Any]) -> R | None:

@@ -8,7 +8,7 @@ from typing import Any, Generic
 from services import period
 from services.entities import R
 from services.entities.base.listing import Facet, ListSpec, Sort
-from services.period import Period
+from services.period import EVERYTHING, Period
 from services.text import folded, storable
 
 MAX_TEXT = 200
@@ -25,12 +25,12 @@ class ListQuery(Generic[R]):
     spec: ListSpec[R]
     search: str = ""
     chosen: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    period: Period = Period()
+    period: Period = EVERYTHING
     sort: Sort[R]
 
     @classmethod
     def parse(cls, spec: ListSpec[R], params: Mapping[str, Any]) -> "ListQuery[R]":
-        """Read `q`, `sort`, the range and one comma-separated parameter per facet; ignores what the spec does not know."""
+        """Read `q`, `sort`, the range and one comma-separated parameter per facet; ignores what it does not know."""
         chosen = {}
         for facet in spec.facets:
             values = frozenset(filter(None, storable(str(params.get(facet.name) or ""))[:MAX_TEXT].split(",")))
@@ -79,24 +79,29 @@ class ListQuery(Generic[R]):
         return not self.words and not self.chosen and self.period.is_everything
 
     @property
+    def has_chips_only(self) -> bool:
+        """Whether it has no words, no range and no value of a select."""
+        has_select = any(facet.kind == "select" and facet.name in self.chosen for facet in self.spec.facets)
+        return not self.words and self.period.is_everything and not has_select
+
+    @property
+    def chips(self) -> "ListQuery[R]":
+        """The same query with the chips alone."""
+        kinds = {facet.name: facet.kind for facet in self.spec.facets}
+        chosen = {name: values for name, values in self.chosen.items() if kinds[name] == "chips"}
+        return replace(self, search="", period=EVERYTHING, chosen=chosen)
+
+    @property
     def time_dependent(self) -> bool:
         """Whether a row may match or not with time alone."""
         return self.spec.time_dependent or self.period.moves
 
     def matches(self, row: R, *, exclude_facet: str | None = None) -> bool:
         """Whether a row matches; `exclude_facet` ignores one facet, for the counts of its own chips."""
-        return self.matches_facets(row, exclude_facet=exclude_facet) and self.finds(row)
-
-    def matches_facets(self, row: R, *, exclude_facet: str | None = None) -> bool:
-        """Whether a row has a chosen value of each facet, or of each but one."""
         for each in self.spec.facets:
             wanted = self.wanted(each)
             if wanted and each.name != exclude_facet and wanted.isdisjoint(each.values(row)):
                 return False
-        return True
-
-    def finds(self, row: R) -> bool:
-        """Whether a row has the words and is of the period."""
         if not self.period.is_everything and not self.period.includes(getattr(row, self.spec.time), datetime.now(UTC)):
             return False
         words = self.words

@@ -114,6 +114,17 @@ class Subscription(Generic[R]):
         return groups is None or sum(group.count for group in groups) > len(self.rows())
 
     @property
+    def complete_since(self) -> datetime | None:
+        """See `Rows`."""
+        rows = self._all_rows
+        return rows.complete_since if rows is not None else None
+
+    def has_ended(self, id: UUID) -> bool:
+        """See `Rows`."""
+        rows = self._all_rows
+        return rows is not None and rows.has_ended(id)
+
+    @property
     def is_complete(self) -> bool:
         """Whether a row that is not here does not exist."""
         rows = self._all_rows

@@ -20,7 +20,8 @@ export default {
     const state = reactive({ q: "", sort: "", chosen: {}, ...props.state });
     const counts = reactive({});
     const options = reactive({});
-    const summary = reactive({ shown: null, total: null, cut: null });
+    const summary = reactive({ shown: null, total: null, bound: "" });
+    const isKnown = ref(false);
     const exportQuery = ref("");
     const input = ref(null);
     const isOpen = ref(false); // the sheet with the filters, on phones
@@ -31,7 +32,8 @@ export default {
       Object.assign(counts, set.counts);
       Object.assign(options, set.options);
       Object.assign(summary, set.summary);
-      if (summary.total === null) for (const key of Object.keys(counts)) delete counts[key];
+      if (set.summary) isKnown.value = !set.summary.refused;
+      if (set.summary?.refused) for (const key of Object.keys(counts)) delete counts[key];
       if (set.state) {
         exportQuery.value = set.state.query;
         const isAhead = typing || document.activeElement === input.value;
@@ -64,37 +66,40 @@ export default {
     const chosenCount = () => Object.values(state.chosen).reduce((sum, values) => sum + values.length, 0);
     const isFiltered = () => state.q.trim() || Object.values(state.chosen).some((values) => values.length);
 
-    // What the list leaves out, since it holds only so many rows.
-    const cutText = computed(() => {
-      if (!summary.cut) return "";
-      const { held, of, searched } = summary.cut;
-      const all = of === null ? "; there are more" : ` of ${number(of)}`;
-      if (searched) return `Searching only the newest ${number(held)}${all} ${of === null ? "" : props.noun}`.trim();
-      return `Showing the newest ${number(held)}${all}`;
+    // How many rows match, of how many; what is not known yet is not shown as a number.
+    const summaryText = computed(() => {
+      const { shown, total, bound } = summary;
+      if (!isFiltered())
+        return total === null ? "Counting…" : `${number(total)} ${total === 1 ? one.value : props.noun}`;
+      if (shown === null) return "Counting…";
+      const amount = { "": "", more: "more than ", least: "at least " }[bound] + number(shown);
+      return total === null ? amount : `${amount} of ${number(total)}`;
     });
-    const bound = computed(() => (summary.cut && summary.cut.of === null ? "+" : ""));
+    const one = computed(() => props.noun.replace(/s$/, ""));
+    const plus = computed(() => (summary.bound ? "+" : ""));
 
     onMounted(() => emit("live"));
     return {
       apply,
-      bound,
       change,
       choose,
       chosenCount,
       clear,
       counts,
-      cutText,
       exportQuery,
       input,
       isFiltered,
+      isKnown,
       isOn,
       isOpen,
       number,
       options,
       pageLink,
+      plus,
       search,
       state,
       summary,
+      summaryText,
       toggle,
     };
   },
@@ -109,11 +114,8 @@ export default {
       <button v-if="facets.length" type="button" class="lw-button lw-controls__filters" :aria-expanded="isOpen" data-testid="filters" @click="isOpen = true">
         <i class="lw-icon notranslate" aria-hidden="true">tune</i>Filters<span v-if="chosenCount()" class="lw-count lw-number">{{ chosenCount() }}</span></button>
       <span class="lw-controls__end">
-        <span v-if="summary.shown !== null" class="lw-controls__summary lw-number" role="status" data-testid="summary"
-              :data-shown="summary.shown" :data-total="summary.total">
-          <template v-if="isFiltered()">{{ number(summary.shown) }}{{ bound }} of {{ number(summary.total) }}{{ bound }}</template>
-          <template v-else>{{ number(summary.total) }}{{ bound }} {{ summary.total === 1 ? noun.replace(/s$/, '') : noun }}</template></span>
-        <span v-if="cutText" class="lw-controls__cut lw-number" role="status" data-testid="cut">{{ cutText }}</span>
+        <span v-if="isKnown" class="lw-controls__summary lw-number" role="status" data-testid="summary"
+              :data-shown="summary.shown" :data-total="summary.total">{{ summaryText }}</span>
         <button v-if="isFiltered()" type="button" class="lw-text-button" data-testid="clear" @click="clear">Clear</button>
         <button v-if="offersMarkAll" type="button" class="lw-text-button" data-testid="mark-all" :disabled="!counts['show:unread']" @click="$emit('markAll')">
           {{ isFiltered() && counts['show:unread'] ? 'Mark ' + number(counts['show:unread']) + ' as read' : 'Mark all as read' }}</button>
@@ -135,7 +137,7 @@ export default {
                   :data-facet="facet.name" :data-option="option.value" :aria-pressed="isOn(facet.name, option.value)"
                   @click="toggle(facet.name, option.value)">
             <i v-if="option.icon" class="lw-icon notranslate" aria-hidden="true">{{ option.icon }}</i>{{ option.label }}
-            <filter-count :counts="counts" :name="facet.name + ':' + option.value" :bound="bound" />
+            <filter-count :counts="counts" :name="facet.name + ':' + option.value" :bound="plus" />
           </button>
         </div>
         <button type="button" class="lw-button lw-controls__close" @click="isOpen = false">Show {{ number(summary.shown) }} {{ noun }}</button>

@@ -12,6 +12,7 @@ from components.window.live_element import SHARED_JS, LiveElement
 from components.window.view import Link
 from services.entities.base.listing import ListSpec, Option
 from services.lists.query import ListQuery
+from services.period import PARAMETERS
 
 
 class ListControls(LiveElement, component="list_controls.js", dependencies=[SHARED_JS]):
@@ -71,7 +72,7 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
         def changed(event: GenericEventArguments) -> None:
             choice = event.args if isinstance(event.args, Mapping) else {}
             chosen = choice.get("chosen")
-            params: dict[str, Any] = {"q": choice.get("q"), "sort": choice.get("sort")}
+            params: dict[str, Any] = {name: choice.get(name) for name in ("q", "sort", *PARAMETERS)}
             for name, values in (chosen if isinstance(chosen, Mapping) else {}).items():
                 if isinstance(values, list):
                     params[str(name)] = ",".join(str(value) for value in values)

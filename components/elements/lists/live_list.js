@@ -32,7 +32,7 @@ export default {
     selected: String,
     choosable: Boolean, // rows have checkboxes
   },
-  emits: ["choose", "live", "markRead", "markUnread", "scroll", "select", "settle", "unfold"],
+  emits: ["back", "choose", "live", "markRead", "markUnread", "scroll", "select", "settle", "unfold"],
   setup(props, { emit }) {
     const template = templateOf(props.template);
     const rows = new Map();
@@ -40,7 +40,15 @@ export default {
     const host = ref(null);
     const staleSince = ref(null);
     const clock = useNow();
-    const facts = shallowReactive({ first: 0, total: 0, waiting: SETTLED, filtered: false, folds: {}, missing: "" });
+    const facts = shallowReactive({
+      first: 0,
+      total: 0,
+      more: 0,
+      waiting: SETTLED,
+      filtered: false,
+      folds: {},
+      missing: "",
+    });
     const space = shallowReactive({ above: 0, below: 0 });
     const moves = new WeakMap();
     const waiting = new Set();
@@ -69,7 +77,7 @@ export default {
         for (const [id, fields] of Object.entries(batch.reset.rows)) merge(id, fields, true);
         arrange(batch.reset.order);
         measure();
-        nextTick(measure);
+        nextTick(() => (measure(), checkScroll()));
         return resume();
       }
       if (order.value === null) return; // before the first reset, which will include this change
@@ -137,7 +145,8 @@ export default {
       const last = seen + Math.ceil(innerHeight / line) * columns;
       const reading = -top > line;
       const end = facts.first + order.value.length;
-      const isShort = (seen < facts.first + columns && facts.first > 0) || (last + columns > end && end < facts.total);
+      const isEnding = end < facts.total ? last + columns > end : facts.more > 0 && last + AHEAD / 2 > end;
+      const isShort = (seen < facts.first + columns && facts.first > 0) || isEnding;
       const first = isShort ? Math.max(0, Math.floor((seen - AHEAD) / columns) * columns) : facts.first;
       if (first === reported.first && reading === reported.reading) return;
       reported = { first, reading };
@@ -225,6 +234,13 @@ export default {
       const missing = missingText(facts.missing, props.noun);
       return missing || (facts.filtered ? "No matches. Clear the filters." : props.emptyText);
     });
+    // Below the last row: what is still to come, or why nothing more does.
+    const ending = computed(() => {
+      const isEnd = order.value?.length && facts.first + order.value.length >= facts.total;
+      return isEnd && ["reading", "failed", "beyond"].includes(facts.missing)
+        ? missingText(facts.missing, props.noun)
+        : "";
+    });
     const pill = computed(() => {
       const { new: count, moved } = facts.waiting;
       return count ? `${count} new` : moved ? "Sort again" : "";
@@ -251,6 +267,7 @@ export default {
         isStale.value && staleAt.value && order.value ? "as of " + momentOf(staleAt.value, clock.value) : "",
       ),
       emptyState,
+      ending,
       host,
       rowTemplate: template,
       markRead,
@@ -284,6 +301,8 @@ export default {
         <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :path="path"
                    :status-styles="statusStyles" :is-stop="id === stopAt" :folded="facts.folds[id]" :is-chosen="choosable ? chosen.has(id) : null" :class="{ 'lw-chosen': chosen.has(id) }" @toggle="toggle" @unfold="(id) => $emit('unfold', id)" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
       </div>
+      <p v-if="ending" class="lw-list__ending" role="status" :data-missing="facts.missing">{{ ending }}
+        <button v-if="facts.missing === 'beyond'" type="button" class="lw-text-button" data-testid="back" @click="$emit('back')">Show older {{ noun }}</button></p>
       <div v-if="space.below" class="lw-list__space" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,
 };

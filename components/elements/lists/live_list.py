@@ -150,6 +150,10 @@ class LiveList(
         """Choose no row."""
         self.run_method("clearChosen")
 
+    def on_back(self, handler: Callable[[], object]) -> None:
+        """Call `handler` when the user wants what is older than the list can hold."""
+        self.on("back", lambda _: handler())
+
     def on_mark_read(self, handler: Callable[[str], object]) -> None:
         """Call `handler` with the id of the row that the user marks as read."""
         self.on("markRead", lambda event: handler(str(event.args)))

@@ -32,6 +32,18 @@ class Rows:
         self.derived = self._rows.derived
         self.get = self._rows.get
 
+    @property
+    def is_partial(self) -> bool:
+        return self.is_cut
+
+    @property
+    def all_groups(self) -> list[RowGroup[Stream]] | None:
+        return self.groups
+
+    @property
+    def is_exact(self) -> bool:
+        return self.groups is not None
+
     def rows(self) -> list[Stream]:
         return list(self._rows)
 
@@ -200,12 +212,12 @@ def test_counts_are_each_facets_as_if_it_alone_had_nothing_chosen() -> None:
     rows.put("one", status=GoalStatus.BLOCKED)
     rows.put("two", status=GoalStatus.AT_RISK)
     rows.put("another one", status=GoalStatus.AT_RISK)
-    controls = ControlsView(rows, query(q="one", status="blocked"), None)
+    controls = ControlsView(rows, query(q="one", status="blocked"))
     shown = (controls.full() or {})["set"]
     assert shown["counts"] | {"status:blocked": 1, "status:at_risk": 1, "status:on_track": 0} == shown["counts"]
-    assert shown["summary"] == {"shown": 1, "total": 3, "cut": None}
+    assert shown["summary"] == {"shown": 1, "total": 3, "bound": ""}
     changed = controls.patch([rows.drop("one")]) or {}
-    assert changed["set"]["summary"] == {"shown": 0, "total": 2, "cut": None}
+    assert changed["set"]["summary"] == {"shown": 0, "total": 2, "bound": ""}
     assert changed["set"]["counts"]["status:blocked"] == 0
 
 
@@ -215,7 +227,7 @@ def test_whatever_happens_the_list_ends_equal_to_the_rows(
 ) -> None:
     rows, screen = Rows(), Screen()
     view = view_of(rows, by_progress, is_volatile=is_volatile)
-    controls = ControlsView(rows, query(), None)
+    controls = ControlsView(rows, query())
     screen.apply(view.full())
     controls.full()
     for step, (name, completed, is_there) in enumerate(changes):
@@ -237,13 +249,13 @@ def test_whatever_happens_the_list_ends_equal_to_the_rows(
     assert [by_progress(row) for id in screen.order if (row := rows.get(UUID(id)))] == sorted(
         map(by_progress, rows.rows())
     )
-    assert controls.full() == ControlsView(rows, query(), None).full()
+    assert controls.full() == ControlsView(rows, query()).full()
 
 
 def test_an_empty_list_says_why_rows_may_exist_that_it_does_not_have() -> None:
     rows = Rows()
     view = RowsView(rows, present=present_stream, key=lambda row: row.name)
-    controls = ControlsView(rows, query(), None)
+    controls = ControlsView(rows, query())
     assert (view.full() or {})["reset"]["missing"] == "", "there are none"
     rows.is_complete = False
     assert (view.patch([]) or {})["missing"] == "invalid"
@@ -254,7 +266,7 @@ def test_an_empty_list_says_why_rows_may_exist_that_it_does_not_have() -> None:
     for batch in (view.patch([]), view.full()):
         assert (batch or {})["reset"]["missing"] == "refused"
     shown = (controls.patch([]) or {})["set"]["summary"]
-    assert shown == {"shown": None, "total": None, "cut": None}, "not 0 of 0"
+    assert shown == {"shown": None, "total": None, "bound": "", "refused": True}, "not 0 of 0"
 
 
 def test_counts_beyond_the_held_rows_are_those_of_the_groups() -> None:
@@ -262,10 +274,9 @@ def test_counts_beyond_the_held_rows_are_those_of_the_groups() -> None:
     rows.put("one", status=GoalStatus.BLOCKED)
     example = Stream.read({"id": uuid4(), "org_id": ORG, "name": "-", "goal_status": "blocked"})
     rows.is_cut, rows.is_complete, rows.groups = True, False, [RowGroup(example=example, count=70)]
-    summary = (ControlsView(rows, query(status="blocked"), None).full() or {})["set"]["summary"]
-    assert summary == {"shown": 70, "total": 70, "cut": {"held": 1, "of": 70, "searched": False}}
-    summary = (ControlsView(rows, query(q="one"), None).full() or {})["set"]["summary"]
-    assert summary == {"shown": 1, "total": 1, "cut": {"held": 1, "of": 70, "searched": True}}
+    summary = (ControlsView(rows, query(status="blocked")).full() or {})["set"]["summary"]
+    assert summary == {"shown": 70, "total": 70, "bound": ""}
     rows.groups = None
-    summary = (ControlsView(rows, query(), None).full() or {})["set"]["summary"]
-    assert summary == {"shown": 1, "total": 1, "cut": {"held": 1, "of": None, "searched": False}}
+    unknown = (ControlsView(rows, query()).full() or {})["set"]
+    assert unknown["summary"] == {"shown": None, "total": None, "bound": "least"}
+    assert set(unknown["counts"].values()) == {None}, "not 0"

@@ -1,6 +1,5 @@
 """An organisation with rows in every state and with every kind of name, and another one beside it."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -64,14 +63,14 @@ class Lists:
 
 
 @pytest.fixture(scope="module")
-async def lists(world: World) -> AsyncIterator[Lists]:
+async def lists(world: World) -> Lists:
     org, other = await world.organization(), await world.organization()
     ada, ben = await world.person(org, other), await world.person(org)
     for each in (org, other):
         await _fill_runs(world, each)
         await _fill_inbox(world, each, ada)
     await _fill_inbox(world, org, ben)
-    yield Lists(world=world, person=ada, org=org)
+    return Lists(world=world, person=ada, org=org)
 
 
 async def _fill_runs(world: World, org: UUID) -> None:
@@ -128,6 +127,7 @@ async def _fill_inbox(world: World, org: UUID, person: Person) -> None:
             ("new", "acknowledged", "dismissed")[n % 3], None if n % 4 else "2026-01-01", n // 2,
         )  # fmt: skip
         await world.sql(
-            "insert into notifications (org_id, user_id, title, message, type, read_at) values (%s, %s, %s, 'm', %s, %s)",
-            org, person.id, NAMES[n % len(NAMES)], tuple(NotificationType)[n % 4].value, None if n % 4 else "2026-01-01",
+            "insert into notifications (org_id, user_id, title, message, type, read_at) "
+            "values (%s, %s, %s, 'm', %s, %s)", org, person.id, NAMES[n % len(NAMES)],
+            tuple(NotificationType)[n % 4].value, None if n % 4 else "2026-01-01",
         )  # fmt: skip
