@@ -84,6 +84,8 @@ class ControlsView(Generic[R]):
             "q": self.query.search,
             "sort": self.query.sort.name,
             "chosen": {facet.name: sorted(self.query.chosen.get(facet.name, ())) for facet in self.query.spec.facets},
+            "period": self.query.period.params,
+            "problem": self.query.period.problem,
             "query": f"&{urlencode(self.query.params)}" if self.query.params else "",
         }
         batch: Batch = {"set": {"state": state}}

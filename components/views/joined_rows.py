@@ -199,12 +199,12 @@ class JoinedRows(Generic[R]):
             if delta.new is not None:
                 if delta.id in self._rows:
                     self._put(delta.new)
-            elif self._held.has_ended(delta.id):
+            elif self._held.is_absent(delta.id):
                 self._forget(delta.id)
             elif delta.old is not None and self._is_reached(delta.old):
                 self._put(delta.old)
                 self._unchecked.add(delta.id)
-        for id in [id for id in self._rows if self._held.has_ended(id)]:
+        for id in [id for id in self._rows if self._held.is_absent(id)]:
             self._forget(id)
         if self._unchecked:
             self._checks.request()
@@ -240,7 +240,7 @@ class JoinedRows(Generic[R]):
         self._is_reading = self.is_failed = False
         for row in page.rows:
             # A deletion may have come while the page was on its way.
-            if not self._held.has_ended(row.id):
+            if not self._held.is_absent(row.id):
                 self._put(row)
         self._next, self._is_read = page.next, page.next is None
         places = [(self.query.sort.key(row), row.id) for row in page.rows]

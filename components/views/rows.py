@@ -244,6 +244,11 @@ class RowsView(Generic[R]):
         return self.where is None or self.where(row)
 
 
+def is_short(view: object) -> bool:
+    """Return whether a view of rows could show more than are here."""
+    return isinstance(view, RowsView) and view.is_short
+
+
 def missing_of(source: RowSource[Any]) -> Missing:
     """Return why rows may exist that the source does not hold; empty if there are none."""
     if source.is_denied:

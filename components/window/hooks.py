@@ -56,6 +56,7 @@ class Hook(StatusHook, Generic[R]):
         window: The window whose organisation and session to use.
         entity: Which rows.
         where: Keeps a row if true; all rows by default.
+        row_id: Keeps one row, however old.
         key: Sorts `data`; unsorted by default.
         on_change: Called with the hook after rows or the connection status have changed, while the window is visible.
     """
@@ -66,12 +67,13 @@ class Hook(StatusHook, Generic[R]):
         entity: Entity[R],
         *,
         where: Callable[[R], bool] | None = None,
+        row_id: UUID | None = None,
         key: Callable[[R], Any] | None = None,
         on_change: Callable[["Hook[R]"], None] | None = None,
     ) -> None:
         super().__init__(window, on_change)
         self._key = key
-        self._subscription = window.subscribe(entity, on_change=self._rows_changed, where=where)
+        self._subscription = window.subscribe(entity, on_change=self._rows_changed, where=where, row_id=row_id)
 
     @property
     def data(self) -> list[R]:
@@ -173,7 +175,7 @@ def use_rows(
 
 def use_stream_progress(window: Window, stream_id: UUID, *, on_change: OnChange[Stream] | None = None) -> Hook[Stream]:
     """Follow one stream; `data` is empty when the organisation has no stream of that id."""
-    return use_rows(window, STREAMS, where=lambda stream: stream.id == stream_id, on_change=on_change)
+    return Hook(window, STREAMS, row_id=stream_id, on_change=on_change)
 
 
 def use_all_streams_progress(window: Window, *, on_change: OnChange[Stream] | None = None) -> Hook[Stream]:
@@ -185,7 +187,7 @@ def use_scan_progress(
     window: Window, scan_id: UUID, *, on_change: OnChange[AcquisitionScan] | None = None
 ) -> Hook[AcquisitionScan]:
     """Follow one scan; `data` is empty when the organisation has no scan of that id."""
-    return use_rows(window, SCANS, where=lambda scan: scan.id == scan_id, on_change=on_change)
+    return Hook(window, SCANS, row_id=scan_id, on_change=on_change)
 
 
 def use_agent_executions(

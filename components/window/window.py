@@ -81,10 +81,12 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
         on_change: Callable[[list[Delta[R]]], None] | None = None,
         on_status: Callable[[FeedStatus], None] | None = None,
         where: Callable[[R], bool] | None = None,
+        row_id: UUID | None = None,
     ) -> Subscription[R]:
         """Subscribe to an entity's rows; the status counts for this window's connection status.
 
-        Of a user's rows only those of this window's organisation are included. The caller closes the subscription, at
+        `where` keeps some rows, `row_id` one, which is read even if it is older than those that a feed holds. Of a
+        user's rows only those of this window's organisation are included. The caller closes the subscription, at
         the latest the window does.
         """
 
@@ -108,6 +110,7 @@ class Window(ui.element, component="live_window.js", dependencies=["shared.js"])
             on_status=status_changed,
             org_id=None if is_of_org else self.org_id,
             where=where,
+            row_id=row_id,
         )
         self._subscriptions = [*self.subscriptions(), subscription]
         return subscription

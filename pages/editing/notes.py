@@ -51,7 +51,7 @@ class NotesPanel:
         self._watch = self._view.watch = page.services.notes.open(
             stream, page.session, on_change=lambda: self._binding.changed(()), on_caret=self._caret_moved
         )
-        streams = page.window.subscribe(STREAMS, where=lambda row: row.id == stream, on_status=self._status_changed)
+        streams = page.window.subscribe(STREAMS, row_id=stream, on_status=self._status_changed)
         self.element.on_delete(self._watch.close, streams.close)
         self.element.on_sync(self._sync)
         self.element.on_fields("since", self._since)

@@ -32,9 +32,7 @@ class PlanPanel:
         me = page.session.identity.user_id
         self.element = StreamPlan(storage=f"livewatch:plan:{me}:{stream}", writes=writes)
         self._binding = self.element.bind(page.window)
-        streams: Subscription[Stream] = page.window.subscribe(
-            STREAMS, where=lambda row: row.id == stream, on_change=self._binding.changed
-        )
+        streams: Subscription[Stream] = page.window.subscribe(STREAMS, row_id=stream, on_change=self._binding.changed)
         self._view = self._binding.view = PlanView(streams)
         self.element.on_delete(streams.close)
         self.element.on_save(self._save)

@@ -61,11 +61,12 @@ class DetailPanel:
                 tidy_menu(self._page, self._entity, lambda: [id], on_gone=lambda: self.select(None))
             usual_bar(self._page, self._entity, id)
             run_log(self._page, self._entity, id)
-        if self._entity.table in set(Subject):
+        if id is not None and self._entity.table in set(Subject):
             with section("History"):
                 entity_list(
                     self._page,
                     ACTIVITIES,
                     where=lambda activity: activity.subject_id == id,
+                    only={"subject_id": id},
                     empty_text="No history yet",
                 )

@@ -1,13 +1,15 @@
 """Lists of an entity's rows, without controls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 from components.elements.lists.live_list import LiveList
 from components.views.rows import MAX_ROWS
 from pages.lists.marks import accept_marks
 from pages.page.context import PageContext
 from services.entities import Entity, R
+from services.lists.stored import StoredRows
 from services.people.inbox import INBOXES
 
 
@@ -16,6 +18,7 @@ def entity_list(
     entity: Entity[R],
     *,
     where: Callable[[R], bool] | None = None,
+    only: Mapping[str, UUID] | None = None,
     key: Callable[[R], Any] | None = None,
     limit: int = MAX_ROWS,
     empty_text: str | None = None,
@@ -28,6 +31,7 @@ def entity_list(
         page: The page that is being built.
         entity: Entity whose rows are shown.
         where: Filter of the rows; all by default.
+        only: Values of columns by which the database selects the same rows; it is then asked for older ones, too.
         key: Sort key; the entity's default order by default.
         limit: Maximum number of rows.
         empty_text: Text of an empty list; the entity's own by default, an empty string shows nothing.
@@ -35,7 +39,13 @@ def entity_list(
         time_dependent: Whether the result of `where` changes with time alone.
     """
     element = LiveList(entity, empty_text=empty_text, skeletons=skeletons)
-    element.bind_rows(page.window, key=key, where=where, limit=limit, time_dependent=time_dependent)
+    stored = stored_rows(page, entity, only) if only else None
+    element.bind_rows(page.window, key=key, where=where, stored=stored, limit=limit, time_dependent=time_dependent)
     if inbox := INBOXES.get(entity.table):
         accept_marks(page, element, inbox)
     return element
+
+
+def stored_rows(page: PageContext, entity: Entity[R], only: Mapping[str, UUID]) -> StoredRows[R]:
+    """Return the rows of the page's organisation in the database whose columns have these values; all for none."""
+    return StoredRows(page.services.database, page.session, entity, page.membership.org_id, only=only)

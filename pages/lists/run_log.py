@@ -48,7 +48,7 @@ def run_log(page: PageContext, entity: Entity[R], run: UUID) -> RunLog:
     element.on_id("line", choose)
     element.on_jump(reader.jump)
     element.on_search(reader.search)
-    subscription = page.window.subscribe(entity, where=lambda row: row.id == run, on_change=lambda _: reader.wake())
+    subscription = page.window.subscribe(entity, row_id=run, on_change=lambda _: reader.wake())
     element.on_delete(subscription.close, reader.stop)
     return element
 

@@ -10,6 +10,7 @@ from components.elements.lists.live_list import LiveList
 from components.elements.lists.query_list import QueryList
 from components.views.controls import Labels
 from pages.lists.detail_panel import DetailPanel
+from pages.lists.entity_list import stored_rows
 from pages.lists.marks import accept_marks, mark_all, mark_unread
 from pages.lists.selection import ChosenAction, selection_bar
 from pages.lists.tidying import ACTIONS, tidy, tidy_menu
@@ -17,6 +18,7 @@ from pages.page.context import PageContext
 from pages.page.membership import ORG_PARAMETER
 from services.entities import Entity, R
 from services.entities.base.listing import UNREAD_FACET
+from services.errors import LivewatchError
 from services.history.tidying import is_run
 from services.lists.query import ListQuery
 from services.lists.stored import StoredRows
@@ -41,13 +43,14 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
     element = LiveList(entity, pages=True)
     panel = DetailPanel(page, element) if entity.has_details else None
     query: ListQuery[R] = ListQuery.parse(entity.listing, page.url.params)
-    stored = StoredRows(page.services.database, page.session, entity, page.membership.org_id)
+    stored = stored_rows(page, entity, {})
     rows = QueryList(page.window, controls, element, stored=stored, query=query, labels=labels)
     if is_run(entity):
         with controls.tools:
             tidy_menu(page, entity, partial(_matching, rows, stored), on_choose=element.start_choosing)
     follower = _UrlFollower(page, entity, rows, query, panel)
     controls.on_query(follower.choose)
+    controls.on_histogram(partial(_show_histogram, controls, rows, stored))
     element.on_back(follower.go_back)
     page.url.listen(follower.follow)
     if inbox:
@@ -61,6 +64,13 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
 async def _matching(rows: QueryList[Any], stored: StoredRows[Any]) -> list[UUID]:
     """Return the ids of all rows that match the query."""
     return await stored.matching_ids(rows.query) if rows.is_partial else rows.shown_ids()
+
+
+async def _show_histogram(controls: ListControls, rows: QueryList[Any], stored: StoredRows[Any]) -> None:
+    try:
+        controls.show_histogram(await stored.histogram(rows.query))
+    except LivewatchError as error:
+        controls.show_histogram(None, error=f"They could not be counted: {error}")
 
 
 async def _mark_matching(page: PageContext, entity: Entity[Any], rows: QueryList[Any], stored: StoredRows[Any]) -> None:

@@ -8,6 +8,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from components.elements.charts.progress_chart import ProgressChart
 from components.elements.charts.run_timeline import RunTimeline
 from components.elements.lists.details import Details
+from components.elements.lists.live_list import LiveList
 from components.elements.viewers.looking_at import LookingAt
 from components.presentation.text import text
 from components.shell.feedback import not_found_panel, tell_error
@@ -18,7 +19,7 @@ from components.window.hooks import Hook, use_stream_progress
 from pages.chat.thread_panel import ThreadPanel
 from pages.editing.notes import NotesPanel
 from pages.editing.plan import EditsPanel, PlanPanel
-from pages.lists.entity_list import entity_list
+from pages.lists.entity_list import entity_list, stored_rows
 from pages.lists.job_reader import usual_bar
 from pages.lists.run_log import run_log
 from pages.lists.tidying import tidy_menu
@@ -31,10 +32,7 @@ from services.infra.coalescer import Reloads
 from services.reading import find_stream
 from services.text import uuid_of, visible_name
 
-NOT_LOADED = (
-    f"It is not among the newest {STREAMS.limit:,} streams, which are loaded here. It may be older, "
-    "or a row that cannot be read."
-)
+NOT_LOADED = "It is still being looked for, or it is a row that cannot be read; the System tab lists those."
 
 
 def stream_page(page: PageContext, id: str) -> None:
@@ -109,7 +107,7 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
     LookingAt(stream_id)
     usual_bar(page, STREAMS, stream_id)
     with ui.element("div").classes("lw-columns lw-columns--wide"):
-        entity_list(page, STREAMS, where=lambda stream: stream.id == stream_id)
+        LiveList(STREAMS).bind_rows(page.window, row_id=stream_id)
         with section("About"), ui.element("div").classes("lw-panel"):
             Details(STREAMS, is_inline=True).bind_row(page.window, stream_id)
     with ui.element("div").classes("lw-columns"):
@@ -129,27 +127,41 @@ def _records(page: PageContext, stream_id: UUID) -> None:
     run_log(page, STREAMS, stream_id)
     with section("Scans"):
         entity_list(
-            page, SCANS, where=lambda scan: scan.stream_id == stream_id, empty_text="No scan belongs to this stream."
+            page,
+            SCANS,
+            where=lambda scan: scan.stream_id == stream_id,
+            only={"stream_id": stream_id},
+            empty_text="No scan belongs to this stream.",
         )
     with section("Timeline of agent runs"), ui.element("div").classes("lw-panel"):
-        RunTimeline().bind_runs(page.window, where=is_of_stream, limit=MAX_ROWS)
+        stored = stored_rows(page, AGENTS, {"stream_id": stream_id})
+        RunTimeline().bind_runs(page.window, where=is_of_stream, stored=stored, limit=MAX_ROWS)
     with ui.element("div").classes("lw-columns"):
         with section("Agents"):
             entity_list(
-                page, AGENTS, where=is_of_stream, limit=25, empty_text="No agent has worked on this stream yet."
+                page,
+                AGENTS,
+                where=is_of_stream,
+                only={"stream_id": stream_id},
+                limit=25,
+                empty_text="No agent has worked on this stream yet.",
             )
             ui.link("All runs of this stream", f"/monitoring/agents?stream={stream_id}").classes("lw-more")
         with section("Activity"):
-            entity_list(page, ACTIVITIES, where=lambda row: row.stream_id == stream_id, limit=25)
+            entity_list(
+                page,
+                ACTIVITIES,
+                where=lambda row: row.stream_id == stream_id,
+                only={"stream_id": stream_id},
+                limit=25,
+            )
 
 
 def _progress_chart(page: PageContext, stream_id: UUID) -> None:
     """Show the stored history, read when the chart is mounted, and append live progress."""
     chart = ProgressChart(label="Progress over time")
     binding = chart.bind(page.window)
-    subscription = page.window.subscribe(
-        STREAMS, where=lambda stream: stream.id == stream_id, on_change=binding.changed
-    )
+    subscription = page.window.subscribe(STREAMS, row_id=stream_id, on_change=binding.changed)
     binding.view = history = HistoryView(subscription)
 
     async def load() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from services.entities import Entity, Scope
 from services.lists.query import ListQuery
 
 MIN_GRAM_BYTES = 3
+EVERYTHING: Mapping[str, UUID] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ def selection_of(
     identity: Identity,
     *,
     excluded: Collection[str] = (),
+    only: Mapping[str, UUID] = EVERYTHING,
     now: datetime | None = None,
 ) -> Selection:
     """Return which rows of an organisation match a query; of a personal entity those of the user.
@@ -49,6 +52,7 @@ def selection_of(
         org_id: The organisation.
         identity: The user, who may read less than this selects.
         excluded: Names of facets that are ignored.
+        only: Values that columns must have; facets are then ignored.
         now: The present, for periods.
     """
     values: dict[str, Any] = {"org": org_id}
@@ -58,9 +62,12 @@ def selection_of(
         values["user"] = identity.user_id
     for facet in entity.listing.facets:
         wanted = query.wanted(facet)
-        if wanted and facet.name not in excluded:
+        if wanted and facet.name not in excluded and not only:
             column = facet.column and f"{facet.column}::text"
             conditions.append(any_of(column, facet.conditions, wanted, f"facet_{facet.name}", values))
+    for column, id in only.items():
+        conditions.append(f"{column} = %(only_{column})s")
+        values[f"only_{column}"] = id
     start, end = query.period.bounds(now or datetime.now(UTC))
     for name, bound, operator in (("start", start, ">="), ("end", end, "<")):
         if bound is not None:

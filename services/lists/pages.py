@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Generic
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from services.auth.identity import Identity
 from services.entities import Entity, R
 from services.infra.database import Database
-from services.lists.conditions import selection_of
+from services.lists.conditions import EVERYTHING, Selection, selection_of
 from services.lists.query import ListQuery
 
 PAGE_ROWS = 200
@@ -53,10 +53,11 @@ async def read_page(
     query: ListQuery[R],
     org_id: UUID,
     *,
+    only: Mapping[str, UUID] = EVERYTHING,
     after: Position | None = None,
     limit: int = PAGE_ROWS,
 ) -> Page[R]:
-    """Read the rows of an organisation that match a query, from the beginning or after a position.
+    """Read the rows of an organisation that match a query, from the beginning or after a position; see `selection_of`.
 
     Rows that the model refuses are left out; the System tab lists them where a feed holds them.
 
@@ -71,7 +72,10 @@ async def read_page(
         if after is not None and is_first and not after.is_first:
             continue
         wanted = limit - len(rows)
-        records = await _read(database, identity, entity, query, org_id, is_first=is_first, after=after, limit=wanted)
+        selection = selection_of(entity, query, org_id, identity, only=only)
+        records = await _read(
+            database, identity, entity, query, selection, is_first=is_first, after=after, limit=wanted
+        )
         rows += [row for _, _, record in records if (row := _valid(entity, record)) is not None]
         if len(records) == wanted:
             key, id, _ = records[-1]
@@ -102,14 +106,13 @@ async def _read(
     identity: Identity,
     entity: Entity[Any],
     query: ListQuery[Any],
-    org_id: UUID,
+    selection: Selection,
     *,
     is_first: bool,
     after: Position | None,
     limit: int,
 ) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
     sort = query.sort
-    selection = selection_of(entity, query, org_id, identity, now=datetime.now(UTC))
     values = {**selection.values, "limit": limit}
     conditions = []
     if sort.first:

@@ -1,12 +1,13 @@
 """The rows of one list in the database, as its user may read them."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Generic
 from uuid import UUID
 
 from services.entities import Entity, R
 from services.infra.database import Database
 from services.lists import counting, pages
+from services.lists.conditions import EVERYTHING
 from services.lists.counting import GroupCounts, Histogram
 from services.lists.pages import Page, Position
 from services.lists.query import ListQuery
@@ -24,18 +25,28 @@ class StoredRows(Generic[R]):
         session: Who reads.
         entity: Whose rows; of a personal entity those of the user.
         org_id: The organisation.
+        only: Values that columns of the pages' rows must have; the facets of a query are then ignored.
     """
 
-    def __init__(self, database: Database, session: Subscriber, entity: Entity[R], org_id: UUID) -> None:
+    def __init__(
+        self,
+        database: Database,
+        session: Subscriber,
+        entity: Entity[R],
+        org_id: UUID,
+        *,
+        only: Mapping[str, UUID] = EVERYTHING,
+    ) -> None:
         self.entity = entity
         self._database = database
         self._session = session
         self._org_id = org_id
+        self._only = only
 
     async def page(self, query: ListQuery[R], after: Position | None = None) -> Page[R]:
         """See `read_page`."""
         return await pages.read_page(
-            self._database, self._session.identity, self.entity, query, self._org_id, after=after
+            self._database, self._session.identity, self.entity, query, self._org_id, only=self._only, after=after
         )
 
     async def pages(self, query: ListQuery[R]) -> AsyncIterator[list[R]]:

@@ -1,7 +1,7 @@
 """A feed: the rows of one topic, its status and its subscriptions."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Generic
@@ -81,6 +81,7 @@ class Feed:
         table.batcher.flush()
         table.subscriptions.add(subscription)
         if table.is_loaded:
+            table.want(subscription.row_id)
             subscription.deliver([Delta(id=row.id, old=None, new=row) for row in table.rows])
         subscription.deliver_status(self.status)
         self.on_wake()
@@ -187,17 +188,24 @@ class Feed:
         return [table for table in self._tables.values() if table.is_loaded]
 
     def incomplete(self) -> "list[Table[Any]]":
-        """The tables with rows that were left out of their events."""
+        """The tables with rows to read."""
         return [table for table in self._tables.values() if table.left_out]
 
-    def take_snapshot(self, table: "Table[R]", records: list[dict[str, Any]]) -> int:
+    def take_snapshot(
+        self, table: "Table[R]", records: list[dict[str, Any]], further: Sequence[dict[str, Any]] = ()
+    ) -> int:
         """Fill a table, apply the buffered changes, and deliver what differs.
+
+        Args:
+            table: The table.
+            records: The snapshot.
+            further: Rows beyond it that subscriptions want.
 
         Returns:
             The number of rows that were wrong; rows that fell beyond the table's limit are not counted.
         """
         table.batcher.flush()
-        deltas = table.fill(records)
+        deltas = table.fill([*records, *further])
         is_cut = len(records) >= table.entity.limit
         table.rows.cut(is_cut, complete_since=_complete_since(table.entity, records) if is_cut else None)
         if is_cut:
@@ -205,9 +213,14 @@ class Feed:
         if deltas:
             table.deliver(deltas)
         # A status is delivered with no rows, too: "none" is known from here on.
+        self.tell(table)
+        return sum(1 for delta in deltas if delta.new or not is_cut)
+
+    def tell(self, table: "Table[Any]") -> None:
+        """Tell a table's subscriptions that more is known of its rows, or of those that there are not."""
+        table.batcher.flush()
         for subscription in list(table.subscriptions):
             subscription.deliver_status(self.status)
-        return sum(1 for delta in deltas if delta.new or not is_cut)
 
     def take_groups(self, table: "Table[R]", groups: tuple[RowGroup[R], ...] | None) -> None:
         """Take the counts of a table with more rows than are held, and tell its subscriptions."""
@@ -240,7 +253,7 @@ class Table(Generic[R]):
         self.batcher = DeltaBatcher(self.deliver, interval=entity.interval)
         self.is_loaded = False
         self.left_out: set[UUID] = set()
-        """Ids of rows that were too large for the events of their changes."""
+        """Ids of rows to read: they were too large for the events of their changes, or are wanted by themselves."""
         self.being_read: set[UUID] = set()
         """Those of them that are read now, without the deleted ones: a key alone leaves no version to compare with."""
         self.adopts_older = False
@@ -252,6 +265,16 @@ class Table(Generic[R]):
         """Return a new buffer; changes buffered before, on a lost channel, are part of the next snapshot."""
         self.buffered = []
         return self.buffered
+
+    @property
+    def wanted(self) -> set[UUID]:
+        """Ids of the rows that subscriptions want by themselves."""
+        return {each.row_id for each in self.subscriptions if each.row_id is not None}
+
+    def want(self, id: UUID | None) -> None:
+        """Have a row read that the latest snapshot lacks, unless it is known not to exist."""
+        if id is not None and self.rows.is_cut and self.rows.get(id) is None and not self.rows.is_absent(id):
+            self.left_out.add(id)
 
     def apply(self, change: Change) -> None:
         """Apply a change, or buffer it while a snapshot is read."""

@@ -75,6 +75,7 @@ class Rows(Generic[R]):
         self._counts: dict[Callable[[R], bool], int] = {}
         self._shared: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
         self._invalid: dict[UUID, int] = {}
+        self._absent: set[UUID] = set()
         self._ended: OrderedDict[UUID, int] = OrderedDict()
         self._quarantine = quarantine
 
@@ -127,9 +128,13 @@ class Rows(Generic[R]):
         self.complete_since = complete_since if is_cut else None
         self._touch()
 
-    def has_ended(self, id: UUID) -> bool:
-        """Whether the row of that id is known to be deleted."""
-        return id in self._ended and id not in self._rows
+    def is_absent(self, id: UUID) -> bool:
+        """Whether the row of that id is known not to exist, by its deletion or since the database was asked."""
+        return (id in self._ended or id in self._absent) and id not in self._rows
+
+    def note_absent(self, ids: Iterable[UUID]) -> None:
+        """Note that the database has no such rows now."""
+        self._absent.update(ids)
 
     def count_all(self, groups: tuple[RowGroup[R], ...] | None) -> None:
         """Take all rows of the cut table by groups; None if they could not be counted."""
@@ -179,6 +184,7 @@ class Rows(Generic[R]):
         """
         deltas = []
         seen = set()
+        self._absent.clear()
         were_invalid = set(self._invalid)
         self._invalid.clear()
         for record in records:
@@ -207,6 +213,7 @@ class Rows(Generic[R]):
 
     def _put(self, row: R) -> None:
         self._release(row.id)
+        self._absent.discard(row.id)
         self._note(row.id, self._rows.get(row.id), row)
         self._rows[row.id] = row
 

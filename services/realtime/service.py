@@ -101,6 +101,7 @@ class RealtimeService:
         session: Subscriber,
         org_id: UUID | None = None,
         where: Callable[[R], bool] | None = None,
+        row_id: UUID | None = None,
         on_change: OnChange[R] | None = None,
         on_status: OnStatus | None = None,
     ) -> Subscription[R]:
@@ -112,6 +113,7 @@ class RealtimeService:
             session: Who subscribes.
             org_id: Keeps the rows of one organisation, on a user's topic.
             where: Keeps a row if true.
+            row_id: Keeps one row, which is read even if it is older than those that a feed holds.
             on_change: Called with deltas; may be async. Called with none when only counts have changed.
             on_status: Called with every new status; may be async.
         """
@@ -121,6 +123,7 @@ class RealtimeService:
             session=session,
             org_id=org_id,
             where=where,
+            row_id=row_id,
             on_change=on_change,
             on_status=on_status,
             on_close=self._release,
@@ -133,7 +136,7 @@ class RealtimeService:
         self, stream_id: UUID, org_id: UUID, *, session: Subscriber, **callbacks: Any
     ) -> Subscription[Stream]:
         """Subscribe to one stream of an organisation; `callbacks` are `on_change` and `on_status`, here and below."""
-        return self.subscribe(STREAMS, org_id, session=session, where=lambda row: row.id == stream_id, **callbacks)
+        return self.subscribe(STREAMS, org_id, session=session, row_id=stream_id, **callbacks)
 
     def subscribe_to_all_streams(self, org_id: UUID, *, session: Subscriber, **callbacks: Any) -> Subscription[Stream]:
         """Subscribe to every stream of an organisation."""
@@ -143,7 +146,7 @@ class RealtimeService:
         self, scan_id: UUID, org_id: UUID, *, session: Subscriber, **callbacks: Any
     ) -> Subscription[AcquisitionScan]:
         """Subscribe to one scan of an organisation."""
-        return self.subscribe(SCANS, org_id, session=session, where=lambda row: row.id == scan_id, **callbacks)
+        return self.subscribe(SCANS, org_id, session=session, row_id=scan_id, **callbacks)
 
     def subscribe_to_agent_executions(
         self, org_id: UUID, *, session: Subscriber, stream_id: UUID | None = None, **callbacks: Any

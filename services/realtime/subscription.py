@@ -51,6 +51,7 @@ class Subscription(Generic[R]):
         session: Who subscribes.
         org_id: Keeps the rows of one organisation, on a user's topic; None keeps all.
         where: Keeps a row if true; None keeps all.
+        row_id: Keeps one row, which is read even if it is older than those that a feed holds.
         on_change: Called with deltas; with none when only the counts of rows that are not held have changed.
         on_status: Called with every new status.
         on_close: Called once, by `close`.
@@ -64,6 +65,7 @@ class Subscription(Generic[R]):
         session: Subscriber,
         org_id: UUID | None = None,
         where: Callable[[R], bool] | None,
+        row_id: UUID | None = None,
         on_change: OnChange[R] | None,
         on_status: OnStatus | None,
         on_close: Callable[["Subscription[R]"], None],
@@ -77,7 +79,8 @@ class Subscription(Generic[R]):
         """Whether it ended because its subscriber may not read the topic, or no longer."""
         self._source: RowSource | None = None
         self._org_id = org_id
-        self._where = where
+        self._where = where if row_id is None else lambda row: row.id == row_id
+        self.row_id = row_id
         self._on_change = on_change
         self._on_status = on_status
         self._on_close = on_close
@@ -110,6 +113,8 @@ class Subscription(Generic[R]):
         rows = self._all_rows
         if rows is None or not rows.is_cut:
             return False
+        if self.row_id is not None:
+            return rows.get(self.row_id) is None and not rows.is_absent(self.row_id)
         groups = self.groups
         return groups is None or sum(group.count for group in groups) > len(self.rows())
 
@@ -119,10 +124,10 @@ class Subscription(Generic[R]):
         rows = self._all_rows
         return rows.complete_since if rows is not None else None
 
-    def has_ended(self, id: UUID) -> bool:
+    def is_absent(self, id: UUID) -> bool:
         """See `Rows`."""
         rows = self._all_rows
-        return rows is not None and rows.has_ended(id)
+        return rows is not None and rows.is_absent(id)
 
     @property
     def is_complete(self) -> bool:

@@ -1,6 +1,7 @@
 """More rows than a feed holds: badges, lists and "mark all as read" are true of the database, and a cut says so."""
 
 import re
+from uuid import UUID
 
 import pytest
 from playwright.async_api import Page, expect
@@ -114,21 +115,50 @@ async def _are_unread(world: World, reader: Person, count: int) -> bool:
     return await unread(world, reader) == count
 
 
-async def test_nothing_that_is_only_older_is_said_not_to_exist(world: World, window: SignedIn) -> None:
-    """A stream beyond the feed's limit: its page, its details and its sections do not deny it."""
+async def test_what_is_older_than_the_feed_has_its_page_its_details_and_its_runs(
+    world: World, window: SignedIn
+) -> None:
     org = await world.organization()
     ada = await world.person(org)
-    old = await world.sql("insert into streams (org_id, name) values (%s, 'Old') returning id", org)
-    await world.sql("insert into streams (org_id, name) select %s, 'n' from generate_series(1, %s)", org, STREAMS.limit)
-    page = await window(ada, f"/streams/{old[0][0]}")
-    await expect(page.get_by_text("This stream is not shown")).to_be_visible()
-    await expect(page.get_by_text("There is no such stream")).to_be_hidden()
+    ((old,),) = await world.sql(
+        "insert into streams (org_id, name, goal_status) values (%s, 'Old', 'completed') returning id", org
+    )
+    await world.sql(
+        "insert into agent_executions (org_id, stream_id, agent_id, agent_name, status) "
+        "values (%s, %s, 'a', 'First agent', 'completed')", org, old,
+    )  # fmt: skip
+    await crowd_out(world, org, old)
+    page = await window(ada, f"/streams/{old}")
+    await expect(page.get_by_role("heading", name="Old", exact=True)).to_be_visible()
+    await expect(page.get_by_text("First agent").first).to_be_visible()
+    await world.sql("update streams set name = 'Old, renamed' where id = %s", old)
+    await expect(page.get_by_role("heading", name="Old, renamed")).to_be_visible()
     await page.goto("/monitoring?show=archived")
-    empty = page.locator(".lw-empty")
-    await expect(empty).to_contain_text("Older ones are not shown")
-    await expect(page.get_by_text("No streams yet")).to_have_count(0)
+    await expect(page.locator(".lw-empty")).to_contain_text("No matches")
     await page.goto("/streams/00000000-0000-4000-8000-000000000000")
-    await expect(page.get_by_text("This stream is not shown")).to_be_visible()
+    await expect(page.get_by_text("There is no such stream")).to_be_visible()
+    ((agent,),) = await world.sql(
+        "select id from agent_executions where agent_name = 'First agent' and org_id = %s", org
+    )
+    await page.goto(f"/monitoring/agents?selected={agent}")
+    details = page.get_by_role("complementary", name="Details of the run")
+    await expect(details.get_by_text("First agent").first).to_be_visible()
+    await world.sql("delete from agent_executions where id = %s", agent)
+    await expect(details.get_by_text("It was deleted")).to_be_visible()
+
+
+async def crowd_out(world: World, org: UUID, stream: UUID) -> None:
+    """Add so many newer streams and runs that the feed holds no others."""
+    await world.sql(
+        "insert into streams (org_id, name, goal_status) select %s, 'n', 'completed' from generate_series(1, %s)",
+        org, STREAMS.limit,
+    )  # fmt: skip
+    ((other,),) = await world.sql("select id from streams where org_id = %s and id <> %s limit 1", org, stream)
+    await world.sql(
+        "insert into agent_executions (org_id, stream_id, agent_id, agent_name, status) "
+        "select %s, %s, 'a', 'n', 'completed' from generate_series(1, %s)",
+        org, other, AGENTS.limit,
+    )  # fmt: skip
 
 
 async def test_a_stream_with_a_hundred_thousand_runs_opens_with_their_true_number(
@@ -155,7 +185,32 @@ async def test_a_stream_with_a_hundred_thousand_runs_opens_with_their_true_numbe
     )  # fmt: skip
     await expect(page.get_by_text("Latecomer").first).to_be_visible()
     await page.get_by_role("link", name="All runs of this stream").click()
-    # A chosen stream looks through the rows that are held, and the list says so.
-    await expect(page.get_by_test_id("cut")).to_have_text(
-        f"Searching only the newest {AGENTS.limit + 1:,} of 100,001 runs"
-    )
+    await expect(page.get_by_test_id("summary")).to_have_text("more than 100,000 of 100,001")
+
+
+async def test_a_range_of_time_is_chosen_by_periods_times_and_the_histogram(reader: Person, window: SignedIn) -> None:
+    page = await window(reader, "/alerts")
+    summary, period = page.get_by_test_id("summary"), page.get_by_test_id("period")
+    await period.click()
+    panel = page.get_by_role("dialog", name="Range of time")
+    await expect(panel.get_by_role("status")).to_contain_text(f"{MANY:,} alerts from")
+    await panel.get_by_role("button", name="Last 15 minutes").click()
+    await expect(panel).to_be_hidden()
+    await expect(summary).to_have_text(re.compile(rf"^[89]\d\d of {MANY:,}$"))
+    assert "from=15m" in page.url
+    await period.click()
+    bars = panel.get_by_role("img")
+    await expect(panel.get_by_role("status")).to_contain_text("Drag to choose a part")
+    box = await bars.bounding_box()
+    assert box
+    await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 20, steps=3)
+    await page.mouse.up()
+    await expect(summary).to_have_text(re.compile(rf"^2\d\d of {MANY:,}$"))
+    await panel.get_by_label("Time zone").fill("Mars/Base")
+    await panel.get_by_role("button", name="Apply").click()
+    await expect(panel.get_by_role("alert")).to_contain_text("There is no time zone “Mars/Base”")
+    await page.keyboard.press("Escape")
+    await page.go_back()
+    await expect(summary).to_have_text(re.compile(rf"^2\d\d of {MANY:,}$"))

@@ -4,11 +4,15 @@ from collections.abc import Callable
 
 from components.presentation.compact_elements import SharedDict
 from components.presentation.rows import presenter
+from components.views.joined_rows import JoinedRows, Stored
+from components.views.reaching_view import ReachingView
 from components.views.rows import RowsView
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window
 from services.entities import AGENTS, AgentExecution, AgentStatus
-from services.entities.base.listing import newest_first
+from services.entities.base.listing import NEWEST
+from services.lists.query import ListQuery
+from services.realtime import Delta
 
 
 class RunTimeline(LiveElement, component="run_timeline.js", dependencies=[SHARED_JS]):
@@ -19,9 +23,27 @@ class RunTimeline(LiveElement, component="run_timeline.js", dependencies=[SHARED
         self.props["status-styles"] = SharedDict(AgentStatus.styles())
         self.props["label"] = label
 
-    def bind_runs(self, window: Window, *, where: Callable[[AgentExecution], bool], limit: int) -> None:
-        """Show the latest `limit` executions that satisfy `where`; the subscription ends with the element."""
+    def bind_runs(
+        self,
+        window: Window,
+        *,
+        where: Callable[[AgentExecution], bool],
+        stored: Stored[AgentExecution],
+        limit: int,
+    ) -> None:
+        """Show the latest `limit` executions that satisfy `where`; the subscription ends with the element.
+
+        `stored` reads those that a feed does not hold.
+        """
+
+        def changed(deltas: list[Delta[AgentExecution]]) -> None:
+            joined.take(deltas)
+            binding.changed(deltas)
+
         binding = self.bind(window)
-        subscription = window.subscribe(AGENTS, on_change=binding.changed)
-        binding.view = RowsView(subscription, present=presenter(AGENTS), key=newest_first, where=where, limit=limit)
-        self.on_delete(subscription.close)
+        subscription = window.subscribe(AGENTS, on_change=changed, where=where)
+        query: ListQuery[AgentExecution] = ListQuery(spec=AGENTS.listing, sort=NEWEST)
+        joined = JoinedRows(subscription, stored, query, on_news=binding.refresh)
+        view = RowsView(joined, present=presenter(AGENTS), key=NEWEST.key, where=where, limit=limit)
+        binding.view = ReachingView(view, joined, lambda: view.is_short)
+        self.on_delete(joined.close, subscription.close)

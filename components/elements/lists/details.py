@@ -11,7 +11,10 @@ from components.views.rows import missing_of
 from components.window.batch import Missing
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window
-from services.entities import Entity, Topical
+from services.entities import ALERTS, Entity, Topical
+
+NO_ROW = UUID(int=0)
+"""The id of no row."""
 
 
 class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run_bars.js"]):
@@ -38,12 +41,11 @@ class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run
         """
         present = detail_presenter(self.entity)
         binding = self.bind(window)
-        subscription = window.subscribe(
-            self.entity, on_change=binding.changed, where=lambda row: id in (row.id, row.discussed_id)
-        )
+        by_id = window.subscribe(self.entity, on_change=binding.changed, row_id=id or NO_ROW)
+        by_event = window.subscribe(self.entity, on_change=binding.changed, where=lambda row: row.discussed_id == id)
 
         def fields() -> Mapping[str, Any] | None:
-            row = (subscription.get(id) if id else None) or next(iter(subscription.rows()), None)
+            row = next(iter(by_id.rows() or by_event.rows()), None)
             if row is None:
                 return None
             is_discussed = self.entity.table in set(Topical)
@@ -51,10 +53,12 @@ class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run
             return {**present(row), "comments": comments}
 
         def missing() -> Missing | None:
-            return missing_of(subscription) if subscription.is_loaded or subscription.is_denied else None
+            # An alert may also be found by its event, but not one that is older than the feed's.
+            by = by_event if self.entity is ALERTS else by_id
+            return missing_of(by) if by.is_loaded or by.is_denied else None
 
         binding.view = OneRowView(missing, fields)
-        self.on_delete(subscription.close)
+        self.on_delete(by_id.close, by_event.close)
 
     def on_close(self, handler: Callable[[], object]) -> None:
         """Call `handler` when the user closes the details."""

@@ -1,5 +1,6 @@
 // Search, facets, selects and sorting of a list. Python owns the state; input here is applied optimistically.
-import { computed, onMounted, reactive, ref } from "vue";
+import { computed, onMounted, reactive, ref, shallowRef } from "vue";
+import PeriodPicker from "period_picker";
 import { live, number, pageLink } from "shared";
 
 const TYPING_DELAY_MS = 120; // ms
@@ -13,11 +14,11 @@ const FilterCount = {
 };
 
 export default {
-  components: { FilterCount },
+  components: { FilterCount, PeriodPicker },
   props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String, offersMarkAll: Boolean },
-  emits: ["live", "change", "markAll"],
+  emits: ["live", "change", "histogram", "markAll"],
   setup(props, { emit }) {
-    const state = reactive({ q: "", sort: "", chosen: {}, ...props.state });
+    const state = reactive({ q: "", sort: "", chosen: {}, period: {}, problem: "", ...props.state });
     const counts = reactive({});
     const options = reactive({});
     const summary = reactive({ shown: null, total: null, bound: "" });
@@ -41,7 +42,14 @@ export default {
       }
     }
 
-    const change = () => emit("change", { q: state.q, sort: state.sort, chosen: state.chosen });
+    const change = () => emit("change", { q: state.q, sort: state.sort, chosen: state.chosen, ...state.period });
+    const histogram = shallowRef(null);
+    function range(period) {
+      histogram.value = null;
+      state.period = period;
+      change();
+      if ("zone" in period) emit("histogram"); // it stays open
+    }
     function search(event) {
       state.q = event.target.value;
       clearTimeout(typing);
@@ -58,13 +66,17 @@ export default {
       change();
     }
     function clear() {
-      Object.assign(state, { q: "", chosen: {} });
+      Object.assign(state, { q: "", chosen: {}, period: {} });
       change();
       input.value?.focus();
     }
     const isOn = (facet, value) => (state.chosen[facet] ?? []).includes(value);
     const chosenCount = () => Object.values(state.chosen).reduce((sum, values) => sum + values.length, 0);
-    const isFiltered = () => state.q.trim() || Object.values(state.chosen).some((values) => values.length);
+    const isFiltered = () =>
+      state.q.trim() ||
+      state.period.from ||
+      state.period.to ||
+      Object.values(state.chosen).some((values) => values.length);
 
     // How many rows match, of how many; what is not known yet is not shown as a number.
     const summaryText = computed(() => {
@@ -87,6 +99,7 @@ export default {
       clear,
       counts,
       exportQuery,
+      histogram,
       input,
       isFiltered,
       isKnown,
@@ -96,7 +109,9 @@ export default {
       options,
       pageLink,
       plus,
+      range,
       search,
+      showHistogram: (counts) => (histogram.value = counts),
       state,
       summary,
       summaryText,
@@ -111,6 +126,7 @@ export default {
                data-testid="search" data-lw-search maxlength="200" autocomplete="off" spellcheck="false"
                @input="search" @keydown.esc="state.q && clear()">
       </div>
+      <period-picker :period="state.period" :problem="state.problem" :histogram="histogram" :noun="noun" @choose="range" @histogram="$emit('histogram')" />
       <button v-if="facets.length" type="button" class="lw-button lw-controls__filters" :aria-expanded="isOpen" data-testid="filters" @click="isOpen = true">
         <i class="lw-icon notranslate" aria-hidden="true">tune</i>Filters<span v-if="chosenCount()" class="lw-count lw-number">{{ chosenCount() }}</span></button>
       <span class="lw-controls__end">

@@ -7,15 +7,17 @@ from typing import Any
 from nicegui.events import GenericEventArguments
 
 from components.presentation.compact_elements import SharedDict
+from components.presentation.time import epoch_ms
 from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.view import Link
 from services.entities.base.listing import ListSpec, Option
+from services.lists.counting import Histogram
 from services.lists.query import ListQuery
 from services.period import PARAMETERS
 
 
-class ListControls(LiveElement, component="list_controls.js", dependencies=[SHARED_JS]):
+class ListControls(LiveElement, component="list_controls.js", dependencies=[SHARED_JS, "period_picker.js"]):
     """Controls that show the batches of a `ControlsView` and emit the user's query to `on_query`.
 
     Args:
@@ -56,11 +58,14 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
             if facet.kind == "select"
         )
         sort = f'<select class="lw-select" disabled><option>{escape(self._spec.sorts[0].label)}</option></select>'
+        clock = '<i class="lw-icon notranslate">schedule</i>'
+        period = f'<button type="button" class="lw-button lw-period__button" disabled>{clock}All time</button>'
         tune = '<i class="lw-icon notranslate">tune</i>'
         filters = f'<button type="button" class="lw-button lw-controls__filters" disabled>{tune}Filters</button>'
         return (
             f'<div class="lw-controls" aria-hidden="true"><div class="lw-controls__search">'
             f'<i class="lw-icon notranslate">search</i><input type="search" placeholder="Search {noun}" disabled></div>'
+            f'<div class="lw-period">{period}</div>'
             f'{filters if self._spec.facets else ""}<span class="lw-controls__end">'
             f"{sort if len(self._spec.sorts) > 1 else ''}</span>"
             f'<div class="lw-controls__sheet">{selects}{groups}</div></div>'
@@ -79,6 +84,18 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
             handler(ListQuery.parse(self._spec, params))
 
         self.on("change", changed)
+
+    def on_histogram(self, handler: Callable[[], object]) -> None:
+        """Call `handler` when the user looks at the distribution in time, which `show_histogram` then shows."""
+        self.on("histogram", lambda _: handler())
+
+    def show_histogram(self, histogram: Histogram | None, *, error: str = "") -> None:
+        """Show a histogram, that there is nothing to show for None, or why there is none."""
+        shown: dict[str, Any] = {"error": error}
+        if histogram:
+            shown |= {"counts": histogram.counts, "critical": histogram.critical}
+            shown |= {"start": epoch_ms(histogram.start), "end": epoch_ms(histogram.end)}
+        self.run_method("showHistogram", shown)
 
     def on_mark_all(self, handler: Callable[[], object]) -> None:
         """Call `handler` when the user marks the messages that match the query as read."""

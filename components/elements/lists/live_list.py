@@ -14,12 +14,15 @@ from components.elements.viewers import VIEWERS_JS
 from components.presentation.compact_elements import SharedDict
 from components.presentation.rows import presenter
 from components.presentation.time import epoch_ms
+from components.views.joined_rows import JoinedRows, Stored
+from components.views.reaching_view import ReachingView
 from components.views.rows import MAX_ROWS, RowsView
 from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.view import Link
 from components.window.window import Window
 from services.entities import ACTIVITIES, SUBJECT_STATUSES, Entity, R, StatusStyleJson
+from services.lists.query import ListQuery
 from services.realtime import Delta, FeedStatus
 
 MAX_CHOSEN = 5000
@@ -77,6 +80,8 @@ class LiveList(
         *,
         key: Callable[[Any], Any] | None = None,
         where: Callable[[Any], bool] | None = None,
+        row_id: UUID | None = None,
+        stored: Stored[Any] | None = None,
         limit: int = MAX_ROWS,
         time_dependent: bool = False,
     ) -> None:
@@ -86,6 +91,8 @@ class LiveList(
             window: Window of the element.
             key: Sort key; the entity's default order by default.
             where: Filter of the rows; all by default.
+            row_id: Shows one row, however old.
+            stored: The rows of the database that satisfy `where`, for those that a feed does not hold.
             limit: Maximum number of rows.
             time_dependent: Whether the result of `where` changes with time alone; probes then filter the rows again.
         """
@@ -95,14 +102,29 @@ class LiveList(
                 binding.changed(unchanged(subscription.rows()))
 
         binding = self.bind(window)
-        subscription = window.subscribe(self.entity, on_change=binding.changed, on_status=recheck)
-        binding.view = RowsView(
-            subscription,
+
+        def changed(deltas: list[Delta[Any]]) -> None:
+            if joined is not None:
+                joined.take(deltas)
+            binding.changed(deltas)
+
+        subscription = window.subscribe(
+            self.entity, on_change=changed, on_status=recheck, where=where if stored else None, row_id=row_id
+        )
+        sort = self.entity.listing.sorts[0]
+        joined = None
+        if stored is not None:
+            query: ListQuery[Any] = ListQuery(spec=self.entity.listing, sort=sort)
+            joined = JoinedRows(subscription, stored, query, on_news=binding.refresh)
+            self.on_delete(joined.close)
+        view = RowsView(
+            joined or subscription,
             present=presenter(self.entity),
-            key=key or self.entity.listing.sorts[0].key,
+            key=key or sort.key,
             where=where,
             limit=limit,
         )
+        binding.view = ReachingView(view, joined, lambda: view.is_short) if joined else view
         self.on_delete(subscription.close)
 
     def first_html(self, link: Link, batch: Batch | None) -> str:

@@ -1,6 +1,6 @@
 """List with controls, which share one query and one subscription."""
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,9 +15,9 @@ from components.elements.lists.live_list import LiveList, unchanged
 from components.presentation.rows import presenter
 from components.views.controls import ControlsView, Labels, current_epoch
 from components.views.joined_rows import JoinedRows, Stored, place_of_held
-from components.views.rows import RowsView
+from components.views.reaching_view import ReachingView
+from components.views.rows import RowsView, is_short
 from components.views.shared import AllRows, SharedView, SharedViewCursor, shared_by
-from components.window.batch import Payload
 from components.window.window import Window
 from services.entities import ConnectionStatus, R
 from services.lists.query import ListQuery
@@ -70,7 +70,7 @@ class QueryList(Generic[R]):
         self._rows_view.is_filtered = not query.is_everything
         rows = SharedViewCursor(self._shared_rows, self._rows_view)
         facets = SharedViewCursor(self._shared_controls, self._controls_view)
-        self._rows_binding.view = _ReachingView(rows, self._joined)
+        self._rows_binding.view = ReachingView(rows, self._joined, lambda: is_short(rows.shown))
         self._controls_binding.view = facets
         self._cursors = (rows, facets)
         element.on("scroll", self._on_scroll)
@@ -199,33 +199,6 @@ class QueryList(Generic[R]):
             if row and fold:
                 self._rows_view.folds.opened.add(fold(row))
                 self._rows_binding.refresh()
-
-
-class _ReachingView(Generic[R]):
-    """The rows of a list, which has more of them read when those that are here do not fill it."""
-
-    def __init__(self, cursor: SharedViewCursor, joined: JoinedRows[R]) -> None:
-        self.recheck = cursor.recheck
-        self.has_news = cursor.has_news
-        self._cursor = cursor
-        self._joined = joined
-
-    @property
-    def is_shared(self) -> bool:
-        """See `SharedViewCursor`."""
-        return self._cursor.is_shared
-
-    def full(self) -> Payload:
-        return self._reached(self._cursor.full())
-
-    def patch(self, dirty: Collection[UUID]) -> Payload:
-        return self._reached(self._cursor.patch(dirty))
-
-    def _reached(self, payload: Payload) -> Payload:
-        shown = self._cursor.shown
-        if isinstance(shown, RowsView) and shown.is_short and self._joined.is_cut:
-            self._joined.reach()
-        return payload
 
 
 def _fold_of(query: ListQuery[R]) -> Callable[[R], Hashable] | None:

@@ -1,6 +1,6 @@
 """Reads the tables of a feed: snapshots, the rows that events leave out, and the comparison with the database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +42,8 @@ class Loader:
         """Compare ids and versions with the database, and read a table that differs."""
         for table in self._feed.loaded():
             versions = await self._source.versions(self._identity(), table.entity, self._feed.topic)
+            for record in await self._further(table, versions):
+                versions[UUID(record["id"])] = int(record["version"])
             if versions != table.rows.versions():
                 table.adopts_older = True
                 repaired = await self._read(table)
@@ -56,16 +58,28 @@ class Loader:
         while True:
             buffer = table.buffer_changes() if table.buffered is None else table.buffered
             records = await self._source.snapshot(self._identity(), table.entity, self._feed.topic)
+            further = await self._further(table, [UUID(record["id"]) for record in records])
             # Another buffer: changes were lost meanwhile, and the snapshot may be older than they.
             if table.buffered is buffer:
-                return self._feed.take_snapshot(table, records)
+                repaired = self._feed.take_snapshot(table, records, further)
+                for id in table.wanted:
+                    table.want(id)
+                return repaired
+
+    async def _further(self, table: Table[Any], held: Collection[UUID]) -> list[dict[str, Any]]:
+        """Read the rows that subscriptions want beyond those that are held, if these are not all."""
+        ids = table.wanted.difference(held) if len(held) >= table.entity.limit else set()
+        return await self._source.rows(self._identity(), table.entity, self._feed.topic, list(ids)) if ids else []
 
     async def _read_left_out(self, table: Table[Any]) -> None:
-        """Read the rows that were too large for the events of their changes, but those deleted meanwhile."""
+        """Read the rows to read, but those deleted meanwhile."""
         ids, table.left_out = list(table.left_out), set()
         for start in range(0, len(ids), LARGE_ROWS):
             batch = ids[start : start + LARGE_ROWS]
             table.being_read = set(batch)
             for record in await self._source.rows(self._identity(), table.entity, self._feed.topic, batch):
                 if UUID(record["id"]) in table.being_read:
+                    table.being_read.discard(UUID(record["id"]))
                     table.apply(row_change(table.entity.table, record))
+            table.rows.note_absent(table.being_read)
+        self._feed.tell(table)
