@@ -108,7 +108,8 @@ class FakeDatabase:
     ) -> list[dict[str, Any]]:
         self._refuse(identity)
         self.reads.append(list(ids))
-        records = [each for each in self.records.get(entity.table, []) if UUID(each["id"]) in ids]
+        every = self.records.get(entity.table, []) + self.beyond
+        records = [each for each in every if UUID(each["id"]) in ids]
         if self.on_read:
             self.on_read()
         return records

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from services.entities import STREAMS, ConnectionStatus, LiveTable, Topic
 from services.feed_kind import FeedKind
@@ -26,12 +27,15 @@ class Scene:
     rechecks: list[Topic]
     statuses: list[FeedStatus] = field(default_factory=list)
 
-    def subscribe(self, member: FakeMember, entity: LiveTable[Any] = STREAMS) -> Subscription[Any]:
+    def subscribe(
+        self, member: FakeMember, entity: LiveTable[Any] = STREAMS, *, row_id: UUID | None = None
+    ) -> Subscription[Any]:
         subscription = Subscription(
             entity,
             self.feed.topic,
             session=member,
             where=None,
+            row_id=row_id,
             on_change=None,
             on_status=self.statuses.append,
             on_close=self.feed.discard,
