@@ -19,6 +19,7 @@ from components.shell.reconnect import guard_reloads
 from components.shell.shell import CHAT, shell
 from components.shell.theme.theme import Theme, apply_theme, inline_styles
 from components.views.chat.unread import UnreadThreads
+from components.views.lists.saved_views import SavedViews
 from components.window.window import Window
 from pages.account.account import account_page
 from pages.chat.chat import chat_page
@@ -30,6 +31,7 @@ from pages.inbox.inbox import alerts_page, notifications_page
 from pages.jobs.compare import compare_page
 from pages.jobs.jobs import job_page, jobs_page
 from pages.lists.counters import UNREAD_COUNTERS
+from pages.lists.entity_list import stored_rows
 from pages.monitoring.dashboard import dashboard_page
 from pages.monitoring.logs import logs_page
 from pages.monitoring.monitoring import monitoring_page
@@ -133,6 +135,7 @@ def register_frame(services: Services) -> None:
             url=UrlState(window),
             preferences=services.preferences.open(services.database, session, window, profile.preferences),
             title=PageTitle(),
+            views=SavedViews(window),
         )
         around = ui.context.slot
 
@@ -159,6 +162,7 @@ def register_frame(services: Services) -> None:
                 UnreadElsewhere(services, window, parts.organization)
             page.title.show = parts.name_page
             show_viewers(page, parts)
+            parts.views.bind_views(window, page.views, lambda entity: stored_rows(page, entity, {}))
             Routes({path: partial(build, page) for path, build in PAGES.items()})
         await _paint_first(request, ui.context.client, window, theme)
 

@@ -14,6 +14,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from components.elements.connection.connection_status import ConnectionStatus
 from components.elements.figures.count_badge import CountBadge
 from components.elements.viewers.online_people import OnlinePeople
+from components.elements.views.pinned_views import PinnedViews
 from components.presentation.markup import (
     Markup,
     Node,
@@ -89,6 +90,7 @@ class Frame:
     online: OnlinePeople
     organization: Element
     """The organisation's name in the header, or the menu in its place."""
+    views: PinnedViews
 
 
 @contextmanager
@@ -127,6 +129,8 @@ def shell(
             if place.count:
                 with frame.add_slot(place.count):
                     badges.append(CountBadge(place.count))
+        with frame.add_slot("views"):
+            views = PinnedViews()
         with frame.add_slot("crumbs"):
             organization = switcher() if switcher else text("span", visible_name(org_name))
             if not switcher:
@@ -143,7 +147,7 @@ def shell(
             _account_menu(user_name, org_name, sign_out, create, shortcuts)
         with frame.add_slot("attention"):
             attention = Attention()
-        yield Frame(connection, badges, bell, chat, attention, shortcuts, name_page, online, organization)
+        yield Frame(connection, badges, bell, chat, attention, shortcuts, name_page, online, organization, views)
 
     def follow(path: str) -> None:
         current = next((place for place in places if place.path == _place_of(path, places)), None)
@@ -201,7 +205,7 @@ def _shell(places: tuple[Place, ...]) -> Node:
         node(
             "aside",
             node("a", mark, name, class_="lw-brand", href="/", aria_label="Livewatch, dashboard"),
-            node("nav", *map(_place, places), aria_label="Main"),
+            node("nav", *map(_place, places), slot("views"), aria_label="Main"),
             fold,
             class_="lw-sidebar",
         ),

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from components.elements.lists.live_list import LiveList
-from components.views.rows import MAX_ROWS
+from components.views.lists.rows import MAX_ROWS
 from pages.lists.marks import accept_marks
 from pages.page.context import PageContext
 from services.entities import Entity, R

@@ -1,6 +1,6 @@
 """Lists with search, filters and sorting, whose query is part of the URL."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Generic
 from uuid import UUID
@@ -8,12 +8,13 @@ from uuid import UUID
 from components.elements.lists.list_controls import ListControls
 from components.elements.lists.live_list import LiveList
 from components.elements.lists.query_list import QueryList
-from components.views.controls import Labels
+from components.views.lists.controls import Labels
 from pages.lists.detail_panel import DetailPanel
 from pages.lists.entity_list import stored_rows
 from pages.lists.marks import accept_marks, mark_all, mark_unread
 from pages.lists.selection import ChosenAction, selection_bar
 from pages.lists.tidying import ACTIONS, tidy, tidy_menu
+from pages.lists.views_menu import ViewsMenu
 from pages.page.context import PageContext
 from pages.page.membership import ORG_PARAMETER
 from services.entities import Entity, R
@@ -49,6 +50,10 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
         with controls.tools:
             tidy_menu(page, entity, partial(_matching, rows, stored), on_choose=element.start_choosing)
     follower = _UrlFollower(page, entity, rows, query, panel)
+    with controls.tools:
+        views = ViewsMenu(page, entity, lambda: rows.query, follower.choose)
+    follower.on_chosen = views.show
+    follower.take_default()
     controls.on_query(follower.choose)
     controls.on_histogram(partial(_show_histogram, controls, rows, stored))
     element.on_back(follower.go_back)
@@ -110,13 +115,37 @@ class _UrlFollower(Generic[R]):
         self._rows = rows
         self._query = query
         self._panel = panel
+        self._entity = entity
+        self._awaits_default = False
+        self.on_chosen: Callable[[], object] = lambda: None
+        """Called after another query was chosen."""
+
+    def take_default(self) -> None:
+        """Show the default view of the list, if its address has no query, as soon as the views are known."""
+        names = set(self._query.parameter_names)
+        if names.isdisjoint(self._page.url.params):
+            self._awaits_default = True
+            self._page.views.listen(self._show_default)
+            self._show_default()
+
+    def _show_default(self) -> None:
+        if not self._awaits_default or not self._page.views.is_loaded:
+            return
+        self._awaits_default = False
+        if view := self._page.views.default_of(self._entity):
+            self._take(ListQuery.parse(self._spec, view.query), is_new=False)
 
     def choose(self, chosen: ListQuery[Any]) -> None:
         """Apply the user's query and write it to the URL; typing adds no history entries."""
+        self._awaits_default = False
         is_typing = bool(self._query.search) and chosen.search != self._query.search
+        self._take(chosen, is_new=not is_typing)
+
+    def _take(self, chosen: ListQuery[Any], *, is_new: bool) -> None:
         self._query = chosen
-        self._page.url.set(chosen.params, known=chosen.parameter_names, is_new=not is_typing)
+        self._page.url.set(chosen.params, known=chosen.parameter_names, is_new=is_new)
         self._rows.show(chosen)
+        self.on_chosen()
 
     def go_back(self) -> None:
         """Show what is older than the list can hold."""
@@ -130,3 +159,4 @@ class _UrlFollower(Generic[R]):
         if (asked := ListQuery.parse(self._spec, params)) != self._query:
             self._query = asked
             self._rows.show(asked)
+            self.on_chosen()

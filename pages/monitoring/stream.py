@@ -14,7 +14,7 @@ from components.presentation.text import text
 from components.shell.feedback import not_found_panel, tell_error
 from components.shell.shell import page_head, section
 from components.views.history import HistoryView
-from components.views.rows import MAX_ROWS
+from components.views.lists.rows import MAX_ROWS
 from components.window.hooks import Hook, use_stream_progress
 from pages.chat.thread_panel import ThreadPanel
 from pages.editing.notes import NotesPanel

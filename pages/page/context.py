@@ -9,6 +9,7 @@ from nicegui import ui
 
 from components.shell.feedback import tell_error
 from components.views.chat.unread import UnreadThreads
+from components.views.lists.saved_views import SavedViews
 from components.window.window import Window
 from pages.page.preferences_store import PreferencesStore
 from pages.page.services import Services
@@ -37,6 +38,7 @@ class PageContext:
     url: UrlState
     preferences: PreferencesStore
     title: PageTitle
+    views: SavedViews
 
     async def act(self, work: Awaitable[object], *, done: str = "") -> bool:
         """Await `work` and show its outcome as a notification.

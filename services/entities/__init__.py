@@ -16,6 +16,7 @@ from services.entities.base.row import R, Row
 from services.entities.base.status import StatusStyle, StatusStyleJson, StyledStatus, Tone
 from services.entities.edits import EDITS, Edit
 from services.entities.notifications import NOTIFICATIONS, Notification, NotificationType
+from services.entities.saved_views import OWN_VIEWS, SHARED_VIEWS, OwnView, SavedView, SharedView
 from services.entities.scans import ACTIVE_SCANS, SCANS, AcquisitionScan, ScanStatus
 from services.entities.streams import ACTIVE_GOALS, STREAMS, GoalStatus, Stream
 from services.entities.threads import (
@@ -42,7 +43,16 @@ ENTITIES: tuple[Entity[Any], ...] = (
 """Every monitored table; tabs appear in this order."""
 RUNS: dict[str, Entity[Any]] = {"streams": STREAMS, "scans": SCANS, "agents": AGENTS}
 """The kinds of run, by the names that programs use."""
-LIVE_TABLES: tuple[LiveTable[Any], ...] = (*ENTITIES, VIEWERS, THREADS, MESSAGES, READ_POSITIONS, EDITS)
+LIVE_TABLES: tuple[LiveTable[Any], ...] = (
+    *ENTITIES,
+    VIEWERS,
+    THREADS,
+    MESSAGES,
+    READ_POSITIONS,
+    EDITS,
+    SHARED_VIEWS,
+    OWN_VIEWS,
+)
 """Every table that feeds hold, those without lists included."""
 
 # Without this SQLAlchemy configures them at the first instance, and attributes of rows that are only read fail.
@@ -60,9 +70,11 @@ __all__ = [
     "MAX_AMOUNT",
     "MESSAGES",
     "NOTIFICATIONS",
+    "OWN_VIEWS",
     "READ_POSITIONS",
     "RUNS",
     "SCANS",
+    "SHARED_VIEWS",
     "STREAMS",
     "SUBJECT_STATUSES",
     "THREADS",
@@ -83,6 +95,7 @@ __all__ = [
     "MessageKind",
     "Notification",
     "NotificationType",
+    "OwnView",
     "Priority",
     "Progress",
     "ProgressPoint",
@@ -91,8 +104,10 @@ __all__ = [
     "Reported",
     "Row",
     "RowGroup",
+    "SavedView",
     "ScanStatus",
     "Scope",
+    "SharedView",
     "SignalAlert",
     "StatusStyle",
     "StatusStyleJson",

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from components.presentation.compact_elements import SharedDict
 from components.presentation.rows import presenter
-from components.views.joined_rows import JoinedRows, Stored
-from components.views.reaching_view import ReachingView
-from components.views.rows import RowsView
+from components.views.lists.joined_rows import JoinedRows, Stored
+from components.views.lists.reaching_view import ReachingView
+from components.views.lists.rows import RowsView
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window
 from services.entities import AGENTS, AgentExecution, AgentStatus

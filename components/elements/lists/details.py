@@ -7,7 +7,7 @@ from uuid import UUID
 from components.presentation.compact_elements import SharedDict
 from components.presentation.details import detail_presenter
 from components.views.computed import OneRowView
-from components.views.rows import missing_of
+from components.views.lists.rows import missing_of
 from components.window.batch import Missing
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window

@@ -14,9 +14,9 @@ from components.elements.viewers import VIEWERS_JS
 from components.presentation.compact_elements import SharedDict
 from components.presentation.rows import presenter
 from components.presentation.time import epoch_ms
-from components.views.joined_rows import JoinedRows, Stored
-from components.views.reaching_view import ReachingView
-from components.views.rows import MAX_ROWS, RowsView
+from components.views.lists.joined_rows import JoinedRows, Stored
+from components.views.lists.reaching_view import ReachingView
+from components.views.lists.rows import MAX_ROWS, RowsView
 from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.view import Link

@@ -13,10 +13,10 @@ from components.elements.figures.counters import COUNT_SECONDS
 from components.elements.lists.list_controls import ListControls
 from components.elements.lists.live_list import LiveList, unchanged
 from components.presentation.rows import presenter
-from components.views.controls import ControlsView, Labels, current_epoch
-from components.views.joined_rows import JoinedRows, Stored, place_of_held
-from components.views.reaching_view import ReachingView
-from components.views.rows import RowsView, is_short
+from components.views.lists.controls import ControlsView, Labels, current_epoch
+from components.views.lists.joined_rows import JoinedRows, Stored, place_of_held
+from components.views.lists.reaching_view import ReachingView
+from components.views.lists.rows import RowsView, is_short
 from components.views.shared import AllRows, SharedView, SharedViewCursor, shared_by
 from components.window.window import Window
 from services.entities import ConnectionStatus, R

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.views.rows import RowsView
+from components.views.lists.rows import RowsView
 from services.entities import STREAMS, GoalStatus, Stream
 from tests.components.views.test_lists import Rows, Screen, by_name, view_of
 

@@ -5,16 +5,16 @@ import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
 
 from components.presentation.rows import present_stream
-from components.views import joined_rows
-from components.views.joined_rows import JoinedRows
-from components.views.rows import RowsView
-from services.entities import STREAMS, GoalStatus, RowGroup, Stream, Topic
+from components.views.lists import joined_rows
+from components.views.lists.joined_rows import JoinedRows
+from components.views.lists.rows import RowsView
+from services.entities import STREAMS, GoalStatus, LiveTable, R, RowGroup, Stream, Topic
 from services.entities.base.entity import Scope
 from services.errors import DatabaseUnavailable
 from services.lists.counting import GroupCounts
@@ -23,6 +23,7 @@ from services.lists.query import ListQuery
 from services.realtime import Delta, Subscription
 from services.realtime.rows import Rows
 from services.realtime.transports.change import Change, Operation, row_change
+from tests.services.realtime.fakes import FakeMember
 from tests.world import until
 
 ORG = uuid4()
@@ -67,6 +68,18 @@ class Table:
         return GroupCounts(groups=tuple(RowGroup(example=row, count=1) for row in rows), is_exact=True)
 
 
+class Held:
+    """Fake feed."""
+
+    last_event_at = None
+
+    def __init__(self, rows: Rows[Stream]) -> None:
+        self._rows = rows
+
+    def rows(self, entity: LiveTable[R]) -> Rows[R] | None:
+        return cast(Rows[R], self._rows)
+
+
 class Lists:
     """A table, a feed that holds its newest rows, and a list of both."""
 
@@ -77,24 +90,19 @@ class Lists:
         self.subscription: Subscription[Stream] = Subscription(
             STREAMS,
             Topic(Scope.ORG, ORG),
-            session=self,
+            session=FakeMember(),
             where=None,
             on_change=None,
             on_status=None,
-            on_close=lambda _: None,  # type: ignore[arg-type]
+            on_close=lambda _: None,
         )
-        self.subscription.attach(self)  # type: ignore[arg-type]
+        self.subscription.attach(Held(self.feed))
         for n in range(total):
             self.write(n)
         self.snapshot(held)
         self.news = 0
         self.joined = JoinedRows(self.subscription, self.table, query(), on_news=self.told)
         self.view = self.view_of(query())
-
-    last_event_at = None
-
-    def rows(self, _: Any) -> Rows[Stream]:
-        return self.feed
 
     def told(self) -> None:
         self.news += 1

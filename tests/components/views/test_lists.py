@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.presentation.rows import present_stream
-from components.views.controls import ControlsView
-from components.views.rows import RowsView
+from components.views.lists.controls import ControlsView
+from components.views.lists.rows import RowsView
 from components.window.batch import Batch
 from services.entities import STREAMS, GoalStatus, RowGroup, Stream
 from services.lists.query import ListQuery

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.presentation.rows import present_stream
-from components.views.rows import RowsView
+from components.views.lists.rows import RowsView
 from components.views.shared import MAX_PATCHES, AllRows, SharedView, SharedViewCursor, shared_by
 from components.window.batch import Payload
 from services.entities import STREAMS, GoalStatus, Stream

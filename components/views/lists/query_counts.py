@@ -33,9 +33,17 @@ class QueryCounts(Generic[R]):
         stored: What counts.
         query: The query.
         on_news: Called after rows were counted, or could not be.
+        interval: Minimum seconds between two counts.
     """
 
-    def __init__(self, stored: Counted[R], query: ListQuery[R], *, on_news: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        stored: Counted[R],
+        query: ListQuery[R],
+        *,
+        on_news: Callable[[], object],
+        interval: float = MIN_INTERVAL_SECONDS,
+    ) -> None:
         self.groups: Sequence[RowGroup[R]] | None = None
         """None while they are not known."""
         self.is_exact = False
@@ -43,6 +51,7 @@ class QueryCounts(Generic[R]):
         self._stored = stored
         self._query = query
         self._on_news = on_news
+        self._interval = interval
         self._reloads = Reloads(self._read, name="counts of a list", on_failure=self._fail)
         self.request = self._reloads.request
         self.close = self._reloads.close
@@ -58,7 +67,7 @@ class QueryCounts(Generic[R]):
         self.groups, self.is_exact = counted.groups, counted.is_exact
         cost = clock() - began
         self._on_news()
-        await asyncio.sleep(max(MIN_INTERVAL_SECONDS, cost / DATABASE_BUDGET))
+        await asyncio.sleep(max(self._interval, cost / DATABASE_BUDGET))
 
     def _fail(self, error: LivewatchError) -> None:
         logger.info("rows of a list not counted", cause=str(error))

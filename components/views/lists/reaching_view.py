@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Protocol
 from uuid import UUID
 
-from components.views.joined_rows import JoinedRows
+from components.views.lists.joined_rows import JoinedRows
 from components.window.batch import Payload
 
 

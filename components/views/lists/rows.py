@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Hashable
 from typing import Any, Generic, Self
 from uuid import UUID
 
-from components.views.folds import Folds
+from components.views.lists.folds import Folds
 from components.views.shared import Reaching, RowSource
 from components.window.batch import Batch, Missing, Reset, Waiting
 from services.entities import R

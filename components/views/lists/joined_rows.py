@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from components.views.query_counts import Counted, QueryCounts
+from components.views.lists.query_counts import Counted, QueryCounts
 from components.views.shared import AllRows
 from components.window.batch import Missing
 from services.entities import R, RowGroup

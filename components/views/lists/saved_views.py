@@ -1,0 +1,54 @@
+"""The saved views of one window's person and organisation."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from components.window.live_element import on_slot_delete
+from components.window.window import Window
+from services.entities import OWN_VIEWS, SHARED_VIEWS, Entity, OwnView, SharedView
+from services.text import folded
+
+View = OwnView | SharedView
+
+
+class SavedViews:
+    """Follows the saved views, as long as the window lives."""
+
+    def __init__(self, window: Window) -> None:
+        self._listeners: list[Callable[[], object]] = []
+        self._own = window.subscribe(OWN_VIEWS, on_change=self._changed, on_status=self._changed)
+        self._shared = window.subscribe(SHARED_VIEWS, on_change=self._changed, on_status=self._changed)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the views are known; there may be none."""
+        return self._own.is_loaded and self._shared.is_loaded
+
+    def all(self) -> list[View]:
+        """Return every view, by name, a person's own before those of the organisation."""
+        views: list[View] = [*self._own.rows(), *self._shared.rows()]
+        return sorted(views, key=lambda view: (isinstance(view, SharedView), folded(view.name), view.id))
+
+    def of(self, entity: Entity[Any]) -> list[View]:
+        """Return the views of a list."""
+        return [view for view in self.all() if view.list == entity.table]
+
+    def default_of(self, entity: Entity[Any]) -> View | None:
+        """Return what a list shows without parameters, the person's own choice first; None for everything."""
+        return next((view for view in self.of(entity) if view.is_default), None)
+
+    def listen(self, handler: Callable[[], object]) -> None:
+        """Call `handler` after every change, until the current slot is deleted."""
+        self._listeners.append(handler)
+        on_slot_delete(lambda: self._listeners.remove(handler))
+
+    def _changed(self, _: object) -> None:
+        for listener in list(self._listeners):
+            listener()
+
+
+def address_of(entity: Entity[Any], view: View) -> str:
+    """Return the path of a view with its parameters."""
+    query = urlencode({name: str(value) for name, value in view.query.items()})
+    return f"{entity.path}?{query}" if query else entity.path
