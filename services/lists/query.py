@@ -105,7 +105,7 @@ class ListQuery(Generic[R]):
         if not self.period.is_everything and not self.period.includes(getattr(row, self.spec.time), datetime.now(UTC)):
             return False
         words = self.words
-        return not words or all(word in text for text in [folded(self.spec.search_text(row))] for word in words)
+        return not words or all(word in text for text in [self.spec.searched(row)] for word in words)
 
     def counts(self, row: R) -> bool:
         """Whether a row counts in the total: it is not left out by default, or was asked for."""

@@ -79,7 +79,7 @@ async def _read(database: Database, key: Claimant, question: Question, count: in
     conditions, values = [*question.conditions, f"{column} < {LATEST}"], dict(question.values)
     columns = _columns(resource.columns) + f", (extract(epoch from {column}) * 1000000)::bigint as _at"
     if question.words:
-        text = resource.entity.listing.search_sql
+        text = resource.entity.listing.searched_sql
         columns += f", {text} as _text"
         # The database decides for ASCII, whose folding is the lower case; all else is compared in `read_page`.
         ascii_words = [word for word in question.words if word.isascii()]

@@ -56,7 +56,7 @@ $$;
 -- `private.<table>_searchable` for users.
 --   table_name  in the schema public
 --   columns     that are searched
---   expression  of the text, over the columns of `found`
+--   expression  of the text, over the columns of `found`; a search looks through its first 4,000 characters
 --   seen        condition of the view, over the columns of `texts`
 create function private.make_searchable(table_name text, columns text[], expression text, seen text) returns void
 language plpgsql set search_path = ''
@@ -72,7 +72,7 @@ begin
     execute format('alter table private.%I enable row level security', texts);
     execute format(
         'insert into private.%I (row_id, %s, text)
-         select id, %s, private.folded(%s) from public.%I as found', texts, scopes, scopes, expression, table_name);
+         select id, %s, private.folded(left(%s, 4000)) from public.%I as found', texts, scopes, scopes, expression, table_name);
     execute format('create index on private.%I using gin (private.grams(text)) with (gin_pending_list_limit = 512)', texts);
     execute format(
         'create view private.%I as select row_id, %s, text from private.%I as texts where %s',
@@ -82,7 +82,7 @@ begin
     execute format(
         'create function private.note_new_%s() returns trigger language plpgsql security definer set search_path = ''''
          as $body$ begin
-             insert into private.%I (row_id, %s, text) select id, %s, private.folded(%s) from new_rows as found;
+             insert into private.%I (row_id, %s, text) select id, %s, private.folded(left(%s, 4000)) from new_rows as found;
              return null;
          end $body$', texts, texts, scopes, scopes, expression);
     execute format(
@@ -91,7 +91,7 @@ begin
     execute format(
         'create function private.note_%s() returns trigger language plpgsql security definer set search_path = ''''
          as $body$ begin
-             update private.%I as texts set text = private.folded(%s)
+             update private.%I as texts set text = private.folded(left(%s, 4000))
              from (select new.*) as found where texts.row_id = new.id;
              return null;
          end $body$', texts, texts, expression);

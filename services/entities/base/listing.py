@@ -11,6 +11,9 @@ from services.entities.base.row import R
 from services.entities.base.status import StyledStatus, Tone
 from services.text import folded
 
+MAX_SEARCHED = 4000
+"""Characters of a row that a search looks through: a row may have megabytes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
@@ -85,7 +88,7 @@ class ListSpec(Generic[R]):
     """Search, facets and sorts of one entity; the first sort is the default.
 
     Args:
-        search_text: Returns the text of a row that a search looks through.
+        search_text: Returns the text of a row of which a search looks through the first `MAX_SEARCHED` characters.
         search_sql: SQL expression of the same text.
         facets: The filters.
         sorts: The orders.
@@ -101,6 +104,15 @@ class ListSpec(Generic[R]):
     time: str = "created_at"
     fold: Callable[[R], Hashable] | None = None
     time_dependent: bool = False
+
+    def searched(self, row: R) -> str:
+        """The text of a row that a search looks through, folded."""
+        return folded(self.search_text(row)[:MAX_SEARCHED])
+
+    @property
+    def searched_sql(self) -> str:
+        """SQL expression of the text that a search looks through, not folded."""
+        return f"left({self.search_sql}, {MAX_SEARCHED})"
 
     def facet_values(self, row: R) -> tuple[tuple[str, ...], ...]:
         """The values of a row for each facet."""

@@ -35,6 +35,7 @@ NAMES = (
     "夜間インポート",
     "\u001b[31mred\u001b[0m import",
     "x" * 180,
+    "مهمة " * 30,
 )
 LISTS: tuple[Entity[Any], ...] = (STREAMS, SCANS, AGENTS, ALERTS, NOTIFICATIONS)
 SEARCHES = (

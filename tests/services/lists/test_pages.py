@@ -8,7 +8,6 @@ import pytest
 from services.entities import Entity
 from services.lists.pages import Position, read_page
 from services.lists.query import ListQuery
-from services.text import folded
 from tests.services.lists.conftest import LISTS, SEARCHES, Lists
 
 pytestmark = pytest.mark.integration
@@ -115,7 +114,7 @@ async def test_texts_follow_their_rows(lists: Lists, entity: Entity[Any]) -> Non
         f"select texts.text, to_jsonb(rows) from private.{entity.table}_texts as texts join {entity.table} as rows "
         "on rows.id = row_id where rows.org_id = %s", lists.org,
     ):  # fmt: skip
-        assert text == folded(entity.listing.search_text(entity.model.read(row))), expression
+        assert text == entity.listing.searched(entity.model.read(row)), expression
     await world.sql(f"delete from {entity.table} where id = %s", rows[0].id)
     ((lost, extra),) = await world.sql(
         f"select (select count(*) from {entity.table} as t where not exists (select from "

@@ -97,8 +97,8 @@ async def test_there_are_no_more_views_than_a_feed_holds(world: World) -> None:
     org = await world.organization()
     ada = await world.person(org)
     await world.sql(
-        "insert into own_views (org_id, user_id, list, name) select %s, %s, 'streams', n::text from generate_series(1, 200) as n",
-        org, ada.id,
+        "insert into own_views (org_id, user_id, list, name) "
+        "select %s, %s, 'streams', n::text from generate_series(1, 200) as n", org, ada.id,
     )  # fmt: skip
     with pytest.raises(Conflict, match="200 saved views"):
         await save(world, ada, org, "One more")
