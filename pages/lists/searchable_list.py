@@ -8,6 +8,7 @@ from uuid import UUID
 from components.elements.lists.list_controls import ListControls
 from components.elements.lists.live_list import LiveList
 from components.elements.lists.query_list import QueryList
+from components.shell.feedback import tell_error
 from components.views.lists.controls import Labels
 from pages.lists.detail_panel import DetailPanel
 from pages.lists.entity_list import stored_rows
@@ -24,6 +25,7 @@ from services.history.tidying import is_run
 from services.lists.query import ListQuery
 from services.lists.stored import StoredRows
 from services.people.inbox import INBOXES
+from services.text import visible_name
 
 
 def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | None = None) -> QueryList[R]:
@@ -55,6 +57,7 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
     follower.on_chosen = views.show
     follower.take_default()
     controls.on_query(follower.choose)
+    controls.on_options(partial(_show_options, controls, rows, stored))
     controls.on_histogram(partial(_show_histogram, controls, rows, stored))
     element.on_back(follower.go_back)
     page.url.listen(follower.follow)
@@ -69,6 +72,17 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
 async def _matching(rows: QueryList[Any], stored: StoredRows[Any]) -> list[UUID]:
     """Return the ids of all rows that match the query."""
     return await stored.matching_ids(rows.query) if rows.is_partial else rows.shown_ids()
+
+
+async def _show_options(controls: ListControls, rows: QueryList[Any], stored: StoredRows[Any], name: str) -> None:
+    facet = next((each for each in stored.entity.listing.facets if each.name == name and each.label_sql), None)
+    if facet is None or not rows.is_partial:
+        return
+    try:
+        options = await stored.options(facet, chosen=rows.query.chosen.get(name, ()))
+        controls.show_options(name, [(value, visible_name(label)) for value, label in options])
+    except LivewatchError as error:
+        tell_error(f"Not all values are offered: {error}")
 
 
 async def _show_histogram(controls: ListControls, rows: QueryList[Any], stored: StoredRows[Any]) -> None:

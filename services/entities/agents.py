@@ -104,6 +104,7 @@ AGENTS = Entity(
                 kind="select",
                 values=lambda row: (row.agent_id,),
                 label_of=lambda row: row.agent_name,
+                label_sql="max(agent_name)",
                 column="agent_id",
             ),
             Facet(
@@ -111,6 +112,7 @@ AGENTS = Entity(
                 label="Stream",
                 kind="select",
                 values=lambda row: (str(row.stream_id),),
+                label_sql="(select name from public.streams where id = stream_id)",
                 column="stream_id",
             ),
             ARCHIVE_FACET,

@@ -1,6 +1,6 @@
 """Counts of the rows that match a query, by groups, and their distribution in time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic
@@ -9,6 +9,7 @@ from uuid import UUID
 from services.auth.identity import Identity
 from services.entities import Entity, R, RowGroup
 from services.entities.base.grouping import read_groups
+from services.entities.base.listing import Facet
 from services.infra.database import Database
 from services.lists.conditions import selection_of
 from services.lists.query import ListQuery
@@ -16,6 +17,7 @@ from services.lists.query import ListQuery
 MAX_COUNT = 100_000
 """Rows that are counted; of more it is said that there are more."""
 BUCKETS = 60
+MAX_OPTIONS = 200
 CRITICAL = "critical"
 
 
@@ -112,6 +114,34 @@ async def read_histogram(
         counts[place] += count
         critical_counts[place] += critical
     return Histogram(start=start, end=end, counts=counts, critical=critical_counts)
+
+
+async def read_options(
+    database: Database,
+    identity: Identity,
+    entity: Entity[R],
+    facet: Facet[R],
+    org_id: UUID,
+    *,
+    chosen: Collection[str] = (),
+) -> list[tuple[str, str]]:
+    """Return the values of a select and their labels, of the rows that no default leaves out.
+
+    The most frequent ones, and before them those that are `chosen`.
+
+    Raises:
+        DatabaseUnavailable: PostgreSQL did not answer, or not in time.
+    """
+    everything: ListQuery[R] = ListQuery(spec=entity.listing, sort=entity.listing.sorts[0])
+    selection = selection_of(entity, everything, org_id, identity)
+    statement = (
+        "select coalesce(jsonb_agg(jsonb_build_array(value, label)), '[]') from ("
+        f"select {facet.column}::text as value, {facet.label_sql} as label from {selection.where()} "
+        f"group by {facet.column} order by ({facet.column}::text = any (%(chosen)s::text[])) desc, count(*) desc "
+        f"limit {MAX_OPTIONS}) as options where label is not null"
+    )
+    found = await database.call(identity, statement, {**selection.values, "chosen": list(chosen)})
+    return [(value, label) for value, label in found]
 
 
 def _critical(entity: Entity[Any]) -> str:

@@ -5,6 +5,7 @@ from typing import Generic
 from uuid import UUID
 
 from services.entities import Entity, R
+from services.entities.base.listing import Facet
 from services.infra.database import Database
 from services.lists import counting, pages
 from services.lists.conditions import EVERYTHING
@@ -69,6 +70,12 @@ class StoredRows(Generic[R]):
     async def groups(self, query: ListQuery[R]) -> GroupCounts[R]:
         """See `count_groups`."""
         return await counting.count_groups(self._database, self._session.identity, self.entity, query, self._org_id)
+
+    async def options(self, facet: Facet[R], *, chosen: Collection[str] = ()) -> list[tuple[str, str]]:
+        """See `read_options`."""
+        return await counting.read_options(
+            self._database, self._session.identity, self.entity, facet, self._org_id, chosen=chosen
+        )
 
     async def histogram(self, query: ListQuery[R]) -> Histogram | None:
         """See `read_histogram`."""

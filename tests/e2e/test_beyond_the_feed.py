@@ -186,6 +186,8 @@ async def test_a_stream_with_a_hundred_thousand_runs_opens_with_their_true_numbe
     await expect(page.get_by_text("Latecomer").first).to_be_visible()
     await page.get_by_role("link", name="All runs of this stream").click()
     await expect(page.get_by_test_id("summary")).to_have_text("more than 100,000 of 100,001")
+    await page.get_by_role("combobox", name="Stream").focus()
+    await expect(page.get_by_role("combobox", name="Stream").locator("option")).to_have_text(["Stream: all", "Busy"])
 
 
 async def test_a_range_of_time_is_chosen_by_periods_times_and_the_histogram(reader: Person, window: SignedIn) -> None:

@@ -16,11 +16,12 @@ const FilterCount = {
 export default {
   components: { FilterCount, PeriodPicker },
   props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String, offersMarkAll: Boolean },
-  emits: ["live", "change", "histogram", "markAll"],
+  emits: ["live", "change", "histogram", "markAll", "options"],
   setup(props, { emit }) {
     const state = reactive({ q: "", sort: "", chosen: {}, period: {}, problem: "", ...props.state });
     const counts = reactive({});
     const options = reactive({});
+    const further = reactive({}); // values of selects that only older rows have
     const summary = reactive({ shown: null, total: null, bound: "" });
     const isKnown = ref(false);
     const exportQuery = ref("");
@@ -32,6 +33,10 @@ export default {
       const set = batch.set ?? {};
       Object.assign(counts, set.counts);
       Object.assign(options, set.options);
+      // A chosen value that no row here has is shown by its name once that is known.
+      for (const [facet, values] of Object.entries(set.options ?? {})) {
+        if (values.some((each) => each.value === each.label && isOn(facet, each.value))) askFor(facet);
+      }
       Object.assign(summary, set.summary);
       if (set.summary) isKnown.value = !set.summary.refused;
       if (set.summary?.refused) for (const key of Object.keys(counts)) delete counts[key];
@@ -65,6 +70,18 @@ export default {
       state.chosen = { ...state.chosen, [facet]: event.target.value ? [event.target.value] : [] };
       change();
     }
+    // Every value, by label; those of older rows are asked for when somebody looks.
+    function optionsOf(facet) {
+      const labels = new Map(
+        [...(further[facet] ?? []), ...(options[facet] ?? [])].map((each) => [each.value, each.label]),
+      );
+      return [...labels].map(([value, label]) => ({ value, label })).sort((a, b) => a.label.localeCompare(b.label));
+    }
+    function askFor(facet) {
+      if (further[facet]) return;
+      further[facet] = [];
+      emit("options", facet);
+    }
     function clear() {
       Object.assign(state, { q: "", chosen: {}, period: {} });
       change();
@@ -93,6 +110,7 @@ export default {
     onMounted(() => emit("live"));
     return {
       apply,
+      askFor,
       change,
       choose,
       chosenCount,
@@ -106,11 +124,12 @@ export default {
       isOn,
       isOpen,
       number,
-      options,
+      optionsOf,
       pageLink,
       plus,
       range,
       search,
+      showOptions: (facet, values) => (further[facet] = values),
       showHistogram: (counts) => (histogram.value = counts),
       state,
       summary,
@@ -144,9 +163,9 @@ export default {
       </span>
       <div class="lw-controls__sheet" :data-open="isOpen || undefined" @keydown.esc="isOpen = false">
         <select v-for="facet in facets.filter((each) => each.kind === 'select')" :key="facet.name" class="lw-select" :aria-label="facet.label"
-                :data-facet="facet.name" :value="(state.chosen[facet.name] ?? [''])[0] ?? ''" @change="choose(facet.name, $event)">
+                :data-facet="facet.name" :value="(state.chosen[facet.name] ?? [''])[0] ?? ''" @focus="askFor(facet.name)" @change="choose(facet.name, $event)">
           <option value="">{{ facet.label }}: all</option>
-          <option v-for="option in options[facet.name] ?? []" :key="option.value" :value="option.value">{{ option.label }}</option>
+          <option v-for="option in optionsOf(facet.name)" :key="option.value" :value="option.value">{{ option.label }}</option>
         </select>
         <div v-for="facet in facets.filter((each) => each.kind === 'chips')" :key="facet.name" class="lw-filters" role="group" :aria-label="facet.label">
           <button v-for="option in facet.options" :key="option.value" type="button" class="lw-filter" :data-tone="option.tone"

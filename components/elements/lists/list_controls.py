@@ -1,6 +1,6 @@
 """Controls above a list: search, filter chips with live counts, selects, sorting and export."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -84,6 +84,14 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
             handler(ListQuery.parse(self._spec, params))
 
         self.on("change", changed)
+
+    def on_options(self, handler: Callable[[str], object]) -> None:
+        """Call `handler` with the name of a select that somebody looks at, whose values `show_options` then adds."""
+        self.on("options", lambda event: handler(str(event.args)))
+
+    def show_options(self, facet: str, options: Iterable[tuple[str, str]]) -> None:
+        """Offer values of a select with their labels, besides those of the rows that are here."""
+        self.run_method("showOptions", facet, [{"value": value, "label": label} for value, label in options])
 
     def on_histogram(self, handler: Callable[[], object]) -> None:
         """Call `handler` when the user looks at the distribution in time, which `show_histogram` then shows."""

@@ -38,6 +38,7 @@ class Facet(Generic[R]):
         options: The chips, in order.
         kind: Chips or a select.
         label_of: Returns the label of a row's value, for a select.
+        label_sql: SQL aggregate of the same label, over the rows with a value.
         default: The values that are wanted when nothing is chosen; all if it is empty.
         column: Column that holds the value of a row, for the database's filter; none if `conditions` has every value.
         conditions: SQL conditions of the values that `column` does not hold.
@@ -50,6 +51,7 @@ class Facet(Generic[R]):
     options: tuple[Option, ...] = ()
     kind: Literal["chips", "select"] = "chips"
     label_of: Callable[[R], str] | None = None
+    label_sql: str = ""
     default: frozenset[str] = frozenset()
     column: str = ""
     conditions: Mapping[str, str] = field(default_factory=dict)
