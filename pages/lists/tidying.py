@@ -1,6 +1,6 @@
 """Menu that closes, archives and deletes runs: one, or all that a list shows."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -19,13 +19,18 @@ from components.presentation.markup import (
     slot,
 )
 from components.shell.dialogs import confirm
+from components.shell.feedback import tell_error
 from components.shell.undo import offer_undo
-from pages.lists.bulk import BulkOperation, amount_of
+from pages.lists.bulk import BulkOperation, OnRows, amount_of
 from pages.page.context import PageContext
 from services.entities import Entity
-from services.history.tidying import archive_runs, close_runs, delete_runs
+from services.history.deletions import UNDO_SECONDS, PendingDeletion
+from services.history.tidying import archive_runs, close_runs
 
 Ids = Callable[[], Collection[UUID]]
+OnGone = Callable[[], object] | None
+MAX_UNASKED = 50
+"""Rows that are archived or deleted without a question, since it can be undone; of more people easily lose track."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,43 +40,27 @@ class Action:
     Args:
         label: Label of the entry and of the button that confirms it.
         icon: Name of a Material icon.
-        doing: What is being done, while it lasts.
-        done: Past participle, for the message after it.
         warning: What the user should know before; asked for confirmation.
-        act: Function of `services.history.tidying`.
+        can_undo: Whether it can be undone, and needs no question for a few rows.
     """
 
     label: str
     icon: str
-    doing: str
-    done: str
     warning: str
-    act: Callable[..., Awaitable[int]]
+    can_undo: bool = True
 
 
 CLOSE = Action(
     label="Close",
     icon="stop_circle",
-    doing="Closing",
-    done="closed",
     warning="What is still in progress ends as cancelled. Its program is not stopped.",
-    act=close_runs,
+    can_undo=False,
 )
-ARCHIVE = Action(
-    label="Archive",
-    icon="inventory_2",
-    doing="Archiving",
-    done="archived",
-    warning="It stays under the filter Archived.",
-    act=archive_runs,
-)
+ARCHIVE = Action(label="Archive", icon="inventory_2", warning="It stays under the filter Archived.")
 DELETE = Action(
     label="Delete",
     icon="delete",
-    doing="Deleting",
-    done="deleted",
-    warning="Everything that belongs to it is deleted, too. This cannot be undone.",
-    act=delete_runs,
+    warning=f"Everything that belongs to it is deleted, too. You have {UNDO_SECONDS:.0f} seconds to undo it.",
 )
 ACTIONS = (CLOSE, ARCHIVE, DELETE)
 BY_LABEL = {action.label: action for action in ACTIONS}
@@ -83,7 +72,7 @@ def tidy_menu(
     entity: Entity[Any],
     ids: Ids,
     *,
-    on_gone: Callable[[], object] | None = None,
+    on_gone: OnGone = None,
     on_choose: Callable[[], object] | None = None,
 ) -> None:
     """Build the button that opens the menu; users who may not write see none.
@@ -92,8 +81,9 @@ def tidy_menu(
         page: The page that is being built.
         entity: Entity of the runs.
         ids: Returns the runs, when an entry is chosen.
-        on_gone: Called after the runs were deleted.
-        on_choose: Called when the user wants to choose among the runs; there is no such entry by default.
+        on_gone: Called once the runs are going to be deleted.
+        on_choose: Called when the user wants to choose among the runs; there is no such entry by default. Such a menu
+            always asks before it acts, since it acts on more than the user may think of.
     """
     if not page.membership.may_write:
         return
@@ -111,22 +101,25 @@ def tidy_menu(
     ):
         menu = menu_of_button()
     with menu:
-        entries = Markup(_entries(offers_choice=on_choose is not None))
+        entries = Markup(_entries(is_of_list=on_choose is not None))
 
     async def choose(label: str) -> None:
         menu.close()
         if on_choose and label == CHOOSE:
             on_choose()
         elif action := BY_LABEL.get(label):
-            await tidy(page, entity, action, list(ids()), on_gone)
+            await tidy(page, entity, action, list(ids()), on_gone, always_asks=on_choose is not None)
 
     entries.on_press(choose)
 
 
 @cache
-def _entries(*, offers_choice: bool) -> Node:
-    actions = (menu_item_node(action.icon, f"{action.label} …", press=action.label) for action in ACTIONS)
-    choice = (menu_item_node("checklist", "Select …", press=CHOOSE),) if offers_choice else ()
+def _entries(*, is_of_list: bool) -> Node:
+    def label(action: Action) -> str:
+        return f"{action.label} …" if is_of_list or not action.can_undo else action.label
+
+    actions = (menu_item_node(action.icon, label(action), press=action.label) for action in ACTIONS)
+    choice = (menu_item_node("checklist", "Select …", press=CHOOSE),) if is_of_list else ()
     return node("div", *actions, *choice)
 
 
@@ -135,39 +128,87 @@ async def tidy(
     entity: Entity[Any],
     action: Action,
     ids: list[UUID],
-    on_gone: Callable[[], object] | None = None,
-) -> None:
-    """Apply an action to runs, once the user has confirmed it."""
+    on_gone: OnGone = None,
+    *,
+    always_asks: bool = False,
+) -> bool:
+    """Apply an action to runs, once the user has confirmed it where that is needed; returns whether it was applied.
+
+    More than `MAX_UNASKED` runs, and what cannot be undone, are asked about; everything with `always_asks`.
+    """
     if not ids:
         ui.notify(f"There are no {entity.plural} here.")
-        return
-    amount = amount_of(entity, len(ids))
-    question = f"{action.label} {amount}?"
-    if await confirm(question, action.warning, action=action.label, is_critical=action is DELETE):
-        await _apply(page, entity, action, ids, on_gone)
+        return False
+    asks = always_asks or not action.can_undo or len(ids) > MAX_UNASKED
+    question = f"{action.label} {amount_of(entity, len(ids))}?"
+    if asks and not await confirm(question, action.warning, action=action.label, is_critical=action is DELETE):
+        return False
+    if action is DELETE:
+        return await _delete(page, entity, ids, on_gone)
+    return await (_close if action is CLOSE else _archive)(page, entity, ids)
 
 
-async def _apply(
-    page: PageContext, entity: Entity[Any], action: Action, ids: list[UUID], on_gone: Callable[[], object] | None
-) -> None:
+async def _close(page: PageContext, entity: Entity[Any], ids: list[UUID]) -> bool:
+    operation = BulkOperation(page, entity, doing="Closing", done="closed", total=len(ids))
+
+    async def close(progress: OnRows) -> None:
+        await close_runs(page.services.database, page.session.identity, entity, ids, on_batch=progress)
+
+    if is_complete := await operation.run(close):
+        ui.notify(operation.message, type="positive")
+    return is_complete
+
+
+async def _archive(page: PageContext, entity: Entity[Any], ids: list[UUID]) -> bool:
     database, session = page.services.database, page.session
-    operation = BulkOperation(page, entity, doing=action.doing, done=action.done, total=len(ids))
+    operation = BulkOperation(page, entity, doing="Archiving", done="archived", total=len(ids))
+    archived: list[UUID] = []
 
-    async def act(progress: Callable[[int], None]) -> None:
-        await action.act(database, session.identity, entity, ids, on_batch=progress)
+    async def archive(progress: OnRows) -> None:
+        def keep(batch: list[UUID]) -> None:
+            archived.extend(batch)
+            progress(batch)
+
+        await archive_runs(database, session.identity, entity, ids, on_batch=keep)
 
     async def restore() -> None:
-        undo = BulkOperation(page, entity, doing="Restoring", done="restored", total=len(ids))
+        undo = BulkOperation(page, entity, doing="Restoring", done="restored", total=len(archived))
 
-        async def unarchive(progress: Callable[[int], None]) -> None:
-            await archive_runs(database, session.identity, entity, ids, is_archived=False, on_batch=progress)
+        async def unarchive(progress: OnRows) -> None:
+            await archive_runs(database, session.identity, entity, archived, is_archived=False, on_batch=progress)
 
         await undo.run(unarchive)
 
-    is_complete = await operation.run(act)
-    if action is ARCHIVE and operation.count:
+    is_complete = await operation.run(archive)
+    if archived:
         offer_undo(operation.message if is_complete else f"{operation.summary}.", restore)
-    elif is_complete:
-        ui.notify(operation.message, type="positive")
-    if is_complete and action is DELETE and on_gone:
+    return is_complete
+
+
+async def _delete(page: PageContext, entity: Entity[Any], ids: list[UUID], on_gone: OnGone) -> bool:
+    """Order the deletion, which the server carries out later, whatever happens to this window."""
+    deletions, session = page.services.deletions, page.session
+    pending: PendingDeletion | None = await page.get(
+        deletions.defer(session.identity, entity, page.membership.org_id, ids)
+    )
+    if pending is None:
+        return False
+
+    amount = amount_of(entity, pending.count)
+
+    def offer() -> None:
+        offer_undo(f"{amount} will be deleted", undo, seconds=UNDO_SECONDS)
+
+    async def undo() -> None:
+        is_kept = await page.get(deletions.cancel(session.identity, pending.id))
+        if is_kept is None:  # the database did not answer; the deletion still waits, or is told to be done
+            offer()
+        elif is_kept:
+            ui.notify(f"{amount} kept.", type="positive")
+        else:
+            tell_error(f"Too late to undo: {amount} deleted.")
+
+    offer()
+    if on_gone:
         on_gone()
+    return True
