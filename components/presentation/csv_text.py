@@ -29,10 +29,10 @@ def csv_text(rows: Iterable[Iterable[object]], *, is_first: bool = False) -> str
     return (BYTE_ORDER_MARK if is_first else "") + file.getvalue()
 
 
-def csv_headers(name: str) -> dict[str, str]:
-    """Return the headers of a download with a name and the present time."""
+def download_headers(name: str, *, kind: str = "csv") -> dict[str, str]:
+    """Return the headers of a download with a name, the present time and the ending `kind`."""
     stamp = f"{datetime.now(UTC):%Y-%m-%d-%H%M}"
-    return {"Content-Disposition": f'attachment; filename="{name}-{stamp}.csv"', "Cache-Control": "no-store"}
+    return {"Content-Disposition": f'attachment; filename="{name}-{stamp}.{kind}"', "Cache-Control": "no-store"}
 
 
 def _cell(value: Any) -> str | int | float:

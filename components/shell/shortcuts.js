@@ -51,11 +51,15 @@ export default {
 
     const rows = computed(() => [
       { keys: ["/"], text: "Search the list" },
-      { keys: ["x"], text: "Select the focused row; with Shift, arrow keys select more" },
-      { keys: ["Ctrl A"], text: "Select all rows of the list that has the focus" },
+      { keys: ["x"], text: "Select the focused row, as Space does; with Shift, arrow keys select more" },
+      { keys: ["Ctrl A"], text: "Select all loaded rows of the list that has the focus" },
+      { keys: ["e"], text: "Archive the selected rows" },
+      { keys: ["t"], text: "Tag the selected streams" },
+      { keys: ["#"], text: "Delete the selected rows, as Delete does" },
+      { keys: ["m"], text: "Mark the selected messages as read" },
       ...props.places.map((place) => ({ keys: ["g", place.key], text: place.label })),
       { keys: ["?"], text: "This help" },
-      { keys: ["Esc"], text: "Close what is open" },
+      { keys: ["Esc"], text: "Close what is open, and select nothing" },
     ]);
     return { close, dialog, open, rows };
   },

@@ -41,12 +41,14 @@ class Action:
         label: Label of the entry and of the button that confirms it.
         icon: Name of a Material icon.
         warning: What the user should know before; asked for confirmation.
+        key: Key that does it to the chosen rows of a list.
         can_undo: Whether it can be undone, and needs no question for a few rows.
     """
 
     label: str
     icon: str
     warning: str
+    key: str = ""
     can_undo: bool = True
 
 
@@ -56,11 +58,12 @@ CLOSE = Action(
     warning="What is still in progress ends as cancelled. Its program is not stopped.",
     can_undo=False,
 )
-ARCHIVE = Action(label="Archive", icon="inventory_2", warning="It stays under the filter Archived.")
+ARCHIVE = Action(label="Archive", icon="inventory_2", warning="It stays under the filter Archived.", key="e")
 DELETE = Action(
     label="Delete",
     icon="delete",
     warning=f"Everything that belongs to it is deleted, too. You have {UNDO_SECONDS:.0f} seconds to undo it.",
+    key="#",
 )
 ACTIONS = (CLOSE, ARCHIVE, DELETE)
 BY_LABEL = {action.label: action for action in ACTIONS}

@@ -57,10 +57,11 @@ class Deletions:
         self._sweep = sweep
         self._is_due = asyncio.Event()
         self._is_due.set()
-        self._timers: set[asyncio.TimerHandle] = set()
         self._task = asyncio.create_task(self._run(), name="deletions")
 
-    async def defer(self, identity: Identity, entity: Entity[Any], org_id: UUID, ids: Collection[UUID]) -> PendingDeletion:
+    async def defer(
+        self, identity: Identity, entity: Entity[Any], org_id: UUID, ids: Collection[UUID]
+    ) -> PendingDeletion:
         """Order the deletion of runs of an organisation.
 
         Raises:
@@ -70,10 +71,8 @@ class Deletions:
         values = {"org": org_id, "kind": entity.table, "runs": list(ids), "delay": self._delay}
         async with refusable(self._database, identity) as connection:
             ordered = (await connection.execute(_DEFER, values)).scalar_one()
-        loop = asyncio.get_running_loop()
-        # Timers of the loop may be early by its clock's resolution.
-        timer = loop.call_later(self._delay + 0.02, lambda: (self._timers.discard(timer), self._is_due.set()))
-        self._timers.add(timer)
+        # A little later than due: timers may be early by the resolution of their clock.
+        asyncio.get_running_loop().call_later(self._delay + 0.02, self._is_due.set)
         return PendingDeletion(id=UUID(ordered["id"]), count=ordered["count"])
 
     async def cancel(self, identity: Identity, deletion: UUID) -> bool:
@@ -83,9 +82,6 @@ class Deletions:
 
     async def aclose(self) -> None:
         """Stop; idempotent. What waits is left in the database."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -104,6 +100,9 @@ class Deletions:
                 await delete_pending(self._database)
             except LivewatchError as error:
                 logger.warning("a deletion that is due failed and will be tried again", cause=str(error))
+            except Exception:
+                # One deletion that cannot be carried out must not end those of everybody.
+                logger.exception("a deletion that is due failed and will be tried again")
 
 
 async def delete_pending(database: Database) -> int:

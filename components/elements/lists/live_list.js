@@ -2,7 +2,7 @@
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef, watch } from "vue";
 import { feedLostAt, lateAt, lostAt, mayMove, missingText, momentOf, pageLink, useNow } from "shared";
 import { templateOf } from "row_templates";
-import { useSelection } from "selection";
+import { downloadRows, useSelection } from "selection";
 
 const TOO_MANY_TO_MOVE = 300;
 const ANSWER_TIME = 5000;
@@ -31,8 +31,9 @@ export default {
     selects: Boolean, // a row's link selects the row instead of navigating
     selected: String,
     choosable: Boolean, // rows have checkboxes
+    actionKeys: Array, // keys of actions on the chosen rows
   },
-  emits: ["choose", "live", "markRead", "markUnread", "scroll", "select", "settle", "unfold"],
+  emits: ["act", "choose", "exportFailed", "live", "markRead", "markUnread", "scroll", "select", "settle", "unfold"],
   setup(props, { emit }) {
     const template = templateOf(props.template);
     const rows = new Map();
@@ -177,7 +178,18 @@ export default {
       emit("select", id);
     }
 
-    const selection = useSelection(order, (ids) => emit("choose", ids));
+    const selection = useSelection(order, {
+      onChange: (ids) => emit("choose", ids),
+      onAct: (key) => emit("act", key),
+      keys: () => props.actionKeys ?? [],
+    });
+    // In the order of the list; rows that were scrolled away come last.
+    async function exportChosen(path) {
+      const place = (id) => (order.value.indexOf(id) + 1 || Infinity);
+      const ids = [...selection.chosen].sort((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
+      const failure = await downloadRows(path, ids);
+      if (failure) emit("exportFailed", failure);
+    }
 
     // Arrow keys move the focus from row to row; Tab leaves the list, past the controls of the row.
     const focused = ref(null);
@@ -243,6 +255,7 @@ export default {
       choose: () => (selection.isChoosing.value = true),
       chosen: selection.chosen,
       clearChosen: selection.clear,
+      exportChosen,
       isChoosing: computed(() => selection.isChoosing.value || selection.chosen.size > 0),
       setStale: (since) => (staleSince.value = since),
       facts,
