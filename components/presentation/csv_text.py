@@ -10,8 +10,10 @@ from enum import StrEnum
 from typing import Any
 
 CSV_TYPE = "text/csv; charset=utf-8"
-# Spreadsheets evaluate a cell as a formula that begins with one of these, also after blanks and in full width.
+# Spreadsheets evaluate a cell as a formula that begins with one of these, also in full width, and after characters that
+# nobody sees: blanks, control and formatting characters.
 FORMULA_PREFIXES = frozenset("=+-@")
+INVISIBLE = frozenset({"Cc", "Cf"})
 LINE_BREAKS = ("\t", "\r", "\n")
 BYTE_ORDER_MARK = "\ufeff"
 """Makes spreadsheets read the file as UTF-8."""
@@ -53,5 +55,7 @@ def _json(value: Any) -> str:
 
 
 def _is_formula(text: str) -> bool:
-    start = unicodedata.normalize("NFKC", text.lstrip()[:1])
-    return start in FORMULA_PREFIXES or text.startswith(LINE_BREAKS)
+    if text.startswith(LINE_BREAKS):
+        return True
+    first = next((each for each in text if not each.isspace() and unicodedata.category(each) not in INVISIBLE), "")
+    return unicodedata.normalize("NFKC", first)[:1] in FORMULA_PREFIXES
