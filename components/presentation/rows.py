@@ -41,6 +41,7 @@ def present_stream(row: Stream) -> Fields:
         "name": visible_name(row.name),
         "description": visible(row.description),
         "stream_type": visible(row.stream_type),
+        "tags": [visible_name(tag) for tag in row.tags],
         "goal_status": row.goal_status.value,
         "completed": row.completed,
         "total": row.total,

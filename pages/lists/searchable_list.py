@@ -64,7 +64,7 @@ async def _mark_matching(page: PageContext, entity: Entity[Any], rows: QueryList
 
 def _chosen_actions(page: PageContext, entity: Entity[Any], element: LiveList) -> list[ChosenAction]:
     """Return what the user may do to chosen rows."""
-    actions = [*_message_actions(page, entity), *_run_actions(page, entity)]
+    actions = [*_message_actions(page, entity), *_run_actions(page, entity, element)]
     return [*actions, *export_actions(page, entity, element)] if actions else []
 
 
@@ -89,15 +89,15 @@ def _message_actions(page: PageContext, entity: Entity[Any]) -> list[ChosenActio
     ]
 
 
-def _run_actions(page: PageContext, entity: Entity[Any]) -> list[ChosenAction]:
+def _run_actions(page: PageContext, entity: Entity[Any], element: LiveList) -> list[ChosenAction]:
     if not is_run(entity) or not page.membership.may_write:
         return []
     tag = ChosenAction(label="Tag", icon="sell", key="t", act=partial(tag_chosen, page))
     close, archive, delete = (
         ChosenAction(
-            label=action.label,
+            label=action.label if action.can_undo else f"{action.label} …",
             icon=action.icon,
-            act=partial(tidy, page, entity, action),
+            act=partial(tidy, page, entity, action, element=element),
             key=action.key,
             is_more=not action.can_undo,
         )

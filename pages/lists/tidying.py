@@ -8,6 +8,7 @@ from uuid import UUID
 
 from nicegui import ui
 
+from components.elements.lists.live_list import LiveList
 from components.presentation.markup import (
     Markup,
     Node,
@@ -133,11 +134,13 @@ async def tidy(
     ids: list[UUID],
     on_gone: OnGone = None,
     *,
+    element: LiveList | None = None,
     always_asks: bool = False,
 ) -> bool:
     """Apply an action to runs, once the user has confirmed it where that is needed; returns whether it was applied.
 
-    More than `MAX_UNASKED` runs, and what cannot be undone, are asked about; everything with `always_asks`.
+    More than `MAX_UNASKED` runs, and what cannot be undone, are asked about; everything with `always_asks`. The rows of
+    `element` fade while their deletion waits.
     """
     if not ids:
         ui.notify(f"There are no {entity.plural} here.")
@@ -147,7 +150,7 @@ async def tidy(
     if asks and not await confirm(question, action.warning, action=action.label, is_critical=action is DELETE):
         return False
     if action is DELETE:
-        return await _delete(page, entity, ids, on_gone)
+        return await _delete(page, entity, ids, on_gone, element)
     return await (_close if action is CLOSE else _archive)(page, entity, ids)
 
 
@@ -188,7 +191,9 @@ async def _archive(page: PageContext, entity: Entity[Any], ids: list[UUID]) -> b
     return is_complete
 
 
-async def _delete(page: PageContext, entity: Entity[Any], ids: list[UUID], on_gone: OnGone) -> bool:
+async def _delete(
+    page: PageContext, entity: Entity[Any], ids: list[UUID], on_gone: OnGone, element: LiveList | None
+) -> bool:
     """Order the deletion, which the server carries out later, whatever happens to this window."""
     deletions, session = page.services.deletions, page.session
     pending: PendingDeletion | None = await page.get(
@@ -199,6 +204,10 @@ async def _delete(page: PageContext, entity: Entity[Any], ids: list[UUID], on_go
 
     amount = amount_of(entity, pending.count)
 
+    def fade(*, is_leaving: bool) -> None:
+        if element and not element.is_deleted:
+            element.set_leaving(ids, is_leaving=is_leaving)
+
     def offer() -> None:
         offer_undo(f"{amount} will be deleted", undo, seconds=UNDO_SECONDS)
 
@@ -207,10 +216,12 @@ async def _delete(page: PageContext, entity: Entity[Any], ids: list[UUID], on_go
         if is_kept is None:  # the database did not answer; the deletion still waits, or is told to be done
             offer()
         elif is_kept:
+            fade(is_leaving=False)
             ui.notify(f"{amount} kept.", type="positive")
         else:
             tell_error(f"Too late to undo: {amount} deleted.")
 
+    fade(is_leaving=True)
     offer()
     if on_gone:
         on_gone()

@@ -2,7 +2,7 @@
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef, watch } from "vue";
 import { feedLostAt, lateAt, lostAt, mayMove, missingText, momentOf, pageLink, useNow } from "shared";
 import { templateOf } from "row_templates";
-import { downloadRows, useSelection } from "selection";
+import { useSelection } from "selection";
 
 const TOO_MANY_TO_MOVE = 300;
 const ANSWER_TIME = 5000;
@@ -178,18 +178,7 @@ export default {
       emit("select", id);
     }
 
-    const selection = useSelection(order, {
-      onChange: (ids) => emit("choose", ids),
-      onAct: (key) => emit("act", key),
-      keys: () => props.actionKeys ?? [],
-    });
-    // In the order of the list; rows that were scrolled away come last.
-    async function exportChosen(path) {
-      const place = (id) => (order.value.indexOf(id) + 1 || Infinity);
-      const ids = [...selection.chosen].sort((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
-      const failure = await downloadRows(path, ids);
-      if (failure) emit("exportFailed", failure);
-    }
+    const selection = useSelection(order, emit, () => props.actionKeys ?? []);
 
     // Arrow keys move the focus from row to row; Tab leaves the list, past the controls of the row.
     const focused = ref(null);
@@ -255,7 +244,9 @@ export default {
       choose: () => (selection.isChoosing.value = true),
       chosen: selection.chosen,
       clearChosen: selection.clear,
-      exportChosen,
+      exportChosen: selection.exportChosen,
+      leaving: selection.leaving,
+      setLeaving: selection.setLeaving,
       isChoosing: computed(() => selection.isChoosing.value || selection.chosen.size > 0),
       setStale: (since) => (staleSince.value = since),
       facts,
@@ -295,7 +286,7 @@ export default {
       <div v-if="space.above" class="lw-list__space" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="[rowTemplate.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label" @focusin="follow" @keydown="move">
         <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :path="path"
-                   :status-styles="statusStyles" :is-stop="id === stopAt" :folded="facts.folds[id]" :is-chosen="choosable ? chosen.has(id) : null" :class="{ 'lw-chosen': chosen.has(id) }" @toggle="toggle" @unfold="(id) => $emit('unfold', id)" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
+                   :status-styles="statusStyles" :is-stop="id === stopAt" :folded="facts.folds[id]" :is-chosen="choosable ? chosen.has(id) : null" :class="{ 'lw-chosen': chosen.has(id), 'lw-leaving': leaving.has(id) }" @toggle="toggle" @unfold="(id) => $emit('unfold', id)" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
       </div>
       <div v-if="space.below" class="lw-list__space" :style="{ height: space.below + 'px' }" aria-hidden="true"></div>
     </div>`,

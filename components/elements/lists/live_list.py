@@ -159,6 +159,10 @@ class LiveList(
         """Call `handler` with the reason why an export of chosen rows failed, as a sentence."""
         self.on("exportFailed", lambda event: handler(str(event.args)[:500]))
 
+    def set_leaving(self, ids: Collection[UUID], *, is_leaving: bool) -> None:
+        """Fade rows that will be deleted, until they are or are kept after all."""
+        self.run_method("setLeaving", [str(id) for id in ids], is_leaving)
+
     def start_choosing(self) -> None:
         """Show the checkboxes of all rows."""
         self.run_method("choose")

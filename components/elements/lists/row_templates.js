@@ -83,6 +83,7 @@ const StreamCard = rowComponent(
     </div>
     <progress-bar :value="row.percentage" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
     <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" :is-live="statusStyle.pulse" :status-styles="statusStyles" />
+    <ul v-if="row.tags?.length" class="lw-tags" aria-label="Tags"><li v-for="tag in row.tags" :key="tag" class="lw-clip" dir="auto" :title="tag">{{ tag }}</li></ul>
     <button v-if="folded" type="button" :tabindex="stop" class="lw-text-button lw-card__fold" @click="$emit('unfold', id)">Show {{ number(folded) }} more of this program</button>
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>

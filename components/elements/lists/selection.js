@@ -5,16 +5,17 @@ import { pageLink } from "shared";
 const TEXT_FIELDS = 'input:not([type="checkbox"]), textarea, select, [contenteditable=""], [contenteditable="true"]';
 const HAS_OWN_SPACE = "button, input, select, summary, [role=button]";
 
-// order: ref of the rendered ids. onChange: called with the chosen ids. onAct: called with the key of an action, one of
-// those that `keys` returns.
-export function useSelection(order, { onChange, onAct, keys }) {
+// order: ref of the rendered ids. emit: emits `choose` with the chosen ids, `act` with the key of an action, one of those
+// that `keys` returns, and `exportFailed` with a sentence.
+export function useSelection(order, emit, keys) {
   const chosen = reactive(new Set());
+  const leaving = reactive(new Set()); // rows that will be deleted unless the user takes that back
   const isChoosing = ref(false); // shows the checkboxes of all rows, for those who cannot hover
   let anchor = null;
 
   function set(ids, isChosen) {
     for (const id of ids) isChosen ? chosen.add(id) : chosen.delete(id);
-    onChange([...chosen]);
+    emit("choose", [...chosen]);
   }
   function range(from, to) {
     const [start, end] = [order.value.indexOf(from), order.value.indexOf(to)].sort((a, b) => a - b);
@@ -46,16 +47,25 @@ export function useSelection(order, { onChange, onAct, keys }) {
     else if (event.shiftKey && isPlain && next) extend(id, next);
     else if (event.key === "a" && (event.ctrlKey || event.metaKey)) set(order.value, true);
     else if (event.key === "Escape" && (chosen.size || isChoosing.value)) clear();
-    else if (isPlain && chosen.size && keys().includes(key)) event.repeat || onAct(key);
+    else if (isPlain && chosen.size && keys().includes(key)) event.repeat || emit("act", key);
     else return false;
     return true;
   }
-  return { chosen, clear, isChoosing, press, toggle };
+  // In the order of the list; rows that were scrolled away come last.
+  async function exportChosen(path) {
+    const shown = order.value.filter((id) => chosen.has(id));
+    const failure = await downloadRows(path, [...new Set([...shown, ...chosen])]);
+    if (failure) emit("exportFailed", failure);
+  }
+  function setLeaving(ids, isLeaving) {
+    for (const id of ids) isLeaving ? leaving.add(id) : leaving.delete(id);
+  }
+  return { chosen, clear, exportChosen, isChoosing, leaving, press, setLeaving, toggle };
 }
 
 // Downloads an export of exactly these rows; resolves to a sentence where that failed, else to "". The ids are the body
 // of the request, since an address has no room for thousands.
-export async function downloadRows(path, ids) {
+async function downloadRows(path, ids) {
   try {
     const answer = await fetch(pageLink(path), { method: "POST", body: ids.join("\n") });
     const file = answer.ok ? await answer.blob() : null;
