@@ -29,6 +29,11 @@ export default {
       field?.select();
       return Boolean(field);
     }
+    function undo() {
+      const offer = [...document.querySelectorAll(".lw-offers [data-testid=offer] button")].at(-1);
+      offer?.click();
+      return Boolean(offer);
+    }
     function pressed(event) {
       const isOurs = props.enabled && !event.defaultPrevented && !event.isComposing && !event.repeat;
       if (!isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -39,6 +44,7 @@ export default {
       let isDone = false;
       if (wasGoing) isDone = go(event.key.toLowerCase());
       else if (event.key === "/") isDone = search();
+      else if (event.key === "z") isDone = undo();
       else if (event.key === "?") (isDone = true), open();
       else if (event.key === "g") {
         isDone = isGoing = true;
@@ -56,7 +62,8 @@ export default {
       { keys: ["e"], text: "Archive the selected rows" },
       { keys: ["t"], text: "Tag the selected streams" },
       { keys: ["#"], text: "Delete the selected rows, as Delete does" },
-      { keys: ["m"], text: "Mark the selected messages as read" },
+      { keys: ["m"], text: "Mark the selected messages as read, or acknowledge the selected alerts" },
+      { keys: ["z"], text: "Undo what was just done, while that is offered" },
       ...props.places.map((place) => ({ keys: ["g", place.key], text: place.label })),
       { keys: ["?"], text: "This help" },
       { keys: ["Esc"], text: "Close what is open, and select nothing" },

@@ -33,7 +33,7 @@ def offer_undo(message: str, undo: Callable[[], Awaitable[object]], *, seconds: 
 
     with offer:
         text("span", message)
-        with Element("button").classes("lw-text-button").props("type=button") as button:
+        with Element("button").classes("lw-text-button").props('type=button title="Undo (z)"') as button:
             text("span", "Undo")
         button.on("click", press)
         ui.timer(seconds, offer.delete, once=True)

@@ -90,10 +90,10 @@ async def mark_alerts(page: PageContext, status: AlertStatus, ids: Collection[UU
     async def restore() -> None:
         undo = BulkOperation(page, ALERTS, doing="Restoring", done="restored", total=len(marked))
 
-        async def give_back(progress: OnRows) -> None:
+        async def restore_batch(progress: OnRows) -> None:
             await restore_alerts(database, session.identity, marked, since=status, on_batch=progress)
 
-        await undo.run(give_back)
+        await undo.run(restore_batch)
 
     is_complete = await operation.run(mark)
     if marked:

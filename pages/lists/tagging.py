@@ -50,10 +50,10 @@ async def _apply(page: PageContext, ids: list[UUID], added: Sequence[str], remov
     async def restore() -> None:
         undo = BulkOperation(page, STREAMS, doing="Restoring the tags of", done="restored", total=len(tagged))
 
-        async def give_back(progress: OnRows) -> None:
+        async def restore_batch(progress: OnRows) -> None:
             await restore_tags(database, session.identity, tagged, on_batch=progress)
 
-        if await undo.run(give_back) and undo.count < len(tagged):
+        if await undo.run(restore_batch) and undo.count < len(tagged):
             ui.notify(f"{undo.summary}; the others were tagged differently since, or deleted.")
 
     is_complete = await operation.run(tag)

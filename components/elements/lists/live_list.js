@@ -78,7 +78,7 @@ export default {
         if (rows.has(id) || batch.order) merge(id, fields, false);
       }
       // Update rows and spacer together; otherwise scroll anchoring follows the moved rows.
-      if (batch.order) glide(() => (arrange(batch.order), measure())).then(measure);
+      if (batch.order) glide(() => keepFocus(() => (arrange(batch.order), measure()))).then(measure);
       if (waiting.size) keepWaiting();
     }
 
@@ -197,8 +197,20 @@ export default {
       if (isChoice) event.preventDefault();
       if (to < 0 || event.altKey || event.ctrlKey || event.metaKey || (event.shiftKey && !isChoice)) return;
       event.preventDefault();
-      focused.value = order.value[to];
-      host.value.children[to]?.querySelector("a, button")?.focus();
+      focusRow(to);
+    }
+    function focusRow(index) {
+      focused.value = order.value[index];
+      host.value?.children[index]?.querySelector("a, button")?.focus();
+    }
+    // The row after one that goes takes its focus, so that the keyboard stays in the list.
+    function keepFocus(change) {
+      const at = order.value.indexOf(
+        host.value?.contains(document.activeElement) && rowOf(document.activeElement)?.dataset.id,
+      );
+      change();
+      if (at < 0) return;
+      nextTick(() => document.activeElement === document.body && focusRow(Math.min(at, order.value.length - 1)));
     }
 
     function keepWaiting() {

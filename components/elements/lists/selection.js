@@ -3,6 +3,8 @@ import { reactive, ref } from "vue";
 import { pageLink } from "shared";
 
 const TEXT_FIELDS = 'input:not([type="checkbox"]), textarea, select, [contenteditable=""], [contenteditable="true"]';
+// Milliseconds after which a row that is still there looks like any other.
+const LEAVING_TIME = 60_000;
 const HAS_OWN_SPACE = "button, input, select, summary, [role=button]";
 
 // order: ref of the rendered ids. emit: emits `choose` with the chosen ids, `act` with the key of an action, one of those
@@ -59,6 +61,7 @@ export function useSelection(order, emit, keys) {
   }
   function setLeaving(ids, isLeaving) {
     for (const id of ids) isLeaving ? leaving.add(id) : leaving.delete(id);
+    if (isLeaving) setTimeout(() => setLeaving(ids, false), LEAVING_TIME);
   }
   return { chosen, clear, exportChosen, isChoosing, leaving, press, setLeaving, toggle };
 }
