@@ -60,7 +60,7 @@ export default {
       { keys: ["x"], text: "Select the focused row, as Space does; with Shift, arrow keys select more" },
       { keys: ["Ctrl A"], text: "Select all loaded rows of the list that has the focus" },
       { keys: ["e"], text: "Archive the selected rows" },
-      { keys: ["t"], text: "Tag the selected streams" },
+      { keys: ["t"], text: "Tag the selected rows" },
       { keys: ["#"], text: "Delete the selected rows, as Delete does" },
       { keys: ["m"], text: "Mark the selected messages as read, or acknowledge the selected alerts" },
       { keys: ["z"], text: "Undo what was just done, while that is offered" },

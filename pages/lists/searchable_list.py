@@ -17,7 +17,7 @@ from pages.lists.tagging import tag_chosen
 from pages.lists.tidying import ACTIONS, tidy, tidy_menu
 from pages.page.context import PageContext
 from pages.page.membership import ORG_PARAMETER
-from services.entities import ALERTS, STREAMS, AlertStatus, Entity, R
+from services.entities import ALERTS, AlertStatus, Entity, R
 from services.entities.base.listing import UNREAD_FACET
 from services.history.tidying import is_run
 from services.people.inbox import INBOXES
@@ -92,7 +92,7 @@ def _message_actions(page: PageContext, entity: Entity[Any]) -> list[ChosenActio
 def _run_actions(page: PageContext, entity: Entity[Any], element: LiveList) -> list[ChosenAction]:
     if not is_run(entity) or not page.membership.may_write:
         return []
-    tag = ChosenAction(label="Tag", icon="sell", key="t", act=partial(tag_chosen, page))
+    tag = ChosenAction(label="Tag", icon="sell", key="t", act=partial(tag_chosen, page, entity))
     close, archive, delete = (
         ChosenAction(
             label=action.label if action.can_undo else f"{action.label} …",
@@ -103,7 +103,7 @@ def _run_actions(page: PageContext, entity: Entity[Any], element: LiveList) -> l
         )
         for action in ACTIONS
     )
-    return [archive, *([tag] if entity is STREAMS else []), delete, close]
+    return [archive, tag, delete, close]
 
 
 class _UrlFollower(Generic[R]):

@@ -1,6 +1,7 @@
-"""The dialog that adds tags to chosen streams and removes others, with undo."""
+"""The dialog that adds tags to chosen runs and removes others, with undo."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from nicegui import ui
@@ -11,16 +12,16 @@ from components.shell.dialogs import dialog_buttons
 from components.shell.undo import offer_undo
 from pages.lists.bulk import BulkOperation, OnRows, amount_of
 from pages.page.context import PageContext
-from services.editing.tags import Tagged, restore_tags, tag_streams, tag_uses
-from services.entities import STREAMS
+from services.editing.tags import Tagged, restore_tags, tag_runs, tag_uses
+from services.entities import Entity
 
 
-async def tag_chosen(page: PageContext, ids: list[UUID]) -> bool:
-    """Ask for tags, and apply them to streams; returns whether they were applied."""
+async def tag_chosen(page: PageContext, entity: Entity[Any], ids: list[UUID]) -> bool:
+    """Ask for tags, and apply them to runs; returns whether they were applied."""
     uses = await page.get(tag_uses(page.services.database, page.session.identity, page.membership.org_id, ids))
     if uses is None:
         return False
-    title = f"Tags of {amount_of(STREAMS, len(ids))}"
+    title = f"Tags of {amount_of(entity, len(ids))}"
     with ui.dialog() as dialog, ui.element("div").classes("lw-dialog").props("data-testid=tags"):
         dialog.props["aria-label"] = title
         text("h2", title)
@@ -32,12 +33,14 @@ async def tag_chosen(page: PageContext, ids: list[UUID]) -> bool:
     dialog.delete()
     if not is_confirmed or not (added or removed):
         return False
-    return await _apply(page, ids, added, removed)
+    return await _apply(page, entity, ids, added, removed)
 
 
-async def _apply(page: PageContext, ids: list[UUID], added: Sequence[str], removed: Sequence[str]) -> bool:
+async def _apply(
+    page: PageContext, entity: Entity[Any], ids: list[UUID], added: Sequence[str], removed: Sequence[str]
+) -> bool:
     database, session = page.services.database, page.session
-    operation = BulkOperation(page, STREAMS, doing="Tagging", done="tagged", total=len(ids))
+    operation = BulkOperation(page, entity, doing="Tagging", done="tagged", total=len(ids))
     tagged: list[Tagged] = []
 
     async def tag(progress: OnRows) -> None:
@@ -45,13 +48,13 @@ async def _apply(page: PageContext, ids: list[UUID], added: Sequence[str], remov
             tagged.extend(batch)
             progress(batch)
 
-        await tag_streams(database, session.identity, ids, added=added, removed=removed, on_batch=keep)
+        await tag_runs(database, session.identity, entity, ids, added=added, removed=removed, on_batch=keep)
 
     async def restore() -> None:
-        undo = BulkOperation(page, STREAMS, doing="Restoring the tags of", done="restored", total=len(tagged))
+        undo = BulkOperation(page, entity, doing="Restoring the tags of", done="restored", total=len(tagged))
 
         async def restore_batch(progress: OnRows) -> None:
-            await restore_tags(database, session.identity, tagged, on_batch=progress)
+            await restore_tags(database, session.identity, entity, tagged, on_batch=progress)
 
         if await undo.run(restore_batch) and undo.count < len(tagged):
             ui.notify(f"{undo.summary}; the others were tagged differently since, or deleted.")

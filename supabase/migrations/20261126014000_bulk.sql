@@ -1,13 +1,33 @@
--- Changes of many runs at once: tags of streams, which can be taken back, and deletions that wait for some seconds.
+-- Changes of many runs at once: tags, which can be taken back, and deletions that wait for some seconds.
 
--- Adds and removes tags of streams as the current user; streams that the user may not write are left alone.
+alter table public.acquisition_scans
+    add column tags text[] not null default '{}',
+    add constraint acquisition_scans_tags_check
+        check (cardinality(tags) <= 20 and char_length(array_to_string(tags, '')) <= 800);
+alter table public.agent_executions
+    add column tags text[] not null default '{}',
+    add constraint agent_executions_tags_check
+        check (cardinality(tags) <= 20 and char_length(array_to_string(tags, '')) <= 800);
+
+-- The column with the name of a run of a kind; raises where there is no such kind.
+create function private.run_name_column(kind text) returns text
+language plpgsql immutable set search_path = ''
+as $$
+begin
+    if kind is null or kind not in ('streams', 'acquisition_scans', 'agent_executions') then
+        raise exception 'There are no runs of the kind %.', to_json(kind) using errcode = 'LW422';
+    end if;
+    return case kind when 'agent_executions' then 'agent_name' else 'name' end;
+end
+$$;
+
+-- Adds and removes tags of runs of one kind as the current user; those that the user may not write are left alone.
 --
--- Returns the changed streams as [{"id", "before", "after"}], and null where there is none that the user may write.
-create function public.tag_streams(streams uuid[], added text[], removed text[]) returns jsonb
+-- Returns the changed runs as [{"id", "before", "after"}], and null where there is none that the user may write.
+create function public.tag_runs(kind text, runs uuid[], added text[], removed text[]) returns jsonb
 language plpgsql security definer set search_path = ''
 as $$
 declare
-    me constant uuid := auth.uid();
     wanted constant text[] := array(
         select btrim(tag) from unnest(added) with ordinality as each (tag, place)
         group by btrim(tag) order by min(place));
@@ -17,18 +37,17 @@ begin
     if exists (select from unnest(wanted) as tag where char_length(tag) not between 1 and 40) then
         raise exception 'A tag has 1 to 40 characters.' using errcode = 'LW422';
     end if;
-    with mine as (
-        select each.* from public.streams as each
-        where each.id = any (streams) and each.org_id in (select private.my_writable_orgs())
-        order by each.id for update
-    )
-    select jsonb_agg(jsonb_build_object(
-        'id', mine.id, 'org_id', mine.org_id, 'name', mine.name, 'before', mine.tags,
-        'after', array(select tag from unnest(mine.tags) with ordinality as each (tag, place)
-                       where tag <> all (removed) order by place)
-            || array(select tag from unnest(wanted) with ordinality as each (tag, place)
-                     where tag <> all (mine.tags) order by place)))
-    into tagged from mine;
+    execute format(
+        'select jsonb_agg(jsonb_build_object(
+             ''id'', mine.id, ''org_id'', mine.org_id, ''name'', mine.%2$I, ''before'', mine.tags,
+             ''after'', array(select tag from unnest(mine.tags) with ordinality as each (tag, place)
+                              where tag <> all ($2) order by place)
+                 || array(select tag from unnest($3) with ordinality as each (tag, place)
+                          where tag <> all (mine.tags) order by place)))
+         from (select * from public.%1$I as each
+               where each.id = any ($1) and each.org_id in (select private.my_writable_orgs())
+               order by each.id for update) as mine',
+        kind, private.run_name_column(kind)) into tagged using runs, removed, wanted;
     if tagged is null then
         return null;
     end if;
@@ -37,53 +56,55 @@ begin
         or (select sum(char_length(tag)) from jsonb_array_elements_text(each -> 'after') as tag) > 800
     limit 1;
     if refused is not null then
-        raise exception 'A stream has at most 20 tags; remove some of “%” first.', refused using errcode = 'LW422';
+        raise exception 'There is room for 20 tags; remove some of “%” first.', refused using errcode = 'LW422';
     end if;
     select coalesce(jsonb_agg(each), '[]') into tagged from jsonb_array_elements(tagged) as each
     where each -> 'after' <> each -> 'before';
-    perform private.set_tags(me, tagged);
+    perform private.set_tags(kind, tagged);
     return (select coalesce(jsonb_agg(each - 'org_id' - 'name'), '[]') from jsonb_array_elements(tagged) as each);
 end
 $$;
 
--- Gives streams the tags `before` if they still have the tags `after`; returns how many those were.
-create function public.restore_tags(tagged jsonb) returns integer
+-- Gives runs the tags `before` if they still have the tags `after`; returns how many those were.
+create function public.restore_tags(kind text, tagged jsonb) returns integer
 language plpgsql security definer set search_path = ''
 as $$
 declare
     restored jsonb;
 begin
-    with mine as (
-        select one.id, one.org_id, each.before, each.after
-        from jsonb_to_recordset(tagged) as each (id uuid, before jsonb, after jsonb)
-        join public.streams as one on one.id = each.id and to_jsonb(one.tags) = each.after
-        where one.org_id in (select private.my_writable_orgs())
-        order by one.id for update of one
-    )
-    select coalesce(jsonb_agg(jsonb_build_object(
-        'id', mine.id, 'org_id', mine.org_id, 'before', mine.after, 'after', mine.before)), '[]')
-    into restored from mine;
+    perform private.run_name_column(kind);
+    execute format(
+        'select coalesce(jsonb_agg(jsonb_build_object(
+             ''id'', mine.id, ''org_id'', mine.org_id, ''before'', mine.after, ''after'', mine.before)), ''[]'')
+         from (select one.id, one.org_id, each.before, each.after
+               from jsonb_to_recordset($1) as each (id uuid, before jsonb, after jsonb)
+               join public.%I as one on one.id = each.id and to_jsonb(one.tags) = each.after
+               where one.org_id in (select private.my_writable_orgs())
+               order by one.id for update of one) as mine',
+        kind) into restored using tagged;
     perform private.check_stream_field((each ->> 'org_id')::uuid, 'tags', each -> 'after')
     from jsonb_array_elements(restored) as each;
-    perform private.set_tags(auth.uid(), restored);
+    perform private.set_tags(kind, restored);
     return jsonb_array_length(restored);
 end
 $$;
 
--- Gives locked streams other tags, and notes who did that.
-create function private.set_tags(actor uuid, tagged jsonb) returns void
-language sql security definer set search_path = ''
+-- Gives locked runs other tags; for streams, notes that as an edit of the current user.
+create function private.set_tags(kind text, tagged jsonb) returns void
+language plpgsql security definer set search_path = ''
 as $$
-    with given as (
-        select * from jsonb_to_recordset(tagged) as each (id uuid, org_id uuid, before jsonb, after jsonb)
-    ), changed as (
-        update public.streams as one set tags = array(select jsonb_array_elements_text(given.after))
-        from given where one.id = given.id
-        returning one.id
-    )
-    insert into public.edits (org_id, stream_id, actor_id, actor_name, field, before, after)
-    select given.org_id, given.id, actor, named.actor_name, 'tags', given.before, given.after
-    from given join changed using (id), (select private.display_name(actor) as actor_name) as named
+begin
+    execute format(
+        'update public.%I as one set tags = array(select jsonb_array_elements_text(given.after))
+         from jsonb_to_recordset($1) as given (id uuid, after jsonb) where one.id = given.id',
+        kind) using tagged;
+    if kind = 'streams' then
+        insert into public.edits (org_id, stream_id, actor_id, actor_name, field, before, after)
+        select given.org_id, given.id, auth.uid(), named.actor_name, 'tags', given.before, given.after
+        from jsonb_to_recordset(tagged) as given (id uuid, org_id uuid, before jsonb, after jsonb),
+            (select private.display_name(auth.uid()) as actor_name) as named;
+    end if;
+end
 $$;
 
 -- Deletions that people have ordered and may still take back. A process that ends leaves them to the next one.
@@ -178,10 +199,11 @@ end
 $$;
 
 revoke execute on function
-    public.tag_streams(uuid[], text[], text[]), public.restore_tags(jsonb), private.set_tags(uuid, jsonb),
+    private.run_name_column(text), public.tag_runs(text, uuid[], text[], text[]), public.restore_tags(text, jsonb),
+    private.set_tags(text, jsonb),
     public.defer_deletion(uuid, text, uuid[], double precision), public.cancel_deletion(uuid),
     private.delete_pending(integer) from public, anon;
 grant execute on function
-    public.tag_streams(uuid[], text[], text[]), public.restore_tags(jsonb),
+    public.tag_runs(text, uuid[], text[], text[]), public.restore_tags(text, jsonb),
     public.defer_deletion(uuid, text, uuid[], double precision), public.cancel_deletion(uuid),
     private.delete_pending(integer) to authenticated, service_role;
