@@ -77,9 +77,20 @@ def selection_bar(element: LiveList, entity: Entity[Any], actions: Sequence[Chos
         bar.show(tree())
         bar.set_visibility(bool(ids))
 
+    is_acting = False
+
     async def act(action: ChosenAction) -> None:
-        if await action.act(list(chosen)) is not False:
-            element.clear_chosen()
+        # A key or button that is pressed twice acts once, although the browser does not know of the first time yet.
+        nonlocal is_acting
+        if is_acting or not chosen:
+            return
+        is_acting = True
+        try:
+            if await action.act(list(chosen)) is not False:
+                chosen.clear()
+                element.clear_chosen()
+        finally:
+            is_acting = False
 
     async def press(label: str) -> None:
         if action := by_label.get(label):
@@ -88,8 +99,7 @@ def selection_bar(element: LiveList, entity: Entity[Any], actions: Sequence[Chos
             element.clear_chosen()
 
     async def press_key(key: str) -> None:
-        if chosen:
-            await act(by_key[key])
+        await act(by_key[key])
 
     bar = Markup(tree())
     bar.on_press(press)

@@ -72,6 +72,7 @@ async def test_chosen_rows_are_archived_tagged_and_deleted_by_a_key(world: World
     await page.get_by_role("link", name="Ape").focus()
     await page.keyboard.press("x")
     await page.keyboard.press("Delete")
+    await page.keyboard.press("Delete")  # twice by mistake
     await expect(offers.get_by_text("1 stream will be deleted")).to_be_visible()
     assert len(await world.sql("select id from private.pending_deletions where org_id = %s", org)) == 1
     assert await world.sql("select id from streams where org_id = %s and archived_at is not null", org) == []
@@ -235,3 +236,25 @@ async def test_chosen_alerts_are_acknowledged_and_dismissed_with_undo(world: Wor
         return [row[0] for row in rows] == ["acknowledged", "new", "new"]
 
     await until(is_acknowledged)
+
+
+async def test_agent_runs_and_scans_are_tagged_like_streams(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    await world.sql("insert into streams (org_id, name, tags) values (%s, 's', array['billing'])", org)
+    await world.sql(
+        "insert into agent_executions (org_id, stream_id, agent_id, agent_name, status) "
+        "select org_id, id, 'a', 'Reader', 'completed' from streams where org_id = %s",
+        org,
+    )
+    await world.sql("insert into acquisition_scans (org_id, name, status) values (%s, 'Reader', 'scanning')", org)
+    for tab in ("agents", "scans"):
+        page = await window(ada, f"/monitoring/{tab}")
+        await page.get_by_role("link", name="Reader").focus()
+        await page.keyboard.press("x")
+        await page.keyboard.press("t")
+        await page.get_by_test_id("tags").get_by_role("checkbox", name="billing").click()
+        await page.get_by_test_id("tags").get_by_role("button", name="Apply").click()
+        await expect(page.get_by_role("list", name="Tags").get_by_role("listitem")).to_have_text(["billing"])
+    for table in ("agent_executions", "acquisition_scans"):
+        assert await world.sql(f"select tags from {table} where org_id = %s", org) == [(["billing"],)]
