@@ -135,6 +135,11 @@ async def test_a_deletion_is_taken_back_for_everybody(world: World, window: Sign
     await page.get_by_test_id("selection").get_by_role("button", name="Archive").focus()
     await page.keyboard.press("Escape")
     await expect(page.get_by_test_id("selection")).to_be_hidden()
+    await choose(page, "Bee")
+    await page.keyboard.press("g")
+    await page.keyboard.press("t")  # leads to the chat, and tags nothing
+    await page.wait_for_url("**/chat")
+    await expect(page.get_by_test_id("tags")).to_have_count(0)
 
 
 @pytest.mark.lasting

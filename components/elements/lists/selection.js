@@ -3,6 +3,7 @@ import { reactive, ref } from "vue";
 import { pageLink } from "shared";
 
 const TEXT_FIELDS = 'input:not([type="checkbox"]), textarea, select, [contenteditable=""], [contenteditable="true"]';
+const LEAD_TIME = 1500; // that of shortcuts.js
 // Milliseconds after which a row that is still there looks like any other.
 const LEAVING_TIME = 60_000;
 const HAS_OWN_SPACE = "button, input, select, summary, [role=button]";
@@ -14,6 +15,7 @@ export function useSelection(order, emit, keys) {
   const leaving = reactive(new Set()); // rows that will be deleted unless the user takes that back
   const isChoosing = ref(false); // shows the checkboxes of all rows, for those who cannot hover
   let anchor = null;
+  let ledAt = -LEAD_TIME;
 
   function set(ids, isChosen) {
     for (const id of ids) isChosen ? chosen.add(id) : chosen.delete(id);
@@ -41,7 +43,9 @@ export function useSelection(order, emit, keys) {
   }
   // Returns whether the key was one of ours. `id`: the focused row; `next`: the row that an arrow key leads to.
   function press(event, id, next) {
-    if (event.isComposing || event.target.closest?.(TEXT_FIELDS)) return false;
+    const leads = event.timeStamp - ledAt < LEAD_TIME; // after g, the key is that of a page
+    ledAt = event.key === "g" ? event.timeStamp : -LEAD_TIME;
+    if (leads || event.isComposing || event.target.closest?.(TEXT_FIELDS)) return false;
     const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
     const chooses = event.key === "x" || (event.key === " " && !event.target.closest?.(HAS_OWN_SPACE));
     const key = event.key === "Delete" ? "#" : event.key;
