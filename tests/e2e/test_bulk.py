@@ -136,6 +136,7 @@ async def test_a_deletion_is_taken_back_for_everybody(world: World, window: Sign
     await page.keyboard.press("Escape")
     await expect(page.get_by_test_id("selection")).to_be_hidden()
     await choose(page, "Bee")
+    await page.get_by_role("link", name="Bee").focus()
     await page.keyboard.press("g")
     await page.keyboard.press("t")  # leads to the chat, and tags nothing
     await page.wait_for_url("**/chat")
