@@ -132,6 +132,7 @@ async def compose(
     from services.auth.mail_links import MailLinks  # noqa: PLC0415
     from services.auth.password_check import PasswordCheck  # noqa: PLC0415
     from services.auth.sessions import Sessions  # noqa: PLC0415
+    from services.history.deletions import Deletions  # noqa: PLC0415
     from services.infra.database import Database  # noqa: PLC0415
     from services.infra.rate_limiter import Rate, RateLimiter  # noqa: PLC0415
     from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest  # noqa: PLC0415
@@ -170,6 +171,7 @@ async def compose(
             auth=auth,
             cookie=SessionCookie(settings.cookie_secret or cookie_secret(settings.data)),
             database=database,
+            deletions=await stack.enter_async_context(Deletions(database)),
             enter_demo=None if no_demo else demo.enter if demo else None,
             no_demo=no_demo,
             demo_email=backend.demo.email if backend.demo and not no_demo else "",

@@ -67,6 +67,7 @@ LAYERS = (
     "components.shell",
     "pages.page.teams",
     "pages.page",
+    "pages.lists.actions",
     "pages.lists",
     "pages.api",
     "pages.http",

@@ -10,8 +10,10 @@ from enum import StrEnum
 from typing import Any
 
 CSV_TYPE = "text/csv; charset=utf-8"
-# Spreadsheets evaluate a cell as a formula that begins with one of these, also after blanks and in full width.
+# Spreadsheets evaluate a cell as a formula that begins with one of these, also in full width, and after characters that
+# nobody sees: blanks, control and formatting characters.
 FORMULA_PREFIXES = frozenset("=+-@")
+INVISIBLE = frozenset({"Cc", "Cf"})
 LINE_BREAKS = ("\t", "\r", "\n")
 BYTE_ORDER_MARK = "\ufeff"
 """Makes spreadsheets read the file as UTF-8."""
@@ -29,10 +31,10 @@ def csv_text(rows: Iterable[Iterable[object]], *, is_first: bool = False) -> str
     return (BYTE_ORDER_MARK if is_first else "") + file.getvalue()
 
 
-def csv_headers(name: str) -> dict[str, str]:
-    """Return the headers of a download with a name and the present time."""
+def download_headers(name: str, *, kind: str = "csv") -> dict[str, str]:
+    """Return the headers of a download with a name, the present time and the ending `kind`."""
     stamp = f"{datetime.now(UTC):%Y-%m-%d-%H%M}"
-    return {"Content-Disposition": f'attachment; filename="{name}-{stamp}.csv"', "Cache-Control": "no-store"}
+    return {"Content-Disposition": f'attachment; filename="{name}-{stamp}.{kind}"', "Cache-Control": "no-store"}
 
 
 def _cell(value: Any) -> str | int | float:
@@ -53,5 +55,7 @@ def _json(value: Any) -> str:
 
 
 def _is_formula(text: str) -> bool:
-    start = unicodedata.normalize("NFKC", text.lstrip()[:1])
-    return start in FORMULA_PREFIXES or text.startswith(LINE_BREAKS)
+    if text.startswith(LINE_BREAKS):
+        return True
+    first = next((each for each in text if not each.isspace() and unicodedata.category(each) not in INVISIBLE), "")
+    return unicodedata.normalize("NFKC", first)[:1] in FORMULA_PREFIXES

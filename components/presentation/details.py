@@ -59,6 +59,7 @@ def present_agent_details(row: AgentExecution) -> Fields:
         "running_since": epoch_ms(row.started_at) if row.completed_at is None else None,
         "fields": [
             _field("agent_id", "Agent", "code", row.agent_id),
+            _field("tags", "Tags", "text", ", ".join(map(visible_name, row.tags)) or None),
             _field("id", "Run", "code", str(row.id)),
             *_run_number(row),
             _field("created_at", "Created", "time", epoch_ms(row.created_at)),
@@ -87,6 +88,7 @@ def present_scan_details(row: AcquisitionScan) -> Fields:
         "fields": [
             _field("id", "Scan", "code", str(row.id)),
             *_run_number(row),
+            _field("tags", "Tags", "text", ", ".join(map(visible_name, row.tags)) or None),
             _field("targets_identified", "Targets identified", "number", row.targets_identified),
             _field("targets_analyzed", "Targets analysed", "number", row.targets_analyzed),
             _field("started_at", "Started", "time", epoch_ms(row.started_at)),

@@ -41,6 +41,7 @@ def present_stream(row: Stream) -> Fields:
         "name": visible_name(row.name),
         "description": visible(row.description),
         "stream_type": visible(row.stream_type),
+        "tags": [visible_name(tag) for tag in row.tags],
         "goal_status": row.goal_status.value,
         "completed": row.completed,
         "total": row.total,
@@ -66,6 +67,7 @@ def present_scan(row: AcquisitionScan) -> Fields:
         "name": visible_name(row.name),
         "status": row.status.value,
         "current_step": _visible(row.current_step),
+        "tags": [visible_name(tag) for tag in row.tags],
         "steps": steps,
         "step": step_index(steps, row.current_step),
         "progress_percentage": row.progress_percentage,
@@ -86,6 +88,7 @@ def present_agent(row: AgentExecution) -> Fields:
     return {
         "agent_name": visible_name(row.agent_name),
         "agent_id": row.agent_id,
+        "tags": [visible_name(tag) for tag in row.tags],
         "stream_id": str(row.stream_id),
         "status": row.status.value,
         "started_at": epoch_ms(row.started_at),

@@ -120,11 +120,13 @@ export default {
         </button>
       </div>
       <teleport to="body">
-        <div v-if="elsewhere" class="lw-panel lw-offer" role="status" data-testid="switched-elsewhere">
-          <span>Another window now shows <b>{{ elsewhere.name }}</b>.</span>
-          <button type="button" class="lw-text-button" @click="show(elsewhere.id)">Switch here too</button>
-          <button type="button" class="lw-icon-button" aria-label="Stay here" title="Stay here" @click="elsewhere = null">
-            <i class="lw-icon notranslate" aria-hidden="true">close</i></button>
+        <div v-if="elsewhere" class="lw-offers">
+          <div class="lw-panel lw-offer" role="status" data-testid="switched-elsewhere">
+            <span>Another window now shows <b>{{ elsewhere.name }}</b>.</span>
+            <button type="button" class="lw-text-button" @click="show(elsewhere.id)">Switch here too</button>
+            <button type="button" class="lw-icon-button" aria-label="Stay here" title="Stay here" @click="elsewhere = null">
+              <i class="lw-icon notranslate" aria-hidden="true">close</i></button>
+          </div>
         </div>
       </teleport>
     </div>`,

@@ -29,6 +29,11 @@ export default {
       field?.select();
       return Boolean(field);
     }
+    function undo() {
+      const offer = [...document.querySelectorAll(".lw-offers [data-testid=offer] button")].at(-1);
+      offer?.click();
+      return Boolean(offer);
+    }
     function pressed(event) {
       const isOurs = props.enabled && !event.defaultPrevented && !event.isComposing && !event.repeat;
       if (!isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -39,6 +44,7 @@ export default {
       let isDone = false;
       if (wasGoing) isDone = go(event.key.toLowerCase());
       else if (event.key === "/") isDone = search();
+      else if (event.key === "z") isDone = undo();
       else if (event.key === "?") (isDone = true), open();
       else if (event.key === "g") {
         isDone = isGoing = true;
@@ -51,11 +57,16 @@ export default {
 
     const rows = computed(() => [
       { keys: ["/"], text: "Search the list" },
-      { keys: ["x"], text: "Select the focused row; with Shift, arrow keys select more" },
-      { keys: ["Ctrl A"], text: "Select all rows of the list that has the focus" },
+      { keys: ["x"], text: "Select the focused row, as Space does; with Shift, arrow keys select more" },
+      { keys: ["Ctrl A"], text: "Select all loaded rows of the list that has the focus" },
+      { keys: ["e"], text: "Archive the selected rows" },
+      { keys: ["t"], text: "Tag the selected rows" },
+      { keys: ["#"], text: "Delete the selected rows, as Delete does" },
+      { keys: ["m"], text: "Mark the selected messages as read, or acknowledge the selected alerts" },
+      { keys: ["z"], text: "Undo what was just done, while that is offered" },
       ...props.places.map((place) => ({ keys: ["g", place.key], text: place.label })),
       { keys: ["?"], text: "This help" },
-      { keys: ["Esc"], text: "Close what is open" },
+      { keys: ["Esc"], text: "Close what is open, and select nothing" },
     ]);
     return { close, dialog, open, rows };
   },

@@ -18,7 +18,7 @@ class Shortcut:
 
 
 class Shortcuts(Element, component="shortcuts.js", dependencies=[SHARED_JS]):
-    """Keyboard handler of the page: g and a letter, / for the search, ? for the list of shortcuts."""
+    """Keyboard handler of the page: g and a letter, / for the search, z to undo, ? for the list of shortcuts."""
 
     def __init__(self, places: Sequence[Shortcut]) -> None:
         super().__init__()

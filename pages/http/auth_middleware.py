@@ -34,6 +34,9 @@ OPEN_BELOW = (*ASSETS_BELOW, SOCKET)
 FAVICON = "/favicon.ico"
 # Only forms are posted here; programs use the API, and windows their socket.
 MAX_BODY_BYTES = 64 * 1024
+EXPORT_BELOW = "/export/"
+# The ids of the rows to export, 5,000 at most.
+MAX_EXPORT_BODY_BYTES = 256 * 1024
 LATE_SHARE = 0.4
 """Share of a session's margin in which a request renews the tokens; an open window does so before."""
 
@@ -73,7 +76,8 @@ class AuthMiddleware:
             # Programs authenticate with a key. Sessions are ignored, so that a cookie never authorizes an API request.
             await self._app(scope, receive, send)
         else:
-            await self._serve_user(scope, limit_body(MAX_BODY_BYTES, receive), send, path)
+            size = MAX_EXPORT_BODY_BYTES if path.startswith(EXPORT_BELOW) else MAX_BODY_BYTES
+            await self._serve_user(scope, limit_body(size, receive), send, path)
 
     async def _serve_user(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         connection = HTTPConnection(scope)

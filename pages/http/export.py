@@ -1,8 +1,7 @@
-"""/export/<table>.csv: the rows of a filtered list as CSV."""
+"""/export/<table>.csv and .json: the rows of a filtered list, or those that were chosen in it, as a file."""
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,19 +10,27 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
-from components.presentation.csv_text import CSV_TYPE, csv_headers, csv_text
+from components.elements.lists.live_list import MAX_CHOSEN
+from components.presentation.csv_text import CSV_TYPE, csv_text, download_headers
+from components.presentation.json_text import JSON_TYPE, json_line
 from pages.http.auth_middleware import session_of
 from pages.page.membership import chosen_membership
 from pages.page.services import Services
-from services.entities import ENTITIES, Entity, Row, Scope
-from services.errors import LivewatchError, PermissionDenied
+from services.entities import ENTITIES, Entity, Row, Scope, Topic
+from services.errors import LivewatchError, NotAccepted, PermissionDenied
+from services.infra.database import Database
+from services.lists.pages import Page
 from services.lists.query import ListQuery
+from services.lists.stored import StoredRows
 from services.people.audit import note_export
 from services.realtime import DatabaseSource, Subscriber
 from services.realtime.source import PAGE_ROWS
+from services.text import uuid_of
 
 logger = structlog.get_logger(__name__)
 
+EXPORTED_ROWS = 1000
+"""Rows that are read at a time."""
 OMITTED_FIELDS = {
     "org_id",
     "version",
@@ -37,13 +44,16 @@ OMITTED_FIELDS = {
 
 
 def export_routes(services: Services) -> APIRouter:
-    """Return the export routes of all lists; they accept the parameters of the list's URL."""
+    """Return the export routes of all lists.
+
+    GET accepts the parameters of the list's URL. POST exports the rows whose ids are the lines of the body; like all
+    forms, it must originate from a page of the app.
+    """
     router = APIRouter(prefix="/export", include_in_schema=False)
     entities = {entity.table: entity for entity in ENTITIES}
     source = DatabaseSource(services.database)
 
-    @router.get("/{name}.csv")
-    async def export(request: Request, name: str) -> Response:
+    async def answer(request: Request, name: str, kind: str) -> Response:
         session, entity = session_of(request), entities.get(name)
         if session is None or entity is None:
             return PlainTextResponse(f"There is no list {name!r}. Lists: {', '.join(entities)}.", status_code=404)
@@ -52,28 +62,91 @@ def export_routes(services: Services) -> APIRouter:
             membership, _ = await chosen_membership(services.database, identity, request)
             if membership is None:
                 raise PermissionDenied("You belong to no organisation yet.")
-            rows = MatchingRows(source, session, entity, membership.org_id, request.query_params)
+            noted: dict[str, Any] = {**request.query_params, **({"format": kind} if kind != "csv" else {})}
+            rows: MatchingRows | ChosenRows
+            if request.method == "POST":
+                ids = chosen_ids((await request.body()).decode(errors="replace"))
+                rows = ChosenRows(source, session, entity, membership.org_id, ids)
+                noted["chosen"] = len(ids)
+            else:
+                rows = MatchingRows(services.database, session, entity, membership.org_id, request.query_params)
             await rows.begin()
-            await note_export(
-                services.database, identity, membership.org_id, list=name, filter=json.dumps(dict(request.query_params))
-            )
+            await note_export(services.database, identity, membership.org_id, list=name, filter=json.dumps(noted))
+        except NotAccepted as error:
+            return PlainTextResponse(str(error), status_code=422)
         except PermissionDenied as error:
             return PlainTextResponse(str(error), status_code=403)
         except LivewatchError as error:
             return PlainTextResponse(str(error), status_code=503)
-        return StreamingResponse(csv_parts(entity, rows), media_type=CSV_TYPE, headers=csv_headers(name))
+        parts, media_type = FORMATS[kind]
+        return StreamingResponse(parts(entity, rows), media_type=media_type, headers=download_headers(name, kind=kind))
+
+    @router.api_route("/{name}.csv", methods=["GET", "POST"])
+    async def export_csv(request: Request, name: str) -> Response:
+        return await answer(request, name, "csv")
+
+    @router.api_route("/{name}.json", methods=["GET", "POST"])
+    async def export_json(request: Request, name: str) -> Response:
+        return await answer(request, name, "json")
 
     return router
 
 
-class MatchingRows:
-    """All rows of a list that match the parameters of its URL, read from the database page by page.
+def chosen_ids(body: str) -> list[UUID]:
+    """Return the ids in the lines of a body, each once; raises NotAccepted for what is no id, none or too many."""
+    lines = dict.fromkeys(body.split())
+    if not 1 <= len(lines) <= MAX_CHOSEN:
+        raise NotAccepted(f"{len(lines):,} rows are chosen. Choose 1 to {MAX_CHOSEN:,}, or export the whole list.")
+    ids = []
+    for line in lines:
+        if (id := uuid_of(line)) is None:
+            raise NotAccepted(f"“{line[:60]}” is not the id of a row. Choose the rows again.")
+        ids.append(id)
+    return ids
 
-    As many as a feed may hold are in the list's order; of more, the newest come first. A page is read under the claims
-    that the session has by then, so that access that is lost ends the reading with an error.
+
+class ChosenRows:
+    """The rows of a list with some ids, in their order, read batch by batch like `MatchingRows`.
+
+    Ids of rows that were deleted, or belong to others, are left out.
+    """
+
+    def __init__(
+        self, source: DatabaseSource, session: Subscriber, entity: Entity[Any], org_id: UUID, ids: Sequence[UUID]
+    ) -> None:
+        self._source = source
+        self._session = session
+        self._entity = entity
+        self._org_id = org_id
+        self._left = list(ids)
+        self._begun: list[Row] = []
+
+    async def begin(self) -> None:
+        """Read the first batch; raises what reading raises."""
+        self._begun = await self._batch()
+
+    async def __aiter__(self) -> AsyncIterator[list[Row]]:
+        begun, self._begun = self._begun, []
+        yield begun
+        while self._left:
+            yield await self._batch()
+
+    async def _batch(self) -> list[Row]:
+        ids, self._left = self._left[:PAGE_ROWS], self._left[PAGE_ROWS:]
+        topic = topic_of(self._entity, self._org_id, self._session)
+        records = await self._source.rows(self._session.identity, self._entity, topic, ids)
+        rows = {row.id: row for record in records if (row := valid_row(self._entity, record))}
+        return [row for id in ids if (row := rows.get(id)) and row.org_id == self._org_id]
+
+
+class MatchingRows:
+    """All rows of a list that match the parameters of its URL, in its order, read from the database page by page.
+
+    A page is read under the claims that the session has by then, so that access that is lost ends the reading with an
+    error.
 
     Args:
-        source: Where the rows are read.
+        database: Where the rows are read.
         session: Who reads.
         entity: Whose rows.
         org_id: The organisation.
@@ -81,51 +154,37 @@ class MatchingRows:
     """
 
     def __init__(
-        self,
-        source: DatabaseSource,
-        session: Subscriber,
-        entity: Entity[Any],
-        org_id: UUID,
-        params: Mapping[str, Any],
+        self, database: Database, session: Subscriber, entity: Entity[Any], org_id: UUID, params: Mapping[str, Any]
     ) -> None:
-        self._source = source
-        self._session = session
-        self._entity = entity
-        self._org_id = org_id
+        self._stored = StoredRows(database, session, entity, org_id)
         self._query: ListQuery[Any] = ListQuery.parse(entity.listing, params)
-        self._before: tuple[datetime, UUID] | None = None
-        self._is_read = False
-        self._begun: list[Row] = []
+        self._begun: Page[Any] | None = None
 
     async def begin(self) -> None:
-        """Read as many rows as can be put in order; raises what reading raises."""
-        while not self._is_read and len(self._begun) <= self._entity.limit:
-            self._begun += await self._page()
-        if self._is_read:
-            self._begun.sort(key=lambda row: (self._query.sort.key(row), row.id))
+        """Read the first page; raises what reading raises, and NotAccepted for a range of time that is none."""
+        if self._query.period.problem:
+            raise NotAccepted(self._query.period.problem)
+        self._begun = await self._stored.page(self._query, limit=EXPORTED_ROWS)
 
     async def __aiter__(self) -> AsyncIterator[list[Row]]:
-        begun, self._begun = self._begun, []
-        yield begun
-        while not self._is_read:
-            yield await self._page()
+        page, self._begun = self._begun, None
+        while page is not None:
+            yield page.rows
+            page = await self._stored.page(self._query, page.next, limit=EXPORTED_ROWS) if page.next else None
 
-    async def _page(self) -> list[Row]:
-        identity = self._session.identity
-        topic = self._entity.topic(self._org_id if self._entity.scope is Scope.ORG else identity.user_id)
-        records = await self._source.page(identity, self._entity, topic, before=self._before)
-        self._is_read = len(records) < PAGE_ROWS
-        if records:
-            self._before = (datetime.fromisoformat(records[-1]["created_at"]), UUID(records[-1]["id"]))
-        rows = [row for record in records if (row := self._valid(record)) and row.org_id == self._org_id]
-        return [row for row in rows if self._query.matches(row)]
 
-    def _valid(self, record: Mapping[str, Any]) -> Row | None:
-        try:
-            row: Row = self._entity.model.read(record)
-            return row
-        except ValidationError:
-            return None  # the System tab lists quarantined rows
+def topic_of(entity: Entity[Any], org_id: UUID, session: Subscriber) -> Topic:
+    """Return the topic of an entity's rows for a user in an organisation."""
+    return entity.topic(org_id if entity.scope is Scope.ORG else session.identity.user_id)
+
+
+def valid_row(entity: Entity[Any], record: Mapping[str, Any]) -> Row | None:
+    """Return the row of a record; None if it is none, which the System tab lists."""
+    try:
+        row: Row = entity.model.read(record)
+        return row
+    except ValidationError:
+        return None
 
 
 async def csv_parts(entity: Entity[Any], pages: AsyncIterable[Sequence[Row]]) -> AsyncIterator[str]:
@@ -133,11 +192,40 @@ async def csv_parts(entity: Entity[Any], pages: AsyncIterable[Sequence[Row]]) ->
 
     An error ends the response before its end, which a browser shows as a failed download.
     """
-    names = [name for name in entity.model.model_fields if name not in OMITTED_FIELDS]
+    names = field_names(entity)
     yield csv_text([names], is_first=True)
+    async for rows in whole(entity, pages):
+        yield csv_text([getattr(row, name) for name in names] for row in rows)
+
+
+async def json_parts(entity: Entity[Any], pages: AsyncIterable[Sequence[Row]]) -> AsyncIterator[str]:
+    """Yield an array with one row per line, of the same fields as CSV; an error ends it before its bracket."""
+    names = field_names(entity)
+    separator = "[\n"
+    async for rows in whole(entity, pages):
+        for row in rows:
+            yield separator + json_line(names, [getattr(row, name) for name in names])
+            separator = ",\n"
+    yield "[]\n" if separator == "[\n" else "\n]\n"
+
+
+def field_names(entity: Entity[Any]) -> list[str]:
+    """Return the names of the fields that a file has."""
+    return [name for name in entity.model.model_fields if name not in OMITTED_FIELDS]
+
+
+async def whole(entity: Entity[Any], pages: AsyncIterable[Sequence[Row]]) -> AsyncIterator[Sequence[Row]]:
+    """Yield all pages; logs the error that cuts them off."""
     try:
         async for rows in pages:
-            yield csv_text([getattr(row, name) for name in names] for row in rows)
+            yield rows
     except LivewatchError as error:
         logger.warning("export cut off", table=entity.table, cause=str(error))
         raise
+
+
+FORMATS: Mapping[str, tuple[Callable[[Entity[Any], AsyncIterable[Sequence[Row]]], AsyncIterator[str]], str]] = {
+    "csv": (csv_parts, CSV_TYPE),
+    "json": (json_parts, JSON_TYPE),
+}
+"""How a file is written, and its media type, by ending."""

@@ -5,9 +5,9 @@ from typing import Any
 
 from components.shell.drawers import InboxDrawer, InboxTab
 from components.shell.shell import page_head
+from pages.lists.actions.marks import mark_all
 from pages.lists.counters import UNREAD_COUNTERS
 from pages.lists.entity_list import entity_list
-from pages.lists.marks import mark_all
 from pages.lists.searchable_list import searchable_list
 from pages.page.context import PageContext
 from services.entities import ALERTS, NOTIFICATIONS, Entity

@@ -8,10 +8,10 @@ from nicegui import ui
 from components.elements.lists.details import Details
 from components.elements.lists.live_list import LiveList
 from components.shell.shell import section
+from pages.lists.actions.tidying import tidy_menu
 from pages.lists.entity_list import entity_list
 from pages.lists.job_reader import usual_bar
 from pages.lists.run_log import LINE_PARAMETER, run_log
-from pages.lists.tidying import tidy_menu
 from pages.page.context import PageContext
 from services.entities import ACTIVITIES, Subject
 from services.history.tidying import is_run

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from components.elements.lists.live_list import LiveList
 from components.views.lists.rows import MAX_ROWS
-from pages.lists.marks import accept_marks
+from pages.lists.actions.marks import accept_marks
 from pages.page.context import PageContext
 from services.entities import Entity, R
 from services.lists.stored import StoredRows

@@ -19,10 +19,10 @@ from components.window.hooks import Hook, use_stream_progress
 from pages.chat.thread_panel import ThreadPanel
 from pages.editing.notes import NotesPanel
 from pages.editing.plan import EditsPanel, PlanPanel
+from pages.lists.actions.tidying import tidy_menu
 from pages.lists.entity_list import entity_list, stored_rows
 from pages.lists.job_reader import usual_bar
 from pages.lists.run_log import run_log
-from pages.lists.tidying import tidy_menu
 from pages.page.context import PageContext
 from services.chat.messages import Subject
 from services.entities import ACTIVITIES, AGENTS, SCANS, STREAMS, AgentExecution, Stream, Topical

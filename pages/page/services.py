@@ -17,6 +17,7 @@ from services.auth.password_check import PasswordCheck
 from services.auth.sessions import Sessions
 from services.auth.single_sign_on import SingleSignOn
 from services.demo.example_scan import ExampleScan
+from services.history.deletions import Deletions
 from services.infra.database import Database
 from services.ingest import EventStreamHub, Ingest
 from services.mail.mailer import MailService
@@ -43,6 +44,7 @@ class Services:
     auth: Auth
     cookie: SessionCookie
     database: Database
+    deletions: Deletions
     enter_demo: Callable[[], Awaitable[Tokens]] | None
     event_streams: EventStreamHub
     ingest: Ingest

@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from nicegui import ui
 
 from components.elements.team.audit_list import AuditList
-from components.presentation.csv_text import CSV_TYPE, csv_headers, csv_text
+from components.presentation.csv_text import CSV_TYPE, csv_text, download_headers
 from components.presentation.text import text
 from components.shell.feedback import no_permission_panel
 from components.shell.shell import page_head
@@ -85,7 +85,7 @@ def audit_routes(services: Services) -> APIRouter:
         except LivewatchError as error:
             return PlainTextResponse(str(error), status_code=503)
         parts = _csv_parts(services, session, membership.org_id)
-        return StreamingResponse(parts, media_type=CSV_TYPE, headers=csv_headers("audit"))
+        return StreamingResponse(parts, media_type=CSV_TYPE, headers=download_headers("audit"))
 
     return router
 

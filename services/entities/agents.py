@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, model_validator
-from sqlalchemy import Boolean
+from sqlalchemy import ARRAY, Boolean, Text
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
@@ -56,6 +56,7 @@ class AgentExecution(Row, Reported, table=True):
     input_summary: str | None = None
     output_summary: str | None = None
     error: str | None = None
+    tags: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
 
     @property
     def is_expected(self) -> bool:
@@ -92,8 +93,11 @@ AGENTS = Entity(
         time=lambda row: row.started_at,
     ),
     listing=ListSpec(
-        search_text=lambda row: f"{row.agent_name} {row.agent_id} {row.output_summary or ''} {row.error or ''}",
-        search_sql="concat_ws(' ', agent_name, agent_id, coalesce(output_summary, ''), coalesce(error, ''))",
+        search_text=lambda row: " ".join(
+            (row.agent_name, row.agent_id, *row.tags, row.output_summary or "", row.error or "")
+        ),
+        search_sql="concat_ws(' ', agent_name, agent_id, nullif(array_to_string(tags, ' '), ''), "
+        "coalesce(output_summary, ''), coalesce(error, ''))",
         facets=(
             status_facet(
                 lambda row: row.status, *options_of(AgentStatus), UNREACHABLE, expected="(status = 'running')"

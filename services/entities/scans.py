@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, model_validator
-from sqlalchemy import Boolean
+from sqlalchemy import ARRAY, Boolean, Text
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
@@ -66,6 +66,7 @@ class AcquisitionScan(Row, Progress, Reported, table=True):
     started_at: AwareDatetime | None = timestamp_field()
     completed_at: AwareDatetime | None = timestamp_field()
     error: str | None = None
+    tags: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
 
     @property
     def remaining(self) -> float:
@@ -106,8 +107,9 @@ SCANS = Entity(
         time=lambda row: row.updated_at,
     ),
     listing=ListSpec(
-        search_text=lambda row: f"{row.name} {row.current_step or ''} {row.error or ''}",
-        search_sql="concat_ws(' ', name, coalesce(current_step, ''), coalesce(error, ''))",
+        search_text=lambda row: " ".join((row.name, *row.tags, row.current_step or "", row.error or "")),
+        search_sql="concat_ws(' ', name, nullif(array_to_string(tags, ' '), ''), "
+        "coalesce(current_step, ''), coalesce(error, ''))",
         facets=(
             status_facet(
                 lambda row: row.status,

@@ -162,8 +162,8 @@ STREAMS = Entity(
         time=lambda row: row.updated_at,
     ),
     listing=ListSpec(
-        search_text=lambda row: f"{row.name} {row.stream_type} {row.description}",
-        search_sql="concat_ws(' ', name, stream_type, description)",
+        search_text=lambda row: " ".join((row.name, row.stream_type, *row.tags, row.description)),
+        search_sql="concat_ws(' ', name, stream_type, nullif(array_to_string(tags, ' '), ''), description)",
         facets=(
             status_facet(
                 lambda row: row.goal_status,

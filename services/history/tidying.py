@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Delete, Update
 from sqlmodel import col, delete, update
 
 from services.auth.identity import Identity
@@ -22,13 +23,7 @@ CLOSED_VALUES: dict[str, dict[str, Any]] = {
 }
 """Values of a run that a person closes, by table."""
 
-OnBatch = Callable[[int], object]
-
-
-class Statement(Protocol):
-    """An update or delete."""
-
-    def where(self, *conditions: Any) -> Any: ...
+OnBatch = Callable[[list[UUID]], object]
 
 
 async def close_runs(
@@ -41,7 +36,7 @@ async def close_runs(
 ) -> int:
     """End unfinished runs as cancelled; returns how many there were.
 
-    `on_batch` is called with the number of rows of each batch, which an error later on does not undo.
+    `on_batch` is called with the ids of the changed rows of each batch, which an error later on does not undo.
 
     Raises:
         PermissionDenied: The user may not write any of the runs.
@@ -59,8 +54,13 @@ async def archive_runs(
     is_archived: bool = True,
     on_batch: OnBatch = lambda _: None,
 ) -> int:
-    """Move runs out of the lists, or back with `is_archived=False`; raises like `close_runs`."""
+    """Move runs out of the lists, or back with `is_archived=False`; raises like `close_runs`.
+
+    Runs that are there already are not counted, so that an undo leaves them there.
+    """
+    archived_at = col(entity.model.archived_at)
     statement = update(entity.model).values(archived_at=datetime.now(UTC) if is_archived else None)
+    statement = statement.where(archived_at.is_(None) if is_archived else archived_at.is_not(None))
     return await _in_batches(database, identity, entity, ids, statement, on_batch=on_batch)
 
 
@@ -86,20 +86,22 @@ async def _in_batches(
     identity: Identity,
     entity: Entity[Any],
     ids: Collection[UUID],
-    statement: Statement,
+    statement: Update | Delete,
     *,
     on_batch: OnBatch,
 ) -> int:
-    async def write(batch: Sequence[UUID]) -> int:
+    id = col(entity.model.id)
+
+    async def write(batch: Sequence[UUID]) -> list[UUID]:
         async with database.as_user(identity) as session:
-            return int((await session.exec(statement.where(col(entity.model.id).in_(batch)))).rowcount)
+            return list((await session.exec(statement.where(id.in_(batch)).returning(id))).scalars().all())
 
     count = 0
     async for changed in in_batches(list(ids), BATCH_ROWS, write):
-        count += changed
+        count += len(changed)
         on_batch(changed)
     if ids and not count:
         raise PermissionDenied(
-            f"No {entity.noun} was changed: it is over or deleted already, or your role does not allow it."
+            f"No {entity.noun} was changed: it is over, archived or deleted already, or your role does not allow it."
         )
     return count

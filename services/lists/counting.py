@@ -11,6 +11,7 @@ from services.entities import Entity, R, RowGroup
 from services.entities.base.grouping import read_groups
 from services.entities.base.listing import Facet
 from services.infra.database import Database
+from services.lists.as_member import read_as_member
 from services.lists.conditions import selection_of
 from services.lists.query import ListQuery
 
@@ -35,6 +36,7 @@ async def count_groups(
     """Count the rows that match the search, the range and the selects of a query; its chips are counted by groups.
 
     Raises:
+        PermissionDenied: The user is no member of the organisation, or no longer.
         DatabaseUnavailable: PostgreSQL did not answer, or not in time.
         pydantic.ValidationError: A group has a value that the model refuses.
     """
@@ -49,7 +51,7 @@ async def count_groups(
         + (f" group by {numbers}" if numbers else "")
         + ") as item"
     )
-    records = await database.call(identity, statement, selection.values)
+    records = await read_as_member(database, identity, org_id, statement, selection.values)
     groups = read_groups(entity.model, entity.grouping, records)
     return GroupCounts(groups=groups, is_exact=sum(group.count for group in groups) <= MAX_COUNT)
 
@@ -79,6 +81,7 @@ async def read_histogram(
     Without a beginning the range starts with the first row, without an end it ends now.
 
     Raises:
+        PermissionDenied: The user is no member of the organisation, or no longer.
         DatabaseUnavailable: PostgreSQL did not answer, or not in time.
     """
     now = datetime.now(UTC)
@@ -89,8 +92,12 @@ async def read_histogram(
         everything = selection_of(
             entity, ListQuery(spec=query.spec, sort=query.sort), org_id, identity, excluded=_all(entity)
         )
-        found = await database.call(
-            identity, f"select min({entity.listing.time})::text from {everything.where()}", everything.values
+        found = await read_as_member(
+            database,
+            identity,
+            org_id,
+            f"select min({entity.listing.time})::text from {everything.where()}",
+            everything.values,
         )
         if found is None:
             return None
@@ -109,7 +116,7 @@ async def read_histogram(
         **{"low": start.timestamp(), "high": end.timestamp(), "low_time": start, "high_time": end},
     }
     counts, critical_counts = [0] * BUCKETS, [0] * BUCKETS
-    for number, count, critical in await database.call(identity, statement, values):
+    for number, count, critical in await read_as_member(database, identity, org_id, statement, values):
         place = min(max(number - 1, 0), BUCKETS - 1)
         counts[place] += count
         critical_counts[place] += critical
@@ -130,6 +137,7 @@ async def read_options(
     The most frequent ones, and before them those that are `chosen`.
 
     Raises:
+        PermissionDenied: The user is no member of the organisation, or no longer.
         DatabaseUnavailable: PostgreSQL did not answer, or not in time.
     """
     everything: ListQuery[R] = ListQuery(spec=entity.listing, sort=entity.listing.sorts[0])
@@ -140,7 +148,7 @@ async def read_options(
         f"group by {facet.column} order by ({facet.column}::text = any (%(chosen)s::text[])) desc, count(*) desc "
         f"limit {MAX_OPTIONS}) as options where label is not null"
     )
-    found = await database.call(identity, statement, {**selection.values, "chosen": list(chosen)})
+    found = await read_as_member(database, identity, org_id, statement, {**selection.values, "chosen": list(chosen)})
     return [(value, label) for value, label in found]
 
 

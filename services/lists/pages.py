@@ -10,7 +10,9 @@ from pydantic import ValidationError
 
 from services.auth.identity import Identity
 from services.entities import Entity, R
+from services.entities.base.listing import Sort
 from services.infra.database import Database
+from services.lists.as_member import read_as_member
 from services.lists.conditions import EVERYTHING, Selection, selection_of
 from services.lists.query import ListQuery
 
@@ -62,6 +64,7 @@ async def read_page(
     Rows that the model refuses are left out; the System tab lists them where a feed holds them.
 
     Raises:
+        PermissionDenied: The user is no member of the organisation, or no longer.
         DatabaseUnavailable: PostgreSQL did not answer, or not in time.
     """
     rows: list[R] = []
@@ -74,7 +77,15 @@ async def read_page(
         wanted = limit - len(rows)
         selection = selection_of(entity, query, org_id, identity, only=only)
         records = await _read(
-            database, identity, entity, query, selection, is_first=is_first, after=after, limit=wanted
+            database,
+            identity,
+            entity,
+            org_id,
+            sort=query.sort,
+            selection=selection,
+            is_first=is_first,
+            after=after,
+            limit=wanted,
         )
         rows += [row for _, _, record in records if (row := _valid(entity, record)) is not None]
         if len(records) == wanted:
@@ -83,12 +94,14 @@ async def read_page(
     return Page(rows=rows, next=None)
 
 
-async def read_rows(database: Database, identity: Identity, entity: Entity[R], ids: Collection[UUID]) -> dict[UUID, R]:
+async def read_rows(
+    database: Database, identity: Identity, entity: Entity[R], org_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, R]:
     """Read those of some rows that exist; raises like `read_page`."""
     statement = (
         f"select coalesce(jsonb_agg(to_jsonb(item)), '[]') from public.{entity.table} as item where id = any (%(ids)s)"
     )
-    records = await database.call(identity, statement, {"ids": list(ids)})
+    records = await read_as_member(database, identity, org_id, statement, {"ids": list(ids)})
     return {row.id: row for record in records if (row := _valid(entity, record)) is not None}
 
 
@@ -98,21 +111,21 @@ async def matching_ids(
     """Return the ids of all rows that match a query; raises like `read_page`."""
     selection = selection_of(entity, query, org_id, identity)
     statement = f"select coalesce(jsonb_agg(id), '[]') from {selection.where()}"
-    return [UUID(id) for id in await database.call(identity, statement, selection.values)]
+    return [UUID(id) for id in await read_as_member(database, identity, org_id, statement, selection.values)]
 
 
 async def _read(
     database: Database,
     identity: Identity,
     entity: Entity[Any],
-    query: ListQuery[Any],
-    selection: Selection,
+    org_id: UUID,
     *,
+    sort: Sort[Any],
+    selection: Selection,
     is_first: bool,
     after: Position | None,
     limit: int,
 ) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
-    sort = query.sort
     values = {**selection.values, "limit": limit}
     conditions = []
     if sort.first:
@@ -133,7 +146,9 @@ async def _read(
         "select coalesce(jsonb_agg(jsonb_build_array(_key::text, id, to_jsonb(item) - '_key')), '[]') "
         f"from ({rows}) as item"
     )
-    records: Sequence[tuple[str, str, Mapping[str, Any]]] = await database.call(identity, statement, values)
+    records: Sequence[tuple[str, str, Mapping[str, Any]]] = await read_as_member(
+        database, identity, org_id, statement, values
+    )
     return records
 
 

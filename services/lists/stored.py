@@ -1,6 +1,6 @@
 """The rows of one list in the database, as its user may read them."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Generic
 from uuid import UUID
 
@@ -18,8 +18,8 @@ from services.realtime import Subscriber
 class StoredRows(Generic[R]):
     """Reads the rows of an organisation, each time under the claims that the session has by then.
 
-    Every method raises DatabaseUnavailable when PostgreSQL did not answer in time, and SessionExpired when the session
-    has ended.
+    Every method raises PermissionDenied when the user is no member of the organisation any more, DatabaseUnavailable
+    when PostgreSQL did not answer in time, and SessionExpired when the session has ended.
 
     Args:
         database: Where they are read.
@@ -44,24 +44,24 @@ class StoredRows(Generic[R]):
         self._org_id = org_id
         self._only = only
 
-    async def page(self, query: ListQuery[R], after: Position | None = None) -> Page[R]:
+    async def page(
+        self, query: ListQuery[R], after: Position | None = None, *, limit: int = pages.PAGE_ROWS
+    ) -> Page[R]:
         """See `read_page`."""
         return await pages.read_page(
-            self._database, self._session.identity, self.entity, query, self._org_id, only=self._only, after=after
+            self._database,
+            self._session.identity,
+            self.entity,
+            query,
+            self._org_id,
+            only=self._only,
+            after=after,
+            limit=limit,
         )
-
-    async def pages(self, query: ListQuery[R]) -> AsyncIterator[list[R]]:
-        """Yield all rows that match, page by page."""
-        after: Position | None = None
-        while True:
-            page = await self.page(query, after)
-            yield page.rows
-            if (after := page.next) is None:
-                return
 
     async def rows(self, ids: Collection[UUID]) -> dict[UUID, R]:
         """See `read_rows`."""
-        return await pages.read_rows(self._database, self._session.identity, self.entity, ids)
+        return await pages.read_rows(self._database, self._session.identity, self.entity, self._org_id, ids)
 
     async def matching_ids(self, query: ListQuery[R]) -> list[UUID]:
         """See `pages.matching_ids`."""

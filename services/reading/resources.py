@@ -181,7 +181,16 @@ SCAN_RESOURCE = Resource(
     entity=SCANS,
     columns=_columns(
         *REPORTED,
-        *("name", "status", "stream_id", "targets_identified", "targets_analyzed", "started_at", "completed_at"),
+        *(
+            "name",
+            "status",
+            "stream_id",
+            "targets_identified",
+            "targets_analyzed",
+            "tags",
+            "started_at",
+            "completed_at",
+        ),
         *("last_progress_at", "rate"),
         step="current_step",
         progress="progress_percentage",
@@ -198,7 +207,7 @@ AGENT_RESOURCE = Resource(
     columns=_columns(
         *REPORTED,
         *("agent_id", "agent_name", "status", "stream_id", "started_at", "completed_at", "duration_ms"),
-        *("input_summary", "output_summary"),
+        *("input_summary", "output_summary", "tags"),
         is_unreachable=_condition(AGENTS, "unreachable"),
     ),
     large={"attempts": "attempts"},

@@ -1,7 +1,6 @@
 """The database reads behind a feed, each under the claims of one of its subscribers."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import UUID
@@ -73,25 +72,6 @@ class DatabaseSource:
             f"where {entity.scope}_id = :scope_id and id = any (:ids)"
         )
         return [row[0] for row in await self._read(identity, topic, statement, {"ids": list(ids)})]
-
-    async def page(
-        self, identity: Identity, entity: LiveTable[Any], topic: Topic, *, before: tuple[datetime, UUID] | None = None
-    ) -> list[dict[str, Any]]:
-        """Read the newest `PAGE_ROWS` rows like `snapshot`, at any number of rows.
-
-        Args:
-            identity: The user.
-            entity: Whose rows.
-            topic: The organisation or user.
-            before: Creation and id of the last row of the page before.
-        """
-        statement = (
-            f"select to_jsonb(t) from (select * from public.{entity.table} where {entity.scope}_id = :scope_id "
-            + ("and (created_at, id) < (:at, :id) " if before else "")
-            + f"order by created_at desc, id desc limit {PAGE_ROWS}) as t"
-        )
-        values = {"at": before[0], "id": before[1]} if before else {}
-        return [row[0] for row in await self._read(identity, topic, statement, values)]
 
     async def versions(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> dict[UUID, int]:
         return {

@@ -6,9 +6,12 @@ from playwright.async_api import Page, expect
 from services.entities import GoalStatus, Stream
 from services.people.models import Role
 from tests.e2e.conftest import SignedIn, live
+from tests.speed import milliseconds
 from tests.world import World
 
 pytestmark = pytest.mark.e2e
+DELETED_SECONDS = 25.0
+"""A deletion waits for more than ten seconds, in which it can be undone."""
 
 
 async def choose(page: Page, action: str, within: str = ".lw-controls") -> None:
@@ -20,6 +23,7 @@ async def choose(page: Page, action: str, within: str = ".lw-controls") -> None:
     await expect(dialog).to_have_count(0)
 
 
+@pytest.mark.lasting
 async def test_what_a_filter_shows_is_closed_archived_and_deleted(world: World, window: SignedIn) -> None:
     org = await world.organization()
     ada = await world.person(org)
@@ -45,10 +49,12 @@ async def test_what_a_filter_shows_is_closed_archived_and_deleted(world: World, 
     await expect(second.locator(".lw-card")).to_have_count(5)
     await second.bring_to_front()
     await choose(second, "Delete")
-    await expect(second.locator(".lw-card")).to_have_count(0)
+    await expect(second.get_by_test_id("offer")).to_contain_text("5 streams will be deleted")
+    await expect(second.locator(".lw-card")).to_have_count(0, timeout=milliseconds(DELETED_SECONDS))
     assert await world.sql("select name from streams where org_id = %s", org) == [("Import",)]
 
 
+@pytest.mark.lasting
 async def test_the_page_of_a_deleted_stream_leads_to_the_list(world: World, window: SignedIn) -> None:
     org = await world.organization()
     ada, viewer = await world.person(org), await world.person(org, role=Role.VIEWER)
@@ -58,6 +64,10 @@ async def test_the_page_of_a_deleted_stream_leads_to_the_list(world: World, wind
     await expect(other.get_by_test_id("tidy")).to_have_count(0)
     page = await window(ada, f"/streams/{stream.id}")
     await page.bring_to_front()
-    await choose(page, "Delete", within=".lw-head")
+    await page.locator(".lw-head").get_by_test_id("tidy").click()
+    await page.get_by_role("button", name="Delete", exact=True).click()
     await page.wait_for_url("**/monitoring")
-    await expect(other.get_by_role("heading", name="There is no such stream")).to_be_visible()
+    await expect(page.get_by_test_id("offer")).to_contain_text("1 stream will be deleted")
+    await expect(other.get_by_role("heading", name="There is no such stream")).to_be_visible(
+        timeout=milliseconds(DELETED_SECONDS)
+    )

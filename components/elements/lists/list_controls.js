@@ -159,6 +159,8 @@ export default {
         </select>
         <a v-if="exportPath" class="lw-icon-button" :href="pageLink(exportPath) + exportQuery" download data-testid="export"
            title="Export as CSV" :aria-label="'Export these ' + noun + ' as CSV'"><i class="lw-icon notranslate" aria-hidden="true">download</i></a>
+        <a v-if="exportPath" class="lw-icon-button lw-controls__json" :href="pageLink(exportPath.replace('.csv', '.json')) + exportQuery" download data-testid="export-json"
+           title="Export as JSON" :aria-label="'Export these ' + noun + ' as JSON'"><i class="lw-icon notranslate" aria-hidden="true">data_object</i></a>
         <slot name="tools"></slot>
       </span>
       <div class="lw-controls__sheet" :data-open="isOpen || undefined" @keydown.esc="isOpen = false">

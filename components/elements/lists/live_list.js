@@ -31,8 +31,21 @@ export default {
     selects: Boolean, // a row's link selects the row instead of navigating
     selected: String,
     choosable: Boolean, // rows have checkboxes
+    actionKeys: Array, // keys of actions on the chosen rows
   },
-  emits: ["back", "choose", "live", "markRead", "markUnread", "scroll", "select", "settle", "unfold"],
+  emits: [
+    "act",
+    "back",
+    "choose",
+    "exportFailed",
+    "live",
+    "markRead",
+    "markUnread",
+    "scroll",
+    "select",
+    "settle",
+    "unfold",
+  ],
   setup(props, { emit }) {
     const template = templateOf(props.template);
     const rows = new Map();
@@ -85,7 +98,7 @@ export default {
         if (rows.has(id) || batch.order) merge(id, fields, false);
       }
       // Update rows and spacer together; otherwise scroll anchoring follows the moved rows.
-      if (batch.order) glide(() => (arrange(batch.order), measure())).then(measure);
+      if (batch.order) glide(() => keepFocus(() => (arrange(batch.order), measure()))).then(measure);
       if (waiting.size) keepWaiting();
     }
 
@@ -186,7 +199,7 @@ export default {
       emit("select", id);
     }
 
-    const selection = useSelection(order, (ids) => emit("choose", ids));
+    const selection = useSelection(order, emit, () => props.actionKeys ?? []);
 
     // Arrow keys move the focus from row to row; Tab leaves the list, past the controls of the row.
     const focused = ref(null);
@@ -205,8 +218,20 @@ export default {
       if (isChoice) event.preventDefault();
       if (to < 0 || event.altKey || event.ctrlKey || event.metaKey || (event.shiftKey && !isChoice)) return;
       event.preventDefault();
-      focused.value = order.value[to];
-      host.value.children[to]?.querySelector("a, button")?.focus();
+      focusRow(to);
+    }
+    function focusRow(index) {
+      focused.value = order.value[index];
+      host.value?.children[index]?.querySelector("a, button")?.focus();
+    }
+    // The row after one that goes takes its focus, so that the keyboard stays in the list.
+    function keepFocus(change) {
+      const at = order.value.indexOf(
+        host.value?.contains(document.activeElement) && rowOf(document.activeElement)?.dataset.id,
+      );
+      change();
+      if (at < 0) return;
+      nextTick(() => document.activeElement === document.body && focusRow(Math.min(at, order.value.length - 1)));
     }
 
     function keepWaiting() {
@@ -259,6 +284,9 @@ export default {
       choose: () => (selection.isChoosing.value = true),
       chosen: selection.chosen,
       clearChosen: selection.clear,
+      exportChosen: selection.exportChosen,
+      leaving: selection.leaving,
+      setLeaving: selection.setLeaving,
       isChoosing: computed(() => selection.isChoosing.value || selection.chosen.size > 0),
       setStale: (since) => (staleSince.value = since),
       facts,
@@ -299,7 +327,7 @@ export default {
       <div v-if="space.above" class="lw-list__space" :style="{ height: space.above + 'px' }" aria-hidden="true"></div>
       <div v-if="order?.length" ref="host" :class="[rowTemplate.layout, { 'lw-cards--many': order.length > RESTFUL }]" role="list" :aria-label="label" @focusin="follow" @keydown="move">
         <component :is="rowTemplate.component" v-for="id in order" :key="id" :id="id" :row="rows.get(id)" :table="table" :path="path"
-                   :status-styles="statusStyles" :is-stop="id === stopAt" :folded="facts.folds[id]" :is-chosen="choosable ? chosen.has(id) : null" :class="{ 'lw-chosen': chosen.has(id) }" @toggle="toggle" @unfold="(id) => $emit('unfold', id)" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
+                   :status-styles="statusStyles" :is-stop="id === stopAt" :folded="facts.folds[id]" :is-chosen="choosable ? chosen.has(id) : null" :class="{ 'lw-chosen': chosen.has(id), 'lw-leaving': leaving.has(id) }" @toggle="toggle" @unfold="(id) => $emit('unfold', id)" :aria-current="id === selected ? 'true' : undefined" @mark-read="markRead" @mark-unread="(id) => $emit('markUnread', id)" @select="select" />
       </div>
       <p v-if="ending" class="lw-list__ending" role="status" :data-missing="facts.missing">{{ ending }}
         <button v-if="facts.missing === 'beyond'" type="button" class="lw-text-button" data-testid="back" @click="$emit('back')">Show older {{ noun }}</button></p>

@@ -1,6 +1,6 @@
 """Live list: rows of one entity as cards or lines, updated in place by batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -163,6 +163,27 @@ class LiveList(
             return None
 
         self.on("choose", chosen)
+
+    def on_action_key(self, keys: Collection[str], handler: Callable[[str], object]) -> None:
+        """Call `handler` with one of `keys` that is pressed in the list while rows are chosen; Delete is `#`."""
+        self.props["action-keys"] = list(keys)
+
+        def pressed(event: GenericEventArguments) -> object:
+            return handler(event.args) if event.args in keys else None
+
+        self.on("act", pressed)
+
+    def export_chosen(self, path: str) -> None:
+        """Have the browser download an export of the chosen rows, whose ids it posts to a path of the app."""
+        self.run_method("exportChosen", path)
+
+    def on_export_failed(self, handler: Callable[[str], object]) -> None:
+        """Call `handler` with the reason why an export of chosen rows failed, as a sentence."""
+        self.on("exportFailed", lambda event: handler(str(event.args)[:500]))
+
+    def set_leaving(self, ids: Collection[UUID], *, is_leaving: bool) -> None:
+        """Fade rows that will be deleted, until they are or are kept after all."""
+        self.run_method("setLeaving", [str(id) for id in ids], is_leaving)
 
     def start_choosing(self) -> None:
         """Show the checkboxes of all rows."""

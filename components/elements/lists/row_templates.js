@@ -27,6 +27,9 @@ const MAX_STEPS = 10; // steps shown side by side
 const CHECKBOX = `
     <label v-if="isChosen != null" class="lw-check"><input type="checkbox" :tabindex="stop" :checked="isChosen" :aria-label="'Select ' + (row.name ?? row.agent_name ?? row.target_name ?? row.title)" @click="$emit('toggle', $event, id)"></label>`;
 
+const TAGS = `
+    <ul v-if="row.tags?.length" class="lw-tags" aria-label="Tags"><li v-for="tag in row.tags" :key="tag" class="lw-clip" dir="auto" :title="tag">{{ tag }}</li></ul>`;
+
 function rowComponent(statusField, template, more = () => ({})) {
   const startTag = template.indexOf(">") + 1;
   return {
@@ -82,7 +85,7 @@ const StreamCard = rowComponent(
       </template>
     </div>
     <progress-bar :value="row.percentage" :is-active="statusStyle.pulse" :label="'Progress of ' + row.name" :tone="statusStyle.tone" />
-    <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" :is-live="statusStyle.pulse" :status-styles="statusStyles" />
+    <run-bars v-if="row.bars?.length" :bars="row.bars" :count="row.bar_count" :is-live="statusStyle.pulse" :status-styles="statusStyles" />${TAGS}
     <button v-if="folded" type="button" :tabindex="stop" class="lw-text-button lw-card__fold" @click="$emit('unfold', id)">Show {{ number(folded) }} more of this program</button>
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
@@ -117,7 +120,7 @@ const ScanCard = rowComponent(
         <span v-if="stateOf(index) === 'current'" class="lw-clip" v-bind="at('current_step')">{{ step }}</span>
         <span v-else class="lw-sr-only">{{ step }}</span>
       </li>
-    </ol>
+    </ol>${TAGS}
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
       <pace v-else-if="row.rate || row.stalls_at || row.unreachable_at" :row="row" :table="table" :id="id" unit="%" />
@@ -144,7 +147,7 @@ const AgentRow = rowComponent(
     <div class="lw-line__main">
       <a :tabindex="stop" class="lw-line__title lw-card__link lw-clip" :href="pageLink(path + '?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)"><clipped-name :text="row.agent_name" /></a>
       <span v-if="row.summary" class="lw-line__note lw-clip" :class="{ 'lw-critical': row.status === 'failed' }" :title="row.summary">{{ row.summary }}</span>
-      <pace v-if="row.unreachable_at" :row="row" :table="table" :id="id" />${HANDLED}
+      <pace v-if="row.unreachable_at" :row="row" :table="table" :id="id" />${TAGS}${HANDLED}
     </div>
     <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
     <elapsed class="lw-line__figure" :from="row.started_at" :ms="row.duration_ms" :running="row.status === 'running'" v-bind="at('duration_ms')" />

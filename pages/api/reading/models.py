@@ -74,6 +74,7 @@ class ReadScan(ReadRun):
     rate: float | None = Field(description="Percentage points per second, recently; null while unknown.")
     targets_identified: int
     targets_analyzed: int
+    tags: list[str]
     is_stalled: bool = Field(description="Whether it made no progress for much longer than usual.")
     last_progress_at: Time | None
     started_at: Time | None
@@ -93,6 +94,7 @@ class ReadAgent(ReadRun):
     duration_ms: int | None
     input_summary: str | None
     output_summary: str | None
+    tags: list[str]
 
 
 class ReadAlert(ReadRow):

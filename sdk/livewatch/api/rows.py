@@ -87,6 +87,7 @@ class Scan(Run):
     rate: float | None
     targets_identified: int
     targets_analyzed: int
+    tags: list[str]
     is_stalled: bool
     last_progress_at: datetime | None
     started_at: datetime | None
@@ -107,6 +108,7 @@ class AgentExecution(Run):
     duration_ms: int | None
     input_summary: str | None
     output_summary: str | None
+    tags: list[str]
     attempts: list[dict[str, Any]] | None = None
 
 

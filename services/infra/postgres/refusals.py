@@ -8,12 +8,12 @@ from psycopg import Error as PostgresError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.errors import Conflict, LivewatchError, NotAccepted, NotFound, TooFast
+from services.errors import Conflict, LivewatchError, NotAccepted, NotFound, PermissionDenied, TooFast
 from services.infra.claims import Claimant
 from services.infra.database import Database
 
 BY_STATE: Mapping[str, type[LivewatchError]] = MappingProxyType(
-    {"LW404": NotFound, "LW409": Conflict, "LW422": NotAccepted, "LW429": TooFast}
+    {"LW403": PermissionDenied, "LW404": NotFound, "LW409": Conflict, "LW422": NotAccepted, "LW429": TooFast}
 )
 """Errors by SQLSTATE; their messages are sentences for the user."""
 

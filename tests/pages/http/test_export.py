@@ -3,15 +3,15 @@
 import csv
 import io
 import json
-from dataclasses import replace
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from components.elements.lists.live_list import MAX_CHOSEN
 from pages.http.export import MatchingRows, csv_parts
 from services.entities import AGENTS, ENTITIES, STREAMS
 from services.errors import PermissionDenied
-from services.realtime import DatabaseSource
 from tests.pages.http.conftest import enter
 from tests.world import World
 
@@ -81,8 +81,7 @@ async def test_a_file_that_cannot_be_completed_is_not_passed_off_as_complete(
     org = await world.organization()
     ada = await world.person(org)
     await world.sql("insert into streams (org_id, name) select %s, 'n' from generate_series(1, 1200)", org)
-    pages = MatchingRows(DatabaseSource(world.database), ada, STREAMS, org, {})
-    pages._entity = replace(STREAMS, limit=600)
+    pages = MatchingRows(world.database, ada, STREAMS, org, {})
     await pages.begin()
     parts = csv_parts(STREAMS, pages)
     assert (await anext(parts)).startswith("\ufeffslug,")
@@ -169,3 +168,96 @@ async def test_what_is_addressed_to_the_person_comes_too(http: httpx.AsyncClient
     await enter(http, ada)
     found = await rows(http, "/export/notifications.csv?show=unread")
     assert [row["title"] for row in found] == ["unread"]
+
+
+async def test_a_selection_is_exactly_the_chosen_rows_in_their_order(http: httpx.AsyncClient, world: World) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    made = await world.sql(
+        """insert into streams (org_id, name, tags, target_metrics)
+           select %s, 's' || n, array['t' || n], jsonb_build_object('n', n)
+           from generate_series(1, 1200) as n returning id, name, tags, target_metrics""",
+        org,
+    )
+    chosen = [made[n] for n in range(1199, 0, -2)]
+    body = "\n".join(str(row[0]) for row in [*chosen, chosen[0]])
+    await enter(http, ada)
+    answer = await http.post("/export/streams.json", content=body)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-disposition"].endswith('.json"')
+    found = answer.json()
+    assert [(row["id"], row["name"], row["tags"], row["target_metrics"]) for row in found] == [
+        (str(id), name, tags, metrics) for id, name, tags, metrics in chosen
+    ]
+    answer = await http.post("/export/streams.csv", content=body)
+    table = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert [row["name"] for row in table] == [row[1] for row in chosen]
+    assert list(table[0]) == list(found[0]), "both files have the same columns"
+    noted = await world.sql(
+        "select after from audit_events where org_id = %s and action = 'list.exported' order by id", org
+    )
+    assert [row[0]["chosen"] for row in noted] == [600, 600]
+    assert noted[0][0]["format"] == "json"
+
+
+async def test_a_selection_has_no_row_of_another_organisation_or_person(http: httpx.AsyncClient, world: World) -> None:
+    ours, theirs = await world.organization(), await world.organization()
+    ada, eve, colleague = await world.person(ours), await world.person(theirs), await world.person(ours)
+    [[stream]] = await world.sql("insert into streams (org_id, name) values (%s, 'secret') returning id", ours)
+    [[alert]] = await world.sql(
+        "insert into signal_alerts (org_id, user_id, target_name, signal_type, signal_strength) "
+        "values (%s, %s, 'secret', 'x', 90) returning id",
+        ours, ada.id,
+    )  # fmt: skip
+    for person, table, id in (
+        (eve, "streams", stream),
+        (eve, "signal_alerts", alert),
+        (colleague, "signal_alerts", alert),
+    ):
+        await enter(http, person)
+        for kind in ("csv", "json"):
+            answer = await http.post(f"/export/{table}.{kind}", content=str(id))
+            assert answer.status_code == 200
+            assert "secret" not in answer.text
+    await enter(http, eve)
+    assert (await http.post(f"/export/streams.csv?org={ours}", content=str(stream))).status_code == 403
+
+
+async def test_a_selection_that_is_none_is_refused_with_what_to_do(http: httpx.AsyncClient, world: World) -> None:
+    await enter(http, await world.person(await world.organization()))
+    for body, sentence in (
+        ("", "0 rows are chosen"),
+        ("nonsense", "“nonsense” is not the id of a row"),
+        ("\n".join(str(uuid4()) for _ in range(MAX_CHOSEN + 1)), "5,001 rows are chosen"),
+    ):
+        answer = await http.post("/export/streams.csv", content=body)
+        assert (answer.status_code, sentence in answer.text) == (422, True), answer.text
+    body = "\n".join(str(uuid4()) for _ in range(MAX_CHOSEN))
+    assert (await http.post("/export/streams.json", content=body)).json() == []
+    assert (await http.post("/export/streams.csv", content="x" * 300_000)).status_code == 413
+
+
+async def test_no_other_site_has_a_selection_exported(http: httpx.AsyncClient, world: World) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    [[stream]] = await world.sql("insert into streams (org_id, name) values (%s, 'mine') returning id", org)
+    await enter(http, ada)
+    for origin, status in (("https://evil.example", 403), ("http://app.test", 200)):
+        answer = await http.post("/export/streams.csv", content=str(stream), headers={"Origin": origin})
+        assert answer.status_code == status
+    http.cookies.clear()
+    assert (await http.post("/export/streams.csv", content=str(stream))).status_code == 401
+
+
+async def test_the_whole_list_comes_as_json_too(http: httpx.AsyncClient, world: World) -> None:
+    org = await world.organization()
+    await enter(http, await world.person(org))
+    assert (await http.get("/export/streams.json")).json() == []
+    await world.sql(
+        "insert into streams (org_id, name, goal_status) select %s, '=1', 'blocked' from generate_series(1, 700)", org
+    )
+    await world.sql("insert into streams (org_id, name) values (%s, 'other')", org)
+    found = (await http.get("/export/streams.json?status=blocked&sort=name")).json()
+    assert [row["name"] for row in found] == ["=1"] * 700, "what is no spreadsheet quotes nothing"
+    assert found[0]["completed"] == 0
+    assert found[0]["finished_at"] is None

@@ -72,6 +72,28 @@ async def test_many_are_archived_and_restored_in_batches(world: World, monkeypat
     assert await archive_runs(world.database, ada.identity, STREAMS, []) == 0
 
 
+async def test_an_undo_leaves_in_the_archive_what_was_there_before(world: World) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    rows = await world.sql(
+        """insert into streams (org_id, name, archived_at)
+           values (%s, 'new', null), (%s, 'old', '2026-01-02') returning id""",
+        org, org,
+    )  # fmt: skip
+    archived: list[UUID] = []
+    count = await archive_runs(
+        world.database, ada.identity, STREAMS, [row[0] for row in rows], on_batch=archived.extend
+    )
+    assert (count, archived) == (1, [rows[0][0]])
+    await archive_runs(world.database, ada.identity, STREAMS, archived, is_archived=False)
+    assert await world.sql(
+        "select name, archived_at::date::text from streams where org_id = %s order by name", org
+    ) == [
+        ("new", None),
+        ("old", "2026-01-02"),
+    ]
+
+
 @pytest.mark.parametrize("act", [close_runs, archive_runs, delete_runs])
 async def test_neither_a_viewer_nor_another_organisation_changes_a_run(
     world: World, act: Callable[..., Awaitable[int]]

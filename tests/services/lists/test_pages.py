@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from services.entities import Entity
+from services.errors import PermissionDenied
 from services.lists.pages import Position, read_page
 from services.lists.query import ListQuery
+from services.lists.stored import StoredRows
 from tests.services.lists.conftest import LISTS, SEARCHES, Lists
 
 pytestmark = pytest.mark.integration
@@ -88,17 +90,25 @@ async def test_an_order_by_time_begins_at_any_time(lists: Lists, entity: Entity[
 
 @of_lists
 async def test_nobody_reads_what_is_not_theirs(lists: Lists, entity: Entity[Any]) -> None:
-    stranger = await lists.world.person(await lists.world.organization())
+    stranger_org = await lists.world.organization()
+    stranger = await lists.world.person(stranger_org)
     query = ListQuery.parse(entity.listing, {})
     stored = lists.stored(entity, reader=stranger)
     rows = await lists.rows(entity)
-    assert (await stored.page(query)).rows == []
-    assert await stored.matching_ids(query) == []
-    assert await stored.rows([row.id for row in rows]) == {}
-    assert (await stored.groups(query)).groups == ()
-    assert await stored.histogram(query) is None
-    for search in ("import", "i"):
-        assert (await stored.page(ListQuery.parse(entity.listing, {"q": search}))).rows == []
+    for reading in (
+        stored.page(query),
+        stored.page(ListQuery.parse(entity.listing, {"q": "import"})),
+        stored.rows([row.id for row in rows]),
+        stored.matching_ids(query),
+        stored.groups(query),
+        stored.histogram(query),
+    ):
+        with pytest.raises(PermissionDenied, match="no access"):
+            await reading
+    other = StoredRows(lists.world.database, stranger, entity, stranger_org)
+    assert (await other.page(query)).rows == []
+    assert await other.rows([row.id for row in rows]) == {}, "ids say nothing of who may read"
+    assert await other.histogram(query) is None
 
 
 @of_lists

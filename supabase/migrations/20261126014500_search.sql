@@ -119,13 +119,15 @@ end
 $$;
 revoke execute on function private.make_searchable(text, text[], text, text) from public;
 
-select private.make_searchable('streams', '{name,stream_type,description}',
-    'concat_ws('' '', name, stream_type, description)', 'org_id in (select private.my_orgs())');
-select private.make_searchable('acquisition_scans', '{name,current_step,error}',
-    'concat_ws('' '', name, coalesce(current_step, ''''), coalesce(error, ''''))', 'org_id in (select private.my_orgs())');
-select private.make_searchable('agent_executions', '{agent_name,agent_id,output_summary,error}',
-    'concat_ws('' '', agent_name, agent_id, coalesce(output_summary, ''''), coalesce(error, ''''))',
+select private.make_searchable('streams', '{name,stream_type,tags,description}',
+    'concat_ws('' '', name, stream_type, nullif(array_to_string(tags, '' ''), ''''), description)',
     'org_id in (select private.my_orgs())');
+select private.make_searchable('acquisition_scans', '{name,tags,current_step,error}',
+    'concat_ws('' '', name, nullif(array_to_string(tags, '' ''), ''''), coalesce(current_step, ''''), coalesce(error, ''''))',
+    'org_id in (select private.my_orgs())');
+select private.make_searchable('agent_executions', '{agent_name,agent_id,tags,output_summary,error}',
+    'concat_ws('' '', agent_name, agent_id, nullif(array_to_string(tags, '' ''), ''''), coalesce(output_summary, ''''), '
+    'coalesce(error, ''''))', 'org_id in (select private.my_orgs())');
 select private.make_searchable('signal_alerts', '{target_name,company_name,signal_type}',
     'concat_ws('' '', target_name, coalesce(company_name, ''''), replace(signal_type, ''_'', '' ''))',
     'user_id = (select auth.uid()) and org_id in (select private.my_orgs())');

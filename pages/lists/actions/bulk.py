@@ -1,6 +1,6 @@
 """Bulk operations of a user: their progress, and a true message of how many rows they changed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from time import monotonic
 from typing import Any
 
@@ -13,8 +13,9 @@ from services.errors import LivewatchError
 
 PROGRESS_AFTER_SECONDS = 0.7
 """Seconds before an operation shows its progress: most end sooner."""
-Work = Callable[[Callable[[int], None]], Awaitable[object]]
-"""An operation; calls its argument with the number of rows of each batch that it has written."""
+OnRows = Callable[[int | Sized], None]
+Work = Callable[[OnRows], Awaitable[object]]
+"""An operation; calls its argument with the rows of each batch that it has written, or with their number."""
 
 
 class BulkOperation:
@@ -63,8 +64,8 @@ class BulkOperation:
             return f"{amount_of(self._entity, self.count)} {self._done}"
         return f"{self.count:,} of {amount_of(self._entity, self._total)} {self._done}"
 
-    def _progress(self, count: int) -> None:
-        self.count += count
+    def _progress(self, rows: int | Sized) -> None:
+        self.count += rows if isinstance(rows, int) else len(rows)
         if monotonic() - self._began < PROGRESS_AFTER_SECONDS or self._client.is_deleted:
             return
         of = f"{self.count:,} of {self._total:,}" if self._total else f"{self.count:,}"
