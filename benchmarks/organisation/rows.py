@@ -148,7 +148,7 @@ def activity_rows(random: Random, place: Place, runs: Runs) -> Iterator[Row]:
 def progress_rows(random: Random, place: Place, runs: Runs, count: int) -> Iterator[Row]:
     """Yield exactly `count` points of the progress of streams and scans."""
     both = [*runs.streams, *runs.scans]
-    weights = [min(200.0, ((run.ended or place.end) - run.began) ** 0.4) for run in both]
+    weights = [min(4_000.0, ((run.ended or place.end) - run.began) ** 0.7) for run in both]
     for run, many in zip(both, shares(weights, count), strict=True):
         span = (run.ended or place.end) - run.began
         whole = 100.0 if run.job and run.job.kind == "scans" else float(random.randrange(1_000, 900_000))

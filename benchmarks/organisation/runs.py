@@ -15,6 +15,7 @@ USUAL_OF_RUNS = 50
 MIN_USUAL_RUNS = 3
 ARCHIVED_AFTER = 90 * DAY
 CROWD_AGE = 400 * DAY
+CHILDREN_AT_WORK = 4
 SUCCEEDED, FAILED, RUNNING, PENDING = "completed", "failed", "running", "pending"
 
 
@@ -94,8 +95,11 @@ def agents_of(random: Random, past: Past, jobs: list[Job], streams: list[Run], *
     begins: list[tuple[float, int, float]] = []
     for place, (run, many) in enumerate(zip(streams, numbers, strict=True)):
         span = (run.ended or past.end) - run.began
-        for _ in range(of_crowd if run is crowd else many):
-            begins.append((run.began + random.random() * 0.98 * span, place, random.random()))
+        for child in range(of_crowd if run is crowd else many):
+            # Of a stream that still runs some agents began just now.
+            is_last = run.ended is None and child < CHILDREN_AT_WORK
+            at = past.end - random.random() * 40 if is_last else run.began + random.random() * 0.98 * span
+            begins.append((at, place, random.random()))
     begins.sort()
     rare = rare_places(count)
     agents = []
@@ -163,7 +167,7 @@ def _run(random: Random, past: Past, job: Job | None, at: float, seconds: float)
         status = "stopped"
     name = job.name if job else f"{random.choice(DEEDS)} {random.choice(OBJECTS)} for {random.choice(COMPANIES)}"
     run = Run(id=hexadecimal(random), job=job, name=name, began=at, ended=ended, status=status, error=error)
-    run.weight = (job.lines if job else 1.0) * min(4_000.0, random.lognormvariate(3.4, 1.2))
+    run.weight = min(3_500.0, (job.lines if job else 1.0) * random.lognormvariate(3.4, 1.2))
     return _so_far(random, past, run)
 
 

@@ -213,7 +213,7 @@ def _job(random: Random, kind: str, number: int, rhythm: Rhythm, period: tuple[f
 
 
 def _rhythm(number: int, count: int) -> Rhythm:
-    hourly, office, nightly = max(1, round(0.007 * count)), max(1, round(0.014 * count)), max(2, round(0.21 * count))
+    hourly, office, nightly = max(1, round(0.0036 * count)), max(1, round(0.007 * count)), max(2, round(0.22 * count))
     for rhythm, many in ((Rhythm.HOURLY, hourly), (Rhythm.OFFICE, office), (Rhythm.NIGHTLY, nightly)):
         if number < many:
             return rhythm
