@@ -1,5 +1,6 @@
 """Times of a query, the plans of its statements, and the sizes of what it reads."""
 
+import math
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,8 @@ import psycopg
 from benchmarks.history.queries import Query, Scene
 
 _BECOMES = "select set_config('role'"
-_READS = re.compile(r"\s*(select|with)\b.*\bfrom\b", re.IGNORECASE | re.DOTALL)
+# Not what sets claims, limits or asks for the right to listen.
+_READS = re.compile(r"\s*(select|with)\b(?!.*\b(set_config|can_subscribe)\()", re.IGNORECASE | re.DOTALL)
 _SIZES = """
     select relation.relname, relation.reltuples::bigint, pg_relation_size(relation.oid), pg_indexes_size(relation.oid)
     from pg_class as relation
@@ -41,7 +43,7 @@ class Times:
 
     def quantile(self, share: float) -> float:
         """Return the time that this share of the runs did not exceed."""
-        return self.milliseconds[max(0, min(len(self.milliseconds), round(share * len(self.milliseconds) + 0.5)) - 1)]
+        return self.milliseconds[max(1, math.ceil(share * len(self.milliseconds) - 1e-9)) - 1]
 
     def row(self) -> str:
         """Return a line of the table with the head `HEAD`."""
