@@ -26,9 +26,12 @@ from services.realtime.source import DatabaseSource
 _BUSIEST_JOB = text("""
     select slug from public.jobs where org_id = :org and kind = 'streams' order by run_count desc, slug limit 1
 """)
-_LATEST_RUNS = text("""
-    select run.id from public.streams as run join public.jobs as job on job.id = run.job_id
-    where job.org_id = :org and job.kind = 'streams' and job.slug = :job order by run.number desc limit 6
+_SLOWEST_RUNS = text("""
+    select run.id from public.streams as run where run.job_id = (
+        select job_id from public.streams where org_id = :org and number > 6 and usual_seconds is not null
+        order by usual_seconds desc, id limit 1
+    )
+    order by run.number desc limit 6
 """)
 _LONGEST_LOG = text("""
     select run_id from public.log_lines
@@ -51,7 +54,7 @@ class Scene:
         key: A key with the scope `read`.
         organisation: Whose history.
         job: Slug of the job of streams with the most runs.
-        runs: Its six latest runs, the newest first.
+        runs: The six latest runs of the job of streams that takes the longest, the newest first.
         long_log: The run with the longest log of the last two months.
         old_row: Creation and id of a stream that is a year old.
     """
@@ -102,7 +105,7 @@ async def set_scene(database: Database, identity: Identity, key: IngestKey, orga
         connection = await session.connection()
         values = {"org": organisation.id, "until": organisation.until}
         job = (await connection.execute(_BUSIEST_JOB, values)).scalar_one()
-        runs = tuple((await connection.execute(_LATEST_RUNS, {**values, "job": job})).scalars())
+        runs = tuple((await connection.execute(_SLOWEST_RUNS, values)).scalars())
         long_log = (await connection.execute(_LONGEST_LOG, values)).scalar_one()
         old = (await connection.execute(_OLD_STREAM, values)).one()
     return Scene(
