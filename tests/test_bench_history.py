@@ -39,7 +39,7 @@ async def test_each_query_of_history_finds_rows_of_its_organisation_and_is_expla
     assert len(written) == len(QUERIES)
     assert all("actual time" in text and "Buffers" in text for text in written.values())
     assert "org_id = (hashed SubPlan" in written["feed-streams.txt"]
-    assert re.search(r"agent_executions_(completed|updated)_at_idx", written["last-hour.txt"])
+    assert re.search(r"Index Cond: .*(completed|updated)_at >=", written["last-hour.txt"])
     assert "| log_lines |" in shown
 
 
