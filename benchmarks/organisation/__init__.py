@@ -72,10 +72,11 @@ def organisation_of(
     seed: int, scale: float, *, owner: UUID | None = None, until: datetime | None = None
 ) -> Organisation:
     """Return the ids of an organisation, whether or not it was generated yet; see `generate`."""
-    members = [uuid5(NAMESPACE, f"{seed}/{scale}/{name}") for name in COLLEAGUES]
+    of = f"{seed}/{float(scale)}"
+    members = [uuid5(NAMESPACE, f"{of}/{name}") for name in COLLEAGUES]
     return Organisation(
-        id=uuid5(NAMESPACE, f"{seed}/{scale}/organisation"),
-        crowd=uuid5(NAMESPACE, f"{seed}/{scale}/crowd"),
+        id=uuid5(NAMESPACE, f"{of}/organisation"),
+        crowd=uuid5(NAMESPACE, f"{of}/crowd"),
         members=[owner, *members] if owner else members,
         until=until or datetime.now(UTC),
     )

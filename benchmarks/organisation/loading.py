@@ -53,8 +53,10 @@ def loading(connection: Connection, tables: Sequence[str]) -> Iterator[None]:
         try:
             yield
         finally:
-            for _, definition in indexes:
-                connection.execute(str(definition).encode())
+            # A transaction that failed takes the indexes back by itself.
+            if connection.info.transaction_status is not pq.TransactionStatus.INERROR:
+                for _, definition in indexes:
+                    connection.execute(str(definition).encode())
         is_committed = connection.info.transaction_status is pq.TransactionStatus.IDLE
         for name in names:
             # A vacuum, which no transaction may hold, also marks pages as visible to all, as time does.
