@@ -45,7 +45,7 @@ async def main() -> None:
             print(f"{await sizes(local.status.database_url.get_secret_value())}\n")
             key = await new_key(database, identity, organisation.id)
             scene = await set_scene(database, identity, key, organisation)
-            # What was imported is not looked through again: a collection took 60 ms of one query in ten.
+            # What was imported is not looked through again: a collection took 60 ms of some queries.
             gc.freeze()
             await measured(scene, wanted, arguments)
             print(f"\n{_memory(local)}\n", flush=True)
