@@ -40,6 +40,7 @@ async def test_each_query_of_history_finds_rows_of_its_organisation_and_is_expla
     assert all("actual time" in text and "Buffers" in text for text in written.values())
     assert "org_id = (hashed SubPlan" in written["feed-streams.txt"]
     assert re.search(r"Index Cond: .*(completed|updated)_at >=", written["last-hour.txt"])
+    assert "log_lines_errors_idx" in written["logs-absent-word-among-errors.txt"]
     assert "| log_lines |" in shown
 
 

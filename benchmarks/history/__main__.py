@@ -18,7 +18,7 @@ from benchmarks.history.beginnings import reports, slugs_of_jobs
 from benchmarks.history.measuring import HEAD, Times, explain, measure, sizes, write_plans
 from benchmarks.history.queries import QUERIES, Query, Scene, set_scene
 from benchmarks.organisation import Organisation, organisation_of
-from benchmarks.organisation.__main__ import filled, print_made
+from benchmarks.organisation.__main__ import filled, print_made, scale
 from benchmarks.stage import EMAIL
 from local_supabase.process import LocalSupabase
 from services.auth.client import Auth
@@ -32,8 +32,12 @@ from services.ingest.operations import KeyScope
 
 async def main() -> None:
     """Measure, and print tables for docs/BENCHMARKS.md."""
-    arguments = _parser().parse_args()
-    wanted = [query for query in QUERIES if not arguments.only or arguments.only in query.name]
+    parser = _parser()
+    arguments = parser.parse_args()
+    wanted = [query for query in QUERIES if arguments.only in query.name]
+    if not wanted:
+        names = ", ".join(query.name for query in QUERIES)
+        parser.error(f"no query has {arguments.only!r} in its name; their names are: {names}")
     print(
         f"Commit {commit()}, Python {platform.python_version()}, {psutil.cpu_count()} cores, "
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB, load average {psutil.getloadavg()[0]:.1f} before the start\n"
@@ -94,7 +98,7 @@ async def new_key(database: Database, identity: Identity, org_id: UUID) -> Inges
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
-    parser.add_argument("--scale", type=float, default=1.0, help="size of the organisation (default: 1)")
+    parser.add_argument("--scale", type=scale, default=1.0, help="size of the organisation (default: 1)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the organisation (default: 1)")
     parser.add_argument(
         "--data", type=Path, metavar="FOLDER", help="data of the local Supabase, to use again (default: none)"

@@ -40,6 +40,7 @@ JOBS = {"streams": 280, "scans": 40, "agents": 60}
 """Numbers of jobs at the scale 1; at a smaller one there are relatively more, down to four of each kind."""
 TABLES = (*COLUMNS, "log_lines")
 MIN_JOBS = 4
+MIN_SCALE = 0.0005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ def generate(
 
     Args:
         connection: A connection of the superuser (`superuser_url`) that commits each statement, or is in a transaction.
-        scale: Size as a part of `FULL`, from 0.0005 on.
+        scale: Size as a part of `FULL`, from `MIN_SCALE` on.
         seed: Seed of all chance.
         owner: A user who becomes the first member; None for colleagues alone, who cannot sign in.
         until: End of the two years; now by default.
@@ -100,8 +101,8 @@ def generate(
         ValueError: The scale is too small, or this database has the organisation already.
     """
     counts = {table: round(scale * count) for table, count in FULL.items()}
-    if counts["streams"] < 2 * len(COLLEAGUES):
-        raise ValueError(f"The scale {scale} makes {counts['streams']} streams: use at least 0.0005.")
+    if scale < MIN_SCALE:
+        raise ValueError(f"The scale {scale} makes {counts['streams']} streams: use at least {MIN_SCALE}.")
     made = organisation_of(seed, scale, owner=owner, until=until)
     if connection.execute("select id from organizations where id = %s", (made.id,)).fetchone():
         raise ValueError(f"There is an organisation of seed {seed} and scale {scale} already: use another seed.")

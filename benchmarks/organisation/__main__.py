@@ -6,23 +6,36 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.organisation import Organisation, generate
+from benchmarks.organisation import MIN_SCALE, Organisation, generate
 from benchmarks.organisation.loading import large_log, superuser_url
 from benchmarks.stage import EMAIL
 from local_supabase.process import LocalSupabase
 from local_supabase.status import LocalSupabaseStatus
 from services.infra.backend import APP_ROLE, MIGRATIONS
 
+MAX_SCALE = 10.0
+
 
 async def main() -> None:
     """Generate, and print what was made and how long it took."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.organisation", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="data of the local Supabase")
-    parser.add_argument("--scale", type=float, default=1.0, help="size as a part of the full one (default: 1)")
+    parser.add_argument("--scale", type=scale, default=1.0, help="size as a part of the full one (default: 1)")
     parser.add_argument("--seed", type=int, default=1, help="seed of all chance (default: 1)")
     arguments = parser.parse_args()
     async with LocalSupabase.start(data=arguments.data, migrations=MIGRATIONS, user=EMAIL, app_role=APP_ROLE) as local:
         print_made(await asyncio.to_thread(filled, local.status, arguments.data, arguments.scale, arguments.seed))
+
+
+def scale(given: str) -> float:
+    """Return the scale of an argument."""
+    try:
+        found = float(given)
+    except ValueError:
+        found = 0.0
+    if not MIN_SCALE <= found <= MAX_SCALE:
+        raise argparse.ArgumentTypeError(f"{given} is no scale: use a number from {MIN_SCALE} to {MAX_SCALE:g}")
+    return found
 
 
 def filled(status: LocalSupabaseStatus, data: Path, scale: float, seed: int) -> Organisation:
