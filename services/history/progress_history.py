@@ -31,35 +31,35 @@ _POINTS = text("""
     order by subject_id, span, at desc
 """)
 
-_LAST_HOUR = text("""
+# An expression rather than a row of `minutes`, so that the planner sees how few rows are younger.
+_SINCE = "date_trunc('minute', now()) - make_interval(mins => :minutes - 1)"
+# In two parts, since row-level security lets no index answer a `coalesce`. A run is written when it ends or later, and
+# runs are indexed by when they were written.
+_RUNS = """
+    select started_at as began, completed_at as ended from public.{table}
+    where org_id = :org and started_at is not null and updated_at >= {since} and completed_at >= {since}
+    union all
+    select started_at, 'infinity' from public.{table}
+    where org_id = :org and started_at is not null and not is_finished and completed_at is null and {is_running}
+"""
+_SCANS = _RUNS.format(table="acquisition_scans", since=_SINCE, is_running="status in ('scanning', 'analyzing')")
+_AGENTS = _RUNS.format(table="agent_executions", since=_SINCE, is_running="status = 'running'")
+_LAST_HOUR = text(f"""
     with minutes as (
         select at, at + interval '1 minute' as until
-        from generate_series(
-            date_trunc('minute', now()) - make_interval(mins => :minutes - 1), date_trunc('minute', now()), '1 minute'
-        ) as at
+        from generate_series({_SINCE}, date_trunc('minute', now()), '1 minute') as at
     ),
-    since as (select min(at) as at from minutes),
     steps as materialized (
         select point.subject_id, date_trunc('minute', point.at) as at
         from public.progress_points as point join public.streams as stream on stream.id = point.subject_id
-        where point.org_id = :org and point.at >= (select at from since)
+        where point.org_id = :org and point.at >= {_SINCE}
         group by 1, 2
     ),
-    scans as materialized (
-        select started_at as began, coalesce(completed_at, 'infinity') as ended from public.acquisition_scans
-        where org_id = :org and started_at is not null
-            and coalesce(completed_at, 'infinity') >= (select at from since)
-            and (completed_at is not null or status in ('scanning', 'analyzing'))
-    ),
-    agents as materialized (
-        select started_at as began, coalesce(completed_at, 'infinity') as ended from public.agent_executions
-        where org_id = :org and started_at is not null
-            and coalesce(completed_at, 'infinity') >= (select at from since)
-            and (completed_at is not null or status = 'running')
-    ),
+    scans as materialized ({_SCANS}),
+    agents as materialized ({_AGENTS}),
     alerts as materialized (
         select detected_at as began, coalesce(read_at, 'infinity') as ended from public.signal_alerts
-        where org_id = :org and user_id = :user and coalesce(read_at, 'infinity') >= (select at from since)
+        where org_id = :org and user_id = :user and coalesce(read_at, 'infinity') >= {_SINCE}
             and (read_at is not null or status = 'new')
     )
     select
