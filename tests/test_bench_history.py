@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks.history.__main__ import measured, new_key, stage
 from benchmarks.history.measuring import Times, sizes
-from benchmarks.history.queries import QUERIES, set_scene
+from benchmarks.history.queries import QUERIES
+from benchmarks.history.scene import set_scene
 from benchmarks.organisation.__main__ import filled
 
 SCALE = 0.001

@@ -16,7 +16,8 @@ import psycopg
 from benchmarks.__main__ import commit
 from benchmarks.history.beginnings import reports, slugs_of_jobs
 from benchmarks.history.measuring import HEAD, Times, explain, measure, sizes, write_plans
-from benchmarks.history.queries import QUERIES, Query, Scene, set_scene
+from benchmarks.history.queries import QUERIES
+from benchmarks.history.scene import Query, Scene, set_scene
 from benchmarks.organisation import Organisation, organisation_of
 from benchmarks.organisation.__main__ import filled, print_made, scale
 from benchmarks.stage import EMAIL

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import psycopg
 
-from benchmarks.history.queries import Query, Scene
+from benchmarks.history.scene import Query, Scene
 
 _BECOMES = "select set_config('role'"
 # Not what sets claims, limits or asks for the right to listen.

@@ -24,6 +24,7 @@ from benchmarks.organisation.rows import (
 from benchmarks.organisation.runs import Past, Runs, agents_of, attach, crowd_of, top_level
 from benchmarks.organisation.schedule import DAY, DAYS, Incidents, jobs_of
 from benchmarks.organisation.words import COLLEAGUES
+from services.entities import AGENTS, ALERTS, NOTIFICATIONS, SCANS, STREAMS, Scope
 
 NAMESPACE = UUID("6f1de2a4-7c1b-4a5e-9d3c-6a6b1a0f2c11")
 FULL = {
@@ -39,6 +40,7 @@ FULL = {
 JOBS = {"streams": 280, "scans": 40, "agents": 60}
 """Numbers of jobs at the scale 1; at a smaller one there are relatively more, down to four of each kind."""
 TABLES = (*COLUMNS, "log_lines")
+SEARCHED = (STREAMS, SCANS, AGENTS, ALERTS, NOTIFICATIONS)
 MIN_JOBS = 4
 MIN_SCALE = 0.0005
 
@@ -126,6 +128,16 @@ def after_load(connection: Connection) -> None:
             (select last_value from private.row_version),
             (select max(version) from public.activities), (select max(version) from public.agent_executions)))
     """)
+    for entity in SEARCHED:
+        owner = ", user_id" if entity.scope is Scope.USER else ""
+        texts = f"private.{entity.table}_texts"
+        statement = (
+            f"insert into {texts} (row_id, org_id{owner}, text) "
+            f"select id, org_id{owner}, private.folded({entity.listing.searched_sql}) "
+            f"from public.{entity.table} as found where not exists (select from {texts} where row_id = found.id)"
+        )
+        connection.execute(statement.encode())
+        connection.execute(f"analyze private.{entity.table}_texts".encode())
 
 
 def _runs(seed: int, scale: float, counts: dict[str, int], made: Organisation) -> Runs:

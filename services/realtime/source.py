@@ -62,7 +62,7 @@ class DatabaseSource:
 
     async def snapshot(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> list[dict[str, Any]]:
         # As JSON, so that one decoder serves snapshots and broadcasts.
-        return [row[0] for row in await self._read(identity, topic, f"select to_jsonb(t) from {_rows_on(entity)}")]
+        return [row[0] for row in await self._read(identity, topic, f"select to_jsonb(t) from {rows_on(entity)}")]
 
     async def rows(
         self, identity: Identity, entity: LiveTable[Any], topic: Topic, ids: Sequence[UUID]
@@ -76,7 +76,7 @@ class DatabaseSource:
     async def versions(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> dict[UUID, int]:
         return {
             row[0]: row[1]
-            for row in await self._read(identity, topic, f"select t.id, t.version from {_rows_on(entity)}")
+            for row in await self._read(identity, topic, f"select t.id, t.version from {rows_on(entity)}")
         }
 
     async def groups(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> list[dict[str, Any]]:
@@ -120,7 +120,9 @@ class DatabaseSource:
             return list(await connection.execute(text(statement), {"scope_id": topic.id, **values}))
 
 
-def _rows_on(entity: LiveTable[Any]) -> str:
+def rows_on(entity: LiveTable[Any]) -> str:
+    """Return the rows that a feed holds, as a part of a statement with `:scope_id`."""
+
     def latest(condition: str) -> str:
         return (
             f"(select * from public.{entity.table} where {entity.scope}_id = :scope_id {condition} "

@@ -134,8 +134,3 @@ select private.make_searchable('signal_alerts', '{target_name,company_name,signa
 select private.make_searchable('notifications', '{title,message}', 'concat_ws('' '', title, message)',
     'user_id = (select auth.uid()) and org_id in (select private.my_orgs())');
 grant execute on function private.folded(text), private.grams(text) to authenticated;
-
--- The runs that have not ended: the first of a feed's snapshot and of most lists, and few of all.
-create index streams_unfinished_idx on public.streams (org_id, updated_at desc) where not is_finished;
-create index acquisition_scans_unfinished_idx on public.acquisition_scans (org_id, updated_at desc) where not is_finished;
-create index agent_executions_unfinished_idx on public.agent_executions (org_id, created_at desc) where not is_finished;
