@@ -63,14 +63,13 @@ def _orders(entity: Entity[Any]) -> list[Query]:
     ]
 
 
-def _searches(entity: Entity[Any], common: str) -> list[Query]:
-    words = {"common word": common, "rare word": RARE_WORD, "one letter": "e"}
+def _searches(entity: Entity[Any], **words: str) -> list[Query]:
     found = [
         Query(name=f"search: {entity.table}, {name}", does="types into the search", read=_page(entity, q=word))
         for name, word in words.items()
     ]
     absent = Query(
-        name=f"search: {entity.table}, absent word",
+        name=f"search: {entity.table}, absent",
         does="types into the search",
         read=_page(entity, q=ABSENT_WORD),
         finds=False,
@@ -84,8 +83,8 @@ LIST_QUERIES = (
     *_orders(ALERTS),
     Query(name="list: a year ago", does="has scrolled to the rows of a year ago", read=_older_page),
     Query(name="list: children", does="opens a stream with a tenth of all agents", read=_children),
-    *_searches(STREAMS, "re"),
-    *_searches(AGENTS, COMMON_WORD),
+    *_searches(STREAMS, common="re", letter="e"),
+    *_searches(AGENTS, common=COMMON_WORD, rare=RARE_WORD, letter="e"),
     Query(
         name="list: failed agents of 30 days", does="filters", read=_page(AGENTS, status="failed", **{"from": "30d"})
     ),
