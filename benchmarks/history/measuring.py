@@ -16,7 +16,7 @@ from benchmarks.history.scene import Query, Scene
 
 _BECOMES = "select set_config('role'"
 # Not what sets claims, limits or asks for the right to listen.
-_READS = re.compile(r"\s*(select|with)\b(?!.*\b(set_config|can_subscribe)\()", re.IGNORECASE | re.DOTALL)
+_READS = re.compile(r"\s*(select|with)\b(?! private\.can_subscribe)(?!.*\bset_config\()", re.IGNORECASE | re.DOTALL)
 _SIZES = """
     select relation.relname, relation.reltuples::bigint, pg_relation_size(relation.oid), pg_indexes_size(relation.oid)
     from pg_class as relation
