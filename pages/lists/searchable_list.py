@@ -1,6 +1,6 @@
 """Lists with search, filters and sorting, whose query is part of the URL."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Generic
 from uuid import UUID
@@ -10,16 +10,16 @@ from components.elements.lists.live_list import LiveList
 from components.elements.lists.query_list import QueryList
 from components.shell.feedback import tell_error
 from components.views.lists.controls import Labels
-from pages.lists.actions.marks import accept_marks, mark_alerts, mark_all, mark_unread
-from pages.lists.actions.selection import ChosenAction, export_actions, selection_bar
-from pages.lists.actions.tagging import tag_chosen
-from pages.lists.actions.tidying import ACTIONS, tidy, tidy_menu
+from pages.lists.actions.chosen import chosen_actions
+from pages.lists.actions.marks import accept_marks, mark_all
+from pages.lists.actions.selection import selection_bar
+from pages.lists.actions.tidying import tidy_menu
 from pages.lists.detail_panel import DetailPanel
 from pages.lists.entity_list import stored_rows
 from pages.lists.views_menu import ViewsMenu
 from pages.page.context import PageContext
 from pages.page.membership import ORG_PARAMETER
-from services.entities import ALERTS, AlertStatus, Entity, R
+from services.entities import Entity, R
 from services.entities.base.listing import UNREAD_FACET
 from services.errors import LivewatchError
 from services.history.tidying import is_run
@@ -65,7 +65,7 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
     if inbox:
         accept_marks(page, element, inbox)
         controls.on_mark_all(lambda: _mark_matching(page, entity, rows, stored))
-    if actions := _chosen_actions(page, entity, element):
+    if actions := chosen_actions(page, entity, element):
         selection_bar(element, entity, actions)
     return rows
 
@@ -100,50 +100,6 @@ async def _mark_matching(page: PageContext, entity: Entity[Any], rows: QueryList
         await mark_all(page, entity, chosen=chosen)
     else:
         await mark_all(page, entity, ids=await _matching(rows, stored))
-
-
-def _chosen_actions(page: PageContext, entity: Entity[Any], element: LiveList) -> list[ChosenAction]:
-    """Return what the user may do to chosen rows."""
-    actions = [*_message_actions(page, entity), *_run_actions(page, entity, element)]
-    return [*actions, *export_actions(page, entity, element)] if actions else []
-
-
-def _message_actions(page: PageContext, entity: Entity[Any]) -> list[ChosenAction]:
-    def unread(ids: list[UUID]) -> Awaitable[None]:
-        return mark_unread(page, entity, ids)
-
-    if entity.table not in INBOXES:
-        return []
-    as_unread = ChosenAction(label="Mark as unread", icon="mark_email_unread", act=unread, is_more=entity is ALERTS)
-    if entity is not ALERTS:
-        read = ChosenAction(label="Mark as read", icon="done", key="m", act=lambda ids: mark_all(page, entity, ids=ids))
-        return [read, as_unread]
-    # An alert that was read is acknowledged.
-    acknowledge, dismiss = (
-        partial(mark_alerts, page, status) for status in (AlertStatus.ACKNOWLEDGED, AlertStatus.DISMISSED)
-    )
-    return [
-        ChosenAction(label="Acknowledge", icon="done", key="m", act=acknowledge),
-        ChosenAction(label="Dismiss", icon="notifications_off", act=dismiss),
-        as_unread,
-    ]
-
-
-def _run_actions(page: PageContext, entity: Entity[Any], element: LiveList) -> list[ChosenAction]:
-    if not is_run(entity) or not page.membership.may_write:
-        return []
-    tag = ChosenAction(label="Tag", icon="sell", key="t", act=partial(tag_chosen, page, entity))
-    close, archive, delete = (
-        ChosenAction(
-            label=action.label if action.can_undo else f"{action.label} …",
-            icon=action.icon,
-            act=partial(tidy, page, entity, action, element=element),
-            key=action.key,
-            is_more=not action.can_undo,
-        )
-        for action in ACTIONS
-    )
-    return [archive, tag, delete, close]
 
 
 class _UrlFollower(Generic[R]):

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Generic
+from typing import Any
 from uuid import UUID
 
 from services.entities import ConnectionStatus, LiveTable, R, RowGroup, Topic
 from services.errors import SessionExpired
-from services.realtime.delta_batcher import DeltaBatcher
 from services.realtime.meter import Meter, Totals
 from services.realtime.rows import Delta, Quarantine, Rows
 from services.realtime.status import FeedStatus
 from services.realtime.subscription import Subscription
+from services.realtime.table import Table, complete_since_of
 from services.realtime.transports.change import Change
 from services.realtime.transports.notes_signal import CaretSignal, NotesSignal
 from services.realtime.transports.typing_signal import TypingSignal
@@ -179,20 +179,20 @@ class Feed:
             table.buffer_changes()
             table.adopts_older = True
 
-    def unloaded(self) -> "list[Table[Any]]":
+    def unloaded(self) -> list[Table[Any]]:
         """The tables that need a snapshot."""
         return [table for table in self._tables.values() if table.buffered is not None or not table.is_loaded]
 
-    def loaded(self) -> "list[Table[Any]]":
+    def loaded(self) -> list[Table[Any]]:
         """The tables with a snapshot."""
         return [table for table in self._tables.values() if table.is_loaded]
 
-    def incomplete(self) -> "list[Table[Any]]":
+    def incomplete(self) -> list[Table[Any]]:
         """The tables with rows to read."""
         return [table for table in self._tables.values() if table.left_out]
 
     def take_snapshot(
-        self, table: "Table[R]", records: list[dict[str, Any]], further: Sequence[dict[str, Any]] = ()
+        self, table: Table[R], records: list[dict[str, Any]], further: Sequence[dict[str, Any]] = ()
     ) -> int:
         """Fill a table, apply the buffered changes, and deliver what differs.
 
@@ -207,7 +207,7 @@ class Feed:
         table.batcher.flush()
         deltas = table.fill([*records, *further])
         is_cut = len(records) >= table.entity.limit
-        table.rows.cut(is_cut, complete_since=_complete_since(table.entity, records) if is_cut else None)
+        table.rows.cut(is_cut, complete_since=complete_since_of(table.entity, records) if is_cut else None)
         if is_cut:
             self.uncounted.set()
         if deltas:
@@ -216,13 +216,13 @@ class Feed:
         self.tell(table)
         return sum(1 for delta in deltas if delta.new or not is_cut)
 
-    def tell(self, table: "Table[Any]") -> None:
+    def tell(self, table: Table[Any]) -> None:
         """Tell a table's subscriptions that more is known of its rows, or of those that there are not."""
         table.batcher.flush()
         for subscription in list(table.subscriptions):
             subscription.deliver_status(self.status)
 
-    def take_groups(self, table: "Table[R]", groups: tuple[RowGroup[R], ...] | None) -> None:
+    def take_groups(self, table: Table[R], groups: tuple[RowGroup[R], ...] | None) -> None:
         """Take the counts of a table with more rows than are held, and tell its subscriptions."""
         table.rows.count_all(groups)
         table.batcher.flush()
@@ -241,72 +241,3 @@ class Feed:
         self._probes[nonce] = waiting
         waiting.add_done_callback(lambda _: self._probes.pop(nonce, None))
         return waiting
-
-
-class Table(Generic[R]):
-    """One subscribed table of a feed: its rows, its subscriptions, and the changes buffered during a snapshot."""
-
-    def __init__(self, entity: LiveTable[R], quarantine: Quarantine) -> None:
-        self.entity = entity
-        self.rows = Rows(entity, quarantine=quarantine)
-        self.subscriptions: set[Subscription[R]] = set()
-        self.batcher = DeltaBatcher(self.deliver, interval=entity.interval)
-        self.is_loaded = False
-        self.left_out: set[UUID] = set()
-        """Ids of rows to read: they were too large for the events of their changes, or are wanted by themselves."""
-        self.being_read: set[UUID] = set()
-        """Those of them that are read now, without the deleted ones: a key alone leaves no version to compare with."""
-        self.adopts_older = False
-        """Whether the next snapshot may bring older versions, of a database restored to an earlier state."""
-        self.buffered: list[Change] | None = []
-        """Changes since the snapshot was asked for; None while changes are applied at once."""
-
-    def buffer_changes(self) -> list[Change]:
-        """Return a new buffer; changes buffered before, on a lost channel, are part of the next snapshot."""
-        self.buffered = []
-        return self.buffered
-
-    @property
-    def wanted(self) -> set[UUID]:
-        """Ids of the rows that subscriptions want by themselves."""
-        return {each.row_id for each in self.subscriptions if each.row_id is not None}
-
-    def want(self, id: UUID | None) -> None:
-        """Have a row read that the latest snapshot lacks, unless it is known not to exist."""
-        if id is not None and self.rows.is_cut and self.rows.get(id) is None and not self.rows.is_absent(id):
-            self.left_out.add(id)
-
-    def apply(self, change: Change) -> None:
-        """Apply a change, or buffer it while a snapshot is read."""
-        if change.record is None:
-            self.being_read.discard(change.id)
-        if self.buffered is not None:
-            self.buffered.append(change)
-        elif delta := self.rows.apply(change):
-            self.batcher.add([delta])
-
-    def fill(self, records: list[dict[str, Any]]) -> list[Delta[R]]:
-        """Replace the rows by a snapshot, then apply the changes buffered since before it was read."""
-        deltas = self.rows.replace(records, adopts_older=self.adopts_older)
-        self.adopts_older = False
-        buffered, self.buffered = self.buffered or [], None
-        deltas += [delta for change in buffered if (delta := self.rows.apply(change))]
-        self.is_loaded = True
-        return deltas
-
-    def deliver(self, deltas: list[Delta[R]]) -> None:
-        """Deliver deltas to the subscriptions; a callback may close any of them."""
-        for subscription in list(self.subscriptions):
-            if not subscription.is_closed:
-                subscription.deliver(deltas)
-
-
-def _complete_since(entity: LiveTable[Any], records: list[dict[str, Any]]) -> datetime | None:
-    """Return the time from which on a snapshot has every row; None if it lacks some of any time."""
-    last = records[-1]
-    if entity.unfinished_first and not last.get("is_finished"):
-        return None
-    try:
-        return datetime.fromisoformat(last[entity.recent])
-    except (KeyError, TypeError, ValueError):
-        return None

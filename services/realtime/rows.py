@@ -76,6 +76,8 @@ class Rows(Generic[R]):
         self._shared: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
         self._invalid: dict[UUID, int] = {}
         self._absent: set[UUID] = set()
+        self.absences = 0
+        """Grows when a row is known not to exist that may have been elsewhere."""
         self._ended: OrderedDict[UUID, int] = OrderedDict()
         self._quarantine = quarantine
 
@@ -135,6 +137,7 @@ class Rows(Generic[R]):
     def note_absent(self, ids: Iterable[UUID]) -> None:
         """Note that the database has no such rows now."""
         self._absent.update(ids)
+        self.absences += 1
 
     def count_all(self, groups: tuple[RowGroup[R], ...] | None) -> None:
         """Take all rows of the cut table by groups; None if they could not be counted."""
@@ -236,6 +239,7 @@ class Rows(Generic[R]):
             self._quarantine(self.entity.table, str(id), None)
 
     def _end(self, id: UUID, version: int) -> None:
+        self.absences += 1
         self._ended[id] = max(version, self._ended.get(id, 0))
         self._ended.move_to_end(id)
         if len(self._ended) > MAX_TOMBSTONES:

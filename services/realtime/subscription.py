@@ -124,6 +124,12 @@ class Subscription(Generic[R]):
         rows = self._all_rows
         return rows.complete_since if rows is not None else None
 
+    @property
+    def absences(self) -> int:
+        """See `Rows`."""
+        rows = self._all_rows
+        return rows.absences if rows is not None else 0
+
     def is_absent(self, id: UUID) -> bool:
         """See `Rows`."""
         rows = self._all_rows

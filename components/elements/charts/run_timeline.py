@@ -45,5 +45,5 @@ class RunTimeline(LiveElement, component="run_timeline.js", dependencies=[SHARED
         query: ListQuery[AgentExecution] = ListQuery(spec=AGENTS.listing, sort=NEWEST)
         joined = JoinedRows(subscription, stored, query, on_news=binding.refresh)
         view = RowsView(joined, present=presenter(AGENTS), key=NEWEST.key, where=where, limit=limit)
-        binding.view = ReachingView(view, joined, lambda: view.is_short)
+        binding.view = ReachingView(view, joined, lambda: view.is_short_of(limit))
         self.on_delete(joined.close, subscription.close)

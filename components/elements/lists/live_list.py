@@ -124,7 +124,7 @@ class LiveList(
             where=where,
             limit=limit,
         )
-        binding.view = ReachingView(view, joined, lambda: view.is_short) if joined else view
+        binding.view = ReachingView(view, joined, lambda: view.is_short_of(limit)) if joined else view
         self.on_delete(subscription.close)
 
     def first_html(self, link: Link, batch: Batch | None) -> str:

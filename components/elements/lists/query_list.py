@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Generic
 from uuid import UUID
 
@@ -16,13 +17,15 @@ from components.presentation.rows import presenter
 from components.views.lists.controls import ControlsView, Labels, current_epoch
 from components.views.lists.joined_rows import JoinedRows, Stored, place_of_held
 from components.views.lists.reaching_view import ReachingView
-from components.views.lists.rows import RowsView, is_short
+from components.views.lists.rows import MAX_ROWS, RowsView
 from components.views.shared import AllRows, SharedView, SharedViewCursor, shared_by
 from components.window.window import Window
 from services.entities import ConnectionStatus, R
 from services.lists.query import ListQuery
 from services.period import Period
 from services.realtime import Delta, FeedStatus
+
+SCREEN_ROWS = 60
 
 
 class QueryList(Generic[R]):
@@ -70,7 +73,7 @@ class QueryList(Generic[R]):
         self._rows_view.is_filtered = not query.is_everything
         rows = SharedViewCursor(self._shared_rows, self._rows_view)
         facets = SharedViewCursor(self._shared_controls, self._controls_view)
-        self._rows_binding.view = ReachingView(rows, self._joined, lambda: is_short(rows.shown))
+        self._rows_binding.view = ReachingView(rows, self._joined, partial(_is_short, rows))
         self._controls_binding.view = facets
         self._cursors = (rows, facets)
         element.on("scroll", self._on_scroll)
@@ -199,6 +202,12 @@ class QueryList(Generic[R]):
             if row and fold:
                 self._rows_view.folds.opened.add(fold(row))
                 self._rows_binding.refresh()
+
+
+def _is_short(rows: SharedViewCursor) -> bool:
+    """Return whether a list could show more: one of its own rows ahead of the reader, a shared one a screen of rows."""
+    wanted = SCREEN_ROWS if rows.is_shared else MAX_ROWS
+    return isinstance(rows.shown, RowsView) and rows.shown.is_short_of(wanted)
 
 
 def _fold_of(query: ListQuery[R]) -> Callable[[R], Hashable] | None:

@@ -68,6 +68,7 @@ class JoinedRows(Generic[R]):
         self._rows: dict[UUID, R] = {}
         self._derived: dict[UUID, dict[Callable[[R], Any], tuple[int, Any]]] = {}
         self._unchecked: set[UUID] = set()
+        self._absences = -1
         self._next: Position | None = None
         self._reached: Place | None = None
         self._is_reading = False
@@ -204,8 +205,10 @@ class JoinedRows(Generic[R]):
             elif delta.old is not None and self._is_reached(delta.old):
                 self._put(delta.old)
                 self._unchecked.add(delta.id)
-        for id in [id for id in self._rows if self._held.is_absent(id)]:
-            self._forget(id)
+        if self._absences != self._held.absences:
+            self._absences = self._held.absences
+            for id in [id for id in self._rows if self._held.is_absent(id)]:
+                self._forget(id)
         if self._unchecked:
             self._checks.request()
         if self.needs_counts:

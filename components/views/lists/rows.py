@@ -114,10 +114,9 @@ class RowsView(Generic[R]):
         }
         return {"reset": reset}
 
-    @property
-    def is_short(self) -> bool:
-        """Whether the rows end before the last one that the element holds, or may soon be asked for."""
-        return self.first + self.limit > len(self._unfolded)
+    def is_short_of(self, count: int) -> bool:
+        """Whether there are fewer than `count` rows from the first that the element holds on."""
+        return self.first + count > len(self._unfolded)
 
     def settle(self) -> None:
         """Have the next `full` put every row in its place, wherever the reader is."""
@@ -242,11 +241,6 @@ class RowsView(Generic[R]):
 
     def _passes(self, row: R) -> bool:
         return self.where is None or self.where(row)
-
-
-def is_short(view: object) -> bool:
-    """Return whether a view of rows could show more than are here."""
-    return isinstance(view, RowsView) and view.is_short
 
 
 def missing_of(source: RowSource[Any]) -> Missing:

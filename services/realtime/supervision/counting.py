@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from services.auth.identity import Identity
 from services.entities.base.grouping import read_groups
 from services.errors import LivewatchError
-from services.realtime.feed import Feed, Table
+from services.realtime.feed import Feed
 from services.realtime.source import Source
+from services.realtime.table import Table
 
 logger = structlog.get_logger(__name__)
 

@@ -7,8 +7,9 @@ from uuid import UUID
 import structlog
 
 from services.auth.identity import Identity
-from services.realtime.feed import Feed, Table
+from services.realtime.feed import Feed
 from services.realtime.source import Source
+from services.realtime.table import Table
 from services.realtime.transports.change import row_change
 
 logger = structlog.get_logger(__name__)
