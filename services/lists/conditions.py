@@ -106,5 +106,5 @@ def _found(query: ListQuery[Any], values: dict[str, Any]) -> str:
         values[f"word_{number}"] = word
         conditions.append(f"position(%(word_{number})s in text) > 0")
         if len(word.encode()) >= MIN_GRAM_BYTES:
-            conditions.append(f"private.grams(text) @> private.grams(%(word_{number})s)")
+            conditions.append(f"grams @> private.grams(%(word_{number})s)")
     return " and ".join(conditions)

@@ -11,6 +11,7 @@ from tests.e2e.conftest import SignedIn
 from tests.world import Person, World, until
 
 pytestmark = pytest.mark.e2e
+ROW_IN_SIGHT = "() => document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest('[role=listitem]')"
 MANY = ALERTS.limit + 1200
 
 
@@ -85,7 +86,9 @@ async def test_older_rows_come_as_one_scrolls_and_nothing_is_missing_or_twice(re
     async def reach_the_end() -> bool:
         texts = await page.locator('.lw-list [role="listitem"]').all_text_contents()
         seen.update({int(found[1]): None for text in texts if (found := re.search(r"Target (\d+)", text))})
-        await page.mouse.wheel(0, 2000)
+        await page.mouse.wheel(0, 1500)
+        # As a person does: on to the next rows once these are there.
+        await page.wait_for_function(ROW_IN_SIGHT)
         return MANY in seen
 
     await until(reach_the_end, within=90, what="the oldest alert is in the list")

@@ -1,5 +1,7 @@
 """Saved views: named, shared, pinned with a live count, and shown by default."""
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -58,12 +60,12 @@ async def test_a_default_view_is_what_its_list_opens_with(world: World, window: 
     await save(page, "Trouble", "Show it when Streams are opened")
     await page.goto("/monitoring")
     await expect(page.get_by_test_id("summary")).to_have_text("1 of 2")
-    assert "status=blocked" in page.url
+    await expect(page).to_have_url(re.compile("status=blocked"))
     await page.get_by_test_id("clear").click()
     await expect(page.get_by_test_id("summary")).to_have_text("2 streams")
     await page.goto("/monitoring?status=completed")
     await expect(page.get_by_test_id("summary")).to_have_text("1 of 2")
-    assert "status=completed" in page.url
+    await expect(page).to_have_url(re.compile("status=completed"))
     other = await window(ben, "/monitoring")
     await expect(other.get_by_test_id("summary")).to_have_text("2 streams")
 
