@@ -211,16 +211,14 @@ class JoinedRows(Generic[R]):
                 self._forget(id)
         if self._unchecked:
             self._checks.request()
-        if self.needs_counts:
-            self.counts.request()
+        self.counts.outdate()
 
     def recheck(self) -> None:
         """Ask the database about the rows that are here: changes may have been missed."""
         self._unchecked |= self._rows.keys()
         if self._unchecked:
             self._checks.request()
-        if self.needs_counts:
-            self.counts.request()
+        self.counts.outdate()
 
     def _join(self) -> None:
         """Begin where the held rows end, once there are some and more than these exist."""
@@ -232,8 +230,6 @@ class JoinedRows(Generic[R]):
             self._next, self._reached = Position.at(self._held.complete_since), place
         else:
             self.reach()
-        if self.needs_counts:
-            self.counts.request()
 
     def _is_reached(self, row: R) -> bool:
         return self._is_read or (self._reached is not None and (self.query.sort.key(row), row.id) <= self._reached)

@@ -44,17 +44,28 @@ class QueryCounts(Generic[R]):
         on_news: Callable[[], object],
         interval: float = MIN_INTERVAL_SECONDS,
     ) -> None:
-        self.groups: Sequence[RowGroup[R]] | None = None
-        """None while they are not known."""
         self.is_exact = False
-        """Whether they are all, and not a lower bound."""
+        """Whether the groups are all rows, and not a lower bound."""
+        self._groups: Sequence[RowGroup[R]] | None = None
+        self._is_due = True
         self._stored = stored
         self._query = query
         self._on_news = on_news
         self._interval = interval
         self._reloads = Reloads(self._read, name="counts of a list", on_failure=self._fail)
-        self.request = self._reloads.request
         self.close = self._reloads.close
+
+    @property
+    def groups(self) -> Sequence[RowGroup[R]] | None:
+        """The groups, None while they are not known; whoever looks has them counted if rows have changed since."""
+        if self._is_due:
+            self._is_due = False
+            self._reloads.request()
+        return self._groups
+
+    def outdate(self) -> None:
+        """Note that rows have changed: they are counted again when somebody looks."""
+        self._is_due = True
 
     async def _read(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -64,12 +75,12 @@ class QueryCounts(Generic[R]):
         except ValidationError as error:
             logger.warning("groups of a list not valid", cause=str(error))
             return
-        self.groups, self.is_exact = counted.groups, counted.is_exact
+        self._groups, self.is_exact = counted.groups, counted.is_exact
         cost = clock() - began
         self._on_news()
         await asyncio.sleep(max(self._interval, cost / DATABASE_BUDGET))
 
     def _fail(self, error: LivewatchError) -> None:
         logger.info("rows of a list not counted", cause=str(error))
-        self.groups, self.is_exact = None, False
+        self._groups, self.is_exact = None, False
         self._on_news()

@@ -87,8 +87,6 @@ class ViewCount(Generic[R]):
         is_exact = True
         if not self._query.has_chips_only:
             groups, is_exact = self._counts.groups, self._counts.is_exact
-            if groups is None:
-                self._counts.request()
         return {"count": None if groups is None else _count(groups, self._query.chips), "is_exact": is_exact}
 
     def _count_held(self) -> int:
@@ -101,8 +99,7 @@ class ViewCount(Generic[R]):
         return sum(1 for row in self._subscription.rows() if self._query.matches(row))
 
     def _changed(self, _: list[Delta[R]]) -> None:
-        if self._subscription.is_cut and not self._query.has_chips_only:
-            self._counts.request()
+        self._counts.outdate()
         self._on_news()
 
 

@@ -248,7 +248,7 @@ async def test_counts_of_a_search_are_the_databases() -> None:
     lists.view = lists.view_of(query(q="n1"))
     assert (lists.joined.needs_counts, lists.joined.groups) == (False, None), "the rows are not asked for yet"
     lists.names()
-    assert lists.joined.needs_counts
+    assert (lists.joined.needs_counts, lists.joined.groups) == (True, None)
     await until(lambda: lists.joined.groups is not None, within=5, what="the rows were counted")
     assert sum(group.count for group in lists.joined.groups or ()) == 11
 
