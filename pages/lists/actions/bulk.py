@@ -7,6 +7,7 @@ from typing import Any
 from nicegui import ui
 
 from components.shell.feedback import tell_error
+from components.shell.undo import offer_undo
 from pages.page.context import PageContext
 from services.entities import Entity
 from services.errors import LivewatchError
@@ -14,6 +15,8 @@ from services.errors import LivewatchError
 PROGRESS_AFTER_SECONDS = 0.7
 """Seconds before an operation shows its progress: most end sooner."""
 OnRows = Callable[[int | Sized], None]
+OnChanged = Callable[[Any], None]
+"""Takes what a batch has changed, for undoing it."""
 Work = Callable[[OnRows], Awaitable[object]]
 """An operation; calls its argument with the rows of each batch that it has written, or with their number."""
 
@@ -80,6 +83,53 @@ class BulkOperation:
         if not self._client.is_deleted:
             with self._client.content:
                 tell_error(message)
+
+
+async def run_undoable(
+    page: PageContext,
+    entity: Entity[Any],
+    change: Callable[[OnChanged], Awaitable[object]],
+    restore: Callable[[list[Any], OnRows], Awaitable[object]],
+    *,
+    total: int,
+    doing: str,
+    done: str,
+    on_restored: Callable[[BulkOperation, int], object] = lambda *_: None,
+) -> tuple[bool, int]:
+    """Change rows and offer to undo it, also where it stopped half-way.
+
+    Args:
+        page: The page of the user.
+        entity: Entity of the rows.
+        change: Changes them; calls its argument with what it has changed, batch by batch.
+        restore: Undoes the changes that it is given, likewise.
+        total: Number of rows to change.
+        doing: See `BulkOperation`.
+        done: See `BulkOperation`.
+        on_restored: Called with the undoing, once it is complete, and the number of rows that were to be restored.
+
+    Returns:
+        Whether it was completed, and the number of changed rows.
+    """
+    operation = BulkOperation(page, entity, doing=doing, done=done, total=total)
+    changed: list[Any] = []
+
+    async def work(progress: OnRows) -> None:
+        def keep(batch: Any) -> None:
+            changed.extend(batch)
+            progress(batch)
+
+        await change(keep)
+
+    async def undo() -> None:
+        undoing = BulkOperation(page, entity, doing="Restoring", done="restored", total=len(changed))
+        if await undoing.run(lambda progress: restore(changed, progress)):
+            on_restored(undoing, len(changed))
+
+    is_complete = await operation.run(work)
+    if changed:
+        offer_undo(operation.message if is_complete else f"{operation.summary}.", undo)
+    return is_complete, len(changed)
 
 
 def amount_of(entity: Entity[Any], count: int) -> str:

@@ -10,7 +10,7 @@ from nicegui import ui
 from components.elements.lists.live_list import LiveList
 from components.shell.feedback import tell_error
 from components.shell.undo import offer_undo
-from pages.lists.actions.bulk import BulkOperation, OnRows
+from pages.lists.actions.bulk import BulkOperation, OnChanged, OnRows, run_undoable
 from pages.page.context import PageContext
 from services.entities import ALERTS, AlertStatus, Entity
 from services.errors import LivewatchError
@@ -77,28 +77,17 @@ async def mark_unread(page: PageContext, entity: Entity[Any], ids: Collection[UU
 async def mark_alerts(page: PageContext, status: AlertStatus, ids: Collection[UUID]) -> bool:
     """Acknowledge or dismiss alerts, read or not; says how many there were, and offers to undo it exactly."""
     database, session = page.services.database, page.session
-    operation = BulkOperation(page, ALERTS, doing="Marking", done=status.value, total=len(ids))
-    marked: list[AlertMark] = []
 
-    async def mark(progress: OnRows) -> None:
-        def keep(batch: list[AlertMark]) -> None:
-            marked.extend(batch)
-            progress(batch)
+    async def mark(on_batch: OnChanged) -> None:
+        await set_alert_status(database, session.identity, ids, status, on_batch=on_batch)
 
-        await set_alert_status(database, session.identity, ids, status, on_batch=keep)
+    async def restore(marked: list[AlertMark], on_batch: OnRows) -> None:
+        await restore_alerts(database, session.identity, marked, since=status, on_batch=on_batch)
 
-    async def restore() -> None:
-        undo = BulkOperation(page, ALERTS, doing="Restoring", done="restored", total=len(marked))
-
-        async def restore_batch(progress: OnRows) -> None:
-            await restore_alerts(database, session.identity, marked, since=status, on_batch=progress)
-
-        await undo.run(restore_batch)
-
-    is_complete = await operation.run(mark)
-    if marked:
-        offer_undo(operation.message if is_complete else f"{operation.summary}.", restore)
-    elif is_complete:
+    is_complete, count = await run_undoable(
+        page, ALERTS, mark, restore, total=len(ids), doing="Marking", done=status.value
+    )
+    if is_complete and not count:
         ui.notify(f"They are {status.value} already.")
     return is_complete
 

@@ -9,8 +9,7 @@ from nicegui import ui
 from components.elements.editing.tag_picker import TagPicker
 from components.presentation.text import text
 from components.shell.dialogs import dialog_buttons
-from components.shell.undo import offer_undo
-from pages.lists.actions.bulk import BulkOperation, OnRows, amount_of
+from pages.lists.actions.bulk import BulkOperation, OnChanged, OnRows, amount_of, run_undoable
 from pages.page.context import PageContext
 from services.editing.tags import Tagged, restore_tags, tag_runs, tag_uses
 from services.entities import Entity
@@ -40,28 +39,20 @@ async def _apply(
     page: PageContext, entity: Entity[Any], ids: list[UUID], added: Sequence[str], removed: Sequence[str]
 ) -> bool:
     database, session = page.services.database, page.session
-    operation = BulkOperation(page, entity, doing="Tagging", done="tagged", total=len(ids))
-    tagged: list[Tagged] = []
 
-    async def tag(progress: OnRows) -> None:
-        def keep(batch: list[Tagged]) -> None:
-            tagged.extend(batch)
-            progress(batch)
+    async def tag(on_batch: OnChanged) -> None:
+        await tag_runs(database, session.identity, entity, ids, added=added, removed=removed, on_batch=on_batch)
 
-        await tag_runs(database, session.identity, entity, ids, added=added, removed=removed, on_batch=keep)
+    async def restore(tagged: list[Tagged], on_batch: OnRows) -> None:
+        await restore_tags(database, session.identity, entity, tagged, on_batch=on_batch)
 
-    async def restore() -> None:
-        undo = BulkOperation(page, entity, doing="Restoring the tags of", done="restored", total=len(tagged))
+    def tell(undoing: BulkOperation, count: int) -> None:
+        if undoing.count < count:
+            ui.notify(f"{undoing.summary}; the others were tagged differently since, or deleted.")
 
-        async def restore_batch(progress: OnRows) -> None:
-            await restore_tags(database, session.identity, entity, tagged, on_batch=progress)
-
-        if await undo.run(restore_batch) and undo.count < len(tagged):
-            ui.notify(f"{undo.summary}; the others were tagged differently since, or deleted.")
-
-    is_complete = await operation.run(tag)
-    if tagged:
-        offer_undo(operation.message if is_complete else f"{operation.summary}.", restore)
-    elif is_complete:
+    is_complete, count = await run_undoable(
+        page, entity, tag, restore, total=len(ids), doing="Tagging", done="tagged", on_restored=tell
+    )
+    if is_complete and not count:
         ui.notify("Nothing to change: they have these tags already.")
     return is_complete

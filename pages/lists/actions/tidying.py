@@ -22,7 +22,7 @@ from components.presentation.markup import (
 from components.shell.dialogs import confirm
 from components.shell.feedback import tell_error
 from components.shell.undo import offer_undo
-from pages.lists.actions.bulk import BulkOperation, OnRows, amount_of
+from pages.lists.actions.bulk import BulkOperation, OnChanged, OnRows, amount_of, run_undoable
 from pages.page.context import PageContext
 from services.entities import Entity
 from services.errors import LivewatchError
@@ -174,27 +174,16 @@ async def _close(page: PageContext, entity: Entity[Any], ids: list[UUID]) -> boo
 
 async def _archive(page: PageContext, entity: Entity[Any], ids: list[UUID]) -> bool:
     database, session = page.services.database, page.session
-    operation = BulkOperation(page, entity, doing="Archiving", done="archived", total=len(ids))
-    archived: list[UUID] = []
 
-    async def archive(progress: OnRows) -> None:
-        def keep(batch: list[UUID]) -> None:
-            archived.extend(batch)
-            progress(batch)
+    async def archive(on_batch: OnChanged) -> None:
+        await archive_runs(database, session.identity, entity, ids, on_batch=on_batch)
 
-        await archive_runs(database, session.identity, entity, ids, on_batch=keep)
+    async def restore(archived: list[UUID], on_batch: OnRows) -> None:
+        await archive_runs(database, session.identity, entity, archived, is_archived=False, on_batch=on_batch)
 
-    async def restore() -> None:
-        undo = BulkOperation(page, entity, doing="Restoring", done="restored", total=len(archived))
-
-        async def unarchive(progress: OnRows) -> None:
-            await archive_runs(database, session.identity, entity, archived, is_archived=False, on_batch=progress)
-
-        await undo.run(unarchive)
-
-    is_complete = await operation.run(archive)
-    if archived:
-        offer_undo(operation.message if is_complete else f"{operation.summary}.", restore)
+    is_complete, _ = await run_undoable(
+        page, entity, archive, restore, total=len(ids), doing="Archiving", done="archived"
+    )
     return is_complete
 
 
