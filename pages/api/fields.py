@@ -15,6 +15,8 @@ MAX_LINES = 500
 MAX_OPERATIONS = 500
 MAX_RUNS = 500
 MAX_JSON_CHARACTERS = 16_000
+MAX_TAGS = 20
+MAX_TAG_CHARACTERS = 40
 MAX_JOB_SLUG_CHARACTERS = 120
 MAX_SLUG_CHARACTERS = 185
 # At least one character that is not a dot: clients resolve "." and ".." in a path.
@@ -126,6 +128,23 @@ Begins = Annotated[
 Text = Annotated[str, Field(max_length=4000)]
 Error = Annotated[str, Field(max_length=8000, description="Cause of the failure.")]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_check_size)]
+Tags = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=MAX_TAG_CHARACTERS), AfterValidator(check_not_blank)]],
+    Field(
+        max_length=MAX_TAGS,
+        description="Tags of 1 to 40 characters, added to those that the run has; a run has at most 20.",
+        examples=[["nightly", "eu"]],
+    ),
+]
+Environment = Annotated[
+    JsonObject,
+    Field(
+        description="What the run runs in, as a JSON object of at most 16,000 characters; the latest counts. The page "
+        "shows `host`, `user`, `command`, `python`, `platform`, `git` (`commit`, `branch`, `is_dirty`, `remote`), "
+        "`container` and `packages` (name to version).",
+        examples=[{"host": "w3", "python": "3.12.4", "git": {"commit": "3f2a9c0", "branch": "main"}}],
+    ),
+]
 Recipients = Annotated[
     list[Annotated[str, Field(max_length=320)]],
     Field(min_length=1, max_length=200, description="E-mail addresses of members; all members by default."),

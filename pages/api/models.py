@@ -13,6 +13,7 @@ from pages.api.fields import (
     Attempt,
     Begins,
     Count,
+    Environment,
     Error,
     JsonObject,
     Name,
@@ -22,6 +23,7 @@ from pages.api.fields import (
     Reporter,
     RunPath,
     Slug,
+    Tags,
     Text,
     Unit,
     check_log_time,
@@ -95,6 +97,8 @@ class StreamReport(RunBody):
     program: Program | None = None
     attempt: Attempt | None = None
     begins: Begins | None = None
+    tags: Tags | None = None
+    environment: Environment | None = None
     status: GoalStatus | None = Field(None, description="Status of the goal; `in_progress` by default.")
     target_metrics: JsonObject | None = Field(
         None, description="Targets; `quality_target` shows on the stream's card.", examples=[{"quality_target": 0.95}]
@@ -135,6 +139,8 @@ class ScanReport(RunBody):
     program: Program | None = None
     attempt: Attempt | None = None
     begins: Begins | None = None
+    tags: Tags | None = None
+    environment: Environment | None = None
 
 
 class AgentReport(RunBody):
@@ -153,6 +159,8 @@ class AgentReport(RunBody):
     output_summary: Text | None = Field(None, description="Summary of the output.")
     attempt: Attempt | None = None
     begins: Begins | None = None
+    tags: Tags | None = None
+    environment: Environment | None = None
 
 
 class Finish(RunBody):

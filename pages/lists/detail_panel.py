@@ -11,6 +11,7 @@ from components.shell.shell import section
 from pages.lists.actions.tidying import tidy_menu
 from pages.lists.entity_list import entity_list
 from pages.lists.job_reader import usual_bar
+from pages.lists.run_environment import run_environment_section
 from pages.lists.run_log import LINE_PARAMETER, run_log
 from pages.page.context import PageContext
 from services.entities import ACTIVITIES, Subject
@@ -60,6 +61,7 @@ class DetailPanel:
             with ui.element("div").classes("lw-row"):
                 tidy_menu(self._page, self._entity, lambda: [id], on_gone=lambda: self.select(None))
             usual_bar(self._page, self._entity, id)
+            run_environment_section(self._page, id)
             run_log(self._page, self._entity, id)
         if id is not None and self._entity.table in set(Subject):
             with section("History"):

@@ -22,6 +22,7 @@ from pages.editing.plan import EditsPanel, PlanPanel
 from pages.lists.actions.tidying import tidy_menu
 from pages.lists.entity_list import entity_list, stored_rows
 from pages.lists.job_reader import usual_bar
+from pages.lists.run_environment import run_environment_section
 from pages.lists.run_log import run_log
 from pages.page.context import PageContext
 from services.chat.messages import Subject
@@ -110,6 +111,7 @@ def _sections(page: PageContext, stream_id: UUID, heading: TextElement) -> None:
         LiveList(STREAMS).bind_rows(page.window, row_id=stream_id)
         with section("About"), ui.element("div").classes("lw-panel"):
             Details(STREAMS, is_inline=True).bind_row(page.window, stream_id)
+            run_environment_section(page, stream_id)
     with ui.element("div").classes("lw-columns"):
         with section("Plan"), ui.element("div").classes("lw-panel"):
             plan = PlanPanel(page, stream_id)

@@ -49,6 +49,7 @@ def run(
     unit: str | None = None,
     key: object = None,
     attempt: int = 1,
+    tags: Iterable[object] = (),
 ) -> Run:
     """Start a run; used as a context manager, it ends with its block.
 
@@ -65,6 +66,7 @@ def run(
         key: Names this run among those of the job, for programs that know it by a name already; processes that give the
             same one share the run.
         attempt: Number of the try, from 1; a later one continues the run of the same `key`.
+        tags: Words by which to find runs: at most 20, of 1 to 40 characters; `run.tag` adds further ones.
 
     Returns:
         The started run.
@@ -80,6 +82,7 @@ def run(
         unit=unit,
         key=key,
         attempt=attempt,
+        tags=tags,
     )
 
 

@@ -14,6 +14,7 @@ from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
     ARCHIVE_FACET,
     NEWEST,
+    TAG_FACET,
     UNREACHABLE,
     Facet,
     ListSpec,
@@ -119,6 +120,7 @@ AGENTS = Entity(
                 label_sql="(select name from public.streams where id = stream_id)",
                 column="stream_id",
             ),
+            TAG_FACET,
             ARCHIVE_FACET,
         ),
         sorts=(

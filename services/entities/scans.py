@@ -16,6 +16,7 @@ from services.entities.base.listing import (
     LAST_UPDATED,
     NEWEST,
     STALLED,
+    TAG_FACET,
     UNREACHABLE,
     ListSpec,
     Sort,
@@ -119,6 +120,7 @@ SCANS = Entity(
                 expected=_ACTIVE,
                 active=_ACTIVE,
             ),
+            TAG_FACET,
             ARCHIVE_FACET,
         ),
         sorts=(

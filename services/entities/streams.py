@@ -18,6 +18,7 @@ from services.entities.base.listing import (
     LAST_UPDATED,
     NEWEST,
     STALLED,
+    TAG_FACET,
     UNREACHABLE,
     ListSpec,
     Sort,
@@ -174,6 +175,7 @@ STREAMS = Entity(
                 expected=_EXPECTED,
                 active=_ACTIVE,
             ),
+            TAG_FACET,
             ARCHIVE_FACET,
         ),
         sorts=(

@@ -1,7 +1,7 @@
 """Runs side by side: their facts and their progress over the time since each began."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy import text
 from services.auth.identity import Identity
 from services.history.jobs import JobRun
 from services.history.progress_history import Point, progress_points
+from services.history.run_environments import environment_facts, environment_packages
 from services.infra.database import Database
 
 MAX_COMPARED = 6
@@ -19,6 +20,7 @@ _RUNS = text("""
     select run.id, run.number, run.name, run.goal_status as status, run.attempt, run.error,
         coalesce(run.attempt_started_at, run.created_at) as started_at, run.finished_at,
         run.completed, run.total, run.unit, run.stream_type, run.tags, run.metadata,
+        (select content from public.run_environments where run_id = run.id) as environment,
         (select scan.steps from public.acquisition_scans as scan where scan.stream_id = run.id
          order by scan.created_at limit 1) as steps
     from public.streams as run where run.id = any(:ids)
@@ -55,7 +57,8 @@ async def compared_runs(database: Database, identity: Identity, ids: Sequence[UU
         connection = await session.connection()
         rows = {row.id: row for row in (await connection.execute(_RUNS, {"ids": wanted})).all()}
         points = await progress_points(connection, rows)
-    return [_compared(rows[id], points[id]) for id in wanted if id in rows]
+    packages = _differing_packages({id: environment_packages(row.environment or {}) for id, row in rows.items()})
+    return [_compared(rows[id], points[id], packages[id]) for id in wanted if id in rows]
 
 
 def differing(runs: Sequence[ComparedRun]) -> list[tuple[str, list[str], bool]]:
@@ -65,7 +68,14 @@ def differing(runs: Sequence[ComparedRun]) -> list[tuple[str, list[str], bool]]:
     return [(label, found, len(set(found)) > 1) for label, found in values.items()]
 
 
-def _compared(row: Any, points: Sequence[Point]) -> ComparedRun:
+def _differing_packages(packages: Mapping[UUID, Mapping[str, str]]) -> dict[UUID, dict[str, str]]:
+    """Leave out the packages of which all runs that name any have the same version."""
+    named = [each for each in packages.values() if each]
+    names = sorted({name for each in named for name in each if len({other.get(name) for other in named}) > 1})
+    return {id: {name: each[name] for name in names if name in each} for id, each in packages.items()}
+
+
+def _compared(row: Any, points: Sequence[Point], packages: Mapping[str, str]) -> ComparedRun:
     run = JobRun(
         id=row.id,
         number=row.number or 0,
@@ -85,6 +95,8 @@ def _compared(row: Any, points: Sequence[Point]) -> ComparedRun:
         "Type": row.stream_type,
         "Tags": ", ".join(row.tags or ()),
         **{name: _shown(value) for name, value in sorted((row.metadata or {}).items())},
+        **environment_facts(row.environment or {}),
+        **{f"Package {name}": version for name, version in packages.items()},
     }
     has_total = bool(row.total)
     return ComparedRun(

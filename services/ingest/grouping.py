@@ -14,7 +14,8 @@ from services.ingest.operations import Operation, Target, Verb
 MAX_AGE_DIFFERENCE_SECONDS = 0.1
 """Reports that were made further apart are not merged: each has its place in the history."""
 FINAL_STATUSES = frozenset({"completed", "failed", "stopped", "cancelled"})
-# Fields of which a later value replaces an earlier one, and nothing else depends on it.
+# Fields of which a later value replaces an earlier one, and nothing else depends on it. Not `tags` and `environment`:
+# the one may be refused and the other is stored beside the run, and both are rare.
 SETTABLE = {
     Target.STREAMS: frozenset({"name", "description", "stream_type", "unit", "error", "program", "begins"}),
     Target.SCANS: frozenset({"name", "step", "error", "program", "begins"}),

@@ -63,8 +63,7 @@ def selection_of(
     for facet in entity.listing.facets:
         wanted = query.wanted(facet)
         if wanted and facet.name not in excluded and not only:
-            column = facet.column and f"{facet.column}::text"
-            conditions.append(any_of(column, facet.conditions, wanted, f"facet_{facet.name}", values))
+            conditions.append(any_of(facet.comparison, facet.conditions, wanted, f"facet_{facet.name}", values))
     for column, id in only.items():
         conditions.append(f"{column} = %(only_{column})s")
         values[f"only_{column}"] = id
@@ -82,21 +81,21 @@ def selection_of(
 
 
 def any_of(
-    column: str, conditions: Mapping[str, str], wanted: Collection[str], placeholder: str, values: dict[str, Any]
+    comparison: str, conditions: Mapping[str, str], wanted: Collection[str], placeholder: str, values: dict[str, Any]
 ) -> str:
     """Return the condition that a row has one of the wanted values of a facet; adds what it needs to `values`.
 
     Args:
-        column: SQL expression of the text that is compared with the values.
-        conditions: Conditions of the values that the column does not hold.
+        comparison: SQL condition with `{values}` for the array of the values that have no condition.
+        conditions: Conditions of the other values.
         wanted: The values.
         placeholder: Name of the placeholder for the others.
         values: Values of the placeholders.
     """
     alternatives = [conditions[value] for value in sorted(wanted) if value in conditions]
-    if of_column := [value for value in sorted(wanted) if value not in conditions]:
-        values[placeholder] = of_column
-        alternatives.append(f"{column} = any (%({placeholder})s::text[])")
+    if compared := [value for value in sorted(wanted) if value not in conditions]:
+        values[placeholder] = compared
+        alternatives.append(comparison.format(values=f"%({placeholder})s::text[]"))
     return f"({' or '.join(alternatives)})"
 
 

@@ -1,7 +1,7 @@
 """Counts of the rows that match a query, by groups, and their distribution in time."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic
 from uuid import UUID
@@ -142,14 +142,19 @@ async def read_options(
     """
     everything: ListQuery[R] = ListQuery(spec=entity.listing, sort=entity.listing.sorts[0])
     selection = selection_of(entity, everything, org_id, identity)
+    column = facet.column
+    if facet.is_array:
+        column = "element"
+        selection = replace(selection, source=f"{selection.source} cross join unnest({facet.column}) as element")
     statement = (
         "select coalesce(jsonb_agg(jsonb_build_array(value, label)), '[]') from ("
-        f"select {facet.column}::text as value, {facet.label_sql} as label from {selection.where()} "
-        f"group by {facet.column} order by ({facet.column}::text = any (%(chosen)s::text[])) desc, count(*) desc "
+        f"select {column}::text as value, {facet.label_sql} as label from {selection.where()} "
+        f"group by {column} order by ({column}::text = any (%(chosen)s::text[])) desc, count(*) desc "
         f"limit {MAX_OPTIONS}) as options where label is not null"
     )
     found = await read_as_member(database, identity, org_id, statement, {**selection.values, "chosen": list(chosen)})
-    return [(value, label) for value, label in found]
+    # Parameters of URLs separate values by commas.
+    return [(value, label) for value, label in found if "," not in value]
 
 
 def _critical(entity: Entity[Any]) -> str:

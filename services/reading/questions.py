@@ -126,4 +126,4 @@ def _condition(filter: Filter, wanted: list[str], values: dict[str, Any]) -> str
     if filter.template:
         values[placeholder] = wanted
         return filter.template.format(values=f"%({placeholder})s::text[]")
-    return any_of(filter.column, filter.conditions, wanted, placeholder, values)
+    return any_of(f"{filter.column} = any ({{values}})", filter.conditions, wanted, placeholder, values)

@@ -131,6 +131,7 @@ _OF_JOB = (
     "job_id in (select job.id from public.jobs as job "
     "where job.org_id = %(org)s and job.kind = '{kind}' and job.slug = any ({values}))"
 )
+_ENVIRONMENT = "(select content from public.run_environments where run_id = {table}.id)"
 _OF_STREAM = (
     "stream_id in (select id from public.streams where org_id = %(org)s and "
     f"(slug = any ({{values}}) or id::text = any ({{values}}) or {_OF_JOB.format(kind='streams', values='{values}')}))"
@@ -172,7 +173,10 @@ STREAM_RESOURCE = Resource(
         is_stalled=_condition(STREAMS, "stalled"),
         is_unreachable=_condition(STREAMS, "unreachable"),
     ),
-    large={"attempts": "attempts", "bars": "bars", "target_metrics": "target_metrics", "metadata": "metadata"},
+    large={
+        **{name: name for name in ("attempts", "bars", "target_metrics", "metadata")},
+        "environment": _ENVIRONMENT.format(table="streams"),
+    },
     page=STREAMS.row_path,
 )
 SCAN_RESOURCE = Resource(
@@ -197,7 +201,7 @@ SCAN_RESOURCE = Resource(
         is_stalled=_condition(SCANS, "stalled"),
         is_unreachable=_condition(SCANS, "unreachable"),
     ),
-    large={"attempts": "attempts", "steps": "steps"},
+    large={"attempts": "attempts", "steps": "steps", "environment": _ENVIRONMENT.format(table="acquisition_scans")},
     page=SCANS.row_path,
 )
 AGENT_RESOURCE = Resource(
@@ -210,7 +214,7 @@ AGENT_RESOURCE = Resource(
         *("input_summary", "output_summary", "tags"),
         is_unreachable=_condition(AGENTS, "unreachable"),
     ),
-    large={"attempts": "attempts"},
+    large={"attempts": "attempts", "environment": _ENVIRONMENT.format(table="agent_executions")},
     page=AGENTS.row_path,
 )
 # Without recipients and without what they did: that is theirs.

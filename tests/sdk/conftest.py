@@ -37,6 +37,8 @@ def no_login_of_the_developer() -> Iterator[None]:
     """Keep the SDK, here and in programs that tests start, from reading the real file of `livewatch login`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIVEWATCH_CONFIG", "off")
+        # Its time is no part of what the tests of reports compare; test_environment.py turns it on.
+        patch.setenv("LIVEWATCH_ENVIRONMENT", "off")
         yield
 
 

@@ -28,6 +28,9 @@ class ReadRun(ReadRow):
     attempt: int = Field(description="Number of the current try, from 1.")
     attempt_started_at: Time | None = Field(description="When that began, if it is not the first.")
     attempts: list[dict[str, Any]] | None = Field(None, description="The earlier tries; omitted in lists.")
+    environment: dict[str, Any] | None = Field(
+        None, description="What it runs in, as its program said; omitted in lists."
+    )
     usual_seconds: float | None = Field(description="How long runs of the job usually take; null while unknown.")
     version: int = Field(description="Grows with every change of the row.")
     updated_at: Time = Field(description="Time of the latest change; heartbeats and archiving do not count.")

@@ -13,7 +13,7 @@ from livewatch.cli import exit_codes
 from livewatch.cli.exit_codes import ExitCode
 from livewatch.cli.reading.arguments import add_reading_arguments
 from livewatch.cli.tidying_arguments import add_tidying_arguments
-from livewatch.delivery.operations import amount_of
+from livewatch.delivery.operations import amount_of, tags_of
 from livewatch.messages import STRENGTHS, TYPES
 from livewatch.settings import VERSION
 
@@ -53,6 +53,7 @@ def _dispatch(arguments: argparse.Namespace) -> int:
                 reports_tqdm=arguments.tqdm,
                 dies_with_parent=arguments.die_with_parent,
                 is_quiet=arguments.quiet,
+                tags=tuple(arguments.tags),
             )
             return run_command(arguments.words, options)
         case "login" | "whoami" | "logout":
@@ -139,7 +140,7 @@ def _add_command(
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
-        "livewatch run [--name NAME] [--slug SLUG] [--total N] [--tqdm] [--die-with-parent] [--quiet] "
+        "livewatch run [--name NAME] [--slug SLUG] [--total N] [--tag TAG]... [--tqdm] [--die-with-parent] [--quiet] "
         "-- COMMAND [ARGUMENT ...]"
     )
     parser.add_argument("--name", help="title of the run (default: name of the script or program)")
@@ -147,6 +148,9 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--slug", help="name of the job in URLs, whose runs are numbered (default: made from the title)"
     )
     parser.add_argument("--total", type=_total, metavar="N", help="number of units to do")
+    parser.add_argument(
+        "--tag", dest="tags", type=_tag, action="append", default=[], help="tag of the run; may be repeated"
+    )
     parser.add_argument("--tqdm", action="store_true", help="report the bars of tqdm in a Python command")
     parser.add_argument("--die-with-parent", action="store_true", help="end the command if livewatch is killed (Linux)")
     parser.add_argument("--quiet", action="store_true", help="do not print the URL of the run")
@@ -188,6 +192,13 @@ def _add_message_arguments(commands: argparse._SubParsersAction[argparse.Argumen
         each.add_argument(
             "--to", action="append", default=[], metavar="EMAIL", help="only this member; may be repeated"
         )
+
+
+def _tag(value: str) -> str:
+    tags, refused = tags_of(value)
+    if refused:
+        raise argparse.ArgumentTypeError(f"{value!r} is no tag: a tag has 1 to 40 characters")
+    return tags[0]
 
 
 def _total(value: str) -> float:

@@ -7,7 +7,7 @@ import operator
 import re
 import unicodedata
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -20,6 +20,8 @@ MAX_ERROR_CHARACTERS = 500
 # Beyond this, JSON readers that use doubles round.
 MAX_INTEGER = 2**53
 MAX_JSON_DEPTH = 20
+MAX_TAGS = 20
+MAX_TAG_CHARACTERS = 40
 # As JSON; the server takes 16,000.
 MAX_METADATA_CHARACTERS = 15_900
 # Sums of binary fractions are noise beyond: 0.1 ten times is 1.
@@ -142,6 +144,20 @@ def metadata_of(value: object) -> dict[str, Any] | None:
         return None
     metadata: dict[str, Any] = plain(value)
     return metadata if len(json.dumps(metadata)) <= MAX_METADATA_CHARACTERS else None
+
+
+def tags_of(value: object, known: Sequence[str] = ()) -> tuple[list[str], list[object]]:
+    """Return the tags that are known with further ones, one text or several; and what is no tag, or one too many."""
+    tags, refused = list(known), list[object]()
+    for each in [value] if isinstance(value, str) or not isinstance(value, Iterable) else value:
+        tag = text(each).strip()
+        if tag in tags:
+            continue
+        if 1 <= len(tag) <= MAX_TAG_CHARACTERS and len(tags) < MAX_TAGS:
+            tags.append(tag)
+        else:
+            refused.append(each)
+    return tags, refused
 
 
 def title_of(value: object, default: str, max_characters: int = MAX_NAME_CHARACTERS) -> str:

@@ -11,10 +11,12 @@ from livewatch.delivery.operations import (
     MAX_ERROR_CHARACTERS,
     amount_of,
     metadata_of,
+    tags_of,
     text,
     title_of,
     without_none,
 )
+from livewatch.reporting.environment import ENVIRONMENT, Environment
 from livewatch.reporting.process import PROCESS
 from livewatch.runs.activities import Activity
 from livewatch.runs.bars import BREAK_GRACE_SECONDS, Bar, Bars, ProgressSource
@@ -56,6 +58,8 @@ class Run(Activity):
         unit: Name of the units; with "B", amounts show as KiB, MiB and so on.
         progress_source: Returns units done and their total, None where unknown; sampled in place of `advance` and
             `set`.
+        tags: Words by which to find runs: at most 20, of 1 to 40 characters.
+        environment: What its program runs in; this process by default.
         reported: False for a run that reports nothing.
     """
 
@@ -74,7 +78,9 @@ class Run(Activity):
         unit: str | None = None,
         key: object = None,
         attempt: int = 1,
+        tags: Iterable[object] = (),
         progress_source: ProgressSource | None = None,
+        environment: Environment = ENVIRONMENT,
         reported: bool = True,
     ) -> None:
         super().__init__(name, slug, PROCESS.reporter() if reported else None, key)
@@ -86,12 +92,17 @@ class Run(Activity):
         self._sent: dict[str, Any] = {}
         self._steps = Steps(self.name, self.slug, steps, self._attempt_number)
         self._bars = Bars()
+        self._tags: list[str] = []
+        self._environment = environment
+        # Until it starts: a run that another process started has an environment already.
+        self._needs_environment = False
         self._is_shared = slug is not None or key is not None
         self._abandoned_at: float | None = None
         self._ending: Ending | None = None
         if self._reporter is None:
             return
         try:
+            self._tags = self._checked_tags(tags)
             self._start(self._reporter, metadata, type)
         except Exception:
             logger.debug("starting a run failed", exc_info=True)
@@ -153,6 +164,16 @@ class Run(Activity):
     def annotate(self, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata."""
         self._put(without_none({"metadata": self._metadata(metadata)}))
+
+    def tag(self, *tags: object) -> None:
+        """Add tags, by which lists are filtered: words of 1 to 40 characters, at most 20 for a run."""
+        try:
+            with self._lock:
+                known, self._tags = self._tags, self._checked_tags(tags)
+                if self._tags != known:
+                    self._put({"tags": self._tags})
+        except Exception:
+            logger.debug("tagging a run failed", exc_info=True)
 
     def status(self, status: str) -> None:
         """Set the status: in_progress, on_track, at_risk or blocked."""
@@ -222,6 +243,7 @@ class Run(Activity):
             super().on_exit()
 
     def _report_progress(self, reporter: Reporter) -> None:
+        self._report_environment(reporter)
         bars = self._bars.take()
         counted = self._counted()
         advance = counted.pop("advance", None)
@@ -263,16 +285,46 @@ class Run(Activity):
             "reporter": reporter.id if self._is_shared else None,
             "program": reporter.id,
             "attempt": self._attempt_number,
+            "tags": self._tags or None,
         }
+        self._environment.begin()
+        self._needs_environment = True
         reporter.put(self.path, without_none(fields))
         self.sample()
         reporter.add_source(self)
+
+    def _report_environment(self, reporter: Reporter, *, is_last: bool = False) -> None:
+        if not self._needs_environment:
+            return
+        content = self._environment.take(is_last=is_last)
+        if content is None:
+            return
+        self._needs_environment = False
+        if content:
+            reporter.put(self.path, {"environment": content, **self.continuing})
+
+    def _checked_tags(self, tags: object) -> list[str]:
+        """Return its tags and further ones; warns of those that are none."""
+        found, refused = tags_of(tags, self._tags)
+        if refused:
+            logger.warning(
+                "Livewatch: tags of the run %s are left out: %s. A run has at most 20, of 1 to 40 characters.",
+                self.name,
+                ", ".join(repr(text(each, 60)) for each in refused),
+            )
+        return found
 
     def _metadata(self, metadata: object) -> dict[str, Any] | None:
         found = metadata_of(metadata)
         if found is None:
             logger.warning("Livewatch: the metadata of the run %s is no mapping or too large; left out.", self.name)
         return found
+
+    def _send_last_environment(self) -> None:
+        reporter = self._open_reporter()
+        if reporter is not None:
+            with self._lock:
+                self._report_environment(reporter, is_last=True)
 
     def _put(self, fields: Mapping[str, Any]) -> None:
         reporter = self._open_reporter()
@@ -288,6 +340,7 @@ class Run(Activity):
         with self._lock:
             for bar in self._bars.open_bars():
                 bar.end(STOPPED if ending.outcome is Outcome.COMPLETED else ending)
+        self._send_last_environment()
         reporter = self._close()
         if reporter is None:
             return

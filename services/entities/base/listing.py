@@ -41,6 +41,7 @@ class Facet(Generic[R]):
         label_sql: SQL aggregate of the same label, over the rows with a value.
         default: The values that are wanted when nothing is chosen; all if it is empty.
         column: Column that holds the value of a row, for the database's filter; none if `conditions` has every value.
+        is_array: Whether the column is an array, whose elements are the values of a row.
         conditions: SQL conditions of the values that `column` does not hold.
         is_personal: Whether the values are what a recipient did with a row; only the page filters by them.
     """
@@ -54,8 +55,16 @@ class Facet(Generic[R]):
     label_sql: str = ""
     default: frozenset[str] = frozenset()
     column: str = ""
+    is_array: bool = False
     conditions: Mapping[str, str] = field(default_factory=dict)
     is_personal: bool = False
+
+    @property
+    def comparison(self) -> str:
+        """SQL condition that a row has one of `{values}`, an array of text; empty without a column."""
+        if self.is_array:
+            return f"{self.column} && {{values}}"
+        return self.column and f"{self.column}::text = any ({{values}})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +190,17 @@ ARCHIVE_FACET: Facet[Any] = Facet(
     conditions={"current": "archived_at is null", ARCHIVED.value: "archived_at is not null"},
 )
 """The facet that hides archived runs until a person asks for them."""
+TAG_FACET: Facet[Any] = Facet(
+    name="tag",
+    label="Tag",
+    kind="select",
+    # A parameter of the URL separates its values by commas.
+    values=lambda row: [tag for tag in row.tags if "," not in tag],
+    label_sql="element",
+    column="tags",
+    is_array=True,
+)
+"""The facet of the tags of runs, from people and programs."""
 
 
 def at(moment: datetime | None) -> float:

@@ -85,6 +85,7 @@ async def _fill_runs(world: World, org: UUID) -> None:
                 "heartbeat_at": beat,
                 "heartbeat_interval": "null" if n % 5 == 0 else "10",
                 "archived_at": "now()" if is_archived else "null",
+                "tags": ("'{}'", "'{nightly}'", "'{nightly,eu west}'", "'{\"a,b\",größe}'")[n % 4],
             }
             if entity is AGENTS:
                 values |= {"agent_id": f"'a{n % 4}'", "stream_id": f"'{stream}'", "duration_ms": str(n % 9 * 1000)}

@@ -26,6 +26,7 @@ from livewatch.cli.wrapping.child import (
 )
 from livewatch.cli.wrapping.tracker import ProgressTracker, TrackedBar
 from livewatch.delivery.operations import MAX_ERROR_CHARACTERS, checked_slug, slug_of, text
+from livewatch.reporting.environment import Environment
 from livewatch.reporting.pending_updates import omitted_lines
 from livewatch.reporting.process import PROCESS
 from livewatch.runs.activities import RUN_VARIABLE
@@ -50,6 +51,7 @@ class WrapOptions:
         reports_tqdm: Whether the bars of tqdm in a Python command are reported.
         dies_with_parent: Whether the command is ended when this process is killed.
         is_quiet: Whether the URL of the run is left unsaid.
+        tags: Tags of the run.
     """
 
     name: str | None = None
@@ -58,6 +60,7 @@ class WrapOptions:
     reports_tqdm: bool = False
     dies_with_parent: bool = False
     is_quiet: bool = False
+    tags: tuple[str, ...] = ()
 
 
 def run_command(command: Sequence[str], options: WrapOptions) -> int:
@@ -113,7 +116,14 @@ class WrappedCommand:
         except OSError as error:
             code, reason = _print_start_error(self._command, error), f"{self._command[0]}: {error.strerror}"
         # Only now: the command does not wait for the report.
-        self._run = run = Run(self._name, total=self._total, slug=self.slug, progress_source=self._sample)
+        self._run = run = Run(
+            self._name,
+            total=self._total,
+            slug=self.slug,
+            tags=self._options.tags,
+            progress_source=self._sample,
+            environment=Environment(self._command),
+        )
         cancelled_by: str | None = None
         metadata: dict[str, Any] = {"command": Path(self._command[0]).name, "host": platform.node()}
         if child is not None:
