@@ -56,6 +56,7 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
     with controls.tools:
         views = ViewsMenu(page, entity, lambda: rows.query, follower.choose)
     follower.on_chosen = views.show
+    element.on_delete(views.close, follower.close)
     follower.take_default()
     controls.on_query(follower.choose)
     controls.on_options(partial(_show_options, controls, rows, stored))
@@ -114,28 +115,31 @@ class _UrlFollower(Generic[R]):
         self._query = query
         self._panel = panel
         self._entity = entity
-        self._awaits_default = False
+        self._stop_waiting: Callable[[], None] = lambda: None
         self.on_chosen: Callable[[], object] = lambda: None
         """Called after another query was chosen."""
+
+    def close(self) -> None:
+        """Stop waiting for the default view; idempotent."""
+        self._stop_waiting()
 
     def take_default(self) -> None:
         """Show the default view of the list, if its address has no query, as soon as the views are known."""
         names = set(self._query.parameter_names)
         if names.isdisjoint(self._page.url.params):
-            self._awaits_default = True
-            self._page.views.listen(self._show_default)
+            self._stop_waiting = self._page.views.listen(self._show_default)
             self._show_default()
 
     def _show_default(self) -> None:
-        if not self._awaits_default or not self._page.views.is_loaded:
+        if not self._page.views.is_loaded:
             return
-        self._awaits_default = False
+        self.close()
         if view := self._page.views.default_of(self._entity):
             self._take(ListQuery.parse(self._spec, view.query), is_new=False)
 
     def choose(self, chosen: ListQuery[Any]) -> None:
         """Apply the user's query and write it to the URL; typing adds no history entries."""
-        self._awaits_default = False
+        self.close()
         is_typing = bool(self._query.search) and chosen.search != self._query.search
         self._take(chosen, is_new=not is_typing)
 

@@ -1,7 +1,7 @@
 """Menu of a list's saved views: choose one, save what is shown, change and delete."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -53,27 +53,25 @@ class ViewsMenu:
         self._entity = entity
         self._query = query
         self._choose = choose
-        with Markup(
-            button_node(
-                icon_node("bookmarks"),
-                slot(),
-                class_="lw-icon-button",
-                aria_haspopup="menu",
-                title="Saved views",
-                aria_label=f"Saved views of {entity.plural}",
-                data_testid="views",
-            )
-        ):
+        with Markup(_button(entity.plural)):
             self._menu = menu_of_button()
-        with self._menu:
-            self._entries = Markup(self._tree())
-        self._entries.on_press(self._press)
+        # Few windows open it: its entries are built when one does.
+        self._entries: Markup | None = None
+        self._menu.on("before-show", self._build)
         self._around = ui.context.slot
-        page.views.listen(self.show)
+        self.close = page.views.listen(self.show)
+        """Stops following the views; called with the list."""
 
     def show(self) -> None:
         """Show the views as they are now."""
-        self._entries.show(self._tree())
+        if self._entries is not None:
+            self._entries.show(self._tree())
+
+    def _build(self) -> None:
+        if self._entries is None:
+            with self._menu:
+                self._entries = Markup(self._tree())
+            self._entries.on_press(self._press)
 
     def _tree(self) -> Node:
         shown = self._query().params
@@ -173,3 +171,16 @@ class ViewsMenu:
             return None
         save = partial(save_view, database, identity, self._page.membership.org_id, self._entity)
         return await save(name=name, query=query, is_shared=is_shared, **chosen)
+
+
+@cache
+def _button(plural: str) -> Node:
+    return button_node(
+        icon_node("bookmarks"),
+        slot(),
+        class_="lw-icon-button",
+        aria_haspopup="menu",
+        title="Saved views",
+        aria_label=f"Saved views of {plural}",
+        data_testid="views",
+    )

@@ -18,7 +18,7 @@ from tests.world import World, until
 pytestmark = pytest.mark.integration
 WINDOWS = 5
 MAX_ELEMENTS = 55
-MAX_OBJECTS = 2100
+MAX_OBJECTS = 2300
 """Elements, and objects that the garbage collector knows, of one window of the list of streams."""
 OURS = ("clients", "windows", "livebindings", "subscriptions", "elements")
 

@@ -32,9 +32,7 @@ class PinnedViews(LiveElement, component="pinned_views.js", dependencies=[SHARED
         binding = self.bind(window, interval=COUNT_SECONDS)
         view = _PinnedViewsView(window, views, stored, on_news=lambda: binding.changed(()))
         binding.view = view
-        with self:
-            views.listen(view.follow)
-        self.on_delete(view.close)
+        self.on_delete(views.listen(view.follow), view.close)
 
 
 class _PinnedViewsView:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
-from components.window.live_element import on_slot_delete
 from components.window.window import Window
 from services.entities import OWN_VIEWS, SHARED_VIEWS, Entity, OwnView, SharedView
 from services.text import folded
@@ -38,10 +37,15 @@ class SavedViews:
         """Return what a list shows without parameters, the person's own choice first; None for everything."""
         return next((view for view in self.of(entity) if view.is_default), None)
 
-    def listen(self, handler: Callable[[], object]) -> None:
-        """Call `handler` after every change, until the current slot is deleted."""
+    def listen(self, handler: Callable[[], object]) -> Callable[[], None]:
+        """Call `handler` after every change, until the returned function is called, which is idempotent."""
         self._listeners.append(handler)
-        on_slot_delete(lambda: self._listeners.remove(handler))
+
+        def stop() -> None:
+            if handler in self._listeners:
+                self._listeners.remove(handler)
+
+        return stop
 
     def _changed(self, _: object) -> None:
         for listener in list(self._listeners):
