@@ -80,7 +80,8 @@ async def test_a_histogram_ahead_of_all_rows_is_empty(lists: Lists) -> None:
 async def test_a_select_offers_what_the_rows_have_and_what_is_chosen(
     lists: Lists, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent, stream = (facet for facet in AGENTS.listing.facets if facet.kind == "select" and facet.label_sql)
+    selects = {facet.name: facet for facet in AGENTS.listing.facets if facet.kind == "select"}
+    agent, stream = selects["agent"], selects["stream"]
     rows = [row for row in await lists.rows(AGENTS) if row.archived_at is None]
     found = await lists.stored(AGENTS).options(agent)
     assert {value for value, _ in found} == {row.agent_id for row in rows}
