@@ -71,6 +71,9 @@ async def test_a_window_whose_newest_frame_is_old_by_the_servers_clock_is_late(w
     page = await window(ada, "/monitoring")
     body, chip = page.locator("body"), page.locator('[data-table="connection"][data-id="feed"][data-field="status"]')
     await expect(page.get_by_text("Slow")).to_be_visible()
+    # The first paint shows rows before the window is live.
+    await expect(body).to_have_attribute("data-live", "connected")
+    await expect(chip).to_have_attribute("data-value", "connected")
     await page.evaluate(
         """() => {
             window.seen = [];
