@@ -86,7 +86,7 @@ LIST_QUERIES = (
     *_searches(STREAMS, common="re", letter="e"),
     *_searches(AGENTS, common=COMMON_WORD, rare=RARE_WORD, letter="e"),
     Query(
-        name="list: failed agents of 30 days", does="filters", read=_page(AGENTS, status="failed", **{"from": "30d"})
+        name="list: failed agents of a year", does="filters", read=_page(AGENTS, status="failed", **{"from": "365d"})
     ),
     Query(name="count: agents, common word", does="sees how many match", read=_count(AGENTS, q=COMMON_WORD)),
     Query(name="count: agents, one letter", does="sees how many match", read=_count(AGENTS, q="e")),
