@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -96,13 +97,18 @@ def time_of(given: object, now: datetime, zone: str = "") -> datetime | None:
     try:
         if period := _PERIOD.fullmatch(value):
             return now - int(period[1]) * _UNITS[period[2]]
-        moment = datetime.fromisoformat(value)
-        # PostgreSQL is sent no time that it cannot store.
-        return (moment.replace(tzinfo=zone_of(zone)) if moment.tzinfo is None else moment).astimezone(UTC)
+        return _moment(value, zone)
     except (ValueError, OverflowError) as error:
         raise NotAccepted(
             f"“{value}” is not a time. Write it like 2026-11-26T10:00:00Z, or as a period before now: 15m, 1h or 7d."
         ) from error
+
+
+@lru_cache(maxsize=256)
+def _moment(value: str, zone: str) -> datetime:
+    # Asked for with every row. PostgreSQL is sent no time that it cannot store.
+    moment = datetime.fromisoformat(value)
+    return (moment.replace(tzinfo=zone_of(zone)) if moment.tzinfo is None else moment).astimezone(UTC)
 
 
 def zone_of(name: str) -> ZoneInfo:

@@ -67,8 +67,8 @@ class AllRows(Generic[R]):
 
     @property
     def is_cut(self) -> bool:
-        groups = self._rows.groups
-        return self._rows.is_cut and (groups is None or sum(group.count for group in groups) > len(self._rows))
+        counted = self._rows.counted
+        return self._rows.is_cut and (counted is None or counted > len(self._rows))
 
     @property
     def is_partial(self) -> bool:

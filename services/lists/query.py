@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Generic
 
 from services import period
@@ -71,7 +72,7 @@ class ListQuery(Generic[R]):
     @property
     def words(self) -> tuple[str, ...]:
         """The folded words of the search."""
-        return tuple(dict.fromkeys(folded(self.search).split()))
+        return _words(self.search)
 
     @property
     def is_everything(self) -> bool:
@@ -115,6 +116,8 @@ class ListQuery(Generic[R]):
         """The values of a facet of which a row must have one; none if any will do."""
         return self.chosen.get(facet.name) or facet.default
 
-    def within(self, search: str) -> "ListQuery[R]":
-        """The same query with another search."""
-        return replace(self, search=search[:MAX_TEXT])
+
+@lru_cache(maxsize=256)
+def _words(search: str) -> tuple[str, ...]:
+    # Asked for with every row.
+    return tuple(dict.fromkeys(folded(search).split()))

@@ -70,6 +70,8 @@ class Rows(Generic[R]):
         """Whether the rows of a cut table have been counted, or were tried to."""
         self.groups: tuple[RowGroup[R], ...] | None = None
         """All rows of a cut table by groups, as last counted; None where they could not be counted."""
+        self.counted: int | None = None
+        """The number of all rows, likewise."""
         self._rows: dict[UUID, R] = {}
         self._derived: dict[UUID, dict[Callable[[R], Any], tuple[int, Any]]] = {}
         self._counts: dict[Callable[[R], bool], int] = {}
@@ -123,7 +125,7 @@ class Rows(Generic[R]):
     def cut(self, is_cut: bool, *, complete_since: datetime | None = None) -> None:
         """Note whether the latest snapshot left rows out; what was counted before stays until the next count."""
         if not is_cut:
-            self.groups = None
+            self.groups = self.counted = None
         elif not self.is_cut:
             self.is_counted = False
         self.is_cut = is_cut
@@ -142,6 +144,7 @@ class Rows(Generic[R]):
     def count_all(self, groups: tuple[RowGroup[R], ...] | None) -> None:
         """Take all rows of the cut table by groups; None if they could not be counted."""
         self.groups = groups if self.is_cut else None
+        self.counted = None if self.groups is None else sum(group.count for group in self.groups)
         self.is_counted = True
         self._touch()
 

@@ -99,7 +99,11 @@ class Subscription(Generic[R]):
     def rows(self) -> list[R]:
         """The rows as last known, unordered; none before the first snapshot."""
         rows = self._all_rows
-        return [row for row in rows if self._passes(row)] if rows is not None else []
+        if rows is None:
+            return []
+        # One row is looked up, not looked for among all.
+        candidates = rows if self.row_id is None else filter(None, [rows.get(self.row_id)])
+        return [row for row in candidates if self._passes(row)]
 
     def get(self, id: UUID) -> R | None:
         """The row of that id, if it is known and satisfies `where`."""

@@ -41,11 +41,14 @@ class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run
         """
         present = detail_presenter(self.entity)
         binding = self.bind(window)
-        by_id = window.subscribe(self.entity, on_change=binding.changed, row_id=id or NO_ROW)
-        by_event = window.subscribe(self.entity, on_change=binding.changed, where=lambda row: row.discussed_id == id)
+        found = [window.subscribe(self.entity, on_change=binding.changed, row_id=id or NO_ROW)]
+        if self.entity is ALERTS:
+            found.append(
+                window.subscribe(self.entity, on_change=binding.changed, where=lambda row: row.discussed_id == id)
+            )
 
         def fields() -> Mapping[str, Any] | None:
-            row = next(iter(by_id.rows() or by_event.rows()), None)
+            row = next((row for each in found for row in each.rows()), None)
             if row is None:
                 return None
             is_discussed = self.entity.table in set(Topical)
@@ -54,11 +57,11 @@ class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run
 
         def missing() -> Missing | None:
             # An alert may also be found by its event, but not one that is older than the feed's.
-            by = by_event if self.entity is ALERTS else by_id
-            return missing_of(by) if by.is_loaded or by.is_denied else None
+            last = found[-1]
+            return missing_of(last) if last.is_loaded or last.is_denied else None
 
         binding.view = OneRowView(missing, fields)
-        self.on_delete(by_id.close, by_event.close)
+        self.on_delete(*(each.close for each in found))
 
     def on_close(self, handler: Callable[[], object]) -> None:
         """Call `handler` when the user closes the details."""
