@@ -11,8 +11,16 @@ from zoneinfo import ZoneInfo
 from services.errors import NotAccepted
 
 MAX_CHARACTERS = 60
-PERIODS = ("15m", "1h", "6h", "24h", "7d", "30d", "90d")
-"""Periods before now that pages offer."""
+PERIODS = {
+    "15m": "Last 15 minutes",
+    "1h": "Last hour",
+    "6h": "Last 6 hours",
+    "24h": "Last 24 hours",
+    "7d": "Last 7 days",
+    "30d": "Last 30 days",
+    "90d": "Last 90 days",
+}
+"""Labels of the periods before now that lists offer."""
 PARAMETERS = ("from", "to", "zone")
 """Names of the URL parameters."""
 

@@ -8,7 +8,6 @@ from uuid import UUID
 import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
-from pydantic import ValidationError
 
 from components.elements.lists.live_list import MAX_CHOSEN
 from components.presentation.csv_text import CSV_TYPE, csv_text, download_headers
@@ -16,15 +15,12 @@ from components.presentation.json_text import JSON_TYPE, json_line
 from pages.http.auth_middleware import session_of
 from pages.page.membership import chosen_membership
 from pages.page.services import Services
-from services.entities import ENTITIES, Entity, Row, Scope, Topic
+from services.entities import ENTITIES, Entity, Row
 from services.errors import LivewatchError, NotAccepted, PermissionDenied
-from services.infra.database import Database
 from services.lists.pages import Page
 from services.lists.query import ListQuery
 from services.lists.stored import StoredRows
 from services.people.audit import note_export
-from services.realtime import DatabaseSource, Subscriber
-from services.realtime.source import PAGE_ROWS
 from services.text import uuid_of
 
 logger = structlog.get_logger(__name__)
@@ -51,7 +47,6 @@ def export_routes(services: Services) -> APIRouter:
     """
     router = APIRouter(prefix="/export", include_in_schema=False)
     entities = {entity.table: entity for entity in ENTITIES}
-    source = DatabaseSource(services.database)
 
     async def answer(request: Request, name: str, kind: str) -> Response:
         session, entity = session_of(request), entities.get(name)
@@ -63,13 +58,14 @@ def export_routes(services: Services) -> APIRouter:
             if membership is None:
                 raise PermissionDenied("You belong to no organisation yet.")
             noted: dict[str, Any] = {**request.query_params, **({"format": kind} if kind != "csv" else {})}
+            stored = StoredRows(services.database, session, entity, membership.org_id)
             rows: MatchingRows | ChosenRows
             if request.method == "POST":
                 ids = chosen_ids((await request.body()).decode(errors="replace"))
-                rows = ChosenRows(source, session, entity, membership.org_id, ids)
+                rows = ChosenRows(stored, ids)
                 noted["chosen"] = len(ids)
             else:
-                rows = MatchingRows(services.database, session, entity, membership.org_id, request.query_params)
+                rows = MatchingRows(stored, request.query_params)
             await rows.begin()
             await note_export(services.database, identity, membership.org_id, list=name, filter=json.dumps(noted))
         except NotAccepted as error:
@@ -111,13 +107,8 @@ class ChosenRows:
     Ids of rows that were deleted, or belong to others, are left out.
     """
 
-    def __init__(
-        self, source: DatabaseSource, session: Subscriber, entity: Entity[Any], org_id: UUID, ids: Sequence[UUID]
-    ) -> None:
-        self._source = source
-        self._session = session
-        self._entity = entity
-        self._org_id = org_id
+    def __init__(self, stored: StoredRows[Any], ids: Sequence[UUID]) -> None:
+        self._stored = stored
         self._left = list(ids)
         self._begun: list[Row] = []
 
@@ -132,11 +123,9 @@ class ChosenRows:
             yield await self._batch()
 
     async def _batch(self) -> list[Row]:
-        ids, self._left = self._left[:PAGE_ROWS], self._left[PAGE_ROWS:]
-        topic = topic_of(self._entity, self._org_id, self._session)
-        records = await self._source.rows(self._session.identity, self._entity, topic, ids)
-        rows = {row.id: row for record in records if (row := valid_row(self._entity, record))}
-        return [row for id in ids if (row := rows.get(id)) and row.org_id == self._org_id]
+        ids, self._left = self._left[:EXPORTED_ROWS], self._left[EXPORTED_ROWS:]
+        rows = await self._stored.rows(ids)
+        return [rows[id] for id in ids if id in rows]
 
 
 class MatchingRows:
@@ -146,18 +135,13 @@ class MatchingRows:
     error.
 
     Args:
-        database: Where the rows are read.
-        session: Who reads.
-        entity: Whose rows.
-        org_id: The organisation.
+        stored: Reads the rows.
         params: Parameters of the list's URL.
     """
 
-    def __init__(
-        self, database: Database, session: Subscriber, entity: Entity[Any], org_id: UUID, params: Mapping[str, Any]
-    ) -> None:
-        self._stored = StoredRows(database, session, entity, org_id)
-        self._query: ListQuery[Any] = ListQuery.parse(entity.listing, params)
+    def __init__(self, stored: StoredRows[Any], params: Mapping[str, Any]) -> None:
+        self._stored = stored
+        self._query: ListQuery[Any] = ListQuery.parse(stored.entity.listing, params)
         self._begun: Page[Any] | None = None
 
     async def begin(self) -> None:
@@ -171,20 +155,6 @@ class MatchingRows:
         while page is not None:
             yield page.rows
             page = await self._stored.page(self._query, page.next, limit=EXPORTED_ROWS) if page.next else None
-
-
-def topic_of(entity: Entity[Any], org_id: UUID, session: Subscriber) -> Topic:
-    """Return the topic of an entity's rows for a user in an organisation."""
-    return entity.topic(org_id if entity.scope is Scope.ORG else session.identity.user_id)
-
-
-def valid_row(entity: Entity[Any], record: Mapping[str, Any]) -> Row | None:
-    """Return the row of a record; None if it is none, which the System tab lists."""
-    try:
-        row: Row = entity.model.read(record)
-        return row
-    except ValidationError:
-        return None
 
 
 async def csv_parts(entity: Entity[Any], pages: AsyncIterable[Sequence[Row]]) -> AsyncIterator[str]:

@@ -23,9 +23,10 @@ from components.shell.dialogs import confirm, dialog_buttons
 from components.views.lists.saved_views import View
 from pages.page.context import PageContext
 from services.entities import Entity, SharedView
+from services.entities.saved_views import MAX_NAME
 from services.errors import LivewatchError, NotAccepted
 from services.lists.query import ListQuery
-from services.lists.saved_views import MAX_NAME, change_view, delete_view, save_view
+from services.lists.saved_views import change_view, delete_view, save_view
 from services.text import visible_name
 
 SAVE = "save"

@@ -6,7 +6,8 @@ from uuid import UUID
 from services.entities.base.entity import LiveTable, Scope
 from services.entities.base.row import Row, has_length, json_field
 
-ViewName = Annotated[str, has_length(80)]
+MAX_NAME = 80
+ViewName = Annotated[str, has_length(MAX_NAME)]
 
 
 class SavedView(Row):

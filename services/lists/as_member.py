@@ -7,6 +7,7 @@ from uuid import UUID
 from services.auth.identity import Identity
 from services.errors import PermissionDenied
 from services.infra.database import Database
+from services.infra.postgres.permitted import read_permitted
 
 
 async def read_as_member(
@@ -26,8 +27,9 @@ async def read_as_member(
             rows, which is a false answer.
         DatabaseUnavailable: PostgreSQL did not answer, or not in time.
     """
-    statement = f"select case when private.can_subscribe(%(_topic)s) then jsonb_build_object('found', ({query})) end"
-    answer = await database.call(identity, statement, {**values, "_topic": f"org:{org_id}"})
+    values = {**values, "_topic": f"org:{org_id}"}
+    condition = "private.can_subscribe(%(_topic)s)"
+    answer = await read_permitted(database, identity, query, values, condition=condition)
     if answer is None:
         raise PermissionDenied(f"{identity.name} has no access to this organisation, or no longer.")
     return answer["found"]

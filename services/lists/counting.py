@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.auth.identity import Identity
 from services.entities import Entity, R, RowGroup
-from services.entities.base.grouping import read_groups
+from services.entities.base.grouping import grouped, read_groups
 from services.entities.base.listing import Facet
 from services.infra.database import Database
 from services.lists.as_member import read_as_member
@@ -43,14 +43,8 @@ async def count_groups(
     assert entity.grouping is not None
     chips = [facet.name for facet in entity.listing.facets if facet.kind == "chips"]
     selection = selection_of(entity, query, org_id, identity, excluded=chips)
-    columns = "".join(f', {sql} as "{field}"' for field, sql in entity.grouping.items())
-    numbers = ", ".join(str(number + 2) for number in range(len(entity.grouping)))
-    statement = (
-        f"select coalesce(jsonb_agg(to_jsonb(item)), '[]') from (select count(*) as count{columns} "
-        f"from (select {entity.table}.* from {selection.where()} limit {MAX_COUNT + 1}) as counted"
-        + (f" group by {numbers}" if numbers else "")
-        + ") as item"
-    )
+    rows = f"(select {entity.table}.* from {selection.where()} limit {MAX_COUNT + 1}) as counted"
+    statement = f"select coalesce(jsonb_agg(to_jsonb(item)), '[]') from ({grouped(entity.grouping, rows)}) as item"
     records = await read_as_member(database, identity, org_id, statement, selection.values)
     groups = read_groups(entity.model, entity.grouping, records)
     return GroupCounts(groups=groups, is_exact=sum(group.count for group in groups) <= MAX_COUNT)

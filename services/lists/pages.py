@@ -97,11 +97,12 @@ async def read_page(
 async def read_rows(
     database: Database, identity: Identity, entity: Entity[R], org_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, R]:
-    """Read those of some rows that exist; raises like `read_page`."""
+    """Read those of some rows of an organisation that exist; raises like `read_page`."""
     statement = (
-        f"select coalesce(jsonb_agg(to_jsonb(item)), '[]') from public.{entity.table} as item where id = any (%(ids)s)"
+        f"select coalesce(jsonb_agg(to_jsonb(item)), '[]') from public.{entity.table} as item "
+        "where org_id = %(org)s and id = any (%(ids)s)"
     )
-    records = await read_as_member(database, identity, org_id, statement, {"ids": list(ids)})
+    records = await read_as_member(database, identity, org_id, statement, {"org": org_id, "ids": list(ids)})
     return {row.id: row for record in records if (row := _valid(entity, record)) is not None}
 
 

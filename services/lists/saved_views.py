@@ -10,12 +10,12 @@ from sqlmodel import col, delete, update
 
 from services.auth.identity import Identity
 from services.entities import Entity, OwnView, SharedView
+from services.entities.saved_views import MAX_NAME
 from services.errors import Conflict, NotAccepted, NotFound
 from services.infra.database import Database
 from services.infra.postgres.refusals import refusable
 from services.text import is_blank
 
-MAX_NAME = 80
 TABLES: dict[bool, type[OwnView] | type[SharedView]] = {False: OwnView, True: SharedView}
 """Tables by whether the views are the organisation's."""
 

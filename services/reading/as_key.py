@@ -6,6 +6,7 @@ from typing import Any
 from services.errors import DatabaseUnavailable, IngestRefused, PermissionDenied
 from services.infra.claims import Claimant
 from services.infra.database import Database
+from services.infra.postgres.permitted import read_permitted
 from services.ingest import Code
 
 UNAVAILABLE_RETRY_SECONDS = 2.0
@@ -23,13 +24,9 @@ async def read_as_key(database: Database, key: Claimant, query: str, values: Map
     Raises:
         IngestRefused: The key was revoked or has expired since it was verified, or the database did not respond.
     """
-    # To a key that no longer works, row-level security shows nothing: an answer that would be false.
-    statement = (
-        "select case when exists (select from private.ingest_orgs('read')) "
-        f"then jsonb_build_object('found', ({query})) end"
-    )
+    condition = "exists (select from private.ingest_orgs('read'))"
     try:
-        answer = await database.call(key, statement, values)
+        answer = await read_permitted(database, key, query, values, condition=condition)
     except PermissionDenied:
         answer = None
     except DatabaseUnavailable as error:

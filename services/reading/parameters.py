@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
-from services.errors import IngestRefused
+from services.errors import IngestRefused, NotAccepted
 from services.ingest import Code
+from services.period import zone_of
 
 MAX_CHARACTERS = 200
 MAX_VALUES = 100
@@ -101,8 +102,8 @@ class Parameters:
     def _zone(self) -> ZoneInfo:
         name = self.one("zone") or "UTC"
         try:
-            return ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as error:
+            return zone_of(name)
+        except NotAccepted as error:
             raise invalid(
                 "zone", name, "there is no such time zone; use a name of the IANA database, such as Europe/Berlin"
             ) from error

@@ -9,12 +9,12 @@ from sqlalchemy import text
 
 from services.auth.identity import Identity
 from services.entities import LiveTable, Topic
+from services.entities.base.grouping import grouped
 from services.errors import PermissionDenied
 from services.feed_kind import FeedKind
 from services.infra.database import Database
 
 COUNT_TIME_LIMIT_SECONDS = 5.0
-PAGE_ROWS = 500
 
 
 class Source(Protocol):
@@ -81,12 +81,7 @@ class DatabaseSource:
 
     async def groups(self, identity: Identity, entity: LiveTable[Any], topic: Topic) -> list[dict[str, Any]]:
         assert entity.grouping is not None
-        columns = "".join(f', {sql} as "{field}"' for field, sql in entity.grouping.items())
-        numbers = ", ".join(str(number + 2) for number in range(len(entity.grouping)))
-        statement = (
-            f"select count(*) as count{columns} from public.{entity.table} where {entity.scope}_id = :scope_id"
-            + (f" group by {numbers}" if numbers else "")
-        )
+        statement = grouped(entity.grouping, f"public.{entity.table} where {entity.scope}_id = :scope_id")
         rows = await self._read(identity, topic, statement, time_limit=COUNT_TIME_LIMIT_SECONDS)
         return [dict(row._mapping) for row in rows]
 

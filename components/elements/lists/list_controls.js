@@ -15,7 +15,15 @@ const FilterCount = {
 
 export default {
   components: { FilterCount, PeriodPicker },
-  props: { facets: Array, sorts: Array, state: Object, exportPath: String, noun: String, offersMarkAll: Boolean },
+  props: {
+    periods: Object,
+    facets: Array,
+    sorts: Array,
+    state: Object,
+    exportPath: String,
+    noun: String,
+    offersMarkAll: Boolean,
+  },
   emits: ["live", "change", "histogram", "markAll", "options"],
   setup(props, { emit }) {
     const state = reactive({ q: "", sort: "", chosen: {}, period: {}, problem: "", ...props.state });
@@ -145,7 +153,7 @@ export default {
                data-testid="search" data-lw-search maxlength="200" autocomplete="off" spellcheck="false"
                @input="search" @keydown.esc="state.q && clear()">
       </div>
-      <period-picker :period="state.period" :problem="state.problem" :histogram="histogram" :noun="noun" @choose="range" @histogram="$emit('histogram')" />
+      <period-picker :periods="periods" :period="state.period" :problem="state.problem" :histogram="histogram" :noun="noun" @choose="range" @histogram="$emit('histogram')" />
       <button v-if="facets.length" type="button" class="lw-button lw-controls__filters" :aria-expanded="isOpen" data-testid="filters" @click="isOpen = true">
         <i class="lw-icon notranslate" aria-hidden="true">tune</i>Filters<span v-if="chosenCount()" class="lw-count lw-number">{{ chosenCount() }}</span></button>
       <span class="lw-controls__end">

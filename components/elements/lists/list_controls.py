@@ -14,7 +14,7 @@ from components.window.view import Link
 from services.entities.base.listing import ListSpec, Option
 from services.lists.counting import Histogram
 from services.lists.query import ListQuery
-from services.period import PARAMETERS
+from services.period import PARAMETERS, PERIODS
 
 
 class ListControls(LiveElement, component="list_controls.js", dependencies=[SHARED_JS, "period_picker.js"]):
@@ -40,6 +40,7 @@ class ListControls(LiveElement, component="list_controls.js", dependencies=[SHAR
             {"name": facet.name, "label": facet.label, "kind": facet.kind, "options": facet.options}
             for facet in spec.facets
         )
+        self.props["periods"] = SharedDict(PERIODS)
         self.props["state"] = SharedDict(sort=spec.sorts[0].name)
         self.tools = self.add_slot("tools")
         """Slot for further elements at the end of the controls."""

@@ -2,15 +2,6 @@
 import { computed, nextTick, onMounted, onUnmounted, ref, watch } from "vue";
 import { exactTime, number, serverNow } from "shared";
 
-const PERIODS = {
-  "15m": "Last 15 minutes",
-  "1h": "Last hour",
-  "6h": "Last 6 hours",
-  "24h": "Last 24 hours",
-  "7d": "Last 7 days",
-  "30d": "Last 30 days",
-  "90d": "Last 90 days",
-};
 const HEIGHT = 56;
 const BAR = 5;
 const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
@@ -29,7 +20,7 @@ function wallClock(ms, zone) {
 }
 
 export default {
-  props: { period: Object, problem: String, histogram: Object, noun: String },
+  props: { periods: Object, period: Object, problem: String, histogram: Object, noun: String },
   emits: ["choose", "histogram"],
   setup(props, { emit }) {
     const host = ref(null);
@@ -40,12 +31,14 @@ export default {
     const zone = ref(OWN_ZONE);
     const brush = ref(null); // where the pointer went down and where it is, as shares of the width
 
-    const isCustom = computed(() => Boolean(props.period.to || (props.period.from && !(props.period.from in PERIODS))));
+    const isCustom = computed(() =>
+      Boolean(props.period.to || (props.period.from && !(props.period.from in props.periods))),
+    );
     const shown = (given) => given.replace("T", " ").replace(/([+-]00:?00|Z)$/, " UTC");
     const label = computed(() => {
       const { from: start, to: end } = props.period;
       if (!start && !end) return "All time";
-      if (!isCustom.value) return PERIODS[start];
+      if (!isCustom.value) return props.periods[start];
       if (!end) return `Since ${shown(start)}`;
       return start ? `${shown(start)} – ${shown(end)}` : `Until ${shown(end)}`;
     });
@@ -145,7 +138,6 @@ export default {
       isOpen,
       label,
       open,
-      PERIODS,
       press,
       release,
       summary,
@@ -164,7 +156,7 @@ export default {
         <p v-if="problem" class="lw-period__problem" role="alert">{{ problem }}</p>
         <div class="lw-period__presets">
           <button type="button" class="lw-filter" :aria-pressed="String(!period.from && !period.to)" @click="choose({ from: '', to: '' })">All time</button>
-          <button v-for="(text, value) in PERIODS" :key="value" type="button" class="lw-filter" :aria-pressed="String(period.from === value && !period.to)" @click="choose({ from: value, to: '' })">{{ text }}</button>
+          <button v-for="(text, value) in periods" :key="value" type="button" class="lw-filter" :aria-pressed="String(period.from === value && !period.to)" @click="choose({ from: value, to: '' })">{{ text }}</button>
         </div>
         <svg v-if="bars.length" class="lw-period__bars" :viewBox="'0 0 ' + width + ' ' + HEIGHT" preserveAspectRatio="none" role="img" :aria-label="summary"
              @pointerdown="press" @pointermove="drag" @pointerup="release" @pointercancel="release">

@@ -37,10 +37,22 @@ class RowGroup(Generic[R]):
     count: int
 
 
+def grouped(grouping: Mapping[str, str], rows: str) -> str:
+    """Return the statement that counts rows by groups, for `read_groups`.
+
+    Args:
+        grouping: SQL expressions by field.
+        rows: What follows `from`.
+    """
+    columns = "".join(f', {sql} as "{field}"' for field, sql in grouping.items())
+    numbers = ", ".join(str(number + 2) for number in range(len(grouping)))
+    return f"select count(*) as count{columns} from {rows}" + (f" group by {numbers}" if numbers else "")
+
+
 def read_groups(
     model: type[R], grouping: Mapping[str, str], records: Sequence[Mapping[str, Any]]
 ) -> tuple[RowGroup[R], ...]:
-    """Read what `select count(*) as count, <grouping> … group by …` returned.
+    """Read what a `grouped` statement returned.
 
     Args:
         model: The model of the rows.

@@ -255,13 +255,13 @@ def by_estimate(done_at: str) -> Sort[Any]:
     )
 
 
-def by_name(name_of: Callable[[R], str], column: str = "name") -> Sort[R]:
-    """The order by name, ignoring case and accents."""
+def by_name(name_of: Callable[[R], str]) -> Sort[R]:
+    """The order by the column `name`, ignoring case and accents."""
     return Sort(
         name="name",
         label="By name",
         key=lambda row: folded(name_of(row)),
-        sql=f'private.folded({column}) collate "C"',
+        sql='private.folded(name) collate "C"',
         type="text",
         is_descending=False,
     )

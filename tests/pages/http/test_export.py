@@ -12,6 +12,7 @@ from components.elements.lists.live_list import MAX_CHOSEN
 from pages.http.export import MatchingRows, csv_parts
 from services.entities import AGENTS, ENTITIES, STREAMS
 from services.errors import PermissionDenied
+from services.lists.stored import StoredRows
 from tests.pages.http.conftest import enter
 from tests.world import World
 
@@ -81,7 +82,7 @@ async def test_a_file_that_cannot_be_completed_is_not_passed_off_as_complete(
     org = await world.organization()
     ada = await world.person(org)
     await world.sql("insert into streams (org_id, name) select %s, 'n' from generate_series(1, 1200)", org)
-    pages = MatchingRows(world.database, ada, STREAMS, org, {})
+    pages = MatchingRows(StoredRows(world.database, ada, STREAMS, org), {})
     await pages.begin()
     parts = csv_parts(STREAMS, pages)
     assert (await anext(parts)).startswith("\ufeffslug,")
