@@ -9,7 +9,7 @@ from components.elements.lists.details import Details
 from components.elements.lists.live_list import LiveList
 from components.shell.shell import section
 from pages.lists.actions.tidying import tidy_menu
-from pages.lists.entity_list import entity_list
+from pages.lists.entity_list import related_list
 from pages.lists.job_reader import usual_bar
 from pages.lists.run_environment import run_environment_section
 from pages.lists.run_log import LINE_PARAMETER, run_log
@@ -65,10 +65,4 @@ class DetailPanel:
             run_log(self._page, self._entity, id)
         if id is not None and self._entity.table in set(Subject):
             with section("History"):
-                entity_list(
-                    self._page,
-                    ACTIVITIES,
-                    where=lambda activity: activity.subject_id == id,
-                    only={"subject_id": id},
-                    empty_text="No history yet",
-                )
+                related_list(self._page, ACTIVITIES, "subject_id", id, empty_text="No history yet")

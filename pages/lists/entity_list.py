@@ -18,7 +18,6 @@ def entity_list(
     entity: Entity[R],
     *,
     where: Callable[[R], bool] | None = None,
-    only: Mapping[str, UUID] | None = None,
     key: Callable[[R], Any] | None = None,
     limit: int = MAX_ROWS,
     empty_text: str | None = None,
@@ -31,7 +30,6 @@ def entity_list(
         page: The page that is being built.
         entity: Entity whose rows are shown.
         where: Filter of the rows; all by default.
-        only: Values of columns by which the database selects the same rows; it is then asked for older ones, too.
         key: Sort key; the entity's default order by default.
         limit: Maximum number of rows.
         empty_text: Text of an empty list; the entity's own by default, an empty string shows nothing.
@@ -39,10 +37,34 @@ def entity_list(
         time_dependent: Whether the result of `where` changes with time alone.
     """
     element = LiveList(entity, empty_text=empty_text, skeletons=skeletons)
-    stored = stored_rows(page, entity, only) if only else None
-    element.bind_rows(page.window, key=key, where=where, stored=stored, limit=limit, time_dependent=time_dependent)
+    element.bind_rows(page.window, key=key, where=where, limit=limit, time_dependent=time_dependent)
     if inbox := INBOXES.get(entity.table):
         accept_marks(page, element, inbox)
+    return element
+
+
+def related_list(
+    page: PageContext,
+    entity: Entity[R],
+    column: str,
+    id: UUID,
+    *,
+    limit: int = MAX_ROWS,
+    empty_text: str | None = None,
+) -> LiveList:
+    """Show the rows that belong to something, however old, in the entity's default order.
+
+    Args:
+        page: The page that is being built.
+        entity: Entity whose rows are shown.
+        column: Column that says what a row belongs to.
+        id: The value of the column.
+        limit: Maximum number of rows.
+        empty_text: Text of an empty list; the entity's own by default.
+    """
+    element = LiveList(entity, empty_text=empty_text)
+    stored = stored_rows(page, entity, {column: id})
+    element.bind_joined_rows(page.window, stored, where=lambda row: getattr(row, column) == id, limit=limit)
     return element
 
 

@@ -20,7 +20,7 @@ from pages.chat.thread_panel import ThreadPanel
 from pages.editing.notes import NotesPanel
 from pages.editing.plan import EditsPanel, PlanPanel
 from pages.lists.actions.tidying import tidy_menu
-from pages.lists.entity_list import entity_list, stored_rows
+from pages.lists.entity_list import related_list, stored_rows
 from pages.lists.job_reader import usual_bar
 from pages.lists.run_environment import run_environment_section
 from pages.lists.run_log import run_log
@@ -128,35 +128,17 @@ def _records(page: PageContext, stream_id: UUID) -> None:
         _progress_chart(page, stream_id)
     run_log(page, STREAMS, stream_id)
     with section("Scans"):
-        entity_list(
-            page,
-            SCANS,
-            where=lambda scan: scan.stream_id == stream_id,
-            only={"stream_id": stream_id},
-            empty_text="No scan belongs to this stream.",
-        )
+        related_list(page, SCANS, "stream_id", stream_id, empty_text="No scan belongs to this stream.")
     with section("Timeline of agent runs"), ui.element("div").classes("lw-panel"):
         stored = stored_rows(page, AGENTS, {"stream_id": stream_id})
         RunTimeline().bind_runs(page.window, where=is_of_stream, stored=stored, limit=MAX_ROWS)
     with ui.element("div").classes("lw-columns"):
         with section("Agents"):
-            entity_list(
-                page,
-                AGENTS,
-                where=is_of_stream,
-                only={"stream_id": stream_id},
-                limit=25,
-                empty_text="No agent has worked on this stream yet.",
-            )
+            none_yet = "No agent has worked on this stream yet."
+            related_list(page, AGENTS, "stream_id", stream_id, limit=25, empty_text=none_yet)
             ui.link("All runs of this stream", f"/monitoring/agents?stream={stream_id}").classes("lw-more")
         with section("Activity"):
-            entity_list(
-                page,
-                ACTIVITIES,
-                where=lambda row: row.stream_id == stream_id,
-                only={"stream_id": stream_id},
-                limit=25,
-            )
+            related_list(page, ACTIVITIES, "stream_id", stream_id, limit=25)
 
 
 def _progress_chart(page: PageContext, stream_id: UUID) -> None:

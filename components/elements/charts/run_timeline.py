@@ -3,16 +3,12 @@
 from collections.abc import Callable
 
 from components.presentation.compact_elements import SharedDict
-from components.presentation.rows import presenter
-from components.views.lists.joined_rows import JoinedRows, Stored
-from components.views.lists.reaching_view import ReachingView
-from components.views.lists.rows import RowsView
+from components.views.lists.joined_rows import Stored
+from components.views.lists.reaching_view import bind_joined
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.window import Window
 from services.entities import AGENTS, AgentExecution, AgentStatus
 from services.entities.base.listing import NEWEST
-from services.lists.query import ListQuery
-from services.realtime import Delta
 
 
 class RunTimeline(LiveElement, component="run_timeline.js", dependencies=[SHARED_JS]):
@@ -31,19 +27,5 @@ class RunTimeline(LiveElement, component="run_timeline.js", dependencies=[SHARED
         stored: Stored[AgentExecution],
         limit: int,
     ) -> None:
-        """Show the latest `limit` executions that satisfy `where`; the subscription ends with the element.
-
-        `stored` reads those that a feed does not hold.
-        """
-
-        def changed(deltas: list[Delta[AgentExecution]]) -> None:
-            joined.take(deltas)
-            binding.changed(deltas)
-
-        binding = self.bind(window)
-        subscription = window.subscribe(AGENTS, on_change=changed, where=where)
-        query: ListQuery[AgentExecution] = ListQuery(spec=AGENTS.listing, sort=NEWEST)
-        joined = JoinedRows(subscription, stored, query, on_news=binding.refresh)
-        view = RowsView(joined, present=presenter(AGENTS), key=NEWEST.key, where=where, limit=limit)
-        binding.view = ReachingView(view, joined, lambda: view.is_short_of(limit))
-        self.on_delete(joined.close, subscription.close)
+        """Show the latest `limit` executions that satisfy `where`; `stored` reads those that a feed does not hold."""
+        bind_joined(self, window, AGENTS, where=where, stored=stored, sort=NEWEST, limit=limit)

@@ -14,15 +14,14 @@ from components.elements.viewers import VIEWERS_JS
 from components.presentation.compact_elements import SharedDict
 from components.presentation.rows import presenter
 from components.presentation.time import epoch_ms
-from components.views.lists.joined_rows import JoinedRows, Stored
-from components.views.lists.reaching_view import ReachingView
+from components.views.lists.joined_rows import Stored
+from components.views.lists.reaching_view import bind_joined
 from components.views.lists.rows import MAX_ROWS, RowsView
 from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.view import Link
 from components.window.window import Window
 from services.entities import ACTIVITIES, SUBJECT_STATUSES, Entity, R, StatusStyleJson
-from services.lists.query import ListQuery
 from services.realtime import Delta, FeedStatus
 
 MAX_CHOSEN = 5000
@@ -81,7 +80,6 @@ class LiveList(
         key: Callable[[Any], Any] | None = None,
         where: Callable[[Any], bool] | None = None,
         row_id: UUID | None = None,
-        stored: Stored[Any] | None = None,
         limit: int = MAX_ROWS,
         time_dependent: bool = False,
     ) -> None:
@@ -92,7 +90,6 @@ class LiveList(
             key: Sort key; the entity's default order by default.
             where: Filter of the rows; all by default.
             row_id: Shows one row, however old.
-            stored: The rows of the database that satisfy `where`, for those that a feed does not hold.
             limit: Maximum number of rows.
             time_dependent: Whether the result of `where` changes with time alone; probes then filter the rows again.
         """
@@ -102,30 +99,22 @@ class LiveList(
                 binding.changed(unchanged(subscription.rows()))
 
         binding = self.bind(window)
-
-        def changed(deltas: list[Delta[Any]]) -> None:
-            if joined is not None:
-                joined.take(deltas)
-            binding.changed(deltas)
-
-        subscription = window.subscribe(
-            self.entity, on_change=changed, on_status=recheck, where=where if stored else None, row_id=row_id
-        )
-        sort = self.entity.listing.sorts[0]
-        joined = None
-        if stored is not None:
-            query: ListQuery[Any] = ListQuery(spec=self.entity.listing, sort=sort)
-            joined = JoinedRows(subscription, stored, query, on_news=binding.refresh)
-            self.on_delete(joined.close)
-        view = RowsView(
-            joined or subscription,
+        subscription = window.subscribe(self.entity, on_change=binding.changed, on_status=recheck, row_id=row_id)
+        binding.view = RowsView(
+            subscription,
             present=presenter(self.entity),
-            key=key or sort.key,
+            key=key or self.entity.listing.sorts[0].key,
             where=where,
             limit=limit,
         )
-        binding.view = ReachingView(view, joined, lambda: view.is_short_of(limit)) if joined else view
         self.on_delete(subscription.close)
+
+    def bind_joined_rows(
+        self, window: Window, stored: Stored[Any], *, where: Callable[[Any], bool], limit: int = MAX_ROWS
+    ) -> None:
+        """Show the rows that satisfy `where`, in the entity's default order; `stored` has those of the database."""
+        sort = self.entity.listing.sorts[0]
+        bind_joined(self, window, self.entity, where=where, stored=stored, sort=sort, limit=limit)
 
     def first_html(self, link: Link, batch: Batch | None) -> str:
         """See `FirstHtml`."""

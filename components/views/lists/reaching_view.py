@@ -4,8 +4,16 @@ from collections.abc import Callable, Collection
 from typing import Any, Protocol
 from uuid import UUID
 
-from components.views.lists.joined_rows import JoinedRows
+from components.presentation.rows import presenter
+from components.views.lists.joined_rows import JoinedRows, Stored
+from components.views.lists.rows import RowsView
 from components.window.batch import Payload
+from components.window.live_element import LiveElement
+from components.window.window import Window
+from services.entities import Entity, R
+from services.entities.base.listing import Sort
+from services.lists.query import ListQuery
+from services.realtime import Delta
 
 
 class Rows(Protocol):
@@ -45,3 +53,40 @@ class ReachingView:
         if self._joined.is_cut and self._is_short():
             self._joined.reach()
         return payload
+
+
+def bind_joined(
+    element: LiveElement,
+    window: Window,
+    entity: Entity[R],
+    *,
+    where: Callable[[R], bool],
+    stored: Stored[R],
+    sort: Sort[R],
+    limit: int,
+) -> None:
+    """Show the first `limit` rows that satisfy `where`, those of the feed and of the database beyond.
+
+    The subscription and what is read end with the element.
+
+    Args:
+        element: The element, which takes the batches of a list.
+        window: Window of the element.
+        entity: Whose rows.
+        where: Keeps a row if true.
+        stored: The same rows of the database.
+        sort: Their order.
+        limit: Number of rows that are shown.
+    """
+
+    def changed(deltas: list[Delta[R]]) -> None:
+        joined.take(deltas)
+        binding.changed(deltas)
+
+    binding = element.bind(window)
+    subscription = window.subscribe(entity, on_change=changed, where=where)
+    query: ListQuery[R] = ListQuery(spec=entity.listing, sort=sort)
+    joined = JoinedRows(subscription, stored, query, on_news=binding.refresh)
+    view = RowsView(joined, present=presenter(entity), key=sort.key, where=where, limit=limit)
+    binding.view = ReachingView(view, joined, lambda: view.is_short_of(limit))
+    element.on_delete(joined.close, subscription.close)
