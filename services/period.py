@@ -21,8 +21,10 @@ PERIODS = {
     "90d": "Last 90 days",
 }
 """Labels of the periods before now that lists offer."""
-PARAMETERS = ("from", "to", "zone")
+PARAMETERS = ("from", "to", "zone", "by")
 """Names of the URL parameters."""
+BY_END = "ended"
+"""Value of the parameter `by` of a range of when rows ended; it is of when they began otherwise."""
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _PERIOD = re.compile(r"(\d{1,5})([mhd])")
@@ -36,19 +38,23 @@ class Period:
         start: Its beginning: a period before now such as `24h`, or a time in ISO 8601; empty for none.
         end: Its end, likewise.
         zone: Name of the time zone of times without an offset; UTC by default.
+        by: `ended` for the time at which rows ended; empty for that at which they began.
         problem: Why what was given is no range; it then includes everything.
     """
 
     start: str = ""
     end: str = ""
     zone: str = ""
+    by: str = ""
     problem: str = ""
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> "Period":
-        """Read `from`, `to` and `zone`; what is not valid is told by `problem`."""
-        start, end, zone = (str(params.get(name) or "").strip()[:MAX_CHARACTERS] for name in PARAMETERS)
-        period = cls(start=start, end=end, zone=zone if start or end else "")
+        """Read `from`, `to`, `zone` and `by`; what is not valid is told by `problem`."""
+        start, end, zone, by = (str(params.get(name) or "").strip()[:MAX_CHARACTERS] for name in PARAMETERS)
+        if not start and not end:
+            return EVERYTHING
+        period = cls(start=start, end=end, zone=zone, by=by if by == BY_END else "")
         try:
             earliest, latest = period.bounds(datetime.now(UTC))
         except NotAccepted as error:
@@ -60,7 +66,7 @@ class Period:
     @property
     def params(self) -> dict[str, str]:
         """URL parameters; none for everything."""
-        given = zip(PARAMETERS, (self.start, self.end, self.zone), strict=True)
+        given = zip(PARAMETERS, (self.start, self.end, self.zone, self.by), strict=True)
         return {name: value for name, value in given if value}
 
     @property

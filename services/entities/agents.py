@@ -134,6 +134,7 @@ AGENTS = Entity(
                 type="float8",
             ),
         ),
+        ended="completed_at",
         time_dependent=True,
     ),
     empty=EmptyState(

@@ -138,6 +138,7 @@ SCANS = Entity(
             by_estimate(ESTIMATE.format(active=_ACTIVE, remaining="(100 - progress_percentage)")),
             by_name(lambda row: row.name),
         ),
+        ended="completed_at",
         time_dependent=True,
     ),
     empty=EmptyState(

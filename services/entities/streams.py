@@ -194,6 +194,7 @@ STREAMS = Entity(
             by_name(lambda row: row.name),
         ),
         fold=lambda row: row.settled_program,
+        ended="finished_at",
         time_dependent=True,
     ),
     empty=EmptyState(

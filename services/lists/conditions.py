@@ -70,7 +70,7 @@ def selection_of(
     start, end = query.period.bounds(now or datetime.now(UTC))
     for name, bound, operator in (("start", start, ">="), ("end", end, "<")):
         if bound is not None:
-            conditions.append(f"{entity.listing.time} {operator} %(period_{name})s")
+            conditions.append(f"{query.time} {operator} %(period_{name})s")
             values[f"period_{name}"] = bound
     source = f"public.{entity.table}"
     if query.words:

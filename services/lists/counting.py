@@ -90,14 +90,14 @@ async def read_histogram(
             database,
             identity,
             org_id,
-            f"select min({entity.listing.time})::text from {everything.where()}",
+            f"select min({query.time})::text from {everything.where()}",
             everything.values,
         )
         if found is None:
             return None
         start = datetime.fromisoformat(found)
     end = max(end or now, start + timedelta(seconds=1))
-    time = entity.listing.time
+    time = query.time
     part = f"width_bucket(extract(epoch from {time})::float8, %(low)s, %(high)s, {BUCKETS})"
     rows = selection.where(f"{time} >= %(low_time)s", f"{time} < %(high_time)s")
     statement = (

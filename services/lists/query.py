@@ -80,6 +80,11 @@ class ListQuery(Generic[R]):
         return not self.words and not self.chosen and self.period.is_everything
 
     @property
+    def time(self) -> str:
+        """Column of the time by which its range selects rows."""
+        return self.spec.ended if self.period.by == period.BY_END and self.spec.ended else self.spec.time
+
+    @property
     def has_chips_only(self) -> bool:
         """Whether it has no words, no range and no value of a select."""
         has_select = any(facet.kind == "select" and facet.name in self.chosen for facet in self.spec.facets)
@@ -103,7 +108,7 @@ class ListQuery(Generic[R]):
             wanted = self.wanted(each)
             if wanted and each.name != exclude_facet and wanted.isdisjoint(each.values(row)):
                 return False
-        if not self.period.is_everything and not self.period.includes(getattr(row, self.spec.time), datetime.now(UTC)):
+        if not self.period.is_everything and not self.period.includes(getattr(row, self.time), datetime.now(UTC)):
             return False
         words = self.words
         return not words or all(word in text for text in [self.spec.searched(row)] for word in words)

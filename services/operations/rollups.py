@@ -55,7 +55,8 @@ class Rollups:
         while True:
             await asyncio.sleep(self._interval)
             try:
-                while await fold_rollups(self._database) >= MAX_ROWS_PER_BATCH:
+                while (folded := await fold_rollups(self._database)) >= MAX_ROWS_PER_BATCH:
+                    logger.debug("roll-ups behind", folded=folded)
                     await asyncio.sleep(BATCH_PAUSE_SECONDS)
             except LivewatchError as error:
                 logger.info("roll-ups not folded", cause=str(error))

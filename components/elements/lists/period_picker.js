@@ -36,11 +36,12 @@ export default {
     );
     const shown = (given) => given.replace("T", " ").replace(/([+-]00:?00|Z)$/, " UTC");
     const label = computed(() => {
-      const { from: start, to: end } = props.period;
+      const { from: start, to: end, by } = props.period;
+      const about = by === "ended" ? "Ended: " : "";
       if (!start && !end) return "All time";
-      if (!isCustom.value) return props.periods[start];
-      if (!end) return `Since ${shown(start)}`;
-      return start ? `${shown(start)} – ${shown(end)}` : `Until ${shown(end)}`;
+      if (!isCustom.value) return about + props.periods[start];
+      if (!end) return about + `Since ${shown(start)}`;
+      return about + (start ? `${shown(start)} – ${shown(end)}` : `Until ${shown(end)}`);
     });
 
     function open() {

@@ -111,7 +111,7 @@ class QueryList(Generic[R]):
     def further_back(self) -> ListQuery[R] | None:
         """Return the query for what is older than the list can hold; None if its order is not one by time."""
         query, earliest = self._joined.query, self._joined.earliest
-        if earliest is None or query.sort.since is None or query.sort.sql != query.spec.time:
+        if earliest is None or query.sort.since is None or query.sort.sql != query.time:
             return None
         # A range ends before its end.
         end = (earliest + timedelta(microseconds=1)).isoformat()

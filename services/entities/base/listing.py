@@ -104,6 +104,7 @@ class ListSpec(Generic[R]):
         facets: The filters.
         sorts: The orders.
         time: Column of the time by which a range selects rows.
+        ended: Column of the time at which they ended, by which a range may select them, too; none by default.
         fold: Returns what a row has in common with others of which a list shows the first; None keeps it apart.
         time_dependent: Whether the values of a facet change with time alone.
     """
@@ -113,6 +114,7 @@ class ListSpec(Generic[R]):
     facets: tuple[Facet[R], ...] = ()
     sorts: tuple[Sort[R], ...]
     time: str = "created_at"
+    ended: str = ""
     fold: Callable[[R], Hashable] | None = None
     time_dependent: bool = False
 

@@ -53,7 +53,7 @@ async def change(world: World, org: UUID, dice: random.Random) -> None:
     moment = NOW + timedelta(minutes=dice.randint(-3000, 3000))
     later = moment + timedelta(seconds=dice.choice([-5, 0, 0.01, 90, 4000, 90_000]))
     status = dice.choice(["completed", "failed", "cancelled"])
-    pick = "(select id from agent_executions where org_id = %s order by md5(id::text || %s) limit %s)"
+    picked = "id in (select id from agent_executions where org_id = %s order by md5(id::text || %s) limit %s)"
     match dice.randint(0, 7):
         case 0 | 1:
             await world.sql(
@@ -70,16 +70,16 @@ async def change(world: World, org: UUID, dice: random.Random) -> None:
             )  # fmt: skip
         case 3:
             await world.sql(
-                f"update agent_executions set status = 'running', started_at = %s where not is_finished and id in {pick}",
+                f"update agent_executions set status = 'running', started_at = %s where not is_finished and {picked}",
                 later, org, dice.random(), 3,
             )  # fmt: skip
         case 4:
             await world.sql(
-                f"update agent_executions set status = %s, completed_at = %s where not is_finished and id in {pick}",
+                f"update agent_executions set status = %s, completed_at = %s where not is_finished and {picked}",
                 status, later, org, dice.random(), 3,
             )  # fmt: skip
         case 5:
-            await world.sql(f"delete from agent_executions where id in {pick}", org, dice.random(), 2)
+            await world.sql(f"delete from agent_executions where {picked}", org, dice.random(), 2)
         case 6:
             goal = dice.choice(["not_started", "in_progress", "blocked", "completed", "cancelled"])
             await world.sql("update streams set goal_status = %s where org_id = %s", goal, org)

@@ -1,0 +1,1 @@
+"""Analytics: how many runs ended, ran and waited, and how long they took, over time."""
