@@ -127,6 +127,7 @@ async def compose(
     from pages.page.services import Services  # noqa: PLC0415
     from pages.page.session_cookie import SessionCookie  # noqa: PLC0415
     from pages.page.teams.hub import TeamHub  # noqa: PLC0415
+    from services.analytics.shared import BoardReadings  # noqa: PLC0415
     from services.auth.account_options import AccountOptions  # noqa: PLC0415
     from services.auth.client import Auth  # noqa: PLC0415
     from services.auth.mail_links import MailLinks  # noqa: PLC0415
@@ -137,8 +138,6 @@ async def compose(
     from services.infra.rate_limiter import Rate, RateLimiter  # noqa: PLC0415
     from services.ingest import ApiKeyVerifier, EventStreamHub, Ingest  # noqa: PLC0415
     from services.mail.mailer import open_mail  # noqa: PLC0415
-    from services.operations.presence import Presence  # noqa: PLC0415
-    from services.operations.retention import Retention  # noqa: PLC0415
     from services.people.session_uses import SessionUses  # noqa: PLC0415
     from services.presence.viewer_reports import ViewerReports  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
@@ -152,8 +151,7 @@ async def compose(
     links = await stack.enter_async_context(MailLinks(auth))
     transport = TRANSPORTS[settings.feed](url=backend.api_url, key=backend.anon_key, client=settings.realtime_client)
     realtime = await stack.enter_async_context(RealtimeService(transport=transport, source=DatabaseSource(database)))
-    await stack.enter_async_context(Presence(database))
-    await stack.enter_async_context(Retention(database))
+    await open_upkeep(database, stack)
     demo, scan = open_demo(settings, backend, auth, database, own_url)
     if scan:
         stack.push_async_callback(scan.aclose)
@@ -169,6 +167,7 @@ async def compose(
         Services(
             accounts=AccountOptions(sign_up=settings.sign_up, sends_mail=backend.sends_mail, address=address),
             auth=auth,
+            boards=BoardReadings(database),
             cookie=SessionCookie(settings.cookie_secret or cookie_secret(settings.data)),
             database=database,
             deletions=await stack.enter_async_context(Deletions(database)),
@@ -209,6 +208,17 @@ async def compose(
             await scan.aclose()
 
     return app, announce_shutdown
+
+
+async def open_upkeep(database: "Database", stack: AsyncExitStack) -> None:
+    """Start what one process of several does with time; the stack ends it."""
+    from services.operations.presence import Presence  # noqa: PLC0415
+    from services.operations.retention import Retention  # noqa: PLC0415
+    from services.operations.rollups import Rollups  # noqa: PLC0415
+
+    await stack.enter_async_context(Presence(database))
+    await stack.enter_async_context(Retention(database))
+    await stack.enter_async_context(Rollups(database))
 
 
 async def open_signals(

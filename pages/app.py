@@ -10,6 +10,7 @@ from nicegui import core, ui
 from components.presentation.compact_elements import install_compact_elements
 from components.shell.reconnect import serve_reconnect
 from components.shell.theme.theme import serve_styles
+from pages.analytics.board_export import board_export_routes
 from pages.api.app import create_api
 from pages.api.errors import PREFIX
 from pages.delivery.assets import Assets
@@ -61,6 +62,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(new_password_routes(services))
     app.include_router(join_routes(services, limits))
     app.include_router(audit_routes(services))
+    app.include_router(board_export_routes(services))
     app.include_router(export_routes(services))
     app.include_router(log_export_routes(services))
     app.include_router(health_routes(services))

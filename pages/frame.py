@@ -22,6 +22,7 @@ from components.views.chat.unread import UnreadThreads
 from components.views.lists.saved_views import SavedViews
 from components.window.window import Window
 from pages.account.account import account_page
+from pages.analytics.analytics import analytics_page
 from pages.chat.chat import chat_page
 from pages.chat.drawer import ChatDrawer
 from pages.delivery.page_head import extra_of
@@ -68,6 +69,7 @@ PAGES: dict[str, Callable[..., None]] = {
     "/": dashboard_page,
     "/monitoring": monitoring_page,
     "/compare": compare_page,
+    "/analytics": analytics_page,
     "/jobs": jobs_page,
     "/jobs/{kind}/{slug}": job_page,
     "/alerts": alerts_page,

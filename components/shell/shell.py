@@ -62,6 +62,7 @@ CHAT = "chat"
 NAVIGATION = (
     Place(path="/", label="Dashboard", icon="space_dashboard", key="d", short="Dashboard"),
     Place(path="/monitoring", label="Live Monitoring", icon="activity", key="m", is_premium=True, short="Live"),
+    Place(path="/analytics", label="Analytics", icon="insights", key="y"),
     Place(path="/jobs", label="Jobs", icon="work_history", key="j"),
     Place(path="/logs", label="Logs", icon="article", key="l"),
     Place(path="/alerts", label="Alerts", icon="notifications_active", key="a", count="alerts", short="Alerts"),

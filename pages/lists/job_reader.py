@@ -103,8 +103,9 @@ def usual_bar(page: PageContext, entity: Entity[Any], run_id: UUID) -> None:
 def has_new_state(delta: RunDelta) -> bool:
     """Whether a run of a job began, ended, changed its status or is gone; progress alone does not count."""
     row = delta.new or delta.old
-    return isinstance(row, Reported) and row.job_id is not None and _state(delta.old) != _state(delta.new)
+    return isinstance(row, Reported) and row.job_id is not None and state_of(delta.old) != state_of(delta.new)
 
 
-def _state(row: Any) -> object:
+def state_of(row: Any) -> object:
+    """What changes when a run begins, ends, is tried again or gets another status; None without a row."""
     return row and (row.is_finished, row.attempt, getattr(row, "goal_status", None) or row.status)

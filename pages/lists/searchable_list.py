@@ -54,7 +54,12 @@ def searchable_list(page: PageContext, entity: Entity[R], *, labels: Labels | No
             tidy_menu(page, entity, partial(_matching, rows, stored), on_choose=element.start_choosing)
     follower = _UrlFollower(page, entity, rows, query, panel)
     with controls.tools:
-        views = ViewsMenu(page, entity, lambda: rows.query, follower.choose)
+        views = ViewsMenu(
+            page,
+            entity,
+            lambda: rows.query.params,
+            lambda params: follower.choose(ListQuery.parse(entity.listing, params)),
+        )
     follower.on_chosen = views.show
     element.on_delete(views.close, follower.close)
     follower.take_default()

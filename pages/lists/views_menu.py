@@ -22,11 +22,10 @@ from components.presentation.text import text
 from components.shell.dialogs import confirm, dialog_buttons
 from components.views.lists.saved_views import View
 from pages.page.context import PageContext
-from services.entities import Entity, SharedView
+from services.entities import SharedView
 from services.entities.saved_views import MAX_NAME
 from services.errors import LivewatchError, NotAccepted
-from services.lists.query import ListQuery
-from services.lists.saved_views import change_view, delete_view, save_view
+from services.lists.saved_views import Listed, change_view, delete_view, save_view
 from services.text import visible_name
 
 SAVE = "save"
@@ -34,27 +33,27 @@ MINE, OURS = "Only me", "Everybody in the organisation"
 
 
 class ViewsMenu:
-    """A button with the saved views of a list.
+    """A button with the saved views of a list or of boards.
 
     Args:
         page: The page that is being built.
-        entity: Entity of the list.
-        query: Returns what the list shows.
-        choose: Shows a query.
+        listed: What its views are of.
+        params: Returns the parameters of what is shown.
+        choose: Shows what parameters say.
     """
 
     def __init__(
         self,
         page: PageContext,
-        entity: Entity[Any],
-        query: Callable[[], ListQuery[Any]],
-        choose: Callable[[ListQuery[Any]], object],
+        listed: Listed,
+        params: Callable[[], dict[str, str]],
+        choose: Callable[[Mapping[str, str]], object],
     ) -> None:
         self._page = page
-        self._entity = entity
-        self._query = query
+        self._listed = listed
+        self._params = params
         self._choose = choose
-        with Markup(_button(entity.plural)):
+        with Markup(_button(listed.plural)):
             self._menu = menu_of_button()
         # Few windows open it: its entries are built when one does.
         self._entries: Markup | None = None
@@ -75,8 +74,8 @@ class ViewsMenu:
             self._entries.on_press(self._press)
 
     def _tree(self) -> Node:
-        shown = self._query().params
-        entries = [self._entry(view, is_shown=view.query == shown) for view in self._page.views.of(self._entity)]
+        shown = self._params()
+        entries = [self._entry(view, is_shown=view.query == shown) for view in self._page.views.of(self._listed)]
         save = menu_item_node("bookmark_add", "Save this view …", press=SAVE)
         return node("div", *entries, save, class_="lw-views")
 
@@ -115,7 +114,7 @@ class ViewsMenu:
             elif view is None:
                 ui.notify("This view was deleted.")
             elif action == "choose":
-                self._choose(ListQuery.parse(self._entity.listing, view.query))
+                self._choose(view.query)
                 self.show()
             elif action == "change":
                 self._ask(view)
@@ -137,9 +136,9 @@ class ViewsMenu:
             if view is None and self._page.membership.may_write:
                 audience = ui.radio([MINE, OURS], value=MINE).props("dense")
             pinned = ui.checkbox("Pin to the sidebar, with a live count", value=bool(view and view.is_pinned))
-            default = ui.checkbox(f"Show it when {self._entity.label} are opened", value=bool(view and view.is_default))
+            default = ui.checkbox(f"Show it when {self._listed.label} are opened", value=bool(view and view.is_default))
             renewed = None
-            if view is not None and view.query != self._query().params:
+            if view is not None and view.query != self._params():
                 renewed = ui.checkbox("Replace its search and filters by those of the list now", value=False)
             for box in (pinned, default, renewed):
                 if box is not None:
@@ -165,12 +164,12 @@ class ViewsMenu:
     async def _save(
         self, view: View | None, name: str, chosen: Mapping[str, Any], is_shared: bool, is_renewed: bool
     ) -> UUID | None:
-        database, identity, query = self._page.services.database, self._page.session.identity, self._query().params
+        database, identity, query = self._page.services.database, self._page.session.identity, self._params()
         if view is not None:
             renewed = {"query": query} if is_renewed else {}
             await change_view(database, identity, view, name=name, **chosen, **renewed)
             return None
-        save = partial(save_view, database, identity, self._page.membership.org_id, self._entity)
+        save = partial(save_view, database, identity, self._page.membership.org_id, self._listed)
         return await save(name=name, query=query, is_shared=is_shared, **chosen)
 
 

@@ -10,6 +10,7 @@ from components.window.registry import WindowRegistry
 from pages.page.preferences_store import PreferencesHub
 from pages.page.session_cookie import SessionCookie
 from pages.page.teams.hub import TeamHub
+from services.analytics.shared import BoardReadings
 from services.auth.account_options import AccountOptions
 from services.auth.client import Auth, Tokens
 from services.auth.mail_links import MailLinks
@@ -42,6 +43,7 @@ class Services:
 
     accounts: AccountOptions
     auth: Auth
+    boards: BoardReadings
     cookie: SessionCookie
     database: Database
     deletions: Deletions

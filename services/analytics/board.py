@@ -5,19 +5,31 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
+from uuid import UUID
 
 from services.entities import RUNS
-from services.entities.base.listing import ARCHIVE_FACET, NEWEST, TAG_FACET, ListSpec
+from services.entities.base.listing import ARCHIVE_FACET, JOB_FACET, NEWEST, TAG_FACET, ListSpec
 from services.errors import NotAccepted
 from services.lists.query import ListQuery
 from services.period import PARAMETERS, Period, zone_of
-from services.text import storable
+from services.text import storable, uuid_of
 
 ALL_TIME = "all"
 """Value of the parameter `from` for everything."""
 DEFAULT_PERIOD = Period(start="24h")
-MAX_JOB = 140
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boards:
+    """Boards as views are saved of them; see `Listed`."""
+
+    table: str = "analytics"
+    label: str = "Boards"
+    plural: str = "boards"
+    path: str = "/analytics"
+
+
+BOARDS = Boards()
 Size = Literal["s", "m", "l"]
 SIZES: dict[Size, str] = {"s": "Small", "m": "Medium", "l": "Large"}
 
@@ -64,7 +76,6 @@ class Board:
 
     Args:
         kind: Kind of run; empty for all.
-        job: Slug of the job whose runs alone count; empty for all.
         query: Search, facets and range.
         zone: Name of the zone by whose clock charts are divided; empty for the reader's.
         charts: The charts in order.
@@ -72,7 +83,6 @@ class Board:
     """
 
     kind: str = ""
-    job: str = ""
     query: ListQuery[Any]
     zone: str = ""
     charts: tuple[Shown, ...] = DEFAULT_CHARTS
@@ -80,14 +90,13 @@ class Board:
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> "Board":
-        """Read `kind`, `job`, `zone`, `charts` and the parameters of a list; what is not valid is told by `problem`."""
+        """Read `kind`, `zone`, `charts` and the parameters of a list; what is not valid is told by `problem`."""
         problems = []
-        kind, job = str(params.get("kind") or ""), storable(str(params.get("job") or ""))[:MAX_JOB]
+        kind = str(params.get("kind") or "")
         if kind and kind not in RUNS:
             problems.append(f"There is no kind of run “{kind[:40]}”. All are counted.")
             kind = ""
-        given_zone = storable(str(params.get("zone") or ""))[:60]
-        zone = given_zone
+        zone = storable(str(params.get("zone") or ""))[:60]
         try:
             zone_of(zone)
         except NotAccepted as error:
@@ -103,9 +112,7 @@ class Board:
             query = replace(query, period=DEFAULT_PERIOD)
         charts, unknown = _charts(str(params.get("charts") or ""))
         problems += unknown
-        return cls(
-            kind=kind, job=job if kind else "", query=query, zone=zone, charts=charts, problem=" ".join(problems)
-        )
+        return cls(kind=kind, query=query, zone=zone, charts=charts, problem=" ".join(problems))
 
     @property
     def params(self) -> dict[str, str]:
@@ -116,7 +123,7 @@ class Board:
             params["from"] = ALL_TIME
         elif (period.start, period.end) != (DEFAULT_PERIOD.start, DEFAULT_PERIOD.end):
             params |= period.params
-        named = {"kind": self.kind, "job": self.job, "zone": self.zone}
+        named = {"kind": self.kind, "zone": self.zone}
         params |= {name: value for name, value in named.items() if value}
         if self.charts != DEFAULT_CHARTS:
             params["charts"] = ",".join(f"{chart.name}.{chart.size}" for chart in self.charts) or "none"
@@ -126,12 +133,20 @@ class Board:
     def parameter_names(self) -> tuple[str, ...]:
         """Names of all its URL parameters, those of other kinds of run included."""
         facets = {facet.name for kind in ("", *RUNS) for facet in spec_of(kind).facets}
-        return ("kind", "job", "charts", "q", *PARAMETERS, *sorted(facets))
+        return ("kind", "charts", "q", *PARAMETERS, *sorted(facets))
+
+    @property
+    def job(self) -> UUID | None:
+        """The job whose runs alone it counts; None for those of all jobs, and of several."""
+        chosen = self.query.chosen.get(JOB_FACET, frozenset())
+        return uuid_of(next(iter(chosen))) if len(chosen) == 1 else None
 
     @property
     def is_rolled_up(self) -> bool:
         """Whether roll-ups have what it counts; the runs themselves are counted otherwise."""
-        return not self.query.words and not self.query.chosen
+        return not self.query.words and (
+            not self.query.chosen or (len(self.query.chosen) == 1 and self.job is not None)
+        )
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from services.analytics.buckets import GRAINS, Buckets, buckets_of, floor
 from services.auth.identity import Identity
 from services.entities import ALERTS, RUNS
 from services.entities.base.listing import ARCHIVE_FACET
-from services.errors import NotFound
 from services.infra.database import Database
 from services.lists.as_member import read_as_member
 from services.lists.conditions import selection_of
@@ -33,6 +32,7 @@ _ARRAY = "(select coalesce(jsonb_agg(jsonb_build_array({columns})), '[]') from (
 class JobRuns:
     """How many runs of a job ended."""
 
+    id: UUID
     kind: str
     slug: str | None
     name: str
@@ -81,21 +81,19 @@ async def read_board(
         now: The present.
 
     Raises:
-        NotFound: There is no such job.
         PermissionDenied: The user is no member of the organisation, or no longer.
         DatabaseUnavailable: PostgreSQL did not answer, or not in time.
     """
     now, zone = now or datetime.now(UTC), board.zone or zone or "UTC"
     start, end = board.bounds(now)
-    job = await _job_of(database, identity, org_id, board) if board.job else EVERY_JOB
     if start is None:
-        start = await _first(database, identity, org_id, board, job)
+        start = await _first(database, identity, org_id, board)
         if start is None:
             return Reading(buckets=None, zone=zone)
     buckets = buckets_of(min(start, end), end, zone_of(zone), now=now)
     values: dict[str, Any] = {
-        "org": org_id, "job": job, "kinds": list(board.kinds), "zone": zone, "starts": list(buckets.starts),
-        "low": buckets.starts[0], "high": buckets.end, "user": identity.user_id,
+        "org": org_id, "user": identity.user_id, "job": board.job or EVERY_JOB, "kinds": list(board.kinds),
+        "zone": zone, "starts": list(buckets.starts), "low": buckets.starts[0], "high": buckets.end,
     }  # fmt: skip
     values |= {f"{grain}_low": floor(buckets.starts[0], width) for grain, width in GRAINS.items()}
     parts = _Parts(board, buckets, org_id, identity)
@@ -114,8 +112,9 @@ def _reading(buckets: Buckets, zone: str, found: Mapping[str, Any]) -> Reading:
             ended.setdefault((place - 1, kind, measure), Counter())[bin] += count
     jobs: dict[str, JobRuns] = {}
     for id, kind, slug, name, measure, count in found.get("jobs", ()):
-        known = jobs.setdefault(id, JobRuns(kind=kind, slug=slug, name=name or "A deleted job", counts={}))
-        jobs[id] = JobRuns(kind=kind, slug=slug, name=known.name, counts={**known.counts, measure: count})
+        known = jobs[id].counts if id in jobs else {}
+        counts = {**known, measure: count}
+        jobs[id] = JobRuns(id=UUID(id), kind=kind, slug=slug, name=name or "A deleted job", counts=counts)
     return Reading(
         buckets=buckets,
         zone=zone,
@@ -228,8 +227,6 @@ class _Parts:
             self.values |= selection.values
             ended = entity.listing.ended
             more = ["created_at < %(high)s", f"(not is_finished or {ended} >= %(low)s)"]
-            if self._board.job:
-                more.append("job_id = %(job)s")
             selected = f"select id from {selection.where(*more)}"
             conditions = [f"each.measure in ({_listed(measures)})", "each.at < %(high)s"]
             conditions.append(
@@ -250,23 +247,15 @@ def _listed(measures: tuple[str, ...]) -> str:
     return ", ".join(f"'{measure}'" for measure in measures)
 
 
-async def _job_of(database: Database, identity: Identity, org_id: UUID, board: Board) -> UUID:
-    query = "select (select id from public.jobs where org_id = %(org)s and kind = %(kind)s and slug = %(slug)s)"
-    values = {"org": org_id, "kind": board.kind, "slug": board.job}
-    if (found := await read_as_member(database, identity, org_id, query, values)) is None:
-        raise NotFound(f"There is no job “{board.job}” of {RUNS[board.kind].label.lower()}, or it was deleted.")
-    return UUID(found)
-
-
-async def _first(database: Database, identity: Identity, org_id: UUID, board: Board, job: UUID) -> datetime | None:
-    """Return the day of the first run of the organisation or the job; None without any."""
-    rolled = "grain = 'day' and job_id = %(job)s"
-    noted = "(%(job)s = '00000000-0000-0000-0000-000000000000' or job_id = %(job)s)"
+async def _first(database: Database, identity: Identity, org_id: UUID, board: Board) -> datetime | None:
+    """Return when the first run of the organisation or the job was counted, to the day; None without any."""
+    noted = "job_id = %(job)s" if board.job else "true"
     wanted = "org_id = %(org)s and kind = any (%(kinds)s)"
     query = (
-        f"select least((select min(at) from public.run_rollups where {wanted} and {rolled}), "
+        "select least((select min(at) from public.run_rollups "
+        f"where {wanted} and grain = 'day' and job_id = %(job)s), "
         f"(select min(at) from public.run_rollup_changes where {wanted} and {noted}))::text"
     )
-    values = {"org": org_id, "kinds": list(board.kinds), "job": job}
+    values = {"org": org_id, "kinds": list(board.kinds), "job": board.job or EVERY_JOB}
     found = await read_as_member(database, identity, org_id, query, values)
     return datetime.fromisoformat(found) if found else None

@@ -1,7 +1,7 @@
 """Saving, changing and deleting saved views; row-level security decides who may."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import insert
@@ -9,12 +9,33 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, update
 
 from services.auth.identity import Identity
-from services.entities import Entity, OwnView, SharedView
+from services.entities import OwnView, SharedView
 from services.entities.saved_views import MAX_NAME
 from services.errors import Conflict, NotAccepted, NotFound
 from services.infra.database import Database
 from services.infra.postgres.refusals import refusable
 from services.text import is_blank
+
+
+class Listed(Protocol):
+    """What views are saved of: the list of an entity, or a board of charts."""
+
+    @property
+    def table(self) -> str:
+        """Name under which its views are saved."""
+
+    @property
+    def label(self) -> str:
+        """Its heading."""
+
+    @property
+    def plural(self) -> str:
+        """What it shows, in small letters."""
+
+    @property
+    def path(self) -> str:
+        """Path of its page."""
+
 
 TABLES: dict[bool, type[OwnView] | type[SharedView]] = {False: OwnView, True: SharedView}
 """Tables by whether the views are the organisation's."""
@@ -24,7 +45,7 @@ async def save_view(
     database: Database,
     identity: Identity,
     org_id: UUID,
-    entity: Entity[Any],
+    listed: Listed,
     *,
     name: str,
     query: Mapping[str, str],
@@ -42,8 +63,8 @@ async def save_view(
     table, name = TABLES[is_shared], valid_name(name)
     values: dict[str, Any] = {"query": dict(query), "is_pinned": is_pinned, "is_default": is_default}
     of_user = [col(OwnView.user_id) == identity.user_id] if table is OwnView else []
-    same_list = [col(table.org_id) == org_id, col(table.list) == entity.table, *of_user]
-    new: dict[str, Any] = {"org_id": org_id, "list": entity.table, "name": name, **values}
+    same_list = [col(table.org_id) == org_id, col(table.list) == listed.table, *of_user]
+    new: dict[str, Any] = {"org_id": org_id, "list": listed.table, "name": name, **values}
     if table is OwnView:
         new["user_id"] = identity.user_id
     async with refusable(database, identity) as connection:

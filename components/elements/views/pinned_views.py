@@ -12,16 +12,19 @@ from components.window.batch import Batch
 from components.window.live_element import SHARED_JS, LiveElement
 from components.window.view import Link
 from components.window.window import Window
+from services.analytics.board import BOARDS
 from services.entities import ENTITIES, Entity
 from services.lists.query import ListQuery
+from services.lists.saved_views import Listed
 from services.text import visible_name
 
-BY_TABLE = {entity.table: entity for entity in ENTITIES}
+LISTED: tuple[Listed, ...] = (*ENTITIES, BOARDS)
+BY_TABLE = {listed.table: listed for listed in LISTED}
 MAX_PINNED = 12
 
 
 class PinnedViews(LiveElement, component="pinned_views.js", dependencies=[SHARED_JS]):
-    """Links to the pinned views, each with a live count; nothing without any."""
+    """Links to the pinned views, those of lists with a live count; nothing without any."""
 
     def first_html(self, link: Link, batch: Batch | None) -> str:
         """See `FirstHtml`; the views are shown once they are live."""
@@ -59,8 +62,9 @@ class _PinnedViewsView:
         for id in [id for id, (query, _) in self._counts.items() if kept.get(id) != query]:
             self._counts.pop(id)[1].close()
         for view in self._pinned:
-            if view.id not in self._counts:
-                self._counts[view.id] = (kept[view.id], self._count_of(view))
+            listed = BY_TABLE[view.list]
+            if view.id not in self._counts and isinstance(listed, Entity):
+                self._counts[view.id] = (kept[view.id], self._count_of(view, listed))
         self._on_news()
 
     def close(self) -> None:
@@ -81,12 +85,12 @@ class _PinnedViewsView:
         return {"set": {"views": {"all": shown}}}
 
     def _fields(self, view: View) -> dict[str, Any]:
-        entity = BY_TABLE[view.list]
-        about = {"id": str(view.id), "name": visible_name(view.name), "list": entity.label, "noun": entity.plural}
-        return about | {"href": address_of(entity, view), **self._counts[view.id][1].fields()}
+        listed = BY_TABLE[view.list]
+        about = {"id": str(view.id), "name": visible_name(view.name), "list": listed.label, "noun": listed.plural}
+        count = self._counts[view.id][1].fields() if view.id in self._counts else {"count": None, "is_exact": True}
+        return about | {"href": address_of(listed, view), **count}
 
-    def _count_of(self, view: View) -> ViewCount[Any]:
-        entity = BY_TABLE[view.list]
+    def _count_of(self, view: View, entity: Entity[Any]) -> ViewCount[Any]:
         query: ListQuery[Any] = ListQuery.parse(entity.listing, view.query)
         return ViewCount(
             lambda changed: self._window.subscribe(entity, on_change=changed),

@@ -1,11 +1,11 @@
 """The saved views of one window's person and organisation."""
 
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlencode
 
 from components.window.window import Window
-from services.entities import OWN_VIEWS, SHARED_VIEWS, Entity, OwnView, SharedView
+from services.entities import OWN_VIEWS, SHARED_VIEWS, OwnView, SharedView
+from services.lists.saved_views import Listed
 from services.text import folded
 
 View = OwnView | SharedView
@@ -29,13 +29,13 @@ class SavedViews:
         views: list[View] = [*self._own.rows(), *self._shared.rows()]
         return sorted(views, key=lambda view: (isinstance(view, SharedView), folded(view.name), view.id))
 
-    def of(self, entity: Entity[Any]) -> list[View]:
+    def of(self, listed: Listed) -> list[View]:
         """Return the views of a list."""
-        return [view for view in self.all() if view.list == entity.table]
+        return [view for view in self.all() if view.list == listed.table]
 
-    def default_of(self, entity: Entity[Any]) -> View | None:
+    def default_of(self, listed: Listed) -> View | None:
         """Return what a list shows without parameters, the person's own choice first; None for everything."""
-        return next((view for view in self.of(entity) if view.is_default), None)
+        return next((view for view in self.of(listed) if view.is_default), None)
 
     def listen(self, handler: Callable[[], object]) -> Callable[[], None]:
         """Call `handler` after every change, until the returned function is called, which is idempotent."""
@@ -52,7 +52,7 @@ class SavedViews:
             listener()
 
 
-def address_of(entity: Entity[Any], view: View) -> str:
+def address_of(listed: Listed, view: View) -> str:
     """Return the path of a view with its parameters."""
     query = urlencode({name: str(value) for name, value in view.query.items()})
-    return f"{entity.path}?{query}" if query else entity.path
+    return f"{listed.path}?{query}" if query else listed.path

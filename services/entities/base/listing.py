@@ -203,6 +203,21 @@ TAG_FACET: Facet[Any] = Facet(
     is_array=True,
 )
 """The facet of the tags of runs, from people and programs."""
+JOB_FACET = "job"
+"""Name of the facet of the job that a run belongs to."""
+
+
+def job_facet(name_of: Callable[[R], str], column: str) -> Facet[R]:
+    """The facet of jobs, labelled by the name of their runs, which `column` holds."""
+    return Facet(
+        name=JOB_FACET,
+        label="Job",
+        kind="select",
+        values=lambda row: (str(row.job_id),) if isinstance(row, Reported) and row.job_id else (),
+        label_of=name_of,
+        label_sql=f"(array_agg({column} order by created_at desc))[1]",
+        column="job_id",
+    )
 
 
 def at(moment: datetime | None) -> float:

@@ -1,0 +1,1 @@
+"""Analytics: boards of charts of the runs of an organisation."""

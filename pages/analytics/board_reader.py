@@ -1,0 +1,134 @@
+"""Reads a board for one window: when it is asked for, after runs have changed, and as time goes on."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from components.elements.analytics.board import AnalyticsBoard
+from components.window.batch import Payload
+from pages.lists.job_reader import state_of
+from pages.page.context import PageContext
+from services.analytics.board import Board
+from services.analytics.reading import Reading
+from services.entities import ALERTS, RUNS
+from services.entities.base.reported import Reported
+from services.infra.coalescer import Reloads
+from services.realtime import Delta, FeedStatus
+
+MIN_PAUSE_SECONDS = 0.4
+DATABASE_BUDGET = 0.1
+"""Share of time that the reads of one board may keep the database busy while runs change."""
+MOVING_SECONDS = 15.0
+"""Time after which a range that ends now is read again though nothing changed."""
+
+
+class BoardReader:
+    """Reads the present board and shows it. A frame part: a window that nobody looks at reads nothing.
+
+    Args:
+        page: Context of the page.
+        element: The board.
+        show: Shows a reading.
+        fail: Shows why reading failed.
+    """
+
+    def __init__(
+        self,
+        page: PageContext,
+        element: AnalyticsBoard,
+        board: Board,
+        *,
+        show: Callable[[Reading], object],
+        fail: Callable[[str], object],
+    ) -> None:
+        self._page = page
+        self._window = page.window
+        self._readings = page.services.boards
+        self._show = show
+        self.board = board
+        self._zone: str | None = None
+        """The reader's zone, None until the browser has told it."""
+        self._due_since: float | None = None
+        self._read_at = 0.0
+        self._is_asked = asyncio.Event()
+        self._reloads = Reloads(self._read, name="analytics", on_failure=lambda error: fail(str(error)))
+        self._window.add(self)
+        subscriptions = [
+            self._window.subscribe(entity, on_change=self._changed, on_status=self._passed)
+            for entity in (*RUNS.values(), ALERTS)
+        ]
+        self._subscriptions = subscriptions
+        element.on_zone(self._start)
+        element.on_delete(
+            self._reloads.close, lambda: self._window.discard(self), *(each.close for each in subscriptions)
+        )
+
+    def choose(self, board: Board) -> None:
+        """Read another board."""
+        self.board = board
+        self._due_since = self._readings.now()
+        self._is_asked.set()
+        if self._zone is not None:
+            self._reloads.request()
+
+    @property
+    def zone(self) -> str:
+        """Name of the zone of the board: its own, or the reader's."""
+        return self.board.zone or self._zone or "UTC"
+
+    def collect(self) -> tuple[int, Payload] | None:
+        """See `FramePart`."""
+        if self._due_since is not None and self._zone is not None:
+            self._reloads.request()
+        return None
+
+    def refresh(self) -> None:
+        """See `FramePart`."""
+        self._mark_due()
+
+    def _start(self, zone: str) -> None:
+        parsed = Board.parse({"zone": zone})
+        self._zone = "UTC" if parsed.problem else zone
+        self._mark_due()
+        self._reloads.request()
+
+    def _mark_due(self) -> None:
+        if self._due_since is None:
+            self._due_since = self._readings.now()
+        self._window.mark_dirty()
+
+    def _changed(self, deltas: list[Delta[Any]]) -> None:
+        if self._due_since is None and any(_state(delta.old) != _state(delta.new) for delta in deltas):
+            self._mark_due()
+
+    def _passed(self, status: FeedStatus) -> None:
+        """Read again with time, as probes tell that it passes."""
+        if self._due_since is None and self._readings.now() - self._read_at > MOVING_SECONDS:
+            self._mark_due()
+
+    async def _read(self) -> None:
+        if not self._window.is_visible or any(each.is_denied for each in self._subscriptions):
+            return
+        board, since = self.board, self._due_since
+        self._is_asked.clear()
+        self._due_since, began = None, self._readings.now()
+        try:
+            reading = await self._readings.read(
+                self._page.session.identity, self._page.membership.org_id, board, zone=self.zone, since=since
+            )
+        except BaseException:
+            self._due_since = since
+            raise
+        self._read_at = self._readings.now()
+        # A slow answer to an earlier choice must not take the place of a later one.
+        if board is self.board:
+            self._show(reading)
+        pause = max(MIN_PAUSE_SECONDS, (self._read_at - began) * (1 / DATABASE_BUDGET - 1))
+        with suppress(TimeoutError):
+            # What a person asks for does not wait.
+            await asyncio.wait_for(self._is_asked.wait(), pause)
+
+
+def _state(row: Any) -> object:
+    return state_of(row) if isinstance(row, Reported) else row is not None
