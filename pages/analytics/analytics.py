@@ -10,6 +10,7 @@ from nicegui.element import Element
 
 from components.elements.analytics.board import AnalyticsBoard
 from components.elements.lists.list_controls import ListControls
+from components.presentation.markup import Markup, Node, button_node, icon_node, node
 from components.shell.shell import page_head
 from pages.analytics.board_export import EXPORT_PATH
 from pages.analytics.board_reader import BoardReader
@@ -24,6 +25,7 @@ from services.entities import RUNS
 from services.lists.query import ListQuery
 from services.text import visible_name
 
+ALL_KINDS = "all"
 KINDS = {"": "All runs", **{kind: entity.label for kind, entity in RUNS.items()}}
 
 
@@ -41,10 +43,10 @@ class BoardPage:
         self._reading: Reading | None = None
         with ui.element("div").classes("lw-page lw-board-page"):
             with page_head("Analytics"):
-                self._kinds = ui.toggle(KINDS, value=self._board.kind, on_change=self._choose_kind)
-                self._kinds.props('no-caps unelevated dense aria-label="Runs"').classes("lw-board-page__kinds")
-                arrange = ui.button("Arrange").props("flat no-caps icon=dashboard_customize").classes("lw-button")
-                wall = ui.button("Wall view").props("flat no-caps icon=fullscreen").classes("lw-button")
+                arrange = Markup(_button("dashboard_customize", "Arrange"))
+                wall = Markup(_button("fullscreen", "Wall view"))
+            self._kinds = Markup(_kinds(self._board.kind))
+            self._kinds.on_press(self._choose_kind)
             self._around = ui.element("div").classes("lw-board-page__controls")
             self._element = AnalyticsBoard(export_path=f"{EXPORT_PATH}?{ORG_PARAMETER}={page.membership.org_id}")
         # In the browser: the full screen is granted to a click alone.
@@ -94,8 +96,8 @@ class BoardPage:
         if view := self._page.views.default_of(BOARDS):
             self._take(Board.parse(view.query), is_new=False)
 
-    def _choose_kind(self) -> None:
-        kind = str(self._kinds.value or "")
+    def _choose_kind(self, pressed: str) -> None:
+        kind = "" if pressed == ALL_KINDS else pressed
         if kind != self._board.kind:
             params = {name: value for name, value in self._board.params.items() if name not in self._facets()}
             self._take(Board.parse({**params, "kind": kind}), is_new=True)
@@ -132,7 +134,7 @@ class BoardPage:
         is_other_kind = board.kind != self._board.kind
         self._board, self._reading = board, None
         if is_other_kind:
-            self._kinds.value = board.kind
+            self._kinds.show(_kinds(board.kind))
             self._controls = self._build_controls()
         else:
             self._tell_controls()
@@ -161,6 +163,26 @@ class BoardPage:
         elif links:
             with self._around:
                 _offer(links)
+
+
+def _button(icon: str, label: str) -> Node:
+    return button_node(icon_node(icon), node("span", label), class_="lw-button")
+
+
+def _kinds(chosen: str) -> Node:
+    chips = (
+        node(
+            "button",
+            label,
+            type="button",
+            class_="lw-filter",
+            data_tone="active",
+            aria_pressed="true" if kind == chosen else "false",
+            data_press=kind or ALL_KINDS,
+        )
+        for kind, label in KINDS.items()
+    )
+    return node("div", *chips, class_="lw-filters lw-board-page__kinds", role="group", aria_label="Kind of run")
 
 
 def _offer(links: list[RunsLink]) -> Element:

@@ -75,9 +75,9 @@ export default {
     });
 
     const open = (chart, series, place) => emit("open", { chart, series, place });
-    function picture(name) {
+    async function picture(name) {
       const link = document.createElement("a");
-      link.href = drawn[name].picture();
+      link.href = await drawn[name].picture();
       link.download = `${name}.png`;
       link.click();
     }

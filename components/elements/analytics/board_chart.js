@@ -25,7 +25,7 @@ export const BoardChart = {
       draw();
     });
     const themes = new MutationObserver(draw);
-    onMounted(async () => {
+    async function load() {
       sizes.observe(host.value);
       themes.observe(document.body, { attributeFilter: ["class"] });
       try {
@@ -41,7 +41,9 @@ export const BoardChart = {
         if (series !== null) emit("open", series, place);
       });
       draw();
-    });
+    }
+    let loading;
+    onMounted(() => (loading = load()));
     onUnmounted(() => {
       isGone = true;
       sizes.disconnect();
@@ -49,8 +51,10 @@ export const BoardChart = {
       chart?.dispose();
     });
     watch(() => [props.figure, props.range.zone, props.isLarge], draw);
-    const picture = () =>
-      chart.getDataURL({ type: "png", pixelRatio: 2, backgroundColor: coloursOf(host.value).surface });
+    async function picture() {
+      await loading;
+      return chart?.getDataURL({ type: "png", pixelRatio: 2, backgroundColor: coloursOf(host.value).surface });
+    }
     expose({ picture });
     return { failed, host, picture, summaryOf };
   },

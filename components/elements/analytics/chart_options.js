@@ -29,7 +29,7 @@ export function timesOf(figure, range) {
   const date = format({ month: "short", day: "numeric", ...(span > 300 * DAY && { year: "numeric" }) });
   const full = format({ dateStyle: "medium", ...(width < DAY && { timeStyle: "short" }) });
   const short = (ms) => (width >= DAY || (span > 2 * DAY && clock.format(ms) === "00:00") ? date : clock).format(ms);
-  return { short, full: (ms) => full.format(ms), day: (ms) => date.format(ms), isDaily: width >= DAY };
+  return { short, full: (ms) => full.format(ms) };
 }
 
 // What a click on the chart is on: the key of a series and the place of a label.
@@ -52,9 +52,8 @@ export function summaryOf(figure, label) {
 
 export function optionsOf(figure, range, colours, scale) {
   const size = 11 * scale;
-  const text = { color: colours["text-2"], fontSize: size, fontFamily: "inherit" };
+  const text = { color: colours["text-2"], fontSize: size, fontFamily: getComputedStyle(document.body).fontFamily };
   const base = {
-    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
     grid: { left: 8 * scale, right: 12 * scale, top: 34 * scale, bottom: 4 * scale, containLabel: true },
     tooltip: {
       trigger: "axis",
@@ -97,7 +96,6 @@ function overTime(figure, range, { colours, scale, text, axisLine, values }, too
     if (figure.form === "lines") return line;
     return { ...line, step: "end", areaStyle: { color: colour, opacity: 0.15 } };
   });
-  const heading = (ms) => `${times.full(ms)}${times.isDaily ? "" : ""}`;
   return {
     series,
     xAxis: {
@@ -105,12 +103,12 @@ function overTime(figure, range, { colours, scale, text, axisLine, values }, too
       data: figure.labels,
       axisLine,
       axisTick: { show: false },
-      axisLabel: { ...text, hideOverlap: true, formatter: (ms) => times.short(Number(ms)) },
+      axisLabel: { ...text, margin: 8 * scale, hideOverlap: true, formatter: (ms) => times.short(Number(ms)) },
     },
     yAxis: values,
     tooltip: {
       ...tooltip,
-      formatter: (found) => tip(heading(figure.labels[found[0].dataIndex]), found, figure),
+      formatter: (found) => tip(times.full(figure.labels[found[0].dataIndex]), found, figure),
     },
   };
 }
