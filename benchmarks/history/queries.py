@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from benchmarks.history.board_queries import BOARD_QUERIES
 from benchmarks.history.list_queries import LIST_QUERIES
 from benchmarks.history.scene import Query, Read, Scene
 from benchmarks.organisation.words import ABSENT_WORD, COMMON_WORD, RARE_WORD
@@ -113,6 +114,7 @@ QUERIES = (
     Query(name="reconcile: streams", does="a feed compares its versions", read=_versions(STREAMS)),
     Query(name="reconcile: agents", does="a feed compares its versions", read=_versions(AGENTS)),
     *LIST_QUERIES,
+    *BOARD_QUERIES,
     Query(name="jobs", does="opens the list of jobs", read=_jobs()),
     Query(name="jobs: search", does="searches the jobs for a word of many", read=_jobs("import")),
     Query(name="job", does="opens the page of a job with its 50 latest runs", read=_job_page),

@@ -138,6 +138,8 @@ def after_load(connection: Connection) -> None:
         )
         connection.execute(statement.encode())
         connection.execute(f"analyze private.{entity.table}_texts".encode())
+    connection.execute("select private.recount_rollups()")
+    connection.execute("analyze public.run_rollups")
 
 
 def _runs(seed: int, scale: float, counts: dict[str, int], made: Organisation) -> Runs:

@@ -31,6 +31,7 @@ from pages.api.fields import (
 )
 from services.entities import AgentStatus, GoalStatus, NotificationType, Priority, ScanStatus
 from services.entities.alerts import priority_of
+from services.reading import MAX_NOTE, HandlingByKey
 
 
 class Body(BaseModel):
@@ -210,6 +211,16 @@ class Close(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"error": "Its machine was switched off"}]})
     error: Error | None = Field(None, description="Cause, shown with the run; what it reported stays by default.")
+
+
+class Handle(Body):
+    """What the team does about a run."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"handling": "taken", "note": "The disk is being replaced"}]}
+    )
+    handling: HandlingByKey = Field(description="Whether somebody takes care of it, or it is done.")
+    note: Annotated[str, Field(max_length=MAX_NOTE)] = Field("", description="What to say about it in its thread.")
 
 
 class Empty(Body):

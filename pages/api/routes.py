@@ -9,6 +9,7 @@ from pages.api import models, operations, responses
 from pages.api.errors import FAILURES, failure_of
 from pages.api.feed import Change, feed_response
 from pages.api.operations import ApiOperation, answer_of, planned_operation
+from pages.api.reading.logs import add_log_routes
 from pages.api.reading.routes import add_reading_routes
 from pages.api.requests import ApiRoute, Call, Key, Slug
 from pages.api.tidying import add_tidying_routes
@@ -67,6 +68,7 @@ async def finish_agent(slug: Slug, finish: models.AgentFinish, call: Call) -> Re
 
 add_tidying_routes(router)
 add_reading_routes(router)
+add_log_routes(router)
 
 
 @router.post("/alerts", response_model=responses.SendResult, responses=SENT, summary="Send an alert")

@@ -251,11 +251,15 @@ async def _first(database: Database, identity: Identity, org_id: UUID, board: Bo
     """Return when the first run of the organisation or the job was counted, to the day; None without any."""
     noted = "job_id = %(job)s" if board.job else "true"
     wanted = "org_id = %(org)s and kind = any (%(kinds)s)"
-    query = (
-        "select least((select min(at) from public.run_rollups "
-        f"where {wanted} and grain = 'day' and job_id = %(job)s), "
-        f"(select min(at) from public.run_rollup_changes where {wanted} and {noted}))::text"
-    )
+    # One entry of the index for each measure; the planner would read all of them to find the least.
+    query = f"""
+        select least(
+            (select min(first.at) from unnest(array[{_listed(OUTCOMES + GAUGES)}]) as known cross join lateral (
+                select at from public.run_rollups
+                where {wanted} and grain = 'day' and job_id = %(job)s and measure = known
+                order by at limit 1) as first),
+            (select min(at) from public.run_rollup_changes where {wanted} and {noted}))::text
+    """
     values = {"org": org_id, "kinds": list(board.kinds), "job": board.job or EVERY_JOB}
     found = await read_as_member(database, identity, org_id, query, values)
     return datetime.fromisoformat(found) if found else None

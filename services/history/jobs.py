@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.auth.identity import Identity
+from services.infra.claims import Claimant
 from services.infra.database import Database
 from services.text import storable
 
@@ -137,7 +138,7 @@ class Job:
 
 async def jobs(
     database: Database,
-    identity: Identity,
+    identity: Claimant,
     org_id: UUID,
     *,
     search: str = "",

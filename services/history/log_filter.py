@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.auth.identity import Identity
 from services.errors import DatabaseTimeLimit, NotAccepted
+from services.infra.claims import Claimant
 from services.infra.database import Database
 from services.period import time_of
 from services.text import ESCAPE_SEQUENCES, storable
@@ -148,7 +148,7 @@ class LogFilter:
 
 @asynccontextmanager
 async def searching(
-    database: Database, identity: Identity, *, seconds: float = SEARCH_SECONDS
+    database: Database, identity: Claimant, *, seconds: float = SEARCH_SECONDS
 ) -> AsyncIterator[AsyncConnection]:
     """Yield a connection in a transaction of the user whose statements may take `seconds` each.
 

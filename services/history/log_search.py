@@ -10,10 +10,10 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.auth.identity import Identity
 from services.errors import DatabaseTimeLimit, NotFound
 from services.history.jobs import jobs
 from services.history.log_filter import SEARCH_SECONDS, LogFilter, searching
+from services.infra.claims import Claimant
 from services.infra.database import Database
 from services.text import storable
 
@@ -52,7 +52,7 @@ class LogScope:
     runs: tuple[UUID, ...] | None = None
 
     @classmethod
-    async def of_job(cls, database: Database, identity: Identity, org_id: UUID, address: str) -> "LogScope":
+    async def of_job(cls, database: Database, identity: Claimant, org_id: UUID, address: str) -> "LogScope":
         """Return the scope of a job's latest `STRIP_RUNS` runs; its address is its kind and slug: `streams/nightly`.
 
         Raises:
@@ -110,7 +110,7 @@ class FoundLines:
 
 async def search_logs(
     database: Database,
-    identity: Identity,
+    identity: Claimant,
     scope: LogScope,
     filter: LogFilter,
     *,
@@ -123,7 +123,7 @@ async def search_logs(
 
     Args:
         database: Where to read.
-        identity: The user; lines that they may not see are not found.
+        identity: The user or the key; lines that they may not see are not found.
         scope: Whose lines.
         filter: Which lines.
         before: Search the lines before this position, from later to earlier.
@@ -213,7 +213,7 @@ class _Reader:
         return None if row is None else Position(at=row.at, id=row.id)
 
 
-async def _named(database: Database, identity: Identity, lines: Sequence[FoundLine]) -> list[FoundLine]:
+async def _named(database: Database, identity: Claimant, lines: Sequence[FoundLine]) -> list[FoundLine]:
     """Return the lines with the tables and names of their runs."""
     ids = list({line.run_id for line in lines})
     if not ids:

@@ -35,10 +35,10 @@ def add_reading_routes(router: APIRouter) -> None:
 
 def _add_list(router: APIRouter, resource: Resource, model: type[ReadRow]) -> None:
     async def list_rows(request: Request, key: Key) -> Response:
-        await _authorize(request, key)
+        await authorize(request, key)
         question = Question.parse(resource, key.org_id, request.query_params.multi_items())
         with request.state.timing.measure("db"):
-            page = await read_page(_database(request), key, question)
+            page = await read_page(database_of(request), key, question)
         for record in page.items:
             record["url"] = resource.page.format(id=record["id"])
         return answer_page(request, model, page, f"/{resource.name}")
@@ -62,9 +62,9 @@ def _add_row(router: APIRouter, resource: Resource, model: type[ReadRow]) -> Non
         return await answer(request, key, _checked_id(resource, id))
 
     async def answer(request: Request, key: IngestKey, name: str) -> Response:
-        await _authorize(request, key)
+        await authorize(request, key)
         with request.state.timing.measure("db"):
-            record = await read_row(_database(request), key, resource, key.org_id, name)
+            record = await read_row(database_of(request), key, resource, key.org_id, name)
         if record is None:
             raise _not_found(resource, name)
         return answer_row(request, model.model_validate({**record, "url": resource.page.format(id=record["id"])}))
@@ -84,10 +84,10 @@ def _add_part(router: APIRouter, resource: Resource, part: RunPart) -> None:
     model = PART_ROWS[part.name]
 
     async def list_part(request: Request, slug: Slug, key: Key) -> Response:
-        await _authorize(request, key)
+        await authorize(request, key)
         pairs = request.query_params.multi_items()
         with request.state.timing.measure("db"):
-            page = await read_part(_database(request), key, resource, part, org_id=key.org_id, name=slug, pairs=pairs)
+            page = await read_part(database_of(request), key, resource, part, org_id=key.org_id, name=slug, pairs=pairs)
         if page is None:
             raise _not_found(resource, slug)
         return answer_page(request, model, page, f"/{resource.name}/{slug}/{part.name}")
@@ -127,7 +127,8 @@ def _add(
     router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, name=f"head {path}")
 
 
-async def _authorize(request: Request, key: IngestKey) -> None:
+async def authorize(request: Request, key: IngestKey) -> None:
+    """Note the use of a key that may read; raises IngestRefused for any other."""
     if KeyScope.READ not in key.scopes:
         raise IngestRefused(
             Code.SCOPE, "This key may not read: it lacks the scope 'read'. An admin creates keys under Settings."
@@ -136,7 +137,8 @@ async def _authorize(request: Request, key: IngestKey) -> None:
     await ingest.record_use(key)
 
 
-def _database(request: Request) -> Database:
+def database_of(request: Request) -> Database:
+    """Return the database of the app that answers."""
     database: Database = request.app.state.database
     return database
 

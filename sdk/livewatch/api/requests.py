@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
@@ -22,7 +23,7 @@ Value = str | int | bool | date | datetime | Iterable[str] | None
 
 
 class Requests:
-    """Sends GET requests, and again where the server asks for patience. Not thread-safe."""
+    """Sends requests, and again where the server asks for patience. Not thread-safe."""
 
     def __init__(self, http: HttpClient, sleep: Callable[[float], None] = time.sleep) -> None:
         self.http = http
@@ -36,12 +37,18 @@ class Requests:
             ServerUnreachableError: No answer came after several attempts.
         """
         query = urlencode({name: _text(value) for name, value in (parameters or {}).items() if value is not None})
-        target = f"{path}?{query}" if query else path
+        return self._send("GET", f"{path}?{query}" if query else path)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the JSON of an answer to a request that may be sent twice; raises like `get`."""
+        return self._send("POST", path, json.dumps(body))
+
+    def _send(self, method: str, target: str, body: str | None = None) -> Any:
         reason = ""
         for attempt in range(1, ATTEMPTS + 1):
             wait = RETRY_SECONDS * 2 ** (attempt - 1)
             try:
-                response = self.http.request("GET", target)
+                response = self.http.request(method, target, body)
             except UnreachableError as error:
                 reason = str(error)
             else:

@@ -58,7 +58,7 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             return run_command(arguments.words, options)
         case "login" | "whoami" | "logout":
             return _manage_login(arguments)
-        case "tail" | "check" | "ls" | "show" | "logs" | "open":
+        case "tail" | "check" | "mcp" | "ls" | "show" | "logs" | "open":
             return _read(arguments)
         case "close" | "archive" | "unarchive" | "delete":
             from livewatch.cli.tidying import tidy_up  # noqa: PLC0415
@@ -82,6 +82,10 @@ def _read(arguments: argparse.Namespace) -> int:
         from livewatch.cli.key_check import check  # noqa: PLC0415
 
         return check()
+    if arguments.command == "mcp":
+        from livewatch.cli.mcp.server import serve  # noqa: PLC0415
+
+        return serve()
     from livewatch.cli.reading.reading import read  # noqa: PLC0415
 
     return read(arguments)
@@ -116,6 +120,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add_tidying_arguments(lambda name, help: _add_command(commands, name, help))
     _add_command(commands, "check", "verify the server URL and the ingest key")
     _add_command(commands, "tail", "print changes of runs as they happen, until Ctrl-C")
+    _add_command(commands, "mcp", "serve runs and logs to an AI assistant by the Model Context Protocol, on stdin")
     arguments = parser.parse_args(argv)
     if arguments.command == "run":
         arguments.words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words

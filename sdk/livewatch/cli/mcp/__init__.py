@@ -1,0 +1,1 @@
+"""`livewatch mcp`: runs, logs and evidence for AI assistants."""
