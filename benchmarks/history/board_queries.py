@@ -29,7 +29,7 @@ async def _of_job(scene: Scene) -> int:
     async with scene.database.as_user(scene.identity) as session:
         values = {"org": scene.org, "slug": scene.job}
         job: UUID = (await (await session.connection()).execute(_JOB, values)).scalar_one()
-    return await _board(kind="streams", job=str(job), from_="all")(scene)
+    return await _board(kind="streams", job_id=str(job), from_="all")(scene)
 
 
 BOARD_QUERIES = (

@@ -150,7 +150,7 @@ class BoardPage:
 
     def _show(self, reading: Reading) -> None:
         self._reading = reading
-        end = reading.buckets.end if reading.buckets else None
+        end = reading.parts.end if reading.parts else None
         self._element.fail(self._board.problem)
         self._element.show(figures_of(self._board, reading), zone=reading.zone, end=end)
         self._tell_controls()

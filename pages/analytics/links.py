@@ -45,12 +45,12 @@ def links_of(board: Board, reading: Reading, chart: str, series: str, place: int
         return _job(reading, place)
     if chart == "load":
         return _open_now(board, series)
-    if reading.buckets is None or not 0 <= place < len(reading.buckets.starts):
+    if reading.parts is None or not 0 <= place < len(reading.parts.starts):
         return []
     if chart == "failures":
         # The hour of a weekday is no range: the failures of the whole one.
-        return _ended(board, reading, ("failed",), reading.buckets.starts[0], reading.buckets.end)
-    start, end = reading.buckets.bounds(place)
+        return _ended(board, reading, ("failed",), reading.parts.starts[0], reading.parts.end)
+    start, end = reading.parts.bounds(place)
     if chart == "alerts":
         return [RunsLink(label=ALERTS.label, path=_path(ALERTS.path, _range(start, end)), count=None)]
     outcomes = (series,) if series in OUTCOMES else ("succeeded",) if chart == "durations" else ()
@@ -78,7 +78,7 @@ def _ended(board: Board, reading: Reading, outcomes: tuple[str, ...], start: dat
         count = sum(
             bins.total()
             for (place, each, outcome), bins in reading.ended.items()
-            if each == kind and outcome in outcomes and reading.buckets and start <= reading.buckets.starts[place] < end
+            if each == kind and outcome in outcomes and reading.parts and start <= reading.parts.starts[place] < end
         )
         if count:
             params = {**_filters(board), "status": ",".join(_statuses(kind, outcomes)), **_range(start, end, by=BY_END)}

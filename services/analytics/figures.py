@@ -62,7 +62,7 @@ def count_of_ended(reading: Reading) -> int:
 
 
 def _starts(reading: Reading) -> tuple[datetime, ...]:
-    return reading.buckets.starts if reading.buckets else ()
+    return reading.parts.starts if reading.parts else ()
 
 
 def _ended(reading: Reading, outcome: str) -> list[int]:

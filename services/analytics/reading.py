@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.analytics.board import Board
-from services.analytics.buckets import GRAINS, Buckets, buckets_of, floor
+from services.analytics.range_parts import GRAINS, RangeParts, floor, parts_of
 from services.auth.identity import Identity
 from services.entities import ALERTS, RUNS
 from services.entities.base.listing import ARCHIVE_FACET
@@ -49,7 +49,7 @@ class Reading:
     """What was read for a board.
 
     Args:
-        buckets: The parts of its range; None if there has never been a run.
+        parts: The parts of its range; None if there has never been a run.
         zone: Name of the zone of the parts.
         ended: Number of runs by part, kind and outcome, and then by bin of duration.
         gauges: Change of the numbers of running and waiting runs by part (-1: before the range) and measure.
@@ -58,7 +58,7 @@ class Reading:
         alerts: Number of alerts by part and type.
     """
 
-    buckets: Buckets | None
+    parts: RangeParts | None
     zone: str
     ended: Mapping[tuple[int, str, str], Counter[int]] = field(default_factory=dict)
     gauges: Mapping[tuple[int, str], int] = field(default_factory=dict)
@@ -89,20 +89,20 @@ async def read_board(
     if start is None:
         start = await _first(database, identity, org_id, board)
         if start is None:
-            return Reading(buckets=None, zone=zone)
-    buckets = buckets_of(min(start, end), end, zone_of(zone), now=now)
+            return Reading(parts=None, zone=zone)
+    parts = parts_of(min(start, end), end, zone_of(zone), now=now)
     values: dict[str, Any] = {
         "org": org_id, "user": identity.user_id, "job": board.job or EVERY_JOB, "kinds": list(board.kinds),
-        "zone": zone, "starts": list(buckets.starts), "low": buckets.starts[0], "high": buckets.end,
+        "zone": zone, "starts": list(parts.starts), "low": parts.starts[0], "high": parts.end,
     }  # fmt: skip
-    values |= {f"{grain}_low": floor(buckets.starts[0], width) for grain, width in GRAINS.items()}
-    parts = _Parts(board, buckets, org_id, identity)
-    statement = f"jsonb_build_object({', '.join(f'{name!r}, {query}' for name, query in parts.queries().items())})"
-    found = await read_as_member(database, identity, org_id, f"select {statement}", {**values, **parts.values})
-    return _reading(buckets, zone, found)
+    values |= {f"{grain}_low": floor(parts.starts[0], width) for grain, width in GRAINS.items()}
+    queries = _Queries(board, parts, org_id, identity)
+    statement = f"jsonb_build_object({', '.join(f'{name!r}, {query}' for name, query in queries.queries().items())})"
+    found = await read_as_member(database, identity, org_id, f"select {statement}", {**values, **queries.values})
+    return _reading(parts, zone, found)
 
 
-def _reading(buckets: Buckets, zone: str, found: Mapping[str, Any]) -> Reading:
+def _reading(parts: RangeParts, zone: str, found: Mapping[str, Any]) -> Reading:
     ended: dict[tuple[int, str, str], Counter[int]] = {}
     gauges: Counter[tuple[int, str]] = Counter()
     for place, kind, measure, bin, count in found["cells"]:
@@ -116,7 +116,7 @@ def _reading(buckets: Buckets, zone: str, found: Mapping[str, Any]) -> Reading:
         counts = {**known, measure: count}
         jobs[id] = JobRuns(id=UUID(id), kind=kind, slug=slug, name=name or "A deleted job", counts=counts)
     return Reading(
-        buckets=buckets,
+        parts=parts,
         zone=zone,
         ended=ended,
         gauges=gauges,
@@ -126,16 +126,16 @@ def _reading(buckets: Buckets, zone: str, found: Mapping[str, Any]) -> Reading:
     )
 
 
-class _Parts:
+class _Queries:
     """The queries of a board's charts.
 
     Each counts rows of `kind`, `job_id`, `measure`, `at`, `bin` and `count`, which come from the roll-ups and the notes
     that are not folded yet, or from the runs themselves.
     """
 
-    def __init__(self, board: Board, buckets: Buckets, org_id: UUID, identity: Identity) -> None:
+    def __init__(self, board: Board, parts: RangeParts, org_id: UUID, identity: Identity) -> None:
         self._board = board
-        self._buckets = buckets
+        self._parts = parts
         self._org_id = org_id
         self._identity = identity
         self.values: dict[str, Any] = {}
@@ -171,7 +171,7 @@ class _Parts:
 
     def _failures(self) -> str:
         # Days have no hours.
-        rows = self._rows(("failed",), grain="quarter" if self._buckets.grain == "day" else self._buckets.grain)
+        rows = self._rows(("failed",), grain="quarter" if self._parts.grain == "day" else self._parts.grain)
         local = "(at at time zone %(zone)s)"
         columns = f"extract(isodow from {local})::integer - 1 as day, extract(hour from {local})::integer as hour"
         query = _SUMMED.format(columns=columns, rows=rows, where="", groups="1, 2")
@@ -193,7 +193,7 @@ class _Parts:
         if not self._board.is_rolled_up:
             return self._filtered(measures, with_earlier=with_earlier, by_job=by_job)
         low = "%(low)s"
-        parts = [self._rolled(grain or self._buckets.grain, low, "%(high)s", measures, by_job=by_job)]
+        parts = [self._rolled(grain or self._parts.grain, low, "%(high)s", measures, by_job=by_job)]
         if with_earlier:
             # Days as far as they go, then quarters of an hour, then minutes, up to the beginning of the range.
             bounds = {"day": ("'-infinity'", "%(day_low)s"), "quarter": ("%(day_low)s", "%(quarter_low)s")}

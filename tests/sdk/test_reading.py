@@ -77,7 +77,7 @@ async def test_pages_are_read_as_they_are_used(place: Place, monkeypatch: pytest
             asked: list[str] = []
             get = client.streams._requests.http.request
 
-            def counted(method: str, path: str) -> Any:
+            def counted(method: str, path: str, body: str | None = None) -> Any:
                 asked.append(path)
                 return get(method, path)
 

@@ -69,7 +69,7 @@ def test_the_commands_are_those_that_there_are(start: Start) -> None:
     known = set(re.findall(r"^    (\w+)(?: {2,}|$)", output, re.MULTILINE))
     assert shown == known
     assert known == (
-        {"login", "whoami", "logout", "run", "progress", "alert", "notify", "tail", "check"}
+        {"login", "whoami", "logout", "run", "progress", "alert", "notify", "tail", "check", "mcp"}
         | {"ls", "show", "logs", "open", "close", "archive", "unarchive", "delete"}
     )
 

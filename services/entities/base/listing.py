@@ -203,7 +203,7 @@ TAG_FACET: Facet[Any] = Facet(
     is_array=True,
 )
 """The facet of the tags of runs, from people and programs."""
-JOB_FACET = "job"
+JOB_FACET = "job_id"
 """Name of the facet of the job that a run belongs to."""
 
 

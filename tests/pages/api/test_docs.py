@@ -20,6 +20,10 @@ READING = {
     *(("GET", f"/{name}/{{slug}}/{part}") for name in ("streams", "scans", "agents") for part in ("logs", "comments")),
     *(("GET", f"/{name}/{{slug}}/history") for name in ("streams", "scans")),
 }
+LOOKING = {
+    ("GET", "/logs"),
+    *(("POST", f"/{name}/{{slug}}/handling") for name in ("streams", "scans", "agents")),
+}
 
 
 async def test_the_openapi_document_is_valid_whole_and_names_every_request(api: httpx.AsyncClient) -> None:
@@ -33,6 +37,7 @@ async def test_the_openapi_document_is_valid_whole_and_names_every_request(api: 
         ("GET", "/me"),
         ("GET", "/feed"),
         *READING,
+        *LOOKING,
     }
     for reference in references(document):
         found: Any = document

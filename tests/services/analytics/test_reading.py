@@ -61,12 +61,12 @@ async def test_a_reading_equals_the_rows(world: World, zone: str) -> None:
     local = ZoneInfo(zone)
     for start, last in (("7d", ""), ("30d", ""), ("90d", ""), ("2026-03-28T00:00", "2026-03-30T05:30"), ("all", "")):
         reading = await read(world, ada, org, from_=start, to=last, zone=zone)
-        assert reading.buckets
-        bounds = reading.buckets.starts[0], reading.buckets.end
+        assert reading.parts
+        bounds = reading.parts.starts[0], reading.parts.end
         within = [(end, status) for end, status in ended if bounds[0] <= end < bounds[1]]
         assert within
         names = {"completed": "succeeded", "failed": "failed", "cancelled": "stopped"}
-        expected = Counter((reading.buckets.place_of(end), "agents", names[status]) for end, status in within)
+        expected = Counter((reading.parts.place_of(end), "agents", names[status]) for end, status in within)
         assert {key: bins.total() for key, bins in reading.ended.items()} == expected, start
         hours = Counter(
             (end.astimezone(local).weekday(), end.astimezone(local).hour)
@@ -96,8 +96,8 @@ async def test_minutes_are_exact_in_the_last_two_days(world: World) -> None:
             )
             for filters in ({}, {"status": "failed"})
         ]
-        assert rolled.buckets
-        assert rolled.buckets.grain == "minute"
+        assert rolled.parts
+        assert rolled.parts.grain == "minute"
         assert sum(bins.total() for bins in rolled.ended.values()) > 20
         assert same(rolled, raw), start
 
@@ -132,11 +132,11 @@ async def test_a_job_counts_alone_and_the_busiest_come_first(world: World) -> No
     assert first.total + second.total == sum(bins.total() for bins in everything.ended.values())
     assert first.slug
     job = str(first.id)
-    alone = await read(world, ada, org, from_="all", job=job)
+    alone = await read(world, ada, org, from_="all", job_id=job)
     assert (alone.jobs, sum(bins.total() for bins in alone.ended.values())) == ((first,), first.total)
-    assert same(alone, await read(world, ada, org, from_="all", job=job, tag="t"))
-    assert not (await read(world, ada, other, from_="7d", job=job)).ended
-    assert not (await read(world, ada, org, from_="7d", job="no id")).ended
+    assert same(alone, await read(world, ada, org, from_="all", job_id=job, tag="t"))
+    assert not (await read(world, ada, other, from_="7d", job_id=job)).ended
+    assert not (await read(world, ada, org, from_="7d", job_id="no id")).ended
     await world.sql("update agent_executions set job_id = null where org_id = %s", org)
     await world.sql("delete from jobs where org_id = %s", org)
     assert (await read(world, ada, org, from_="all")).jobs == ()
@@ -162,7 +162,7 @@ async def test_only_members_read_and_only_their_own_organisation(world: World) -
 async def test_without_any_run_there_is_no_beginning(world: World) -> None:
     org = await world.organization()
     ada = await world.person(org)
-    assert (await read(world, ada, org, from_="all")).buckets is None
+    assert (await read(world, ada, org, from_="all")).parts is None
     empty = await read(world, ada, org, from_="7d", q="nothing like this")
     figures = figures_of(Board.parse({}), empty)
     assert [series.values[0] for series in figures[0].series] == [0, 0, None, None, None, 0, 0]
@@ -172,6 +172,6 @@ async def test_without_any_run_there_is_no_beginning(world: World) -> None:
         {"from_": "0001-01-01", "to": "9999-12-31"},
     ):
         reading = await read(world, ada, org, **params)
-        assert reading.buckets
-        assert len(reading.buckets.starts) <= 112
+        assert reading.parts
+        assert len(reading.parts.starts) <= 112
         assert figures_of(Board.parse({}), reading)

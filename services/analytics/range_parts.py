@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-MAX_BUCKETS = 110
+MAX_PARTS = 110
 MINUTES_KEPT = timedelta(hours=48)
 """Age up to which the database counts by minutes."""
 
@@ -24,7 +24,7 @@ _FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 28, tzinfo=UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Buckets:
+class RangeParts:
     """The parts of a range.
 
     Args:
@@ -48,8 +48,8 @@ class Buckets:
         return bisect_right(self.starts, moment) - 1
 
 
-def buckets_of(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime) -> Buckets:
-    """Return the parts of a range, at most `MAX_BUCKETS`.
+def parts_of(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime) -> RangeParts:
+    """Return the parts of a range, at most `MAX_PARTS`.
 
     Hours and days begin by the clock of the zone: a day has 23 to 25 of the former, and the hour that autumn repeats is
     one part of two. Parts of a week and more are of whole days of UTC. The range is widened to whole minutes, for what
@@ -63,7 +63,7 @@ def buckets_of(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime)
         now: The present.
     """
     start, end = max(start, _FIRST), min(max(end, start + timedelta(minutes=1)), _LAST)
-    width = next((each for each in (*_MINUTES, *_HOURS, *_DAYS) if (end - start) / each <= MAX_BUCKETS), _DAYS[-1])
+    width = next((each for each in (*_MINUTES, *_HOURS, *_DAYS) if (end - start) / each <= MAX_PARTS), _DAYS[-1])
     grain: Grain = "minute"
     if width >= timedelta(days=7):
         grain = "day"
@@ -77,7 +77,7 @@ def buckets_of(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime)
     else:
         starts = _steps(start, end, width)
     later = sorted({each for each in starts if start < each < end})
-    return Buckets(starts=(start, *later), end=end, grain=grain)
+    return RangeParts(starts=(start, *later), end=end, grain=grain)
 
 
 def floor(moment: datetime, width: timedelta) -> datetime:
