@@ -40,9 +40,9 @@ BOARD_QUERIES = (
     Query(name="board: agents, everything", does="opens the board", read=_board(kind="agents", from_="all")),
     Query(name="board: a job", does="opens the board of a job", read=_of_job),
     Query(
-        name="board: failed agents, 30 days",
+        name="board: failed agents, a year",
         does="filters the board by what roll-ups do not have",
-        read=_board(kind="agents", status="failed", from_="30d"),
+        read=_board(kind="agents", status="failed", from_="365d"),
     ),
     Query(
         name="board: rare word, everything",
