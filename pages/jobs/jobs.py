@@ -14,6 +14,7 @@ from components.shell.shell import page_head
 from pages.lists.job_reader import JobReader, RunDelta, has_new_state
 from pages.page.context import PageContext
 from services.entities import RUNS
+from services.entities.base.listing import JOB_FACET
 from services.history.jobs import PAGE_JOBS, Job, jobs
 from services.text import visible_name
 
@@ -93,6 +94,7 @@ def job_page(page: PageContext, kind: str, slug: str) -> None:
     with ui.element("div").classes("lw-page") as content:
         heading = text("h1", "").classes("lw-ghost__line").props("dir=auto")
         with page_head(heading):
+            analytics = ui.link("Analytics", "/analytics").classes("lw-button lw-button--link")
             ui.link("Logs", f"/logs?job={kind}/{quote(slug, safe='')}").classes("lw-button lw-button--link")
             ui.link("All jobs", "/jobs").classes("lw-button lw-button--link")
         with ui.element("div").classes("lw-panel"):
@@ -106,7 +108,9 @@ def job_page(page: PageContext, kind: str, slug: str) -> None:
         missing.set_visibility(not found)
         content.set_visibility(bool(found))
         for job in found:
-            job_id = job.id
+            if job_id != job.id:
+                job_id = job.id
+                analytics.props["href"] = f"/analytics?kind={kind}&{JOB_FACET}={job_id}"
             panel.show(job)
             name = visible_name(job.name)
             if heading.text != name:

@@ -103,6 +103,10 @@ async def test_a_part_of_a_chart_leads_to_its_runs(world: World, window: SignedI
     assert box
     await page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] * 0.55)
     await page.wait_for_url("**/jobs/agents/reader")
+    await report(world, org, count=1, status="failed", slug="writer")
+    await page.get_by_role("link", name="Analytics", exact=True).last.click()
+    await page.wait_for_url("**/analytics?kind=agents&job_id=**")
+    await expect_tile(page, "ended", "11")
 
 
 async def test_a_board_is_arranged_saved_and_shared(world: World, window: SignedIn) -> None:

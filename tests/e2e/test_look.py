@@ -25,6 +25,7 @@ PATHS = (
     "/monitoring/system",
     "/streams/{stream}",
     "/logs?q=line",
+    "/analytics",
     "/alerts",
     "/notifications",
     "/connect",
