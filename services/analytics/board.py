@@ -108,7 +108,9 @@ class Board:
         query: ListQuery[Any] = ListQuery.parse(spec_of(kind), times)
         if query.period.problem:
             problems.append(query.period.problem)
-        if query.period.is_everything and params.get("from") != ALL_TIME:
+        period = query.period
+        is_default = (period.start, period.end) == (DEFAULT_PERIOD.start, DEFAULT_PERIOD.end)
+        if is_default or (period.is_everything and params.get("from") != ALL_TIME):
             query = replace(query, period=DEFAULT_PERIOD)
         charts, unknown = _charts(str(params.get("charts") or ""))
         problems += unknown

@@ -62,7 +62,7 @@ def parts_of(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime) -
         zone: The zone.
         now: The present.
     """
-    start, end = max(start, _FIRST), min(max(end, start + timedelta(minutes=1)), _LAST)
+    start, end = max(start, _FIRST), min(max(end, start + timedelta(microseconds=1)), _LAST)
     width = next((each for each in (*_MINUTES, *_HOURS, *_DAYS) if (end - start) / each <= MAX_PARTS), _DAYS[-1])
     grain: Grain = "minute"
     if width >= timedelta(days=7):

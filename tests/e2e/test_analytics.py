@@ -209,3 +209,32 @@ async def test_charts_are_saved_as_files(world: World, window: SignedIn) -> None
         (f"/export/analytics.csv?chart=jobs&org={other}", 403),
     ):
         assert (await export(page, address))[0] == wanted, address
+
+
+async def test_every_chart_leads_on_by_its_table(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    await report(world, org, count=2, status="failed")
+    await report(world, org, count=2, status="completed", ago="30 minutes")
+    await world.sql(
+        "insert into signal_alerts (org_id, user_id, company_name, target_name, signal_type, signal_strength) "
+        "values (%s, %s, 'C', 'T', 'funding', 90)", org, ada.id,
+    )  # fmt: skip
+    await world.sql(
+        "insert into agent_executions (org_id, stream_id, agent_id, agent_name, status, started_at) "
+        "select org_id, id, 'a', 'A', 'running', now() from streams where org_id = %s limit 1", org,
+    )  # fmt: skip
+    for chart, path in (
+        ("rates", "**/monitoring/agents?status=**by=ended"),
+        ("durations", "**/monitoring/agents?status=completed&**by=ended"),
+        ("failures", "**/monitoring/agents?status=failed&**by=ended"),
+        ("alerts", "**/alerts?from=**&to=**"),
+        ("load", "**/monitoring/agents?status=running"),
+    ):
+        page = await window(ada, f"/analytics?kind=agents&charts={chart}.l")
+        await expect(page.locator(f'[data-chart="{chart}"] canvas').first).to_be_visible()
+        cells = page.locator(f'[data-chart="{chart}"] .lw-board__cell')
+        await expect(cells.first).to_be_attached()
+        await page.locator(f'[data-chart="{chart}"]').get_by_role("button", name="Table of").click()
+        await cells.first.click()
+        await page.wait_for_url(path)
