@@ -144,9 +144,9 @@ class ApiServer:
             self._finished.discard(run)
         if run in self._finished:
             return result(409, error("finished", "use a new key"))
-        if (verb and run not in self._known) or (path == "/logs" and body["run"] not in self._known):
+        if (verb and run not in self._known) or (path in ("/logs", "/metrics") and body["run"] not in self._known):
             return result(404, error("not_found", "no such run"))
-        if not is_run and path not in ("/logs", "/alerts", "/notifications"):
+        if not is_run and path not in ("/logs", "/metrics", "/alerts", "/notifications"):
             return result(404, error("not_found", path))
         reporter = body.get("reporter")
         body = {name: value for name, value in body.items() if name != "reporter"}

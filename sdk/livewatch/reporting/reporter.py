@@ -119,6 +119,14 @@ class Reporter:
             self._ensure_running()
         self._deliver_at_exit()
 
+    def measure(self, run: str, step: int, epoch: float, values: Mapping[str, float | str]) -> None:
+        """Add values of metrics at a step of a run; see `PendingUpdates.measure`."""
+        with self._lock:
+            if self._pending.measure(run, step, epoch, values):
+                self._warn_once("too many metrics; the oldest points are dropped")
+            self._ensure_running()
+        self._deliver_at_exit()
+
     def add_source(self, source: Source) -> None:
         """Sample an activity at every tick until it is removed."""
         with self._lock:
