@@ -26,6 +26,7 @@ from pages.http.request_log import RequestLog
 from pages.http.sdk import sdk_routes
 from pages.http.socket_guard import SocketGuard
 from pages.page.services import Services
+from pages.results.downloads.metric_export import metric_export_routes
 from pages.session.asking import register_asking
 from pages.session.confirm import confirm_routes, register_confirm
 from pages.session.mail_links import MailLimits, mail_link_routes
@@ -63,6 +64,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(join_routes(services, limits))
     app.include_router(audit_routes(services))
     app.include_router(board_export_routes(services))
+    app.include_router(metric_export_routes(services))
     app.include_router(export_routes(services))
     app.include_router(log_export_routes(services))
     app.include_router(health_routes(services))
