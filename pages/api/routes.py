@@ -12,6 +12,7 @@ from pages.api.operations import ApiOperation, answer_of, planned_operation
 from pages.api.reading.routes import add_reading_routes
 from pages.api.requests import ApiRoute, Call, Key, Slug
 from pages.api.results.models import MetricReport, MetricResult
+from pages.api.results.routes import add_artefact_routes
 from pages.api.tidying import add_tidying_routes
 from pages.page.public_url import public_url
 from services.errors import IngestRefused
@@ -68,6 +69,7 @@ async def finish_agent(slug: Slug, finish: models.AgentFinish, call: Call) -> Re
 
 add_tidying_routes(router)
 add_reading_routes(router)
+add_artefact_routes(router)
 
 
 @router.post("/alerts", response_model=responses.SendResult, responses=SENT, summary="Send an alert")

@@ -19,7 +19,8 @@ NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def _check_name(value: str) -> str:
+def check_name(value: str) -> str:
+    """Check the name of a metric or an artefact."""
     if _CONTROL.search(value):
         raise ValueError("it must not contain control characters")
     return check_not_blank(value)
@@ -40,7 +41,7 @@ def _value(value: Any) -> float | str:
     return number
 
 
-MetricName = Annotated[str, Field(min_length=1, max_length=MAX_METRIC_NAME_CHARACTERS), AfterValidator(_check_name)]
+MetricName = Annotated[str, Field(min_length=1, max_length=MAX_METRIC_NAME_CHARACTERS), AfterValidator(check_name)]
 MetricValue = Annotated[
     float | str,
     PlainValidator(_value),
