@@ -90,7 +90,7 @@ class DirectoryFiles:
             await asyncio.to_thread(work, *values)
         except OSError as error:
             raise FilesUnavailable(
-                f"The artefact could not be stored: {error.strerror}. Check the space and the mode of the data directory."
+                f"The artefact could not be stored: {error.strerror}. Check the space and mode of the data directory."
             ) from error
 
 

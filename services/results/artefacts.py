@@ -154,7 +154,7 @@ async def remove_blobs(database: Database, files: ArtefactFiles) -> int:
 
 
 def media_type_of(kind: str, content: bytes) -> str:
-    """Return the type of bytes, whatever a program says of them; raises NotAccepted if they are not what `kind` says."""
+    """Return the type of bytes, whatever a program says of them; raises NotAccepted if `kind` is something else."""
     image = _image_type(content)
     if kind == "image":
         if image is None:

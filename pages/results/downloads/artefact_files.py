@@ -49,7 +49,7 @@ def artefact_file_routes(services: Services) -> APIRouter:
 
 
 def disposition(kind: str, name: str) -> str:
-    """Return the header for a name of any characters: its last part, without what a file system or a reader trips over."""
+    """Return the header for a name of any characters: its last part, with what no file system trips over."""
     last = name.replace("\\", "/").rpartition("/")[2]
     safe = _UNSAFE.sub("_", last).strip(". ")[:150] or "artefact"
     plain = safe.encode("ascii", "replace").decode().replace("?", "_")

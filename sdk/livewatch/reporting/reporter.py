@@ -13,6 +13,7 @@ from livewatch.delivery.delivery_worker import DeliveryWorker
 from livewatch.delivery.disk_queue import DiskQueue
 from livewatch.delivery.heartbeats import INTERVAL_SECONDS
 from livewatch.delivery.operations import Operation, new_idempotency_key
+from livewatch.delivery.uploads import MAX_WAITING_BYTES, Upload, Uploads
 from livewatch.reporting.pending_updates import MAX_PENDING_UPDATES, PendingUpdates
 from livewatch.settings import Settings
 from livewatch.threads import start_thread
@@ -89,6 +90,7 @@ class Reporter:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.queue = DiskQueue(settings.queue_file, settings.destination)
+        self._uploads = Uploads(Client(settings))
         self.worker = DeliveryWorker(
             Client(settings),
             self.queue,
@@ -96,6 +98,7 @@ class Reporter:
             self._active_runs,
             heartbeat_seconds=heartbeat_seconds,
             reporter=self.id,
+            uploads=self._uploads,
         )
         self.is_inherited = False
         """Whether it belongs to the parent of this forked process."""
@@ -124,6 +127,15 @@ class Reporter:
         with self._lock:
             if self._pending.measure(run, step, epoch, values):
                 self._warn_once("too many metrics; the oldest points are dropped")
+            self._ensure_running()
+        self._deliver_at_exit()
+
+    def upload(self, upload: Upload) -> None:
+        """Send an artefact, after the updates that were reported before it."""
+        if not self._uploads.add(upload):
+            self._warn_once(f"artefacts of {MAX_WAITING_BYTES // 2**20} MiB wait to be sent; further ones are left out")
+            return
+        with self._lock:
             self._ensure_running()
         self._deliver_at_exit()
 
@@ -219,6 +231,7 @@ class Reporter:
                 is_queued = self.queue.append(operations)
                 self._backlog = [] if is_queued else operations[-MAX_PENDING_UPDATES:]
                 self._announced = {source.reference for source in sources}
+            if operations or self._uploads:
                 self.worker.wake()
             if self.queue.dropped_count:
                 self._warn_once("the disk queue is full; the oldest updates are dropped")

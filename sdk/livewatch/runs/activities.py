@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from livewatch.delivery.operations import checked_slug, iso_time, keyed_slug, slug_of, text, title_of
 from livewatch.reporting.pending_metrics import metric_values, step_of
 from livewatch.reporting.process import PROCESS
+from livewatch.runs.artefacts import Artefacts
 from livewatch.runs.endings import FORGOTTEN, Ending, cancelled_by, ending_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ logger = logging.getLogger("livewatch")
 Self = TypeVar("Self", bound="Activity")
 
 
-class Activity:
+class Activity(Artefacts):
     """Base of runs and agents: a context manager with a log that ends once. Thread-safe; no method raises."""
 
     kind = ""

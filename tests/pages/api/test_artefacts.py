@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
 
 
-async def send(
+async def send(  # noqa: PLR0917
     api: httpx.AsyncClient, program: Program, name: str, content: bytes, kind: str = "file", run: str = "streams/x"
 ) -> httpx.Response:
     return await api.post(
@@ -140,7 +140,7 @@ async def test_another_organisation_neither_sees_nor_changes_it(
         ("svg", b"x", "kind"),
     ],
 )
-async def test_contents_that_are_not_what_they_claim_are_refused_with_a_sentence(
+async def test_contents_that_are_not_what_they_claim_are_refused_with_a_sentence(  # noqa: PLR0917
     program: Program, world: World, api: httpx.AsyncClient, kind: str, content: bytes, said: str
 ) -> None:
     run = await a_run(program)
