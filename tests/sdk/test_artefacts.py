@@ -8,9 +8,10 @@ from typing import Any
 
 import livewatch
 import pytest
-from livewatch.reporting.artefact_content import MAX_MARKDOWN_BYTES
+from livewatch.delivery.artefacts.content import MAX_MARKDOWN_BYTES
 
 from tests.sdk.api_server import ApiServer
+from tests.speed import deadline
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
 
@@ -51,7 +52,7 @@ def test_a_server_without_room_for_it_holds_up_no_report_and_gets_it_later(repor
     with livewatch.run("Training", slug="t") as run:
         run.markdown("a", "old")
         run.markdown("a", "new")
-    assert not livewatch.flush(timeout=2)
+    assert not livewatch.flush(timeout=deadline(2))
     assert reporting.writes[-1].path == "/streams/t/finish"
     reporting.refuse = lambda path, body: None
     assert livewatch.flush()
@@ -127,6 +128,6 @@ def test_more_than_memory_has_room_for_is_left_out_and_the_run_is_reported(
     with livewatch.run("Training", slug="t") as run:
         for n in range(6):
             run.image(f"i{n}", PNG + bytes(19 * 2**20))
-    livewatch.flush(timeout=5)
+    livewatch.flush(timeout=deadline(2))
     assert "artefacts of 100 MiB wait to be sent" in caplog.text
     assert reporting.writes[-1].path == "/streams/t/finish"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from livewatch.delivery.artefacts.uploads import Uploads
 from livewatch.delivery.backoff import Backoff
 from livewatch.delivery.batches import BatchSender, Transport
 from livewatch.delivery.client import UnreachableError
@@ -13,7 +14,6 @@ from livewatch.delivery.delivery_lock import DeliveryLock
 from livewatch.delivery.disk_queue import DiskQueue
 from livewatch.delivery.errors import DeliveryError, LockedError
 from livewatch.delivery.heartbeats import INTERVAL_SECONDS, Heartbeats
-from livewatch.delivery.uploads import Uploads
 from livewatch.threads import start_thread
 
 UNEXPECTED_RETRY_SECONDS = 30.0

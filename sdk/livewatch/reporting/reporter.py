@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from livewatch.delivery.artefacts.uploads import MAX_WAITING_BYTES, Upload, Uploads
 from livewatch.delivery.client import Client
 from livewatch.delivery.delivery_lock import DeliveryLock
 from livewatch.delivery.delivery_worker import DeliveryWorker
 from livewatch.delivery.disk_queue import DiskQueue
 from livewatch.delivery.heartbeats import INTERVAL_SECONDS
 from livewatch.delivery.operations import Operation, new_idempotency_key
-from livewatch.delivery.uploads import MAX_WAITING_BYTES, Upload, Uploads
 from livewatch.reporting.pending_updates import MAX_PENDING_UPDATES, PendingUpdates
 from livewatch.settings import Settings
 from livewatch.threads import start_thread

@@ -7,8 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from livewatch.delivery.uploads import Upload
-from livewatch.reporting.artefact_content import (
+from livewatch.delivery.artefacts.content import (
     ArtefactRefusedError,
     artefact_name,
     checked,
@@ -16,6 +15,7 @@ from livewatch.reporting.artefact_content import (
     image_bytes,
     table_bytes,
 )
+from livewatch.delivery.artefacts.uploads import Upload
 
 if TYPE_CHECKING:
     from livewatch.reporting.reporter import Reporter
