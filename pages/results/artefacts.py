@@ -39,8 +39,9 @@ def artefact_list(page: PageContext, entity: Entity[R], run: UUID) -> None:
             return
         known = {(each.id, each.sha256) for each in listed}
         for each in found:
-            if (each.id, each.sha256) not in known:
-                opened.pop(each.id, None)
+            if each.id in opened and (each.id, each.sha256) not in known:
+                # It may be unfolded, and then nobody presses it again.
+                opened[each.id] = await _content(page, each)
         use = await artefact_use(database, identity, page.membership.org_id)
         listed = found
         show()
