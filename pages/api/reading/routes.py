@@ -1,4 +1,4 @@
-"""Endpoints that read: lists and rows of every entity, and the logs, progress, metrics, artefacts and comments of runs."""
+"""Endpoints that read: lists and rows of every entity, and what belongs to runs, as logs, metrics and comments."""
 
 from typing import Annotated, Any
 

@@ -61,8 +61,8 @@ def add_artefact_routes(router: APIRouter) -> None:
             Query(description="How the page shows it. An image is PNG, JPEG, GIF or WebP; others are files."),
         ] = "file",
     ) -> Response:
-        """The body is its bytes, at most 20 MiB; of a table, JSON of `columns` and `rows` with at most 100,000 cells; of
-        a Markdown text, at most 200,000 bytes. A run has at most 500 artefacts, an organisation 5 GiB of them.
+        """The body is its bytes, at most 20 MiB: of a table, JSON of `columns` and `rows` with at most 100,000 cells,
+        and of a Markdown text at most 200,000 bytes. A run has at most 500 artefacts, an organisation 5 GiB of them.
         """
         if KeyScope.RUNS not in key.scopes:
             raise IngestRefused(
