@@ -1,10 +1,12 @@
 """Artefacts of a run: listed live, images shown, tables and texts read when they are opened."""
 
+import json
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
-from components.presentation.markdown import markdown_tree
+from components.presentation.markdown import TAGS, markdown_tree
 from components.presentation.markup import Markup, Node, node
 from components.window.live_element import LiveElement
 from pages.page.context import PageContext
@@ -27,15 +29,16 @@ def artefact_list(page: PageContext, entity: Entity[R], run: UUID) -> None:
     listed: list[Artefact] = []
     opened: dict[UUID, Node] = {}
     use = (0, 1)
+    has_failed = False
 
     def show() -> None:
         section.show(_tree(listed, opened, use) if listed else node("div"))
 
     async def read() -> None:
-        nonlocal listed, use
+        nonlocal listed, use, has_failed
         database, identity = page.services.database, page.session.identity
         found = await artefacts_of(database, identity, run)
-        if found == listed:
+        if found == listed and not has_failed:
             return
         known = {(each.id, each.sha256) for each in listed}
         for each in found:
@@ -43,7 +46,7 @@ def artefact_list(page: PageContext, entity: Entity[R], run: UUID) -> None:
                 # It may be unfolded, and then nobody presses it again.
                 opened[each.id] = await _content(page, each)
         use = await artefact_use(database, identity, page.membership.org_id)
-        listed = found
+        listed, has_failed = found, False
         show()
 
     async def press(key: str) -> None:
@@ -55,6 +58,8 @@ def artefact_list(page: PageContext, entity: Entity[R], run: UUID) -> None:
         show()
 
     def failed(error: LivewatchError) -> None:
+        nonlocal has_failed
+        has_failed = True
         section.show(node("p", f"The artefacts could not be read: {error}", role="alert", class_="lw-muted"))
 
     reloads = Reloads(read, name=f"artefacts of {run}", on_failure=failed, interval=READ_INTERVAL_SECONDS)
@@ -111,7 +116,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Node:
     head = node(
         "tr", *(node("th", visible_name(each[:MAX_CELL_CHARACTERS]), scope="col", dir="auto") for each in columns)
     )
-    body = [node("tr", *(node("td", _cell(value), dir="auto") for value in row)) for row in shown]
+    labels = [visible_name(each[:MAX_CELL_CHARACTERS]) for each in columns]
+    # A row may have more cells than there are columns, or fewer.
+    body = [
+        node("tr", *(_cell(value, label) for value, label in zip_longest(row, labels[: len(row)], fillvalue="")))
+        for row in shown
+    ]
     table = node("table", node("thead", head), node("tbody", *body))
     more = f"The first {len(shown):,} of {len(rows):,} rows; the download has all." if len(rows) > len(shown) else ""
     return node(
@@ -124,9 +134,9 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Node:
     )
 
 
-def _cell(value: Any) -> str:
-    shown = "" if value is None else value if isinstance(value, str) else str(value)
-    return shown[:MAX_CELL_CHARACTERS]
+def _cell(value: Any, label: str) -> Node:
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return node("td", text[:MAX_CELL_CHARACTERS], dir="auto", data_label=label)
 
 
 def _nodes(tree: Iterable[Any]) -> list[Node]:
@@ -137,6 +147,10 @@ def _nodes(tree: Iterable[Any]) -> list[Node]:
             nodes.append(each)
             continue
         tag, attributes, *children = each
+        if tag not in TAGS:
+            # The paragraph of an entry of a list, which has none.
+            nodes += _nodes(children)
+            continue
         given = {name: str(value) for name, value in attributes.items()}
         if tag == "a":
             given |= {"target": "_blank", "rel": "noopener noreferrer"}

@@ -96,12 +96,15 @@ async def test_markdown_is_shown_without_html_and_with_links_of_the_web_alone(
     ada: Person, program: Program, window: SignedIn
 ) -> None:
     page = await window(ada, f"/streams/{await program.begin()}")
-    text = b"# Title\n<img src=x onerror=alert(1)> [a](javascript:alert(1)) [b](https://example.org/)"
+    text = (
+        b"# Title\n<img src=x onerror=alert(1)> [a](javascript:alert(1)) [b](https://example.org/)\n\n- first\n- second"
+    )
     await program.store("notes", "markdown", text)
     notes = artefact(page, "notes")
     await notes.get_by_text("Show").click()
     await expect(notes.get_by_role("heading", name="Title")).to_be_visible()
     await expect(notes).to_contain_text("<img src=x onerror=alert(1)>")
+    await expect(notes.get_by_role("listitem")).to_have_text(["first", "second"])
     links = notes.locator(".lw-artefact__text a")
     await expect(links).to_have_count(1)
     await expect(links).to_have_attribute("href", "https://example.org/")

@@ -58,7 +58,7 @@ export function optionsOf(element, series, runs, range) {
       axisLine,
       axisTick: { show: false },
       splitLine: { show: false },
-      axisLabel: { ...text, hideOverlap: true, formatter: (step) => number(step) },
+      axisLabel: { ...text, hideOverlap: true, alignMaxLabel: "right", formatter: (step) => number(step) },
     },
     yAxis: { type: "value", scale: true, splitLine: axisLine, axisLabel: { ...text, formatter: valueText } },
     tooltip: {
