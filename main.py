@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from services.notes.hub import NotesHub
     from services.presence.typing import Typing
     from services.realtime import RealtimeService
+    from services.results.artefact_files import ArtefactFiles
 
 START_TIME = time.perf_counter()
 
@@ -151,7 +152,9 @@ async def compose(
     links = await stack.enter_async_context(MailLinks(auth))
     transport = TRANSPORTS[settings.feed](url=backend.api_url, key=backend.anon_key, client=settings.realtime_client)
     realtime = await stack.enter_async_context(RealtimeService(transport=transport, source=DatabaseSource(database)))
-    await open_upkeep(database, stack)
+    files = open_files(settings, backend)
+    stack.push_async_callback(files.aclose)
+    await open_upkeep(database, files, stack)
     demo, scan = open_demo(settings, backend, auth, database, own_url)
     if scan:
         stack.push_async_callback(scan.aclose)
@@ -194,6 +197,7 @@ async def compose(
             sessions=Sessions(auth),
             sign_on=single_sign_on(settings, backend, auth, database),
             event_streams=event_streams,
+            files=files,
             typing=typing,
             viewers=await stack.enter_async_context(ViewerReports(database)),
             windows=windows,
@@ -210,14 +214,23 @@ async def compose(
     return app, announce_shutdown
 
 
-async def open_upkeep(database: "Database", stack: AsyncExitStack) -> None:
+def open_files(settings: Settings, backend: Backend) -> "ArtefactFiles":
+    """Return where artefacts are: in the project's Storage if its secret key is set, else in the data directory."""
+    from services.results.artefact_files import DirectoryFiles, StorageFiles  # noqa: PLC0415
+
+    if not settings.is_embedded and backend.service_key is not None:
+        return StorageFiles(url=backend.api_url, key=backend.service_key)
+    return DirectoryFiles(settings.data / "artefacts")
+
+
+async def open_upkeep(database: "Database", files: "ArtefactFiles", stack: AsyncExitStack) -> None:
     """Start what one process of several does with time; the stack ends it."""
     from services.operations.presence import Presence  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
     from services.operations.rollups import Rollups  # noqa: PLC0415
 
     await stack.enter_async_context(Presence(database))
-    await stack.enter_async_context(Retention(database))
+    await stack.enter_async_context(Retention(database, files))
     await stack.enter_async_context(Rollups(database))
 
 

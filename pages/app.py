@@ -26,6 +26,8 @@ from pages.http.request_log import RequestLog
 from pages.http.sdk import sdk_routes
 from pages.http.socket_guard import SocketGuard
 from pages.page.services import Services
+from pages.results.downloads.artefact_files import artefact_file_routes
+from pages.results.downloads.metric_export import metric_export_routes
 from pages.session.asking import register_asking
 from pages.session.confirm import confirm_routes, register_confirm
 from pages.session.mail_links import MailLimits, mail_link_routes
@@ -61,13 +63,15 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(confirm_routes(services))
     app.include_router(new_password_routes(services))
     app.include_router(join_routes(services, limits))
+    app.include_router(artefact_file_routes(services))
     app.include_router(audit_routes(services))
     app.include_router(board_export_routes(services))
+    app.include_router(metric_export_routes(services))
     app.include_router(export_routes(services))
     app.include_router(log_export_routes(services))
     app.include_router(health_routes(services))
     app.include_router(sdk_routes())
-    app.mount(PREFIX, create_api(services.ingest, services.event_streams, services.database))
+    app.mount(PREFIX, create_api(services.ingest, services.event_streams, services.database, services.files))
 
     serve_styles()
     serve_reconnect()

@@ -28,7 +28,8 @@ export default {
       if (typeof node === "string") return node;
       const [tag, attributes, children] = node;
       if (tag === "slot") return this.$slots[attributes.name ?? "default"]?.();
-      const { href, ...given } = attributes;
+      const { href, src, ...given } = attributes;
+      if (src) given.src = src.startsWith("/") ? this.prefix + src : src;
       if (href) given.href = href.startsWith("/") ? this.prefix + href : href;
       if (href && href === this.place) given["aria-current"] = "page";
       return h(tag, given, children.map(this.build));

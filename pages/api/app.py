@@ -9,9 +9,10 @@ from pages.api.routes import router
 from pages.page.public_url import public_url
 from services.infra.database import Database
 from services.ingest import EventStreamHub, Ingest
+from services.results.artefact_files import ArtefactFiles
 
 
-def create_api(ingest: Ingest, event_streams: EventStreamHub, database: Database) -> FastAPI:
+def create_api(ingest: Ingest, event_streams: EventStreamHub, database: Database, files: ArtefactFiles) -> FastAPI:
     """Build the API, to be mounted at `PREFIX`; it ignores cookies."""
     api = FastAPI(
         title="Livewatch API",
@@ -27,6 +28,7 @@ def create_api(ingest: Ingest, event_streams: EventStreamHub, database: Database
     api.state.ingest = ingest
     api.state.event_streams = event_streams
     api.state.database = database
+    api.state.files = files
     add_error_handlers(api, router.routes)
     api.include_router(router)
 

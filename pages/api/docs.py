@@ -61,7 +61,7 @@ def _example(address: str) -> str:
 
 def _request(method: str, path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
     yield f"<h2><code>{escape(method.upper())} {escape(path)}</code> {escape(operation['summary'])}</h2>"
-    if "requestBody" not in operation:
+    if "application/json" not in operation.get("requestBody", {}).get("content", {}):
         if "description" in operation:
             yield f"<p>{_prose(operation['description'])}</p>"
         yield from _parameters(operation)
@@ -97,7 +97,7 @@ def _parameters(operation: Mapping[str, Any]) -> Iterator[str]:
 
 def _fields(operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
     """Describe the rows that a request reads, once for those that return one: lists have the same."""
-    content = operation["responses"]["200"].get("content", {}).get("application/json", {})
+    content = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
     schema = _resolved(content.get("schema", {}), schemas)
     if "304" not in operation["responses"] or "properties" not in schema:
         return

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from pages.api import fields, models
 from pages.api.errors import failure_of, good_fields, no_such_endpoint, validated, wrong_method
+from pages.api.results.models import MetricReport
 from services.entities import RUNS
 from services.errors import IngestRefused
 from services.ingest import Answer, Operation, Target, Verb
@@ -91,6 +92,7 @@ FINISH_AGENT = _finish(Target.AGENTS, models.AgentFinish)
 SEND_ALERT = _post(Target.ALERTS, models.AlertReport, "/alerts")
 SEND_NOTIFICATION = _post(Target.NOTIFICATIONS, models.NotificationReport, "/notifications")
 ADD_LOG_LINES = _post(Target.LOGS, models.LogReport)
+ADD_METRICS = _post(Target.METRICS, MetricReport)
 SEND_HEARTBEATS = _post(Target.HEARTBEATS, models.HeartbeatReport)
 RUN_TARGETS = (Target.STREAMS, Target.SCANS, Target.AGENTS)
 TIDYING = {
@@ -109,6 +111,7 @@ OPERATIONS = (
     SEND_ALERT,
     SEND_NOTIFICATION,
     ADD_LOG_LINES,
+    ADD_METRICS,
     SEND_HEARTBEATS,
     *TIDYING.values(),
 )
@@ -177,7 +180,7 @@ def answer_of(operation: ApiOperation, asked: Operation, answer: Answer) -> tupl
     if asked.verb is Verb.DELETE:
         return status, {"id": str(answer.id), "slug": asked.slug}
     page, slug = operation.page, asked.slug
-    if asked.target is Target.LOGS:
+    if asked.target in (Target.LOGS, Target.METRICS):
         run, _, slug = asked.body["run"].partition("/")
         page = RUN_PAGES[run]
     id = str(answer.id) if answer.id else None

@@ -12,6 +12,8 @@ from pages.api.operations import ApiOperation, answer_of, planned_operation
 from pages.api.reading.logs import add_log_routes
 from pages.api.reading.routes import add_reading_routes
 from pages.api.requests import ApiRoute, Call, Key, Slug
+from pages.api.results.models import MetricReport, MetricResult
+from pages.api.results.routes import add_artefact_routes
 from pages.api.tidying import add_tidying_routes
 from pages.page.public_url import public_url
 from services.errors import IngestRefused
@@ -69,6 +71,7 @@ async def finish_agent(slug: Slug, finish: models.AgentFinish, call: Call) -> Re
 add_tidying_routes(router)
 add_reading_routes(router)
 add_log_routes(router)
+add_artefact_routes(router)
 
 
 @router.post("/alerts", response_model=responses.SendResult, responses=SENT, summary="Send an alert")
@@ -84,6 +87,12 @@ async def send_notification(report: models.NotificationReport, call: Call) -> Re
 @router.post("/logs", response_model=responses.LogResult, responses=CREATED, summary="Add lines to a run's log")
 async def add_log_lines(report: models.LogReport, call: Call) -> Response:
     return await call.write(operations.ADD_LOG_LINES, report)
+
+
+@router.post("/metrics", response_model=MetricResult, responses=CREATED, summary="Add points to a run's metrics")
+async def add_metrics(report: MetricReport, call: Call) -> Response:
+    """A run has at most 1,000 names of metrics and about 1,000,000 points; names beyond that are left out."""
+    return await call.write(operations.ADD_METRICS, report)
 
 
 @router.post("/heartbeats", response_model=responses.HeartbeatResult, summary="Send heartbeats of runs")

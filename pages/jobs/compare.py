@@ -12,8 +12,9 @@ from components.shell.shell import page_head, section
 from pages.lists.job_reader import JobReader
 from pages.lists.run_log import run_log
 from pages.page.context import PageContext
+from pages.results.metrics import metric_charts
 from services.entities import STREAMS
-from services.history.comparison import MAX_COMPARED, compared_runs
+from services.history.comparison import MAX_COMPARED, ComparedRun, compared_runs
 from services.text import uuid_of, visible_name
 
 PARAMETER = "runs"
@@ -39,15 +40,22 @@ def compare_page(page: PageContext) -> None:
     async def read() -> None:
         runs = await compared_runs(page.services.database, page.session.identity, ids)
         comparison.show(runs)
+        names = {each.run.id: _name(each) for each in runs}
+        metrics.name_runs([names.get(id, "Deleted run") for id in ids])
         for each in runs:
-            headings[each.run.id].text = visible_name(f"Run {each.run.number}" if each.run.number else each.name)
+            headings[each.run.id].text = visible_name(names[each.run.id])
 
     JobReader(
         page, comparison, read=read, fail=comparison.fail, kinds=("streams",), matters=lambda delta: delta.id in ids
     )
+    metrics = metric_charts(page, STREAMS, ids)
     headings: dict[UUID, TextElement] = {}
     with section("Logs"), ui.element("div").classes("lw-columns lw-columns--wide"):
         for id in ids:
             with ui.element("div"):
                 headings[id] = text("h3", "").props("dir=auto")
                 run_log(page, STREAMS, id)
+
+
+def _name(compared: ComparedRun) -> str:
+    return f"Run {compared.run.number}" if compared.run.number else compared.name

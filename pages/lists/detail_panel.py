@@ -14,6 +14,8 @@ from pages.lists.job_reader import usual_bar
 from pages.lists.run_environment import run_environment_section
 from pages.lists.run_log import LINE_PARAMETER, run_log
 from pages.page.context import PageContext
+from pages.results.artefacts import artefact_list
+from pages.results.metrics import metric_charts
 from services.entities import ACTIVITIES, Subject
 from services.history.tidying import is_run
 from services.text import uuid_of
@@ -62,6 +64,8 @@ class DetailPanel:
                 tidy_menu(self._page, self._entity, lambda: [id], on_gone=lambda: self.select(None))
             usual_bar(self._page, self._entity, id)
             run_environment_section(self._page, id)
+            metric_charts(self._page, self._entity, [id])
+            artefact_list(self._page, self._entity, id)
             run_log(self._page, self._entity, id)
         if id is not None and self._entity.table in set(Subject):
             with section("History"):

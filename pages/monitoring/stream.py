@@ -25,6 +25,8 @@ from pages.lists.job_reader import usual_bar
 from pages.lists.run_environment import run_environment_section
 from pages.lists.run_log import run_log
 from pages.page.context import PageContext
+from pages.results.artefacts import artefact_list
+from pages.results.metrics import metric_charts
 from services.chat.messages import Subject
 from services.entities import ACTIVITIES, AGENTS, SCANS, STREAMS, AgentExecution, Stream, Topical
 from services.errors import LivewatchError
@@ -126,6 +128,8 @@ def _records(page: PageContext, stream_id: UUID) -> None:
 
     with section("Progress over time"), ui.element("div").classes("lw-panel"):
         _progress_chart(page, stream_id)
+    metric_charts(page, STREAMS, [stream_id])
+    artefact_list(page, STREAMS, stream_id)
     run_log(page, STREAMS, stream_id)
     with section("Scans"):
         related_list(page, SCANS, "stream_id", stream_id, empty_text="No scan belongs to this stream.")

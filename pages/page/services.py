@@ -28,6 +28,7 @@ from services.plan import Plan
 from services.presence.typing import Typing
 from services.presence.viewer_reports import ViewerReports
 from services.realtime import RealtimeService
+from services.results.artefact_files import ArtefactFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Services:
     deletions: Deletions
     enter_demo: Callable[[], Awaitable[Tokens]] | None
     event_streams: EventStreamHub
+    files: ArtefactFiles
     ingest: Ingest
     no_demo: str = ""
     links: MailLinks

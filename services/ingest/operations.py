@@ -33,6 +33,7 @@ class Target(StrEnum):
     ALERTS = "alerts"
     NOTIFICATIONS = "notifications"
     LOGS = "logs"
+    METRICS = "metrics"
     HEARTBEATS = "heartbeats"
 
 

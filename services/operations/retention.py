@@ -9,6 +9,8 @@ from sqlalchemy import TextClause, text
 from services.errors import LivewatchError
 from services.infra.claims import Anonymous
 from services.infra.database import Database
+from services.results.artefact_files import ArtefactFiles
+from services.results.artefacts import remove_blobs
 
 logger = structlog.get_logger(__name__)
 
@@ -62,8 +64,11 @@ class Retention:
     Close with `aclose`.
     """
 
-    def __init__(self, database: Database, *, interval: float = DELETION_INTERVAL_SECONDS) -> None:
+    def __init__(
+        self, database: Database, files: ArtefactFiles, *, interval: float = DELETION_INTERVAL_SECONDS
+    ) -> None:
         self._database = database
+        self._files = files
         self._interval = interval
         self._task = asyncio.create_task(self._run(), name="retention")
 
@@ -91,5 +96,7 @@ class Retention:
                 while trimmed := await trim_updates(self._database):
                     logger.debug("updates of notes trimmed", count=trimmed)
                     await asyncio.sleep(BATCH_PAUSE_SECONDS)
+                while removed := await remove_blobs(self._database, self._files):
+                    logger.debug("bytes of artefacts removed", count=removed)
             except LivewatchError as error:
                 logger.info("retention failed", cause=str(error))

@@ -1,4 +1,4 @@
-"""What belongs to a run: lines of its log, points of its progress, and comments, by keyset."""
+"""What belongs to a run: lines of its log, points of its progress and metrics, artefacts, and comments, by keyset."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from services.reading.addresses import row_id
 from services.reading.as_key import read_as_key
 from services.reading.cursors import Position, decode_cursor, encode_cursor
 from services.reading.pages import Page, time_of
-from services.reading.parameters import Parameters
+from services.reading.parameters import Parameters, invalid
 from services.reading.questions import PAGE_PARAMETERS, RANGE_PARAMETERS, Range, binding_of
 from services.reading.resources import Resource
 
@@ -74,6 +74,37 @@ RUN_PARTS = {
             time="part.at",
         ),
         RunPart(
+            name="metrics",
+            rows="public.run_metrics as part where part.run_id = run.id",
+            columns=(
+                "part.name, part.points, part.first_step, part.last_step, part.last_value, part.minimum, part.maximum, "
+                "part.created_at, part.updated_at"
+            ),
+            order="part.number",
+            number="part.number",
+            bound="%(after)s",
+            time="part.created_at",
+        ),
+        RunPart(
+            name="points",
+            rows="public.metric_points as part where part.run_id = run.id",
+            columns="part.step, part.at, part.value",
+            order="part.step",
+            number="part.step",
+            bound="%(after)s",
+            time="part.at",
+            parameters=("metric",),
+        ),
+        RunPart(
+            name="artefacts",
+            rows="public.artefacts as part where part.run_id = run.id",
+            columns="part.id, part.name, part.kind, part.media_type, part.size, part.sha256, part.created_at",
+            order="part.number",
+            number="part.number",
+            bound="%(after)s",
+            time="part.created_at",
+        ),
+        RunPart(
             name="comments",
             rows=(
                 "public.messages as part join public.threads as thread on thread.id = part.thread_id "
@@ -124,9 +155,12 @@ async def read_part(
     order = parameters.choice("order", ORDERS, "oldest")
     levels = parameters.choices("level", LEVELS) if "level" in part.parameters else []
     after = parameters.number("after") if "after" in part.parameters else None
+    metric = parameters.one("metric") if "metric" in part.parameters else None
+    if metric is None and "metric" in part.parameters:
+        raise invalid("metric", "", f"name one; GET /{resource.name}/{name}/metrics lists them")
     period = Range.parse(parameters)
     binding = binding_of(
-        org_id, resource.name, name, part.name, order, sorted(levels), after, period.since, period.until
+        org_id, resource.name, name, part.name, order, sorted(levels), after, metric, period.since, period.until
     )
     cursor = parameters.one("cursor")
     # Further pages are those of the run that the first one was of: by then, its address may be another's.
@@ -141,6 +175,9 @@ async def read_part(
     if levels:
         conditions.append("part.level = any (%(levels)s::text[])")
         values["levels"] = levels
+    if metric is not None:
+        conditions.append("part.name = %(metric)s")
+        values["metric"] = metric
     if after is not None:
         conditions.append("part.id > %(line)s")
         values["line"] = after

@@ -26,6 +26,7 @@ from services.ingest import REPORTING, ApiKeyVerifier, EventStreamHub, Ingest, K
 from services.ingest.administration import create_key
 from services.people.models import Role
 from services.people.session_uses import SessionUses, discard_session
+from services.results.artefact_files import DirectoryFiles
 from tests.world import Person, World, until
 
 
@@ -75,7 +76,10 @@ def application(world: World, database: Database, rate: Rate, clock: Callable[[]
     app = FastAPI()
     app.include_router(session_routes(context))
     ingest = Ingest(database, keys, RateLimiter(rate))
-    app.mount(PREFIX, create_api(ingest, EventStreamHub(database, interval=0.05), database))
+    app.mount(
+        PREFIX,
+        create_api(ingest, EventStreamHub(database, interval=0.05), database, DirectoryFiles(world.data / "artefacts")),
+    )
     discard = partial(discard_session, database)
     app.add_middleware(AuthMiddleware, cookie=cookie, sessions=sessions, discard=discard)
     return app

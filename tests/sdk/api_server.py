@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 KEY = "lw_0123456789ab_secretsecretsecret"
 API = "/api/v1"
@@ -97,13 +98,17 @@ class ApiServer:
         (path,) = {write.path for write in self.writes if write.path.startswith(f"/{kind}/") and write.method == "PUT"}
         return self.state(path) | {"slug": path.rpartition("/")[2]}
 
-    def ask(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def ask(  # noqa: PLR0911
+        self, method: str, path: str, body: dict[str, Any]
+    ) -> tuple[int, dict[str, Any]]:
         """Carry out a request; return status and body."""
         if (method, path) == ("GET", "/me"):
             organization, key = {"id": "o1", "name": self.organization}, {"id": "k1", "name": "ada@laptop"}
             return 200, {"organization": organization, "key": key, "scopes": ["runs"], "url": self.url}
         if method == "GET" and (items := self.lists.get(path.partition("?")[0])) is not None:
             return 200, {"items": items, "next": None}
+        if path.startswith("/artefacts?"):
+            return self._store(path, body)
         if (method, path) != ("POST", "/batch"):
             return 404, error("not_found", f"nothing is at {path}")
         operations = body["operations"]
@@ -113,6 +118,15 @@ class ApiServer:
             return status, error("malformed", "the batch is refused")
         with self._lock:
             return 200, {"results": [self._apply(operation) for operation in operations]}
+
+    def _store(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        given = body | dict(parse_qsl(urlsplit(path).query))
+        if given["run"] not in self._known:
+            return 404, error("not_found", "no such run")
+        if status := self.refuse("/artefacts", given):
+            return status, error("invalid", "it is refused")
+        self.writes.append(Write("POST", "/artefacts", given, "", time.monotonic()))
+        return 201, {"id": "a1"}
 
     def _apply(self, operation: dict[str, Any]) -> dict[str, Any]:
         key, path, body = operation["idempotency_key"], operation["path"], operation["body"]
@@ -144,9 +158,9 @@ class ApiServer:
             self._finished.discard(run)
         if run in self._finished:
             return result(409, error("finished", "use a new key"))
-        if (verb and run not in self._known) or (path == "/logs" and body["run"] not in self._known):
+        if (verb and run not in self._known) or (path in ("/logs", "/metrics") and body["run"] not in self._known):
             return result(404, error("not_found", "no such run"))
-        if not is_run and path not in ("/logs", "/alerts", "/notifications"):
+        if not is_run and path not in ("/logs", "/metrics", "/alerts", "/notifications"):
             return result(404, error("not_found", path))
         reporter = body.get("reporter")
         body = {name: value for name, value in body.items() if name != "reporter"}
@@ -222,7 +236,8 @@ def serving(server: ApiServer, *, port: int = 0) -> Iterator[ApiServer]:
 
         def _handle(self, method: str) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            body = json.loads(raw) if raw else {}
+            is_artefact = self.path.startswith(f"{API}/artefacts?")
+            body = {"content": raw} if is_artefact else json.loads(raw) if raw else {}
             server.requests.append(body)
             fault = server.faults.pop(0) if server.faults else None
             if fault is Fault.CUT_BEFORE:

@@ -153,6 +153,43 @@ class HistoryPoint(BaseModel):
     total: Amount
 
 
+NumberOrName = Annotated[float | str, Field(description='A number, "NaN", "Infinity" or "-Infinity".')]
+
+
+class ReadMetric(BaseModel):
+    """A metric of a run."""
+
+    name: str
+    points: int
+    first_step: int
+    last_step: int
+    last_value: NumberOrName
+    minimum: float | None = Field(description="The least finite value; null without any.")
+    maximum: float | None = Field(description="The greatest finite value; null without any.")
+    created_at: Time
+    updated_at: Time
+
+
+class MetricPoint(BaseModel):
+    """One value of a metric, by step."""
+
+    step: int
+    at: Time
+    value: NumberOrName
+
+
+class ReadArtefact(BaseModel):
+    """What a run stored; its bytes are for members, at `/artefacts/{id}`."""
+
+    id: UUID
+    name: str
+    kind: Literal["file", "image", "table", "markdown"]
+    media_type: str = Field(description="Found out from the bytes.")
+    size: int = Field(description="Bytes.")
+    sha256: str
+    created_at: Time
+
+
 class Comment(BaseModel):
     """What somebody wrote about a run, in Markdown, or a note that somebody takes care of it."""
 
@@ -186,5 +223,12 @@ ROWS: dict[str, type[ReadRow]] = {
     "activities": ReadActivity,
 }
 """Model of a row, by path."""
-PART_ROWS: dict[str, type[BaseModel]] = {"logs": LogLine, "history": HistoryPoint, "comments": Comment}
+PART_ROWS: dict[str, type[BaseModel]] = {
+    "logs": LogLine,
+    "history": HistoryPoint,
+    "metrics": ReadMetric,
+    "points": MetricPoint,
+    "artefacts": ReadArtefact,
+    "comments": Comment,
+}
 """Model of what belongs to runs, by path."""

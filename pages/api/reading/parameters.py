@@ -18,6 +18,7 @@ DESCRIPTIONS = {
     "cursor": "`next` of the page before, with the same other parameters.",
     "level": "Levels of the lines.",
     "after": "Only lines with a larger id.",
+    "metric": "Name of the metric; required.",
 }
 
 

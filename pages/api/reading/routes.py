@@ -1,4 +1,4 @@
-"""Endpoints that read: lists and rows of every entity, and the logs, progress and comments of runs."""
+"""Endpoints that read: lists and rows of every entity, and what belongs to runs, as logs, metrics and comments."""
 
 from typing import Annotated, Any
 
@@ -18,9 +18,20 @@ from services.text import uuid_of
 
 RowId = Annotated[str, Path(description="Id of the row, a UUID.")]
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "Equal to what `If-None-Match` names."}}
-PARTS = {"logs": "the log", "history": "the progress", "comments": "the comments"}
+PARTS = {
+    "logs": "the log",
+    "history": "the progress",
+    "metrics": "the metrics",
+    "points": "the points of a metric",
+    "artefacts": "the artefacts",
+    "comments": "the comments",
+}
 ADDRESSES = "By its slug or its id; of a job its newest run, or the one that `job@number` names."
-PARTS_OF = {"streams": tuple(PARTS), "scans": tuple(PARTS), "agents": ("logs", "comments")}
+PARTS_OF = {
+    "streams": tuple(PARTS),
+    "scans": tuple(PARTS),
+    "agents": tuple(each for each in PARTS if each != "history"),
+}
 
 
 def add_reading_routes(router: APIRouter) -> None:

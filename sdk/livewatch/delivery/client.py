@@ -96,14 +96,14 @@ class Client:
         return self._settings.url
 
     def request(
-        self, method: str, path: str, body: str | None = None, *, timeout: float = REQUEST_TIMEOUT_SECONDS
+        self, method: str, path: str, body: str | bytes | None = None, *, timeout: float = REQUEST_TIMEOUT_SECONDS
     ) -> Response:
         """Send a request, once more if the kept-alive connection turns out to be closed.
 
         Args:
             method: HTTP method.
             path: Relative to /api/v1.
-            body: JSON text.
+            body: JSON text, or bytes of an artefact.
             timeout: Seconds that each network wait may take.
 
         Returns:
@@ -167,7 +167,7 @@ class Client:
             with suppress(OSError):
                 os.close(connection.sock.detach())
 
-    def _send(self, method: str, path: str, body: str | None, timeout: float) -> Response:
+    def _send(self, method: str, path: str, body: str | bytes | None, timeout: float) -> Response:
         try:
             connection = self._connection or self._connect(timeout)
             self._connection = connection
@@ -176,8 +176,9 @@ class Client:
                 connection.sock.settimeout(timeout)
             headers = self._headers("application/json")
             if body is not None:
-                headers["Content-Type"] = "application/json"
-            connection.request(method, self._target(path), None if body is None else body.encode(), headers)
+                headers["Content-Type"] = "application/json" if isinstance(body, str) else "application/octet-stream"
+            content = body.encode() if isinstance(body, str) else body
+            connection.request(method, self._target(path), content, headers)
             response = connection.getresponse()
             self._check_proxy(response)
             return _decode(response)

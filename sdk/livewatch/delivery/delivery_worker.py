@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from livewatch.delivery.artefacts.uploads import Uploads
 from livewatch.delivery.backoff import Backoff
 from livewatch.delivery.batches import BatchSender, Transport
 from livewatch.delivery.client import UnreachableError
@@ -34,6 +35,7 @@ class DeliveryWorker:
         active_runs: Returns references (`streams/<slug>`) of this process's active runs, for their heartbeats.
         heartbeat_seconds: Interval of heartbeats, declared to the server with each.
         reporter: Identifier of this process, for runs that it shares with others.
+        uploads: Artefacts to send beside the queue, each before its run's end.
         backoff: Schedules retries, by `clock`.
         clock: Monotonic time in seconds.
     """
@@ -47,12 +49,14 @@ class DeliveryWorker:
         *,
         heartbeat_seconds: float = INTERVAL_SECONDS,
         reporter: str = "",
+        uploads: Uploads | None = None,
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
         self._queue = queue
         self._lock = lock
+        self._uploads = uploads
         self._batches = BatchSender(transport, queue)
         self._heartbeats = Heartbeats(active_runs, interval_seconds=heartbeat_seconds, reporter=reporter, clock=clock)
         self._backoff = backoff or Backoff(clock=clock)
@@ -100,7 +104,7 @@ class DeliveryWorker:
             self.deliver()
         with self._condition:
             self._condition.wait_for(lambda: self._flushes_done >= requested or self._is_closing, timeout)
-        return not self._queue.pending_count(own=True)
+        return not self._queue.pending_count(own=True) and not self._uploads
 
     def deliver(self) -> None:
         """Run one round in this thread and schedule the next."""
@@ -135,6 +139,8 @@ class DeliveryWorker:
         self._is_closing = True
         self._lock.close()
         self._transport.abandon()
+        if self._uploads is not None:
+            self._uploads.abandon()
 
     def _run(self) -> None:
         while True:
@@ -149,6 +155,8 @@ class DeliveryWorker:
     def _release(self) -> None:
         self._lock.close()
         self._transport.close()
+        if self._uploads is not None:
+            self._uploads.close()
         self._queue.close()
 
     def _due_at(self) -> float:
@@ -186,11 +194,21 @@ class DeliveryWorker:
             return
         try:
             is_last = False
+            problem: DeliveryError | None = None
             while not is_last and not self._is_closing:
                 entries = self._batches.next_batch()
                 is_last = self._queue.pending_count() <= len(entries)
+                if self._uploads and problem is None:
+                    # After the reports of their runs, and before the ends, upon which pages read for the last time.
+                    ends = (n for n, entry in enumerate(entries) if entry.operation.path.endswith("/finish"))
+                    first = next(ends, len(entries))
+                    self._batches.send(entries[:first], [])
+                    entries = entries[first:]
+                    problem = self._uploads.send()
                 # Heartbeats come last: the server must know their runs.
                 self._batches.send(entries, self._heartbeats.due() if is_last else [])
+            if problem is not None:
+                raise problem
         finally:
             self._lock.release()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from livewatch.delivery.clock import Moment
 from livewatch.delivery.operations import Operation, amount_of, encode, new_idempotency_key
+from livewatch.reporting.pending_metrics import PendingMetrics
 
 MAX_PENDING_UPDATES = 20_000
 MAX_PENDING_LINES = 1_000
@@ -46,6 +47,7 @@ class PendingUpdates:
         self._earlier: list[Operation] = []
         self._lines: dict[str, deque[dict[str, str]]] = {}
         self._omitted_lines: dict[str, int] = {}
+        self._metrics: dict[str, PendingMetrics] = {}
 
     def put(self, path: str, fields: Mapping[str, Any], *, coalescable: bool) -> bool:
         """Set fields of the resource at `path`; newer values replace older ones, and `advance` is added.
@@ -83,16 +85,21 @@ class PendingUpdates:
             self._omitted_lines[run] = self._omitted_lines.get(run, 0) + 1
         lines.append({"level": level, "message": message, "at": at})
 
+    def measure(self, run: str, step: int, epoch: float, values: Mapping[str, float | str]) -> bool:
+        """Add values of metrics at a step of a run; see `PendingMetrics.add`."""
+        return self._metrics.setdefault(run, PendingMetrics()).add(step, epoch, values)
+
     def operations(self) -> list[Operation]:
-        """Encode in order of first report, the log lines of each run before its end."""
+        """Encode in order of first report, the metrics and log lines of each run before its end."""
         others = [update for update in self._updates.values() if not update.is_end]
         ends = [update for update in self._updates.values() if update.is_end]
-        return [*self._earlier, *(self._operation(update) for update in (*others, *self._log_posts(), *ends))]
+        updates = (*others, *self._metric_posts(), *self._log_posts(), *ends)
+        return [*self._earlier, *map(self._operation, updates)]
 
     def _begin_again(self) -> None:
         """Keep what was reported so far apart: the next run, or attempt, of a path begins after the end of this one."""
         self._earlier = self.operations()[-MAX_PENDING_UPDATES:]
-        self._updates, self._lines, self._omitted_lines, self._ended = {}, {}, {}, set()
+        self._updates, self._lines, self._omitted_lines, self._metrics, self._ended = {}, {}, {}, {}, set()
 
     def _add(self, name: str, update: PendingUpdate) -> bool:
         is_full = len(self._updates) >= MAX_PENDING_UPDATES
@@ -100,6 +107,13 @@ class PendingUpdates:
             self._updates.pop(next(iter(self._updates)))
         self._updates[name] = update
         return is_full
+
+    def _metric_posts(self) -> list[PendingUpdate]:
+        return [
+            PendingUpdate("POST", "/metrics", body)
+            for run, metrics in self._metrics.items()
+            for body in metrics.bodies(run)
+        ]
 
     def _log_posts(self) -> list[PendingUpdate]:
         posts = []

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from livewatch.delivery.artefacts.uploads import MAX_WAITING_BYTES, Upload, Uploads
 from livewatch.delivery.client import Client
 from livewatch.delivery.delivery_lock import DeliveryLock
 from livewatch.delivery.delivery_worker import DeliveryWorker
@@ -89,6 +90,7 @@ class Reporter:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.queue = DiskQueue(settings.queue_file, settings.destination)
+        self._uploads = Uploads(Client(settings))
         self.worker = DeliveryWorker(
             Client(settings),
             self.queue,
@@ -96,6 +98,7 @@ class Reporter:
             self._active_runs,
             heartbeat_seconds=heartbeat_seconds,
             reporter=self.id,
+            uploads=self._uploads,
         )
         self.is_inherited = False
         """Whether it belongs to the parent of this forked process."""
@@ -116,6 +119,23 @@ class Reporter:
         """Add a line to the log of a run; see `PendingUpdates.log`."""
         with self._lock:
             self._pending.log(run, level, message, at)
+            self._ensure_running()
+        self._deliver_at_exit()
+
+    def measure(self, run: str, step: int, epoch: float, values: Mapping[str, float | str]) -> None:
+        """Add values of metrics at a step of a run; see `PendingUpdates.measure`."""
+        with self._lock:
+            if self._pending.measure(run, step, epoch, values):
+                self._warn_once("too many metrics; the oldest points are dropped")
+            self._ensure_running()
+        self._deliver_at_exit()
+
+    def upload(self, upload: Upload) -> None:
+        """Send an artefact, after the updates that were reported before it."""
+        if not self._uploads.add(upload):
+            self._warn_once(f"artefacts of {MAX_WAITING_BYTES // 2**20} MiB wait to be sent; further ones are left out")
+            return
+        with self._lock:
             self._ensure_running()
         self._deliver_at_exit()
 
@@ -211,6 +231,7 @@ class Reporter:
                 is_queued = self.queue.append(operations)
                 self._backlog = [] if is_queued else operations[-MAX_PENDING_UPDATES:]
                 self._announced = {source.reference for source in sources}
+            if operations or self._uploads:
                 self.worker.wake()
             if self.queue.dropped_count:
                 self._warn_once("the disk queue is full; the oldest updates are dropped")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import threading
-import time
+import time as clock
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from livewatch.delivery.operations import checked_slug, iso_time, keyed_slug, slug_of, text, title_of
+from livewatch.reporting.pending_metrics import metric_values, step_of
 from livewatch.reporting.process import PROCESS
+from livewatch.runs.artefacts import Artefacts
 from livewatch.runs.endings import FORGOTTEN, Ending, cancelled_by, ending_of
 
 if TYPE_CHECKING:
@@ -31,7 +35,7 @@ logger = logging.getLogger("livewatch")
 Self = TypeVar("Self", bound="Activity")
 
 
-class Activity:
+class Activity(Artefacts):
     """Base of runs and agents: a context manager with a log that ends once. Thread-safe; no method raises."""
 
     kind = ""
@@ -51,6 +55,8 @@ class Activity:
         self.ended = reporter is None
         self.parent = _current.get()
         self.number = next(NUMBERS)
+        self._next_step = 0
+        self._has_warned_of_metrics = False
 
     @property
     def is_inherited(self) -> bool:
@@ -77,20 +83,68 @@ class Activity:
         """Slug of the stream that it belongs to."""
         raise NotImplementedError
 
-    def log(self, message: object, level: str = "info") -> None:
-        """Add one or more lines to its log.
+    def log(
+        self,
+        message: object = None,
+        level: str = "info",
+        *,
+        step: object = None,
+        time: object = None,
+        **metrics: object,
+    ) -> None:
+        """Add one or more lines to its log, or values to its metrics: `log("Done")`, `log(loss=0.3, step=10)`.
 
         Args:
-            message: Text; empty lines are skipped.
+            message: Text, whose empty lines are skipped; or a mapping of metrics, as `{"val/loss": 0.3}`.
             level: debug, info, warning, error or critical.
+            step: Number of the step of the metrics, a whole number from 0; by default the one after its latest.
+            time: When they were measured, as `time.time()` has it; now by default.
+            metrics: Numbers by the names of the metrics; NaN and infinities are kept. A later value at a step replaces
+                an earlier one.
         """
         reporter = self._open_reporter()
         if reporter is None:
             return
         try:
-            log_lines(reporter, self.reference, checked_level(level), str(message), iso_time(time.time()))
+            if isinstance(message, Mapping):
+                metrics, message = {**message, **metrics}, None
+            if message is not None:
+                log_lines(reporter, self.reference, checked_level(level), str(message), iso_time(clock.time()))
+            if metrics:
+                self._measure(reporter, metrics, step, time)
         except Exception:
-            logger.debug("logging a line failed", exc_info=True)
+            logger.debug("logging failed", exc_info=True)
+
+    def _measure(self, reporter: Reporter, metrics: Mapping[Any, Any], step: object, epoch: object) -> None:
+        values, refused = metric_values(metrics)
+        chosen = None if step is None else step_of(step)
+        if refused or (step is not None and chosen is None):
+            self._warn_of_metrics(refused, step)
+        with self._lock:
+            if chosen is None:
+                chosen = self._next_step
+            self._next_step = max(self._next_step, chosen + 1)
+        if values:
+            at = epoch if isinstance(epoch, int | float) and math.isfinite(epoch) else clock.time()
+            reporter.measure(self.reference, chosen, at, values)
+
+    def _warn_of_metrics(self, refused: Sequence[str], step: object) -> None:
+        # Once: a loop may log the same again and again.
+        if self._has_warned_of_metrics:
+            return
+        self._has_warned_of_metrics = True
+        if refused:
+            logger.warning(
+                "Livewatch: metrics of %s are left out: %s. A metric is a number, under a name of 1 to 200 characters.",
+                self.name,
+                ", ".join(repr(each[:60]) for each in refused[:5]),
+            )
+        else:
+            logger.warning(
+                "Livewatch: %.60r is no step of %s, which are whole numbers from 0; the next step is used.",
+                step,
+                self.name,
+            )
 
     def sample(self) -> None:
         """Report what changed since the last sample; by default, changes are reported as they happen."""

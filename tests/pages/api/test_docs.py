@@ -17,7 +17,11 @@ READING = {
     *(("GET", f"/{name}") for name in RESOURCES),
     *(("GET", f"/{name}/{{slug}}") for name in ("streams", "scans", "agents")),
     *(("GET", f"/{name}/{{id}}") for name in ("alerts", "notifications", "activities")),
-    *(("GET", f"/{name}/{{slug}}/{part}") for name in ("streams", "scans", "agents") for part in ("logs", "comments")),
+    *(
+        ("GET", f"/{name}/{{slug}}/{part}")
+        for name in ("streams", "scans", "agents")
+        for part in ("logs", "comments", "metrics", "points", "artefacts")
+    ),
     *(("GET", f"/{name}/{{slug}}/history") for name in ("streams", "scans")),
 }
 LOOKING = {
@@ -33,6 +37,7 @@ async def test_the_openapi_document_is_valid_whole_and_names_every_request(api: 
     asked = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert asked == {
         *((each.method, each.path) for each in OPERATIONS),
+        ("POST", "/artefacts"),
         ("POST", "/batch"),
         ("GET", "/me"),
         ("GET", "/feed"),

@@ -11,6 +11,7 @@ from services.errors import PermissionDenied
 from services.operations.retention import Retention, delete_expired
 from services.people.models import Role
 from services.realtime import RealtimeService
+from services.results.artefact_files import DirectoryFiles
 from tests.speed import deadline
 from tests.world import World, until
 
@@ -138,7 +139,7 @@ async def test_windows_see_it_go(world: World, realtime: RealtimeService) -> Non
 
 async def test_it_is_done_by_itself_and_goes_on_after_a_failure(world: World) -> None:
     org = await world.organization()
-    async with Retention(world.database, interval=0.05):
+    async with Retention(world.database, DirectoryFiles(world.data / "artefacts"), interval=0.05):
         for _ in range(2):
             stream = await a_run(world, org, days=91)
             await until(lambda id=stream: gone(world, id), within=10)  # type: ignore[misc]

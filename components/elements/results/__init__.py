@@ -1,0 +1,1 @@
+"""What runs measure and make, as charts and lists."""

@@ -1,0 +1,129 @@
+// The chart of one metric, its figures and the table behind it.
+import { computed, onMounted, onUnmounted, ref, watch } from "vue";
+import { number } from "shared";
+import { oddPoints, optionsOf, valueText } from "metric_options";
+
+const library = () => import("nicegui-echart");
+const ZOOM_DELAY = 150;
+const MAX_ROWS = 50;
+
+export const MetricChart = {
+  props: { name: String, label: String, facts: Array, series: Array, range: Array, runs: Array, exact: Boolean },
+  emits: ["seen", "zoom"],
+  setup(props, { emit }) {
+    const host = ref(null);
+    const drawing = ref(null);
+    const failed = ref(false);
+    const hasTable = ref(false);
+    let chart = null;
+    let isGone = false;
+    let timer = 0;
+
+    function draw() {
+      if (!chart || !drawing.value?.clientWidth || !props.series) return;
+      const began = performance.now();
+      chart.setOption(optionsOf(drawing.value, props.series, props.runs, props.range), true);
+      host.value.dataset.drawMs = Math.round(performance.now() - began);
+    }
+    const sizes = new ResizeObserver(() => {
+      chart?.resize();
+      draw();
+    });
+    const themes = new MutationObserver(draw);
+    const sight = new IntersectionObserver(([entry]) => emit("seen", entry.isIntersecting), { rootMargin: "100px" });
+    onMounted(() => sight.observe(host.value));
+    onUnmounted(() => {
+      isGone = true;
+      clearTimeout(timer);
+      for (const each of [sizes, themes, sight]) each.disconnect();
+      chart?.dispose();
+      emit("seen", false);
+    });
+    async function begin() {
+      if (chart || isGone) return draw();
+      try {
+        const { echarts } = await library();
+        if (isGone || chart) return;
+        chart = echarts.init(drawing.value, null, { renderer: "canvas" });
+      } catch {
+        failed.value = true;
+        return;
+      }
+      sizes.observe(drawing.value);
+      themes.observe(document.body, { attributeFilter: ["class"] });
+      chart.on("datazoom", zoomed);
+      draw();
+    }
+    watch(() => [props.series, props.range, props.runs], begin, { flush: "post" });
+
+    function zoomed() {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        const [{ start, end, startValue, endValue }] = chart.getOption().dataZoom;
+        zoom(start <= 0 && end >= 100 ? null : [Math.floor(startValue), Math.ceil(endValue)]);
+      }, ZOOM_DELAY);
+    }
+    const bounds = computed(() => {
+      const known = props.facts.filter(Boolean);
+      return [Math.min(...known.map((each) => each.first)), Math.max(...known.map((each) => each.last))];
+    });
+    function zoom(range) {
+      if (range && range[0] <= bounds.value[0] && range[1] >= bounds.value[1]) range = null;
+      if (String(range) !== String(props.range)) emit("zoom", range);
+    }
+    function enter(index, event) {
+      const next = [...(props.range ?? bounds.value)];
+      next[index] = Math.min(Math.max(Number(event.target.value) || 0, bounds.value[0]), bounds.value[1]);
+      if (next[0] <= next[1]) zoom(next);
+      event.target.value = (props.range ?? bounds.value)[index];
+    }
+
+    const total = computed(() => props.facts.reduce((sum, each) => sum + (each?.points ?? 0), 0));
+    const odd = computed(() => (props.series ?? []).reduce((sum, points) => sum + oddPoints(points).length, 0));
+    // The latest first; points of all runs at one step are one row.
+    const rows = computed(() => {
+      const bySteps = new Map();
+      (props.series ?? []).forEach((points, run) => {
+        for (const [step, value] of points.slice(-MAX_ROWS)) {
+          if (!bySteps.has(step)) bySteps.set(step, []);
+          bySteps.get(step)[run] = value;
+        }
+      });
+      return [...bySteps].sort((a, b) => b[0] - a[0]).slice(0, MAX_ROWS);
+    });
+    const summary = computed(() => {
+      const latest = props.facts.map((each, run) => each && `${props.runs[run] ?? ""} ${valueText(each.value)}`.trim());
+      return `${props.label}, latest: ${latest.filter(Boolean).join(", ")}. The table has the values.`;
+    });
+    return { bounds, drawing, enter, failed, hasTable, host, number, odd, rows, summary, total, valueText, zoom };
+  },
+  template: `
+    <section ref="host" class="lw-metric" :data-metric="name" :data-points="total" :data-exact="exact" :aria-label="label">
+      <div class="lw-metric__head">
+        <h3 dir="auto" :title="label">{{ label }}</h3>
+        <button type="button" class="lw-icon-button" :aria-pressed="hasTable" :aria-label="'Table of ' + label" title="Table" @click="hasTable = !hasTable"><i class="lw-icon notranslate" aria-hidden="true">table_rows</i></button>
+      </div>
+      <dl class="lw-metric__facts">
+        <template v-for="(each, run) in facts" :key="run"><div v-if="each"><dt v-if="runs[run]"><span class="lw-comparison__key" :data-hue="run" aria-hidden="true"></span> <bdi>{{ runs[run] }}</bdi></dt><dt v-else>Latest</dt><dd class="lw-number" data-field="latest">{{ valueText(each.value) }}</dd></div></template>
+        <template v-if="facts.length === 1"><div><dt>Least</dt><dd class="lw-number">{{ valueText(facts[0].minimum) }}</dd></div><div><dt>Greatest</dt><dd class="lw-number">{{ valueText(facts[0].maximum) }}</dd></div><div><dt>Points</dt><dd class="lw-number" data-field="points">{{ number(total) }}</dd></div></template>
+      </dl>
+      <div class="lw-metric__canvas">
+        <div v-if="!series" class="lw-ghost lw-ghost--chart" aria-hidden="true"></div>
+        <div ref="drawing" class="lw-metric__drawing" role="img" :aria-label="summary" data-testid="drawing"></div>
+      </div>
+      <p v-if="failed" class="lw-muted">The chart could not be loaded. Reload the page to try again; the table has the values.</p>
+      <div v-if="series" class="lw-metric__range">
+        <label>Steps <input type="number" class="lw-input" min="0" :value="(range ?? bounds)[0]" :aria-label="'First step of ' + label" @change="enter(0, $event)" /></label>
+        <label>to <input type="number" class="lw-input" min="0" :value="(range ?? bounds)[1]" :aria-label="'Last step of ' + label" @change="enter(1, $event)" /></label>
+        <button v-if="range" type="button" class="lw-text-button" @click="zoom(null)">All steps</button>
+        <span class="lw-muted" data-testid="note"><template v-if="odd">{{ number(odd) }} {{ odd === 1 ? "value is" : "values are" }} not finite (dashed). </template>{{ exact ? "" : "Least and greatest of each part; choose steps to see every point." }}</span>
+      </div>
+      <div v-if="series" class="lw-facts lw-metric__table" :class="{ 'lw-sr-only': !hasTable }" tabindex="0" role="region" :aria-label="'Table: ' + label">
+        <table>
+          <caption class="lw-sr-only">{{ label }}, the latest points first</caption>
+          <thead><tr><th scope="col">Step</th><th v-for="(_, run) in series" :key="run" scope="col" data-kind="number" dir="auto">{{ runs[run] || "Value" }}</th></tr></thead>
+          <tbody><tr v-for="[step, values] in rows" :key="step"><th scope="row" class="lw-number">{{ number(step) }}</th><td v-for="(_, run) in series" :key="run" data-kind="number" class="lw-number">{{ valueText(values[run]) }}</td></tr></tbody>
+        </table>
+      </div>
+    </section>`,
+};

@@ -1,0 +1,1 @@
+"""Sections of what runs measure and make."""

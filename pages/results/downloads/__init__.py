@@ -1,0 +1,1 @@
+"""Downloads of what runs measure and make."""

@@ -1,0 +1,1 @@
+"""Artefacts on their way to the server."""

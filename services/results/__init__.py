@@ -1,0 +1,1 @@
+"""What runs measure and make: metrics and artefacts."""

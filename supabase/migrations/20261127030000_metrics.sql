@@ -1,0 +1,256 @@
+-- Metrics of runs: named numbers by step, as `run.log(loss=0.3, step=10)` reports them.
+--
+-- Values are doubles and not jsonb, which has neither NaN nor infinities. Points are read on demand and not broadcast, as
+-- lines of logs: writing them is a heartbeat of the run, and that change tells open charts to read on.
+
+-- One row a metric of a run: what a list of metrics shows, and what the limits are checked by.
+create table public.run_metrics (
+    run_id uuid not null,
+    name text not null check (char_length(name) between 1 and 200),
+    org_id uuid not null references public.organizations (id) on delete cascade,
+    kind text not null check (kind in ('streams', 'scans', 'agents')),
+    points bigint not null default 0,
+    -- Points that were replaced: a chart that has them reads again.
+    replaced bigint not null default 0,
+    first_step bigint not null,
+    last_step bigint not null,
+    last_value double precision not null,
+    -- Of all finite values; null without any.
+    minimum double precision,
+    maximum double precision,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    primary key (run_id, name)
+);
+create index run_metrics_org_id_idx on public.run_metrics (org_id);
+
+create table public.metric_points (
+    run_id uuid not null,
+    name text not null,
+    step bigint not null check (step between 0 and 9007199254740992),
+    org_id uuid not null,
+    at timestamptz not null,
+    value double precision not null,
+    primary key (run_id, name, step),
+    foreign key (run_id, name) references public.run_metrics (run_id, name) on delete cascade
+);
+
+alter table public.run_metrics enable row level security;
+alter table public.metric_points enable row level security;
+revoke all on public.run_metrics, public.metric_points from anon, authenticated;
+grant select on public.run_metrics, public.metric_points to authenticated;
+grant all on public.run_metrics, public.metric_points to service_role;
+create policy "members see" on public.run_metrics for select to authenticated
+    using (org_id in (select private.my_orgs()));
+create policy "keys see" on public.run_metrics for select to authenticated
+    using (org_id in (select private.ingest_orgs('read')));
+create policy "members see" on public.metric_points for select to authenticated
+    using (org_id in (select private.my_orgs()));
+create policy "keys see" on public.metric_points for select to authenticated
+    using (org_id in (select private.ingest_orgs('read')));
+
+-- Deletes the metrics of a deleted run.
+create function private.delete_metrics() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    delete from public.run_metrics where run_id = old.id;
+    return null;
+end
+$$;
+create trigger delete_metrics after delete on public.streams for each row execute function private.delete_metrics();
+create trigger delete_metrics after delete on public.acquisition_scans
+    for each row execute function private.delete_metrics();
+create trigger delete_metrics after delete on public.agent_executions
+    for each row execute function private.delete_metrics();
+
+-- Whether a value can be drawn.
+create function private.is_finite(value double precision) returns boolean
+language sql immutable
+as $$
+    select value not in ('NaN', 'Infinity', '-Infinity')
+$$;
+
+-- Stores points of a run of the current key's organisation; returns the names that it has no room for. `given` are
+-- objects of `step`, `at` and `values`; without a step, a point gets the one after the highest of the run. A point at a
+-- step that the metric has replaces it.
+create function private.store_metrics(
+    org uuid, run_kind text, run uuid, given jsonb, clock_error interval
+) returns text[]
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    max_names constant integer := 1000;
+    max_points constant bigint := 1000000;
+    now_at constant timestamptz := private.event_time();
+    names bigint;
+    stored bigint;
+    next_step bigint;
+    refused text[];
+begin
+    if org not in (select private.ingest_orgs('runs')) or not exists (
+        select from private.reported_runs as reported
+        where reported.id = run and reported.org_id = org and reported.kind = run_kind
+    ) then
+        return null;
+    end if;
+    select count(*), coalesce(sum(metric.points), 0), coalesce(max(metric.last_step) + 1, 0)
+    into names, stored, next_step from public.run_metrics as metric where metric.run_id = run;
+    if stored >= max_points then
+        perform private.raise_api_error('422', format(
+            'The run has %s points of metrics already, and may have %s: log more rarely, or begin another run.',
+            stored, max_points), 'points');
+    end if;
+    select (array_agg(name order by place, name))[greatest(max_names - names, 0)::integer + 1:] into refused
+    from (
+        select value.key as name, min(each.number) as place
+        from jsonb_array_elements(given) with ordinality as each (point, number), jsonb_each(point -> 'values') as value
+        where not exists (
+            select from public.run_metrics as metric where metric.run_id = run and metric.name = value.key)
+        group by value.key
+    ) as new_name;
+    refused := coalesce(refused, array[]::text[]);
+    -- Sorted, so that two programs with the same metrics do not wait for each other's rows.
+    insert into public.run_metrics (run_id, name, org_id, kind, first_step, last_step, last_value, created_at)
+    select distinct run, value.key, org, run_kind, 9007199254740992, -1, 0::double precision, now_at
+    from jsonb_array_elements(given) as each (point), jsonb_each(point -> 'values') as value
+    where value.key <> all (refused) order by value.key
+    on conflict (run_id, name) do nothing;
+    with reported as (
+        select each.number, coalesce((point ->> 'step')::bigint, next_step + each.number - 1) as step,
+            coalesce((point ->> 'at')::timestamptz + clock_error, now_at) as at,
+            value.key as name, (value.value #>> '{}')::double precision as value
+        from jsonb_array_elements(given) with ordinality as each (point, number), jsonb_each(point -> 'values') as value
+        where value.key <> all (refused)
+    ), latest as (
+        select distinct on (name, step) * from reported order by name, step, number desc
+    ), written as (
+        insert into public.metric_points as known (run_id, name, step, org_id, at, value)
+        select run, name, step, org, at, value from latest order by name, step
+        on conflict (run_id, name, step) do update set at = excluded.at, value = excluded.value
+        returning known.name, known.step, known.value, known.xmax = 0 as is_new
+    ), summed as (
+        select name, count(*) filter (where is_new) as added, count(*) filter (where not is_new) as replaced,
+            min(step) as first_step, max(step) as last_step,
+            (array_agg(value order by step desc))[1] as last_value,
+            min(value) filter (where private.is_finite(value)) as minimum,
+            max(value) filter (where private.is_finite(value)) as maximum
+        from written group by name
+    )
+    update public.run_metrics as metric set
+        points = metric.points + summed.added,
+        replaced = metric.replaced + summed.replaced,
+        last_value = case when summed.last_step >= metric.last_step then summed.last_value else metric.last_value end,
+        first_step = least(metric.first_step, summed.first_step),
+        last_step = greatest(metric.last_step, summed.last_step),
+        minimum = least(metric.minimum, summed.minimum),
+        maximum = greatest(metric.maximum, summed.maximum),
+        updated_at = clock_timestamp()
+    from summed where metric.run_id = run and metric.name = summed.name;
+    return refused;
+end
+$$;
+
+-- Appends points to the metrics of a run, their times corrected by the error of the program's clock. They may come after
+-- its finish, as lines of its log.
+create function private.append_metrics(org uuid, body jsonb, clock_error interval) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+    run_kind constant text := split_part(body ->> 'run', '/', 1);
+    run_slug constant text := private.address_of(org, run_kind, split_part(body ->> 'run', '/', 2));
+    subject_id uuid := private.touch_run(org, run_kind, run_slug, null);
+    refused text[];
+    given integer;
+    sentence text;
+begin
+    if subject_id is null then
+        select run.id into subject_id from private.reported_runs as run
+        where run.kind = run_kind and run.org_id = org and run.slug = run_slug;
+    end if;
+    if subject_id is null then
+        perform private.raise_api_error(
+            '404', format('There is no %s: report it with PUT first.', body ->> 'run'), 'run');
+    end if;
+    refused := private.store_metrics(org, run_kind, subject_id, body -> 'points', clock_error);
+    select count(*) into given
+    from jsonb_array_elements(body -> 'points') as point, jsonb_each(point -> 'values') as value
+    where value.key <> all (refused);
+    if cardinality(refused) > 0 then
+        sentence := format(
+            '%s metrics are left out, %s among them: a run has at most 1,000 names of metrics. Use fewer names, and '
+            'steps for what repeats.', cardinality(refused), to_json(left(refused[1], 60)));
+        if given = 0 then
+            perform private.raise_api_error('422', sentence, 'points');
+        end if;
+    end if;
+    return jsonb_build_object(
+        'status', 201, 'id', subject_id, 'points', given,
+        'ignored', case when sentence is null then '[]'::jsonb else jsonb_build_array(jsonb_build_object(
+            'code', 'invalid', 'message', sentence, 'field', 'points')) end);
+end
+$$;
+
+-- Runs one operation, at most once a day under its idempotency key. A failed operation writes nothing, so it may be
+-- sent again under the same key.
+create or replace function private.ingest_once(org uuid, operation jsonb) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+    target constant text := operation ->> 'target';
+    slug constant text := operation ->> 'slug';
+    body constant jsonb := operation -> 'body';
+    key constant text := operation ->> 'idempotency_key';
+    hash constant text := operation ->> 'hash';
+    reporter constant uuid := case when key is not null then private.claimed_ingest_key() end;
+    earlier_hash text;
+    result jsonb;
+begin
+    if key is not null then
+        -- Waits for a concurrent request with the same key.
+        insert into public.idempotency_keys as earlier (ingest_key, idempotency_key, request_hash)
+        values (reporter, key, hash)
+        on conflict (ingest_key, idempotency_key) do update
+            set request_hash = excluded.request_hash, answer = null, created_at = excluded.created_at
+            where earlier.created_at < clock_timestamp() - interval '1 day';
+        if not found then
+            select earlier.request_hash, earlier.answer into earlier_hash, result
+            from public.idempotency_keys as earlier
+            where earlier.ingest_key = reporter and earlier.idempotency_key = key;
+            if earlier_hash is distinct from hash then
+                perform private.raise_api_error('4IC', format(
+                    'The idempotency key %s was used for another request: give each request its own.', to_json(key)));
+            end if;
+            return result;
+        end if;
+    end if;
+    result := case operation ->> 'verb'
+        when 'finish' then private.finish_run(org, target, slug, body)
+        when 'close' then private.close_run(org, target, slug, body)
+        when 'archive' then private.archive_run(org, target, slug, true)
+        when 'unarchive' then private.archive_run(org, target, slug, false)
+        when 'delete' then private.delete_run(org, target, slug)
+        else case
+            when target in ('streams', 'scans', 'agents') then private.upsert_run(org, target, slug, body)
+            when target = 'logs' then private.append_log(org, body, private.clock_error(operation))
+            when target = 'metrics' then private.append_metrics(org, body, private.clock_error(operation))
+            when target = 'heartbeats' then private.heartbeat(org, body)
+            else private.send_to_members(org, target, body)
+        end
+    end;
+    if key is not null then
+        update public.idempotency_keys as mine set answer = result
+        where mine.ingest_key = reporter and mine.idempotency_key = key;
+    end if;
+    return result;
+end
+$$;
+
+revoke execute on function
+    private.delete_metrics(), private.is_finite(double precision),
+    private.store_metrics(uuid, text, uuid, jsonb, interval), private.append_metrics(uuid, jsonb, interval)
+    from public;
+grant execute on function
+    private.is_finite(double precision), private.store_metrics(uuid, text, uuid, jsonb, interval),
+    private.append_metrics(uuid, jsonb, interval)
+    to authenticated, service_role;
