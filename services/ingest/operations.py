@@ -45,6 +45,7 @@ class Verb(StrEnum):
     ARCHIVE = "archive"
     UNARCHIVE = "unarchive"
     DELETE = "delete"
+    PING = "ping"
 
 
 class Code(StrEnum):

@@ -64,7 +64,7 @@ declare
 begin
     if not private.may_schedule(org) then
         raise exception 'The schedule of %/% was not written: only operators and admins may write schedules.', kind, slug
-            using errcode = '42501';
+            using errcode = 'LW403';
     end if;
     insert into public.jobs as known (org_id, kind, slug, name, run_count, last_run_at)
     values (org, put_schedule.kind, put_schedule.slug, put_schedule.slug, 0, clock_timestamp())
@@ -106,7 +106,7 @@ as $$
 begin
     if not private.may_schedule(org) then
         raise exception 'The schedule of %/% was not changed: only operators and admins may write schedules.', kind, slug
-            using errcode = '42501';
+            using errcode = 'LW403';
     end if;
     update public.schedules as one set
         paused_at = case when is_paused then coalesce(one.paused_at, clock_timestamp()) end,
@@ -127,7 +127,7 @@ as $$
 begin
     if not private.may_schedule(org) then
         raise exception 'The schedule of %/% was not removed: only operators and admins may write schedules.', kind, slug
-            using errcode = '42501';
+            using errcode = 'LW403';
     end if;
     delete from public.schedules as one
     where one.org_id = org and one.kind = remove_schedule.kind and one.slug = remove_schedule.slug;
@@ -244,7 +244,7 @@ declare
     found_runs integer := 0;
     late integer;
     due jsonb;
-    kind record;
+    runs record;
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('livewatch watcher', 0)) then
         return null;
@@ -255,7 +255,7 @@ begin
     -- What a program had to tell during an absence may arrive only now.
     select coalesce(max(returned_at) <= now_at - interval '60 s', true) into judges_duration from private.app_presence;
     perform set_config('livewatch.watch_time', now_at::text, true);
-    for kind in select * from (values
+    for runs in select * from (values
         ('streams', 'goal_status', array['in_progress', 'on_track', 'at_risk'],
          'case when one.total = 0 or one.completed < one.total then ' || private.stall_deadline_sql() || ' end',
          'coalesce(one.attempt_started_at, one.created_at)'),
@@ -265,7 +265,7 @@ begin
          'coalesce(one.attempt_started_at, one.started_at)')
     ) as kinds (name, status, active, stalls_at, began) loop
         found_runs := found_runs + private.find_run_incidents(
-            kind.name, kind.status, kind.active, kind.stalls_at, kind.began, judges_duration, now_at, max_rows);
+            runs.name, runs.status, runs.active, runs.stalls_at, runs.began, judges_duration, now_at, max_rows);
     end loop;
     with due_now as (
         select one.* from public.schedules as one

@@ -8,6 +8,7 @@ import pytest
 from services.entities import AGENTS, SCANS, STREAMS, Entity
 from services.operations.presence import Presence
 from services.operations.retention import end_unreachable
+from services.operations.watcher import watch
 from tests.services.history.test_tidying import one_of_each
 from tests.world import World
 
@@ -26,11 +27,11 @@ async def reported(world: World, org: UUID, ago: str) -> dict[str, UUID]:
 
 
 async def unreachable(world: World, runs: dict[str, UUID]) -> list[bool]:
-    [[now]] = await world.sql("select clock_timestamp()")
+    await watch(world.database)
     found = []
     for table, id in runs.items():
         [[record]] = await world.sql(f"select to_jsonb(run) from {table} as run where id = %s", id)
-        found.append(ENTITIES[table].model.read(record).is_unreachable(now))
+        found.append(ENTITIES[table].model.read(record).is_unreachable)
     return found
 
 
