@@ -106,7 +106,7 @@ class ScheduleReport(Body):
         try:
             Plan.parse(self.__dict__)
         except NotAccepted as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(str(error).rstrip(".")) from error
         return self
 
     @model_serializer
