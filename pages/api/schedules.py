@@ -93,7 +93,9 @@ def add_schedule_routes(router: APIRouter) -> None:
         """The job need not have run yet. What is left out gets its default. Needs the scope `runs`."""
         await _authorize(request, key, KeyScope.RUNS)
         with _as_refusals():
-            return ScheduleState.of(await put_schedule(_database(request), key, key.org_id, kind, slug, plan=report.plan))
+            return ScheduleState.of(
+                await put_schedule(_database(request), key, key.org_id, kind, slug, plan=report.plan)
+            )
 
     _add_pause(router, "pause", paused=True)
     _add_pause(router, "resume", paused=False)

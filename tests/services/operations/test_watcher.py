@@ -47,8 +47,8 @@ async def activities(world: World, org: UUID) -> list[Any]:
 async def silence(world: World, runs: dict[str, UUID], ago: str = "31 s") -> None:
     for table, id in runs.items():
         await world.sql(
-            f"update {table} set heartbeat_at = clock_timestamp() - %s::interval, heartbeat_interval = 10 where id = %s",
-            ago, id,
+            f"update {table} set heartbeat_at = clock_timestamp() - %s::interval, heartbeat_interval = 10 "
+            "where id = %s", ago, id,
         )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Plans: due times over changes of the clock, months and years, and what is no plan."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -46,7 +47,7 @@ def test_a_year_of_nights_has_as_many_due_times_as_days_and_never_two_within_22_
     while (due := plan.first_after(at)) and due.at < datetime(2027, 1, 1, tzinfo=BERLIN):
         times.append(at := due.at)
     assert len(times) == 365
-    assert min(later - earlier for earlier, later in zip(times, times[1:], strict=False)) >= timedelta(hours=22)
+    assert min(later - earlier for earlier, later in pairwise(times)) >= timedelta(hours=22)
 
 
 def test_a_leap_day_is_due_every_four_years() -> None:
