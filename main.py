@@ -215,7 +215,7 @@ async def open_upkeep(database: "Database", stack: AsyncExitStack) -> None:
     from services.operations.presence import Presence  # noqa: PLC0415
     from services.operations.retention import Retention  # noqa: PLC0415
     from services.operations.rollups import Rollups  # noqa: PLC0415
-    from services.operations.watcher import Watcher  # noqa: PLC0415
+    from services.schedules.watcher import Watcher  # noqa: PLC0415
 
     await stack.enter_async_context(Presence(database))
     await stack.enter_async_context(Watcher(database))

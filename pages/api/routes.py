@@ -8,11 +8,11 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pages.api import models, operations, responses
 from pages.api.errors import FAILURES, failure_of
 from pages.api.feed import Change, feed_response
+from pages.api.jobs.pings import add_ping_routes
+from pages.api.jobs.schedules import add_schedule_routes
 from pages.api.operations import ApiOperation, answer_of, planned_operation
-from pages.api.pings import add_ping_routes
 from pages.api.reading.routes import add_reading_routes
 from pages.api.requests import ApiRoute, Call, Key, Slug
-from pages.api.schedules import add_schedule_routes
 from pages.api.tidying import add_tidying_routes
 from pages.page.public_url import public_url
 from services.errors import IngestRefused

@@ -1,1 +1,1 @@
-"""Schedules: when the runs of a job are expected, and who may say so."""
+"""Schedules of jobs, and the watcher that notices what time alone changes."""

@@ -102,6 +102,7 @@ class Plan:
             every_seconds=record["every_seconds"],
             zone=record["zone"],
             grace_seconds=record["grace_seconds"],
+            max_seconds=record.get("max_seconds"),
         )
 
     @property

@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from pages.api.pings import MAX_LINES, lines_of
-from services.operations.watcher import watch
+from pages.api.jobs.pings import MAX_LINES, lines_of
+from services.schedules.watcher import watch
 from tests.pages.program import Program
 from tests.world import World
 

@@ -8,7 +8,7 @@ import pytest
 from services.entities import AGENTS, SCANS, STREAMS, Entity
 from services.operations.presence import Presence
 from services.operations.retention import end_unreachable
-from services.operations.watcher import watch
+from services.schedules.watcher import watch
 from tests.services.history.test_tidying import one_of_each
 from tests.world import World
 

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 
 from services.errors import NotFound, PermissionDenied
-from services.operations.watcher import watch
 from services.people.models import Role
 from services.schedules.plan import Plan
 from services.schedules.schedules import Schedule, pause_schedule, put_schedule, remove_schedule, schedules
+from services.schedules.watcher import watch
 from tests.world import Person, World
 
 pytestmark = pytest.mark.integration

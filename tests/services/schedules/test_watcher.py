@@ -11,7 +11,7 @@ from sqlalchemy import text
 from services.entities import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, ScanStatus, Stream
 from services.errors import PermissionDenied
 from services.operations.presence import Presence
-from services.operations.watcher import Watched, watch
+from services.schedules.watcher import Watched, watch
 from tests.world import World
 
 pytestmark = pytest.mark.integration
