@@ -142,7 +142,8 @@ def _add_command(
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
         "livewatch run [--name NAME] [--slug SLUG] [--total N] [--tag TAG]... "
-        "[--expect WHEN [--tz ZONE] [--grace TIME] [--max TIME]] [--tqdm] [--die-with-parent] [--quiet] -- COMMAND [ARGUMENT ...]"
+        "[--expect WHEN [--tz ZONE] [--grace TIME] [--max TIME]] [--tqdm] [--die-with-parent] [--quiet] "
+        "-- COMMAND [ARGUMENT ...]"
     )
     parser.add_argument("--name", help="title of the run (default: name of the script or program)")
     parser.add_argument(
