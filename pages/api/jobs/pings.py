@@ -82,7 +82,7 @@ def _answer(slug: str, outcome: Answer) -> Response:
 
 def _too_large() -> IngestRefused:
     return IngestRefused(
-        Code.TOO_LARGE, "The body is larger than 100 KB. Send its end, for instance with `tail --bytes=100K`."
+        Code.TOO_LARGE, "The body is larger than 100 KB. Send its end, for instance with `tail --bytes=100000`."
     )
 
 
