@@ -32,7 +32,7 @@ PREPARE = """
     select org_id, id, 'streams', slug, '0 2 * * *', 600, clock_timestamp() from job
 """
 # Nobody stalls while it measures.
-PATIENCE = b"""
+NO_STALLS = b"""
     alter table public.streams disable trigger user;
     update public.streams set progress_interval = 600;
     alter table public.streams enable trigger user
@@ -69,7 +69,7 @@ async def main() -> None:
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
                 statement = PREPARE.format(schedules=given.schedules, runs=given.runs)
                 await connection.execute(statement.encode())
-                await connection.execute(PATIENCE)
+                await connection.execute(NO_STALLS)
                 await connection.execute(b"analyze")
                 started, planned = time.perf_counter(), 0
                 while (found := await watch(database)) is not None and found.planned:

@@ -187,6 +187,22 @@ create trigger stamp_incidents before update on public.acquisition_scans
 create trigger stamp_incidents before update on public.agent_executions
     for each row when (old.incidents <> '{}' or new.incidents <> '{}') execute function private.stamp_incidents();
 
+-- A new run has no incidents, whoever writes it.
+create function private.clear_incidents() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+    new.incidents := '{}';
+    return new;
+end
+$$;
+create trigger clear_incidents before insert on public.streams
+    for each row when (new.incidents <> '{}') execute function private.clear_incidents();
+create trigger clear_incidents before insert on public.acquisition_scans
+    for each row when (new.incidents <> '{}') execute function private.clear_incidents();
+create trigger clear_incidents before insert on public.agent_executions
+    for each row when (new.incidents <> '{}') execute function private.clear_incidents();
+
 -- Begins and ends incidents as those of a run have changed.
 create function private.record_incidents() returns trigger
 language plpgsql security definer set search_path = ''
@@ -297,5 +313,6 @@ as $$
 $$;
 
 revoke execute on function
-    private.watch_time(), private.announce_incident(), private.stamp_incidents(), private.record_incidents(),
+    private.watch_time(), private.announce_incident(), private.stamp_incidents(), private.clear_incidents(),
+    private.record_incidents(),
     private.slow_after(double precision), private.delete_incidents(), private.stall_deadline_sql() from public;

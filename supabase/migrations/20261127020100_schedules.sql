@@ -270,7 +270,8 @@ begin
     with due_now as (
         select one.* from public.schedules as one
         where one.check_at <= now_at and (judges_duration or one.met_at is not null or one.next_due_at is null)
-        order by one.check_at limit max_rows for update
+        -- Not to wait for a report that holds a schedule and may want a run that this has changed.
+        order by one.check_at limit max_rows for update skip locked
     ), missed as (
         insert into public.incidents
             (org_id, kind, subject_table, subject_id, subject_name, job_id, began_at, created_at)

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from services.errors import NotFound, PermissionDenied
+from services.operations.retention import delete_expired
 from services.people.models import Role
 from services.schedules.plan import Plan
 from services.schedules.schedules import Schedule, pause_schedule, put_schedule, remove_schedule, schedules
@@ -139,3 +140,22 @@ async def test_only_operators_write_and_only_members_read(desk: Desk, world: Wor
     await remove_schedule(world.database, desk.ada.identity, desk.org, "streams", "nightly")
     with pytest.raises(NotFound, match="streams/nightly has no schedule"):
         await remove_schedule(world.database, desk.ada.identity, desk.org, "streams", "nightly")
+
+
+async def test_retention_keeps_a_job_that_has_a_schedule(desk: Desk, world: World) -> None:
+    await desk.put(expect="1h")
+    await world.sql("insert into jobs (org_id, kind, slug, name) values (%s, 'streams', 'old', 'Old')", desk.org)
+    await world.sql("update jobs set last_run_at = now() - interval '100 days' where org_id = %s", desk.org)
+    await delete_expired(world.database)
+    assert await world.sql("select slug from jobs where org_id = %s", desk.org) == [("nightly",)]
+
+
+async def test_a_report_that_holds_a_schedule_makes_the_watcher_wait_for_none(desk: Desk, world: World) -> None:
+    await desk.put(expect="0 2 * * *", grace="30m")
+    await desk.at(day(0, 12))
+    async with world._pool.connection() as connection, connection.transaction():
+        await connection.execute(b"select from schedules where org_id = %s for update", (desk.org,))
+        await desk.at(day(1, 3))
+        assert await desk.incidents() == []
+    await desk.at(day(1, 3))
+    assert [each[0] for each in await desk.incidents()] == ["late"]

@@ -155,3 +155,17 @@ async def test_members_see_the_incidents_of_their_organisations_alone_and_write_
     with pytest.raises(PermissionDenied):
         async with world.database.as_user(ada.identity) as session:
             await (await session.connection()).execute(text("delete from public.incidents"))
+    async with world.database.as_user(ada.identity) as session:
+        await (await session.connection()).execute(
+            text("update public.streams set incidents = '{}' where org_id = :org"), {"org": org}
+        )
+    assert await world.sql("select incidents from streams where org_id = %s", org) == [(["unreachable"],)]
+
+
+async def test_a_run_begins_without_incidents_whatever_its_writer_says(world: World) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    stream = Stream(org_id=org, name="Import", goal_status=GoalStatus.ON_TRACK, incidents=["overdue"])
+    await world.insert(stream, by=ada)
+    assert await world.sql("select incidents from streams where id = %s", stream.id) == [([],)]
+    assert await incidents(world, org) == []
