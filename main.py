@@ -225,13 +225,15 @@ def open_files(settings: Settings, backend: Backend) -> "ArtefactFiles":
 
 async def open_upkeep(database: "Database", files: "ArtefactFiles", stack: AsyncExitStack) -> None:
     """Start what one process of several does with time; the stack ends it."""
-    from services.operations.presence import Presence  # noqa: PLC0415
-    from services.operations.retention import Retention  # noqa: PLC0415
-    from services.operations.rollups import Rollups  # noqa: PLC0415
+    from services.operations.upkeep.presence import Presence  # noqa: PLC0415
+    from services.operations.upkeep.retention import Retention  # noqa: PLC0415
+    from services.operations.upkeep.rollups import Rollups  # noqa: PLC0415
+    from services.schedules.watcher import Watcher  # noqa: PLC0415
 
     await stack.enter_async_context(Presence(database))
     await stack.enter_async_context(Retention(database, files))
     await stack.enter_async_context(Rollups(database))
+    await stack.enter_async_context(Watcher(database))
 
 
 async def open_signals(

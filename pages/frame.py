@@ -31,6 +31,7 @@ from pages.inbox.attention import attend
 from pages.inbox.inbox import alerts_page, notifications_page
 from pages.jobs.compare import compare_page
 from pages.jobs.jobs import job_page, jobs_page
+from pages.jobs.schedules import schedules_page
 from pages.lists.counters import UNREAD_COUNTERS
 from pages.lists.entity_list import stored_rows
 from pages.monitoring.dashboard import dashboard_page
@@ -71,6 +72,7 @@ PAGES: dict[str, Callable[..., None]] = {
     "/compare": compare_page,
     "/analytics": analytics_page,
     "/jobs": jobs_page,
+    "/schedules": schedules_page,
     "/jobs/{kind}/{slug}": job_page,
     "/alerts": alerts_page,
     "/notifications": notifications_page,

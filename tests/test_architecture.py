@@ -31,6 +31,7 @@ LAYERS = (
     "services.chat",
     "services.editing",
     "services.mail",
+    "services.schedules",
     "services.history",
     "services.results",
     "services.realtime.transports",

@@ -136,6 +136,7 @@ def present_activity(row: Activity) -> Fields:
         "subject_name": visible_name(row.subject_name),
         "stream_id": str(row.stream_id) if row.stream_id else None,
         "is_new": row.previous_status is None,
+        "lasted_ms": None if row.lasted_seconds is None else round(row.lasted_seconds * 1000),
         "created_at": epoch_ms(row.created_at),
     }
 
@@ -211,20 +212,15 @@ def _layout_presenter(entity: Entity[Any]) -> Callable[[Any], Fields]:
 
 
 def present_reachability(row: Reported) -> Fields:
-    """Return the unreachable deadline and the last heartbeat; None for a run without a deadline."""
-    deadline = row.unreachable_at
-    return {
-        "unreachable_at": epoch_ms_of_second(deadline),
-        "reported_at": epoch_ms_of_second(row.heartbeat_at) if deadline else None,
-    }
+    """Return the open incidents of a run, and of an unreachable one its last heartbeat."""
+    return {"incidents": row.incidents, "reported_at": epoch_ms_of_second(row.unreachable_since)}
 
 
 def present_pace(row: Progress) -> Fields:
-    """Return the rate in units per second (three digits), the estimated completion, and the time of stalling."""
+    """Return the rate in units per second (three digits) and the estimated completion."""
     return {
         "rate": None if row.speed is None or not row.is_active else float(f"{row.speed:.3g}"),
         "done_at": epoch_ms_of_second(row.done_at),
-        "stalls_at": epoch_ms_of_second(row.stalls_at),
     }
 
 

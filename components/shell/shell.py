@@ -72,7 +72,7 @@ NAVIGATION = (
     Place(path="/settings", label="Settings", icon="settings", key="s"),
 )
 # Sidebar entries of paths without an entry of their own.
-PARENT_PATHS = {"/streams": "/monitoring", "/compare": "/jobs"}
+PARENT_PATHS = {"/streams": "/monitoring", "/compare": "/jobs", "/schedules": "/jobs"}
 
 
 @dataclass(frozen=True, slots=True)

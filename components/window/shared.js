@@ -302,17 +302,17 @@ export const Elapsed = {
   template: `<span class="lw-number" :data-value="ms" v-live="text"></span>`,
 };
 
-// Rate and time remaining, or the time since the last progress if the run has stalled.
+// Rate and time remaining, or what the watcher found of the run.
 export const Pace = {
   directives: { live },
   props: { row: Object, table: String, id: String, unit: { type: String, default: "" } },
   setup(props) {
     const at = (field) => fieldAttributes(props.table, props.id, field);
     const clock = useNow();
-    const isUnreachable = computed(() => props.row.unreachable_at != null && clock.value >= props.row.unreachable_at);
+    const has = (kind) => computed(() => props.row.incidents?.includes(kind) ?? false);
+    const [isUnreachable, isStalled, isOverdue, isSlow] = ["unreachable", "stalled", "overdue", "slow"].map(has);
     const since = computed(() => momentOf(props.row.reported_at, clock.value));
     const silentSince = computed(() => "Nothing was heard of it since " + exactTime(props.row.reported_at));
-    const isStalled = computed(() => props.row.stalls_at != null && clock.value >= props.row.stalls_at);
     const rate = computed(() => {
       const { rate } = props.row;
       if (!rate) return "";
@@ -326,13 +326,15 @@ export const Pace = {
     });
     const silence = computed(() => roughly(clock.value - props.row.last_progress_at));
     const end = computed(() => (props.row.done_at ? "Done at " + exactTime(props.row.done_at) : undefined));
-    return { at, end, isStalled, isUnreachable, left, rate, silence, silentSince, since };
+    return { at, end, isOverdue, isSlow, isStalled, isUnreachable, left, rate, silence, silentSince, since };
   },
   template: `
     <span v-if="isUnreachable" class="lw-pace lw-pace--unreachable" v-bind="at('unreachable')" :data-value="row.reported_at" :title="silentSince">
       <i class="lw-icon notranslate" aria-hidden="true">cloud_off</i>Unreachable since {{ since }}</span>
-    <span v-else-if="isStalled" class="lw-pace lw-pace--stalled" v-bind="at('stalled')" :data-value="row.stalls_at" :title="'No progress since ' + silence">
+    <span v-else-if="isStalled" class="lw-pace lw-pace--stalled" v-bind="at('stalled')" :data-value="row.last_progress_at" :title="'No progress since ' + silence">
       <i class="lw-icon notranslate" aria-hidden="true">hourglass_disabled</i>Stalled for {{ silence }}</span>
+    <span v-else-if="isOverdue || isSlow" class="lw-pace lw-pace--stalled" v-bind="at('late')" :title="isOverdue ? 'It takes longer than the schedule of its job allows' : 'It takes much longer than runs of its job usually do'">
+      <i class="lw-icon notranslate" aria-hidden="true">{{ isOverdue ? "timer_off" : "schedule" }}</i>{{ isOverdue ? "Overdue" : "Longer than usual" }}<template v-if="left"> · {{ left }}</template></span>
     <span v-else-if="rate || left" class="lw-pace lw-number" :title="end">
       <span v-if="rate" v-bind="at('rate')" :data-value="row.rate" v-live="rate"></span><span v-if="left" v-bind="at('eta')" :data-value="row.done_at" v-live="left"></span></span>`,
 };

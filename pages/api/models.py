@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from pages.api.fields import (
     MAX_BARS,
@@ -31,7 +40,9 @@ from pages.api.fields import (
 )
 from services.entities import AgentStatus, GoalStatus, NotificationType, Priority, ScanStatus
 from services.entities.alerts import priority_of
+from services.errors import NotAccepted
 from services.reading import MAX_NOTE, HandlingByKey
+from services.schedules.plan import MAX_CRON_CHARACTERS, Plan
 
 
 class Body(BaseModel):
@@ -63,6 +74,45 @@ class Bar(Body):
     completed: Amount = Field(0, description="Units done.")
     total: Amount | None = Field(None, description="Units to do, if known.")
     unit: Unit | None = Field(None, description="Unit of both.")
+
+
+class ScheduleReport(Body):
+    """When the runs of a job are expected. One that a person wrote is not changed by reports."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"expect": "0 2 * * 1-5", "zone": "Europe/Berlin", "grace": "30m", "max": "2h"}]
+        }
+    )
+    expect: Annotated[str, Field(min_length=1, max_length=MAX_CRON_CHARACTERS)] = Field(
+        description="Cron line of five fields, or an interval such as `15m`.", examples=["0 2 * * 1-5"]
+    )
+    zone: Annotated[str, Field(max_length=60)] | None = Field(
+        None, description="IANA name of the time zone; UTC by default.", examples=["Europe/Berlin"]
+    )
+    grace: Annotated[str, Field(max_length=40)] | None = Field(
+        None, description="Time after which a run that is due is late; 10m by default, at most the interval."
+    )
+    max: Annotated[str, Field(max_length=40)] | None = Field(
+        None, description="Longest time that a run may take; any by default."
+    )
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that it says."""
+        return Plan.parse(self.__dict__)
+
+    @model_validator(mode="after")
+    def _is_a_plan(self) -> "ScheduleReport":
+        try:
+            Plan.parse(self.__dict__)
+        except NotAccepted as error:
+            raise ValueError(str(error).rstrip(".")) from error
+        return self
+
+    @model_serializer
+    def _as_plan(self) -> dict[str, Any]:
+        return self.plan.as_json
 
 
 class StreamReport(RunBody):
@@ -100,6 +150,7 @@ class StreamReport(RunBody):
     begins: Begins | None = None
     tags: Tags | None = None
     environment: Environment | None = None
+    schedule: ScheduleReport | None = None
     status: GoalStatus | None = Field(None, description="Status of the goal; `in_progress` by default.")
     target_metrics: JsonObject | None = Field(
         None, description="Targets; `quality_target` shows on the stream's card.", examples=[{"quality_target": 0.95}]
@@ -142,6 +193,7 @@ class ScanReport(RunBody):
     begins: Begins | None = None
     tags: Tags | None = None
     environment: Environment | None = None
+    schedule: ScheduleReport | None = None
 
 
 class AgentReport(RunBody):
@@ -162,6 +214,7 @@ class AgentReport(RunBody):
     begins: Begins | None = None
     tags: Tags | None = None
     environment: Environment | None = None
+    schedule: ScheduleReport | None = None
 
 
 class Finish(RunBody):

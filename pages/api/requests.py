@@ -1,5 +1,6 @@
 """API requests: authentication before the body is read, and a size-limited, strictly parsed body."""
 
+import base64
 import zlib
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -141,9 +142,20 @@ Key = Annotated[IngestKey, Depends(authenticated_key)]
 
 
 def bearer_token(request: Request) -> str:
-    """Return the bearer token of the header `Authorization`, or an empty string without one."""
+    """Return the token of the header `Authorization`, or an empty string without one.
+
+    It is a bearer token, or the user's name of Basic authentication, as `curl -u KEY:` sends it, or its password.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    if scheme.lower() == "bearer":
+        return token.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        name, _, password = base64.b64decode(token.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return ""
+    return password or name
 
 
 def decoded(raw: bytes, encoding: str) -> bytes:

@@ -8,6 +8,8 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pages.api import models, operations, responses
 from pages.api.errors import FAILURES, failure_of
 from pages.api.feed import Change, feed_response
+from pages.api.jobs.pings import add_ping_routes
+from pages.api.jobs.schedules import add_schedule_routes
 from pages.api.operations import ApiOperation, answer_of, planned_operation
 from pages.api.reading.logs import add_log_routes
 from pages.api.reading.routes import add_reading_routes
@@ -69,6 +71,8 @@ async def finish_agent(slug: Slug, finish: models.AgentFinish, call: Call) -> Re
 
 
 add_tidying_routes(router)
+add_schedule_routes(router)
+add_ping_routes(router)
 add_reading_routes(router)
 add_log_routes(router)
 add_artefact_routes(router)

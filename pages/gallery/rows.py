@@ -146,10 +146,11 @@ def _activities() -> list[dict[str, Any]]:
             "subject_name": LONG if index == 1 else f"Work {index}",
             "stream_id": "s" if index % 2 else None,
             "is_new": not index,
+            "lasted_ms": 720_000 if status == "recovered" else None,
             "created_at": ago(seconds=40 * index),
         }
-        for subject, statuses in SUBJECT_STATUSES.items()
-        for index, status in enumerate(statuses)
+        for subject, enums in SUBJECT_STATUSES.items()
+        for index, status in enumerate(status for statuses in enums for status in statuses)
     ]
 
 
@@ -179,7 +180,7 @@ _ROWS = {
 
 def _silent() -> dict[str, Any]:
     """Return the fields of a run whose last heartbeat was an hour ago."""
-    return {"reported_at": ago(seconds=3600) // 1000, "unreachable_at": ago(seconds=3540) // 1000}
+    return {"reported_at": ago(seconds=3600) // 1000, "incidents": ["unreachable"]}
 
 
 def ago(*, seconds: float) -> int:

@@ -11,6 +11,7 @@ from components.elements.jobs.job_panel import JobPanel
 from components.presentation.text import text
 from components.shell.feedback import not_found_panel
 from components.shell.shell import page_head
+from pages.jobs.schedule_panel import schedule_panel
 from pages.lists.job_reader import JobReader, RunDelta, has_new_state
 from pages.page.context import PageContext
 from services.entities import RUNS
@@ -25,7 +26,8 @@ DEFAULT_KIND = "streams"
 
 def jobs_page(page: PageContext) -> None:
     """Build the list of jobs: a search, the jobs that ran last, and older ones on demand."""
-    page_head("Jobs")
+    with page_head("Jobs"):
+        ui.link("Schedules", "/schedules").classes("lw-button lw-button--link")
     text("p", "A job has a name and repeats; each of its runs has a number. Those that ran last come first.").classes(
         "lw-lead"
     )
@@ -97,6 +99,7 @@ def job_page(page: PageContext, kind: str, slug: str) -> None:
             analytics = ui.link("Analytics", "/analytics").classes("lw-button lw-button--link")
             ui.link("Logs", f"/logs?job={kind}/{quote(slug, safe='')}").classes("lw-button lw-button--link")
             ui.link("All jobs", "/jobs").classes("lw-button lw-button--link")
+        schedule_panel(page, kind, slug)
         with ui.element("div").classes("lw-panel"):
             panel = JobPanel()
     job_id: UUID | None = None

@@ -8,7 +8,7 @@ from components.elements.jobs.usual_bar import UsualBar
 from components.window.batch import Payload
 from components.window.live_element import LiveElement
 from pages.page.context import PageContext
-from services.entities import RUNS, Entity
+from services.entities import RUNS, SCHEDULES, Entity
 from services.entities.base.reported import Reported
 from services.history.jobs import job_of_run
 from services.infra.coalescer import Reloads
@@ -30,6 +30,7 @@ class JobReader:
         fail: Shows why reading failed.
         kinds: Kinds of run that matter.
         matters: Whether a change of a run does; by default, where a run began, ended or is gone.
+        follows_schedules: Whether changes of schedules matter as well.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class JobReader:
         fail: Callable[[str], object],
         kinds: tuple[str, ...],
         matters: Callable[[RunDelta], bool] | None = None,
+        follows_schedules: bool = False,
     ) -> None:
         self._window = page.window
         self._matters = matters or has_new_state
@@ -50,6 +52,8 @@ class JobReader:
         )
         self._window.add(self)
         subscriptions = [self._window.subscribe(RUNS[kind], on_change=self._changed) for kind in kinds]
+        if follows_schedules:
+            subscriptions.append(self._window.subscribe(SCHEDULES, on_change=self._schedules_changed))
         element.on("live", self._start)
         element.on_delete(
             self._reloads.close, lambda: self._window.discard(self), *(each.close for each in subscriptions)
@@ -79,6 +83,10 @@ class JobReader:
         if not self._is_due and any(map(self._matters, deltas)):
             self._is_due = True
             self._window.mark_dirty()
+
+    def _schedules_changed(self, _: object) -> None:
+        self._is_due = True
+        self._window.mark_dirty()
 
 
 def usual_bar(page: PageContext, entity: Entity[Any], run_id: UUID) -> None:

@@ -45,7 +45,7 @@ def dashboard_page(page: PageContext) -> None:
         with ui.element("div").classes("lw-page"):
             with section("Needs attention"):
                 all_well = "Nothing is blocked, at risk, stalled or unreachable."
-                entity_list(page, STREAMS, where=is_stream_troubled, time_dependent=True, empty_text=all_well)
+                entity_list(page, STREAMS, where=is_stream_troubled, empty_text=all_well)
                 entity_list(page, SCANS, where=is_scan_troubled, time_dependent=True, empty_text="")
             with section("Running now"):
                 entity_list(
@@ -76,23 +76,21 @@ def show_last_hour(page: PageContext, grid: StatGrid) -> Callable[[], object]:
 
 
 def is_stream_troubled(stream: Stream) -> bool:
-    """Return whether a stream is blocked, at risk, unreachable or stalled."""
-    now = datetime.now(UTC)
+    """Return whether a stream is blocked, at risk, or has an incident that the watcher found."""
     if stream.archived_at is not None:
         return False
-    return stream.goal_status in TROUBLED_GOALS or stream.is_stalled(now) or stream.is_unreachable(now)
+    return stream.goal_status in TROUBLED_GOALS or bool(stream.incidents)
 
 
 def is_scan_troubled(scan: AcquisitionScan) -> bool:
-    """Return whether a scan failed within a day, is unreachable or stalled."""
-    now = datetime.now(UTC)
+    """Return whether a scan failed within a day, or has an incident that the watcher found."""
     if scan.archived_at is not None:
         return False
-    if scan.is_stalled(now) or scan.is_unreachable(now):
+    if scan.incidents:
         return True
     if scan.status is not ScanStatus.FAILED or scan.updated_at is None:
         return False
-    return now - scan.updated_at < RECENT_FAILURE_PERIOD
+    return datetime.now(UTC) - scan.updated_at < RECENT_FAILURE_PERIOD
 
 
 def is_urgent(alert: SignalAlert) -> bool:
@@ -102,4 +100,5 @@ def is_urgent(alert: SignalAlert) -> bool:
 
 def is_notable(activity: Activity) -> bool:
     """Return whether an activity is shown: all except those of agents that start or complete normally."""
-    return activity.subject_table is not Subject.AGENT or activity.status == AgentStatus.FAILED
+    usual = set(AgentStatus) - {AgentStatus.FAILED}
+    return activity.subject_table is not Subject.AGENT or activity.status not in usual

@@ -18,6 +18,7 @@ from services.entities.edits import EDITS, Edit
 from services.entities.notifications import NOTIFICATIONS, Notification, NotificationType
 from services.entities.saved_views import OWN_VIEWS, SHARED_VIEWS, OwnView, SavedView, SharedView
 from services.entities.scans import ACTIVE_SCANS, SCANS, AcquisitionScan, ScanStatus
+from services.entities.schedules import SCHEDULES, JobSchedule
 from services.entities.streams import ACTIVE_GOALS, STREAMS, GoalStatus, Stream
 from services.entities.threads import (
     MESSAGES,
@@ -52,6 +53,7 @@ LIVE_TABLES: tuple[LiveTable[Any], ...] = (
     EDITS,
     SHARED_VIEWS,
     OWN_VIEWS,
+    SCHEDULES,
 )
 """Every table that feeds hold, those without lists included."""
 
@@ -74,6 +76,7 @@ __all__ = [
     "READ_POSITIONS",
     "RUNS",
     "SCANS",
+    "SCHEDULES",
     "SHARED_VIEWS",
     "STREAMS",
     "SUBJECT_STATUSES",
@@ -90,6 +93,7 @@ __all__ = [
     "Entity",
     "GoalStatus",
     "Handling",
+    "JobSchedule",
     "LiveTable",
     "Message",
     "MessageKind",

@@ -19,19 +19,35 @@ class Subject(StrEnum):
     STREAM = "streams"
     SCAN = "acquisition_scans"
     AGENT = "agent_executions"
+    JOB = "jobs"
 
 
-SUBJECT_STATUSES: dict[Subject, type[StyledStatus]] = {
-    Subject.STREAM: GoalStatus,
-    Subject.SCAN: ScanStatus,
-    Subject.AGENT: AgentStatus,
+class IncidentStatus(StyledStatus):
+    """What the watcher found of a run or a job, or that it is over."""
+
+    UNREACHABLE = "unreachable", "critical", "cloud_off", "Unreachable"
+    STALLED = "stalled", "caution", "hourglass_disabled", "Stalled"
+    SLOW = "slow", "caution", "schedule", "Longer than usual"
+    OVERDUE = "overdue", "caution", "timer_off", "Overdue"
+    LATE = "late", "critical", "alarm", "Late"
+    RECOVERED = "recovered", "positive", "settings_backup_restore", "Back"
+
+
+SUBJECT_STATUSES: dict[Subject, tuple[type[StyledStatus], ...]] = {
+    Subject.STREAM: (GoalStatus, IncidentStatus),
+    Subject.SCAN: (ScanStatus, IncidentStatus),
+    Subject.AGENT: (AgentStatus, IncidentStatus),
+    Subject.JOB: (IncidentStatus,),
 }
+"""Of each subject the statuses that its activities have."""
 
 
 class Activity(Row, table=True):
     """A change of a status: `subject_name`, as it was called then, went from `previous_status` to `status`.
 
-    `previous_status` is None for a new subject. `actor` is the user who made the change, None for a service.
+    Or the begin of an incident, which `status` names, or its end: then `status` is `recovered`, `previous_status` the
+    kind of the incident, and `lasted_seconds` its duration. `previous_status` is None for a new subject. `actor` is
+    the user who made the change, None for a service.
     """
 
     __tablename__ = "activities"
@@ -43,12 +59,20 @@ class Activity(Row, table=True):
     status: str
     previous_status: str | None = None
     actor: UUID | None = None
+    incident_id: UUID | None = None
+    lasted_seconds: float | None = None
 
     @property
     def styled_status(self) -> StyledStatus | None:
         """The status as a member of its subject's enum; None for a value that the enum does not know."""
-        statuses = SUBJECT_STATUSES[self.subject_table]
-        return statuses(self.status) if self.status in statuses.__members__.values() else None  # type: ignore[call-arg]
+        return next(
+            (
+                statuses(self.status)  # type: ignore[call-arg]
+                for statuses in SUBJECT_STATUSES[self.subject_table]
+                if self.status in statuses.__members__.values()
+            ),
+            None,
+        )
 
 
 ACTIVITIES = Entity(

@@ -9,11 +9,13 @@ from sqlalchemy import ARRAY, Boolean, Text
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
-from services.entities.base.grouping import ARCHIVING, HEARTBEATS
+from services.entities.base.grouping import ARCHIVING, INCIDENTS
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
     ARCHIVE_FACET,
     NEWEST,
+    OVERDUE,
+    SLOW,
     TAG_FACET,
     UNREACHABLE,
     Facet,
@@ -101,9 +103,7 @@ AGENTS = Entity(
         search_sql="concat_ws(' ', agent_name, agent_id, nullif(array_to_string(tags, ' '), ''), "
         "coalesce(output_summary, ''), coalesce(error, ''))",
         facets=(
-            status_facet(
-                lambda row: row.status, *options_of(AgentStatus), UNREACHABLE, expected="(status = 'running')"
-            ),
+            status_facet(lambda row: row.status, *options_of(AgentStatus), UNREACHABLE, OVERDUE, SLOW),
             Facet(
                 name="agent",
                 label="Agent",
@@ -137,7 +137,6 @@ AGENTS = Entity(
             ),
         ),
         ended="completed_at",
-        time_dependent=True,
     ),
     empty=EmptyState(
         icon="smart_toy",
@@ -146,5 +145,5 @@ AGENTS = Entity(
     ),
     tab="/agents",
     skeletons=6,
-    grouping={"status": "status", **ARCHIVING, **HEARTBEATS},
+    grouping={"status": "status", **ARCHIVING, **INCIDENTS},
 )

@@ -9,12 +9,14 @@ from sqlalchemy import ARRAY, Boolean, Text
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
-from services.entities.base.grouping import ARCHIVING, HEARTBEATS, STEPS
+from services.entities.base.grouping import ARCHIVING, INCIDENTS
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
     ARCHIVE_FACET,
     LAST_UPDATED,
     NEWEST,
+    OVERDUE,
+    SLOW,
     STALLED,
     TAG_FACET,
     UNREACHABLE,
@@ -118,8 +120,8 @@ SCANS = Entity(
                 *options_of(ScanStatus),
                 STALLED,
                 UNREACHABLE,
-                expected=_ACTIVE,
-                active=_ACTIVE,
+                OVERDUE,
+                SLOW,
             ),
             job_facet(lambda row: row.name, "name"),
             TAG_FACET,
@@ -141,7 +143,6 @@ SCANS = Entity(
             by_name(lambda row: row.name),
         ),
         ended="completed_at",
-        time_dependent=True,
     ),
     empty=EmptyState(
         icon="radar",
@@ -149,5 +150,5 @@ SCANS = Entity(
         offers_connect=True,
     ),
     tab="/scans",
-    grouping={"status": "status", **ARCHIVING, **HEARTBEATS, **STEPS},
+    grouping={"status": "status", **ARCHIVING, **INCIDENTS},
 )

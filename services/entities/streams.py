@@ -11,12 +11,14 @@ from sqlalchemy import ARRAY, Boolean, Float, Text
 from sqlmodel import Field
 
 from services.entities.base.entity import Entity, Scope
-from services.entities.base.grouping import ARCHIVING, HEARTBEATS, LONG_AGO, STEPS
+from services.entities.base.grouping import ARCHIVING, INCIDENTS, LONG_AGO
 from services.entities.base.layout import EmptyState, RowLayout
 from services.entities.base.listing import (
     ARCHIVE_FACET,
     LAST_UPDATED,
     NEWEST,
+    OVERDUE,
+    SLOW,
     STALLED,
     TAG_FACET,
     UNREACHABLE,
@@ -172,9 +174,9 @@ STREAMS = Entity(
                 *options_of(GoalStatus),
                 STALLED,
                 UNREACHABLE,
+                OVERDUE,
+                SLOW,
                 column="goal_status",
-                expected=_EXPECTED,
-                active=_ACTIVE,
             ),
             job_facet(lambda row: row.name, "name"),
             TAG_FACET,
@@ -197,7 +199,6 @@ STREAMS = Entity(
         ),
         fold=lambda row: row.settled_program,
         ended="finished_at",
-        time_dependent=True,
     ),
     empty=EmptyState(
         icon="stacked_line_chart",
@@ -211,11 +212,7 @@ STREAMS = Entity(
     grouping={
         "goal_status": "goal_status",
         "finished_at": f"case when is_finished then {LONG_AGO} end",
-        # Whether units are left is all that matters for whether it can stall.
-        "completed": "case when total > 0 and completed >= total then 1 else 0 end",
-        "total": "1",
         **ARCHIVING,
-        **HEARTBEATS,
-        **STEPS,
+        **INCIDENTS,
     },
 )

@@ -1,6 +1,7 @@
 """Jobs and their latest runs, read as the signed-in user."""
 
 import statistics
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -44,6 +45,7 @@ _JOBS = text(f"""
             and (cast(:kind as text) is null or kind = :kind)
             and (cast(:slug as text) is null or slug = :slug)
             and (cast(:job as uuid) is null or id = :job)
+            and (cast(:ids as uuid[]) is null or id = any(cast(:ids as uuid[])))
             and (:search = '' or name ilike :search or slug ilike :search)
             and (cast(:before as timestamptz) is null or (last_run_at, id) < (:before, cast(:before_id as uuid)))
         order by last_run_at desc, id desc limit :limit
@@ -56,6 +58,7 @@ _ALL = {
     "kind": None,
     "slug": None,
     "job": None,
+    "ids": None,
     "search": "",
     "before": None,
     "before_id": None,
@@ -144,6 +147,7 @@ async def jobs(
     search: str = "",
     kind: str | None = None,
     slug: str | None = None,
+    ids: Collection[UUID] | None = None,
     after: Job | None = None,
     limit: int = PAGE_JOBS,
 ) -> list[Job]:
@@ -156,6 +160,7 @@ async def jobs(
         search: Text that the name or the slug must contain; empty for all.
         kind: Kind of run: streams, scans or agents; None for all.
         slug: Slug of the job; None for all.
+        ids: Ids of the jobs; None for all.
         after: The last job of the page before; None for the first page.
         limit: Most jobs to return.
 
@@ -168,6 +173,7 @@ async def jobs(
             org=org_id,
             kind=kind,
             slug=slug and storable(slug),
+            ids=None if ids is None else list(ids),
             search=f"%{_escaped(storable(search))}%" if search else "",
             before=after and after.last_run_at,
             before_id=after and after.id,

@@ -46,6 +46,7 @@ class Verb(StrEnum):
     ARCHIVE = "archive"
     UNARCHIVE = "unarchive"
     DELETE = "delete"
+    PING = "ping"
 
 
 class Code(StrEnum):

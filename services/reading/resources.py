@@ -115,11 +115,12 @@ class Resource:
                 Filter(
                     name="kind",
                     description="Kind of run.",
-                    values=("stream", "scan", "agent"),
+                    values=("stream", "scan", "agent", "job"),
                     conditions={
                         "stream": "subject_table = 'streams'",
                         "scan": "subject_table = 'acquisition_scans'",
                         "agent": "subject_table = 'agent_executions'",
+                        "job": "subject_table = 'jobs'",
                     },
                 )
             )
@@ -249,7 +250,8 @@ ACTIVITY_RESOURCE = Resource(
     entity=ACTIVITIES,
     columns={
         **{name: name for name in ("id", "created_at", "stream_id", "status", "previous_status")},
-        "kind": "case subject_table when 'streams' then 'stream' when 'acquisition_scans' then 'scan' else 'agent' end",
+        "kind": "case subject_table when 'streams' then 'stream' when 'acquisition_scans' then 'scan' "
+        "when 'jobs' then 'job' else 'agent' end",
         "run_id": "subject_id",
         "run_name": "subject_name",
         "is_by_person": "actor is not null",

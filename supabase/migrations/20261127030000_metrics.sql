@@ -225,6 +225,7 @@ begin
         end if;
     end if;
     result := case operation ->> 'verb'
+        when 'ping' then private.ping(org, slug, body)
         when 'finish' then private.finish_run(org, target, slug, body)
         when 'close' then private.close_run(org, target, slug, body)
         when 'archive' then private.archive_run(org, target, slug, true)

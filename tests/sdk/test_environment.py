@@ -205,3 +205,14 @@ def test_a_forked_process_takes_what_was_captured(monkeypatch: pytest.MonkeyPatc
     assert environment.take() == captured
     assert captured
     assert captured["command"] == "job"
+
+
+def test_livewatch_run_says_when_runs_of_its_job_are_expected(server: ApiServer, start: Start) -> None:
+    expected = ("--expect", "0 2 * * *", "--tz", "Europe/Berlin", "--grace", "30m", "--max", "2h")
+    assert said(start("-m", "livewatch", "run", "--slug", "x", "--quiet", *expected, "--", "true"))[0] == 0
+    assert server.state("/streams/x")["schedule"] == {
+        "expect": "0 2 * * *", "zone": "Europe/Berlin", "grace": "30m", "max": "2h",
+    }  # fmt: skip
+    code, _, errors = said(start("-m", "livewatch", "run", "--grace", "30m", "--", "true"))
+    assert code == 2
+    assert "belong to --expect" in errors

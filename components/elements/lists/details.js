@@ -88,7 +88,7 @@ export default {
       </div>
       <p v-if="isGone" class="lw-muted">{{ gone.text }}</p>
       <template v-if="row">
-        <pace v-if="row.percentage == null && row.unreachable_at" :row="row" :table="table + '-details'" id="row" />
+        <pace v-if="row.percentage == null && row.incidents?.length" :row="row" :table="table + '-details'" id="row" />
         <div v-if="row.percentage != null" class="lw-details__progress">
           <div class="lw-details__figures lw-number"><b>{{ percent(row.percentage) }}</b><pace :row="row" :table="table + '-details'" id="row" unit="%" /></div>
           <progress-bar :value="row.percentage" :label="'Progress of ' + row.title" :tone="statusStyle.tone" />

@@ -201,7 +201,8 @@ def status_styles_of(entity: Entity[Any]) -> dict[str, StatusStyleJson]:
         return entity.statuses.styles()
     return {
         f"{subject}/{status}": style
-        for subject, statuses in SUBJECT_STATUSES.items()
+        for subject, enums in SUBJECT_STATUSES.items()
+        for statuses in enums
         for status, style in statuses.styles().items()
     }
 

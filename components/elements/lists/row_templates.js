@@ -15,6 +15,7 @@ import {
   pageLink,
   percent,
   ProgressBar,
+  roughly,
   StatusBadge,
   TimeAgo,
 } from "shared";
@@ -123,7 +124,7 @@ const ScanCard = rowComponent(
     </ol>${TAGS}
     <div class="lw-card__foot">
       <span v-if="row.error" class="lw-clip lw-critical" :title="row.error" v-bind="at('error')">{{ row.error }}</span>
-      <pace v-else-if="row.rate || row.stalls_at || row.unreachable_at" :row="row" :table="table" :id="id" unit="%" />
+      <pace v-else-if="row.rate || row.incidents?.length" :row="row" :table="table" :id="id" unit="%" />
       <span v-else-if="row.step != null" class="lw-clip"><template v-if="row.steps.length > MAX_STEPS"><span v-bind="at('current_step')">{{ row.current_step }}</span>, s</template><template v-else>S</template>tep <span class="lw-number">{{ row.step + 1 }}</span> of {{ row.steps.length }}</span>
       <span v-else-if="row.current_step" class="lw-clip" v-bind="at('current_step')">{{ row.current_step }}</span>${HANDLED}
       <time-ago :at="row.updated_at" v-bind="at('updated_at')" />
@@ -147,7 +148,7 @@ const AgentRow = rowComponent(
     <div class="lw-line__main">
       <a :tabindex="stop" class="lw-line__title lw-card__link lw-clip" :href="pageLink(path + '?selected=' + id)" :title="row.agent_name" v-bind="at('agent_name')" @click="$emit('select', $event, id)"><clipped-name :text="row.agent_name" /></a>
       <span v-if="row.summary" class="lw-line__note lw-clip" :class="{ 'lw-critical': row.status === 'failed' }" :title="row.summary">{{ row.summary }}</span>
-      <pace v-if="row.unreachable_at" :row="row" :table="table" :id="id" />${TAGS}${HANDLED}
+      <pace v-if="row.incidents?.length" :row="row" :table="table" :id="id" />${TAGS}${HANDLED}
     </div>
     <status-badge :status-style="statusStyle" :value="row.status" v-bind="at('status')" />
     <elapsed class="lw-line__figure" :from="row.started_at" :ms="row.duration_ms" :running="row.status === 'running'" v-bind="at('duration_ms')" />
@@ -195,7 +196,7 @@ const NotificationRow = rowComponent(
   </div>`,
 );
 
-const SUBJECTS = { streams: "Stream", acquisition_scans: "Scan", agent_executions: "Agent" };
+const SUBJECTS = { streams: "Stream", acquisition_scans: "Scan", agent_executions: "Agent", jobs: "Job" };
 
 const ActivityRow = rowComponent(
   "status_style",
@@ -203,10 +204,10 @@ const ActivityRow = rowComponent(
     <span class="lw-tone-icon" :data-tone="statusStyle.tone"><i class="lw-icon notranslate" aria-hidden="true">{{ statusStyle.icon }}</i></span>
     <span class="lw-clip">{{ SUBJECTS[row.subject] }} <a v-if="row.stream_id" :tabindex="stop" class="lw-line__title" :href="pageLink('/streams/' + row.stream_id)" :title="row.subject_name" v-bind="at('subject_name')">{{ row.subject_name }}</a>
       <b v-else class="lw-line__title" v-bind="at('subject_name')">{{ row.subject_name }}</b></span>
-    <span class="lw-activity__status" :data-tone="statusStyle.tone" :data-value="row.status_style" v-bind="at('status')">{{ statusStyle.label }}</span>
+    <span class="lw-activity__status" :data-tone="statusStyle.tone" :data-value="row.status_style" v-bind="at('status')">{{ statusStyle.label }}<template v-if="row.lasted_ms != null"> after {{ roughly(row.lasted_ms) }}</template></span>
     <time-ago :at="row.created_at" v-bind="at('created_at')" />
   </div>`,
-  () => ({ SUBJECTS }),
+  () => ({ SUBJECTS, roughly }),
 );
 
 const FIGURES = {

@@ -125,10 +125,10 @@ class ReadNotification(ReadRow):
 
 
 class ReadActivity(ReadRow):
-    """A status that a run took."""
+    """A status that a run took, or an incident of a run or a job: its kind, or `recovered`."""
 
-    kind: Literal["stream", "scan", "agent"]
-    run_id: UUID
+    kind: Literal["stream", "scan", "agent", "job"]
+    run_id: UUID = Field(description="Id of the run, or of the job.")
     run_name: str = Field(description="As the run was called then.")
     stream_id: UUID | None
     status: str

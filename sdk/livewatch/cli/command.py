@@ -54,6 +54,7 @@ def _dispatch(arguments: argparse.Namespace) -> int:
                 dies_with_parent=arguments.die_with_parent,
                 is_quiet=arguments.quiet,
                 tags=tuple(arguments.tags),
+                schedule=_schedule(arguments),
             )
             return run_command(arguments.words, options)
         case "login" | "whoami" | "logout":
@@ -145,7 +146,8 @@ def _add_command(
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
-        "livewatch run [--name NAME] [--slug SLUG] [--total N] [--tag TAG]... [--tqdm] [--die-with-parent] [--quiet] "
+        "livewatch run [--name NAME] [--slug SLUG] [--total N] [--tag TAG]... "
+        "[--expect WHEN [--tz ZONE] [--grace TIME] [--max TIME]] [--tqdm] [--die-with-parent] [--quiet] "
         "-- COMMAND [ARGUMENT ...]"
     )
     parser.add_argument("--name", help="title of the run (default: name of the script or program)")
@@ -156,6 +158,12 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tag", dest="tags", type=_tag, action="append", default=[], help="tag of the run; may be repeated"
     )
+    parser.add_argument(
+        "--expect", metavar="WHEN", help='when runs are expected: a cron line such as "0 2 * * 1-5", or such as 1h'
+    )
+    parser.add_argument("--tz", metavar="ZONE", help="time zone of --expect, such as Europe/Berlin (default: UTC)")
+    parser.add_argument("--grace", metavar="TIME", help="time after which a run that is due is late (default: 10m)")
+    parser.add_argument("--max", metavar="TIME", help="longest time that a run may take, such as 2h")
     parser.add_argument("--tqdm", action="store_true", help="report the bars of tqdm in a Python command")
     parser.add_argument("--die-with-parent", action="store_true", help="end the command if livewatch is killed (Linux)")
     parser.add_argument("--quiet", action="store_true", help="do not print the URL of the run")
@@ -197,6 +205,18 @@ def _add_message_arguments(commands: argparse._SubParsersAction[argparse.Argumen
         each.add_argument(
             "--to", action="append", default=[], metavar="EMAIL", help="only this member; may be repeated"
         )
+
+
+def _schedule(arguments: argparse.Namespace) -> dict[str, str] | None:
+    """Return the schedule of the options, as the API takes it, which checks it; exits if a part lacks its whole."""
+    more = {"zone": arguments.tz, "grace": arguments.grace, "max": arguments.max}
+    given = {name: value for name, value in more.items() if value}
+    if arguments.expect:
+        return {"expect": arguments.expect, **given}
+    if given:
+        print("livewatch run: --tz, --grace and --max belong to --expect: say when runs are expected.", file=sys.stderr)
+        raise SystemExit(ExitCode.MISCONFIGURED)
+    return None
 
 
 def _tag(value: str) -> str:

@@ -60,6 +60,7 @@ class Run(Activity):
             `set`.
         tags: Words by which to find runs: at most 20, of 1 to 40 characters.
         environment: What its program runs in; this process by default.
+        schedule: When runs of the job are expected: `expect`, and `zone`, `grace` and `max`, as the API takes them.
         reported: False for a run that reports nothing.
     """
 
@@ -81,6 +82,7 @@ class Run(Activity):
         tags: Iterable[object] = (),
         progress_source: ProgressSource | None = None,
         environment: Environment = ENVIRONMENT,
+        schedule: Mapping[str, str] | None = None,
         reported: bool = True,
     ) -> None:
         super().__init__(name, slug, PROCESS.reporter() if reported else None, key)
@@ -94,6 +96,7 @@ class Run(Activity):
         self._bars = Bars()
         self._tags: list[str] = []
         self._environment = environment
+        self._schedule = schedule
         # Until it starts: a run that another process started has an environment already.
         self._needs_environment = False
         self._is_shared = slug is not None or key is not None
@@ -286,6 +289,7 @@ class Run(Activity):
             "program": reporter.id,
             "attempt": self._attempt_number,
             "tags": self._tags or None,
+            "schedule": dict(self._schedule) if self._schedule else None,
         }
         self._environment.begin()
         self._needs_environment = True

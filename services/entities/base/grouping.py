@@ -5,20 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Generic
 from uuid import UUID
 
-from services.entities.base.progress import STEP_OVERDUE
-from services.entities.base.reported import HEARTBEAT_OVERDUE
 from services.entities.base.row import R
 
 LONG_AGO = "'epoch'::timestamptz"
 """Stands for any time in the past: rows are alike whenever it was."""
 ARCHIVING = {"archived_at": f"case when archived_at is not null then {LONG_AGO} end"}
-HEARTBEATS = {
-    "heartbeat_interval": "1",
-    "heartbeat_at": f"case when {HEARTBEAT_OVERDUE} then {LONG_AGO} end",
-}
-"""Tells the rows whose heartbeat is overdue; see `Reported.unreachable_at`."""
-STEPS = {"last_progress_at": f"case when {STEP_OVERDUE} then {LONG_AGO} end"}
-"""Tells the rows whose last step is long ago; see `Progress.stalls_at`."""
+INCIDENTS = {"incidents": "incidents"}
+"""Tells the rows of which the watcher found the same."""
 MARKING = {"read_at": f"case when read_at is not null then {LONG_AGO} end"}
 PLACEHOLDERS = {str: "-", UUID: UUID(int=0), int: 0, float: 0.0}
 """Values by type for the required fields that no facet and no counter reads."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Generic, Literal
 
-from services.entities.base.progress import STEP_OVERDUE, Progress
-from services.entities.base.reported import HEARTBEAT_OVERDUE, Reported
+from services.entities.base.progress import Progress
+from services.entities.base.reported import Reported, RunIncident, incident_sql
 from services.entities.base.row import R
 from services.entities.base.status import StyledStatus, Tone
 from services.text import folded
@@ -134,6 +134,16 @@ class ListSpec(Generic[R]):
 
 STALLED = Option(value="stalled", label="Stalled", icon="hourglass_disabled", tone="caution")
 UNREACHABLE = Option(value="unreachable", label="Unreachable", icon="cloud_off", tone="critical")
+OVERDUE = Option(value="overdue", label="Overdue", icon="timer_off", tone="caution")
+SLOW = Option(value="slow", label="Longer than usual", icon="schedule", tone="caution")
+_UNREACHABLE_SQL = incident_sql(RunIncident.UNREACHABLE)
+_FOUND = {
+    UNREACHABLE.value: _UNREACHABLE_SQL,
+    STALLED.value: f"({incident_sql(RunIncident.STALLED)} and not {_UNREACHABLE_SQL})",
+    OVERDUE.value: incident_sql(RunIncident.OVERDUE),
+    SLOW.value: incident_sql(RunIncident.SLOW),
+}
+"""SQL conditions of the options of what the watcher finds; `values` of `status_facet` tells the same of a row."""
 ARCHIVED = Option(value="archived", label="Archived", icon="inventory_2")
 LATEST_SECOND = 253402300799
 """The last second of the last year that Python knows, since 1970."""
@@ -154,31 +164,24 @@ def status_facet(
     status_of: Callable[[R], StyledStatus],
     *options: Option,
     column: str = "status",
-    expected: str = "",
-    active: str = "",
 ) -> Facet[R]:
-    """The facet `status`, with unreachable and stalled rows counted where `options` include them.
+    """The facet `status`, with what the watcher found of rows counted where `options` include it.
 
     Args:
         status_of: Returns the status of a row.
         options: The chips.
         column: Column of the status.
-        expected: SQL condition of `Reported.is_expected`, of rows that programs report.
-        active: SQL condition of `Progress.is_active`, of rows with progress.
     """
-    unreachable = f"({expected} and coalesce({HEARTBEAT_OVERDUE}, false))"
-    conditions = {UNREACHABLE.value: unreachable} if expected else {}
-    if active:
-        conditions[STALLED.value] = f"({active} and not {unreachable} and coalesce({STEP_OVERDUE}, false))"
+    conditions = {each.value: _FOUND[each.value] for each in options if each.value in _FOUND}
 
     def values(row: R) -> tuple[str, ...]:
-        now = datetime.now(UTC)
         status = status_of(row).value
-        if isinstance(row, Reported) and row.is_unreachable(now):
-            return (status, UNREACHABLE.value)
-        if isinstance(row, Progress) and row.is_stalled(now):
-            return (status, STALLED.value)
-        return (status,)
+        if not isinstance(row, Reported):
+            return (status,)
+        late = [kind.value for kind in (RunIncident.OVERDUE, RunIncident.SLOW) if kind in row.incidents]
+        if row.is_unreachable:
+            return (status, UNREACHABLE.value, *late)
+        return (status, STALLED.value, *late) if row.is_stalled else (status, *late)
 
     return Facet(name="status", label="Status", values=values, options=options, column=column, conditions=conditions)
 

@@ -1,4 +1,4 @@
-"""Progress of a run: rate, estimated completion, and stall detection."""
+"""Progress of a run: rate and estimated completion."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -13,13 +13,6 @@ from services.entities.base.row import timestamp_field
 
 MIN_RATE_WINDOW_SECONDS = 1.0
 """History below which a rate is not reported."""
-STALL_INTERVALS = 6
-MIN_STALL_TIMEOUT = timedelta(seconds=30)
-STEP_OVERDUE = (
-    f"(now() >= last_progress_at + greatest(make_interval(secs => {MIN_STALL_TIMEOUT.total_seconds():g}), "
-    f"make_interval(secs => {STALL_INTERVALS} * coalesce(progress_interval, 0))))"
-)
-"""SQL condition of rows whose last step is long ago, if one is expected of them."""
 ESTIMATE = (
     f"case when rate > 0 and rate_window >= {MIN_RATE_WINDOW_SECONDS:g} and {{remaining}} > 0 and {{active}} "
     "then extract(epoch from last_progress_at)::float8 + {remaining} / rate end"
@@ -91,18 +84,6 @@ class Progress(SQLModel):
             return self.last_progress_at + timedelta(seconds=self.remaining / self.speed)
         except OverflowError:
             return None
-
-    @property
-    def stalls_at(self) -> datetime | None:
-        """Time from which it counts as stalled without further progress; None when no progress is expected."""
-        if not self.is_active or not self.last_progress_at:
-            return None
-        timeout = max(MIN_STALL_TIMEOUT, timedelta(seconds=STALL_INTERVALS * (self.progress_interval or 0)))
-        return self.last_progress_at + timeout
-
-    def is_stalled(self, now: datetime) -> bool:
-        """Whether it has made no progress for much longer than its usual interval."""
-        return self.stalls_at is not None and now >= self.stalls_at
 
 
 class ProgressPoint(SQLModel, table=True):

@@ -1,21 +1,33 @@
-"""Runs that programs report: slug, key, heartbeats, and when a silent run counts as unreachable."""
+"""Runs that programs report: slug, key, heartbeats, and what the watcher found of them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime
+from sqlalchemy import ARRAY, Text
 from sqlmodel import Field, SQLModel
 
 from services.entities.base.row import json_field, timestamp_field
 
-MISSED_HEARTBEATS = 3
-"""Heartbeat intervals without a report after which a run counts as unreachable."""
-HEARTBEAT_OVERDUE = (
-    "(heartbeat_at is not null and now() >= greatest(heartbeat_at, reportable_since) "
-    f"+ make_interval(secs => {MISSED_HEARTBEATS} * heartbeat_interval))"
-)
-"""SQL condition of rows whose deadline of the next heartbeat has passed, if one is expected of them."""
+
+class RunIncident(StrEnum):
+    """What the watcher found of a run that goes on; see `private.watch`."""
+
+    UNREACHABLE = "unreachable"
+    """It missed its heartbeats."""
+    STALLED = "stalled"
+    """It has made no progress for much longer than its usual interval."""
+    SLOW = "slow"
+    """It takes much longer than runs of its job usually do."""
+    OVERDUE = "overdue"
+    """It takes longer than the schedule of its job allows."""
+
+
+def incident_sql(incident: RunIncident) -> str:
+    """Return the SQL condition of rows with an open incident of a kind."""
+    return f"('{incident}' = any (incidents))"
 
 
 class Reported(SQLModel):
@@ -41,6 +53,8 @@ class Reported(SQLModel):
     heartbeat_interval: float | None = Field(default=None, ge=1)
     reportable_since: AwareDatetime | None = timestamp_field()
     """Since when programs could report again, after the app had been away."""
+    incidents: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    """Kinds of its open incidents, which the watcher and reports write: members of `RunIncident`."""
     archived_at: AwareDatetime | None = timestamp_field()
     """When a person moved the run out of the lists."""
 
@@ -50,23 +64,16 @@ class Reported(SQLModel):
         raise NotImplementedError
 
     @property
-    def heartbeat_timeout(self) -> timedelta | None:
-        """Time without a heartbeat before the run counts as unreachable; None if it declared no interval."""
-        if self.heartbeat_interval is None:
-            return None
-        return timedelta(seconds=MISSED_HEARTBEATS * self.heartbeat_interval)
+    def is_unreachable(self) -> bool:
+        """Whether the watcher found that it missed its heartbeats."""
+        return RunIncident.UNREACHABLE in self.incidents
 
     @property
-    def unreachable_at(self) -> datetime | None:
-        """Deadline of the next heartbeat; None when none is expected."""
-        if self.heartbeat_timeout is None or self.heartbeat_at is None or not self.is_expected:
-            return None
-        return max(self.heartbeat_at, self.reportable_since or self.heartbeat_at) + self.heartbeat_timeout
+    def is_stalled(self) -> bool:
+        """Whether the watcher found that it makes no progress, although it reports."""
+        return RunIncident.STALLED in self.incidents and not self.is_unreachable
 
-    def is_unreachable(self, now: datetime) -> bool:
-        """Whether the deadline of the next heartbeat has passed."""
-        return self.unreachable_at is not None and now >= self.unreachable_at
-
-    def unreachable_since(self, now: datetime) -> datetime | None:
+    @property
+    def unreachable_since(self) -> datetime | None:
         """Time of the last heartbeat of an unreachable run; None for any other."""
-        return self.heartbeat_at if self.is_unreachable(now) else None
+        return self.heartbeat_at if self.is_unreachable else None

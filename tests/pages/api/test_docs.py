@@ -13,6 +13,7 @@ from services.entities import GoalStatus
 from services.reading import RESOURCES
 
 pytestmark = pytest.mark.integration
+SCHEDULE = "/jobs/{kind}/{slug}/schedule"
 READING = {
     *(("GET", f"/{name}") for name in RESOURCES),
     *(("GET", f"/{name}/{{slug}}") for name in ("streams", "scans", "agents")),
@@ -41,6 +42,10 @@ async def test_the_openapi_document_is_valid_whole_and_names_every_request(api: 
         ("POST", "/batch"),
         ("GET", "/me"),
         ("GET", "/feed"),
+        *((method, SCHEDULE) for method in ("GET", "PUT", "DELETE")),
+        *(("POST", f"{SCHEDULE}/{verb}") for verb in ("pause", "resume")),
+        ("POST", "/ping/{slug}"),
+        ("POST", "/ping/{slug}/{signal}"),
         *READING,
         *LOOKING,
     }
@@ -73,7 +78,7 @@ async def test_the_document_describes_what_is_read(api: httpx.AsyncClient) -> No
         fields = document["components"]["schemas"][answer]["properties"]
         assert set(fields) == {"items", "next"} if is_list else "id" in fields
     statuses = next(each for each in document["paths"]["/streams"]["get"]["parameters"] if each["name"] == "status")
-    assert statuses["schema"]["items"]["enum"] == [*GoalStatus, "stalled", "unreachable"]
+    assert statuses["schema"]["items"]["enum"] == [*GoalStatus, "stalled", "unreachable", "overdue", "slow"]
 
 
 def references(value: Any) -> list[str]:

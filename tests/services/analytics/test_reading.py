@@ -12,7 +12,7 @@ from services.analytics.board import Board
 from services.analytics.figures import figures_of
 from services.analytics.reading import Reading, read_board
 from services.errors import PermissionDenied
-from services.operations.rollups import fold_rollups
+from services.operations.upkeep.rollups import fold_rollups
 from tests.world import Person, World
 
 pytestmark = pytest.mark.integration

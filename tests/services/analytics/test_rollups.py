@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from services.operations.retention import delete_expired
-from services.operations.rollups import fold_rollups
+from services.operations.upkeep.retention import delete_expired
+from services.operations.upkeep.rollups import fold_rollups
 from tests.world import World
 
 pytestmark = pytest.mark.integration

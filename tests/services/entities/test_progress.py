@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from services.entities import AcquisitionScan, AgentStatus, GoalStatus, ScanStatus, Stream
+from services.entities import AgentStatus, GoalStatus, Stream
 from tests.world import World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,21 +38,6 @@ def test_the_time_to_go_counts_from_the_last_progress() -> None:
 )
 def test_there_is_no_time_to_go_without_a_rate_or_something_to_do(fields: dict[str, Any]) -> None:
     assert stream(**{"rate": 2.0, "rate_window": 30.0, **fields}).done_at is None
-
-
-def test_silence_of_six_usual_intervals_and_half_a_minute_at_least_is_a_stall() -> None:
-    quick, slow = stream(progress_interval=0.5), stream(progress_interval=60.0)
-    assert quick.stalls_at == NOW + timedelta(seconds=30)
-    assert slow.stalls_at == NOW + timedelta(minutes=6)
-    assert not slow.is_stalled(NOW + timedelta(minutes=5))
-    assert slow.is_stalled(NOW + timedelta(minutes=6))
-
-
-def test_what_does_not_run_does_not_stall() -> None:
-    for status in (GoalStatus.BLOCKED, GoalStatus.COMPLETED, GoalStatus.NOT_STARTED):
-        assert not stream(goal_status=status).is_stalled(NOW + timedelta(days=1))
-    scan = AcquisitionScan(org_id=uuid4(), name="s", status=ScanStatus.PAUSED, last_progress_at=NOW)
-    assert scan.stalls_at is None
 
 
 @pytest.mark.integration

@@ -10,7 +10,7 @@ from services.entities import AGENTS, SCANS, STREAMS, Entity
 from services.errors import PermissionDenied
 from services.history import tidying
 from services.history.tidying import archive_runs, close_runs, delete_runs
-from services.operations.retention import end_unreachable
+from services.operations.upkeep.retention import end_unreachable
 from services.people.models import Role
 from tests.world import World
 

@@ -14,7 +14,7 @@ from services.errors import LivewatchError, NotAccepted, NotFound, PermissionDen
 from services.notes import documents
 from services.notes.changes import MAX_LENGTH, DocumentText, parse_changes
 from services.notes.hub import DocumentWatch, NotesHub
-from services.operations.retention import trim_updates
+from services.operations.upkeep.retention import trim_updates
 from services.people.models import Role
 from services.realtime import CaretSignal, RealtimeService
 from tests.world import Person, World, until

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.errors import PermissionDenied
-from services.operations.retention import Retention, delete_expired
+from services.operations.upkeep.retention import Retention, delete_expired
 from services.people.models import Role
 from services.realtime import RealtimeService
 from services.results.artefact_files import DirectoryFiles

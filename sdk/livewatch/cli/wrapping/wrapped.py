@@ -7,7 +7,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,7 @@ class WrapOptions:
         dies_with_parent: Whether the command is ended when this process is killed.
         is_quiet: Whether the URL of the run is left unsaid.
         tags: Tags of the run.
+        schedule: When runs of the job are expected; see `Run`.
     """
 
     name: str | None = None
@@ -61,6 +62,7 @@ class WrapOptions:
     dies_with_parent: bool = False
     is_quiet: bool = False
     tags: tuple[str, ...] = ()
+    schedule: Mapping[str, str] | None = None
 
 
 def run_command(command: Sequence[str], options: WrapOptions) -> int:
@@ -123,6 +125,7 @@ class WrappedCommand:
             tags=self._options.tags,
             progress_source=self._sample,
             environment=Environment(self._command),
+            schedule=self._options.schedule,
         )
         cancelled_by: str | None = None
         metadata: dict[str, Any] = {"command": Path(self._command[0]).name, "host": platform.node()}

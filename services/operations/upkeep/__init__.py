@@ -1,0 +1,1 @@
+"""Upkeep: what one process of several does with time: presence, retention and roll-ups."""

@@ -1,0 +1,1 @@
+"""Schedules of jobs, and the watcher that notices what time alone changes."""
