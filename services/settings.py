@@ -35,9 +35,9 @@ class SignUp(StrEnum):
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 """An empty path, or one like `/watch` or `/tools/watch`."""
 OWN_PATHS = frozenset(
-    {"alerts", "api", "connect", "export", "forgot", "healthz", "invitation", "metrics", "monitoring", "new-password"}
-    | {"notifications", "readyz", "sdk", "session", "settings", "sign-in", "sign-up", "streams", "styles"}
-    | {"auth", "_nicegui", "_nicegui_ws"}
+    {"alerts", "api", "artefacts", "connect", "export", "forgot", "healthz", "invitation", "metrics", "monitoring"}
+    | {"new-password", "notifications", "readyz", "sdk", "session", "settings", "sign-in", "sign-up", "streams"}
+    | {"auth", "styles", "_nicegui", "_nicegui_ws"}
 )
 """First parts of the app's own paths, which a root path may not begin with: a request could mean either."""
 

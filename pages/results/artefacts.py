@@ -18,6 +18,7 @@ from services.text import uuid_of, visible_name
 
 READ_INTERVAL_SECONDS = 0.5
 MAX_ROWS_SHOWN = 200
+MAX_COLUMNS_SHOWN = 50
 MAX_CELL_CHARACTERS = 200
 READABLE = ("table", "markdown")
 UNITS = ("B", "KiB", "MiB", "GiB")
@@ -112,22 +113,25 @@ def _item(artefact: Artefact, content: Node | None) -> Node:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Node:
-    shown = rows[:MAX_ROWS_SHOWN]
-    head = node(
-        "tr", *(node("th", visible_name(each[:MAX_CELL_CHARACTERS]), scope="col", dir="auto") for each in columns)
-    )
-    labels = [visible_name(each[:MAX_CELL_CHARACTERS]) for each in columns]
+    shown = [row[:MAX_COLUMNS_SHOWN] for row in rows[:MAX_ROWS_SHOWN]]
+    labels = [visible_name(each[:MAX_CELL_CHARACTERS]) for each in columns[:MAX_COLUMNS_SHOWN]]
+    head = node("tr", *(node("th", each, scope="col", dir="auto") for each in labels))
     # A row may have more cells than there are columns, or fewer.
     body = [
         node("tr", *(_cell(value, label) for value, label in zip_longest(row, labels[: len(row)], fillvalue="")))
         for row in shown
     ]
     table = node("table", node("thead", head), node("tbody", *body))
-    more = f"The first {len(shown):,} of {len(rows):,} rows; the download has all." if len(rows) > len(shown) else ""
+    width = max([len(columns), *map(len, rows)])
+    is_part = len(rows) > len(shown) or width > MAX_COLUMNS_SHOWN
+    more = (
+        f"{len(shown):,} of {len(rows):,} rows and {min(width, MAX_COLUMNS_SHOWN)} of {width:,} columns; the download "
+        "has all."
+    )
     return node(
         "div",
         table,
-        node("p", more, class_="lw-muted"),
+        *([node("p", more, class_="lw-muted")] if is_part else []),
         class_="lw-facts lw-artefact__table",
         tabindex="0",
         role="region",

@@ -1,6 +1,7 @@
 """Artefacts of runs on the page: listed live, shown without script, served to members only."""
 
 import base64
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
@@ -89,6 +90,19 @@ async def test_artefacts_appear_and_change_live_each_in_its_form(
     await artefact(page, "scores").get_by_text("Show").click()
     await expect(artefact(page, "scores").get_by_role("columnheader")).to_have_text(["<b>", "n"])
     await expect(artefact(page, "scores").get_by_role("cell")).to_have_text(["=1+1", "", "x", "2.5"])
+
+
+@pytest.mark.lasting
+async def test_of_a_large_table_the_page_shows_a_part_and_says_so(
+    ada: Person, program: Program, window: SignedIn
+) -> None:
+    page = await window(ada, f"/streams/{await program.begin()}")
+    wide = {"columns": [f"c{n}" for n in range(90)], "rows": [list(range(90))] * 1_000}
+    await program.store("wide", "table", json.dumps(wide).encode())
+    await artefact(page, "wide").get_by_text("Show").click()
+    await expect(artefact(page, "wide")).to_contain_text("200 of 1,000 rows and 50 of 90 columns")
+    await expect(artefact(page, "wide").get_by_role("columnheader")).to_have_count(50)
+    await expect(artefact(page, "wide").locator("tbody tr")).to_have_count(200)
 
 
 @pytest.mark.lasting
