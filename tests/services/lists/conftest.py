@@ -74,6 +74,10 @@ async def lists(world: World) -> Lists:
     return Lists(world=world, person=ada, org=org)
 
 
+FOUND = ["{}", "{unreachable}", "{stalled}", "{stalled,unreachable}", "{overdue}", "{slow,unreachable}", "{}"]
+"""What the watcher found of runs in turn."""
+
+
 async def _fill_runs(world: World, org: UUID) -> None:
     ((stream,),) = await world.sql("insert into streams (org_id, name) values (%s, 'home') returning id", org)
     beats = ("null", "now()", "now() - interval '1 hour'")
@@ -114,6 +118,7 @@ async def _fill_runs(world: World, org: UUID) -> None:
         await world.sql(f"alter table {entity.table} disable trigger user")
         await world.sql(
             f"update {entity.table} set created_at = now() - make_interval(mins => {place} / 3), "
+            f"incidents = cast((array{FOUND})[1 + {place} %% {len(FOUND)}] as text[]), "
             f"updated_at = now() - make_interval(secs => {place} %% 17){progress} where org_id = %s", org,
         )  # fmt: skip
         await world.sql(f"alter table {entity.table} enable trigger user")

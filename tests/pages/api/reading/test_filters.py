@@ -11,6 +11,7 @@ from services.entities import AGENTS, ENTITIES, SCANS, STREAMS, AgentStatus, Ent
 from services.ingest import REPORTING, KeyScope
 from services.lists.query import ListQuery
 from services.reading import RESOURCES
+from services.schedules.watcher import watch
 from tests.pages.api.reading.conftest import Reader
 from tests.pages.program import a_program
 from tests.world import World
@@ -74,6 +75,10 @@ async def odd(world: World, served_api: httpx.AsyncClient) -> Reader:
                 f"run-{n}",
                 *((title, f"id-{n % 4}", stream) if table is AGENTS else (title,)),
             )
+    # What lists show of silence is what the watcher found.
+    await watch(world.database)
+    found = await world.sql("select distinct kind from incidents where org_id = %s order by kind", program.org)
+    assert found == [("stalled",), ("unreachable",)]
     return Reader(program)
 
 
