@@ -1,23 +1,11 @@
-"""Request models of the ingest API, with their validation, descriptions and examples."""
+"""Request models of runs: reports, ends, and what people and commands do to them."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from pages.api.fields import (
     MAX_BARS,
-    MAX_LINES,
-    MAX_OPERATIONS,
-    MAX_RUNS,
     Amount,
     Attempt,
     Begins,
@@ -28,36 +16,17 @@ from pages.api.fields import (
     Name,
     Percent,
     Program,
-    Recipients,
     Reporter,
-    RunPath,
     Slug,
     Tags,
     Text,
     Unit,
-    check_log_time,
     check_not_blank,
 )
-from services.entities import AgentStatus, GoalStatus, NotificationType, Priority, ScanStatus
-from services.entities.alerts import priority_of
-from services.errors import NotAccepted
+from pages.api.models.bodies import Body, RunBody
+from pages.api.models.schedules import ScheduleReport
+from services.entities import AgentStatus, GoalStatus, ScanStatus
 from services.reading import MAX_NOTE, HandlingByKey
-from services.schedules.plan import MAX_CRON_CHARACTERS, Plan
-
-
-class Body(BaseModel):
-    """Request body; unknown fields are rejected, since they are most likely misspelled."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class RunBody(Body):
-    """A report of a run: its good fields are applied also if others are invalid; the response names those.
-
-    A report without any good field is rejected, and so is one whose `essential_fields` are invalid.
-    """
-
-    essential_fields: ClassVar[frozenset[str]] = frozenset()
 
 
 class Bar(Body):
@@ -74,45 +43,6 @@ class Bar(Body):
     completed: Amount = Field(0, description="Units done.")
     total: Amount | None = Field(None, description="Units to do, if known.")
     unit: Unit | None = Field(None, description="Unit of both.")
-
-
-class ScheduleReport(Body):
-    """When the runs of a job are expected. One that a person wrote is not changed by reports."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"expect": "0 2 * * 1-5", "zone": "Europe/Berlin", "grace": "30m", "max": "2h"}]
-        }
-    )
-    expect: Annotated[str, Field(min_length=1, max_length=MAX_CRON_CHARACTERS)] = Field(
-        description="Cron line of five fields, or an interval such as `15m`.", examples=["0 2 * * 1-5"]
-    )
-    zone: Annotated[str, Field(max_length=60)] | None = Field(
-        None, description="IANA name of the time zone; UTC by default.", examples=["Europe/Berlin"]
-    )
-    grace: Annotated[str, Field(max_length=40)] | None = Field(
-        None, description="Time after which a run that is due is late; 10m by default, at most the interval."
-    )
-    max: Annotated[str, Field(max_length=40)] | None = Field(
-        None, description="Longest time that a run may take; any by default."
-    )
-
-    @property
-    def plan(self) -> Plan:
-        """The plan that it says."""
-        return Plan.parse(self.__dict__)
-
-    @model_validator(mode="after")
-    def _is_a_plan(self) -> "ScheduleReport":
-        try:
-            Plan.parse(self.__dict__)
-        except NotAccepted as error:
-            raise ValueError(str(error).rstrip(".")) from error
-        return self
-
-    @model_serializer
-    def _as_plan(self) -> dict[str, Any]:
-        return self.plan.as_json
 
 
 class StreamReport(RunBody):
@@ -274,131 +204,3 @@ class Handle(Body):
     )
     handling: HandlingByKey = Field(description="Whether somebody takes care of it, or it is done.")
     note: Annotated[str, Field(max_length=MAX_NOTE)] = Field("", description="What to say about it in its thread.")
-
-
-class Empty(Body):
-    """Body of an operation without fields."""
-
-
-class AlertReport(Body):
-    """A detected signal; each recipient gets an alert of their own."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"target_name": "requests 2.0", "signal_type": "unusually_large", "signal_strength": 80}]
-        }
-    )
-    target_name: Name = Field(description="Subject of the alert.", examples=["requests 2.0"])
-    signal_type: Annotated[str, Field(min_length=1, max_length=80), AfterValidator(check_not_blank)] = Field(
-        description="Kind of signal that was detected.", examples=["unusually_large"]
-    )
-    signal_strength: Annotated[int, Field(strict=True, ge=0, le=100)] = Field(
-        description="Strength from 0 to 100: urgent from 90, high from 75, medium from 50."
-    )
-    priority: Priority | None = Field(None, description="Derived from `signal_strength`; if given, it must match.")
-    company_name: Annotated[str, Field(max_length=200)] | None = Field(
-        None, description="Company that the target belongs to."
-    )
-    stream: Slug | None = Field(None, description="Slug of the stream in which the signal was detected.")
-    metadata: JsonObject | None = Field(None, description="Further data, stored unchanged.")
-    to: Recipients | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> "AlertReport":
-        if self.priority is not None and self.priority != (fits := priority_of(self.signal_strength)):
-            raise ValueError(
-                f"priority: {self.priority.value!r} does not match a signal_strength of {self.signal_strength}, which "
-                f"is {fits.value!r}; omit it"
-            )
-        return self
-
-
-class NotificationReport(Body):
-    """A message; each recipient gets a notification of their own."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "The import has ended", "type": "success"}]})
-    title: Name = Field(description="One line.", examples=["The import has ended"])
-    message: Text | None = Field(None, description="Text below the title.")
-    type: NotificationType | None = Field(None, description="Kind of notification; `info` by default.")
-    action_url: Annotated[str, Field(max_length=2000, pattern=r"^(/|https?://)")] | None = Field(
-        None, description="Link of the title: a path of Livewatch or an http(s) URL."
-    )
-    to: Recipients | None = None
-
-
-class LogLine(Body):
-    """One line of a log."""
-
-    message: Annotated[str, Field(max_length=2000)] = Field(description="At most 2,000 characters.")
-    level: Literal["debug", "info", "warning", "error", "critical"] | None = Field(
-        None, description="`info` by default."
-    )
-    at: Annotated[AwareDatetime, AfterValidator(check_log_time)] | None = Field(
-        None, description="Time in ISO 8601 with a UTC offset, within the last 366 days; now by default."
-    )
-
-
-class LogReport(Body):
-    """Lines of a run's log, oldest first; accepted even after the run has finished."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"run": "streams/nightly-import", "lines": [{"message": "Page 3 of 40"}]}]}
-    )
-    run: RunPath = Field(description="Path of the run.")
-    lines: list[LogLine] = Field(min_length=1, max_length=MAX_LINES, description="At most 500 lines.")
-
-
-class HeartbeatReport(Body):
-    """Heartbeats of runs; every other write to a run counts as a heartbeat too."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"runs": ["streams/nightly-import"], "interval": 15}]})
-    runs: list[RunPath] = Field(min_length=1, max_length=MAX_RUNS, description="Paths of the runs, at most 500.")
-    interval: Annotated[float, Field(strict=True, ge=1, le=86_400)] | None = Field(
-        None,
-        description="Seconds until the next heartbeat, 15 by default. An active run that sends no heartbeat for three "
-        "intervals shows as unreachable until its next report.",
-    )
-    reporter: Reporter | None = None
-
-
-class BatchOperation(Body):
-    """One request within a batch."""
-
-    method: Literal["PUT", "POST", "DELETE"] = Field(examples=["PUT"])
-    path: Annotated[str, Field(max_length=200)] = Field(
-        description="Path relative to /api/v1.", examples=["/streams/nightly-import"]
-    )
-    body: Any = Field(None, description="Body of the single request.", examples=[{"advance": 1}])
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
-        None, description="Value of the header `Idempotency-Key` of the single request."
-    )
-    age: Annotated[float, Field(strict=True, ge=0)] | None = Field(
-        None,
-        description="Seconds since the report was made, for reports that waited; at most 7 days count. It dates what "
-        "the report changes: creation, start, end, progress.",
-    )
-    made_at: AwareDatetime | None = Field(
-        None, description="Time by the program's clock when it was made; corrects the times of log lines."
-    )
-
-
-class Batch(Body):
-    """Requests that are applied in order, in one transaction; a failed one does not affect the others."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "operations": [
-                        {"method": "PUT", "path": "/streams/nightly-import", "body": {"advance": 1}},
-                        {"method": "POST", "path": "/streams/nightly-import/finish", "body": {}},
-                    ]
-                }
-            ]
-        }
-    )
-    operations: list[Annotated[Any, WithJsonSchema(BatchOperation.model_json_schema())]] = Field(
-        min_length=1,
-        max_length=MAX_OPERATIONS,
-        description="At most 500. Only invalid operations are rejected.",
-    )
