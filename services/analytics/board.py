@@ -108,7 +108,9 @@ class Board:
         query: ListQuery[Any] = ListQuery.parse(spec_of(kind), times)
         if query.period.problem:
             problems.append(query.period.problem)
-        period = query.period
+        # The board tells what is wrong with the range.
+        period = replace(query.period, problem="")
+        query = replace(query, period=period)
         is_default = (period.start, period.end) == (DEFAULT_PERIOD.start, DEFAULT_PERIOD.end)
         if is_default or (period.is_everything and params.get("from") != ALL_TIME):
             query = replace(query, period=DEFAULT_PERIOD)
