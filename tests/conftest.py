@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import settings
 from playwright.async_api import Browser, async_playwright
 from pydantic import SecretStr
 
@@ -44,6 +45,9 @@ PRODUCT_TIMEOUTS = {
 
 def pytest_configure() -> None:
     relax_assertions()
+    # Each test has a limit of its own; a loaded machine needs the 0.2 s of Hypothesis for any example.
+    settings.register_profile("loaded", deadline=None)
+    settings.load_profile("loaded")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
