@@ -59,7 +59,7 @@ async def test_one_command_and_a_person_watches_real_work(data: Path, browser: B
         await page.wait_for_selector('body[data-live="connected"]')
         completed = page.locator('[data-table="streams"][data-field="completed"]').first
         await expect(completed).not_to_have_text("0")
-        await expect(page.get_by_text("Package health").first).to_be_visible()
+        await expect(page.locator(".lw-list").get_by_text("Package health").first).to_be_visible()
         await expect(live(page, "stats", "running_agents", "value")).not_to_have_text("0")
         await context.close()
     assert app.lines[-1].endswith("Stopped")
