@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from services.entities import AGENTS, ENTITIES, SCANS, STREAMS, AgentStatus, Entity, GoalStatus, ScanStatus, Scope
+from services.entities.activities import IncidentStatus
 from services.ingest import REPORTING, KeyScope
 from services.lists.query import ListQuery
 from services.reading import RESOURCES
@@ -158,7 +159,9 @@ async def test_the_other_filters_select_by_columns(world: World, ours: Reader) -
 
     for name in ("import-0", stream["id"]):
         assert await slugs("/scans", stream=name) == {"scan-0", "scan-1", "scan-2"}
-        assert len(await ours.items("/activities", stream=name)) == 7
+        # The watcher of an app that another test started may have found runs that are silent.
+        told = [row["status"] for row in await ours.items("/activities", stream=name)]
+        assert len([status for status in told if status not in set(IncidentStatus)]) == 7
     assert await slugs("/agents", stream="nothing") == set()
     assert await slugs("/agents", stream="import-0,nothing") == {"agent-0", "agent-1", "agent-2"}
     assert await slugs("/streams", type="training") == {"typed"}
