@@ -1,5 +1,7 @@
 """What a person reads on a card: names of strangers, numbers in their locale, progress without a known length."""
 
+import re
+
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -37,7 +39,8 @@ async def test_work_of_unknown_length_has_no_percentage(world: World, window: Si
     card = page.locator(f'.lw-card[data-id="{stream.id}"]')
     await expect(live(page, "streams", stream.id, "completed")).to_have_text("27")
     await expect(card).to_contain_text("done")
-    await expect(live(page, "streams", stream.id, "duration_ms")).to_have_text("1 s")
+    # It counts on, however late the page shows it.
+    await expect(live(page, "streams", stream.id, "duration_ms")).to_have_text(re.compile(r"^\d+ (s|m \d\d s)$"))
     await expect(card.get_by_role("progressbar")).not_to_have_attribute("aria-valuenow", "0")
     await world.sql(
         "update streams set goal_status = 'completed', finished_at = created_at + interval '12 s' where id = %s",
