@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 
-from services.infra.coalescer import Coalescer
+from services.infra.tasks.coalescer import Coalescer
 
 MIN_FRAME_SECONDS = 0.005
 MAX_FRAME_SECONDS = 0.5

@@ -10,7 +10,7 @@ from nicegui.element import Element
 from components.window.batch import Batch, Payload
 from components.window.view import View
 from components.window.window import Window
-from services.infra.coalescer import Coalescer
+from services.infra.tasks.coalescer import Coalescer
 from services.realtime import Delta
 
 SHARED_JS = Path(__file__).with_name("shared.js")

@@ -13,7 +13,7 @@ from services.analytics.board import Board
 from services.analytics.reading import Reading
 from services.entities import ALERTS, RUNS
 from services.entities.base.reported import Reported
-from services.infra.coalescer import Reloads
+from services.infra.tasks.coalescer import Reloads
 from services.realtime import Delta, FeedStatus
 
 MIN_PAUSE_SECONDS = 0.4

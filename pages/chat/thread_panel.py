@@ -21,7 +21,7 @@ from services.entities import (
     Topical,
 )
 from services.errors import LivewatchError
-from services.infra.coalescer import Reloads
+from services.infra.tasks.coalescer import Reloads
 from services.presence.typing import Typist
 from services.realtime import Delta, FeedStatus
 from services.text import is_blank, uuid_of, visible_name

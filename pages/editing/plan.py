@@ -13,7 +13,7 @@ from pages.page.context import PageContext
 from services.editing.streams import FIELDS, edit_stream, edits_of, undo
 from services.entities import EDITS, STREAMS, Edit, Stream
 from services.errors import LivewatchError
-from services.infra.coalescer import Reloads
+from services.infra.tasks.coalescer import Reloads
 from services.presence.typing import Typist
 from services.realtime import Delta, Subscription, TypingKind
 from services.text import visible_name

@@ -11,7 +11,7 @@ from pages.page.context import PageContext
 from services.entities import RUNS, SCHEDULES, Entity
 from services.entities.base.reported import Reported
 from services.history.jobs import job_of_run
-from services.infra.coalescer import Reloads
+from services.infra.tasks.coalescer import Reloads
 from services.realtime import Delta
 
 RunDelta = Delta[Any]

@@ -23,8 +23,8 @@ from services.history.run_logs import (
     log_lines,
     run_of_line,
 )
-from services.infra.coalescer import Reloads
 from services.infra.database import Database
+from services.infra.tasks.coalescer import Reloads
 
 T = TypeVar("T")
 READ_INTERVAL_SECONDS = 0.2

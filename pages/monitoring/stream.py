@@ -31,7 +31,7 @@ from services.chat.messages import Subject
 from services.entities import ACTIVITIES, AGENTS, SCANS, STREAMS, AgentExecution, Stream, Topical
 from services.errors import LivewatchError
 from services.history.progress_history import progress_history
-from services.infra.coalescer import Reloads
+from services.infra.tasks.coalescer import Reloads
 from services.reading import find_stream
 from services.text import uuid_of, visible_name
 

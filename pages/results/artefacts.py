@@ -12,7 +12,7 @@ from components.window.live_element import LiveElement
 from pages.page.context import PageContext
 from services.entities import Entity, R
 from services.errors import LivewatchError, NotAccepted
-from services.infra.coalescer import Reloads
+from services.infra.tasks.coalescer import Reloads
 from services.results.artefacts import Artefact, artefact_use, artefacts_of, read_artefact, table_of
 from services.text import uuid_of, visible_name
 

@@ -8,7 +8,7 @@ from components.elements.results.metric_charts import MetricCharts, Zoom
 from pages.page.context import PageContext
 from pages.page.membership import ORG_PARAMETER
 from services.entities import Entity, R
-from services.infra.coalescer import Reloads
+from services.infra.tasks.coalescer import Reloads
 from services.results.metrics import MAX_STEP, Metric, Series, metrics_of, read_series
 
 READ_INTERVAL_SECONDS = 0.3

@@ -7,7 +7,7 @@ from components.window.window import Window
 from pages.page.services import Services
 from services.entities import ALERTS
 from services.errors import LivewatchError
-from services.infra.coalescer import Reloads
+from services.infra.tasks.coalescer import Reloads
 from services.people.inbox import ALERT_INBOX
 
 logger = structlog.get_logger(__name__)

@@ -8,7 +8,7 @@ from components.shell.feedback import tell_error
 from components.window.live_element import on_slot_delete
 from pages.page.context import PageContext
 from services.errors import LivewatchError, SessionExpired
-from services.infra.coalescer import Reloads
+from services.infra.tasks.coalescer import Reloads
 from services.people.invitations import Invitation, open_invitations
 from services.people.team import Member, members
 

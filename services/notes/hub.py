@@ -8,9 +8,9 @@ import structlog
 
 from services.auth.identity import Identity
 from services.errors import LivewatchError, SessionExpired
-from services.infra.coalescer import Reloads
 from services.infra.database import Database
 from services.infra.logging import create_shared_task
+from services.infra.tasks.coalescer import Reloads
 from services.notes.changes import ChangeSet
 from services.notes.documents import DraftUpdate, Update, read_version, report_caret
 from services.notes.live_document import LiveDocument

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Generic
 
 from services.entities import R
-from services.infra.coalescer import Coalescer
+from services.infra.tasks.coalescer import Coalescer
 from services.realtime.rows import Delta
 
 EVENT_LOOP_BUDGET = 0.03

@@ -1,17 +1,17 @@
 """Watcher: finds in the database what time alone changes, as one of several processes."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 import structlog
 from sqlalchemy import text
 
 from services.errors import LivewatchError
 from services.infra.database import Database
+from services.infra.tasks.periodic import PeriodicTask
 from services.schedules.plan import Plan
 
 logger = structlog.get_logger(__name__)
@@ -82,30 +82,13 @@ def _time(given: str | None) -> datetime | None:
     return datetime.fromisoformat(given) if given else None
 
 
-class Watcher:
-    """Looks every second; of several processes, one does. Close with `aclose`."""
+class Watcher(PeriodicTask):
+    """Looks every second; of several processes, one does."""
 
     def __init__(self, database: Database, *, interval: float = INTERVAL_SECONDS) -> None:
         self._database = database
-        self._interval = interval
-        self._task = asyncio.create_task(self._run(), name="watcher")
+        super().__init__(self._look, name="watcher", interval=interval, failure="watcher did not look")
 
-    async def aclose(self) -> None:
-        """Stop; idempotent."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval)
-            try:
-                while (found := await watch(self._database)) is not None and found.is_full:
-                    logger.debug("watcher behind", runs=found.runs, planned=found.planned)
-            except LivewatchError as error:
-                logger.info("watcher did not look", cause=str(error))
+    async def _look(self) -> None:
+        while (found := await watch(self._database)) is not None and found.is_full:
+            logger.debug("watcher behind", runs=found.runs, planned=found.planned)

@@ -12,7 +12,7 @@ from components.views.shared import AllRows
 from components.window.batch import Missing
 from services.entities import R, RowGroup
 from services.errors import LivewatchError
-from services.infra.coalescer import Reloads
+from services.infra.tasks.coalescer import Reloads
 from services.lists.pages import LOWEST_ID, PAGE_ROWS, Page, Position
 from services.lists.query import ListQuery
 from services.realtime import Delta, Subscription

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from services.entities import R, RowGroup
 from services.errors import LivewatchError
-from services.infra.coalescer import Reloads
+from services.infra.tasks.coalescer import Reloads
 from services.lists.counting import GroupCounts
 from services.lists.query import ListQuery
 

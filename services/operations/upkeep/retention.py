@@ -1,14 +1,13 @@
 """Retention: ends unreachable runs and deletes old rows after their periods, as the database decides."""
 
 import asyncio
-from typing import Self
 
 import structlog
 from sqlalchemy import TextClause, text
 
-from services.errors import LivewatchError
 from services.infra.claims import Anonymous
 from services.infra.database import Database
+from services.infra.tasks.periodic import PeriodicTask
 from services.results.artefact_files import ArtefactFiles
 from services.results.artefacts import remove_blobs
 
@@ -58,45 +57,25 @@ async def _counts(database: Database, statement: TextClause, limit: int) -> dict
         return counts
 
 
-class Retention:
-    """Ends unreachable runs and deletes expired rows, in batches every ten minutes; of several processes, one does.
-
-    Close with `aclose`.
-    """
+class Retention(PeriodicTask):
+    """Ends unreachable runs and deletes expired rows, in batches every ten minutes; of several processes, one does."""
 
     def __init__(
         self, database: Database, files: ArtefactFiles, *, interval: float = DELETION_INTERVAL_SECONDS
     ) -> None:
         self._database = database
         self._files = files
-        self._interval = interval
-        self._task = asyncio.create_task(self._run(), name="retention")
+        super().__init__(self._retain, name="retention", interval=interval, failure="retention failed")
 
-    async def aclose(self) -> None:
-        """Stop; idempotent."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval)
-            try:
-                while any((counts := await end_unreachable(self._database)).values()):
-                    logger.info("unreachable runs ended", **counts)
-                    await asyncio.sleep(BATCH_PAUSE_SECONDS)
-                while any((counts := await delete_expired(self._database)).values()):
-                    logger.info("expired rows deleted", **counts)
-                    await asyncio.sleep(BATCH_PAUSE_SECONDS)
-                while trimmed := await trim_updates(self._database):
-                    logger.debug("updates of notes trimmed", count=trimmed)
-                    await asyncio.sleep(BATCH_PAUSE_SECONDS)
-                while removed := await remove_blobs(self._database, self._files):
-                    logger.debug("bytes of artefacts removed", count=removed)
-            except LivewatchError as error:
-                logger.info("retention failed", cause=str(error))
+    async def _retain(self) -> None:
+        while any((counts := await end_unreachable(self._database)).values()):
+            logger.info("unreachable runs ended", **counts)
+            await asyncio.sleep(BATCH_PAUSE_SECONDS)
+        while any((counts := await delete_expired(self._database)).values()):
+            logger.info("expired rows deleted", **counts)
+            await asyncio.sleep(BATCH_PAUSE_SECONDS)
+        while trimmed := await trim_updates(self._database):
+            logger.debug("updates of notes trimmed", count=trimmed)
+            await asyncio.sleep(BATCH_PAUSE_SECONDS)
+        while removed := await remove_blobs(self._database, self._files):
+            logger.debug("bytes of artefacts removed", count=removed)

@@ -1,14 +1,13 @@
 """Roll-ups: folds the notes of changed runs into the counts of minutes, quarters of an hour and days."""
 
 import asyncio
-from typing import Self
 
 import structlog
 from sqlalchemy import text
 
-from services.errors import LivewatchError
 from services.infra.claims import Anonymous
 from services.infra.database import Database
+from services.infra.tasks.periodic import PeriodicTask
 
 logger = structlog.get_logger(__name__)
 
@@ -29,34 +28,17 @@ async def fold_rollups(database: Database, *, limit: int = MAX_ROWS_PER_BATCH) -
         return int((await (await session.connection()).execute(_FOLD, {"limit": limit})).scalar_one())
 
 
-class Rollups:
-    """Folds every few seconds; of several processes, one does. Close with `aclose`.
+class Rollups(PeriodicTask):
+    """Folds every few seconds; of several processes, one does.
 
     Readers add what is not folded yet, so nobody waits for it.
     """
 
     def __init__(self, database: Database, *, interval: float = FOLD_INTERVAL_SECONDS) -> None:
         self._database = database
-        self._interval = interval
-        self._task = asyncio.create_task(self._run(), name="roll-ups")
+        super().__init__(self._fold, name="roll-ups", interval=interval, failure="roll-ups not folded")
 
-    async def aclose(self) -> None:
-        """Stop; idempotent."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval)
-            try:
-                while (folded := await fold_rollups(self._database)) >= MAX_ROWS_PER_BATCH:
-                    logger.debug("roll-ups behind", folded=folded)
-                    await asyncio.sleep(BATCH_PAUSE_SECONDS)
-            except LivewatchError as error:
-                logger.info("roll-ups not folded", cause=str(error))
+    async def _fold(self) -> None:
+        while (folded := await fold_rollups(self._database)) >= MAX_ROWS_PER_BATCH:
+            logger.debug("roll-ups behind", folded=folded)
+            await asyncio.sleep(BATCH_PAUSE_SECONDS)

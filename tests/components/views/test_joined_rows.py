@@ -212,7 +212,9 @@ async def test_a_row_that_the_feed_lets_go_stays_unless_it_was_deleted() -> None
 
 
 async def test_a_database_that_does_not_answer_is_said_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.infra.coalescer.Reloads.__init__.__kwdefaults__", {"retry": 0.01, "interval": 0.0})
+    monkeypatch.setattr(
+        "services.infra.tasks.coalescer.Reloads.__init__.__kwdefaults__", {"retry": 0.01, "interval": 0.0}
+    )
     lists = Lists(held=4, total=12)
     lists.names()
     lists.table.is_down = True

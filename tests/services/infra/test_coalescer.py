@@ -3,7 +3,7 @@
 import asyncio
 
 from services.errors import DatabaseUnavailable, LivewatchError
-from services.infra.coalescer import Coalescer, Reloads
+from services.infra.tasks.coalescer import Coalescer, Reloads
 from tests.virtual_time import run
 
 

@@ -1,0 +1,1 @@
+"""Work in the background: on request, coalesced, and every few seconds."""
