@@ -268,10 +268,10 @@ create trigger delete_incidents after delete on public.jobs
 -- When the app was last away: what the programs of that time have to tell arrives late.
 alter table private.app_presence add column returned_at timestamptz;
 
--- Notes that the app is there. After an absence of more than `max_absence`, runs that were well when the app went away
+-- Notes that the app is there, as the watcher does every second. After an absence of more than `max_absence`, runs that were well when the app went away
 -- get time to report again, counted from now: those whose deadline would pass within a heartbeat. Returns the seconds of
 -- the absence; 0 for none.
-create or replace function private.mark_present(max_absence interval default '25 s') returns double precision
+create or replace function private.mark_present(max_absence interval default '6 s') returns double precision
 language plpgsql security definer set search_path = ''
 as $$
 declare

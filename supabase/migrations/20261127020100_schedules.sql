@@ -250,7 +250,7 @@ begin
         return null;
     end if;
     if at is null then
-        perform private.mark_present('6 s');
+        perform private.mark_present();
     end if;
     -- What a program had to tell during an absence may arrive only now.
     select coalesce(max(returned_at) <= now_at - interval '60 s', true) into judges_duration from private.app_presence;

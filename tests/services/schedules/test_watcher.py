@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from services.entities import AcquisitionScan, AgentExecution, AgentStatus, GoalStatus, ScanStatus, Stream
 from services.errors import PermissionDenied
-from services.operations.upkeep.presence import Presence
+from services.operations.upkeep.presence import note_presence
 from services.schedules.watcher import Watched, watch
 from tests.world import World
 
@@ -45,6 +45,8 @@ async def activities(world: World, org: UUID) -> list[Any]:
 
 
 async def silence(world: World, runs: dict[str, UUID], ago: str = "31 s") -> None:
+    """Have runs be silent for some time, in which the app was there."""
+    await note_presence(world.database)
     for table, id in runs.items():
         await world.sql(
             f"update {table} set heartbeat_at = clock_timestamp() - %s::interval, heartbeat_interval = 10 "
@@ -120,8 +122,7 @@ async def test_a_run_that_takes_twice_as_long_as_usual_and_a_minute_more_is_slow
 
 async def test_nobody_is_accused_of_the_absence_of_the_app(world: World) -> None:
     org = await world.organization()
-    presence = Presence(world.database)
-    await presence.mark()
+    await note_presence(world.database)
     runs = await working(world, org)
     await silence(world, runs, "60 s")
     await world.sql("update private.app_presence set seen_at = clock_timestamp() - interval '58 s'")
