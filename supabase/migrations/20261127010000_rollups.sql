@@ -276,24 +276,7 @@ select private.roll_up('acquisition_scans', 'scans', array[
 select private.roll_up('agent_executions', 'agents', array[
     'status', 'started_at', 'completed_at', 'created_at', 'job_id', 'org_id']);
 
--- What retention deletes goes on counting.
-alter function private.delete_expired(integer) rename to delete_expired_rows;
-create function private.delete_expired(max_rows integer default 500) returns jsonb
-language plpgsql security definer set search_path = ''
-as $$
-declare
-    counts jsonb;
-begin
-    perform set_config('livewatch.keeps_counts', 'on', true);
-    counts := private.delete_expired_rows(max_rows);
-    perform set_config('livewatch.keeps_counts', '', true);
-    return counts;
-end
-$$;
-
 revoke execute on function
     private.note_measures(), private.add_to_rollups(public.run_rollup_changes[]), private.fold_rollups(integer),
-    private.recount_rollups(), private.roll_up(text, text, text[]), private.forget_measures(),
-    private.delete_expired_rows(integer), private.delete_expired(integer) from public;
-revoke execute on function private.delete_expired_rows(integer) from authenticated;
-grant execute on function private.fold_rollups(integer), private.delete_expired(integer) to authenticated, service_role;
+    private.recount_rollups(), private.roll_up(text, text, text[]), private.forget_measures() from public;
+grant execute on function private.fold_rollups(integer) to authenticated, service_role;
