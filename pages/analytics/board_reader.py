@@ -6,14 +6,13 @@ from contextlib import suppress
 from typing import Any
 
 from components.elements.analytics.board import AnalyticsBoard
-from components.window.batch import Payload
+from components.views.visible_reloads import VisibleReloads
 from pages.lists.job_reader import state_of
 from pages.page.context import PageContext
 from services.analytics.board import Board
 from services.analytics.reading import Reading
 from services.entities import ALERTS, RUNS
 from services.entities.base.reported import Reported
-from services.infra.tasks.coalescer import Reloads
 from services.realtime import Delta, FeedStatus
 
 MIN_PAUSE_SECONDS = 0.4
@@ -24,11 +23,12 @@ MOVING_SECONDS = 15.0
 
 
 class BoardReader:
-    """Reads the present board and shows it. A frame part: a window that nobody looks at reads nothing.
+    """Reads the present board and shows it. A window that nobody looks at reads nothing.
 
     Args:
         page: Context of the page.
         element: The board.
+        board: What it shows first.
         show: Shows a reading.
         fail: Shows why reading failed.
     """
@@ -43,60 +43,39 @@ class BoardReader:
         fail: Callable[[str], object],
     ) -> None:
         self._page = page
-        self._window = page.window
         self._readings = page.services.boards
         self._show = show
         self.board = board
-        self._zone: str | None = None
-        """The reader's zone, None until the browser has told it."""
+        self._zone = ""
+        """The reader's zone, empty until the browser has told it."""
         self._due_since: float | None = None
         self._read_at = 0.0
         self._is_asked = asyncio.Event()
-        self._reloads = Reloads(self._read, name="analytics", on_failure=lambda error: fail(str(error)))
-        self._window.add(self)
-        subscriptions = [
-            self._window.subscribe(entity, on_change=self._changed, on_status=self._passed)
+        self._reads = VisibleReloads(
+            page.window, self._read, name="analytics", on_failure=lambda error: fail(str(error))
+        )
+        self._subscriptions = [
+            page.window.subscribe(entity, on_change=self._changed, on_status=self._passed)
             for entity in (*RUNS.values(), ALERTS)
         ]
-        self._subscriptions = subscriptions
         element.on_zone(self._start)
-        element.on_delete(
-            self._reloads.close, lambda: self._window.discard(self), *(each.close for each in subscriptions)
-        )
+        element.on_delete(self._reads.close, *(each.close for each in self._subscriptions))
 
     def choose(self, board: Board) -> None:
         """Read another board."""
         self.board = board
         self._due_since = self._readings.now()
         self._is_asked.set()
-        if self._zone is not None:
-            self._reloads.request()
-
-    @property
-    def zone(self) -> str:
-        """Name of the zone of the board: its own, or the reader's."""
-        return self.board.zone or self._zone or "UTC"
-
-    def collect(self) -> tuple[int, Payload] | None:
-        """See `FramePart`."""
-        if self._due_since is not None and self._zone is not None:
-            self._reloads.request()
-        return None
-
-    def refresh(self) -> None:
-        """See `FramePart`."""
-        self._mark_due()
+        self._reads.request()
 
     def _start(self, zone: str) -> None:
-        parsed = Board.parse({"zone": zone})
-        self._zone = "UTC" if parsed.problem else zone
-        self._mark_due()
-        self._reloads.request()
+        self._zone = "" if Board.parse({"zone": zone}).problem else zone
+        self._reads.start()
 
     def _mark_due(self) -> None:
         if self._due_since is None:
             self._due_since = self._readings.now()
-        self._window.mark_dirty()
+        self._reads.mark_due()
 
     def _changed(self, deltas: list[Delta[Any]]) -> None:
         if self._due_since is None and any(_state(delta.old) != _state(delta.new) for delta in deltas):
@@ -108,14 +87,14 @@ class BoardReader:
             self._mark_due()
 
     async def _read(self) -> None:
-        if not self._window.is_visible or any(each.is_denied for each in self._subscriptions):
+        if any(each.is_denied for each in self._subscriptions):
             return
         board, since = self.board, self._due_since
         self._is_asked.clear()
         self._due_since, began = None, self._readings.now()
         try:
             reading = await self._readings.read(
-                self._page.session.identity, self._page.membership.org_id, board, zone=self.zone, since=since
+                self._page.session.identity, self._page.membership.org_id, board, zone=self._zone, since=since
             )
         except BaseException:
             self._due_since = since

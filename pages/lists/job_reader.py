@@ -5,13 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from components.elements.jobs.usual_bar import UsualBar
-from components.window.batch import Payload
+from components.views.visible_reloads import VisibleReloads
 from components.window.live_element import LiveElement
 from pages.page.context import PageContext
 from services.entities import RUNS, SCHEDULES, Entity
 from services.entities.base.reported import Reported
 from services.history.jobs import job_of_run
-from services.infra.tasks.coalescer import Reloads
 from services.realtime import Delta
 
 RunDelta = Delta[Any]
@@ -21,7 +20,7 @@ READ_INTERVAL_SECONDS = 1.0
 class JobReader:
     """Reads what an element shows of jobs: when it is mounted, and after runs of theirs have changed.
 
-    A frame part: a window that nobody looks at reads nothing.
+    A window that nobody looks at reads nothing.
 
     Args:
         page: Context of the page.
@@ -44,49 +43,23 @@ class JobReader:
         matters: Callable[[RunDelta], bool] | None = None,
         follows_schedules: bool = False,
     ) -> None:
-        self._window = page.window
         self._matters = matters or has_new_state
-        self._is_mounted = self._is_due = False
-        self._reloads = Reloads(
-            read, name="jobs", on_failure=lambda error: fail(str(error)), interval=READ_INTERVAL_SECONDS
+        self._reads = VisibleReloads(
+            page.window, read, name="jobs", on_failure=lambda error: fail(str(error)), interval=READ_INTERVAL_SECONDS
         )
-        self._window.add(self)
-        subscriptions = [self._window.subscribe(RUNS[kind], on_change=self._changed) for kind in kinds]
+        subscriptions = [page.window.subscribe(RUNS[kind], on_change=self._changed) for kind in kinds]
         if follows_schedules:
-            subscriptions.append(self._window.subscribe(SCHEDULES, on_change=self._schedules_changed))
-        element.on("live", self._start)
-        element.on_delete(
-            self._reloads.close, lambda: self._window.discard(self), *(each.close for each in subscriptions)
-        )
+            subscriptions.append(page.window.subscribe(SCHEDULES, on_change=lambda _: self._reads.mark_due()))
+        element.on("live", self._reads.start)
+        element.on_delete(self._reads.close, *(each.close for each in subscriptions))
 
     def again(self) -> None:
         """Read once more, for instance since something else is asked for."""
-        if self._is_mounted:
-            self._reloads.request()
-
-    def collect(self) -> tuple[int, Payload] | None:
-        """See `FramePart`."""
-        if self._is_due and self._is_mounted:
-            self._is_due = False
-            self._reloads.request()
-        return None
-
-    def refresh(self) -> None:
-        """See `FramePart`."""
-        self._is_due = True
-
-    def _start(self) -> None:
-        self._is_mounted = True
-        self._reloads.request()
+        self._reads.request()
 
     def _changed(self, deltas: list[RunDelta]) -> None:
-        if not self._is_due and any(map(self._matters, deltas)):
-            self._is_due = True
-            self._window.mark_dirty()
-
-    def _schedules_changed(self, _: object) -> None:
-        self._is_due = True
-        self._window.mark_dirty()
+        if any(map(self._matters, deltas)):
+            self._reads.mark_due()
 
 
 def usual_bar(page: PageContext, entity: Entity[Any], run_id: UUID) -> None:

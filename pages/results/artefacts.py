@@ -8,11 +8,11 @@ from uuid import UUID
 
 from components.presentation.markdown import TAGS, markdown_tree
 from components.presentation.markup import Markup, Node, node
+from components.views.visible_reloads import VisibleReloads
 from components.window.live_element import LiveElement
 from pages.page.context import PageContext
 from services.entities import Entity, R
 from services.errors import LivewatchError, NotAccepted
-from services.infra.tasks.coalescer import Reloads
 from services.results.artefacts import Artefact, artefact_use, artefacts_of, read_artefact, table_of
 from services.text import uuid_of, visible_name
 
@@ -63,12 +63,14 @@ def artefact_list(page: PageContext, entity: Entity[R], run: UUID) -> None:
         has_failed = True
         section.show(node("p", f"The artefacts could not be read: {error}", role="alert", class_="lw-muted"))
 
-    reloads = Reloads(read, name=f"artefacts of {run}", on_failure=failed, interval=READ_INTERVAL_SECONDS)
+    reads = VisibleReloads(
+        page.window, read, name=f"artefacts of {run}", on_failure=failed, interval=READ_INTERVAL_SECONDS
+    )
     section.on_press(press)
     owner = LiveElement()
-    subscription = page.window.subscribe(entity, row_id=run, on_change=lambda _: reloads.request())
-    owner.on_delete(subscription.close, reloads.close)
-    reloads.request()
+    subscription = page.window.subscribe(entity, row_id=run, on_change=lambda _: reads.mark_due())
+    owner.on_delete(subscription.close, reads.close)
+    reads.start()
 
 
 async def _content(page: PageContext, artefact: Artefact) -> Node:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from components.elements.results.metric_charts import MetricCharts, Zoom
+from components.views.visible_reloads import VisibleReloads
 from pages.page.context import PageContext
 from pages.page.membership import ORG_PARAMETER
 from services.entities import Entity, R
-from services.infra.tasks.coalescer import Reloads
 from services.results.metrics import MAX_STEP, Metric, Series, metrics_of, read_series
 
 READ_INTERVAL_SECONDS = 0.3
@@ -36,9 +36,9 @@ def metric_charts(page: PageContext, entity: Entity[R], runs: Sequence[UUID]) ->
     element.on_want(reader.want)
     element.on_zoom(reader.zoom)
     subscriptions = [
-        page.window.subscribe(entity, row_id=run, on_change=lambda _: reader.reloads.request()) for run in runs
+        page.window.subscribe(entity, row_id=run, on_change=lambda _: reader.reads.mark_due()) for run in runs
     ]
-    element.on_delete(*(each.close for each in subscriptions), reader.reloads.close)
+    element.on_delete(*(each.close for each in subscriptions), reader.reads.close)
     return element
 
 
@@ -49,29 +49,31 @@ class _MetricReader:
         self._page = page
         self._element = element
         self._runs = runs
-        self._is_mounted = False
         self._wanted: frozenset[str] = frozenset()
         self._zooms: dict[str, tuple[int, int]] = {}
         self._listed: dict[str, list[Metric | None]] = {}
         self._drawn: dict[tuple[str, int], _Drawn] = {}
         self._detailed: dict[tuple[str, int], tuple[tuple[int, int], int, int]] = {}
         self._has_failed = False
-        self.reloads = Reloads(
-            self._read, name="metrics of runs", on_failure=self._failed, interval=READ_INTERVAL_SECONDS
+        self.reads = VisibleReloads(
+            page.window,
+            self._read,
+            name="metrics of runs",
+            on_failure=self._failed,
+            interval=READ_INTERVAL_SECONDS,
         )
 
     def restart(self) -> None:
         """Read everything: the browser has mounted the element."""
-        self._is_mounted = True
         self._listed, self._drawn, self._detailed = {}, {}, {}
-        self.reloads.request()
+        self.reads.start()
 
     def want(self, names: frozenset[str]) -> None:
         """Read these metrics from now on."""
         has_more = bool(names - self._wanted)
         self._wanted = names
         if has_more:
-            self.reloads.request()
+            self.reads.request()
 
     def zoom(self, zoom: Zoom) -> None:
         """Read some steps of a metric, or all again."""
@@ -81,11 +83,9 @@ class _MetricReader:
             self._zooms[zoom.name] = zoom.steps
         for run in range(len(self._runs)):
             self._detailed.pop((zoom.name, run), None)
-        self.reloads.request()
+        self.reads.request()
 
     async def _read(self) -> None:
-        if not self._is_mounted:
-            return
         database, identity = self._page.services.database, self._page.session.identity
         found: dict[str, list[Metric | None]] = {}
         for place, run in enumerate(self._runs):
