@@ -112,8 +112,9 @@ class _MetricReader:
             return
         state = steps, metric.points, metric.replaced
         if self._detailed.get(key) != state:
-            self._detailed[key] = state
             self._element.detail(metric.name, place, await self._series(place, metric.name, *steps), steps)
+            # After it, since a read that fails is tried again.
+            self._detailed[key] = state
 
     async def _extended(self, place: int, metric: Metric, drawn: _Drawn | None) -> _Drawn | None:
         """Add the points that came at later steps; None if there are others, or too many."""
