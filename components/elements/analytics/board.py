@@ -1,26 +1,25 @@
 """Board of charts, which a person arranges; drawn by ECharts, with a table behind each chart."""
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from nicegui.events import GenericEventArguments
 
+from components.elements.charts.drawing import DRAWING_JS
 from components.presentation.compact_elements import SharedDict
 from components.presentation.time import epoch_ms
 from components.window.live_element import SHARED_JS, LiveElement
 from services.analytics.board import CHARTS, SIZES, Shown
 from services.analytics.figures import Figure
 
-# Registers the browser module of ECharts, which comes with NiceGUI.
-importlib.import_module("nicegui.elements.echart")
-
 CATALOG = {chart.name: {"label": chart.label, "note": chart.note, "size": chart.size} for chart in CHARTS.values()}
 
 
 class AnalyticsBoard(
-    LiveElement, component="board.js", dependencies=[SHARED_JS, "board_chart.js", "chart_options.js", "chart_table.js"]
+    LiveElement,
+    component="board.js",
+    dependencies=[SHARED_JS, DRAWING_JS, "board_chart.js", "chart_options.js", "chart_table.js"],
 ):
     """Charts in a grid, with placeholders until the first `show`.
 

@@ -1,62 +1,35 @@
-// One chart, drawn by ECharts in the colours of the theme.
-import { onMounted, onUnmounted, ref, watch } from "vue";
+// One chart of a board, drawn by ECharts in the colours of the theme.
+import { onMounted, ref, watch } from "vue";
 import { mayMove } from "shared";
-import { clickable, coloursOf, optionsOf, summaryOf } from "chart_options";
-
-const library = () => import("nicegui-echart");
+import { useDrawing } from "drawing";
+import { boardColours, clickable, optionsOf, summaryOf } from "chart_options";
 
 export const BoardChart = {
   props: { figure: Object, range: Object, label: String, isLarge: Boolean },
   emits: ["open"],
   setup(props, { emit, expose }) {
     const host = ref(null);
-    const failed = ref(false);
-    let chart = null;
-    let isGone = false;
 
-    function draw() {
-      if (!chart || !host.value?.clientWidth) return;
+    function draw(chart) {
       const scale = props.isLarge ? Math.max(1, innerHeight / 1080) : 1;
-      const options = optionsOf(props.figure, props.range, coloursOf(host.value), scale);
+      const options = optionsOf(props.figure, props.range, boardColours(host.value), scale);
       chart.setOption({ ...options, animation: mayMove(), animationDuration: 200, animationDurationUpdate: 200 }, true);
     }
-    const sizes = new ResizeObserver(() => {
-      chart?.resize();
-      draw();
-    });
-    const themes = new MutationObserver(draw);
-    async function load() {
-      sizes.observe(host.value);
-      themes.observe(document.body, { attributeFilter: ["class"] });
-      try {
-        const { echarts } = await library();
-        if (isGone) return;
-        chart = echarts.init(host.value, null, { renderer: "canvas" });
-      } catch {
-        failed.value = true;
-        return;
-      }
+    const drawing = useDrawing(host, draw, (chart) =>
       chart.on("click", (event) => {
         const [series, place] = clickable(props.figure, event);
         if (series !== null) emit("open", series, place);
-      });
-      draw();
-    }
-    let loading;
-    onMounted(() => (loading = load()));
-    onUnmounted(() => {
-      isGone = true;
-      sizes.disconnect();
-      themes.disconnect();
-      chart?.dispose();
-    });
-    watch(() => [props.figure, props.range.zone, props.isLarge], draw);
+      }),
+    );
+    onMounted(drawing.begin);
+    watch(() => [props.figure, props.range.zone, props.isLarge], drawing.redraw);
     async function picture() {
-      await loading;
-      return chart?.getDataURL({ type: "png", pixelRatio: 2, backgroundColor: coloursOf(host.value).surface });
+      await drawing.begin();
+      const { surface } = boardColours(host.value);
+      return drawing.chart()?.getDataURL({ type: "png", pixelRatio: 2, backgroundColor: surface });
     }
     expose({ picture });
-    return { failed, host, picture, summaryOf };
+    return { failed: drawing.failed, host, picture, summaryOf };
   },
   template: `
     <div class="lw-board__canvas">

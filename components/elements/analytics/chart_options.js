@@ -1,17 +1,13 @@
 // From figures to options of ECharts.
 import { duration, number } from "shared";
+import { coloursOf, symbolAt, textOf, tip, tooltipOf } from "drawing";
 
 const HOUR = 3600e3;
 const DAY = 24 * HOUR;
 const PALETTE = ["active", "positive", "caution", "critical", "accent", "neutral", "text-3"];
 
-// The theme's colours as they are now.
-export function coloursOf(element) {
-  const style = getComputedStyle(element);
-  const colour = (name) => style.getPropertyValue(`--lw-${name}`).trim();
-  const names = [...PALETTE, "text", "text-2", "border", "surface", "sunken", "critical-soft"];
-  return Object.fromEntries(names.map((name) => [name, colour(name)]));
-}
+const COLOURS = [...PALETTE, "text", "text-2", "border", "surface", "sunken"];
+export const boardColours = (element) => coloursOf(element, COLOURS);
 
 export const valueText = (value, unit) =>
   value === null || value === undefined
@@ -51,16 +47,12 @@ export function summaryOf(figure, label) {
 }
 
 export function optionsOf(figure, range, colours, scale) {
-  const size = 11 * scale;
-  const text = { color: colours["text-2"], fontSize: size, fontFamily: getComputedStyle(document.body).fontFamily };
+  const text = textOf(colours, scale);
   const base = {
     grid: { left: 8 * scale, right: 12 * scale, top: 34 * scale, bottom: 4 * scale, containLabel: true },
     tooltip: {
+      ...tooltipOf(colours, text),
       trigger: "axis",
-      confine: true,
-      backgroundColor: colours.surface,
-      borderColor: colours.border,
-      textStyle: { ...text, color: colours.text },
       axisPointer: { type: figure.form === "bars" ? "shadow" : "line", lineStyle: { color: colours.border } },
     },
     legend: { top: 0, left: 0, itemWidth: 10 * scale, itemHeight: 8 * scale, textStyle: text, type: "scroll" },
@@ -108,36 +100,20 @@ function overTime(figure, range, { colours, scale, text, axisLine, values }, too
     yAxis: values,
     tooltip: {
       ...tooltip,
-      formatter: (found) => tip(times.full(figure.labels[found[0].dataIndex]), found, figure),
+      formatter: (found) => tip(times.full(figure.labels[found[0].dataIndex]), linesOf(found, figure)),
     },
   };
 }
 
-// A point between two gaps would not be seen without a symbol.
-function points(values, scale) {
-  return values.map((value, index) => {
-    const isAlone = value !== null && (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null;
-    return { value, symbol: isAlone ? "circle" : "none", symbolSize: 5 * scale };
-  });
-}
+const points = (values, scale) =>
+  values.map((value, index) => ({ value, ...symbolAt((at) => (values[at] ?? null) !== null, index, scale) }));
 
-// Names come from strangers: the tooltip is built of elements, not of HTML.
-function tip(heading, found, figure) {
-  const box = document.createElement("div");
-  const line = (content, isHead) => {
-    const row = document.createElement("div");
-    row.dir = "auto";
-    row.style.fontWeight = isHead ? "600" : "400";
-    row.textContent = content;
-    box.append(row);
-  };
-  line(heading, true);
-  for (const each of found) {
+// The lines of a tooltip: a value of each series.
+const linesOf = (found, figure) =>
+  found.map((each) => {
     const value = each.data?.value ?? (typeof each.data === "object" ? null : each.data);
-    line(`${figure.series[each.seriesIndex].label}: ${valueText(value, figure.unit)}`, false);
-  }
-  return box;
-}
+    return `${figure.series[each.seriesIndex].label}: ${valueText(value, figure.unit)}`;
+  });
 
 // The first job is at the top, the axis begins at the bottom.
 function ranking(figure, { colours, scale, text, axisLine, values }) {
@@ -161,13 +137,10 @@ function ranking(figure, { colours, scale, text, axisLine, values }) {
       axisLabel: { ...text, formatter: (index) => cut(figure.labels[Number(index)] ?? "") },
     },
     tooltip: {
+      ...tooltipOf(colours, text),
       trigger: "axis",
-      confine: true,
       axisPointer: { type: "shadow" },
-      backgroundColor: colours.surface,
-      borderColor: colours.border,
-      textStyle: { ...text, color: colours.text },
-      formatter: (found) => tip(figure.labels[figure.labels.length - 1 - found[0].dataIndex], found, figure),
+      formatter: (found) => tip(figure.labels[figure.labels.length - 1 - found[0].dataIndex], linesOf(found, figure)),
     },
   };
 }
@@ -197,10 +170,7 @@ function heat(figure, { colours, scale, text, axisLine }) {
       axisLabel,
     },
     tooltip: {
-      confine: true,
-      backgroundColor: colours.surface,
-      borderColor: colours.border,
-      textStyle: { ...text, color: colours.text },
+      ...tooltipOf(colours, text),
       formatter: ({ value: [hour, day, count] }) =>
         `${figure.series[day].label}, ${figure.labels[hour]}: ${number(count)} failed`,
     },

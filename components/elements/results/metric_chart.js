@@ -1,9 +1,9 @@
 // The chart of one metric, its figures and the table behind it.
 import { computed, onMounted, onUnmounted, ref, watch } from "vue";
 import { number } from "shared";
+import { useDrawing } from "drawing";
 import { oddPoints, optionsOf, valueText } from "metric_options";
 
-const library = () => import("nicegui-echart");
 const ZOOM_DELAY = 150;
 const MAX_ROWS = 50;
 
@@ -13,53 +13,33 @@ export const MetricChart = {
   setup(props, { emit }) {
     const host = ref(null);
     const drawing = ref(null);
-    const failed = ref(false);
     const hasTable = ref(false);
-    let chart = null;
-    let isGone = false;
     let timer = 0;
 
-    function draw() {
-      if (!chart || !drawing.value?.clientWidth || !props.series) return;
+    function draw(chart) {
+      if (!props.series) return;
       const began = performance.now();
       chart.setOption(optionsOf(drawing.value, props.series, props.runs, props.range), true);
       host.value.dataset.drawMs = Math.round(performance.now() - began);
     }
-    const sizes = new ResizeObserver(() => {
-      chart?.resize();
-      draw();
-    });
-    const themes = new MutationObserver(draw);
+    const { begin, chart, failed, redraw } = useDrawing(drawing, draw, (begun) => begun.on("datazoom", zoomed));
     const sight = new IntersectionObserver(([entry]) => emit("seen", entry.isIntersecting), { rootMargin: "100px" });
     onMounted(() => sight.observe(host.value));
     onUnmounted(() => {
-      isGone = true;
       clearTimeout(timer);
-      for (const each of [sizes, themes, sight]) each.disconnect();
-      chart?.dispose();
+      sight.disconnect();
       emit("seen", false);
     });
-    async function begin() {
-      if (chart || isGone) return draw();
-      try {
-        const { echarts } = await library();
-        if (isGone || chart) return;
-        chart = echarts.init(drawing.value, null, { renderer: "canvas" });
-      } catch {
-        failed.value = true;
-        return;
-      }
-      sizes.observe(drawing.value);
-      themes.observe(document.body, { attributeFilter: ["class"] });
-      chart.on("datazoom", zoomed);
-      draw();
+    function show() {
+      begin();
+      redraw();
     }
-    watch(() => [props.series, props.range, props.runs], begin, { flush: "post" });
+    watch(() => [props.series, props.range, props.runs], show, { flush: "post" });
 
     function zoomed() {
       clearTimeout(timer);
       timer = setTimeout(() => {
-        const [{ start, end, startValue, endValue }] = chart.getOption().dataZoom;
+        const [{ start, end, startValue, endValue }] = chart().getOption().dataZoom;
         zoom(start <= 0 && end >= 100 ? null : [Math.floor(startValue), Math.ceil(endValue)]);
       }, ZOOM_DELAY);
     }

@@ -1,18 +1,15 @@
 """Charts of metrics of one run, or of several runs over each other; drawn by ECharts, with a table behind each."""
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nicegui.events import GenericEventArguments
 
+from components.elements.charts.drawing import DRAWING_JS
 from components.window.live_element import SHARED_JS, LiveElement
 from services.results.metrics import MAX_STEP, Metric, Series, spelled
 from services.text import visible_name
-
-# Registers the browser module of ECharts, which comes with NiceGUI.
-importlib.import_module("nicegui.elements.echart")
 
 MAX_WANTED = 24
 """Charts of a window that are read; a screen shows fewer."""
@@ -27,7 +24,9 @@ class Zoom:
 
 
 class MetricCharts(
-    LiveElement, component="metric_charts.js", dependencies=[SHARED_JS, "metric_chart.js", "metric_options.js"]
+    LiveElement,
+    component="metric_charts.js",
+    dependencies=[SHARED_JS, DRAWING_JS, "metric_chart.js", "metric_options.js"],
 ):
     """A chart for each metric, which is read once it is on the screen.
 

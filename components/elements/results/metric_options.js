@@ -1,5 +1,6 @@
 // From points of metrics to options of ECharts.
 import { number } from "shared";
+import { coloursOf, symbolAt, textOf, tip, tooltipOf } from "drawing";
 
 const HUES = [265, 55, 150, 0, 210, 320];
 const MAX_MARKS = 200;
@@ -15,13 +16,9 @@ export function valueText(value) {
   return value !== 0 && (size < 1e-4 || size >= 1e9) ? WIDE.format(value) : NARROW.format(value);
 }
 
-// The colours of the theme as they are now, and those of runs, as the key of a comparison has them.
-function coloursOf(element) {
-  const style = getComputedStyle(element);
-  const names = ["text", "text-2", "border", "surface", "accent", "critical"];
-  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--lw-${name}`).trim()]));
-}
-// ECharts reads no oklch.
+const COLOURS = ["text", "text-2", "border", "surface", "accent", "critical"];
+
+// Colours of runs, as the key of a comparison has them. ECharts reads no oklch.
 function hueColour(hue) {
   const canvas =
     hueColour.canvas ??
@@ -33,18 +30,16 @@ function hueColour(hue) {
 }
 
 // A value that cannot be drawn is a gap in the line and a mark across it.
-function drawn(points) {
-  const finite = (index) => isDrawable(points[index]?.[1]);
-  return points.map(([step, value], index) => {
-    const isAlone = isDrawable(value) && !finite(index - 1) && !finite(index + 1);
-    return { value: [step, isDrawable(value) ? value : null], symbol: isAlone ? "circle" : "none", symbolSize: 5 };
-  });
-}
+const drawn = (points) =>
+  points.map(([step, value], index) => ({
+    value: [step, isDrawable(value) ? value : null],
+    ...symbolAt((at) => isDrawable(points[at]?.[1]), index),
+  }));
 export const oddPoints = (points) => points.filter((point) => !isDrawable(point[1]));
 
 export function optionsOf(element, series, runs, range) {
-  const colours = coloursOf(element);
-  const text = { color: colours["text-2"], fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily };
+  const colours = coloursOf(element, COLOURS);
+  const text = textOf(colours);
   const axisLine = { lineStyle: { color: colours.border } };
   const bounds = range ? { startValue: range[0], endValue: range[1] } : { start: 0, end: 100 };
   return {
@@ -62,13 +57,10 @@ export function optionsOf(element, series, runs, range) {
     },
     yAxis: { type: "value", scale: true, splitLine: axisLine, axisLabel: { ...text, formatter: valueText } },
     tooltip: {
+      ...tooltipOf(colours, text),
       trigger: "axis",
-      confine: true,
-      backgroundColor: colours.surface,
-      borderColor: colours.border,
-      textStyle: { ...text, color: colours.text },
       axisPointer: { type: "line", lineStyle: { color: colours.border } },
-      formatter: (found) => tip(found, runs),
+      formatter: (found) => tipOf(found, runs),
     },
     dataZoom: [
       {
@@ -106,19 +98,10 @@ export function optionsOf(element, series, runs, range) {
   };
 }
 
-// Names come from strangers: the tooltip is built of elements, not of HTML.
-function tip(found, runs) {
-  const box = document.createElement("div");
-  const line = (content) => {
-    const row = document.createElement("div");
-    row.dir = "auto";
-    row.textContent = content;
-    box.append(row);
-  };
-  line(`Step ${number(found[0].data.value[0])}`);
-  for (const each of found) {
+function tipOf(found, runs) {
+  const lines = found.map((each) => {
     const name = runs[each.seriesIndex];
-    line(`${name ? name + ": " : ""}${valueText(each.data.value[1])}`);
-  }
-  return box;
+    return `${name ? name + ": " : ""}${valueText(each.data.value[1])}`;
+  });
+  return tip(`Step ${number(found[0].data.value[0])}`, lines);
 }
