@@ -1,14 +1,15 @@
 """The board of analytics as people see it: live charts and their tables, what leads to runs, boards of one's own."""
 
+from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, TimeoutError, expect
 
 from services.people.models import Role
 from tests.e2e.conftest import SignedIn
-from tests.world import World
+from tests.world import World, until
 
 pytestmark = pytest.mark.e2e
 
@@ -101,8 +102,15 @@ async def test_a_part_of_a_chart_leads_to_its_runs(world: World, window: SignedI
     await expect(canvas).to_be_visible()
     box = await canvas.bounding_box()
     assert box
-    await page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] * 0.55)
-    await page.wait_for_url("**/jobs/agents/reader")
+
+    async def leads_to_the_job() -> bool:
+        # The bar is still growing when its canvas is there.
+        await page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] * 0.55)
+        with suppress(TimeoutError):
+            await page.wait_for_url("**/jobs/agents/reader", timeout=1000)
+        return page.url.endswith("/jobs/agents/reader")
+
+    await until(leads_to_the_job)
     await report(world, org, count=1, status="failed", slug="writer")
     await page.get_by_role("link", name="Analytics", exact=True).last.click()
     await page.wait_for_url("**/analytics?kind=agents&job_id=**")
