@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.entities import RUNS
 from services.errors import DatabaseTimeLimit, NotFound
 from services.history.jobs import jobs
 from services.history.log_filter import SEARCH_SECONDS, LogFilter, searching
@@ -91,6 +92,19 @@ class FoundLine:
     def position(self) -> Position:
         """Its place in the order of time."""
         return Position(at=self.at, id=self.id)
+
+    @property
+    def kind(self) -> str | None:
+        """Kind of its run; None for a run that was deleted."""
+        return next((kind for kind, entity in RUNS.items() if entity.table == self.table), None)
+
+    @property
+    def path(self) -> str | None:
+        """Path of the page that shows it in the log of its run; None for a run that was deleted."""
+        if self.kind is None:
+            return None
+        path = RUNS[self.kind].row_path.format(id=self.run_id)
+        return f"{path}{'&' if '?' in path else '?'}line={self.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

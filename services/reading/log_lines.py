@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.entities import RUNS
 from services.errors import DatabaseTimeLimit, DatabaseUnavailable, IngestRefused, NotAccepted, NotFound
 from services.history.log_filter import LEVELS, LogFilter
 from services.history.log_search import FoundLine, LogScope, Position, search_logs
@@ -19,7 +18,6 @@ from services.reading.parameters import Parameters
 LOG_PARAMETERS = ("q", "regex", "level", "job", "since", "until", "limit", "cursor")
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1_000
-_KINDS = {entity.table: kind for kind, entity in RUNS.items()}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -76,18 +74,15 @@ async def search_lines(database: Database, key: Claimant, org_id: UUID, pairs: I
 
 
 def _item(line: FoundLine) -> dict[str, Any]:
-    kind = _KINDS.get(line.table or "")
-    path = RUNS[kind].row_path.format(id=line.run_id) if kind else None
-    url = f"{path}{'&' if '?' in path else '?'}line={line.id}" if path else None
     return {
         "id": line.id,
         "at": line.at,
         "level": line.level,
         "message": line.message,
-        "kind": kind,
+        "kind": line.kind,
         "run": line.run_id,
         "name": line.name,
-        "url": url,
+        "url": line.path,
     }
 
 

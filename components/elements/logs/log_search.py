@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from components.elements.logs.run_log import ANSI_JS, LOG_ROWS_JS, LOG_TEXT_JS
 from components.presentation.time import epoch_ms
 from components.window.live_element import SHARED_JS, LiveElement
-from services.entities import RUNS
 from services.history.log_filter import LEVELS
 from services.history.log_search import FoundLine
 from services.text import visible_name
 
 DELETED_RUN = "(deleted run)"
-PATHS = {entity.table: entity.row_path for entity in RUNS.values()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +66,6 @@ class LogSearch(LiveElement, component="log_search.js", dependencies=[SHARED_JS,
         self.run_method("show", [_fields(line) for line in outcome.lines], options)
 
 
-def link_to(line: FoundLine) -> str | None:
-    """Return the path of a line in the log of its run; None for a run that was deleted."""
-    if line.table is None:
-        return None
-    path = PATHS[line.table].format(id=line.run_id)
-    return f"{path}{'&' if '?' in path else '?'}line={line.id}"
-
-
 def _fields(line: FoundLine) -> dict[str, object]:
     return {
         "id": line.id,
@@ -84,5 +74,5 @@ def _fields(line: FoundLine) -> dict[str, object]:
         "message": line.message,
         "hit": list(line.spans) or True,
         "run": DELETED_RUN if line.name is None else visible_name(line.name),
-        "href": link_to(line),
+        "href": line.path,
     }
