@@ -7,7 +7,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from components.presentation.csv_text import CSV_TYPE, csv_text, download_headers
 from pages.http.auth_middleware import session_of
-from pages.page.membership import chosen_membership
+from pages.page.membership import membership_of
 from pages.page.services import Services
 from services.analytics.board import BOARDS, CHARTS, Board
 from services.analytics.figures import figures_of, table_of
@@ -35,9 +35,7 @@ def board_export_routes(services: Services) -> APIRouter:
         if board.problem:
             return PlainTextResponse(board.problem, status_code=400)
         try:
-            membership, _ = await chosen_membership(services.database, session.identity, request)
-            if membership is None:
-                raise PermissionDenied("You belong to no organisation yet.")
+            membership = await membership_of(services.database, session.identity, request)
             reading = await read_board(services.database, session.identity, membership.org_id, board)
             await note_export(
                 services.database,

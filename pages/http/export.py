@@ -13,7 +13,7 @@ from components.elements.lists.live_list import MAX_CHOSEN
 from components.presentation.csv_text import CSV_TYPE, csv_text, download_headers
 from components.presentation.json_text import JSON_TYPE, json_line
 from pages.http.auth_middleware import session_of
-from pages.page.membership import chosen_membership
+from pages.page.membership import membership_of
 from pages.page.services import Services
 from services.entities import ENTITIES, Entity, Row
 from services.errors import LivewatchError, NotAccepted, PermissionDenied
@@ -54,9 +54,7 @@ def export_routes(services: Services) -> APIRouter:
             return PlainTextResponse(f"There is no list {name!r}. Lists: {', '.join(entities)}.", status_code=404)
         try:
             identity = session.identity
-            membership, _ = await chosen_membership(services.database, identity, request)
-            if membership is None:
-                raise PermissionDenied("You belong to no organisation yet.")
+            membership = await membership_of(services.database, identity, request)
             noted: dict[str, Any] = {**request.query_params, **({"format": kind} if kind != "csv" else {})}
             stored = StoredRows(services.database, session, entity, membership.org_id)
             rows: MatchingRows | ChosenRows

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from pages.http.auth_middleware import session_of
-from pages.page.membership import chosen_membership
+from pages.page.membership import membership_of
 from pages.page.services import Services
 from services.errors import DatabaseTimeLimit, LivewatchError, NotAccepted, NotFound, PermissionDenied
 from services.history.log_filter import LogFilter
@@ -37,9 +37,7 @@ def log_export_routes(services: Services) -> APIRouter:
             return PlainTextResponse("Sign in first.", status_code=404)
         try:
             wanted, run = LogFilter.parse(params), _run_of(params.get("run"))
-            membership, _ = await chosen_membership(services.database, session.identity, request)
-            if membership is None:
-                raise PermissionDenied("You belong to no organisation yet.")
+            membership = await membership_of(services.database, session.identity, request)
             if job := params.get("job"):
                 scope = await LogScope.of_job(services.database, session.identity, membership.org_id, job)
             else:

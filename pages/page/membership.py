@@ -31,3 +31,11 @@ async def chosen_membership(
         return by_id[wanted], mine
     remembered = by_id.get(connection.cookies.get(ORG_COOKIE, ""))
     return remembered or next(iter(mine), None), mine
+
+
+async def membership_of(database: Database, identity: Identity, connection: HTTPConnection) -> Membership:
+    """Choose like `chosen_membership`; raises PermissionDenied also for a user without any."""
+    membership, _ = await chosen_membership(database, identity, connection)
+    if membership is None:
+        raise PermissionDenied("You belong to no organisation yet.")
+    return membership

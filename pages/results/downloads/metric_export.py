@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from components.presentation.csv_text import CSV_TYPE, csv_text, download_headers
 from pages.http.auth_middleware import session_of
-from pages.page.membership import chosen_membership
+from pages.page.membership import membership_of
 from pages.page.services import Services
 from services.errors import LivewatchError, PermissionDenied
 from services.people.audit import note_export
@@ -35,9 +35,7 @@ def metric_export_routes(services: Services) -> APIRouter:
         if (run := uuid_of(params.get("run", ""))) is None:
             return PlainTextResponse(f"“{params.get('run', '')[:60]}” is not the id of a run.", status_code=400)
         try:
-            membership, _ = await chosen_membership(services.database, session.identity, request)
-            if membership is None:
-                raise PermissionDenied("You belong to no organisation yet.")
+            membership = await membership_of(services.database, session.identity, request)
             parts = export_points(services.database, session.identity, run)
             first = await anext(parts, None)
             if first is None:
