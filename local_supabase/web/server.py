@@ -13,6 +13,8 @@ from local_supabase.web.connection_guard import guarded_protocol
 
 MAX_MESSAGE_BYTES = 3 * 1024 * 1024
 SHUTDOWN_TIMEOUT_SECONDS = 3
+# Longer than clients and proxies keep idle connections, or a request can meet a connection that is just closed.
+KEEP_ALIVE_SECONDS = 75
 
 
 @asynccontextmanager
@@ -40,6 +42,7 @@ async def serving(
         log_config=None,
         log_level="warning",
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
     )
     server = _Server(config)

@@ -22,6 +22,8 @@ from services.infra.root_path import RootPath
 from services.settings import Settings
 
 SHUTDOWN_TIMEOUT_SECONDS = 3
+# Longer than clients and proxies keep idle connections, or a request can meet a connection that is just closed.
+KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_NOTICE_SECONDS = 0.2
 """Time for the final messages to reach the windows, before their sockets are closed."""
 MAX_SOCKET_MESSAGE_BYTES = 2**20
@@ -93,6 +95,7 @@ async def serve_http(
         log_config=None,
         log_level="warning",
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
     )
     server = _Server(config, on_ready, on_stop)

@@ -9,6 +9,7 @@ from playwright.async_api import Page, TimeoutError, expect
 
 from services.people.models import Role
 from tests.e2e.conftest import SignedIn
+from tests.speed import milliseconds
 from tests.world import World, until
 
 pytestmark = pytest.mark.e2e
@@ -107,7 +108,7 @@ async def test_a_part_of_a_chart_leads_to_its_runs(world: World, window: SignedI
         # The bar is still growing when its canvas is there.
         await page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] * 0.55)
         with suppress(TimeoutError):
-            await page.wait_for_url("**/jobs/agents/reader", timeout=1000)
+            await page.wait_for_url("**/jobs/agents/reader", timeout=milliseconds(1))
         return page.url.endswith("/jobs/agents/reader")
 
     await until(leads_to_the_job)

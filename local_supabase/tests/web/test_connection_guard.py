@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import connect
@@ -148,3 +149,23 @@ async def test_one_address_opens_so_many_connections_and_no_more(
 
     await until(is_served)
     idle[5][1].close()
+
+
+async def test_an_idle_connection_is_kept_for_longer_than_clients_keep_it(
+    server: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a request meets now and then a connection that the server is just closing."""
+    kept: list[float] = []
+    made = module.GuardedProtocol.connection_made
+
+    def connection_made(protocol: module.GuardedProtocol, transport: asyncio.Transport) -> None:
+        made(protocol, transport)
+        kept.append(protocol.timeout_keep_alive)
+
+    monkeypatch.setattr(module.GuardedProtocol, "connection_made", connection_made)
+    async with httpx.AsyncClient(timeout=deadline(10)) as http:
+        await http.get(f"http://{server[0]}:{server[1]}/")
+    longest = httpx.Limits().keepalive_expiry
+    assert longest
+    assert kept == [kept[0]]
+    assert kept[0] > 2 * longest

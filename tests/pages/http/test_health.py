@@ -89,13 +89,13 @@ async def test_what_is_away_is_named_and_the_process_lives_on(world: World) -> N
 
 async def test_a_database_without_the_last_migration_is_not_ready(world: World) -> None:
     last = find(MIGRATIONS)[-1]
-    rename = "update supabase_migrations.schema_migrations set version = %s where name = %s"
-    await world.sql(rename, "none", last.name)
+    rename = "update supabase_migrations.schema_migrations set version = %s where version = %s"
+    await world.sql(rename, "none", last.version)
     try:
         async with operated(world) as (http, _):
             answer = await http.get("/readyz")
     finally:
-        await world.sql(rename, last.version, last.name)
+        await world.sql(rename, last.version, "none")
     assert answer.status_code == 503
     assert answer.json()["checks"]["migrations"] == f"1 not applied: {last.path.name}."
 
