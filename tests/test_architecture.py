@@ -44,6 +44,7 @@ LAYERS = (
     "services.realtime",
     "services.lists",
     "services.analytics",
+    "services.rules",
     "services.presence",
     "services.notes",
     "services.ingest",
