@@ -46,6 +46,7 @@ from pages.page.routes import Routes
 from pages.page.services import Services
 from pages.page.title import PageTitle
 from pages.page.url_state import UrlState
+from pages.rules.rules import rules_page
 from pages.settings.allow import allow_page
 from pages.settings.connect import connect_page
 from pages.settings.settings import settings_page
@@ -84,6 +85,7 @@ PAGES: dict[str, Callable[..., None]] = {
     "/settings/account": account_page,
     "/settings/members": members_page,
     "/settings/audit": audit_page,
+    "/settings/rules": rules_page,
     "/streams/by-slug/{slug}": stream_by_slug_page,
     "/streams/{id}": stream_page,
 }

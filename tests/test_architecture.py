@@ -89,6 +89,7 @@ LAYERS = (
     "pages.session.sso",
     "pages.delivery",
     "pages.settings",
+    "pages.rules",
     "pages.account",
     "pages.team",
     "pages.chat",

@@ -40,6 +40,8 @@ def settings_page(page: PageContext) -> None:
     with section("Attention"), ui.element("div").classes("lw-panel lw-settings"):
         _switch(page, "toasts", "Toasts", "Show new alerts and notifications while a window is open.")
         _switch(page, "sound", "Sound", "Play a short tone for them, in one of your windows.", also=_try)
+        with setting("Rules", "Of what happens, whom to tell, where and how often."):
+            ui.link("Rules and channels", "/settings/rules").classes("lw-button lw-button--link")
     with section("Ingest keys"), ui.element("div").classes("lw-panel lw-settings"):
         ingest_keys(page)
     if page.membership.is_admin:

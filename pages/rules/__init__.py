@@ -1,0 +1,1 @@
+"""Rules and channels: who is told what, and where."""
