@@ -31,6 +31,7 @@ LAYERS = (
     "services.chat",
     "services.editing",
     "services.mail",
+    "services.push",
     "services.schedules",
     "services.history",
     "services.results",
