@@ -149,7 +149,7 @@ begin
     if tg_table_name = 'signal_alerts' then
         insert into private.push_groups as noted (device_id, org_id, user_id, table_name, tag, due_at)
         select distinct device.id, each.org_id, each.user_id, 'signal_alerts', private.alert_tag(each.stream_id),
-            clock_timestamp() + interval '1 second'
+            statement_timestamp() + interval '1 second'
         from added as each join public.push_devices as device on device.user_id = each.user_id
         where each.read_at is null and each.status = 'new' and not exists (
             select from private.push_groups as known
@@ -161,7 +161,7 @@ begin
     else
         insert into private.push_groups as noted (device_id, org_id, user_id, table_name, tag, due_at)
         select distinct device.id, each.org_id, each.user_id, 'notifications',
-            private.notification_tag(each.action_url), clock_timestamp() + interval '1 second'
+            private.notification_tag(each.action_url), statement_timestamp() + interval '1 second'
         from added as each join public.push_devices as device on device.user_id = each.user_id
         where each.read_at is null and not exists (
             select from private.push_groups as known

@@ -1,6 +1,7 @@
 """What devices are told of what comes to a person's inboxes, over the real database and a push service of the tests."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -33,7 +34,7 @@ class Scene:
         self.world, self.org, self.ada, self.service = world, org, ada, service
         self.courier = PushCourier(world.database, sender, interval=NEVER)
 
-    async def phone(self, **values: object) -> Phone:
+    async def phone(self, **values: Any) -> Phone:
         phone = self.service.phone(**values)
         await subscribe(self.world, self.ada, phone)
         return phone
@@ -94,7 +95,8 @@ async def test_a_storm_is_one_push_for_each_group_and_the_badge_is_exact(scene: 
         await world.sql("insert into streams (id, org_id, name) values (%s, %s, 'Import')", each, scene.org)
     insert = """
         insert into signal_alerts (org_id, user_id, stream_id, target_name, signal_type, signal_strength)
-        select %s, %s, (%s::uuid[])[1 + n %% 2], 'Target ' || n, 'storm', 60 from generate_series(%s::integer, %s::integer) as n
+        select %s, %s, (%s::uuid[])[1 + n %% 2], 'Target ' || n, 'storm', 60
+        from generate_series(%s::integer, %s::integer) as n
     """
     for begin in range(1, MANY, 100):
         await world.sql(insert, scene.org, scene.ada.id, streams, begin, begin + 99)
