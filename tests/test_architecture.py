@@ -78,6 +78,7 @@ LAYERS = (
     "pages.lists",
     "pages.api",
     "pages.http",
+    "pages.installation",
     "pages.results.downloads",
     "pages.session",
     "pages.session.sso",

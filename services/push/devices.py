@@ -27,6 +27,14 @@ _DEVICES = text("""
 _DELETE = text("delete from public.push_devices where id = :id returning id")
 _OWN = text("select endpoint, p256dh, auth from private.own_push_device(:id)")
 _BADGE = text("select public.push_badge()")
+_GROUPS = text("""
+    select distinct org_id || ' ' || private.alert_tag(stream_id) from public.signal_alerts
+    where user_id = (select auth.uid()) and read_at is null and status = 'new'
+    union
+    select distinct org_id || ' ' || private.notification_tag(action_url) from public.notifications
+    where user_id = (select auth.uid()) and read_at is null
+    limit 1000
+""")
 _MARK = text("select public.mark_push_group(:org, :tag)")
 
 
@@ -119,6 +127,12 @@ async def read_badge(database: Database, identity: Identity) -> int:
     """Count the person's unread alerts and notifications in all organisations."""
     async with database.as_user(identity) as session:
         return int((await (await session.connection()).execute(_BADGE)).scalar_one())
+
+
+async def unread_groups(database: Database, identity: Identity) -> list[str]:
+    """Return the groups of which something is unread, named as devices name their notifications."""
+    async with database.as_user(identity) as session:
+        return list((await (await session.connection()).execute(_GROUPS)).scalars().all())
 
 
 async def mark_group(database: Database, identity: Identity, *, org_id: UUID, tag: str) -> int:
