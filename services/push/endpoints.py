@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
+from services.delivery.addresses import is_public
 from services.errors import NotAccepted
 
 MAX_ENDPOINT_CHARACTERS = 1000
@@ -74,7 +75,7 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectTimeout(f"The name {host} was not resolved in time.") from error
         except OSError as error:
             raise httpcore.ConnectError(f"The name {host} cannot be resolved.") from error
-        public = [each for each in addresses if _is_public(each)]
+        public = [each for each in addresses if is_public(each)]
         if not public or len(public) < len(addresses):
             raise httpcore.ConnectError(f"{host} leads to an address that is not public.")
         failure: Exception | None = None
@@ -124,13 +125,7 @@ def _may_be_public(host: str) -> bool:
         ip_address(host)
     except ValueError:
         return "." in host and not host.endswith((".localhost", ".local", ".internal", ".home.arpa"))
-    return _is_public(host)
-
-
-def _is_public(address: str) -> bool:
-    parsed = ip_address(address.partition("%")[0])
-    inner = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None) or parsed
-    return bool(inner.is_global and not inner.is_multicast)
+    return is_public(host)
 
 
 async def _addresses(host: str, port: int) -> list[str]:
