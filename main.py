@@ -279,7 +279,9 @@ async def open_push(settings: Settings, database: "Database", address: str, stac
     from services.push.sender import PushSender as Sender  # noqa: PLC0415
 
     contact = settings.push_contact or (address if address.startswith("https://") else "")
-    sender = await stack.enter_async_context(Sender(application_key(settings.data, settings.vapid_key, contact=contact)))
+    sender = await stack.enter_async_context(
+        Sender(application_key(settings.data, settings.vapid_key, contact=contact))
+    )
     await stack.enter_async_context(PushCourier(database, sender))
     return sender
 

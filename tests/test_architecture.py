@@ -73,6 +73,7 @@ LAYERS = (
     "components.elements.jobs",
     "components.elements.analytics",
     "components.elements.results",
+    "components.elements.devices",
     "components.elements.team",
     "components.shell.theme",
     "components.shell.attention",

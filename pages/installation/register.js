@@ -23,7 +23,7 @@
     const registration = await navigator.serviceWorker.register(`${root}/pwa/worker.js`, options);
     if (!user) return leave(registration);
     document.addEventListener("lw-unread", () => {
-      waiting ||= setTimeout(() => keepInStep(registration).catch(() => {}), PAUSE);
+      if (!waiting) waiting = setTimeout(() => keepInStep(registration).catch(() => {}), PAUSE);
     });
     await keepInStep(registration);
     await tellAgain(registration);
@@ -33,12 +33,13 @@
     waiting = 0;
     const isInstalled = matchMedia("(display-mode: standalone)").matches || navigator.standalone;
     if (!isInstalled && window.Notification?.permission !== "granted") return;
+    // What is shown from now on may be newer than the answer.
+    const shown = await registration.getNotifications();
     const answer = await fetch(`${root}/push/unread`, { redirect: "error" });
     if (!answer.ok) return;
     const { badge, groups } = await answer.json();
     await showBadge(badge);
-    for (const each of await registration.getNotifications())
-      if (each.data?.org && !groups.includes(each.tag)) each.close();
+    for (const each of shown) if (each.data?.org && !groups.includes(each.tag)) each.close();
   }
 
   // Nothing of a person stays on the device of who has signed out.

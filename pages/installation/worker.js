@@ -120,7 +120,7 @@ async function open(given) {
 // A path of the app, or another site's page; anything else leads to the app.
 function addressOf(given) {
   if (typeof given !== "string") return `${root}/`;
-  if (given.startsWith("/") && !/^\/[\/\\]/.test(given)) return root + given;
+  if (given.startsWith("/") && !/^\/[/\\]/.test(given)) return root + given;
   return /^https?:\/\//.test(given) ? given : `${root}/`;
 }
 

@@ -1,0 +1,54 @@
+"""List of a person's devices, and what this browser can be: one of them, and an installed app."""
+
+from collections.abc import Callable, Sequence
+
+from nicegui.element import Element
+
+from components.presentation.time import epoch_ms
+from components.window.live_element import SHARED_JS
+from services.push.devices import PushDevice
+
+
+class DeviceList(Element, component="device_list.js", dependencies=[SHARED_JS, "this_device.js"]):
+    """List of devices, with placeholders until the first `show`, and buttons for the browser that shows it.
+
+    Emits `changed` after this browser was turned on or off, and `try` and `remove` with an id, which is not trusted.
+
+    Args:
+        root: Prefix of the app's paths.
+        key: The app's public key for push services.
+        user: Id of the person.
+    """
+
+    def __init__(self, *, root: str, key: str, user: str) -> None:
+        super().__init__()
+        self.props["devices"] = None
+        self.props["root"] = root
+        self.props["app-key"] = key
+        self.props["user"] = user
+
+    def show(self, devices: Sequence[PushDevice]) -> None:
+        """Show these devices in the given order."""
+        self.props["devices"] = [
+            {
+                "id": str(each.id),
+                "name": each.name,
+                "answer": each.answer,
+                "answered_at": epoch_ms(each.answered_at),
+                "created_at": epoch_ms(each.created_at),
+                "is_of_session": each.is_of_session,
+            }
+            for each in devices
+        ]
+
+    def on_change(self, handler: Callable[[], object]) -> None:
+        """Call `handler` after the browser has added or removed itself."""
+        self.on("changed", lambda _: handler())
+
+    def on_try(self, handler: Callable[[str], object]) -> None:
+        """Call `handler` with the id of the device to test."""
+        self.on("try", lambda event: handler(str(event.args)))
+
+    def on_remove(self, handler: Callable[[str], object]) -> None:
+        """Call `handler` with the id of the device to remove."""
+        self.on("remove", lambda event: handler(str(event.args)))
