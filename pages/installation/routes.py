@@ -103,6 +103,12 @@ def manifest(root: str) -> dict[str, Any]:
             shortcut("Notifications", "/notifications?show=unread"),
             shortcut("Chat", "/chat"),
         ],
+        # A text or a link becomes the draft of a message, which is sent by a click only.
+        "share_target": {
+            "action": f"{root}/chat",
+            "method": "GET",
+            "params": {"title": "share_title", "text": "share_text", "url": "share_url"},
+        },
         # A link into the app opens the window that is there.
         "launch_handler": {"client_mode": ["navigate-existing", "auto"]},
         "handle_links": "preferred",

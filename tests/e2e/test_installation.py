@@ -210,3 +210,13 @@ async def test_a_device_is_turned_on_renewed_tested_and_removed_in_the_settings(
     await page.reload()
     await expect(page.get_by_test_id("this-device")).to_have_attribute("data-state", "removed")
     assert await page.evaluate("async () => (await navigator.serviceWorker.getRegistrations()).length") == 0
+
+
+async def test_what_another_app_shares_becomes_the_draft_of_a_message_once(world: World, phone: BrowserContext) -> None:
+    path = "/chat?share_title=Look&share_text=%3Cb%3Ehere%3C%2Fb%3E&share_url=https%3A%2F%2Fexample.org%2F"
+    page = await opened(phone, await world.person(await world.organization()), path)
+    field = page.get_by_label("Message: Everybody")
+    await expect(field).to_have_value("Look\n<b>here</b>\nhttps://example.org/")
+    await page.reload()
+    await expect(field).to_have_value("Look\n<b>here</b>\nhttps://example.org/")
+    assert "share_" not in page.url
