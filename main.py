@@ -159,7 +159,7 @@ async def compose(
     files = open_files(settings, backend)
     stack.push_async_callback(files.aclose)
     await open_upkeep(database, files, stack)
-    sealer, couriers = await open_delivery(settings, database, mail, stack)
+    sealer, couriers = await open_delivery(settings, database, mail, address, stack)
     demo, scan = open_demo(settings, backend, auth, database, own_url)
     if scan:
         stack.push_async_callback(scan.aclose)
@@ -245,15 +245,17 @@ async def open_upkeep(database: "Database", files: "ArtefactFiles", stack: Async
 
 
 async def open_delivery(
-    settings: Settings, database: "Database", mail: "MailService | None", stack: AsyncExitStack
+    settings: Settings, database: "Database", mail: "MailService | None", address: str, stack: AsyncExitStack
 ) -> "tuple[Sealer, Couriers]":
-    """Start what delivers messages to channels; returns what their pages need, and the stack ends it."""
+    """Start what applies rules and delivers messages; returns what their pages need, and the stack ends it."""
     from services.delivery.deliverer import Couriers, Deliverer  # noqa: PLC0415
     from services.delivery.sealing import Sealer  # noqa: PLC0415
+    from services.rules.engine import RuleEngine  # noqa: PLC0415
 
     sealer = Sealer(settings.channel_secret or kept_secret(settings.data / "channel_secret"))
     couriers = Couriers(sealer, mail, allow_private=settings.private_channels)
     stack.callback(couriers.close)
+    await stack.enter_async_context(RuleEngine(database, address=address))
     await stack.enter_async_context(Deliverer(database, couriers))
     return sealer, couriers
 

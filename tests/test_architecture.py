@@ -45,6 +45,7 @@ LAYERS = (
     "services.realtime",
     "services.lists",
     "services.analytics",
+    "services.rules",
     "services.presence",
     "services.notes",
     "services.ingest",

@@ -39,7 +39,7 @@ create table public.deliveries (
     channel_id uuid references public.channels (id) on delete cascade,
     -- The same message to the same channel is written once.
     key text not null unique check (char_length(key) between 1 and 200),
-    content jsonb not null check (jsonb_typeof(content) = 'object' and pg_column_size(content) <= 16384),
+    content jsonb not null check (jsonb_typeof(content) = 'object' and pg_column_size(content) <= 131072),
     created_at timestamptz not null default now(),
     next_at timestamptz default now(),
     attempts integer not null default 0,
