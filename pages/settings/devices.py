@@ -8,8 +8,10 @@ from nicegui import ui
 from components.elements.devices.device_list import DeviceList
 from components.shell.feedback import tell_error
 from pages.page.context import PageContext
+from services.errors import NotAccepted
 from services.push.devices import own_devices, remove_device, try_device
 from services.push.sender import Outcome
+from services.rules.pace import QuietHours
 
 
 def device_settings(page: PageContext) -> None:
@@ -39,6 +41,18 @@ def device_settings(page: PageContext) -> None:
             await page.act(remove_device(database, page.session.identity, device), done="Device removed.")
             await load()
 
+    async def choose_quiet(hours: str, zone: str) -> None:
+        try:
+            quiet = QuietHours.parse(hours, zone)
+        except NotAccepted as error:
+            tell_error(str(error))
+            return
+        changes = {"quiet": str(quiet) if quiet else "", "quiet_zone": quiet.zone if quiet else ""}
+        done = f"Quiet hours are {quiet}, by the clocks of {quiet.zone}." if quiet else "There are no quiet hours."
+        await page.act(page.preferences.change(**changes), done=done)
+
+    page.preferences.listen(lambda preferences: devices.show_quiet(preferences.quiet))
+    devices.on_quiet(choose_quiet)
     devices.on_change(load)
     devices.on_try(test)
     devices.on_remove(remove)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from services.push.encryption import DeviceKeys
 from services.push.endpoints import is_of_apple
 from services.push.message import PushMessage, message_of, withdrawal_of
 from services.push.sender import Address, Outcome, PushSender
+from services.rules.pace import QuietHours
 
 logger = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class PushCourier(PeriodicTask):
         sender: Reaches the push services; the caller closes it.
         interval: Seconds between two looks.
         rest: See `REST_SECONDS`.
+        clock: The time by which quiet hours are told.
     """
 
     def __init__(
@@ -55,10 +57,12 @@ class PushCourier(PeriodicTask):
         *,
         interval: float = INTERVAL_SECONDS,
         rest: float = REST_SECONDS,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._sender = sender
         self._rest = rest
+        self._clock = clock
         super().__init__(self._look, name="push", interval=interval, failure="devices were not told")
 
     async def deliver_due(self) -> int:
@@ -93,6 +97,9 @@ class PushCourier(PeriodicTask):
         message = due_message(group)
         if message is None:
             return {**settled, "outcome": "nothing"}
+        wait = None if message.is_silent else quiet_seconds(group, self._clock())
+        if wait is not None:
+            return {**settled, "outcome": "quiet", "wait": wait}
         try:
             address = Address(endpoint=group["endpoint"], keys=DeviceKeys.parse(group["p256dh"], group["auth"]))
         except NotAccepted as error:
@@ -104,7 +111,6 @@ class PushCourier(PeriodicTask):
             logger.exception("a device was not told", service=address.host)
             return {**settled, "outcome": Outcome.LATER, "wait": MAX_RETRY_SECONDS}
         logger.debug("device told", service=address.host, outcome=answer.outcome.value)
-        wait: float | None = None
         if answer.outcome is Outcome.SENT:
             wait = self._rest
         elif answer.outcome is Outcome.LATER and not _has_failed_for_long(group):
@@ -125,6 +131,16 @@ def due_message(group: Mapping[str, Any]) -> PushMessage | None:
     if unread == told or is_of_apple(group["endpoint"]):
         return None
     return message_of(group, is_silent=True) if unread else withdrawal_of(group)
+
+
+def quiet_seconds(group: Mapping[str, Any], now: datetime) -> float | None:
+    """Return for how long the quiet hours of a group's person last; None outside of them or if they are malformed."""
+    try:
+        quiet = QuietHours.parse(group["quiet"] or "", group["quiet_zone"] or "UTC")
+    except NotAccepted:
+        return None
+    left = (quiet.end_after(now) - now).total_seconds() if quiet else 0.0
+    return left if left > 0 else None
 
 
 def _has_failed_for_long(group: Mapping[str, Any]) -> bool:

@@ -219,7 +219,8 @@ create function private.claim_pushes(batch integer, lease interval)
 returns table (
     device_id uuid, org_id uuid, tag text, table_name text, endpoint text, p256dh text, auth text, is_closing boolean,
     attempts integer, failing_since timestamptz, told_version bigint, told_unread integer, version bigint,
-    unread integer, rank integer, newest jsonb, badge integer, org_name text, has_other_organizations boolean
+    unread integer, rank integer, newest jsonb, badge integer, org_name text, has_other_organizations boolean,
+    quiet text, quiet_zone text
 )
 language plpgsql security definer set search_path = ''
 as $$
@@ -248,8 +249,10 @@ begin
         + (select count(*)::integer from public.notifications as each
            where each.user_id = taken.user_id and each.read_at is null),
         (select organization.name from public.organizations as organization where organization.id = taken.org_id),
-        (select count(*) > 1 from public.org_members as member where member.user_id = taken.user_id)
+        (select count(*) > 1 from public.org_members as member where member.user_id = taken.user_id),
+        profile.preferences ->> 'quiet', profile.preferences ->> 'quiet_zone'
     from taken join public.push_devices as device on device.id = taken.device_id
+    left join public.profiles as profile on profile.user_id = taken.user_id
     left join lateral (
         select max(each.version) as version, count(*) as unread,
             max(array_position(array['low', 'medium', 'high', 'urgent'], each.priority) - 1) as rank,
@@ -276,7 +279,7 @@ end
 $$;
 
 -- Notes what became of groups that were claimed. Each result has `device_id`, `org_id`, `tag`, `outcome` (`sent`,
--- `nothing`, `later`, `gone` or `refused`), `wait` in seconds, `version` and `unread`, and `answer` for the person.
+-- `nothing`, `quiet`, `later`, `gone` or `refused`), `wait` in seconds, `version` and `unread`, and `answer` for the person.
 create function private.settle_pushes(results jsonb) returns void
 language plpgsql security definer set search_path = ''
 as $$

@@ -190,6 +190,12 @@ async def test_a_device_is_turned_on_renewed_tested_and_removed_in_the_settings(
     await expect(page.get_by_test_id("this-device")).to_have_attribute("data-state", "on")
     await device.get_by_role("button", name="Test").click()
     await expect(page.get_by_text("push.example.com cannot be reached.").first).to_be_visible()
+    await page.get_by_label("Quiet hours").fill("22-7")
+    await page.get_by_label("Quiet hours").press("Enter")
+    await expect(page.get_by_text("“22-7” are not written like 22:00-07:00").first).to_be_visible()
+    await page.get_by_label("Quiet hours").fill("22:00-7:00")
+    await page.get_by_label("Quiet hours").press("Enter")
+    await expect(page.get_by_label("Quiet hours")).to_have_value("22:00-07:00")
     values = {
         "old": ours.endpoint,
         "endpoint": renewed.endpoint,

@@ -1,5 +1,5 @@
 // The person's devices, and the buttons of this browser.
-import { computed, onMounted, onUnmounted, ref } from "vue";
+import { computed, onMounted, onUnmounted, ref, watch } from "vue";
 import { TimeAgo } from "shared";
 import { Refusal, removeWorker, stateOf, turnOff, turnOn } from "this_device";
 
@@ -14,8 +14,8 @@ const ABOUT = {
 
 export default {
   components: { TimeAgo },
-  props: { devices: Array, root: String, appKey: String, user: String },
-  emits: ["changed", "try", "remove"],
+  props: { devices: Array, root: String, appKey: String, quiet: String, user: String },
+  emits: ["changed", "quiet", "try", "remove"],
   setup(props, { emit }) {
     const inBrowser = ref("");
     const busy = ref(false);
@@ -40,6 +40,14 @@ export default {
       await look();
     }
 
+    const hours = ref(props.quiet);
+    watch(
+      () => props.quiet,
+      (chosen) => (hours.value = chosen),
+    );
+    const chooseQuiet = () =>
+      emit("quiet", { hours: hours.value, zone: Intl.DateTimeFormat().resolvedOptions().timeZone });
+
     async function install() {
       await window.lwInstall?.prompt();
       window.lwInstall = null;
@@ -51,7 +59,7 @@ export default {
       document.addEventListener("lw-install", offer);
     });
     onUnmounted(() => document.removeEventListener("lw-install", offer));
-    return { ABOUT, act, busy, canInstall, install, refusal, removeWorker, state, turnOff, turnOn };
+    return { ABOUT, act, busy, canInstall, chooseQuiet, hours, install, refusal, removeWorker, state, turnOff, turnOn };
   },
   template: `
     <div class="lw-devices">
@@ -70,6 +78,16 @@ export default {
                   title="Ends the service worker of this browser, with the offline page" @click="act(removeWorker)">Remove offline page</button>
         </div>
       </div>
+      <form class="lw-setting" @submit.prevent="chooseQuiet">
+        <div class="lw-setting__about">
+          <h3>Quiet hours</h3>
+          <p class="lw-muted">No device rings then; what came is told when they are over. Written like 22:00-07:00, or empty for none.</p>
+        </div>
+        <div class="lw-setting__control lw-devices__buttons">
+          <span class="lw-field"><input v-model="hours" aria-label="Quiet hours" placeholder="22:00-07:00" maxlength="20" size="12"></span>
+          <button class="lw-button" :disabled="hours === quiet">Save</button>
+        </div>
+      </form>
       <div v-if="devices === null" class="lw-ghost" aria-hidden="true"><i></i><i></i></div>
       <p v-else-if="!devices.length" class="lw-muted">No device is told yet.</p>
       <ul v-else class="lw-people">

@@ -1,6 +1,7 @@
 """What devices are told of what comes to a person's inboxes, over the real database and a push service of the tests."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from services.entities import AlertStatus
 from services.people.alert_marks import set_alert_status
 from services.people.inbox import NOTIFICATION_INBOX
 from services.push.application_key import ApplicationKey
-from services.push.courier import PushCourier
+from services.push.courier import PushCourier, quiet_seconds
 from services.push.devices import own_devices, read_badge
 from services.push.sender import PushSender
 from tests.push_service import Phone, PushService, no_answer, subscribe
@@ -32,6 +33,7 @@ class Scene:
 
     def __init__(self, world: World, org: UUID, ada: Person, service: PushService, sender: PushSender) -> None:
         self.world, self.org, self.ada, self.service = world, org, ada, service
+        self.sender = sender
         self.courier = PushCourier(world.database, sender, interval=NEVER)
 
     async def phone(self, **values: Any) -> Phone:
@@ -108,6 +110,31 @@ async def test_a_storm_is_one_push_for_each_group_and_the_badge_is_exact(scene: 
         assert {each["title"] for each in phone.shown} == {"1,500 new alerts"}
         assert {each["badge"] for each in phone.shown} == {MANY}
     assert await read_badge(world.database, scene.ada.identity) == MANY
+
+
+async def test_quiet_hours_hold_back_what_rings_and_let_pass_what_was_read(scene: Scene, world: World) -> None:
+    phone, now = await scene.phone(), datetime(2026, 11, 27, 23, 0, tzinfo=UTC)
+    scene.courier = PushCourier(world.database, scene.sender, interval=NEVER, clock=lambda: now)
+    first = await scene.alert("Before")
+    await scene.deliver()
+    quiet = """update profiles set preferences = '{"quiet": "23:30-08:00", "quiet_zone": "Europe/Berlin"}'
+               where user_id = %s"""
+    await world.sql(quiet, scene.ada.id)
+    await scene.alert("At night")
+    await scene.notification("Read at night")
+    await scene.deliver()
+    assert [each["title"] for each in phone.shown] == ["Before"]
+    waits = "select min(due_at - clock_timestamp()) > interval '7.9 hours' from private.push_groups where user_id = %s"
+    assert await world.sql(waits, scene.ada.id) == [(True,)]
+    await set_alert_status(world.database, scene.ada.identity, [first], AlertStatus.ACKNOWLEDGED)
+    now += timedelta(hours=8)
+    await scene.deliver()
+    assert sorted(each["title"] for each in phone.shown[1:]) == ["At night", "Read at night"]
+
+
+@pytest.mark.parametrize("quiet", [None, "", "nonsense", "25:00-26:00", "07:00-07:00"])
+def test_quiet_hours_that_make_no_sense_hold_nothing_back(quiet: str | None) -> None:
+    assert quiet_seconds({"quiet": quiet, "quiet_zone": "Nowhere"}, datetime(2026, 11, 27, tzinfo=UTC)) is None
 
 
 async def test_what_comes_after_a_push_is_one_more_when_the_group_has_rested(scene: Scene) -> None:
