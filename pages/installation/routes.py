@@ -107,6 +107,7 @@ def manifest(root: str) -> dict[str, Any]:
         "share_target": {
             "action": f"{root}/chat",
             "method": "GET",
+            "enctype": "application/x-www-form-urlencoded",
             "params": {"title": "share_title", "text": "share_text", "url": "share_url"},
         },
         # A link into the app opens the window that is there.

@@ -16,6 +16,7 @@ from services.push.application_key import ApplicationKey
 from services.push.courier import PushCourier, quiet_seconds
 from services.push.devices import own_devices, read_badge
 from services.push.sender import PushSender
+from tests.conftest import a_world
 from tests.push_service import Phone, PushService, no_answer, subscribe
 from tests.world import Person, World, until
 
@@ -26,6 +27,13 @@ _ALERT = """
     insert into signal_alerts (id, org_id, user_id, stream_id, target_name, signal_type, signal_strength)
     values (%s, %s, %s, %s, %s, 'price_drop', 95)
 """
+
+
+@pytest.fixture(scope="module")
+async def world() -> AsyncIterator[World]:
+    """Yield a world of this module's own: an app that another test runs would tell the devices itself."""
+    async with a_world() as world:
+        yield world
 
 
 class Scene:
