@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from services.mail.mailer import MailService
     from services.notes.hub import NotesHub
     from services.presence.typing import Typing
+    from services.push.sender import PushSender
     from services.realtime import RealtimeService
     from services.results.artefact_files import ArtefactFiles
 
@@ -196,6 +197,7 @@ async def compose(
             plan=settings.plan,
             notes=notes,
             preferences=preferences,
+            push=await open_push(settings, database, address, stack),
             teams=teams,
             realtime=realtime,
             scan=scan,
@@ -270,6 +272,20 @@ async def open_signals(
     notes = await stack.enter_async_context(Notes(database))
     realtime.on_notes = notes.received
     return typing, notes
+
+
+async def open_push(settings: Settings, database: "Database", address: str, stack: AsyncExitStack) -> "PushSender":
+    """Start telling devices what comes to their people's inboxes; the stack ends it."""
+    from services.push.application_key import application_key  # noqa: PLC0415
+    from services.push.courier import PushCourier  # noqa: PLC0415
+    from services.push.sender import PushSender as Sender  # noqa: PLC0415
+
+    contact = settings.push_contact or (address if address.startswith("https://") else "")
+    sender = await stack.enter_async_context(
+        Sender(application_key(settings.data, settings.vapid_key, contact=contact))
+    )
+    await stack.enter_async_context(PushCourier(database, sender))
+    return sender
 
 
 def open_demo(

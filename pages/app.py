@@ -25,6 +25,8 @@ from pages.http.log_export import log_export_routes
 from pages.http.request_log import RequestLog
 from pages.http.sdk import sdk_routes
 from pages.http.socket_guard import SocketGuard
+from pages.installation.device_routes import device_routes
+from pages.installation.routes import installation_routes
 from pages.page.services import Services
 from pages.results.downloads.artefact_files import artefact_file_routes
 from pages.results.downloads.metric_export import metric_export_routes
@@ -71,6 +73,8 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(log_export_routes(services))
     app.include_router(health_routes(services))
     app.include_router(sdk_routes())
+    app.include_router(installation_routes())
+    app.include_router(device_routes(services))
     app.mount(PREFIX, create_api(services.ingest, services.event_streams, services.database, services.files))
 
     serve_styles()
@@ -90,6 +94,7 @@ def create_app(services: Services) -> FastAPI:
         favicon=FAVICON,
         dark=None,
         language="en-GB",
+        viewport="width=device-width, initial-scale=1, viewport-fit=cover",
         reconnect_timeout=RECONNECT_TIMEOUT_SECONDS,
         # Rows reach elements by message instead of bindings, and the styles are the app's own.
         binding_refresh_interval=None,

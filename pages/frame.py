@@ -29,6 +29,7 @@ from pages.delivery.page_head import extra_of
 from pages.http.auth_middleware import session_of
 from pages.inbox.attention import attend
 from pages.inbox.inbox import alerts_page, notifications_page
+from pages.installation.head import offer_installation
 from pages.jobs.compare import compare_page
 from pages.jobs.jobs import job_page, jobs_page
 from pages.jobs.schedules import schedules_page
@@ -107,6 +108,7 @@ def register_frame(services: Services) -> None:
         if session is None:
             ui.navigate.to(f"/sign-in?next={here}")
             return
+        offer_installation(session.identity)
         try:
             identity = session.identity
             (membership, mine), profile = await asyncio.gather(

@@ -37,7 +37,7 @@ ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 OWN_PATHS = frozenset(
     {"alerts", "api", "artefacts", "connect", "export", "forgot", "healthz", "invitation", "metrics", "monitoring"}
     | {"new-password", "notifications", "readyz", "sdk", "session", "settings", "sign-in", "sign-up", "streams"}
-    | {"auth", "styles", "_nicegui", "_nicegui_ws"}
+    | {"auth", "push", "pwa", "styles", "_nicegui", "_nicegui_ws"}
 )
 """First parts of the app's own paths, which a root path may not begin with: a request could mean either."""
 
@@ -85,6 +85,8 @@ class Settings(OidcSettings):
     sign_up: SignUp = Field(SignUp.INVITED, validation_alias="LIVEWATCH_SIGN_UP")
     metrics_token: SecretStr | None = Field(None, validation_alias="LIVEWATCH_METRICS_TOKEN")
     cookie_secret: SecretStr | None = Field(None, min_length=32, validation_alias="LIVEWATCH_COOKIE_SECRET")
+    vapid_key: SecretStr | None = Field(None, validation_alias="LIVEWATCH_VAPID_KEY")
+    push_contact: str = Field("", pattern=r"^(mailto:\S+@\S+|https://\S+)?$", validation_alias="LIVEWATCH_PUSH_CONTACT")
     log_format: LogFormat = Field(LogFormat.AUTO, validation_alias="LIVEWATCH_LOG")
     email: str | None = Field(None, validation_alias="LIVEWATCH_EMAIL")
     password: SecretStr | None = Field(None, validation_alias="LIVEWATCH_PASSWORD")

@@ -81,7 +81,7 @@ async def new_context(browser: Browser, **options: Any) -> BrowserContext:
 
     Without motion, unless the options want it: what moves is painted all the time, here by the processor.
     """
-    context = await browser.new_context(**{"reduced_motion": "reduce", **options})
+    context = await browser.new_context(**{"reduced_motion": "reduce", "service_workers": "block", **options})
     context.set_default_timeout(milliseconds(ACTION_SECONDS))
     return context
 

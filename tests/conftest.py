@@ -4,6 +4,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -90,8 +91,9 @@ def unhurried_limits() -> dict[str, float]:
     return {name: product_timeout(getattr(limits, name)) for name in ("reader_wait", "send_timeout")}
 
 
-@pytest.fixture(scope="session")
-async def world() -> AsyncIterator[World]:
+@asynccontextmanager
+async def a_world() -> AsyncIterator[World]:
+    """Run a local Supabase with nothing in it but the demo's user."""
     # Outside pytest's own folder, which is not accessible to PostgreSQL's user if pytest runs as root.
     folder = TemporaryDirectory(prefix="livewatch-", ignore_cleanup_errors=True)
     data = Path(folder.name) / "data"
@@ -105,6 +107,12 @@ async def world() -> AsyncIterator[World]:
     ):
         yield world
     folder.cleanup()
+
+
+@pytest.fixture(scope="session")
+async def world() -> AsyncIterator[World]:
+    async with a_world() as world:
+        yield world
 
 
 @pytest.fixture(params=list(FeedKind))

@@ -28,8 +28,9 @@ OPEN = (
     *("/auth/v1/authorize", "/auth/v1/callback", "/forgot", "/sign-up", "/session/forgot"),
     *("/session/link", "/session/sign-up", "/session/confirm", "/healthz", "/readyz", "/metrics"),
 )
+PWA_BELOW = "/pwa/"
 SOCKET = "/_nicegui_ws/"
-ASSETS_BELOW = ("/_nicegui/", STYLES_BELOW, SDK_BELOW)
+ASSETS_BELOW = ("/_nicegui/", STYLES_BELOW, SDK_BELOW, PWA_BELOW)
 OPEN_BELOW = (*ASSETS_BELOW, SOCKET)
 FAVICON = "/favicon.ico"
 # Only forms are posted here; programs use the API, and windows their socket.

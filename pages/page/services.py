@@ -29,6 +29,7 @@ from services.people.session_uses import SessionUses
 from services.plan import Plan
 from services.presence.typing import Typing
 from services.presence.viewer_reports import ViewerReports
+from services.push.sender import PushSender
 from services.realtime import RealtimeService
 from services.results.artefact_files import ArtefactFiles
 
@@ -64,6 +65,7 @@ class Services:
     passwords: PasswordCheck
     plan: Plan
     preferences: PreferencesHub
+    push: PushSender
     realtime: RealtimeService
     scan: ExampleScan | None
     scheduler: FrameScheduler

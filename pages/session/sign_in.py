@@ -11,6 +11,7 @@ from components.shell.sign_in_card import sign_in_card
 from components.shell.theme.theme import apply_theme
 from pages.http.auth_middleware import local_path, session_of
 from pages.http.demo_entry import demo_refusal
+from pages.installation.head import offer_installation
 from pages.page.public_url import root_of
 from pages.page.services import Services
 from pages.session.sso_errors import SIGN_ON_ERRORS, error_in, read_detail
@@ -42,6 +43,7 @@ def register_sign_in(services: Services) -> None:
             return RedirectResponse(f"{root_of(request)}{local_path(next)}", status_code=303)
         apply_theme()
         guard_reloads()
+        offer_installation()
         root_path = root_of(request)
         no_demo = demo_refusal(services, request)
         reason = reason or error_in(next)

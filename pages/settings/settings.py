@@ -11,6 +11,7 @@ from components.shell.attention.attention import PLAY_TONE
 from components.shell.feedback import tell_error
 from components.shell.shell import page_head, section
 from pages.page.context import PageContext
+from pages.settings.devices import device_settings
 from pages.settings.ingest_keys import ingest_keys
 from pages.settings.retention import retention_settings
 from pages.settings.setting import setting
@@ -42,6 +43,8 @@ def settings_page(page: PageContext) -> None:
         _switch(page, "sound", "Sound", "Play a short tone for them, in one of your windows.", also=_try)
         with setting("Rules", "Of what happens, whom to tell, where and how often."):
             ui.link("Rules and channels", "/settings/rules").classes("lw-button lw-button--link")
+    with section("Devices"), ui.element("div").classes("lw-panel lw-settings"):
+        device_settings(page)
     with section("Ingest keys"), ui.element("div").classes("lw-panel lw-settings"):
         ingest_keys(page)
     if page.membership.is_admin:

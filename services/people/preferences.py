@@ -14,7 +14,7 @@ class Preferences(BaseModel):
     """Appearance and notification preferences; the theme `auto` follows the operating system.
 
     `online` says whether others see that the person is online, what they look at and that they are typing; the database
-    reads it, too.
+    reads it, too. `quiet` are the hours in which devices do not ring, such as 22:00-07:00, in the zone `quiet_zone`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -25,6 +25,8 @@ class Preferences(BaseModel):
     sound: bool = False
     shortcuts: bool = True
     online: bool = True
+    quiet: str = ""
+    quiet_zone: str = ""
 
     @classmethod
     def read(cls, stored: object) -> Self:

@@ -50,9 +50,14 @@ class OpenSession:
     @property
     def device(self) -> str:
         """Program and system, such as `Firefox on Ubuntu`."""
-        parsed = parse(self.user_agent)
-        parts = [each.family for each in (parsed.user_agent, parsed.os) if each]
-        return " on ".join(parts) or "Unknown device"
+        return device_name(self.user_agent)
+
+
+def device_name(user_agent: str) -> str:
+    """Return program and system of a `User-Agent` header, such as `Firefox on Ubuntu`."""
+    parsed = parse(_printable(user_agent)[:MAX_AGENT_CHARACTERS])
+    parts = [each.family for each in (parsed.user_agent, parsed.os) if each]
+    return " on ".join(parts) or "Unknown device"
 
 
 class SessionUses:

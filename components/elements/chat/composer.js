@@ -1,6 +1,7 @@
 // Where a message is written: completes names after an @, keeps a draft in the browser, and edits a sent message.
 import { computed, nextTick, onMounted, ref, watch } from "vue";
 import { keep, randomId, readKept } from "kept";
+import { withShared } from "share";
 
 const MAX_BODY = 20000;
 const TYPING_INTERVAL = 2000; // ms between two signals that somebody types
@@ -104,7 +105,9 @@ export const Composer = {
       (message) => message && nextTick(() => field.value?.focus()),
     );
     onMounted(() => {
-      text.value = draft.read();
+      const kept = draft.read();
+      text.value = withShared(kept);
+      if (text.value !== kept) draft.write(text.value);
       grow();
     });
     return { choice, complete, field, MAX_BODY, offered, onKey, submit, take, text, typed };

@@ -12,7 +12,7 @@ from components.elements.handling import HANDLING_JS
 from components.window.live_element import SHARED_JS, LiveElement
 
 HERE = Path(__file__).parent
-MODULES = ("composer", "handling_bar", "message_body", "outbox")
+MODULES = ("composer", "share", "handling_bar", "message_body", "outbox")
 Handler = Callable[[Mapping[str, Any]], Awaitable[object] | None]
 
 

@@ -140,6 +140,7 @@ export default {
     );
 
     watch([count, () => props.place], () => showInTab(props.place, count.value), { immediate: true });
+    watch(count, () => document.dispatchEvent(new CustomEvent("lw-unread")));
     const unlock = () => props.sound && allowSound();
     watch(
       () => props.toasts,

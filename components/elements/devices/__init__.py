@@ -1,0 +1,1 @@
+"""The devices of a person, which web push reaches."""

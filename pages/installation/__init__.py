@@ -1,0 +1,1 @@
+"""The app as an installed one: manifest, icons, service worker, and the devices that web push reaches."""
