@@ -26,6 +26,8 @@ FIRST_STEP_LINES = 8_000
 MAX_STEP_LINES = 256_000
 """Lines that one statement reads: more after one that found little in little time."""
 QUICK_STEP_SECONDS = 0.5
+LINES_PER_FIND = 600
+"""Lines that are read for each line still to be found, of those that may match: somewhat more than a block's."""
 
 _LINES = """
     select id, at, run_id, level, message from public.log_lines
@@ -173,8 +175,10 @@ async def search_logs(
             async with searching(database, identity, seconds=left) as connection:
                 if region is None:
                     before_line = None if position is None else (position.at, position.id)
+                    # Most blocks that may hold a match hold one.
+                    needed = min(step, (limit - len(lines)) * LINES_PER_FIND)
                     region = await next_region(
-                        connection, scope.org_id, literals, filter, before=before_line, max_lines=step
+                        connection, scope.org_id, literals, filter, before=before_line, max_lines=needed
                     )
                 reader = _Reader(connection, scope, filter, position, region, is_later=after is not None)
                 found = await reader.step(step, limit - len(lines))

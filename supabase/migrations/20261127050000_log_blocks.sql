@@ -80,17 +80,17 @@ as $$
     ) as probes
 $$;
 
--- Returns a Bloom filter of numbers, of eight bits for each, within what a row holds.
+-- Returns a Bloom filter of numbers, of eight bits for each, but half a page at most.
 create function private.log_bits(probes integer[]) returns bytea
 language sql immutable strict parallel safe
 as $$
     select string_agg(set_byte('\x00', 0, coalesce(byte, 0)), '' order by place)
-    from (select least(7600, greatest(16, cardinality(probes))) as size) as sized
+    from (select least(3960, greatest(16, cardinality(probes))) as size) as sized
     cross join generate_series(0, size - 1) as place
     left join (
         select (probe % (8 * size)) / 8 as of_byte, bit_or(1 << (probe % 8)) as byte
         from unnest(probes) as probe
-        cross join (select least(7600, greatest(16, cardinality(probes))) as size) as sized group by 1
+        cross join (select least(3960, greatest(16, cardinality(probes))) as size) as sized group by 1
     ) as found on of_byte = place
 $$;
 
@@ -252,42 +252,37 @@ language plpgsql set search_path = ''
 as $$
 declare
     place private.log_block_sweep;
+    is_same boolean := false;
     block record;
-    joined private.log_block_sweep;
     next_start timestamptz;
-    seen integer := 0;
+    left_over integer;
 begin
     select * into place from private.log_block_sweep;
-    for block in
-        select one.org_id, one.start, one.until, one.lines from private.log_blocks as one
-        where (one.org_id, one.start) > (place.org_id, place.start) and one.bits is not null
-        order by one.org_id, one.start limit max_blocks
-    loop
-        seen := seen + 1;
+    for seen in 1..max_blocks loop
+        select one.org_id, one.start, one.until, one.lines into block from private.log_blocks as one
+        where (one.org_id, one.start) >= (place.org_id, place.start)
+            and (is_same or (one.org_id, one.start) > (place.org_id, place.start)) and one.bits is not null
+        order by one.org_id, one.start limit 1;
+        if not found then
+            place := ('00000000-0000-0000-0000-000000000000', '-infinity');
+            exit;
+        end if;
         place := (block.org_id, block.start);
-        -- It was joined, and is not what it was when the loop began.
-        continue when block.org_id = joined.org_id and block.start = joined.start;
-        declare
-            left_over constant integer := (
-                select count(*) from (
-                    select from public.log_lines as line where line.org_id = block.org_id
-                        and line.at >= block.start and line.at < block.until limit block.lines / 4 + 1) as some_lines);
-        begin
-            continue when left_over > block.lines / 4;
-            next_start := (
-                select one.start from private.log_blocks as one
-                where one.org_id = block.org_id and one.start = block.until);
-            continue when next_start is null and left_over > 0;
-            delete from private.log_blocks as one where one.org_id = block.org_id and one.start = block.start;
-            update private.log_blocks as one
-            set start = block.start, bits = case when left_over = 0 then one.bits end
-            where one.org_id = block.org_id and one.start = next_start;
-            joined := (block.org_id, next_start);
-        end;
+        is_same := false;
+        left_over := (
+            select count(*) from (
+                select from public.log_lines as line where line.org_id = block.org_id
+                    and line.at >= block.start and line.at < block.until limit block.lines / 4 + 1) as some_lines);
+        continue when left_over > block.lines / 4;
+        next_start := (
+            select one.start from private.log_blocks as one
+            where one.org_id = block.org_id and one.start = block.until);
+        continue when next_start is null and left_over > 0;
+        delete from private.log_blocks as one where one.org_id = block.org_id and one.start = block.start;
+        update private.log_blocks as one set start = block.start, bits = case when left_over = 0 then one.bits end
+        where one.org_id = block.org_id and one.start = next_start;
+        is_same := true;
     end loop;
-    if seen < max_blocks then
-        place := ('00000000-0000-0000-0000-000000000000', '-infinity');
-    end if;
     update private.log_block_sweep set org_id = place.org_id, start = place.start;
 end
 $$;
@@ -308,9 +303,9 @@ begin
     end if;
     -- The time of the transaction is before its number.
     insert into private.log_horizons (xid, at) values (pg_current_xact_id(), now()) on conflict do nothing;
-    select max(known.at) - private.log_lag() - interval '1 minute' into horizon from private.log_horizons as known
+    select max(known.at) - private.log_lag() * 1.1 into horizon from private.log_horizons as known
     where known.xid < pg_snapshot_xmin(pg_current_snapshot());
-    delete from private.log_horizons where at < horizon + private.log_lag() + interval '1 minute';
+    delete from private.log_horizons where at < horizon + private.log_lag() * 1.1;
 
     -- First the notes, then the blocks: lines whose notes are gone are seen from here on.
     with gone as (delete from private.late_log_lines returning org_id, at)
