@@ -146,7 +146,7 @@ def after_load(connection: Connection) -> None:
 
 
 def make_log_blocks(connection: Connection) -> None:
-    """Make the blocks of all lines, as upkeep does over time; none in a transaction, whose lines may not be seen yet."""
+    """Make the blocks of all lines, as upkeep does over time; none in a transaction, which is not committed yet."""
     # The first call notes the moment from which on the second one knows what is committed.
     connection.execute("select private.make_log_blocks()")
     while (connection.execute("select private.make_log_blocks(500)").fetchone() or [0])[0]:

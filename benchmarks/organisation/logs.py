@@ -23,7 +23,9 @@ def log_rows(random: Random, place: Place, runs: Runs, count: int) -> Iterator[R
     every = list(merge(runs.streams, runs.scans, runs.agents, key=lambda run: run.began))
     numbers = shares([0.0 if run is runs.crowd else run.weight for run in every], count)
     words = {place: f" near {RARE_WORD}" for place in rare_places(count)}
-    words |= {int(place * count / VERY_RARE_LINES): f" over {VERY_RARE_WORD}" for place in range(VERY_RARE_LINES)}
+    words |= {
+        int((place + 0.3) * count / VERY_RARE_LINES): f" over {VERY_RARE_WORD}" for place in range(VERY_RARE_LINES)
+    }
     total = 0
     for run, many in zip(every, numbers, strict=True):
         last = (run.error or "").splitlines()[-many:] if run.status == FAILED else []

@@ -1,4 +1,4 @@
-"""Blocks of log lines: says of lines that are some minutes old which parts of words they hold, so that searches skip most."""
+"""Blocks of log lines: notes which parts of words older lines hold, so that searches skip most of them."""
 
 import asyncio
 
