@@ -40,9 +40,12 @@ if TYPE_CHECKING:
 
     from services.auth.client import Auth
     from services.auth.single_sign_on import SingleSignOn
+    from services.delivery.deliverer import Couriers
+    from services.delivery.sealing import Sealer
     from services.demo.demo import Demo
     from services.demo.example_scan import ExampleScan
     from services.infra.database import Database
+    from services.mail.mailer import MailService
     from services.notes.hub import NotesHub
     from services.presence.typing import Typing
     from services.realtime import RealtimeService
@@ -155,6 +158,7 @@ async def compose(
     files = open_files(settings, backend)
     stack.push_async_callback(files.aclose)
     await open_upkeep(database, files, stack)
+    sealer, couriers = await open_delivery(settings, database, mail, address, stack)
     demo, scan = open_demo(settings, backend, auth, database, own_url)
     if scan:
         stack.push_async_callback(scan.aclose)
@@ -171,7 +175,8 @@ async def compose(
             accounts=AccountOptions(sign_up=settings.sign_up, sends_mail=backend.sends_mail, address=address),
             auth=auth,
             boards=BoardReadings(database),
-            cookie=SessionCookie(settings.cookie_secret or cookie_secret(settings.data)),
+            cookie=SessionCookie(settings.cookie_secret or kept_secret(settings.data / "cookie_secret")),
+            couriers=couriers,
             database=database,
             deletions=await stack.enter_async_context(Deletions(database)),
             enter_demo=None if no_demo else demo.enter if demo else None,
@@ -186,6 +191,7 @@ async def compose(
             mail=mail,
             metrics_token=settings.metrics_token,
             scheduler=FrameScheduler(),
+            sealer=sealer,
             passwords=PasswordCheck(auth),
             plan=settings.plan,
             notes=notes,
@@ -236,6 +242,22 @@ async def open_upkeep(database: "Database", files: "ArtefactFiles", stack: Async
     await stack.enter_async_context(Rollups(database))
     await stack.enter_async_context(LogBlocks(database))
     await stack.enter_async_context(Watcher(database))
+
+
+async def open_delivery(
+    settings: Settings, database: "Database", mail: "MailService | None", address: str, stack: AsyncExitStack
+) -> "tuple[Sealer, Couriers]":
+    """Start what applies rules and delivers messages; returns what their pages need, and the stack ends it."""
+    from services.delivery.deliverer import Couriers, Deliverer  # noqa: PLC0415
+    from services.delivery.sealing import Sealer  # noqa: PLC0415
+    from services.rules.engine import RuleEngine  # noqa: PLC0415
+
+    sealer = Sealer(settings.channel_secret or kept_secret(settings.data / "channel_secret"))
+    couriers = Couriers(sealer, mail, allow_private=settings.private_channels)
+    stack.callback(couriers.close)
+    await stack.enter_async_context(RuleEngine(database, address=address))
+    await stack.enter_async_context(Deliverer(database, couriers))
+    return sealer, couriers
 
 
 async def open_signals(
@@ -313,14 +335,13 @@ def why_no_demo(settings: Settings) -> str:
     return ""
 
 
-def cookie_secret(data: Path) -> SecretStr:
-    """Return the secret that signs session cookies; the first start creates it, in a file of mode 0600."""
-    path = data / "cookie_secret"
+def kept_secret(path: Path) -> SecretStr:
+    """Return the secret of a file; the first start creates it, with mode 0600."""
     with suppress(FileNotFoundError):
         if secret := path.read_text().strip():
             return SecretStr(secret)
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.write_text(secret := secrets.token_urlsafe(48))
     except OSError as error:

@@ -14,6 +14,7 @@
     │       └── TooManyAttempts the Auth server limits requests for some minutes
     ├── PermissionDenied        row-level security rejected a statement or a subscription
     ├── MailNotSent             a mail was not sent
+    ├── AddressRefused          a channel's address is malformed, private or not found
     ├── NotFound                no such row, or none that the user may see
     ├── Conflict                what should be made exists already
     ├── NotAccepted             the database does not accept a value that the user gave
@@ -90,6 +91,14 @@ class PermissionDenied(LivewatchError):
 
 class MailNotSent(LivewatchError):
     """A mail was not sent; the message names the server and the reason."""
+
+
+class AddressRefused(LivewatchError):
+    """A channel's address is malformed, private or not found; `is_final` is False if that may change by itself."""
+
+    def __init__(self, message: str, *, is_final: bool = True) -> None:
+        super().__init__(message)
+        self.is_final = is_final
 
 
 class NotFound(LivewatchError):

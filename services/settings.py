@@ -80,6 +80,8 @@ class Settings(OidcSettings):
     trusted_proxies: str = Field("", validation_alias="LIVEWATCH_TRUSTED_PROXIES")
     public_url: AnyHttpUrl | None = Field(None, validation_alias="LIVEWATCH_PUBLIC_URL")
     smtp_url: SecretStr | None = Field(None, validation_alias="LIVEWATCH_SMTP_URL")
+    channel_secret: SecretStr | None = Field(None, min_length=32, validation_alias="LIVEWATCH_CHANNEL_SECRET")
+    private_channels: bool = Field(False, validation_alias="LIVEWATCH_PRIVATE_CHANNELS")
     sign_up: SignUp = Field(SignUp.INVITED, validation_alias="LIVEWATCH_SIGN_UP")
     metrics_token: SecretStr | None = Field(None, validation_alias="LIVEWATCH_METRICS_TOKEN")
     cookie_secret: SecretStr | None = Field(None, min_length=32, validation_alias="LIVEWATCH_COOKIE_SECRET")

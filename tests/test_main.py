@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from main import cookie_secret, main
+from main import kept_secret, main
 
 
 def test_the_cookie_secret_is_made_once_and_is_for_the_owner_alone(tmp_path: Path) -> None:
-    first = cookie_secret(tmp_path / "data")
-    assert cookie_secret(tmp_path / "data") == first
+    first = kept_secret(tmp_path / "data" / "cookie_secret")
+    assert kept_secret(tmp_path / "data" / "cookie_secret") == first
     assert len(first.get_secret_value()) >= 48
     assert (tmp_path / "data" / "cookie_secret").stat().st_mode & 0o777 == 0o600
     assert first.get_secret_value() not in repr(first)

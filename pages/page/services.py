@@ -17,6 +17,8 @@ from services.auth.mail_links import MailLinks
 from services.auth.password_check import PasswordCheck
 from services.auth.sessions import Sessions
 from services.auth.single_sign_on import SingleSignOn
+from services.delivery.deliverer import Couriers
+from services.delivery.sealing import Sealer
 from services.demo.example_scan import ExampleScan
 from services.history.deletions import Deletions
 from services.infra.database import Database
@@ -46,6 +48,7 @@ class Services:
     auth: Auth
     boards: BoardReadings
     cookie: SessionCookie
+    couriers: Couriers
     database: Database
     deletions: Deletions
     enter_demo: Callable[[], Awaitable[Tokens]] | None
@@ -64,6 +67,7 @@ class Services:
     realtime: RealtimeService
     scan: ExampleScan | None
     scheduler: FrameScheduler
+    sealer: Sealer
     session_uses: SessionUses
     sessions: Sessions
     sign_on: SingleSignOn | None = None

@@ -1,0 +1,1 @@
+"""Rules: of what happens in an organisation, whom to tell, how and how often."""

@@ -1,0 +1,165 @@
+"""Rule: of which events, for what, whom to tell, and how often; as a person writes it and the database stores it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+from uuid import UUID
+
+from services.entities import RUNS, Priority
+from services.entities.base.status import StyledStatus
+from services.errors import NotAccepted
+from services.people.models import Role
+from services.rules.pace import Pace, QuietHours
+from services.schedules.duration import seconds_of
+from services.text import folded, is_blank, storable, uuid_of
+
+MAX_NAME_CHARACTERS = 120
+MAX_SEARCH_CHARACTERS = 200
+MAX_RECIPIENTS = 100
+MIN_REPEAT_SECONDS, MAX_REPEAT_SECONDS = 300.0, 7 * 86400.0
+_E = TypeVar("_E", bound=StrEnum)
+
+
+class RuleEvent(StyledStatus):
+    """What a rule listens to."""
+
+    FAILED = "failed", "critical", "error_outline", "Failed or blocked"
+    UNREACHABLE = "unreachable", "critical", "cloud_off", "Unreachable"
+    LATE = "late", "critical", "alarm", "Late"
+    STALLED = "stalled", "caution", "hourglass_disabled", "Stalled"
+    OVERDUE = "overdue", "caution", "timer_off", "Overdue"
+    SLOW = "slow", "caution", "schedule", "Longer than usual"
+    AT_RISK = "at_risk", "caution", "warning_amber", "At risk"
+    FINISHED = "finished", "positive", "check_circle", "Finished"
+    ALERT = "alert", "active", "notifications", "Alert"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What to tell whom; `parse` makes valid ones alone.
+
+    Args:
+        name: Its name, which messages show.
+        events: What it listens to.
+        kinds: Names of the kinds of run; empty for all.
+        job: Slug of the job whose runs it is about; empty for all.
+        tag: A tag that a run must have; empty for any.
+        search: Words that the name of a run must have, without regard to case and accents.
+        priority: Least priority of an alert.
+        people: Members to tell.
+        roles: Roles whose members to tell.
+        channels: Channels to tell.
+        pace: How events are gathered.
+        repeat_seconds: Time after which what is still so is told again; None for once.
+        quiet: Hours in which nothing is told; None for no such hours.
+        tells_recovery: Whether it is told when it is over.
+    """
+
+    name: str
+    events: frozenset[RuleEvent]
+    kinds: tuple[str, ...] = ()
+    job: str = ""
+    tag: str = ""
+    search: str = ""
+    priority: Priority = Priority.LOW
+    people: tuple[UUID, ...] = ()
+    roles: tuple[Role, ...] = ()
+    channels: tuple[UUID, ...] = ()
+    pace: Pace = Pace.GROUPED
+    repeat_seconds: float | None = None
+    quiet: QuietHours | None = None
+    tells_recovery: bool = True
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> "Rule":
+        """Read a rule as a person or the database gave it; `quiet` is a text like 22:00-07:00, of the zone `zone`.
+
+        Raises:
+            NotAccepted: Something is wrong; the message names it and its value.
+        """
+        name = storable(str(given.get("name") or "")).strip()
+        if is_blank(name) or len(name) > MAX_NAME_CHARACTERS:
+            raise NotAccepted(f"The name of a rule has 1 to {MAX_NAME_CHARACTERS} characters.")
+        events = frozenset(_members(RuleEvent, given.get("events"), "event"))
+        if not events:
+            raise NotAccepted("Select at least one event, or the rule never fires.")
+        kinds = tuple(str(each) for each in given.get("kinds") or ())
+        if unknown := [each for each in kinds if each not in RUNS]:
+            raise NotAccepted(f"“{unknown[0]}” is no kind of run. There are {', '.join(RUNS)}.")
+        search, tag, job = (
+            storable(str(given.get(field) or "")).strip()[:MAX_SEARCH_CHARACTERS] for field in ("search", "tag", "job")
+        )
+        rule = cls(
+            name=name,
+            events=events,
+            kinds=kinds,
+            job=job,
+            tag=tag,
+            search=search,
+            priority=_one(Priority, given.get("priority") or Priority.LOW, "priority"),
+            people=_ids(given.get("people"), "person"),
+            roles=tuple(_members(Role, given.get("roles"), "role")),
+            channels=_ids(given.get("channels"), "channel"),
+            pace=_one(Pace, given.get("pace") or Pace.GROUPED, "pace"),
+            repeat_seconds=_repeat(given.get("repeat_seconds") or given.get("repeat")),
+            quiet=QuietHours.parse(str(given.get("quiet") or ""), str(given.get("zone") or "")),
+            tells_recovery=bool(given.get("tells_recovery", True)),
+        )
+        if not (rule.people or rule.roles or rule.channels):
+            raise NotAccepted("Select whom to tell: people, a role, or a channel.")
+        if max(len(rule.people), len(rule.channels)) > MAX_RECIPIENTS:
+            raise NotAccepted(f"A rule tells at most {MAX_RECIPIENTS} people and {MAX_RECIPIENTS} channels.")
+        return rule
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The rule as the database stores it, without name and events, and without what is left at its default."""
+        everything: dict[str, Any] = {
+            "kinds": list(self.kinds),
+            "job": self.job,
+            "tag": self.tag,
+            "search": self.search,
+            "priority": self.priority.value if self.priority is not Priority.LOW else "",
+            "people": [str(each) for each in self.people],
+            "roles": [each.value for each in self.roles],
+            "channels": [str(each) for each in self.channels],
+            "pace": self.pace.value,
+            "repeat_seconds": self.repeat_seconds,
+            "quiet": str(self.quiet) if self.quiet else "",
+            "zone": self.quiet.zone if self.quiet else "",
+        }
+        return {name: value for name, value in everything.items() if value} | {"tells_recovery": self.tells_recovery}
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The folded words of its search."""
+        return tuple(folded(self.search).split())
+
+
+def _members(of: type[_E], given: Iterable[Any] | None, what: str) -> list[_E]:
+    return [_one(of, each, what) for each in dict.fromkeys(given or ())]
+
+
+def _one(of: type[_E], given: Any, what: str) -> _E:
+    try:
+        return of(given)
+    except ValueError:
+        raise NotAccepted(f"“{given}” is no {what}. There are {', '.join(each.value for each in of)}.") from None
+
+
+def _ids(given: Iterable[Any] | None, what: str) -> tuple[UUID, ...]:
+    found = []
+    for each in dict.fromkeys(given or ()):
+        id = each if isinstance(each, UUID) else uuid_of(str(each))
+        if id is None:
+            raise NotAccepted(f"“{each}” is not the id of a {what}.")
+        found.append(id)
+    return tuple(found)
+
+
+def _repeat(given: Any) -> float | None:
+    if given in (None, "", 0):
+        return None
+    text = f"{given:.0f}" if isinstance(given, int | float) else str(given)
+    return seconds_of(text, what="The time of repeats", minimum=MIN_REPEAT_SECONDS, maximum=MAX_REPEAT_SECONDS)

@@ -1,0 +1,93 @@
+"""Trial: what a rule would have told within the last days, before it is saved."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from services.auth.identity import Identity
+from services.infra.database import Database
+from services.rules.occurrence import Occurrence
+from services.rules.rule import Rule
+from services.text import visible_name
+
+DAYS = 7
+MAX_EVENTS = 5000
+MAX_EXAMPLES = 3
+# Alerts are those of the user, whom row-level security shows no others.
+_EVENTS = text("""
+    with found as (
+        select one.id, one.subject_table, one.subject_id, one.subject_name,
+            private.rule_event(one.subject_table, one.status) as event, one.created_at
+        from public.activities as one
+        where one.org_id = :org and one.created_at > now() - make_interval(days => :days)
+        union all
+        select one.id, 'signal_alerts', one.id, one.target_name, 'alert', one.detected_at
+        from public.signal_alerts as one
+        where one.org_id = :org and one.detected_at > now() - make_interval(days => :days)
+    )
+    select jsonb_build_object(
+        'org_id', cast(:org as uuid), 'event', found.event, 'subject_table', found.subject_table,
+        'subject_id', found.subject_id, 'source', found.id, 'at', found.created_at,
+        'detail', jsonb_build_object('name', found.subject_name),
+        'row', case found.subject_table
+            when 'streams' then (
+                select jsonb_build_object('name', run.name, 'slug', run.slug, 'tags', run.tags, 'number', run.number)
+                from public.streams as run where run.id = found.subject_id)
+            when 'acquisition_scans' then (
+                select jsonb_build_object('name', run.name, 'slug', run.slug, 'tags', run.tags, 'number', run.number)
+                from public.acquisition_scans as run where run.id = found.subject_id)
+            when 'agent_executions' then (
+                select jsonb_build_object(
+                    'name', run.agent_name, 'slug', run.slug, 'tags', run.tags, 'number', run.number)
+                from public.agent_executions as run where run.id = found.subject_id)
+            when 'jobs' then (
+                select jsonb_build_object('name', job.name, 'slug', job.slug, 'kind', job.kind)
+                from public.jobs as job where job.id = found.subject_id)
+            else (select jsonb_build_object('target_name', alert.target_name, 'priority', alert.priority,
+                    'signal_type', alert.signal_type, 'signal_strength', alert.signal_strength)
+                from public.signal_alerts as alert where alert.id = found.subject_id)
+        end)
+    from found where found.event = any (cast(:events as text[]))
+    order by found.created_at desc limit :limit
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """How often a rule would have fired within the last days, and what it would have told last.
+
+    `is_partial` means that there were more events than were tried.
+    """
+
+    count: int
+    last: list[tuple[datetime, str]]
+    is_partial: bool
+
+    @property
+    def sentence(self) -> str:
+        """The result for people."""
+        at_least = "at least " if self.is_partial else ""
+        if not self.count:
+            return f"It would {'' if not self.is_partial else 'perhaps '}not have fired in the last {DAYS} days."
+        times = "once" if self.count == 1 else f"{self.count:,} times"
+        names = ", ".join(f"{visible_name(title)} ({at:%d %b %H:%M} UTC)" for at, title in self.last)
+        return f"It would have fired {at_least}{times} in the last {DAYS} days: {names}" + (
+            " and others." if self.count > len(self.last) else "."
+        )
+
+
+async def try_rule(database: Database, identity: Identity, org_id: UUID, rule: Rule) -> Trial:
+    """Try a rule on the activities and the user's own alerts of the last days; raises DatabaseUnavailable."""
+    events = sorted(event.value for event in rule.events)
+    values: dict[str, Any] = {"org": org_id, "days": DAYS, "events": events, "limit": MAX_EVENTS}
+    async with database.as_user(identity) as session:
+        records = (await (await session.connection()).execute(_EVENTS, values)).scalars().all()
+    found = [each for each in map(Occurrence.of_record, records) if each.concerns(rule)]
+    return Trial(
+        count=len(found),
+        last=[(each.at, each.line["title"]) for each in found[:MAX_EXAMPLES]],
+        is_partial=len(records) == MAX_EVENTS,
+    )

@@ -1,0 +1,1 @@
+"""Delivery: channels, couriers and the outbox."""
