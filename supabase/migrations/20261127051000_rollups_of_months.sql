@@ -12,12 +12,14 @@ as $$
         when 'month' then date_trunc('month', at, 'UTC') else date_trunc('day', at, 'UTC') end
 $$;
 
--- Times that are none are in no roll-up; minutes are kept for two days; months are of jobs alone.
+-- Times that are none are in no roll-up; minutes are kept for two days; months are of jobs alone, and
+-- without durations.
 create or replace function private.add_to_rollups(changes public.run_rollup_changes[]) returns void
 language sql security definer set search_path = ''
 as $$
     insert into public.run_rollups as known (org_id, grain, job_id, measure, at, kind, bin, count)
-    select change.org_id, grain, job, change.measure, private.grain_start(grain, change.at), change.kind, change.bin,
+    select change.org_id, grain, job, change.measure, private.grain_start(grain, change.at), change.kind,
+        case when grain = 'month' then 0::smallint else change.bin end,
         sum(change.count)
     from unnest(changes) as change
     join public.organizations as organization on organization.id = change.org_id
@@ -48,7 +50,8 @@ begin
                                       ('agent_executions', 'agents')) as kinds (name, kind) loop
         execute format(
             'insert into public.run_rollups (org_id, grain, job_id, measure, at, kind, bin, count)
-             select facts.org_id, grain, job, each.measure, private.grain_start(grain, each.at), %L, each.bin,
+             select facts.org_id, grain, job, each.measure, private.grain_start(grain, each.at), %L,
+                 case when grain = ''month'' then 0::smallint else each.bin end,
                  sum(each.count)
              from public.%I as run cross join lateral private.facts(run) as facts
              cross join lateral private.measures_of(facts) as each
@@ -67,7 +70,7 @@ $$;
 
 -- Days as they are, with what retention deleted.
 insert into public.run_rollups (org_id, grain, job_id, measure, at, kind, bin, count)
-select org_id, 'month', job_id, measure, private.grain_start('month', at), kind, bin, sum(count)
+select org_id, 'month', job_id, measure, private.grain_start('month', at), kind, 0, sum(count)
 from public.run_rollups
 where grain = 'day' and job_id <> '00000000-0000-0000-0000-000000000000'
     and measure in ('succeeded', 'failed', 'stopped')

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 RECOUNT = """
     select grain, coalesce(job, '00000000-0000-0000-0000-000000000000'), measure,
         case grain when 'quarter' then date_bin('15 minutes', at, 'epoch') else date_trunc(grain, at, 'UTC') end, kind,
-        bin, sum(count)
+        case grain when 'month' then 0 else bin end, sum(count)
     from (
         select 'streams' as kind, org_id, job_id, private.facts(one.*) as facts from streams as one
         union all select 'scans', org_id, job_id, private.facts(one.*) from acquisition_scans as one
