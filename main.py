@@ -233,6 +233,7 @@ def open_files(settings: Settings, backend: Backend) -> "ArtefactFiles":
 
 async def open_upkeep(database: "Database", files: "ArtefactFiles", stack: AsyncExitStack) -> None:
     """Start what one process of several does with time; the stack ends it."""
+    from services.operations.upkeep.log_blocks import LogBlocks  # noqa: PLC0415
     from services.operations.upkeep.presence import note_presence  # noqa: PLC0415
     from services.operations.upkeep.retention import Retention  # noqa: PLC0415
     from services.operations.upkeep.rollups import Rollups  # noqa: PLC0415
@@ -241,6 +242,7 @@ async def open_upkeep(database: "Database", files: "ArtefactFiles", stack: Async
     await note_presence(database)
     await stack.enter_async_context(Retention(database, files))
     await stack.enter_async_context(Rollups(database))
+    await stack.enter_async_context(LogBlocks(database))
     await stack.enter_async_context(Watcher(database))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from benchmarks.history.board_queries import BOARD_QUERIES
 from benchmarks.history.list_queries import LIST_QUERIES
 from benchmarks.history.scene import Query, Read, Scene
-from benchmarks.organisation.words import ABSENT_WORD, COMMON_WORD, RARE_WORD
+from benchmarks.organisation.words import ABSENT_WORD, COMMON_WORD, RARE_WORD, VERY_RARE_WORD
 from services.entities import AGENTS, ALERTS, SCANS, STREAMS, Entity
 from services.history.comparison import compared_runs
 from services.history.jobs import job_of_run, jobs
@@ -67,9 +67,9 @@ async def _last_hour(scene: Scene) -> int:
     return len((await last_hour(scene.database, scene.identity, scene.org)).active_streams)
 
 
-def _search(word: str, level: str = "debug") -> Read:
+def _search(word: str, level: str = "debug", *, regex: bool = False) -> Read:
     async def read(scene: Scene) -> int:
-        filter = LogFilter(query=word, level=level)
+        filter = LogFilter(query=word, level=level, is_regex=regex)
         return len((await search_logs(scene.database, scene.identity, LogScope(org_id=scene.org), filter)).lines)
 
     return read
@@ -125,11 +125,21 @@ QUERIES = (
     Query(name="log", does="opens the longest log of two months", read=_run_log),
     Query(name="logs: common word", does="searches all logs", read=_search(COMMON_WORD)),
     Query(name="logs: rare word", does="searches all logs", read=_search(RARE_WORD)),
+    Query(name="logs: very rare word", does="searches all logs", read=_search(VERY_RARE_WORD)),
     Query(name="logs: absent word", does="searches all logs", read=_search(ABSENT_WORD), finds=False),
     Query(
         name="logs: absent word among errors",
         does="searches all logs at the level error",
         read=_search(ABSENT_WORD, "error"),
+        finds=False,
+    ),
+    Query(name="logs: absent word of three letters", does="searches all logs", read=_search("xqz"), finds=False),
+    Query(name="logs: absent two letters", does="searches all logs", read=_search("qx"), finds=False),
+    Query(name="logs: expression", does="searches all logs", read=_search(f"{RARE_WORD}|{VERY_RARE_WORD}", regex=True)),
+    Query(
+        name="logs: absent expression",
+        does="searches all logs",
+        read=_search(f"{ABSENT_WORD}.*d", regex=True),
         finds=False,
     ),
     Query(name="logs: job", does="searches the logs of a job's 50 latest runs", read=_search_of_job),

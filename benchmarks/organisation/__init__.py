@@ -117,6 +117,9 @@ def generate(
         began = clock.perf_counter()
     after_load(connection)
     made.seconds["indexes and statistics"] = clock.perf_counter() - began
+    began = clock.perf_counter()
+    make_log_blocks(connection)
+    made.seconds["blocks of log lines"] = clock.perf_counter() - began
     return made
 
 
@@ -140,6 +143,15 @@ def after_load(connection: Connection) -> None:
         connection.execute(f"analyze private.{entity.table}_texts".encode())
     connection.execute("select private.recount_rollups()")
     connection.execute("analyze public.run_rollups")
+
+
+def make_log_blocks(connection: Connection) -> None:
+    """Make the blocks of all lines, as upkeep does over time; none in a transaction, which is not committed yet."""
+    # The first call notes the moment from which on the second one knows what is committed.
+    connection.execute("select private.make_log_blocks()")
+    while (connection.execute("select private.make_log_blocks(500)").fetchone() or [0])[0]:
+        pass
+    connection.execute("analyze private.log_blocks")
 
 
 def _runs(seed: int, scale: float, counts: dict[str, int], made: Organisation) -> Runs:

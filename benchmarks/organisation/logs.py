@@ -6,12 +6,13 @@ from random import Random
 
 from benchmarks.organisation.rows import Place, Row, time
 from benchmarks.organisation.runs import FAILED, Run, Runs, rare_places, shares
-from benchmarks.organisation.words import LINES, RARE_WORD
+from benchmarks.organisation.words import LINES, RARE_WORD, VERY_RARE_WORD
 
 LOG_COLUMNS = "org_id, run_id, at, level, message"
 LEVELS = ("debug",) * 24 + ("info",) * 66 + ("warning",) * 8 + ("error",) * 2
 """Levels in the proportion in which they occur."""
 CRITICAL_RATE = 0.0005
+VERY_RARE_LINES = 10
 
 
 def log_rows(random: Random, place: Place, runs: Runs, count: int) -> Iterator[Row]:
@@ -21,16 +22,16 @@ def log_rows(random: Random, place: Place, runs: Runs, count: int) -> Iterator[R
     """
     every = list(merge(runs.streams, runs.scans, runs.agents, key=lambda run: run.began))
     numbers = shares([0.0 if run is runs.crowd else run.weight for run in every], count)
-    rare = iter(sorted(rare_places(count)))
-    next_rare, total = next(rare, count), 0
+    words = {place: f" near {RARE_WORD}" for place in rare_places(count)}
+    words |= {
+        int((place + 0.3) * count / VERY_RARE_LINES): f" over {VERY_RARE_WORD}" for place in range(VERY_RARE_LINES)
+    }
+    total = 0
     for run, many in zip(every, numbers, strict=True):
         last = (run.error or "").splitlines()[-many:] if run.status == FAILED else []
         for at, level, message in _lines(random, place, run, many, last):
-            is_rare = total == next_rare
-            if is_rare:
-                next_rare = next(rare, count)
+            yield place.org, run.id, time(at), level, message + words.get(total, "")
             total += 1
-            yield place.org, run.id, time(at), level, f"{message} near {RARE_WORD}" if is_rare else message
 
 
 def _lines(random: Random, place: Place, run: Run, many: int, last: list[str]) -> Iterator[tuple[float, str, str]]:

@@ -6,6 +6,8 @@ COMMON_WORD = "rows"
 """In a large part of the lines of logs, in names of jobs and in what agents put out."""
 RARE_WORD = "Quellwolke"
 """In few lines, few names of streams and few outputs of agents, at any scale in three of each at least."""
+VERY_RARE_WORD = "Mauersegler"
+"""In ten lines of logs at any scale."""
 ABSENT_WORD = "Zwitscherkasten"
 """In none."""
 

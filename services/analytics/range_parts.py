@@ -90,6 +90,18 @@ def ceiling(moment: datetime, width: timedelta) -> datetime:
     return moment + (_EPOCH - moment) % width
 
 
+def whole_months(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Return the begin of the first and the end of the last whole month (UTC) of a range; equal if there is none."""
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    if (start.year, start.month) == (end.year, end.month):
+        return start, start
+    low = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    if low < start:
+        low = (low + timedelta(days=31)).replace(day=1)
+    high = end.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (low, high) if low < high else (start, start)
+
+
 def _steps(start: datetime, end: datetime, width: timedelta) -> list[datetime]:
     return [start + index * width for index in range(int((end - start) / width) + 1)]
 

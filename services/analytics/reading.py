@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.analytics.board import Board
-from services.analytics.range_parts import GRAINS, RangeParts, floor, parts_of
+from services.analytics.range_parts import GRAINS, RangeParts, floor, parts_of, whole_months
 from services.auth.identity import Identity
 from services.entities import ALERTS, RUNS
 from services.entities.base.listing import ARCHIVE_FACET
@@ -95,6 +95,7 @@ async def read_board(
         "org": org_id, "user": identity.user_id, "job": board.job or EVERY_JOB, "kinds": list(board.kinds),
         "zone": zone, "starts": list(parts.starts), "low": parts.starts[0], "high": parts.end,
     }  # fmt: skip
+    values["month_low"], values["month_high"] = whole_months(parts.starts[0], parts.end)
     values |= {f"{grain}_low": floor(parts.starts[0], width) for grain, width in GRAINS.items()}
     queries = _Queries(board, parts, org_id, identity)
     statement = f"jsonb_build_object({', '.join(f'{name!r}, {query}' for name, query in queries.queries().items())})"
@@ -192,13 +193,18 @@ class _Queries:
         """
         if not self._board.is_rolled_up:
             return self._filtered(measures, with_earlier=with_earlier, by_job=by_job)
-        low = "%(low)s"
-        parts = [self._rolled(grain or self._parts.grain, low, "%(high)s", measures, by_job=by_job)]
+        low, grain = "%(low)s", grain or self._parts.grain
+        bounds = [(grain, low, "%(high)s")]
+        if by_job:
+            # Of jobs, whole months are rolled up, too.
+            bounds = [(grain, low, "%(month_low)s"), ("month", "%(month_low)s", "%(month_high)s")]
+            bounds.append((grain, "%(month_high)s", "%(high)s"))
+        parts = [self._rolled(*each, measures, by_job=by_job) for each in bounds]
         if with_earlier:
             # Days as far as they go, then quarters of an hour, then minutes, up to the beginning of the range.
-            bounds = {"day": ("'-infinity'", "%(day_low)s"), "quarter": ("%(day_low)s", "%(quarter_low)s")}
-            bounds["minute"] = ("%(quarter_low)s", low)
-            parts += [self._rolled(each, *between, GAUGES) for each, between in bounds.items()]
+            earlier = {"day": ("'-infinity'", "%(day_low)s"), "quarter": ("%(day_low)s", "%(quarter_low)s")}
+            earlier["minute"] = ("%(quarter_low)s", low)
+            parts += [self._rolled(each, *between, GAUGES) for each, between in earlier.items()]
         since = "'-infinity'" if with_earlier else low
         job = "job_id = %(job)s" if self._board.job else "job_id is not null" if by_job else "true"
         wanted = f"measure in ({_listed(measures)}) and (at >= {low} or measure in ({_listed(GAUGES)}))"

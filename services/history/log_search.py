@@ -14,6 +14,8 @@ from services.entities import RUNS
 from services.errors import DatabaseTimeLimit, NotFound
 from services.history.jobs import jobs
 from services.history.log_filter import SEARCH_SECONDS, LogFilter, searching
+from services.history.log_literals import required_literals
+from services.history.log_regions import EVERYTHING, SPANS, LogRegion, next_region
 from services.infra.claims import Claimant
 from services.infra.database import Database
 from services.text import storable
@@ -24,6 +26,8 @@ FIRST_STEP_LINES = 8_000
 MAX_STEP_LINES = 256_000
 """Lines that one statement reads: more after one that found little in little time."""
 QUICK_STEP_SECONDS = 0.5
+LINES_PER_FIND = 600
+"""Lines that are read for each line still to be found, of those that may match: somewhat more than a block's."""
 
 _LINES = """
     select id, at, run_id, level, message from public.log_lines
@@ -35,6 +39,10 @@ _LINES_OF_RUNS = f"select * from ({_LINES} and run_id = any(:runs) offset 0) as 
 _STEP = """
     with step as materialized ({lines} order by at {order}, id {order} limit :step)
     select id, at, run_id, level, message, {spans} as spans from step
+    where {match} order by at {order}, id {order} limit :limit
+"""
+_STEP_OF_SPANS = """
+    select id, at, run_id, level, message, {spans} as spans from ({lines}) as step
     where {match} order by at {order}, id {order} limit :limit
 """
 _LAST = "select at, id from ({lines}) as lines order by at {order}, id {order} offset :step - 1 limit 1"
@@ -155,6 +163,8 @@ async def search_logs(
     position = before if after is None else after
     # Without a query every line matches. Of some runs all lines are read in any case, to order them.
     step = (MAX_STEP_LINES if scope.runs else FIRST_STEP_LINES) if filter.expressions else limit
+    literals = required_literals(filter) if scope.runs is None and after is None else []
+    region: LogRegion | None = EVERYTHING
     is_first = True
     while True:
         left = ends_at - clock()
@@ -163,7 +173,14 @@ async def search_logs(
         began = clock()
         try:
             async with searching(database, identity, seconds=left) as connection:
-                reader = _Reader(connection, scope, filter, position, is_later=after is not None)
+                if region is None:
+                    before_line = None if position is None else (position.at, position.id)
+                    # Most blocks that may hold a match hold one.
+                    needed = min(step, (limit - len(lines)) * LINES_PER_FIND)
+                    region = await next_region(
+                        connection, scope.org_id, literals, filter, before=before_line, max_lines=needed
+                    )
+                reader = _Reader(connection, scope, filter, position, region, is_later=after is not None)
                 found = await reader.step(step, limit - len(lines))
                 is_full = len(found) == limit - len(lines)
                 reached = found[-1].position if is_full else await reader.last(step)
@@ -176,8 +193,14 @@ async def search_logs(
                 continue
             return FoundLines(lines=await _named(database, identity, lines), reached=position, is_cut=True)
         lines += found
-        if is_full or reached is None:
+        if is_full or (reached is None and region.floor is None):
             return FoundLines(lines=await _named(database, identity, lines), reached=reached)
+        if reached is None and region.floor is not None:
+            # All lines down to the floor are read, and none before it.
+            reached, region = Position(at=region.floor, id=0), None
+        elif region is EVERYTHING and literals:
+            # The latest lines are read in any case, which suffices for a common word.
+            region = None
         position, is_first = reached, False
         if clock() - began < QUICK_STEP_SECONDS:
             step = min(step * 4, MAX_STEP_LINES)
@@ -192,12 +215,14 @@ class _Reader:
         scope: LogScope,
         filter: LogFilter,
         position: Position | None,
+        region: LogRegion,
         *,
         is_later: bool,
     ) -> None:
         self._connection = connection
         self._filter = filter
-        self._values: dict[str, Any] = {"org": scope.org_id}
+        self._has_spans = region.spans is not None
+        self._values: dict[str, Any] = {"org": scope.org_id, **region.values}
         self._order = "asc" if is_later else "desc"
         bound = ""
         if position is not None:
@@ -205,13 +230,14 @@ class _Reader:
             self._values |= {"at": position.at, "id": position.id}
         if scope.runs is not None:
             self._values["runs"] = list(scope.runs)
-        lines = _LINES if scope.runs is None else _LINES_OF_RUNS
-        self._lines = lines.format(conditions=filter.conditions(self._values), bound=bound)
+        lines = SPANS if self._has_spans else _LINES if scope.runs is None else _LINES_OF_RUNS
+        conditions = f"{filter.conditions(self._values)} {region.condition}"
+        self._lines = lines.format(conditions=conditions, bound=bound)
 
     async def step(self, step: int, limit: int) -> list[FoundLine]:
-        """Return the first matches among the next `step` lines."""
+        """Return the first matches among the next `step` lines, or among all lines of the spans."""
         values = {**self._values, "step": step, "limit": limit}
-        statement = _STEP.format(
+        statement = (_STEP_OF_SPANS if self._has_spans else _STEP).format(
             lines=self._lines,
             order=self._order,
             spans=self._filter.spans(values),
@@ -221,6 +247,8 @@ class _Reader:
 
     async def last(self, step: int) -> Position | None:
         """Return the position of the last of the next `step` lines; None if there are fewer."""
+        if self._has_spans:
+            return None
         values = {**self._values, "step": step}
         statement = _LAST.format(lines=self._lines, order=self._order)
         row: Row[Any] | None = (await self._connection.execute(text(statement), values)).one_or_none()

@@ -1,4 +1,4 @@
-"""Roll-ups: folds the notes of changed runs into the counts of minutes, quarters of an hour and days."""
+"""Roll-ups: folds the notes of changed runs into the counts of minutes, quarters of an hour, days and months."""
 
 import asyncio
 

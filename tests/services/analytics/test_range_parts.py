@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analytics.range_parts import GRAINS, MAX_PARTS, floor, parts_of
+from services.analytics.range_parts import GRAINS, MAX_PARTS, floor, parts_of, whole_months
 
 NOW = datetime(2026, 11, 27, 10, 7, 23, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -72,3 +72,18 @@ def test_the_hour_that_autumn_repeats_is_one_part() -> None:
 def test_the_grain_is_the_finest_that_the_database_has(start: datetime, grain: str) -> None:
     assert parts_of(start, NOW + timedelta(days=10), BERLIN, now=NOW).grain in (grain, "day")
     assert parts_of(start, max(NOW, start + timedelta(hours=1)), BERLIN, now=NOW).grain == grain
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first", "last"),
+    [
+        ("2026-01-01", "2026-03-01", "2026-01-01", "2026-03-01"),
+        ("2026-01-01T00:15", "2026-03-31", "2026-02-01", "2026-03-01"),
+        ("2025-12-31", "2026-02-01", "2026-01-01", "2026-02-01"),
+        ("2026-01-02", "2026-02-28", "2026-01-02", "2026-01-02"),
+        ("9999-12-02", "9999-12-28", "9999-12-02", "9999-12-02"),
+    ],
+)
+def test_whole_months_lie_within_a_range(start: str, end: str, first: str, last: str) -> None:
+    moments = [datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (start, end, first, last)]
+    assert whole_months(*moments[:2]) == tuple(moments[2:])

@@ -15,17 +15,18 @@ pytestmark = pytest.mark.integration
 # What the tables hold, without the notes of changes: the oracle.
 RECOUNT = """
     select grain, coalesce(job, '00000000-0000-0000-0000-000000000000'), measure,
-        case grain when 'quarter' then date_bin('15 minutes', at, 'epoch') else date_trunc('day', at, 'UTC') end, kind,
-        bin, sum(count)
+        case grain when 'quarter' then date_bin('15 minutes', at, 'epoch') else date_trunc(grain, at, 'UTC') end, kind,
+        case grain when 'month' then 0 else bin end, sum(count)
     from (
         select 'streams' as kind, org_id, job_id, private.facts(one.*) as facts from streams as one
         union all select 'scans', org_id, job_id, private.facts(one.*) from acquisition_scans as one
         union all select 'agents', org_id, job_id, private.facts(one.*) from agent_executions as one
     ) as run
     cross join lateral private.measures_of(facts) as each
-    cross join unnest(array['quarter', 'day']) as grain
+    cross join unnest(array['quarter', 'day', 'month']) as grain
     cross join lateral (select null::uuid as job union all select run.job_id where run.job_id is not null) as jobs
-    where org_id = %s group by 1, 2, 3, 4, 5, 6 having sum(count) <> 0
+    where org_id = %s and (grain <> 'month' or job is not null and measure in ('succeeded', 'failed', 'stopped'))
+    group by 1, 2, 3, 4, 5, 6 having sum(count) <> 0
 """
 ROLLED = """
     select grain, job_id, measure, at, kind, bin, count from run_rollups where org_id = %s and grain <> 'minute'
