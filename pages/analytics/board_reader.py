@@ -9,6 +9,7 @@ from components.elements.analytics.board import AnalyticsBoard
 from components.views.visible_reloads import VisibleReloads
 from pages.lists.job_reader import state_of
 from pages.page.context import PageContext
+from services.analytics.amounts import AMOUNTS
 from services.analytics.board import Board
 from services.analytics.reading import Reading
 from services.entities import ALERTS, RUNS
@@ -78,7 +79,11 @@ class BoardReader:
         self._reads.mark_due()
 
     def _changed(self, deltas: list[Delta[Any]]) -> None:
-        if self._due_since is None and any(_state(delta.old) != _state(delta.new) for delta in deltas):
+        if self._due_since is not None:
+            return
+        # Points of metrics are no change of a state, but a heartbeat.
+        has_amounts = any(self.board.shows(chart) for chart in AMOUNTS)
+        if has_amounts or any(_state(delta.old) != _state(delta.new) for delta in deltas):
             self._mark_due()
 
     def _passed(self, status: FeedStatus) -> None:

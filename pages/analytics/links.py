@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
+from services.analytics.amounts import AMOUNTS
 from services.analytics.board import Board
 from services.analytics.reading import OUTCOMES, Reading
 from services.entities import ALERTS, RUNS
@@ -51,6 +52,8 @@ def links_of(board: Board, reading: Reading, chart: str, series: str, place: int
         # The hour of a weekday is no range: the failures of the whole one.
         return _ended(board, reading, ("failed",), reading.parts.starts[0], reading.parts.end)
     start, end = reading.parts.bounds(place)
+    if chart in AMOUNTS:
+        return _begun(board, reading, series, place, end)
     if chart == "alerts":
         return [RunsLink(label=ALERTS.label, path=_path(ALERTS.path, _range(start, end)), count=None)]
     outcomes = (series,) if series in OUTCOMES else ("succeeded",) if chart == "durations" else ()
@@ -69,6 +72,16 @@ def _open_now(board: Board, series: str) -> list[RunsLink]:
         RunsLink(label=f"{RUNS[kind].label} now", path=_path(RUNS[kind].path, {"status": ",".join(names)}), count=None)
         for kind, names in OPEN.get(series, {}).items()
         if kind in board.kinds
+    ]
+
+
+def _begun(board: Board, reading: Reading, metric: str, place: int, end: datetime) -> list[RunsLink]:
+    """Return the runs that had begun by then, of the kinds that logged the metric: they log for as long as they run."""
+    to = end.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return [
+        RunsLink(label=RUNS[kind].label, path=_path(RUNS[kind].path, {**_filters(board), "to": to}), count=None)
+        for kind in board.kinds
+        if (place, kind, metric) in reading.amounts
     ]
 
 

@@ -36,12 +36,21 @@ SIZES: dict[Size, str] = {"s": "Small", "m": "Medium", "l": "Large"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """One kind of chart; `size` is its size on a new board."""
+    """One kind of chart.
+
+    Args:
+        name: Its name in addresses.
+        label: Its title.
+        note: What it counts.
+        size: Its size on a new board.
+        hint: What to do where nothing was reported; such a chart is on no board by default.
+    """
 
     name: str
     label: str
     note: str
     size: Size
+    hint: str = ""
 
 
 CHARTS = {
@@ -55,6 +64,20 @@ CHARTS = {
         Chart(name="jobs", label="Busiest jobs", note="Runs that ended, those that failed apart", size="m"),
         Chart(name="failures", label="Failures by hour and weekday", note="Runs that failed", size="m"),
         Chart(name="alerts", label="Alerts by type", note="Alerts for you, by when they were detected", size="l"),
+        Chart(
+            name="tokens",
+            label="Tokens",
+            note="Sums of what runs logged, each metric apart",
+            size="m",
+            hint="No run logged tokens in this range. Log a metric called tokens, input_tokens or output_tokens.",
+        ),
+        Chart(
+            name="cost",
+            label="Cost",
+            note="Sums of what runs logged, in their own unit",
+            size="m",
+            hint="No run logged a cost in this range. Log a metric called cost.",
+        ),
     )
 }
 
@@ -67,7 +90,7 @@ class Shown:
     size: Size
 
 
-DEFAULT_CHARTS = tuple(Shown(name=chart.name, size=chart.size) for chart in CHARTS.values())
+DEFAULT_CHARTS = tuple(Shown(name=chart.name, size=chart.size) for chart in CHARTS.values() if not chart.hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Charts as figures: what a browser draws, a table shows and a file holds."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from services.analytics.reading import ALERT_TYPES, OUTCOMES, Reading
 from services.entities.base.status import Tone
 from services.text import visible_name
 
-Unit = Literal["", "%", "ms"]
+Unit = Literal["", "%", "ms", "amount"]
 Value = float | int | None
 OUTCOME_LABELS = {"succeeded": "Completed", "failed": "Failed", "stopped": "Stopped or cancelled"}
 OUTCOME_TONES: dict[str, Tone] = {"succeeded": "positive", "failed": "critical", "stopped": "neutral"}
@@ -37,7 +38,7 @@ class Figure:
     Args:
         name: Name of the chart.
         form: How it is drawn.
-        unit: Unit of the values: per cent, milliseconds, or a number.
+        unit: Unit of the values: per cent, milliseconds, an amount as it was reported, or a number of things.
         series: The values.
         labels: What each value belongs to; for parts of the range their beginnings.
         links: Path of what each label stands for; empty where there is none.
@@ -193,6 +194,34 @@ def _alerts(reading: Reading) -> Figure:
     return Figure(name="alerts", form="bars", series=series, labels=_starts(reading))
 
 
+def _tokens(reading: Reading) -> Figure:
+    return _amounts(reading, "tokens", {"tokens": "Tokens", "input_tokens": "Input", "output_tokens": "Output"})
+
+
+def _cost(reading: Reading) -> Figure:
+    return _amounts(reading, "cost", {"cost": "Cost"})
+
+
+def _amounts(reading: Reading, name: str, metrics: dict[str, str]) -> Figure:
+    """Return the sums of some metrics: none of those that no run logged, None where nothing was logged."""
+    series = []
+    for metric, label in metrics.items():
+        values: list[Value] = [None] * len(_starts(reading))
+        for (place, _, each), total in reading.amounts.items():
+            if each == metric:
+                values[place] = _amount((values[place] or 0) + total)
+        if any(value is not None for value in values):
+            series.append(Series(key=metric, label=label, values=tuple(values)))
+    return Figure(name=name, form="lines", unit="amount", series=tuple(series), labels=_starts(reading))
+
+
+def _amount(value: float) -> Value:
+    """Return a sum in the 15 digits that are exact, at most the largest number that JSON readers know."""
+    largest = sys.float_info.max
+    rounded = value if abs(value) >= largest else float(f"{value:.15g}")
+    return max(-largest, min(largest, rounded))
+
+
 _FIGURES: dict[str, Callable[[Reading], Figure]] = {
     "figures": _tiles,
     "throughput": _throughput,
@@ -202,6 +231,8 @@ _FIGURES: dict[str, Callable[[Reading], Figure]] = {
     "jobs": _jobs,
     "failures": _failures,
     "alerts": _alerts,
+    "tokens": _tokens,
+    "cost": _cost,
 }
 assert _FIGURES.keys() == CHARTS.keys()
 
@@ -213,7 +244,7 @@ def table_of(figure: Figure) -> tuple[Sequence[str], list[list[str | Value]]]:
             [each.label, each.values[0], str(unit)] for each, unit in zip(figure.series, figure.labels, strict=True)
         ]
     first = "Job" if figure.form == "ranking" else "Hour" if figure.form == "heat" else "From"
-    unit = f" ({figure.unit})" if figure.unit else ""
+    unit = f" ({figure.unit})" if figure.unit in ("%", "ms") else ""
     columns = [first, *(f"{each.label}{unit}" for each in figure.series)]
     labels = [label.isoformat() if isinstance(label, datetime) else label for label in figure.labels]
     return columns, [[label, *(each.values[row] for each in figure.series)] for row, label in enumerate(labels)]

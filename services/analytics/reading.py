@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from services.analytics.amounts import AMOUNTS, amounts_query
 from services.analytics.board import Board
 from services.analytics.range_parts import GRAINS, RangeParts, floor, parts_of, whole_months
 from services.auth.identity import Identity
@@ -56,6 +57,7 @@ class Reading:
         jobs: The busiest jobs, most runs first.
         failures: Number of failed runs by weekday (0: Monday) and hour.
         alerts: Number of alerts by part and type.
+        amounts: Sum of what runs logged by part, kind and metric, of tokens and cost; only where something was logged.
     """
 
     parts: RangeParts | None
@@ -65,6 +67,7 @@ class Reading:
     jobs: tuple[JobRuns, ...] = ()
     failures: Mapping[tuple[int, int], int] = field(default_factory=dict)
     alerts: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    amounts: Mapping[tuple[int, str, str], float] = field(default_factory=dict)
 
 
 async def read_board(
@@ -124,6 +127,7 @@ def _reading(parts: RangeParts, zone: str, found: Mapping[str, Any]) -> Reading:
         jobs=tuple(sorted(jobs.values(), key=lambda job: (-job.total, job.kind, job.slug or ""))),
         failures={(day, hour): count for day, hour, count in found.get("failures", ())},
         alerts={(place - 1, type): count for place, type, count in found.get("alerts", ())},
+        amounts={(place - 1, kind, name): float(total) for place, kind, name, total in found.get("amounts", ())},
     )
 
 
@@ -150,6 +154,10 @@ class _Queries:
             queries["failures"] = self._failures()
         if self._board.shows("alerts"):
             queries["alerts"] = self._alerts()
+        if metrics := [name for chart, names in AMOUNTS.items() if self._board.shows(chart) for name in names]:
+            query, values = amounts_query(self._board, self._parts.grain, metrics, self._org_id, self._identity)
+            queries["amounts"] = _ARRAY.format(columns="place, kind, name, total", query=query)
+            self.values |= values
         return queries
 
     def _cells(self) -> str:

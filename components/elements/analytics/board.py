@@ -13,7 +13,10 @@ from components.window.live_element import SHARED_JS, LiveElement
 from services.analytics.board import CHARTS, SIZES, Shown
 from services.analytics.figures import Figure
 
-CATALOG = {chart.name: {"label": chart.label, "note": chart.note, "size": chart.size} for chart in CHARTS.values()}
+CATALOG = {
+    chart.name: {"label": chart.label, "note": chart.note, "size": chart.size, "hint": chart.hint}
+    for chart in CHARTS.values()
+}
 
 
 class AnalyticsBoard(

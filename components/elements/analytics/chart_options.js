@@ -9,12 +9,22 @@ const PALETTE = ["active", "positive", "caution", "critical", "accent", "neutral
 const COLOURS = [...PALETTE, "text", "text-2", "border", "surface", "sunken"];
 export const boardColours = (element) => coloursOf(element, COLOURS);
 
+// Amounts are as runs reported them: a cost may be a millionth, a sum of tokens a billion.
+const AMOUNT = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 6 });
+const EXTREME = new Intl.NumberFormat(undefined, { notation: "scientific", maximumFractionDigits: 4 });
+function amount(value) {
+  const size = Math.abs(value);
+  return value !== 0 && (size < 1e-6 || size >= 1e12) ? EXTREME.format(value) : AMOUNT.format(value);
+}
+
 export const valueText = (value, unit) =>
   value === null || value === undefined
     ? "none"
-    : unit === "ms"
-      ? duration(value)
-      : `${number(value)}${unit && " " + unit}`;
+    : unit === "amount"
+      ? amount(value)
+      : unit === "ms"
+        ? duration(value)
+        : `${number(value)}${unit && " " + unit}`;
 
 // Labels of parts of the range by the clock of its zone, as short as their width allows; and one in full.
 export function timesOf(figure, range) {

@@ -1,4 +1,4 @@
-"""Roll-ups: folds the notes of changed runs into the counts of minutes, quarters of an hour, days and months."""
+"""Roll-ups: folds the notes of changed runs, and of logged tokens and cost, into sums by minute up to month."""
 
 import asyncio
 
@@ -15,11 +15,11 @@ FOLD_INTERVAL_SECONDS = 5.0
 BATCH_PAUSE_SECONDS = 0.1
 MAX_ROWS_PER_BATCH = 5000
 
-_FOLD = text("select private.fold_rollups(:limit)")
+_FOLD = text("select greatest(private.fold_rollups(:limit), private.fold_metric_rollups(:limit))")
 
 
 async def fold_rollups(database: Database, *, limit: int = MAX_ROWS_PER_BATCH) -> int:
-    """Fold at most `limit` notes; returns their number, 0 while another process folds.
+    """Fold at most `limit` notes of runs and of metrics; returns the number of the more, 0 while another process folds.
 
     Raises:
         DatabaseUnavailable: PostgreSQL did not respond.
