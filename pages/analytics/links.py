@@ -51,7 +51,12 @@ def links_of(board: Board, reading: Reading, chart: str, series: str, place: int
     if chart == "failures":
         # The hour of a weekday is no range: the failures of the whole one.
         return _ended(board, reading, ("failed",), reading.parts.starts[0], reading.parts.end)
-    start, end = reading.parts.bounds(place)
+    return _of_part(board, reading, chart, series, place, *reading.parts.bounds(place))
+
+
+def _of_part(
+    board: Board, reading: Reading, chart: str, series: str, place: int, start: datetime, end: datetime
+) -> list[RunsLink]:
     if chart in AMOUNTS:
         return _begun(board, reading, series, place, end)
     if chart == "alerts":

@@ -247,3 +247,28 @@ async def test_every_chart_leads_on_by_its_table(world: World, window: SignedIn)
         await page.locator(f'[data-chart="{chart}"]').get_by_role("button", name="Table of").click()
         await cells.first.click()
         await page.wait_for_url(path)
+
+
+async def test_tokens_are_charted_once_a_run_logs_them(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org, role=Role.OPERATOR)
+    sql = "insert into acquisition_scans (org_id, name, status) values (%s, 'S', 'scanning') returning id"
+    ((run,),) = await world.sql(sql, org)
+    page = await window(ada, "/analytics?charts=tokens,cost")
+    tokens, cost = (page.locator(f'[data-chart="{name}"]') for name in ("tokens", "cost"))
+    await expect(tokens).to_contain_text("Log a metric called tokens")
+    await world.sql(
+        "insert into run_metrics (run_id, name, org_id, kind, first_step, last_step, last_value) "
+        "values (%s, 'tokens', %s, 'scans', 0, 0, 0)", run, org,
+    )  # fmt: skip
+    await world.sql(
+        "insert into metric_points (run_id, name, step, org_id, at, value) values (%s, 'tokens', 0, %s, now(), 1200)",
+        run, org,
+    )  # fmt: skip
+    await world.sql("update acquisition_scans set heartbeat_at = now() where id = %s", run)
+    await expect(tokens.locator("canvas").first).to_be_visible()
+    await expect(cost).to_contain_text("Log a metric called cost")
+    await tokens.get_by_role("button", name="Table of Tokens").click()
+    await tokens.get_by_role("button", name="1,200. Show the runs").click()
+    await page.wait_for_url("**/monitoring/scans?to=*")
+    await expect(page.get_by_role("link", name="S", exact=True).first).to_be_visible()

@@ -135,7 +135,7 @@ async def test_what_was_not_reported_is_no_zero_and_huge_sums_stay_numbers(world
     assert {value for value in series.values} == {None, 0}
     place = series.values.index(0)
     (link,) = links_of(board, reading, "cost", "cost", place)
-    assert link.path.startswith("/scans?to=")
+    assert link.path.startswith("/monitoring/scans?to=")
     assert links_of(board, reading, "cost", "cost", place - 5) == []
     columns, rows = table_of(cost)
     assert list(columns) == ["From", "Cost"]
