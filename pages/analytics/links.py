@@ -42,21 +42,14 @@ def links_of(board: Board, reading: Reading, chart: str, series: str, place: int
         series: Key of the series, from the browser.
         place: Number of the label, from the browser.
     """
-    if chart == "jobs":
-        return _job(reading, place)
-    if chart == "load":
-        return _open_now(board, series)
+    if chart in ("jobs", "load"):
+        return _job(reading, place) if chart == "jobs" else _open_now(board, series)
     if reading.parts is None or not 0 <= place < len(reading.parts.starts):
         return []
     if chart == "failures":
         # The hour of a weekday is no range: the failures of the whole one.
         return _ended(board, reading, ("failed",), reading.parts.starts[0], reading.parts.end)
-    return _of_part(board, reading, chart, series, place, *reading.parts.bounds(place))
-
-
-def _of_part(
-    board: Board, reading: Reading, chart: str, series: str, place: int, start: datetime, end: datetime
-) -> list[RunsLink]:
+    start, end = reading.parts.bounds(place)
     if chart in AMOUNTS:
         return _begun(board, reading, series, place, end)
     if chart == "alerts":
