@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.killed import kill_and_count
+from benchmarks.watching.killed import kill_and_count
 from benchmarks.stage import own_world
 
 pytestmark = pytest.mark.integration
