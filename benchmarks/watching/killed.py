@@ -1,4 +1,4 @@
-"""Kills the process that applies rules and delivers, again and again: `python -m benchmarks.watching.killed [--kills 50]`.
+"""Kills the process that applies rules and delivers: `python -m benchmarks.watching.killed [--kills 50]`.
 
 Counts how often each event arrived at a webhook: none may be lost, and those that arrived twice are what at-least-once
 delivery costs.
