@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.killed import kill_and_count
 from benchmarks.stage import own_world
+from benchmarks.watching.killed import kill_and_count
 
 pytestmark = pytest.mark.integration
 

@@ -1,4 +1,4 @@
-"""Measures rules: `python -m benchmarks.rules [--jobs 10000] [--rules 1000] [--rate 100] [--seconds 60]`.
+"""Measures rules: `python -m benchmarks.watching.rules [--jobs 10000] [--rules 1000] [--rate 100] [--seconds 60]`.
 
 An organisation with jobs, their schedules and rules, half of them about a job each, has runs that fail; the time from a
 failure to the row in the inbox, and the CPU of the engine and of PostgreSQL, are measured.

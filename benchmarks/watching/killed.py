@@ -1,4 +1,4 @@
-"""Kills the process that applies rules and delivers, again and again: `python -m benchmarks.killed [--kills 50]`.
+"""Kills the process that applies rules and delivers: `python -m benchmarks.watching.killed [--kills 50]`.
 
 Counts how often each event arrived at a webhook: none may be lost, and those that arrived twice are what at-least-once
 delivery costs.
@@ -34,7 +34,7 @@ from tests.world import World, until
 SECRET = SecretStr("the secret of a benchmark's channels")
 CLAIM_SECONDS = 1.0
 INTERVAL = 0.05
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -115,7 +115,13 @@ async def _worker(world: World) -> asyncio.subprocess.Process:
     assert world.status.app_database_url
     environment = {**os.environ, "LIVEWATCH_BENCH_DATABASE": world.status.app_database_url.get_secret_value()}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.killed", "--worker", env=environment, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "benchmarks.watching.killed",
+        "--worker",
+        env=environment,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout
     await process.stdout.readline()
