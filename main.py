@@ -146,6 +146,7 @@ async def compose(
     from services.people.session_uses import SessionUses  # noqa: PLC0415
     from services.presence.viewer_reports import ViewerReports  # noqa: PLC0415
     from services.realtime import TRANSPORTS, DatabaseSource, RealtimeService  # noqa: PLC0415
+    from services.status.reading import StatusReadings  # noqa: PLC0415
 
     database = await stack.enter_async_context(Database(backend.database_url))
     await database.verify()
@@ -204,6 +205,7 @@ async def compose(
             session_uses=SessionUses(database),
             sessions=Sessions(auth),
             sign_on=single_sign_on(settings, backend, auth, database),
+            statuses=await stack.enter_async_context(StatusReadings(database)),
             event_streams=event_streams,
             files=files,
             typing=typing,
