@@ -76,7 +76,9 @@ def _buttons(page: PageContext, stored: StatusPage, load: Load) -> None:
             await load()
 
     async def renew() -> None:
-        if await confirm(f"Give {name} a new link?", "The present link and its badges lead nowhere then.", action="Renew"):
+        if await confirm(
+            f"Give {name} a new link?", "The present link and its badges lead nowhere then.", action="Renew"
+        ):
             await page.act(renew_link(database, identity, org_id, stored.id), done="The page has a new link.")
             await load()
 

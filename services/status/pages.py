@@ -147,9 +147,7 @@ async def add_note(
         return UUID(str((await connection.execute(_ADD_NOTE, values)).scalar_one()))
 
 
-async def end_note(
-    database: Database, identity: Identity, org_id: UUID, id: UUID, *, is_removed: bool = False
-) -> None:
+async def end_note(database: Database, identity: Identity, org_id: UUID, id: UUID, *, is_removed: bool = False) -> None:
     """Note that what a note tells of is over, or remove it; raises PermissionDenied, or NotFound if it is gone."""
     async with refusable(database, identity) as connection:
         values = {"org": org_id, "note": id, "is_removed": is_removed}
