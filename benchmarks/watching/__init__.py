@@ -1,1 +1,1 @@
-"""Benchmarks of the watcher."""
+"""Benchmarks of what works while nobody looks: the watcher, rules and deliveries."""

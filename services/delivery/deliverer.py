@@ -10,7 +10,7 @@ from services.delivery.couriers.mail import send_mails
 from services.delivery.couriers.providers import Providers
 from services.delivery.couriers.webhook import send_webhook
 from services.delivery.message import Answer, Message
-from services.delivery.outbox import Delivery, claim, note
+from services.delivery.outbox import CLAIM_SECONDS, Delivery, claim, note
 from services.delivery.sealing import Sealer
 from services.errors import AddressRefused, ConfigurationError, LivewatchError
 from services.infra.database import Database
@@ -71,10 +71,25 @@ class Couriers:
 
 
 class Deliverer(PeriodicTask):
-    """Delivers what is due, at most `MAX_AT_ONCE` messages at a time, and at most four of a channel."""
+    """Delivers what is due, at most `MAX_AT_ONCE` messages at a time, and at most four of a channel.
 
-    def __init__(self, database: Database, couriers: Couriers, *, interval: float = INTERVAL_SECONDS) -> None:
+    Args:
+        database: Where deliveries wait.
+        couriers: Who takes them.
+        interval: Seconds between two looks.
+        claim_seconds: After which others may try what this process has not noted, since it may have died.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        couriers: Couriers,
+        *,
+        interval: float = INTERVAL_SECONDS,
+        claim_seconds: float = CLAIM_SECONDS,
+    ) -> None:
         self._database = database
+        self._claim_seconds = claim_seconds
         self._couriers = couriers
         self._under_way: set[asyncio.Task[None]] = set()
         super().__init__(self._begin, name="deliverer", interval=interval, failure="nothing was delivered")
@@ -88,7 +103,7 @@ class Deliverer(PeriodicTask):
 
     async def _begin(self) -> None:
         while free := MAX_AT_ONCE - len(self._under_way):
-            claimed = await claim(self._database, limit=free)
+            claimed = await claim(self._database, limit=free, seconds=self._claim_seconds)
             for each in claimed:
                 task = asyncio.create_task(self._deliver(each), name="delivery")
                 self._under_way.add(task)

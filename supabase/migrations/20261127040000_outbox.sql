@@ -59,8 +59,12 @@ alter table public.deliveries enable row level security;
 revoke all on public.deliveries from anon, authenticated;
 grant select on public.deliveries to authenticated;
 grant all on public.deliveries to service_role;
+-- What tells of alerts, which are personal, only admins see.
 create policy "writers see" on public.deliveries for select to authenticated
-    using (channel_id is not null and org_id in (select private.my_writable_orgs()));
+    using (channel_id is not null and (
+        org_id in (select private.my_administered_orgs())
+        or org_id in (select private.my_writable_orgs())
+            and not coalesce(content -> 'events' @> '[{"event": "alert"}]', false)));
 
 -- Creates a channel, or changes it if `channel` is given; `sealed` is null to leave its address. Returns its id.
 create function public.put_channel(

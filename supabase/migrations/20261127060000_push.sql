@@ -358,7 +358,10 @@ as $$
            where each.user_id = (select auth.uid()) and each.read_at is null)
 $$;
 
-revoke execute on all functions in schema private from public;
+revoke execute on function
+    private.own_push_device(uuid), private.remove_push_devices(), private.alert_tag(uuid),
+    private.notification_tag(text), private.note_pushes(), private.note_reading(),
+    private.claim_pushes(integer, interval), private.settle_pushes(jsonb) from public;
 grant execute on function private.alert_tag(uuid), private.notification_tag(text) to authenticated, service_role;
 grant execute on function private.own_push_device(uuid) to authenticated, service_role;
 grant execute on function private.claim_pushes(integer, interval), private.settle_pushes(jsonb) to livewatch_app;

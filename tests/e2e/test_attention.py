@@ -323,7 +323,7 @@ async def test_settings_apply_at_once_and_stay(world: World, window: SignedIn) -
     await expect(page.locator("body.body--dark")).to_have_count(1)
     await expect(page.locator("html[data-lw-density=compact]")).to_have_count(1)
     await page.get_by_label("Display name").fill("Ada Lovelace")
-    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.get_by_text("Saved.")).to_be_visible()
 
     other = await window(ada, "/monitoring")

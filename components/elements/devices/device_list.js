@@ -85,7 +85,7 @@ export default {
         </div>
         <div class="lw-setting__control lw-devices__buttons">
           <span class="lw-field"><input v-model="hours" aria-label="Quiet hours" placeholder="22:00-07:00" maxlength="20" size="12"></span>
-          <button class="lw-button" :disabled="hours === quiet">Save</button>
+          <button class="lw-button" aria-label="Save the quiet hours" :disabled="hours === quiet">Save</button>
         </div>
       </form>
       <div v-if="devices === null" class="lw-ghost" aria-hidden="true"><i></i><i></i></div>

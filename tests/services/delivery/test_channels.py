@@ -110,6 +110,21 @@ async def test_only_admins_write_and_members_of_others_see_nothing(desk: Desk) -
     assert len(await deliveries(database, bob.identity, desk.org, desk.channel)) == 1
 
 
+async def test_only_admins_see_messages_of_alerts(desk: Desk) -> None:
+    bob = await desk.world.person(desk.org, role=Role.OPERATOR)
+    await desk.enqueue("a run")
+    await desk.world.sql(
+        "insert into deliveries (org_id, channel_id, key, content) values (%s, %s, %s, %s)",
+        desk.org, desk.channel, f"{desk.channel} alert",
+        json.dumps(Message(title="an alert", events=[{"event": "alert"}]).as_json),
+    )  # fmt: skip
+    seen = [
+        {each.title for each in await deliveries(desk.world.database, person.identity, desk.org, desk.channel)}
+        for person in (desk.ada, bob)
+    ]
+    assert seen == [{"a run", "an alert"}, {"a run"}]
+
+
 async def test_a_name_is_given_once_and_a_removed_channel_is_gone(desk: Desk) -> None:
     database, ada = desk.world.database, desk.ada.identity
     with pytest.raises(Conflict, match="Ops"):
