@@ -15,7 +15,7 @@ from services.infra.rate_limiter import network_of
 from services.status.reading import Health, PublicStatus, StatusReadings
 
 METHODS = ["GET", "HEAD"]
-FRESH = "public, max-age=30"
+KEPT_BRIEFLY = "public, max-age=30"
 BADGE_PATH = re.compile(r"(?P<token>[^/]+?)(?:/(?P<kind>streams|scans|agents)/(?P<slug>[^/]+))?\.svg")
 # Pages of other sites show badges.
 BADGE_HEADERS = {"Cross-Origin-Resource-Policy": "cross-origin", "X-Robots-Tag": "noindex"}
@@ -39,7 +39,7 @@ def status_routes(readings: StatusReadings) -> APIRouter:
             code, sentence = _refusal(error)
             headers = {**PAGE_HEADERS, "Cache-Control": "no-store", "Retry-After": "30"}
             return HTMLResponse(message_document("The status is not known", sentence), code, headers)
-        headers = {**PAGE_HEADERS, "Cache-Control": FRESH}
+        headers = {**PAGE_HEADERS, "Cache-Control": KEPT_BRIEFLY}
         if status is None:
             return HTMLResponse(message_document("There is no status page", NOWHERE), 404, headers)
         return HTMLResponse(status_document(status), headers=headers)
@@ -75,7 +75,7 @@ def _refusal(error: LivewatchError) -> tuple[int, str]:
 def _picture(request: Request, svg: str, code: int = 200) -> Response:
     tag = f'"{hashlib.sha256(svg.encode()).hexdigest()[:32]}"'
     is_known = code in (200, 404)
-    headers = {**BADGE_HEADERS, "Cache-Control": FRESH if is_known else "no-store", "ETag": tag}
+    headers = {**BADGE_HEADERS, "Cache-Control": KEPT_BRIEFLY if is_known else "no-store", "ETag": tag}
     known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
     if code == 200 and tag in known:
         return Response(status_code=304, headers=headers)

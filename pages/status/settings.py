@@ -13,8 +13,15 @@ from pages.rules.actions import Load, actions_of
 from pages.settings.setting import setting
 from pages.status.dialogs import note_dialog, page_dialog
 from services.errors import LivewatchError
-from services.status.pages import StatusPage, end_note, put_status_page, remove_status_page, renew_link, status_notes
-from services.status.pages import StatusPageDraft as Draft
+from services.status.pages import (
+    StatusPage,
+    StatusPageDraft,
+    end_note,
+    put_status_page,
+    remove_status_page,
+    renew_link,
+    status_notes,
+)
 from services.status.pages import status_pages as read_pages
 from services.text import visible, visible_name
 
@@ -70,7 +77,9 @@ def _buttons(page: PageContext, stored: StatusPage, load: Load) -> None:
     name = visible_name(stored.title)
 
     async def toggle() -> None:
-        draft = Draft(title=stored.title, about=stored.about, is_enabled=not stored.is_enabled, jobs=stored.jobs)
+        draft = StatusPageDraft(
+            title=stored.title, about=stored.about, is_enabled=not stored.is_enabled, jobs=stored.jobs
+        )
         said = "Switched off." if stored.is_enabled else "Public from now on."
         if await page.act(put_status_page(database, identity, org_id, draft, id=stored.id), done=said):
             await load()
