@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from services.push.sender import PushSender
     from services.realtime import RealtimeService
     from services.results.artefact_files import ArtefactFiles
+    from services.status.reading import StatusReadings
 
 START_TIME = time.perf_counter()
 
@@ -204,6 +205,7 @@ async def compose(
             session_uses=SessionUses(database),
             sessions=Sessions(auth),
             sign_on=single_sign_on(settings, backend, auth, database),
+            statuses=await open_statuses(database, stack),
             event_streams=event_streams,
             files=files,
             typing=typing,
@@ -274,6 +276,13 @@ async def open_signals(
     notes = await stack.enter_async_context(Notes(database))
     realtime.on_notes = notes.received
     return typing, notes
+
+
+async def open_statuses(database: "Database", stack: AsyncExitStack) -> "StatusReadings":
+    """Return what reads status pages; the stack ends its reads."""
+    from services.status.reading import StatusReadings as Readings  # noqa: PLC0415
+
+    return await stack.enter_async_context(Readings(database))
 
 
 async def open_push(settings: Settings, database: "Database", address: str, stack: AsyncExitStack) -> "PushSender":

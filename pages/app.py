@@ -39,6 +39,7 @@ from pages.session.sign_in import register_sign_in
 from pages.session.sign_up import sign_up_routes
 from pages.session.sso.auth_forward import auth_forward_routes
 from pages.session.sso.routes import sign_on_routes
+from pages.status.routes import status_routes
 from pages.team.audit_log import audit_routes
 from pages.team.invitation import join_routes, register_invitation
 from services.errors import SessionTooLarge
@@ -75,6 +76,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(sdk_routes())
     app.include_router(installation_routes())
     app.include_router(device_routes(services))
+    app.include_router(status_routes(services.statuses))
     app.mount(PREFIX, create_api(services.ingest, services.event_streams, services.database, services.files))
 
     serve_styles()

@@ -51,6 +51,7 @@ from pages.rules.rules import rules_page
 from pages.settings.allow import allow_page
 from pages.settings.connect import connect_page
 from pages.settings.settings import settings_page
+from pages.status.settings import status_settings_page
 from pages.team.audit_log import audit_page
 from pages.team.elsewhere import UnreadElsewhere
 from pages.team.members import members_page
@@ -87,6 +88,7 @@ PAGES: dict[str, Callable[..., None]] = {
     "/settings/members": members_page,
     "/settings/audit": audit_page,
     "/settings/rules": rules_page,
+    "/settings/status": status_settings_page,
     "/streams/by-slug/{slug}": stream_by_slug_page,
     "/streams/{id}": stream_page,
 }

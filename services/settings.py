@@ -37,7 +37,7 @@ ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 OWN_PATHS = frozenset(
     {"alerts", "api", "artefacts", "connect", "export", "forgot", "healthz", "invitation", "metrics", "monitoring"}
     | {"new-password", "notifications", "readyz", "sdk", "session", "settings", "sign-in", "sign-up", "streams"}
-    | {"auth", "push", "pwa", "styles", "_nicegui", "_nicegui_ws"}
+    | {"auth", "badge", "push", "pwa", "status", "styles", "_nicegui", "_nicegui_ws"}
 )
 """First parts of the app's own paths, which a root path may not begin with: a request could mean either."""
 

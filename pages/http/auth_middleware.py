@@ -29,9 +29,11 @@ OPEN = (
     *("/session/link", "/session/sign-up", "/session/confirm", "/healthz", "/readyz", "/metrics"),
 )
 PWA_BELOW = "/pwa/"
+STATUS_BELOW = "/status/"
+BADGE_BELOW = "/badge/"
 SOCKET = "/_nicegui_ws/"
 ASSETS_BELOW = ("/_nicegui/", STYLES_BELOW, SDK_BELOW, PWA_BELOW)
-OPEN_BELOW = (*ASSETS_BELOW, SOCKET)
+OPEN_BELOW = (*ASSETS_BELOW, SOCKET, STATUS_BELOW, BADGE_BELOW)
 FAVICON = "/favicon.ico"
 # Only forms are posted here; programs use the API, and windows their socket.
 MAX_BODY_BYTES = 64 * 1024

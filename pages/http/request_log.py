@@ -9,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from components.shell.theme.theme import STYLES_BELOW
+from pages.http.auth_middleware import BADGE_BELOW, STATUS_BELOW
 from pages.http.middleware import HttpMiddleware
 from services.infra.root_path import route_path
 from services.people.invitations import INVITATION_BELOW
@@ -19,6 +20,7 @@ HEADER = "X-Request-ID"
 VALID_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # Assets of pages and frequent health checks are not logged.
 UNLOGGED_PATHS = ("/_nicegui", STYLES_BELOW, "/favicon.ico", "/healthz", "/readyz", "/metrics")
+SECRET_BELOW = (INVITATION_BELOW, STATUS_BELOW, BADGE_BELOW)
 
 
 class RequestLog(HttpMiddleware):
@@ -41,7 +43,7 @@ class RequestLog(HttpMiddleware):
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._app(scope, receive, send_with_id)
             if not path.startswith(UNLOGGED_PATHS):
-                if path.startswith(INVITATION_BELOW):
-                    path = f"{INVITATION_BELOW}…"
+                # What follows is a secret.
+                path = next((f"{each}…" for each in SECRET_BELOW if path.startswith(each)), path)
                 milliseconds = round((time.perf_counter() - began) * 1000, 1)
                 logger.info("request", method=scope["method"], path=path, status=status, milliseconds=milliseconds)

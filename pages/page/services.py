@@ -32,6 +32,7 @@ from services.presence.viewer_reports import ViewerReports
 from services.push.sender import PushSender
 from services.realtime import RealtimeService
 from services.results.artefact_files import ArtefactFiles
+from services.status.reading import StatusReadings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,7 @@ class Services:
     session_uses: SessionUses
     sessions: Sessions
     sign_on: SingleSignOn | None = None
+    statuses: StatusReadings
     teams: TeamHub
     typing: Typing
     viewers: ViewerReports

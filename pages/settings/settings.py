@@ -85,6 +85,8 @@ def _name(page: PageContext, current: str) -> None:
 def _organization(page: PageContext) -> None:
     with setting(visible_name(page.membership.name), f"You are {_ROLES[page.membership.role]} here."):
         ui.link("Members", "/settings/members").classes("lw-button lw-button--link")
+    with setting("Status pages", "What everybody with a link sees of chosen jobs, without signing in."):
+        ui.link("Status pages and badges", "/settings/status").classes("lw-button lw-button--link")
 
 
 def _choice(page: PageContext, name: str, label: str, about: str, options: Mapping[str, str]) -> None:

@@ -1,0 +1,1 @@
+"""Status pages and badges, which need no sign-in, and the page on which they are made."""
