@@ -83,7 +83,7 @@ async def test_what_a_person_asks_for_opens(world: World, frameless: OpenFramele
     await expect(title).to_have_text("Weekly scan")
     assert await seen(title) == ["Weekly scan"]
     await page.goto("/settings")
-    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Save", exact=True).click()
     saved = page.get_by_text("Saved.")
     await expect(saved).to_have_count(1)
     assert await seen(saved) == ["Saved."]
