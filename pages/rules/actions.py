@@ -13,7 +13,7 @@ Load = Callable[[], Awaitable[None]]
 @contextmanager
 def actions_of(name: str) -> Iterator[None]:
     """Build the button of a menu; items that are built inside are in the menu."""
-    button = ui.button(icon="more_horiz").props("flat round").classes("lw-button lw-menu")
+    button = ui.button(icon="more_horiz").props("flat round").classes("lw-button lw-actions")
     # Not within a text of props, which a name could leave.
     button.props["aria-label"] = f"Actions of {visible_name(name)}"
     with button, ui.menu():

@@ -54,7 +54,8 @@ def status_settings_page(page: PageContext) -> None:
             for each in found:
                 _page(page, each, load)
             if not found:
-                text("p", "There is no status page: nothing is public.").classes("lw-muted")
+                with setting("No status page", "There is no status page: nothing is public."):
+                    pass
 
     if page.membership.is_admin:
         add.on_click(lambda: page_dialog(page, None, load))
