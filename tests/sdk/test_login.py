@@ -2,20 +2,31 @@
 
 import base64
 import hashlib
+import io
 import os
 import re
 import signal
 import subprocess
+import sys
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import segno
 from livewatch.cli import login as login_module
 from livewatch.cli.browser import open_page
 from livewatch.cli.exit_codes import ExitCode
-from livewatch.cli.login import KeyRequest, LoginError, can_open_browser, default_name, wait_until_allowed, with_scheme
+from livewatch.cli.login import (
+    KeyRequest,
+    LoginError,
+    can_open_browser,
+    default_name,
+    qr_code_printer,
+    wait_until_allowed,
+    with_scheme,
+)
 from livewatch.config_file import Login, read_login, write_login
 from livewatch.delivery.client import Response, UnreachableError
 
@@ -195,6 +206,26 @@ def test_the_browser_is_given_the_address_unless_it_is_not_wanted(monkeypatch: p
     monkeypatch.delenv("BROWSER", raising=False)
     open_page("x")
     assert len(browser.opened) == 1
+
+
+def test_the_address_is_a_qr_code_for_a_phone(capsys: pytest.CaptureFixture[str]) -> None:
+    request = KeyRequest.create(URL, "laptop")
+    asker, clock = Answers(UNKNOWN, ALLOWED), Clock()
+    wait_until_allowed(
+        request, asker, opens_browser=False, show_qr_code=qr_code_printer(), clock=clock, sleep=lambda _: None
+    )
+    shown = capsys.readouterr().err
+    drawn = io.StringIO()
+    segno.make(request.address, micro=False, error="l").terminal(out=drawn, compact=True)
+    assert shown.endswith(drawn.getvalue())
+    assert request.secret not in shown
+
+
+def test_without_its_package_a_qr_code_is_refused_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "segno", None)
+    with pytest.raises(LoginError, match=r"pip install 'livewatch\[qr\]'") as refused:
+        qr_code_printer()
+    assert refused.value.exit_code is ExitCode.MISCONFIGURED
 
 
 def test_a_name_is_user_and_host_as_far_as_they_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ def _manage_login(arguments: argparse.Namespace) -> int:
     if arguments.command == "login":
         from livewatch.cli.login import login  # noqa: PLC0415
 
-        return login(arguments.url, arguments.name, opens_browser=not arguments.no_browser)
+        return login(arguments.url, arguments.name, opens_browser=not arguments.no_browser, shows_qr_code=arguments.qr)
     return account.whoami() if arguments.command == "whoami" else account.logout()
 
 
@@ -187,6 +187,7 @@ def _add_login_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", help="URL of Livewatch; https unless it is of this machine")
     parser.add_argument("--name", help="name of the key (default: user@host)")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument("--qr", action="store_true", help="show the address as a QR code, too (extra `qr`)")
 
 
 def _add_message_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

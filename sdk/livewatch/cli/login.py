@@ -94,16 +94,18 @@ class LoginError(Exception):
         self.exit_code = exit_code
 
 
-def login(url: str, name: str | None, *, opens_browser: bool) -> int:
+def login(url: str, name: str | None, *, opens_browser: bool, shows_qr_code: bool = False) -> int:
     """Log in to the app at `url`; return the exit code.
 
     Args:
         url: Root of the app, with or without its scheme.
         name: Name of the key; user and host if None.
         opens_browser: Whether a browser may be opened.
+        shows_qr_code: Whether the address is shown as a QR code, too, for a phone.
     """
     path = config_path()
     try:
+        show_qr_code = qr_code_printer() if shows_qr_code else None
         if path is None:
             raise LoginError(
                 f"there is no file to store the login in: set {CONFIG_VARIABLE} to one.", ExitCode.MISCONFIGURED
@@ -116,7 +118,7 @@ def login(url: str, name: str | None, *, opens_browser: bool) -> int:
         settings = Settings(url=request.url, key=IngestKey(request.token), queue_file=None)
         client = Client(settings)
         try:
-            organization = wait_until_allowed(request, client, opens_browser=opens_browser)
+            organization = wait_until_allowed(request, client, opens_browser=opens_browser, show_qr_code=show_qr_code)
         finally:
             client.close()
         write_login(path, Login(request.url, request.token, organization))
@@ -137,6 +139,7 @@ def wait_until_allowed(
     client: Asker,
     *,
     opens_browser: bool,
+    show_qr_code: Callable[[str], object] | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> str:
@@ -146,6 +149,7 @@ def wait_until_allowed(
         request: The key.
         client: Sends requests with that key.
         opens_browser: Whether a browser may be opened.
+        show_qr_code: Shows the address as a QR code; None for no code.
         clock: Monotonic time in seconds.
         sleep: Waits for a number of seconds.
 
@@ -170,6 +174,8 @@ def wait_until_allowed(
         if not is_shown:
             is_shown = True
             _show(request, opens_browser=opens_browser)
+            if show_qr_code:
+                show_qr_code(request.address)
         if obstacle not in ("", last_obstacle):
             print(f"livewatch: {obstacle} Trying on; Ctrl-C stops.", file=sys.stderr)
         last_obstacle = obstacle
@@ -179,6 +185,17 @@ def wait_until_allowed(
             minutes = round(LOGIN_TIMEOUT_SECONDS / 60)
             raise LoginError(f"nobody allowed the key within {minutes} minutes. {advice}", ExitCode.REJECTED)
         sleep(pause)
+
+
+def qr_code_printer() -> Callable[[str], object]:
+    """Return a function that prints a text as a QR code to standard error; raises LoginError without the extra `qr`."""
+    try:
+        import segno  # noqa: PLC0415
+    except ImportError as error:
+        raise LoginError(
+            "QR codes need one more package: pip install 'livewatch[qr]', or leave out --qr.", ExitCode.MISCONFIGURED
+        ) from error
+    return lambda address: segno.make(address, micro=False, error="l").terminal(out=sys.stderr, compact=True)
 
 
 def with_scheme(url: str) -> str:
