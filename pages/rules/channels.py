@@ -10,6 +10,7 @@ from components.shell.shell import section
 from pages.page.context import PageContext
 from pages.rules.actions import Load, actions_of
 from pages.rules.wording import when_text
+from pages.settings.filling import fill
 from pages.settings.setting import setting
 from services.delivery.channel_kind import MAX_ADDRESS_CHARACTERS, SHAPES, ChannelKind
 from services.delivery.channels import (
@@ -21,7 +22,6 @@ from services.delivery.channels import (
     remove_channel,
     try_channel,
 )
-from services.errors import LivewatchError
 from services.text import is_blank, visible, visible_name
 
 MAX_NAME_CHARACTERS = 80
@@ -41,22 +41,17 @@ def channel_list(page: PageContext, changed: Load) -> None:
                 add = ui.button("New channel", icon="add").props("unelevated no-caps")
                 add.classes("lw-button lw-button--primary")
 
+    def show(found: list[Channel]) -> None:
+        for each in found:
+            _channel(page, each, reload)
+        if not found:
+            about = "Messages reach the inbox alone. Admins add e-mail, chat, push services and webhooks here."
+            with setting("No channels", about):
+                pass
+
     async def load() -> None:
-        try:
-            found = await channels(page.services.database, page.session.identity, page.membership.org_id)
-        except LivewatchError as error:
-            place.clear()
-            with place:
-                text("p", f"The channels cannot be shown: {error}").classes("lw-critical")
-            return
-        place.clear()
-        with place:
-            for each in found:
-                _channel(page, each, reload)
-            if not found:
-                about = "Messages reach the inbox alone. Admins add e-mail, chat, push services and webhooks here."
-                with setting("No channels", about):
-                    pass
+        work = channels(page.services.database, page.session.identity, page.membership.org_id)
+        await fill(place, work, show, what="channels")
 
     async def reload() -> None:
         await load()

@@ -15,8 +15,8 @@ from pages.rules.channels import channel_list
 from pages.rules.choices import Choices, read_choices
 from pages.rules.rule_dialog import rule_dialog
 from pages.rules.wording import sentence_of, when_text
+from pages.settings.filling import fill
 from pages.settings.setting import setting
-from services.errors import LivewatchError
 from services.rules.rules import StoredRule, put_rule, remove_rule, rules, snooze_rule
 from services.text import visible_name
 
@@ -40,23 +40,20 @@ def rules_page(page: PageContext) -> None:
             text("p", "Loading…").classes("lw-muted")
     known = Choices()
 
-    async def load() -> None:
+    async def read() -> list[StoredRule]:
         nonlocal known
-        identity, org_id = page.session.identity, page.membership.org_id
-        try:
-            known = await read_choices(page)
-            found = await rules(page.services.database, identity, org_id)
-        except LivewatchError as error:
-            place.clear()
-            with place:
-                text("p", f"The rules cannot be shown: {error}").classes("lw-critical")
-            return
-        place.clear()
-        with place:
-            for each in found:
-                _rule(page, each, known, load)
-            if not found:
-                text("p", "There is no rule. Nobody is told when a run fails.").classes("lw-muted")
+        known = await read_choices(page)
+        return await rules(page.services.database, page.session.identity, page.membership.org_id)
+
+    def show(found: list[StoredRule]) -> None:
+        for each in found:
+            _rule(page, each, known, load)
+        if not found:
+            with setting("No rules", "Nobody is told when a run fails."):
+                pass
+
+    async def load() -> None:
+        await fill(place, read(), show, what="rules")
 
     if may_write:
         add.on_click(lambda: rule_dialog(page, known, load))

@@ -10,9 +10,9 @@ from components.shell.dialogs import confirm
 from components.shell.shell import page_head, section
 from pages.page.context import PageContext
 from pages.rules.actions import Load, actions_of
+from pages.settings.filling import fill
 from pages.settings.setting import setting
 from pages.status.dialogs import note_dialog, page_dialog
-from services.errors import LivewatchError
 from services.status.pages import (
     StatusPage,
     StatusPageDraft,
@@ -41,21 +41,16 @@ def status_settings_page(page: PageContext) -> None:
     ):
         place = ui.element("div")
 
+    def show(found: list[StatusPage]) -> None:
+        for each in found:
+            _page(page, each, load)
+        if not found:
+            with setting("No status page", "There is no status page: nothing is public."):
+                pass
+
     async def load() -> None:
-        try:
-            found = await read_pages(page.services.database, page.session.identity, page.membership.org_id)
-        except LivewatchError as error:
-            place.clear()
-            with place:
-                text("p", f"The status pages cannot be shown: {error}").classes("lw-critical")
-            return
-        place.clear()
-        with place:
-            for each in found:
-                _page(page, each, load)
-            if not found:
-                with setting("No status page", "There is no status page: nothing is public."):
-                    pass
+        work = read_pages(page.services.database, page.session.identity, page.membership.org_id)
+        await fill(place, work, show, what="status pages")
 
     if page.membership.is_admin:
         add.on_click(lambda: page_dialog(page, None, load))
