@@ -155,6 +155,7 @@ async def test_a_click_marks_as_read_in_every_window_and_what_is_read_in_a_windo
     await expect(page).to_have_title("(2) Live Monitoring · Livewatch")
     ((second,),) = await world.sql("select private.notification_tag('/jobs')")
     await push(page, title="First", org=str(org), tag="notifications:", badge=2)
+    await shows(page, "First")
     await push(page, title="Second", org=str(org), tag=second, badge=2)
     await shows(page, "First", "Second")
     click = "(data) => clicked({ notification: { close() {}, data }, action: 'read' })"
@@ -190,12 +191,12 @@ async def test_a_device_is_turned_on_renewed_tested_and_removed_in_the_settings(
     await expect(page.get_by_test_id("this-device")).to_have_attribute("data-state", "on")
     await device.get_by_role("button", name="Test").click()
     await expect(page.get_by_text("push.example.com cannot be reached.").first).to_be_visible()
-    await page.get_by_label("Quiet hours").fill("22-7")
-    await page.get_by_label("Quiet hours").press("Enter")
+    await page.get_by_label("Quiet hours", exact=True).fill("22-7")
+    await page.get_by_label("Quiet hours", exact=True).press("Enter")
     await expect(page.get_by_text("“22-7” are not written like 22:00-07:00").first).to_be_visible()
-    await page.get_by_label("Quiet hours").fill("22:00-7:00")
-    await page.get_by_label("Quiet hours").press("Enter")
-    await expect(page.get_by_label("Quiet hours")).to_have_value("22:00-07:00")
+    await page.get_by_label("Quiet hours", exact=True).fill("22:00-7:00")
+    await page.get_by_label("Quiet hours", exact=True).press("Enter")
+    await expect(page.get_by_label("Quiet hours", exact=True)).to_have_value("22:00-07:00")
     values = {
         "old": ours.endpoint,
         "endpoint": renewed.endpoint,

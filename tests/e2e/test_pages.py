@@ -198,7 +198,7 @@ async def test_a_viewer_is_told_when_the_database_refuses(world: World, window: 
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.get_by_text("The name must have 1 to 120 characters.")).to_be_visible()
     await page.get_by_label("Display name").fill("Ada")
-    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.get_by_text("Saved.")).to_be_visible()
 
 
