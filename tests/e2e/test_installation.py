@@ -73,7 +73,7 @@ async def push(page: Page, **message: Any) -> None:
 
 
 async def push_until_shown(page: Page, **message: Any) -> None:
-    """Deliver a push message; again if the window, which knows of no such group, took its notification away meanwhile."""
+    """Deliver a push message; again if the window, which knows of no such group, took its notification away."""
 
     async def is_there() -> bool:
         return any(each["title"] == message["title"] for each in await page.evaluate(SHOWN))
