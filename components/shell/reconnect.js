@@ -89,9 +89,26 @@
     // By the handshake's message instead of the URL, which proxies write into their logs.
     const socket = open(url, { reconnectionDelay: RECONNECT_DELAY, ...options, auth: query });
     const emit = socket.emit.bind(socket);
+    // NiceGUI has each early event wait for the handshake by a timer of its own, so that a click may overtake what was
+    // typed before it. Here all wait in their order.
+    let early = [];
+    Object.defineProperty(window, "did_handshake", {
+      configurable: true,
+      get: () => true,
+      set: (isDone) => {
+        if (!isDone || !early) return;
+        const waiting = early;
+        early = null;
+        for (const message of waiting) emit(...message);
+      },
+    });
     socket.emit = (event, ...args) => {
-      if (event !== "handshake") return emit(event, ...args);
-      return emit(event, args[0], (isAccepted) => (isAccepted ? args[1](true) : reloadWhenReachable()));
+      if (event === "handshake") {
+        return emit(event, args[0], (isAccepted) => (isAccepted ? args[1](true) : reloadWhenReachable()));
+      }
+      if (!early) return emit(event, ...args);
+      early.push([event, ...args]);
+      return socket;
     };
     queueMicrotask(() => guard(socket, options.transports)); // once NiceGUI has added its handlers
     return socket;

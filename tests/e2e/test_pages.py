@@ -1,17 +1,19 @@
 """Every page, and the responses to bad input."""
 
+import re
+from collections.abc import Callable
 from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, WebSocketRoute, expect
 
 from pages.settings.retention import KINDS
 from services.entities import AgentExecution, AgentStatus, Notification, SignalAlert, Stream
 from services.people.models import Role
 from tests.app_process import AppProcess
 from tests.browser import new_context
-from tests.e2e.conftest import SignedIn, live
+from tests.e2e.conftest import VIEWPORT, SignedIn, enter, live
 from tests.speed import deadline
 from tests.world import World
 
@@ -235,3 +237,35 @@ async def test_health_is_open_and_tells_nothing(app: AppProcess) -> None:
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
         assert (await http.get("/monitoring")).status_code == 303
         assert (await http.get("/_nicegui_ws/../monitoring")).status_code in (303, 404)
+
+
+async def test_what_is_typed_before_the_window_is_connected_arrives_before_the_click(
+    app: AppProcess, browser: Browser, world: World
+) -> None:
+    person = await world.person()
+    context = await new_context(browser, base_url=app.url, viewport=VIEWPORT)
+    held: list[Callable[[], None]] = []
+    is_open = False
+
+    def hold(page_side: WebSocketRoute) -> None:
+        server = page_side.connect_to_server()
+
+        def send(message: str | bytes) -> None:
+            if is_open:
+                server.send(message)
+            else:
+                held.append(lambda: server.send(message))
+
+        page_side.on_message(send)
+
+    await context.route_web_socket(re.compile("/_nicegui_ws/"), hold)
+    await enter(context, person)
+    page = await context.new_page()
+    await page.goto("/")
+    await page.get_by_label("Name of the organisation").press_sequentially("Fresh and new")
+    await page.get_by_role("button", name="Create organisation").click()
+    is_open = True
+    for each in held:
+        each()
+    await expect(page.locator(".lw-crumbs")).to_contain_text("Fresh and new")
+    await context.close()
