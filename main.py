@@ -5,21 +5,18 @@ Without a command it serves the app; `check`, `migrate`, `demo`, `key` and `user
 
 import asyncio
 import importlib
-import secrets
 import signal
 import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
-from services.errors import ConfigurationError, LivewatchError
+from services.errors import LivewatchError
 from services.infra import event_loop
 from services.infra.backend import Backend, open_backend
+from services.infra.kept_secret import kept_secret
 from services.infra.logging import configure
 from services.infra.web_server import (
     allowed_hosts,
@@ -358,22 +355,6 @@ def why_no_demo(settings: Settings) -> str:
     if not is_loopback(settings.host):
         return "The demo is not offered, since other machines can connect to this server (LIVEWATCH_HOST)."
     return ""
-
-
-def kept_secret(path: Path) -> SecretStr:
-    """Return the secret of a file; the first start creates it, with mode 0600."""
-    with suppress(FileNotFoundError):
-        if secret := path.read_text().strip():
-            return SecretStr(secret)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secret := secrets.token_urlsafe(48))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror}. Set LIVEWATCH_DATA to a writable directory."
-        ) from error
-    return SecretStr(secret)
 
 
 def report(step: str) -> None:

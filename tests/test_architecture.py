@@ -34,6 +34,7 @@ LAYERS = (
     "services.delivery.message",
     "services.delivery.channel_kind",
     "services.delivery.addresses",
+    "services.delivery.network",
     "services.delivery.sealing",
     "services.delivery.couriers",
     "services.delivery",

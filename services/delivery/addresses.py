@@ -21,16 +21,14 @@ async def public_addresses(host: str, port: int, *, allow_private: bool = False)
     Raises:
         AddressRefused: The name is unknown, or one of its addresses is private; the message says which.
     """
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_SECONDS):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = await resolved(host, port)
     except TimeoutError:
         raise AddressRefused(f"{host} was not resolved within {RESOLVE_SECONDS:.0f} s.", is_final=False) from None
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "not a host name"
         raise AddressRefused(f"{host} was not found: {reason}.", is_final=False) from error
-    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
     for each in addresses:
         if not allow_private and not is_public(each):
             raise AddressRefused(
@@ -38,6 +36,12 @@ async def public_addresses(host: str, port: int, *, allow_private: bool = False)
                 "Set LIVEWATCH_PRIVATE_CHANNELS=1 to allow such channels."
             )
     return addresses
+
+
+async def resolved(host: str, port: int) -> list[str]:
+    """Return the addresses of a host, as the system knows them; raises OSError or UnicodeError if there is none."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 def is_public(text: str) -> bool:

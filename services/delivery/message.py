@@ -57,4 +57,4 @@ class Answer:
 
 def shortened(text: str, limit: int) -> str:
     """Return a text of at most `limit` characters, which ends with an ellipsis if it was longer."""
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+    return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + ("…" if limit else "")

@@ -1,6 +1,5 @@
 """The key by which push services know this app: VAPID, RFC 8292."""
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from services.errors import ConfigurationError
+from services.infra.kept_secret import kept_secret
 from services.push.encryption import CURVE, base64url, from_base64url
 
 VARIABLE = "LIVEWATCH_VAPID_KEY"
@@ -82,31 +82,12 @@ def application_key(data: Path, given: SecretStr | None, *, contact: str = "") -
     if given is not None:
         return ApplicationKey(_parsed(given.get_secret_value(), VARIABLE), contact=contact)
     path = data / FILE
-    try:
-        text = path.read_text() if path.exists() else _made(path)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read or written: {error.strerror}. Set LIVEWATCH_DATA to a writable directory, or "
-            f"{VARIABLE} to a key."
-        ) from error
-    return ApplicationKey(_parsed(text, str(path)), contact=contact)
+    return ApplicationKey(_parsed(kept_secret(path, _made).get_secret_value(), str(path)), contact=contact)
 
 
-def _made(path: Path) -> str:
+def _made() -> str:
     key = ec.generate_private_key(CURVE)
-    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Whole or not at all: an app that is killed here, or another one that starts, finds no half of a key.
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return path.read_text()
-    finally:
-        draft.unlink()
-    return text
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _parsed(text: str, where: str) -> ec.EllipticCurvePrivateKey:

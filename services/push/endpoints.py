@@ -1,15 +1,8 @@
-"""Endpoints of devices: which URLs may be one, and connections that reach public addresses only."""
+"""Endpoints of devices: which URLs may be one."""
 
-import asyncio
 import re
-import socket
-from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
-
-import httpcore
-import httpx
 
 from services.delivery.addresses import is_public
 from services.errors import NotAccepted
@@ -18,8 +11,6 @@ MAX_ENDPOINT_CHARACTERS = 1000
 PRINTABLE = re.compile(r"[!-~]+")
 HTTPS_PORT = 443
 ADVICE = "Push services of browsers have public addresses and https; subscribe again in the browser."
-
-Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 def checked_endpoint(endpoint: str) -> str:
@@ -45,75 +36,6 @@ def checked_endpoint(endpoint: str) -> str:
     return endpoint
 
 
-class PublicNetwork(httpcore.AsyncNetworkBackend):
-    """Connects to public addresses only.
-
-    A name is resolved once and the address that was checked is connected to, so that no second answer of a name server
-    leads elsewhere. TLS verifies the name as ever.
-
-    Args:
-        resolve: Returns the addresses of a host and a port; the system's by default.
-        network: What connects.
-    """
-
-    def __init__(self, *, resolve: Resolve | None = None, network: httpcore.AsyncNetworkBackend | None = None) -> None:
-        self._resolve = resolve or _addresses
-        self._network = network or httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  # the interface of httpcore
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            async with asyncio.timeout(timeout):
-                addresses = await self._resolve(host, port)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(f"The name {host} was not resolved in time.") from error
-        except OSError as error:
-            raise httpcore.ConnectError(f"The name {host} cannot be resolved.") from error
-        public = [each for each in addresses if is_public(each)]
-        if not public or len(public) < len(addresses):
-            raise httpcore.ConnectError(f"{host} leads to an address that is not public.")
-        failure: Exception | None = None
-        for address in public:
-            try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        assert failure
-        raise failure
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ASYNC109
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        raise httpcore.ConnectError(f"No push service is at {path}.")
-
-    async def sleep(self, seconds: float) -> None:
-        await self._network.sleep(seconds)
-
-
-def public_transport(network: PublicNetwork | None = None) -> httpx.AsyncBaseTransport:
-    """Return a transport of HTTP requests that reaches public addresses only; the caller closes it."""
-    context = httpx.create_ssl_context()
-    transport = httpx.AsyncHTTPTransport(verify=context)
-    # The transport has no argument for the network; its pool has.
-    transport._pool = httpcore.AsyncConnectionPool(
-        ssl_context=context,
-        max_connections=100,
-        max_keepalive_connections=20,
-        keepalive_expiry=30.0,
-        network_backend=network or PublicNetwork(),
-    )
-    return transport
-
-
 def is_of_apple(endpoint: str) -> bool:
     """Whether a device ends its subscription after some messages that show nothing, as Safari does."""
     host = urlsplit(endpoint).hostname or ""
@@ -126,8 +48,3 @@ def _may_be_public(host: str) -> bool:
     except ValueError:
         return "." in host and not host.endswith((".localhost", ".local", ".internal", ".home.arpa"))
     return is_public(host)
-
-
-async def _addresses(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(each[4][0]) for each in found]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from services.delivery.message import shortened
 from services.push.encryption import MAX_PLAIN_BYTES, base64url
 from services.text import visible_name
 
@@ -58,23 +59,18 @@ class PushMessage:
 
     def encoded(self, *, at_most: int = MAX_PLAIN_BYTES) -> bytes:
         """Return the message as JSON of at most so many bytes; the body is cut first, then the title, with "…"."""
-        title, body = cut(self.title, MAX_TITLE_CHARACTERS), cut(self.body, MAX_BODY_CHARACTERS)
+        title, body = shortened(self.title, MAX_TITLE_CHARACTERS), shortened(self.body, MAX_BODY_CHARACTERS)
         url = self.url if len(self.url) <= MAX_URL_CHARACTERS else "/"
         while len(encoded := _json({**asdict(self), "title": title, "body": body, "url": url})) > at_most:
             if body:
-                body = cut(body, len(body) // 2)
+                body = shortened(body, len(body) // 2)
             elif len(title) > 1:
-                title = cut(title, len(title) // 2)
+                title = shortened(title, len(title) // 2)
             elif url != "/":
                 url = "/"
             else:
                 break
         return encoded
-
-
-def cut(text: str, characters: int) -> str:
-    """Return a text of at most so many characters, with "…" in place of what is left out."""
-    return text if len(text) <= characters else text[: max(characters - 1, 0)].rstrip() + ("…" if characters else "")
 
 
 def message_of(group: Mapping[str, Any], *, is_silent: bool = False) -> PushMessage:

@@ -3,18 +3,17 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Self
 from urllib.parse import urlsplit
 
 import httpx
 
+from services.delivery.network import beginning_of, public_transport, retry_after
 from services.errors import NotAccepted
 from services.push.application_key import ApplicationKey
 from services.push.encryption import DeviceKeys, encrypt
-from services.push.endpoints import checked_endpoint, public_transport
+from services.push.endpoints import checked_endpoint
 from services.push.message import SMALL_BYTES, PushMessage
 
 TIMEOUT_SECONDS = 10.0
@@ -24,7 +23,6 @@ MAX_RETRY_AFTER_SECONDS = 3600.0
 PAUSE_SECONDS = 60.0
 """How long a push service that wants fewer requests is left alone, unless it says so itself."""
 MAX_REASON_CHARACTERS = 120
-MAX_ANSWER_BYTES = 2000
 OK, GONE, TOO_LARGE, TOO_MANY, SERVER_ERROR = range(200, 300), (404, 410), 413, 429, 500
 
 
@@ -135,7 +133,8 @@ class PushSender:
             async with self._http.stream(
                 "POST", address.endpoint, content=encrypt(body, address.keys), headers=headers
             ) as response:
-                reason = await _reason(response)
+                is_taken = response.status_code in OK
+                reason = "" if is_taken else await beginning_of(response, characters=MAX_REASON_CHARACTERS)
         except httpx.TimeoutException:
             return 0, Answer(
                 outcome=Outcome.LATER, sentence=f"{address.host} did not answer within {TIMEOUT_SECONDS:.0f} s."
@@ -152,7 +151,9 @@ class PushSender:
             return Answer(outcome=Outcome.SENT, sentence=f"{host} took the message ({status}).")
         if status in GONE:
             return Answer(outcome=Outcome.GONE, sentence=f"{said} The device has ended its subscription.")
-        wait = _retry_after(response, self._clock())
+        wait = retry_after(response, self._clock())
+        if wait is not None:
+            wait = min(max(wait, 1.0), MAX_RETRY_AFTER_SECONDS)
         if status == TOO_MANY:
             wait = PAUSE_SECONDS if wait is None else wait
             self._paused_until[host] = self._clock() + wait
@@ -160,33 +161,3 @@ class PushSender:
         if status >= SERVER_ERROR:
             return Answer(outcome=Outcome.LATER, sentence=said, retry_after=wait)
         return Answer(outcome=Outcome.REFUSED, sentence=said)
-
-
-async def _reason(response: httpx.Response) -> str:
-    """The beginning of the text that an answer brings, as one line."""
-    body = b""
-    async for part in response.aiter_raw():
-        body += part
-        if len(body) >= MAX_ANSWER_BYTES:
-            break
-    text = " ".join(body[:MAX_ANSWER_BYTES].decode("utf-8", "replace").split())
-    text = "".join(each for each in text if each.isprintable())
-    return text[:MAX_REASON_CHARACTERS] if response.status_code not in OK else ""
-
-
-def _retry_after(response: httpx.Response, now: float) -> float | None:
-    """The header `Retry-After`, seconds or a date; at most an hour."""
-    given = response.headers.get("retry-after", "").strip()
-    if not given:
-        return None
-    if given.isascii() and given.isdigit():
-        seconds = float(given[:9])
-    else:
-        try:
-            at = parsedate_to_datetime(given)
-        except ValueError:
-            return None
-        seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - datetime.fromtimestamp(
-            now, UTC
-        ).timestamp()
-    return min(max(seconds, 1.0), MAX_RETRY_AFTER_SECONDS)

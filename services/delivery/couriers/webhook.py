@@ -7,20 +7,17 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import httpx
 
 from services.delivery.addresses import public_addresses
 from services.delivery.message import Answer, Message
-from services.text import visible
+from services.delivery.network import PublicNetwork, beginning_of, public_transport, retry_after
 
 SECRET_PREFIX = "whsec_"
 TIMEOUT_SECONDS = 15.0
-MAX_REPLY_BYTES = 2000
 SHOWN_REPLY_CHARACTERS = 200
 FINAL = frozenset({400, 401, 403, 404, 405, 410, 413, 414, 415, 422})
 """Statuses with which a receiver refuses a message for good."""
@@ -60,42 +57,40 @@ async def send_webhook(
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    (address, *_) = await public_addresses(host, port, allow_private=allow_private)
-    literal = f"[{address}]" if ":" in address else address
-    pinned = urlunsplit((parts.scheme, f"{literal}:{port}", parts.path or "/", parts.query, ""))
+    addresses = await public_addresses(host, port, allow_private=allow_private)
+
+    async def checked(*_: object) -> list[str]:
+        return addresses
+
     body = json.dumps(message.as_json, ensure_ascii=False).encode()
     timestamp = int(now())
     headers = {
-        "host": parts.netloc,
         "content-type": "application/json",
         "user-agent": "Livewatch",
+        # The beginning of the answer is shown as it comes.
+        "accept-encoding": "identity",
         "webhook-id": delivery_id,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signature(secret, delivery_id, timestamp, body),
     }
     try:
         # A proxy of the environment would resolve the name again.
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as http:
-            sending = http.stream("POST", pinned, content=body, headers=headers, extensions={"sni_hostname": host})
-            async with sending as reply:
-                return _answer(reply, await _beginning(reply))
+        transport = public_transport(PublicNetwork(resolve=checked, allow_private=allow_private))
+        async with (
+            httpx.AsyncClient(transport=transport, timeout=TIMEOUT_SECONDS, trust_env=False) as http,
+            http.stream("POST", url, content=body, headers=headers) as reply,
+        ):
+            beginning = ""
+            with suppress(httpx.HTTPError):
+                beginning = await beginning_of(reply, characters=SHOWN_REPLY_CHARACTERS)
+            return _answer(reply, beginning, now())
     except httpx.TimeoutException:
         return Answer(is_delivered=False, text=f"{host} did not answer within {TIMEOUT_SECONDS:.0f} s.")
     except httpx.HTTPError as error:
         return Answer(is_delivered=False, text=f"{host} was not reached: {type(error).__name__}.")
 
 
-async def _beginning(reply: httpx.Response) -> str:
-    received = b""
-    with suppress(httpx.HTTPError):
-        async for piece in reply.aiter_bytes():
-            received += piece
-            if len(received) >= MAX_REPLY_BYTES:
-                break
-    return " ".join(visible(received[:MAX_REPLY_BYTES].decode(errors="replace")).split())[:SHOWN_REPLY_CHARACTERS]
-
-
-def _answer(reply: httpx.Response, beginning: str) -> Answer:
+def _answer(reply: httpx.Response, beginning: str, now: float) -> Answer:
     try:
         phrase = f"{reply.status_code} {HTTPStatus(reply.status_code).phrase}"
     except ValueError:
@@ -108,16 +103,5 @@ def _answer(reply: httpx.Response, beginning: str) -> Answer:
         is_delivered=reply.is_success,
         is_final=reply.status_code in FINAL,
         text=f"{phrase}: {beginning}" if beginning else f"{phrase}.",
-        retry_after=retry_after(reply.headers.get("retry-after", "")),
+        retry_after=retry_after(reply, now),
     )
-
-
-def retry_after(header: str) -> float | None:
-    """Return the seconds of a header `Retry-After`, which has them or a date; None if it has neither."""
-    if header.strip().isdigit():
-        return float(header)
-    try:
-        at = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp())

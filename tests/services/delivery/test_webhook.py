@@ -1,13 +1,11 @@
 """Webhooks: what a receiver gets, and what becomes of each of its answers."""
 
 import json
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
 import pytest
 
 from services.delivery.couriers import webhook as module
-from services.delivery.couriers.webhook import retry_after, send_webhook, signature
+from services.delivery.couriers.webhook import send_webhook, signature
 from services.delivery.message import Answer, Message
 from services.errors import AddressRefused
 from tests.services.delivery.receiver import Receiver, receiver, status
@@ -75,12 +73,3 @@ async def test_a_private_receiver_gets_nothing() -> None:
         with pytest.raises(AddressRefused, match="private network"):
             await send_webhook(there.url, SECRET, "msg_1", Message(title="x"))
     assert there.requests == []
-
-
-def test_the_time_of_the_next_try_is_read_in_both_forms() -> None:
-    assert retry_after("7") == 7
-    later = datetime.now(UTC) + timedelta(seconds=100)
-    assert 90 < (retry_after(format_datetime(later, usegmt=True)) or 0) <= 100
-    assert retry_after(format_datetime(later - timedelta(days=1))) == 0
-    assert retry_after("soon") is None
-    assert retry_after("") is None

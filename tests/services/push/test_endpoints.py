@@ -1,11 +1,9 @@
 """Endpoints of devices lead to public push services only, whatever a browser claims and a name server answers."""
 
-import httpcore
-import httpx
 import pytest
 
 from services.errors import NotAccepted
-from services.push.endpoints import PublicNetwork, checked_endpoint, is_of_apple, public_transport
+from services.push.endpoints import checked_endpoint, is_of_apple
 
 PUBLIC = "93.184.216.34"
 
@@ -64,56 +62,6 @@ def test_what_is_no_push_service_is_refused_and_its_secret_is_not_repeated(endpo
     with pytest.raises(NotAccepted) as refused:
         checked_endpoint(endpoint)
     assert "secret" not in str(refused.value)
-
-
-class Network(httpcore.AsyncMockBackend):
-    """Network that notes where it is asked to connect."""
-
-    def __init__(self) -> None:
-        super().__init__([])
-        self.hosts: list[str] = []
-
-    async def connect_tcp(self, host: str, *_: object, **__: object) -> httpcore.AsyncNetworkStream:
-        self.hosts.append(host)
-        raise httpcore.ConnectError("not in this test")
-
-
-@pytest.mark.parametrize(
-    "addresses", [["127.0.0.1"], ["10.1.2.3"], ["::1"], [PUBLIC, "169.254.169.254"], ["fe80::1%eth0"], []]
-)
-async def test_a_name_that_leads_to_a_private_address_is_not_connected_to(addresses: list[str]) -> None:
-    async def resolve(host: str, port: int) -> list[str]:
-        return addresses
-
-    network = Network()
-    transport = public_transport(PublicNetwork(resolve=resolve, network=network))
-    async with httpx.AsyncClient(transport=transport) as client:
-        with pytest.raises(httpx.ConnectError, match="not public"):
-            await client.post("https://rebound.example.com/")
-    assert network.hosts == []
-
-
-async def test_the_address_that_was_checked_is_connected_to_so_that_a_second_answer_leads_nowhere() -> None:
-    answers = iter([[PUBLIC], ["127.0.0.1"]])
-
-    async def resolve(host: str, port: int) -> list[str]:
-        return next(answers)
-
-    network = Network()
-    transport = public_transport(PublicNetwork(resolve=resolve, network=network))
-    async with httpx.AsyncClient(transport=transport) as client:
-        with pytest.raises(httpx.ConnectError):
-            await client.post("https://rebound.example.com/")
-    assert network.hosts == [PUBLIC]
-
-
-async def test_a_name_that_cannot_be_resolved_is_a_failure_of_the_connection() -> None:
-    async def resolve(host: str, port: int) -> list[str]:
-        raise OSError("no such name")
-
-    async with httpx.AsyncClient(transport=public_transport(PublicNetwork(resolve=resolve))) as client:
-        with pytest.raises(httpx.ConnectError, match="cannot be resolved"):
-            await client.post("https://nowhere.example.com/")
 
 
 def test_devices_of_apple_are_known_by_the_host() -> None:

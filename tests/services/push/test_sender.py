@@ -6,9 +6,10 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from services.delivery.message import shortened
 from services.push.application_key import ApplicationKey
 from services.push.encryption import DeviceKeys
-from services.push.message import PushMessage, cut
+from services.push.message import PushMessage
 from services.push.sender import Address, Outcome, PushSender
 from tests.push_service import Phone, PushService, no_answer
 
@@ -137,9 +138,9 @@ def test_any_text_fits_into_a_message(text: str) -> None:
 
 
 def test_a_text_is_cut_with_a_mark() -> None:
-    assert cut("abcdef", 4) == "abc…"
-    assert cut("abcd", 4) == "abcd"
-    assert cut("abc", 0) == ""
+    assert shortened("abcdef", 4) == "abc…"
+    assert shortened("abcd", 4) == "abcd"
+    assert shortened("abc", 0) == ""
 
 
 def _raise(error: Exception) -> httpx.Response:
