@@ -1,9 +1,11 @@
 """Network of what is sent to addresses that people gave: connections to addresses that were checked, and no others."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 import httpcore
@@ -81,7 +83,7 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
 
 def public_transport(network: PublicNetwork | None = None) -> httpx.AsyncBaseTransport:
     """Return a transport of HTTP requests over a network, a public one by default; the caller closes it."""
-    context = httpx.create_ssl_context()
+    context = _context()
     transport = httpx.AsyncHTTPTransport(verify=context)
     # The transport has no argument for the network; its pool has.
     transport._pool = httpcore.AsyncConnectionPool(
@@ -92,6 +94,12 @@ def public_transport(network: PublicNetwork | None = None) -> httpx.AsyncBaseTra
         network_backend=network or PublicNetwork(),
     )
     return transport
+
+
+@lru_cache(maxsize=1)
+def _context() -> ssl.SSLContext:
+    # Reading the certificates takes tens of milliseconds, in which the event loop waits.
+    return httpx.create_ssl_context()
 
 
 async def beginning_of(response: httpx.Response, *, characters: int) -> str:

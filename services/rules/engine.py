@@ -70,7 +70,8 @@ class RuleEngine(PeriodicTask):
                 return True
 
     async def _fire(self, connection: AsyncConnection, taken: Mapping[str, Any], now: datetime) -> None:
-        book = self._book(taken["rules"], now)
+        rules = {record["id"]: self._rule(record) for record in taken["rules"] if not _is_snoozed(record, now)}
+        book = _book(taken["rules"], rules)
         fired: list[dict[str, Any]] = []
         for occurrence in map(Occurrence.of_record, taken["events"]):
             listening = book[str(occurrence.org_id), occurrence.event]
@@ -87,7 +88,7 @@ class RuleEngine(PeriodicTask):
             if occurrence.event in (RECOVERED, RuleEvent.FINISHED):
                 # After what fired before it in this batch.
                 await self._write(connection, fired)
-                await self._resolve(connection, occurrence, taken["rules"], now)
+                await self._resolve(connection, occurrence, rules, now)
         await self._write(connection, fired)
 
     async def _write(self, connection: AsyncConnection, fired: list[dict[str, Any]]) -> None:
@@ -96,7 +97,7 @@ class RuleEngine(PeriodicTask):
             fired.clear()
 
     async def _resolve(
-        self, connection: AsyncConnection, occurrence: Occurrence, records: Iterable[Mapping[str, Any]], now: datetime
+        self, connection: AsyncConnection, occurrence: Occurrence, rules: Mapping[str, Rule | None], now: datetime
     ) -> None:
         is_recovery = occurrence.event == RECOVERED
         ended = await _value(
@@ -107,7 +108,6 @@ class RuleEngine(PeriodicTask):
             job=None if is_recovery else occurrence.job_id,
             at=occurrence.at,
         )
-        rules = {record["id"]: self._rule(record) for record in records}
         for id in {each["rule_id"] for each in ended}:
             rule = rules.get(id)
             # A job that succeeds again is back; its run says so by its own event if the rule listens to that.
@@ -161,29 +161,29 @@ class RuleEngine(PeriodicTask):
             told = await _value(connection, _SEND, messages=json.dumps(messages))
             logger.debug("rules told", messages=len(messages), **told)
 
-    def _book(
-        self, records: Iterable[Mapping[str, Any]], now: datetime
-    ) -> dict[tuple[str, str], dict[str, list[tuple[str, Rule]]]]:
-        """Return the rules that are not snoozed by organisation and event, and those of each job apart."""
-        book: dict[tuple[str, str], dict[str, list[tuple[str, Rule]]]] = defaultdict(lambda: defaultdict(list))
-        for record in records:
-            rule = None if _is_snoozed(record, now) else self._rule(record)
-            for event in rule.events if rule else ():
-                assert rule
-                book[record["org_id"], event.value][rule.job].append((record["id"], rule))
-        return book
-
     def _rule(self, record: Mapping[str, Any]) -> Rule | None:
         changed_at, rule = self._rules.get(record["id"], ("", None))
         if changed_at != record["updated_at"]:
             try:
-                rule = Rule.parse({**record["definition"], "name": record["name"], "events": record["events"]})
+                rule = Rule.of_record(record)
             except NotAccepted as error:
-                # Written past the app, or by a later version of it: the others go on.
+                # The others go on.
                 logger.warning("rule not applied", rule=record["id"], cause=str(error))
                 rule = None
             self._rules[record["id"]] = (record["updated_at"], rule)
         return rule
+
+
+def _book(
+    records: Iterable[Mapping[str, Any]], rules: Mapping[str, Rule | None]
+) -> dict[tuple[str, str], dict[str, list[tuple[str, Rule]]]]:
+    """Return the rules by organisation and event, and those of each job apart."""
+    book: dict[tuple[str, str], dict[str, list[tuple[str, Rule]]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        if rule := rules.get(record["id"]):
+            for event in rule.events:
+                book[record["org_id"], event.value][rule.job].append((record["id"], rule))
+    return book
 
 
 def _firing(id: str, rule: Rule, occurrence: Occurrence, now: datetime) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _VERBS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """One event: `event` of a row, which is empty if the row was deleted since.
+    """One event: `event` of a run, a job or an alert; `row` has its facts, none if it was deleted since.
 
     `of` is the kind of the incident that is over, of an event `recovered`.
     """
@@ -48,7 +48,7 @@ class Occurrence:
     def of_record(cls, record: Mapping[str, Any]) -> "Occurrence":
         """Return the occurrence of an event from `private.take_rule_events`."""
         row, detail = record["row"] or {}, record["detail"]
-        name = row.get("name") or row.get("agent_name") or row.get("target_name") or detail.get("name") or ""
+        name = row.get("name") or detail.get("name") or ""
         return cls(
             org_id=UUID(record["org_id"]),
             event=record["event"],

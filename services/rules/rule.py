@@ -112,6 +112,11 @@ class Rule:
             raise NotAccepted(f"A rule tells at most {MAX_RECIPIENTS} people and {MAX_RECIPIENTS} channels.")
         return rule
 
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Rule":
+        """Return the rule of a row; raises NotAccepted for one that was written past the app, or by a later version."""
+        return cls.parse({**record["definition"], "name": record["name"], "events": record["events"]})
+
     @property
     def definition(self) -> dict[str, Any]:
         """The rule as the database stores it, without name and events, and without what is left at its default."""

@@ -53,7 +53,7 @@ async def rules(database: Database, identity: Identity, org_id: UUID) -> list[St
     for row in rows:
         rule, fault = None, ""
         try:
-            rule = Rule.parse({**row["definition"], "name": row["name"], "events": row["events"]})
+            rule = Rule.of_record(dict(row))
         except NotAccepted as error:
             fault = str(error)
         names = ("id", "name", "is_enabled", "snoozed_until", "fired", "last_fired_at")

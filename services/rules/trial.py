@@ -32,24 +32,7 @@ _EVENTS = text("""
         'org_id', cast(:org as uuid), 'event', found.event, 'subject_table', found.subject_table,
         'subject_id', found.subject_id, 'source', found.id, 'at', found.created_at,
         'detail', jsonb_build_object('name', found.subject_name),
-        'row', case found.subject_table
-            when 'streams' then (
-                select jsonb_build_object('name', run.name, 'slug', run.slug, 'tags', run.tags, 'number', run.number)
-                from public.streams as run where run.id = found.subject_id)
-            when 'acquisition_scans' then (
-                select jsonb_build_object('name', run.name, 'slug', run.slug, 'tags', run.tags, 'number', run.number)
-                from public.acquisition_scans as run where run.id = found.subject_id)
-            when 'agent_executions' then (
-                select jsonb_build_object(
-                    'name', run.agent_name, 'slug', run.slug, 'tags', run.tags, 'number', run.number)
-                from public.agent_executions as run where run.id = found.subject_id)
-            when 'jobs' then (
-                select jsonb_build_object('name', job.name, 'slug', job.slug, 'kind', job.kind)
-                from public.jobs as job where job.id = found.subject_id)
-            else (select jsonb_build_object('target_name', alert.target_name, 'priority', alert.priority,
-                    'signal_type', alert.signal_type, 'signal_strength', alert.signal_strength)
-                from public.signal_alerts as alert where alert.id = found.subject_id)
-        end)
+        'row', private.subject_facts(found.subject_table, found.subject_id))
     from found where found.event = any (cast(:events as text[]))
     order by found.created_at desc limit :limit
 """)

@@ -94,6 +94,33 @@ as $$
     end
 $$;
 
+-- What rules ask of a run, a job or an alert, and say of it; null once it was deleted, or if the caller may not see it.
+create function private.subject_facts(subject_table text, subject_id uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+    select case subject_table
+        when 'streams' then (
+            select jsonb_build_object('name', run.name, 'slug', run.slug, 'number', run.number, 'job_id', run.job_id,
+                'tags', run.tags, 'error', run.error)
+            from public.streams as run where run.id = subject_id)
+        when 'acquisition_scans' then (
+            select jsonb_build_object('name', run.name, 'slug', run.slug, 'number', run.number, 'job_id', run.job_id,
+                'tags', run.tags, 'error', run.error)
+            from public.acquisition_scans as run where run.id = subject_id)
+        when 'agent_executions' then (
+            select jsonb_build_object('name', run.agent_name, 'slug', run.slug, 'number', run.number,
+                'job_id', run.job_id, 'tags', run.tags, 'error', run.error)
+            from public.agent_executions as run where run.id = subject_id)
+        when 'jobs' then (
+            select jsonb_build_object('name', job.name, 'slug', job.slug, 'kind', job.kind)
+            from public.jobs as job where job.id = subject_id)
+        when 'signal_alerts' then (
+            select jsonb_build_object('name', alert.target_name, 'priority', alert.priority,
+                'signal_type', alert.signal_type, 'signal_strength', alert.signal_strength)
+            from public.signal_alerts as alert where alert.id = subject_id)
+    end
+$$;
+
 create function private.queue_activities() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -230,7 +257,7 @@ $$;
 
 -- Takes at most `max_rows` events from the queue, as the only process that does; null while another one does.
 --
--- Returns {"at", "events", "rules"}: the time, the events with the row that each is of, and the enabled rules of their
+-- Returns {"at", "events", "rules"}: the time, the events with the facts of what each is of, and the enabled rules of their
 -- organisations.
 create function private.take_rule_events(max_rows integer, at timestamptz default null) returns jsonb
 language plpgsql security definer set search_path = ''
@@ -251,16 +278,9 @@ begin
     select jsonb_build_object(
         'at', coalesce(take_rule_events.at, clock_timestamp()),
         'events', coalesce((
-            select jsonb_agg(to_jsonb(events) || jsonb_build_object('row', case events.subject_table
-                when 'streams' then (select to_jsonb(run) from public.streams as run where run.id = events.subject_id)
-                when 'acquisition_scans' then (
-                    select to_jsonb(run) from public.acquisition_scans as run where run.id = events.subject_id)
-                when 'agent_executions' then (
-                    select to_jsonb(run) from public.agent_executions as run where run.id = events.subject_id)
-                when 'jobs' then (select to_jsonb(job) from public.jobs as job where job.id = events.subject_id)
-                when 'signal_alerts' then (
-                    select to_jsonb(alert) from public.signal_alerts as alert where alert.id = events.subject_id)
-            end) order by events.id) from events), '[]'),
+            select jsonb_agg(to_jsonb(events) || jsonb_build_object(
+                'row', private.subject_facts(events.subject_table, events.subject_id)) order by events.id)
+            from events), '[]'),
         'rules', coalesce((
             select jsonb_agg(to_jsonb(rule)) from public.rules as rule join orgs using (org_id)
             where rule.is_enabled), '[]'))
@@ -425,7 +445,9 @@ revoke execute on function
     private.gather(uuid, uuid, timestamptz, jsonb, integer), private.first_lines(jsonb),
     private.resolve_firings(text, uuid, uuid, timestamptz), private.take_reminders(integer, timestamptz),
     private.take_gatherings(integer, timestamptz), private.send_messages(jsonb), private.give_first_rule() from public;
-grant execute on function private.rule_event(text, text) to authenticated, service_role;
+revoke execute on function private.rule_event(text, text), private.subject_facts(text, uuid) from public;
+grant execute on function private.rule_event(text, text), private.subject_facts(text, uuid)
+    to authenticated, service_role;
 grant execute on function
     private.take_rule_events(integer, timestamptz), private.fire(jsonb),
     private.gather(uuid, uuid, timestamptz, jsonb, integer),
