@@ -240,31 +240,6 @@ begin
 end
 $$;
 
--- What retention deletes besides: deliveries that are over.
-create or replace function private.expiring_tables()
-    returns table (name text, ended_at text, days text, default_days integer, condition text)
-language sql immutable set search_path = ''
-as $$
-    values
-        ('agent_executions', 'completed_at', 'runs_days', 90, 'true'),
-        ('acquisition_scans', 'completed_at', 'runs_days', 90, 'true'),
-        ('streams', 'finished_at', 'runs_days', 90,
-         'not exists (select from public.agent_executions as run where run.stream_id = one.id)
-          and not exists (select from public.acquisition_scans as run where run.stream_id = one.id)'),
-        ('jobs', 'last_run_at', 'runs_days', 90,
-         'not exists (select from public.streams as run where run.job_id = one.id)
-          and not exists (select from public.acquisition_scans as run where run.job_id = one.id)
-          and not exists (select from public.agent_executions as run where run.job_id = one.id)
-          and not exists (select from public.schedules as plan where plan.job_id = one.id)'),
-        ('signal_alerts', 'detected_at', 'alerts_days', 90, 'true'),
-        ('notifications', 'created_at', 'alerts_days', 90, 'true'),
-        ('activities', 'created_at', 'events_days', 30, 'true'),
-        ('incidents', 'recovered_at', 'events_days', 30, 'true'),
-        ('log_lines', 'at', 'events_days', 30, 'true'),
-        ('deliveries', 'created_at', 'events_days', 30, 'one.next_at is null'),
-        ('audit_events', 'at', 'audit_days', 365, 'true')
-$$;
-
 revoke execute on function
     public.put_channel(uuid, uuid, text, text, text, text, integer, boolean), public.remove_channel(uuid, uuid)
     from public, anon;

@@ -22,6 +22,7 @@ as $$
         ('activities', 'created_at', 'events_days', 30, 'true'),
         ('incidents', 'recovered_at', 'events_days', 30, 'true'),
         ('log_lines', 'at', 'events_days', 30, 'true'),
+        ('deliveries', 'created_at', 'events_days', 30, 'one.next_at is null'),
         ('audit_events', 'at', 'audit_days', 365, 'true')
 $$;
 
