@@ -23,6 +23,7 @@ as $$
         ('incidents', 'recovered_at', 'events_days', 30, 'true'),
         ('log_lines', 'at', 'events_days', 30, 'true'),
         ('deliveries', 'created_at', 'events_days', 30, 'one.next_at is null'),
+        ('firings', 'at', 'events_days', 30, 'true'),
         ('audit_events', 'at', 'audit_days', 365, 'true')
 $$;
 

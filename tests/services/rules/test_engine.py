@@ -14,6 +14,7 @@ from services.delivery.channel_kind import ChannelKind
 from services.delivery.channels import ChannelDraft, put_channel
 from services.delivery.sealing import Sealer
 from services.errors import NotFound, PermissionDenied
+from services.operations.upkeep.retention import delete_expired
 from services.people.models import Role
 from services.rules.engine import RuleEngine
 from services.rules.rule import Rule
@@ -283,6 +284,34 @@ async def test_a_rule_is_tried_on_the_last_days(desk: Desk) -> None:
     assert trial.sentence.startswith("It would have fired 4 times in the last 7 days: Import 3 failed (")
     mallory = await desk.world.person(await desk.world.organization(), role=Role.ADMIN)
     assert (await try_rule(desk.world.database, mallory.identity, desk.org, rule)).count == 0
+
+
+async def test_what_was_told_long_ago_is_deleted_and_what_waits_is_not(desk: Desk) -> None:
+    draft = ChannelDraft(name="Ops", kind=ChannelKind.WEBHOOK, address=SecretStr("https://example.org/in"))
+    channel, _ = await put_channel(desk.world.database, desk.ada.identity, desk.org, draft, SEALER)
+    await desk.rule("failed", channels=[str(channel)])
+    for name in ("Old", "Waiting", "New"):
+        await desk.run(name, "blocked")
+        await desk.look()
+    for table, name, time in (("firings", "subject_name", "at"), ("deliveries", "content ->> 'title'", "created_at")):
+        await desk.world.sql(
+            f"update {table} set {time} = {time} - interval '31 days' where org_id = %s and {name} !~ 'New'", desk.org
+        )
+    await desk.world.sql(
+        "update deliveries set next_at = null, delivered_at = now() where org_id = %s and content ->> 'title' ~ 'Old'",
+        desk.org,
+    )
+    counts: dict[str, int] = {}
+
+    async def is_done() -> bool:
+        counts.update(await delete_expired(desk.world.database))
+        return bool(counts) and not any(counts.values())
+
+    await until(is_done, within=20)
+    [firings] = await desk.world.sql("select array_agg(subject_name) from firings where org_id = %s", desk.org)
+    assert firings == (["New"],)
+    titles = await desk.world.sql("select content ->> 'title' from deliveries where org_id = %s order by 1", desk.org)
+    assert titles == [("New failed",), ("Waiting failed",)]
 
 
 async def test_two_engines_tell_an_event_once(desk: Desk) -> None:
