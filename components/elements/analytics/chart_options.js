@@ -93,6 +93,8 @@ function overTime(figure, range, { colours, scale, text, axisLine, values }, too
       ...common,
       type: "line",
       lineStyle: { color: colour, width: 1.75 * scale },
+      // By itself a narrow chart leaves out the symbols between its labels, and with them the points between two gaps.
+      showAllSymbol: true,
       data: points(each.values, scale),
     };
     if (figure.form === "lines") return line;
