@@ -22,11 +22,11 @@ from tests.world import World, until
 pytestmark = pytest.mark.integration
 
 TABLES = {"streams": "streams", "scans": "acquisition_scans", "agents": "agent_executions"}
-# Ids, and what the database measures by its clock.
+# Ids, and what the database measures by its clock or the watcher of another test's app says of a run.
 MEASURED = {
     *("id", "org_id", "stream_id", "version", "ingest_key", "created_at", "updated_at", "started_at", "completed_at"),
     *("finished_at", "heartbeat_at", "archived_at", "last_progress_at", "rate", "rate_window", "progress_interval"),
-    *("duration_ms", "bars", "job_id", "attempt_started_at"),
+    *("duration_ms", "bars", "job_id", "attempt_started_at", "usual_seconds", "incidents"),
 }
 ENDS = ("archived_at", "finished_at", "completed_at")
 
