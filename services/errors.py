@@ -90,7 +90,11 @@ class PermissionDenied(LivewatchError):
 
 
 class MailNotSent(LivewatchError):
-    """A mail was not sent; the message names the server and the reason."""
+    """A mail was not sent; the message names the server and the reason; `is_refused` if no later try can succeed."""
+
+    def __init__(self, message: str, *, is_refused: bool = False) -> None:
+        super().__init__(message)
+        self.is_refused = is_refused
 
 
 class AddressRefused(LivewatchError):

@@ -8,19 +8,24 @@ from typing import Self
 
 import structlog
 
-from local_supabase.mail.message import AddressError, Mail, compose
+from local_supabase.mail.message import AddressError, Mail, compose, one_line
 from local_supabase.mail.smtp_url import SmtpServer
 
 log = structlog.get_logger()
 
 QUEUE_SIZE = 200
 WORKERS = 2
+MAX_DIRECT = 4
+"""Mails that are sent at a time beside the queue."""
 SMTP_TIMEOUT_SECONDS = 15.0
 RETRY_SECONDS = (2.0, 10.0)
 """Delays before the second and the third try."""
 FLUSH_SECONDS = 2.0
 """Time for queued mails to leave before the process ends."""
 MAX_REASON_CHARACTERS = 200
+REFUSED = 500
+AUTHENTICATION_REQUIRED = 530
+TOO_LARGE = 552
 
 
 class MailError(Exception):
@@ -28,12 +33,14 @@ class MailError(Exception):
 
     Args:
         message: Sentence for who waits for the mail.
-        is_final: Whether another try cannot succeed.
+        is_final: Whether another try soon cannot succeed.
+        is_refused: Whether this mail or its recipient is refused for good, whatever becomes of the server's settings.
     """
 
-    def __init__(self, message: str, *, is_final: bool = False) -> None:
+    def __init__(self, message: str, *, is_final: bool = False, is_refused: bool = False) -> None:
         super().__init__(message)
-        self.is_final = is_final
+        self.is_final = is_final or is_refused
+        self.is_refused = is_refused
 
 
 class Mailer:
@@ -44,6 +51,7 @@ class Mailer:
         self._retries = retries
         self._queue: asyncio.Queue[tuple[EmailMessage, asyncio.Future[None]]] = asyncio.Queue(QUEUE_SIZE)
         self._workers: list[asyncio.Task[None]] = []
+        self._direct = asyncio.Semaphore(MAX_DIRECT)
 
     async def __aenter__(self) -> Self:
         self._workers = [asyncio.create_task(self._work(), name=f"mail {number}") for number in range(WORKERS)]
@@ -70,9 +78,7 @@ class Mailer:
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.put_nowait((compose(mail, self.server), done))
-        except AddressError as error:
-            raise MailError(str(error), is_final=True) from error
+            self._queue.put_nowait((self._composed(mail), done))
         except asyncio.QueueFull as error:
             log.error("mail dropped, the queue is full", server=self.server.name)
             raise MailError("Too many mails wait to be sent. Try again in some minutes.") from error
@@ -83,6 +89,18 @@ class Mailer:
     async def send(self, mail: Mail) -> None:
         """Send a mail and wait until the server has accepted it; raises MailError."""
         await asyncio.shield(self.enqueue(mail))
+
+    async def send_once(self, mail: Mail) -> None:
+        """Send a mail beside the queue with a single try, for who tries again later; raises MailError."""
+        message = self._composed(mail)
+        async with self._direct:
+            await _send(message, self.server)
+
+    def _composed(self, mail: Mail) -> EmailMessage:
+        try:
+            return compose(mail, self.server)
+        except AddressError as error:
+            raise MailError(str(error), is_refused=True) from error
 
     async def _work(self) -> None:
         while True:
@@ -130,20 +148,32 @@ async def _send(message: EmailMessage, server: SmtpServer) -> None:
             timeout=SMTP_TIMEOUT_SECONDS,
         )
     except aiosmtplib.SMTPAuthenticationError as error:
-        raise MailError(f"The mail server {server.name} refused user name or password.", is_final=True) from error
+        # Of the answer only the code: it may repeat what was sent.
+        raise MailError(
+            f"The mail server {server.name} refused user name or password ({error.code}).",
+            is_final=error.code >= REFUSED,
+        ) from error
     except aiosmtplib.SMTPRecipientsRefused as error:
         refusal = error.recipients[0] if error.recipients else None
-        is_final = refusal is None or refusal.code >= 500
+        code = refusal.code if refusal else REFUSED
         reason = f": {refusal.code} {_brief(refusal.message)}" if refusal else "."
-        raise MailError(f"The mail server {server.name} refused the recipient{reason}", is_final=is_final) from error
+        raise MailError(
+            f"The mail server {server.name} refused the recipient{reason}",
+            is_final=code >= REFUSED,
+            is_refused=code >= REFUSED and code != AUTHENTICATION_REQUIRED,
+        ) from error
     except aiosmtplib.SMTPResponseException as error:
         reason = f"{error.code} {_brief(error.message)}"
+        # What it says to the greeting and of the sender is of the app's settings, but for a mail that is too large.
+        is_of_mail = isinstance(error, aiosmtplib.SMTPDataError) or error.code == TOO_LARGE
         raise MailError(
-            f"The mail server {server.name} refused the mail: {reason}", is_final=error.code >= 500
+            f"The mail server {server.name} refused the mail: {reason}",
+            is_final=error.code >= REFUSED,
+            is_refused=error.code >= REFUSED and is_of_mail,
         ) from error
     except aiosmtplib.SMTPNotSupported as error:
         raise MailError(
-            f"The mail server {server.name} cannot send this mail: {_brief(str(error))}", is_final=True
+            f"The mail server {server.name} cannot send this mail: {_brief(str(error))}", is_refused=True
         ) from error
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         if isinstance(error, ssl.SSLCertVerificationError) or isinstance(error.__cause__, ssl.SSLCertVerificationError):
@@ -160,4 +190,4 @@ async def _send(message: EmailMessage, server: SmtpServer) -> None:
 
 
 def _brief(text: str) -> str:
-    return " ".join(text.split())[:MAX_REASON_CHARACTERS]
+    return one_line(text, MAX_REASON_CHARACTERS)

@@ -16,6 +16,9 @@ MAX_NAME_CHARACTERS = 60
 # Control characters, and those that change the direction of what follows them.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
+ENCODED_WORD = re.compile(r"=\?(?=[^?\s]+\?[bqBQ]\?)")
+"""Beginning of what RFC 2047 decodes: in a name it could hide the characters above."""
+
 
 class AddressError(ValueError):
     """The recipient's address is not one address."""
@@ -40,7 +43,7 @@ def compose(mail: Mail, server: SmtpServer) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = _address(server.sender, server.sender_name)
     message["To"] = _address(mail.to)
-    message["Subject"] = one_line(mail.subject, MAX_SUBJECT_CHARACTERS)
+    message["Subject"] = ENCODED_WORD.sub("= ?", one_line(mail.subject, MAX_SUBJECT_CHARACTERS))
     message["Date"] = localtime()
     message["Message-ID"] = make_msgid(domain=_ascii_domain(server.sender))
     # RFC 3834: vacation responders do not answer it.

@@ -22,6 +22,7 @@ class MailServer:
     Attributes:
         port: where it listens.
         envelopes: sender, recipients and content as they came.
+        refusals_by_address: given to an address in turn, before it is accepted.
     """
 
     def __init__(self) -> None:
@@ -29,12 +30,15 @@ class MailServer:
         self.envelopes: list[Envelope] = []
         self.answers: list[str] = []
         self.refusals: list[str] = []
+        self.refusals_by_address: dict[str, list[str]] = {}
 
     async def handle_RCPT(  # aiosmtpd's name
         self, _server: SMTP, _session: object, envelope: Envelope, address: str, _options: object
     ) -> str:
         if self.refusals:
             return self.refusals.pop(0)
+        if given := self.refusals_by_address.get(address):
+            return given.pop(0)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

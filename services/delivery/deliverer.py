@@ -1,6 +1,8 @@
 """Deliverer: takes what waits in the outbox to its channels; every process does, each delivery by one of them."""
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import structlog
 from pydantic import SecretStr
@@ -21,6 +23,7 @@ logger = structlog.get_logger(__name__)
 
 INTERVAL_SECONDS = 1.0
 MAX_AT_ONCE = 16
+NOBODY: Mapping[str, str] = MappingProxyType({})
 TRY_SECONDS = 45.0
 """Longest try; less than the time of a claim, so that nobody else tries meanwhile."""
 
@@ -44,11 +47,19 @@ class Couriers:
         """Stop; idempotent."""
         self._providers.close()
 
-    async def send(self, kind: ChannelKind, sealed: str, delivery_id: str, message: Message) -> Answer:
-        """Send a message to a channel; never raises."""
+    async def send(
+        self,
+        kind: ChannelKind,
+        sealed: str,
+        delivery_id: str,
+        message: Message,
+        *,
+        settled: Mapping[str, str] = NOBODY,
+    ) -> Answer:
+        """Send a message to the recipients of a channel that earlier tries have not settled; never raises."""
         try:
             async with asyncio.timeout(TRY_SECONDS):
-                return await self._send(kind, self._sealer.open(sealed), delivery_id, message)
+                return await self._send(kind, self._sealer.open(sealed), delivery_id, message, settled)
         except TimeoutError:
             return Answer(is_delivered=False, text=f"No answer within {TRY_SECONDS:.0f} s.")
         except AddressRefused as error:
@@ -60,13 +71,15 @@ class Couriers:
             logger.exception("channel failed", kind=kind)
             return Answer(is_delivered=False, text="The message could not be sent; the app's log says why.")
 
-    async def _send(self, kind: ChannelKind, address: SecretStr, delivery_id: str, message: Message) -> Answer:
+    async def _send(
+        self, kind: ChannelKind, address: SecretStr, delivery_id: str, message: Message, settled: Mapping[str, str]
+    ) -> Answer:
         target = address.get_secret_value()
         if kind is ChannelKind.WEBHOOK:
             secret, _, url = target.partition(" ")
             return await send_webhook(url, secret, delivery_id, message, allow_private=self._allow_private)
         if kind is ChannelKind.EMAIL:
-            return await send_mails(self._mail, target, message)
+            return await send_mails(self._mail, target, message, settled=settled)
         return await self._providers.send(kind, target, message)
 
 
@@ -112,7 +125,9 @@ class Deliverer(PeriodicTask):
                 break
 
     async def _deliver(self, delivery: Delivery) -> None:
-        answer = await self._couriers.send(delivery.kind, delivery.sealed, str(delivery.id), delivery.message)
+        answer = await self._couriers.send(
+            delivery.kind, delivery.sealed, str(delivery.id), delivery.message, settled=delivery.settled
+        )
         log = logger.debug if answer.is_delivered else logger.info
         log("delivery tried", kind=delivery.kind, attempt=delivery.attempt, delivered=answer.is_delivered)
         try:

@@ -47,12 +47,14 @@ class Answer:
     """What the other side said to a message.
 
     `is_final` means that it would refuse the message again; `retry_after` are the seconds it asked to be left alone.
+    `settled` are the recipients that need no other try: with an empty text if they have the message, else with why not.
     """
 
     is_delivered: bool
     text: str
     is_final: bool = False
     retry_after: float | None = None
+    settled: Mapping[str, str] = field(default_factory=dict)
 
 
 def shortened(text: str, limit: int) -> str:

@@ -1,5 +1,6 @@
 """Outbox: deliveries that wait in the database, claimed for a try and noted afterwards."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,15 @@ from services.infra.database import Database
 CLAIM_SECONDS = 60.0
 """How long a try may take; then another process tries again, since the first one has died."""
 _CLAIM = text("select to_jsonb(delivery) as delivery, channel, sealed from private.claim_deliveries(:limit, :seconds)")
-_NOTE = text("select private.note_delivery(:id, :delivered, :answer, :final, :retry)")
+_NOTE = text("select private.note_delivery(:id, :delivered, :answer, :final, :retry, cast(:settled as jsonb))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A message that this process has claimed to deliver; `sealed` is the encrypted address of its channel."""
+    """A message that this process has claimed to deliver.
+
+    `sealed` is the encrypted address of its channel; `settled` are the recipients of earlier tries, as of `Answer`.
+    """
 
     id: UUID
     channel_id: UUID
@@ -27,6 +31,7 @@ class Delivery:
     attempt: int
     message: Message
     sealed: str
+    settled: Mapping[str, str]
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> "Delivery":
@@ -39,6 +44,7 @@ class Delivery:
             attempt=delivery["attempts"],
             message=Message.of_record(delivery["content"]),
             sealed=record["sealed"],
+            settled=delivery["settled"],
         )
 
 
@@ -66,6 +72,7 @@ async def note(database: Database, id: UUID, answer: Answer) -> None:
         "answer": answer.text,
         "final": answer.is_final,
         "retry": answer.retry_after,
+        "settled": json.dumps(dict(answer.settled)),
     }
     async with database.as_app() as session:
         await (await session.connection()).execute(_NOTE, values)

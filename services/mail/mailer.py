@@ -24,14 +24,21 @@ class MailService:
         try:
             await self._mailer.send(mail)
         except MailError as error:
-            raise MailNotSent(str(error)) from error
+            raise MailNotSent(str(error), is_refused=error.is_refused) from error
+
+    async def send_once(self, mail: Mail) -> None:
+        """Send a mail with a single try, for who tries again later; raises MailNotSent."""
+        try:
+            await self._mailer.send_once(mail)
+        except MailError as error:
+            raise MailNotSent(str(error), is_refused=error.is_refused) from error
 
     def send_later(self, mail: Mail) -> None:
         """Queue a mail that nobody waits for; raises MailNotSent if too many wait already."""
         try:
             self._mailer.enqueue(mail)
         except MailError as error:
-            raise MailNotSent(str(error)) from error
+            raise MailNotSent(str(error), is_refused=error.is_refused) from error
 
 
 @asynccontextmanager

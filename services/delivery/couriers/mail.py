@@ -1,35 +1,73 @@
 """E-mail: one mail to each address of a channel, through the SMTP server of the app."""
 
+import asyncio
+from collections.abc import Mapping
+
 from services.delivery.channel_kind import mail_addresses
 from services.delivery.message import Answer, Message
 from services.errors import MailNotSent
 from services.mail.mailer import Mail, MailService
+from services.text import visible
+
+ALL_SECONDS = 40.0
+"""For all addresses; less than a try of the deliverer, so that those that were accepted are noted."""
 
 
-async def send_mails(mail: MailService | None, addresses: str, message: Message) -> Answer:
-    """Send a message to all addresses; it counts as delivered once the server has accepted one of the mails."""
+async def send_mails(
+    mail: MailService | None, addresses: str, message: Message, *, settled: Mapping[str, str]
+) -> Answer:
+    """Send a message to the addresses that no earlier try has settled.
+
+    It is delivered once every address has accepted it or refused it for good, and at least one has accepted it; until
+    then another try is due for the others. A refusal of all is final.
+    """
     if mail is None:
         return Answer(
             is_delivered=False,
             text="There is no SMTP server: set LIVEWATCH_SMTP_URL and restart the app.",
             is_final=True,
         )
-    refusals = []
     recipients = mail_addresses(addresses)
-    for each in recipients:
+    known = {each: settled[each] for each in recipients if each in settled}
+    failures: dict[str, str] = {each: f"No answer within {ALL_SECONDS:.0f} s." for each in recipients}
+
+    async def send(address: str) -> None:
         try:
-            await mail.send(
-                Mail(
-                    to=each,
-                    subject=message.title,
-                    paragraphs=message.text.splitlines() or [message.title],
-                    action=("Open", message.url) if message.url else None,
-                    closing=[f"Sent by the rule “{message.rule}”."] if message.rule else [],
-                )
-            )
+            await mail.send_once(_mail(address, message))
+            known[address] = ""
         except MailNotSent as error:
-            refusals.append(str(error))
-    if len(refusals) == len(recipients):
-        return Answer(is_delivered=False, text=refusals[0])
-    accepted = len(recipients) - len(refusals)
-    return Answer(is_delivered=True, text=" ".join([f"Accepted for {accepted} of {len(recipients)}.", *refusals[:1]]))
+            (known if error.is_refused else failures)[address] = visible(str(error))
+
+    try:
+        async with asyncio.timeout(ALL_SECONDS), asyncio.TaskGroup() as tasks:
+            for each in recipients:
+                if each not in known:
+                    tasks.create_task(send(each), name="mail of a channel")
+    except TimeoutError:
+        pass  # Those who have not answered are tried again.
+    accepted = sum(not known.get(each, "refused") for each in recipients)
+    waiting = [failures[each] for each in recipients if each not in known]
+    said = [f"Accepted for {accepted} of {len(recipients)}."] if accepted or len(recipients) > 1 else []
+    # What is tried again first: the rest will not change.
+    said += list(dict.fromkeys([*waiting, *filter(None, known.values())]))[:2]
+    return Answer(
+        is_delivered=bool(accepted and not waiting),
+        is_final=not accepted and not waiting,
+        text=" ".join(said),
+        settled=known,
+    )
+
+
+def _mail(address: str, message: Message) -> Mail:
+    title = _line(message.title) or "A message from Livewatch"
+    return Mail(
+        to=address,
+        subject=title,
+        paragraphs=visible(message.text).splitlines() or [title],
+        action=("Open", message.url) if message.url else None,
+        closing=[f"Sent by the rule “{_line(message.rule)}”."] if message.rule else [],
+    )
+
+
+def _line(text: str) -> str:
+    return " ".join(visible(text).split())
