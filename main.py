@@ -255,7 +255,6 @@ async def open_delivery(
 
     sealer = Sealer(settings.channel_secret or kept_secret(settings.data / "channel_secret"))
     couriers = Couriers(sealer, mail, allow_private=settings.private_channels)
-    stack.callback(couriers.close)
     await stack.enter_async_context(RuleEngine(database, address=address))
     await stack.enter_async_context(Deliverer(database, couriers))
     return sealer, couriers

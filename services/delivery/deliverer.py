@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import httpx
 import structlog
 from pydantic import SecretStr
 
 from services.delivery.channel_kind import ChannelKind
 from services.delivery.couriers.mail import send_mails
-from services.delivery.couriers.providers import Providers
+from services.delivery.couriers.providers import send_to_provider
 from services.delivery.couriers.webhook import send_webhook
 from services.delivery.message import Answer, Message
 from services.delivery.outbox import CLAIM_SECONDS, Delivery, claim, note
@@ -29,23 +30,27 @@ TRY_SECONDS = 45.0
 
 
 class Couriers:
-    """The couriers of all kinds of channels. Close with `close`.
+    """The couriers of all kinds of channels.
 
     Args:
         sealer: Opens the addresses of channels.
         mail: The app's mail service; None without one.
         allow_private: Whether messages may go to private networks.
+        transport: In the place of the network of providers, for tests.
     """
 
-    def __init__(self, sealer: Sealer, mail: MailService | None, *, allow_private: bool = False) -> None:
+    def __init__(
+        self,
+        sealer: Sealer,
+        mail: MailService | None,
+        *,
+        allow_private: bool = False,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._sealer = sealer
         self._mail = mail
         self._allow_private = allow_private
-        self._providers = Providers(allow_private=allow_private)
-
-    def close(self) -> None:
-        """Stop; idempotent."""
-        self._providers.close()
+        self._transport = transport
 
     async def send(
         self,
@@ -67,7 +72,7 @@ class Couriers:
         except ConfigurationError as error:
             return Answer(is_delivered=False, text=str(error), is_final=True)
         except Exception:
-            # A provider's code may raise anything; the others go on.
+            # What one channel's answer breaks, the others do not notice.
             logger.exception("channel failed", kind=kind)
             return Answer(is_delivered=False, text="The message could not be sent; the app's log says why.")
 
@@ -80,7 +85,9 @@ class Couriers:
             return await send_webhook(url, secret, delivery_id, message, allow_private=self._allow_private)
         if kind is ChannelKind.EMAIL:
             return await send_mails(self._mail, target, message, settled=settled)
-        return await self._providers.send(kind, target, message)
+        return await send_to_provider(
+            kind, target, message, allow_private=self._allow_private, transport=self._transport
+        )
 
 
 class Deliverer(PeriodicTask):

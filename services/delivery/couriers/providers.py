@@ -1,119 +1,64 @@
-"""Chat and push providers, by Apprise: in a thread with a time limit, with no files, redirects or settings by URL."""
+"""Chat and push providers: sends a message to one, and says what it answered."""
 
-import asyncio
-import logging
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
-from typing import Any
-from urllib.parse import urlsplit
+import httpx
 
-from services.delivery.addresses import public_addresses
 from services.delivery.channel_kind import SHAPES, ChannelKind
+from services.delivery.couriers.posting import SHOWN_REPLY_CHARACTERS, Reply, post
+from services.delivery.couriers.provider_posts import post_of
 from services.delivery.message import Answer, Message
-from services.errors import AddressRefused
 from services.text import visible
 
-TIMEOUT_SECONDS = 30.0
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 15.0
-MAX_THREADS = 8
-_PLUGINS = {
-    ChannelKind.SLACK: ("slack", "NotifySlack"),
-    ChannelKind.TEAMS: ("workflows", "NotifyWorkflows"),
-    ChannelKind.DISCORD: ("discord", "NotifyDiscord"),
-    ChannelKind.TELEGRAM: ("telegram", "NotifyTelegram"),
-    ChannelKind.NTFY: ("ntfy", "NotifyNtfy"),
-    ChannelKind.GOTIFY: ("gotify", "NotifyGotify"),
-    ChannelKind.PUSHOVER: ("pushover", "NotifyPushover"),
-}
-_SCHEMES = {"http": "ntfy", "https": "ntfys"}
-_PORTS = {"http": 80, "ntfy": 80, "gotify": 80}
+_REASONS = ("description", "errorDescription", "message", "error", "errors")
 
 
-class Providers:
-    """Sends to the providers that Apprise knows. Close with `close`."""
+async def send_to_provider(
+    kind: ChannelKind,
+    address: str,
+    message: Message,
+    *,
+    allow_private: bool = False,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Answer:
+    """Send a message to a provider.
 
-    def __init__(self, *, allow_private: bool = False) -> None:
-        self._allow_private = allow_private
-        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="providers")
+    A reply of 2xx that is not the provider's own, such as the page of a portal in between, is no delivery.
 
-    def close(self) -> None:
-        """Stop taking messages; idempotent. What is under way ends by its own time limits."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    Raises:
+        AddressRefused: The address is none of this kind, was not found, or is private.
+    """
+    made = post_of(kind, address, message)
+    label = SHAPES[kind].label
 
-    async def send(self, kind: ChannelKind, address: str, message: Message) -> Answer:
-        """Send a message.
+    def read(reply: Reply) -> Answer:
+        if not reply.is_success:
+            return _failure(reply)
+        if made.is_taken(reply):
+            return Answer(is_delivered=True, text=f"{label} took it.")
+        return reply.failure(f"this is not how {label} answers: {reply.beginning or 'nothing'}")
 
-        Raises:
-            AddressRefused: The address is none of this kind, was not found, or is private.
-        """
-        parts = urlsplit(address)
-        if SHAPES[kind].has_host:
-            port = parts.port or _PORTS.get(parts.scheme, 443)
-            await public_addresses(parts.hostname or "", port, allow_private=self._allow_private)
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                return await loop.run_in_executor(self._threads, _send, kind, address, message)
-        except TimeoutError:
-            return Answer(is_delivered=False, text=f"No answer within {TIMEOUT_SECONDS:.0f} s.")
-
-
-def provider_of(kind: ChannelKind, address: str) -> Any:
-    """Return Apprise's object for an address; raises AddressRefused if it is none of this kind."""
-    # Apprise takes 0.1 s and 15 MiB, of those who have such a channel.
-    from apprise import AppriseAsset  # noqa: PLC0415
-
-    scheme, _, rest = address.partition("://")
-    if kind is ChannelKind.NTFY:
-        address = f"{_SCHEMES.get(scheme, scheme)}://{rest}"
-    module, name = _PLUGINS[kind]
-    # The plugin itself: Apprise's own choice by the scheme would import 190 of them.
-    plugin = getattr(import_module(f"apprise.plugins.{module}"), name)
-    given = plugin.parse_native_url(address) or plugin.parse_url(address)
-    try:
-        provider = plugin(**given, asset=AppriseAsset(http_redirects=False, secure_logging=True, async_mode=False))
-    except TypeError as error:
-        # Also of Apprise's own error, and of an address in which it finds nothing.
-        raise AddressRefused(f"An address of {SHAPES[kind].label} looks like {SHAPES[kind].example}.") from error
-    provider.socket_connect_timeout = CONNECT_SECONDS
-    provider.socket_read_timeout = READ_SECONDS
-    provider.redirects = False
-    provider.verify_certificate = True
-    return provider
+    return await post(
+        made.url,
+        made.content,
+        made.headers,
+        read,
+        allow_private=allow_private,
+        address=address,
+        transport=transport,
+    )
 
 
-def _send(kind: ChannelKind, address: str, message: Message) -> Answer:
-    from apprise import NotifyFormat, NotifyType  # noqa: PLC0415
-
-    body = "\n".join(filter(None, (message.text or message.title, message.url)))
-    types = {"success": NotifyType.SUCCESS, "warning": NotifyType.WARNING, "error": NotifyType.FAILURE}
-    said = _Said()
-    log = logging.getLogger("apprise")
-    log.addHandler(said)
-    try:
-        is_delivered = provider_of(kind, address).notify(
-            body=body,
-            title=message.title,
-            notify_type=types.get(message.type, NotifyType.INFO),
-            body_format=NotifyFormat.TEXT,
-        )
-    finally:
-        log.removeHandler(said)
-    if is_delivered:
-        return Answer(is_delivered=True, text=f"{SHAPES[kind].label} took it.")
-    return Answer(is_delivered=False, text=visible(said.text) or f"{SHAPES[kind].label} did not take it.")
-
-
-class _Said(logging.Handler):
-    """The last warning of Apprise in this thread: it returns no more than whether it succeeded."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.text = ""
-        self._thread = threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self.text = record.getMessage()
+def _failure(reply: Reply) -> Answer:
+    """Return the failure with the provider's own reason, and the time that it asks for, also those in its JSON."""
+    record = reply.record
+    reason = next((record[name] for name in _REASONS if record.get(name)), None)
+    if isinstance(reason, dict):
+        reason = reason.get("message")
+    if isinstance(reason, list):
+        reason = ", ".join(map(str, reason))
+    said = visible(" ".join(reason.split()))[:SHOWN_REPLY_CHARACTERS] if isinstance(reason, str) else None
+    parameters = record.get("parameters")
+    wait = (parameters if isinstance(parameters, dict) else record).get("retry_after")
+    answer = reply.failure(said)
+    if reply.retry_after is None and isinstance(wait, int | float) and wait >= 0:
+        return Answer(is_delivered=False, is_final=answer.is_final, text=answer.text, retry_after=float(wait))
+    return answer

@@ -19,11 +19,15 @@ class Request:
 
 @dataclass
 class Receiver:
-    """Answers with `answers` in turn, and with 200 once they are used up; None holds a request for ever."""
+    """Answers with `answers` in turn, and with 200 once they are used up; None holds a request for ever.
+
+    After an answer the connection is closed, unless it `is_kept_open`.
+    """
 
     port: int = 0
     answers: list[str | None] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    is_kept_open: bool = False
 
     @property
     def url(self) -> str:
@@ -41,6 +45,8 @@ class Receiver:
             else:
                 writer.write(answer.encode())
                 await writer.drain()
+                if self.is_kept_open:
+                    await reader.read()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

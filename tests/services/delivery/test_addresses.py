@@ -4,7 +4,8 @@ import pytest
 
 from services.delivery.addresses import is_public, public_addresses
 from services.delivery.channel_kind import ChannelKind, hint_of
-from services.delivery.couriers.providers import provider_of
+from services.delivery.couriers.provider_posts import post_of
+from services.delivery.message import Message
 from services.errors import AddressRefused
 
 SLACK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
@@ -27,9 +28,7 @@ ADDRESSES = [
 @pytest.mark.parametrize(("kind", "address", "hint"), ADDRESSES)
 def test_an_address_is_recognised_and_its_hint_tells_no_secret(kind: ChannelKind, address: str, hint: str) -> None:
     assert hint_of(kind, address) == hint
-    provider = provider_of(kind, address)
-    assert provider.redirects is False
-    assert provider.verify_certificate is True
+    assert post_of(kind, address, Message(title="x")).url.startswith("https://")
 
 
 def test_a_webhook_and_mail_addresses_are_recognised() -> None:
@@ -61,7 +60,13 @@ def test_a_webhook_and_mail_addresses_are_recognised() -> None:
         (ChannelKind.TELEGRAM, "tgram://bad"),
         (ChannelKind.NTFY, "https://ntfy.sh/topic?attach=file:///etc/passwd"),
         (ChannelKind.NTFY, "ntfys://ntfy.sh/topic?verify=no"),
+        (ChannelKind.NTFY, "https://ntfy.sh/"),
+        (ChannelKind.NTFY, "https://ntfy.sh/one/two"),
         (ChannelKind.GOTIFY, "json://example.org/"),
+        (ChannelKind.GOTIFY, "gotifys://push.example.org/"),
+        (ChannelKind.PUSHOVER, "pover://short@token"),
+        (ChannelKind.DISCORD, "https://discord.com/api/webhooks/1/token/../../users/@me"),
+        (ChannelKind.TEAMS, TEAMS.partition("?")[0]),
         (ChannelKind.EMAIL, "nobody"),
         (ChannelKind.EMAIL, ", ".join(f"a{number}@example.org" for number in range(21))),
     ],
@@ -69,7 +74,7 @@ def test_a_webhook_and_mail_addresses_are_recognised() -> None:
 def test_any_other_address_is_refused_with_a_sentence(kind: ChannelKind, address: str) -> None:
     def check() -> None:
         hint_of(kind, address)
-        provider_of(kind, address)
+        post_of(kind, address, Message(title="x"))
 
     with pytest.raises(AddressRefused) as refused:
         check()

@@ -54,7 +54,6 @@ async def test_only_admins_write_and_members_of_others_see_nothing(desk: Desk) -
         await try_channel(database, bob.identity, desk.org, desk.channel, couriers)
     with pytest.raises(NotFound):
         await try_channel(database, eve.identity, desk.org, desk.channel, couriers)
-    couriers.close()
     eves = (await desk.world.sql("select org_id from org_members where user_id = %s", eve.id))[0][0]
     with pytest.raises(NotFound):
         await put_channel(database, eve.identity, eves, draft(), SEALER, id=desk.channel)
@@ -187,7 +186,6 @@ async def test_a_receiver_that_never_answers_holds_up_no_other(desk: Desk) -> No
 
             await until(are_noted, within=10)
         assert len(silent.requests) == 4
-    couriers.close()
     assert sorted(each.delivered_at is not None for each in found) == [False, True]
     ids = {each.headers["webhook-id"] for each in there.requests}
     assert len(ids) == 2
@@ -208,14 +206,13 @@ async def test_a_test_tells_what_the_other_side_said(desk: Desk) -> None:
             ),
             SEALER,
         )  # fmt: skip
-        there.answers = [status(401, body="{}"), status(302, "location: http://127.0.0.1:1/x")]
-        for _ in range(2):
+        there.answers = [status(401, body="{}"), status(302, "location: http://127.0.0.1:1/x"), status(200, body="ok")]
+        for _ in range(3):
             assert not (await try_channel(database, ada, desk.org, gotify, couriers)).is_delivered
+        there.answers = [status(200, body='{"id": 1}')]
         assert (await try_channel(database, ada, desk.org, gotify, couriers)).is_delivered
-    couriers.close()
     private = Couriers(SEALER, None)
     assert "private network" in (await try_channel(database, ada, desk.org, gotify, private)).text
-    private.close()
 
 
 async def test_without_a_mail_server_a_channel_of_mails_says_so(desk: Desk) -> None:
@@ -224,6 +221,5 @@ async def test_without_a_mail_server_a_channel_of_mails_says_so(desk: Desk) -> N
     id, secret = await put_channel(database, ada, desk.org, given, SEALER)
     couriers = Couriers(SEALER, None)
     answer = await try_channel(database, ada, desk.org, id, couriers)
-    couriers.close()
     assert (answer.is_delivered, answer.is_final, secret) == (False, True, "")
     assert "LIVEWATCH_SMTP_URL" in answer.text

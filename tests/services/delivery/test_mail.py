@@ -307,7 +307,6 @@ async def test_last_messages_say_who_has_a_mail_and_it_is_tried_again_for_the_re
         server = await stack.enter_async_context(mail_server())
         mail = await stack.enter_async_context(service(server.port))
         couriers = Couriers(SEALER, mail, allow_private=True)
-        stack.callback(couriers.close)
         given = ChannelDraft(name="Mail", kind=ChannelKind.EMAIL, address=SecretStr(THREE))
         id, _ = await put_channel(database, ada, desk.org, given, SEALER)
         server.refusals_by_address = {BOB: ["451 Greylisted"]}
@@ -343,7 +342,6 @@ async def test_a_silent_mail_server_holds_up_no_webhook(desk: Desk) -> None:
         there = await stack.enter_async_context(receiver())
         mail = await stack.enter_async_context(service(port))
         couriers = Couriers(SEALER, mail, allow_private=True)
-        stack.callback(couriers.close)
         given = ChannelDraft(name="Mail", kind=ChannelKind.EMAIL, address=SecretStr(THREE))
         silent, _ = await put_channel(database, ada, desk.org, given, SEALER)
         hook, _ = await put_channel(database, ada, desk.org, draft(there.url, name="Hook"), SEALER)

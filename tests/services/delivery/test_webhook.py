@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from services.delivery.couriers import webhook as module
+from services.delivery.couriers import posting as module
 from services.delivery.couriers.webhook import send_webhook, signature
 from services.delivery.message import Answer, Message
 from services.errors import AddressRefused
