@@ -147,13 +147,12 @@ async def post(
         return Answer(is_delivered=False, text=f"{host} did not answer within {TIMEOUT_SECONDS:.0f} s.")
     except httpx.HTTPError as error:
         return Answer(is_delivered=False, text=f"{host} was not reached: {type(error).__name__}.")
-    text = masked(bytes(body[:MAX_REPLY_BYTES]).decode("utf-8", "replace"), address or url, headers)
+    text = masked(bytes(body[:MAX_REPLY_BYTES]).decode("utf-8", "replace"), address or url, headers, host)
     return read(Reply(status=response.status_code, text=text, retry_after=retry_after(response, now())))
 
 
-def masked(text: str, address: str, headers: Mapping[str, str]) -> str:
-    """Return a text in which a receiver repeats nothing of an address but its host, and no credentials of headers."""
-    host = urlsplit(address).hostname or ""
+def masked(text: str, address: str, headers: Mapping[str, str], host: str) -> str:
+    """Return a text in which a receiver repeats nothing of an address but the host, and no credentials of headers."""
     given = " ".join([address, *(headers.get(name, "") for name in CREDENTIALS)])
     pieces = {form for piece in re.split(r"[/?&=:@,\s]+", given) for form in (piece, unquote(piece))}
     for each in sorted(pieces - PUBLIC, key=len, reverse=True):
