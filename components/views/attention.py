@@ -15,6 +15,8 @@ Message = SignalAlert | Notification
 INBOX_PATHS = {"signal_alerts": "/alerts?show=unread", "notifications": "/notifications?show=unread"}
 """Where a table's unread rows are listed, for a group of messages."""
 MAX_WAITING = 200
+"""Arrivals of a batch that are sent whole; of the earlier ones only what counts."""
+MAX_COUNTED = 10_000
 MAX_ARRIVAL_AGE = timedelta(hours=1)
 """Age above which a row is no arrival: it came late because a full feed had no room for it."""
 
@@ -77,7 +79,8 @@ class AttentionView:
             changed["unread"] = dict(unread)
         rows = [row for id, table in self._arrived.items() if (row := self._subscriptions[table].get(id))]
         if rows:
-            changed["arrived"] = {"rows": [present_arrival(row) for row in rows]}
+            brief = rows[: max(0, len(rows) - MAX_WAITING)]
+            changed["arrived"] = {"rows": [*map(brief_arrival, brief), *map(present_arrival, rows[len(brief) :])]}
         if self._withdrawn:
             changed["read"] = {"ids": [str(id) for id in self._withdrawn]}
         self._sent.update(self._arrived)
@@ -95,7 +98,7 @@ class AttentionView:
                 self._withdrawn.add(delta.id)
         elif delta.id not in known and (row.created_at is None or row.created_at > self._opened_at - MAX_ARRIVAL_AGE):
             self._arrived[delta.id] = table
-            if len(self._arrived) > MAX_WAITING:
+            if len(self._arrived) > MAX_COUNTED:
                 del self._arrived[next(iter(self._arrived))]
         known.add(delta.id)
 
@@ -109,24 +112,27 @@ def present_arrival(row: Message) -> dict[str, Any]:
     """The fields of a toast: `level` is the priority or type, `rank` its severity from 0 to 3, `href` its source."""
     if isinstance(row, SignalAlert):
         alert = present_alert(row)
-        priority = row.priority or Priority.LOW
         about = [alert["signal_type"], alert["company_name"], f"strength {row.signal_strength}"]
         return {
-            "id": str(row.id),
-            "table": "signal_alerts",
-            "level": priority.value,
-            "rank": list(Priority).index(priority),
+            **brief_arrival(row),
             "title": alert["target_name"],
             "message": " · ".join(filter(None, about)),
             "href": f"/streams/{row.stream_id}" if row.stream_id else ALERTS.row_path.format(id=row.id),
         }
     message = present_notification(row)
     return {
-        "id": str(row.id),
-        "table": "notifications",
-        "level": row.type.value,
-        "rank": list(NotificationType).index(row.type),
+        **brief_arrival(row),
         "title": message["title"],
         "message": message["message"],
         "href": safe_url(row.action_url) or NOTIFICATIONS.row_path.format(id=row.id),
     }
+
+
+def brief_arrival(row: Message) -> dict[str, Any]:
+    """The fields by which an arrival counts in the toast of a group."""
+    if isinstance(row, SignalAlert):
+        priority = row.priority or Priority.LOW
+        rank = list(Priority).index(priority)
+        return {"id": str(row.id), "table": "signal_alerts", "level": priority.value, "rank": rank}
+    rank = list(NotificationType).index(row.type)
+    return {"id": str(row.id), "table": "notifications", "level": row.type.value, "rank": rank}

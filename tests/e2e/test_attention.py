@@ -21,6 +21,15 @@ HIDE = """() => {
     Object.defineProperty(document, "hidden", { get: () => true, configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));
 }"""
+STORM = 3000
+ELEMENTS = "document.querySelectorAll('*').length"
+WATCH_TOASTS = """() => {
+    window.mostToasts = 0;
+    const look = () => {
+        window.mostToasts = Math.max(window.mostToasts, document.querySelectorAll(".lw-toast").length);
+    };
+    new MutationObserver(look).observe(document.querySelector(".lw-toasts"), { childList: true, subtree: true });
+}"""
 SHOW = """() => {
     delete document.hidden;
     document.dispatchEvent(new Event("visibilitychange"));
@@ -57,7 +66,7 @@ async def height(element: Locator) -> float:
 
 
 def titled(count: int, place: str) -> str:
-    return f"({count}) {place} · Livewatch" if count else f"{place} · Livewatch"
+    return f"({count:,}) {place} · Livewatch" if count else f"{place} · Livewatch"
 
 
 async def test_what_arrives_is_told_once_in_every_window_of_its_organisation_and_nowhere_else(
@@ -116,6 +125,36 @@ async def test_many_that_arrive_are_one_toast_and_are_not_told_again_after_a_bre
     await expect(toasts).to_have_count(1)
     await expect(toasts).to_contain_text("The next")
     await expect(page).to_have_title(titled(8, "Dashboard"))
+
+
+async def test_a_storm_in_a_hidden_window_is_one_toast_an_exact_count_and_no_more_elements(
+    world: World, window: SignedIn
+) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    page = await window(ada, "/")
+    await alert(world, org, ada, "Before")
+    toasts = page.get_by_test_id("toast")
+    await expect(toasts).to_contain_text("Before")
+    await page.evaluate(HIDE)
+    await page.evaluate(WATCH_TOASTS)
+    elements = await page.evaluate(ELEMENTS)
+    insert = """insert into signal_alerts (org_id, user_id, target_name, signal_type, signal_strength)
+                select %s, %s, 'Target ' || n, 'storm', 60 from generate_series(1, %s::integer) as n"""
+    for _ in range(STORM // 100):
+        await world.sql(insert, org, ada.id, 100)
+    await expect(page).to_have_title(titled(STORM + 1, "Dashboard"))
+    await expect(toasts).to_have_attribute("data-count", str(STORM + 1))
+    await expect(toasts).to_contain_text(f"{STORM + 1:,} new alerts")
+    assert await page.evaluate("window.mostToasts") == 1
+    await page.evaluate(SHOW)
+    bell = live(page, "inbox", "alerts+notifications", "unread")
+    await expect(bell).to_have_attribute("data-value", str(STORM + 1))
+    grown = await page.evaluate(ELEMENTS) - elements
+    assert grown < 20, "lists keep to what they show"
+    await world.sql("update signal_alerts set read_at = now() where user_id = %s", ada.id)
+    await expect(page).to_have_title(titled(0, "Dashboard"))
+    await expect(toasts).to_have_count(0)
 
 
 async def test_what_is_read_in_one_window_is_withdrawn_from_a_hidden_one(world: World, window: SignedIn) -> None:

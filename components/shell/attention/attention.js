@@ -12,6 +12,13 @@ const URGENT = 3;
 const NAMED = 3;
 const NOUNS = { signal_alerts: ["alert", "alerts"], notifications: ["notification", "notifications"] };
 
+// Of many at once the earlier ones have no title.
+const namesOf = (rows) =>
+  rows
+    .filter((row) => row.title)
+    .slice(0, NAMED)
+    .map((row) => row.title);
+
 const Toast = {
   props: { toast: Object, statusStyles: Object, inboxes: Object },
   emits: ["close", "hold"],
@@ -21,11 +28,16 @@ const Toast = {
     const isGroup = computed(() => props.toast.rows.length > 1);
     const shown = computed(() => {
       const { rows, table } = props.toast;
-      if (!isGroup.value) return first.value;
-      const names = rows.slice(0, NAMED).map((row) => row.title);
+      if (!isGroup.value)
+        return first.value.title ? first.value : { title: `1 new ${NOUNS[table][0]}`, href: props.inboxes[table] };
+      const names = namesOf(rows);
       const others = rows.length - names.length;
       const message = names.join(", ") + (others ? ` and ${others} more` : "");
-      return { title: `${rows.length} new ${NOUNS[table][1]}`, message, href: props.inboxes[table] };
+      return {
+        title: `${rows.length.toLocaleString("en-GB")} new ${NOUNS[table][1]}`,
+        message,
+        href: props.inboxes[table],
+      };
     });
     return { isGroup, statusStyle, pageLink, shown };
   },
@@ -102,12 +114,7 @@ export default {
     function say(rows) {
       const top = Math.max(...rows.map((row) => row.rank));
       const text =
-        rows.length === 1
-          ? `${rows[0].title}: ${rows[0].message}`
-          : `${rows.length} new: ${rows
-              .slice(0, NAMED)
-              .map((row) => row.title)
-              .join(", ")}`;
+        rows.length === 1 ? `${rows[0].title}: ${rows[0].message}` : `${rows.length} new: ${namesOf(rows).join(", ")}`;
       said[top >= URGENT ? "alert" : "status"] = text;
     }
 

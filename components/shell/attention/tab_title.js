@@ -1,12 +1,11 @@
 // The browser's tab: unread count in the title, and a dot on the icon.
-const MOST = 99;
 const SIZE = 64;
 const link = () => document.querySelector('link[rel~="icon"]');
 let plain = null; // the original icon
 let dotted = null;
 
 export function titleOf(place, count) {
-  const unread = count > MOST ? `(${MOST}+) ` : count ? `(${count}) ` : "";
+  const unread = count ? `(${count.toLocaleString("en-GB")}) ` : "";
   return unread + (place ? place + " · " : "") + "Livewatch";
 }
 

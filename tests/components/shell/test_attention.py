@@ -122,12 +122,16 @@ def test_an_old_row_that_a_full_feed_had_no_room_for_does_not_arrive() -> None:
     assert arrived(alerts.view.full()) == []
 
 
-def test_a_flood_is_told_in_part_and_counted_in_full() -> None:
+def test_of_a_flood_the_latest_are_told_whole_and_all_are_counted_and_withdrawn() -> None:
     alerts = Alerts()
-    alerts.put(*(alert() for _ in range(MAX_WAITING + 50)))
+    rows = [alert() for _ in range(MAX_WAITING + 50)]
+    alerts.put(*rows)
     batch: Any = alerts.view.full()
-    assert len(arrived(batch)) == MAX_WAITING
+    assert arrived(batch) == [str(row.id) for row in rows]
+    assert ["title" in row for row in batch["set"]["arrived"]["rows"]] == [False] * 50 + [True] * MAX_WAITING
     assert batch["set"]["unread"] == {"signal_alerts": MAX_WAITING + 50}
+    alerts.drop(rows[0])
+    assert alerts.view.patch(())["set"]["read"] == {"ids": [str(rows[0].id)]}  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -216,8 +220,8 @@ async def test_the_tab_tells_how_much_is_unread_by_title_and_icon(open_page: Ope
     await apply(page, unread={"signal_alerts": 2, "notifications": 1})
     await expect(page).to_have_title("(3) Dashboard · Livewatch")
     await page.wait_for_function("document.querySelector('link[rel~=icon]').href.startsWith('data:image/png')")
-    await apply(page, unread={"signal_alerts": 200})
-    await expect(page).to_have_title("(99+) Dashboard · Livewatch")
+    await apply(page, unread={"signal_alerts": 2000})
+    await expect(page).to_have_title("(2,001) Dashboard · Livewatch")
     await apply(page, unread={"signal_alerts": 0, "notifications": 0})
     await expect(page).to_have_title("Dashboard · Livewatch")
     assert plain
