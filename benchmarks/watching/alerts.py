@@ -79,7 +79,7 @@ async def to_a_window(world: World, browser: Browser, data: Path, count: int, se
     ada = await world.person(org)
     async with running(project_settings(world.status, data)) as app:
         context = await browser.new_context(base_url=app.url)
-        form = {"email": ada.email, "password": ada.password}
+        form: dict[str, str | float | bool] = {"email": ada.email, "password": ada.password}
         await context.request.post("/session", form=form, max_redirects=0)
         page: Page = await context.new_page()
         await page.goto("/")

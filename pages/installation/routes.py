@@ -18,6 +18,7 @@ from pages.page.public_url import root_of
 FOLDER = Path(__file__).parent
 ICONS = {path.name: path for path in (FOLDER / "icons").glob("*.png")}
 ALWAYS_ASKED = "no-cache"
+SHELL_HEADER = "Livewatch-Shell"
 WORKER_POLICY = "default-src 'none'; connect-src 'self'"
 OFFLINE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{script}'; connect-src 'self'; "
@@ -54,7 +55,11 @@ def installation_routes() -> APIRouter:
         script = SCRIPT.search(page)
         assert script
         digest = b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
-        headers = {"Cache-Control": ALWAYS_ASKED, "Content-Security-Policy": OFFLINE_POLICY.format(script=digest)}
+        headers = {
+            "Cache-Control": ALWAYS_ASKED,
+            "Content-Security-Policy": OFFLINE_POLICY.format(script=digest),
+            SHELL_HEADER: _shell(root_of(request)),
+        }
         return Response(page, media_type="text/html", headers=headers)
 
     @router.get(f"{PWA_BELOW}icons/{{name}}")
@@ -125,8 +130,11 @@ def _offline(root: str) -> str:
 @cache
 def _worker(root: str) -> str:
     # Browsers install a worker again when a byte of it differs, and with it the page that it keeps.
-    digest = hashlib.sha256(_offline(root).encode()).hexdigest()[:16]
-    return f"{(FOLDER / 'worker.js').read_text(encoding='utf-8')}// {digest}\n"
+    return (FOLDER / "worker.js").read_text(encoding="utf-8").replace("@shell@", _shell(root))
+
+
+def _shell(root: str) -> str:
+    return hashlib.sha256(_offline(root).encode()).hexdigest()[:16]
 
 
 @cache

@@ -1,6 +1,7 @@
 // Service worker: the page for a browser without a connection, and what comes by web push.
 // It keeps that page and the time at which the app answered last: no rows, no tokens, no page of a person.
 const CACHE = "livewatch-shell";
+const SHELL = "@shell@"; // digest of this release's page
 const root = registration.scope.replace(/\/$/, "");
 const OFFLINE = `${root}/pwa/offline`;
 const REACHED = `${root}/pwa/reached`;
@@ -19,8 +20,10 @@ addEventListener("fetch", (event) => {
 });
 
 async function install() {
-  const cache = await caches.open(CACHE);
-  await cache.add(new Request(OFFLINE, { cache: "reload", credentials: "omit" }));
+  const page = await fetch(OFFLINE, { cache: "reload", credentials: "omit" });
+  // While a release replaces another, a process of either may answer. The browser installs again with the next page.
+  if (!page.ok || page.headers.get("Livewatch-Shell") !== SHELL) throw new Error("The page is of another release.");
+  await (await caches.open(CACHE)).put(OFFLINE, page);
   // Pages come from the server, so that no window can be of another release than its worker.
   await skipWaiting();
 }
