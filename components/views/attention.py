@@ -40,7 +40,7 @@ class AttentionView:
         self._subscriptions = subscriptions
         self._opened_at = now or datetime.now(UTC)
         self._known: dict[str, set[UUID]] = {}
-        self._arrived: dict[UUID, str] = {}
+        self._arrived: dict[UUID, Message] = {}
         self._sent: set[UUID] = set()
         self._withdrawn: set[UUID] = set()
 
@@ -77,8 +77,7 @@ class AttentionView:
         if unread != self.unread:
             self.unread = unread
             changed["unread"] = dict(unread)
-        rows = [row for id, table in self._arrived.items() if (row := self._subscriptions[table].get(id))]
-        if rows:
+        if rows := list(self._arrived.values()):
             brief = rows[: max(0, len(rows) - MAX_WAITING)]
             changed["arrived"] = {"rows": [*map(brief_arrival, brief), *map(present_arrival, rows[len(brief) :])]}
         if self._withdrawn:
@@ -91,16 +90,25 @@ class AttentionView:
         known, row = self._known.get(table), delta.new
         if known is None:
             return
+        if row is None and self._is_beyond(table, delta.id):
+            return
         if row is None or not row.is_unread:
             self._arrived.pop(delta.id, None)
             if delta.id in self._sent:
                 self._sent.discard(delta.id)
                 self._withdrawn.add(delta.id)
+        elif delta.id in self._arrived:
+            self._arrived[delta.id] = row
         elif delta.id not in known and (row.created_at is None or row.created_at > self._opened_at - MAX_ARRIVAL_AGE):
-            self._arrived[delta.id] = table
+            self._arrived[delta.id] = row
             if len(self._arrived) > MAX_COUNTED:
                 del self._arrived[next(iter(self._arrived))]
         known.add(delta.id)
+
+    def _is_beyond(self, table: str, id: UUID) -> bool:
+        """Whether a row has left a full feed for newer ones, and is as unread as before."""
+        subscription = self._subscriptions[table]
+        return subscription.is_cut and not subscription.is_absent(id)
 
 
 def is_unread(row: Message) -> bool:

@@ -24,12 +24,17 @@ class Alerts:
 
     def __init__(self, *there: SignalAlert) -> None:
         self._rows = {row.id: row for row in there}
+        self.deleted: set[UUID] = set()
         self.view = AttentionView({"signal_alerts": self}, now=NOW)  # type: ignore[dict-item]
         self._tell = self.view.listener("signal_alerts", lambda _: None)
         self._tell([Delta(id=row.id, old=None, new=row) for row in there])
         self.view.begin("signal_alerts")
 
     is_counted = True
+    is_cut = False
+
+    def is_absent(self, id: UUID) -> bool:
+        return id in self.deleted
 
     def rows(self) -> list[SignalAlert]:
         return list(self._rows.values())
@@ -120,6 +125,22 @@ def test_an_old_row_that_a_full_feed_had_no_room_for_does_not_arrive() -> None:
     alerts = Alerts()
     alerts.put(alert(created_at=NOW - timedelta(days=3)))
     assert arrived(alerts.view.full()) == []
+
+
+def test_what_a_full_feed_has_no_room_for_any_more_stays_told_until_it_is_read_or_deleted() -> None:
+    alerts = Alerts()
+    first, second, third = alert(), alert(), alert()
+    alerts.put(first, second, third)
+    alerts.is_cut = True
+    alerts.drop(first)
+    assert arrived(alerts.view.full()) == [str(row.id) for row in (first, second, third)], "as unread as before"
+    alerts.drop(second)
+    assert "read" not in (alerts.view.patch(()) or {"set": {}})["set"]
+    alerts.put(first.model_copy(update={"read_at": NOW}))
+    alerts.deleted.add(third.id)
+    alerts.drop(third)
+    withdrawn: Any = alerts.view.patch(())
+    assert set(withdrawn["set"]["read"]["ids"]) == {str(first.id), str(third.id)}
 
 
 def test_of_a_flood_the_latest_are_told_whole_and_all_are_counted_and_withdrawn() -> None:
