@@ -2,22 +2,20 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, CDPSession, Page, Worker, expect
+from playwright.async_api import Browser, BrowserContext, CDPSession, Page, expect
 
 from tests.app_process import AppProcess
 from tests.browser import new_context
 from tests.e2e.conftest import enter
+from tests.e2e.phones import push, push_until_shown, shows, worker_of
 from tests.push_service import Phone
 from tests.world import Person, World, until
 
 pytestmark = pytest.mark.e2e
 SIZE = {"width": 390, "height": 844}
-SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
-    .map(({ title, body, tag, silent, data, actions }) => ({ title, body, tag, silent, data, actions }))"""
 CACHED = """async () => {
     const all = (await caches.keys()).map(async (name) => (await caches.open(name)).keys());
     return (await Promise.all(all)).flat().map((each) => new URL(each.url).pathname).sort();
@@ -54,55 +52,6 @@ async def opened(context: BrowserContext, person: Person, path: str = "/monitori
     await page.evaluate("() => navigator.serviceWorker.ready")
     await page.wait_for_function("() => navigator.serviceWorker.controller")
     return page
-
-
-async def push(page: Page, **message: Any) -> None:
-    """Deliver a push message as the browser does when its push service has one."""
-    session = await page.context.new_cdp_session(page)
-    registrations: list[dict[str, Any]] = []
-    session.on("ServiceWorker.workerRegistrationUpdated", lambda found: registrations.extend(found["registrations"]))
-    await session.send("ServiceWorker.enable")
-    await until(lambda: registrations, what="the registration is told")
-    values = {
-        "origin": await page.evaluate("location.origin"),
-        "registrationId": registrations[0]["registrationId"],
-        "data": message.pop("raw", None) or json.dumps(message),
-    }
-    await session.send("ServiceWorker.deliverPushMessage", values)
-    await session.detach()
-
-
-async def push_until_shown(page: Page, **message: Any) -> None:
-    """Deliver a push message; again if the window, which knows of no such group, took its notification away."""
-
-    async def is_there() -> bool:
-        return any(each["title"] == message["title"] for each in await page.evaluate(SHOWN))
-
-    async def is_shown() -> bool:
-        await push(page, **message)
-        try:
-            await until(is_there, within=0.5)
-        except AssertionError:
-            return False
-        return True
-
-    await until(is_shown, within=15, what=f"shown: {message['title']}")
-
-
-async def shows(page: Page, *titles: str) -> list[dict[str, Any]]:
-    """Wait until the device shows notifications with these titles; returns them."""
-    found: list[dict[str, Any]] = []
-
-    async def are_shown() -> bool:
-        found[:] = await page.evaluate(SHOWN)
-        return sorted(each["title"] for each in found) == sorted(titles)
-
-    await until(are_shown, what=f"shown: {titles}")
-    return found
-
-
-def worker_of(context: BrowserContext) -> Worker:
-    return context.service_workers[0]
 
 
 async def test_the_app_can_be_installed(world: World, phone: BrowserContext) -> None:
