@@ -36,7 +36,7 @@ class AttentionView:
         self.unread: dict[str, int] = {}
         """The counts that the element was sent last."""
         self.messages: UnreadThreads | None = None
-        """Unread messages of the chat, which count in the tab's title."""
+        """Unread messages of the chat, for which the tab has a dot."""
         self._subscriptions = subscriptions
         self._opened_at = now or datetime.now(UTC)
         self._known: dict[str, set[UUID]] = {}

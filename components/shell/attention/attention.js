@@ -64,7 +64,9 @@ export default {
   setup(props, { emit }) {
     const shown = ref([]); // toasts: { key, table, rows, left }
     const unread = reactive({});
-    const count = computed(() => Object.values(unread).reduce((sum, each) => sum + each, 0));
+    // As the bell: what is for this person. Messages of the chat have their own number in the sidebar.
+    const count = computed(() => (unread.signal_alerts ?? 0) + (unread.notifications ?? 0));
+    const messages = computed(() => unread.messages ?? 0);
     const said = reactive({ status: "", alert: "" });
     let gathered = [];
     let gathering = 0;
@@ -146,7 +148,9 @@ export default {
       },
     );
 
-    watch([count, () => props.place], () => showInTab(props.place, count.value), { immediate: true });
+    watch([count, messages, () => props.place], () => showInTab(props.place, count.value, messages.value), {
+      immediate: true,
+    });
     watch(count, () => document.dispatchEvent(new CustomEvent("lw-unread")));
     const unlock = () => props.sound && allowSound();
     watch(

@@ -43,7 +43,7 @@ class Attention(LiveElement, component="attention.js", dependencies=[SHARED_JS, 
 
         Args:
             window: The window that the element is in.
-            messages: Unread messages of the chat, which count in the tab's title.
+            messages: Unread messages of the chat, for which the tab has a dot.
         """
         subscriptions: dict[str, Subscription[Any]] = {}
         view = AttentionView(subscriptions)

@@ -1,21 +1,22 @@
-// The browser's tab: unread count in the title, and a dot on the icon.
+// The browser's tab: unread count in the title, as the bell has it, or a dot if only messages of the chat are unread; and
+// a dot on the icon for either.
 const SIZE = 64;
 const link = () => document.querySelector('link[rel~="icon"]');
 let plain = null; // the original icon
 let dotted = null;
 
-export function titleOf(place, count) {
-  const unread = count ? `(${count.toLocaleString("en-GB")}) ` : "";
+export function titleOf(place, count, messages = 0) {
+  const unread = count ? `(${count.toLocaleString("en-GB")}) ` : messages ? "• " : "";
   return unread + (place ? place + " · " : "") + "Livewatch";
 }
 
-export function showInTab(place, count) {
-  document.title = titleOf(place, count);
+export function showInTab(place, count, messages = 0) {
+  document.title = titleOf(place, count, messages);
   const icon = link();
   if (!icon) return;
   plain ??= icon.href;
-  icon.dataset.unread = count;
-  if (!count) icon.href = plain;
+  icon.dataset.unread = count + messages;
+  if (!count && !messages) icon.href = plain;
   else if (dotted) icon.href = dotted;
   else draw().then((drawn) => (dotted = drawn) && Number(icon.dataset.unread) && (icon.href = drawn));
 }

@@ -243,7 +243,12 @@ async def test_the_tab_tells_how_much_is_unread_by_title_and_icon(open_page: Ope
     await page.wait_for_function("document.querySelector('link[rel~=icon]').href.startsWith('data:image/png')")
     await apply(page, unread={"signal_alerts": 2000})
     await expect(page).to_have_title("(2,001) Dashboard · Livewatch")
+    await apply(page, unread={"messages": 5})
+    await expect(page).to_have_title("(2,001) Dashboard · Livewatch")
     await apply(page, unread={"signal_alerts": 0, "notifications": 0})
+    await expect(page).to_have_title("• Dashboard · Livewatch")
+    await page.wait_for_function("document.querySelector('link[rel~=icon]').href.startsWith('data:image/png')")
+    await apply(page, unread={"messages": 0})
     await expect(page).to_have_title("Dashboard · Livewatch")
     assert plain
     await page.wait_for_function("plain => document.querySelector('link[rel~=icon]').href.endsWith(plain)", arg=plain)
