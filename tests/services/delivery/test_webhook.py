@@ -73,3 +73,12 @@ async def test_a_private_receiver_gets_nothing() -> None:
         with pytest.raises(AddressRefused, match="private network"):
             await send_webhook(there.url, SECRET, "msg_1", Message(title="x"))
     assert there.requests == []
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    async with receiver() as proxy, receiver() as there:
+        monkeypatch.setenv(name, proxy.url)
+        answer = await send(there)
+    assert answer.is_delivered
+    assert (len(there.requests), proxy.connections) == (1, 0)

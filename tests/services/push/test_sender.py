@@ -12,6 +12,7 @@ from services.push.encryption import DeviceKeys
 from services.push.message import PushMessage
 from services.push.sender import Address, Outcome, PushSender
 from tests.push_service import Phone, PushService, no_answer
+from tests.services.delivery.receiver import receiver
 
 MESSAGE = PushMessage(tag="alerts:1", org="o", title="Disk", body="Full", rank=3, badge=2)
 
@@ -145,3 +146,15 @@ def test_a_text_is_cut_with_a_mark() -> None:
 
 def _raise(error: Exception) -> httpx.Response:
     raise error
+
+
+async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with receiver() as proxy:
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        key = ApplicationKey(ec.generate_private_key(ec.SECP256R1()))
+        async with PushSender(key) as sender:
+            answer = await sender.deliver(address(Phone(host="push.livewatch.invalid")), MESSAGE)
+    assert answer.outcome is Outcome.LATER
+    assert "cannot be reached" in answer.sentence
+    assert proxy.connections == 0
