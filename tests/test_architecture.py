@@ -44,6 +44,7 @@ LAYERS = (
     "services.realtime.transports",
     "services.realtime",
     "services.lists",
+    "services.presence.online",
     "services.analytics",
     "services.rules",
     "services.push",

@@ -19,8 +19,9 @@ GRAINS: dict[Grain, timedelta] = {
 _MINUTES = [timedelta(minutes=count) for count in (1, 5, 15)]
 _HOURS = [timedelta(hours=count) for count in (1, 3, 6)]
 _DAYS = [timedelta(days=count) for count in (1, 7, 28, 91, 364, 3640, 36400)]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 28, tzinfo=UTC)
+_WEEK = timedelta(days=7)
+_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+_FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 20, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def parts_of(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime) -
     """Return the parts of a range, at most `MAX_PARTS`.
 
     Hours and days begin by the clock of the zone: a day has 23 to 25 of the former, and the hour that autumn repeats is
-    one part of two. Parts of a week and more are of whole days of UTC. The range is widened to whole minutes, for what
+    one part of two. Parts of a week and more begin on Mondays of UTC. The range is widened to whole minutes, for what
     is older than two days to quarters of an hour, to which the offsets of all zones are multiples, and for weeks to
     days.
 
@@ -75,19 +76,19 @@ def parts_of(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime) -
     elif width <= timedelta(days=1):
         starts = _on_the_clock(start, end, width, zone)
     else:
-        starts = _steps(start, end, width)
+        starts = _steps(ceiling(start, width), end, width)
     later = sorted({each for each in starts if start < each < end})
     return RangeParts(starts=(start, *later), end=end, grain=grain)
 
 
 def floor(moment: datetime, width: timedelta) -> datetime:
-    """Return the last multiple of a width since 1970 that is not after a moment."""
-    return moment - (moment - _EPOCH) % width
+    """Return the last multiple of a width since the first Monday of 1970 that is not after a moment."""
+    return moment - (moment - _MONDAY) % width
 
 
 def ceiling(moment: datetime, width: timedelta) -> datetime:
-    """Return the first multiple of a width since 1970 that is not before a moment."""
-    return moment + (_EPOCH - moment) % width
+    """Return the first multiple of a width since the first Monday of 1970 that is not before a moment."""
+    return moment + (_MONDAY - moment) % width
 
 
 def whole_months(start: datetime, end: datetime) -> tuple[datetime, datetime]:
@@ -99,6 +100,12 @@ def whole_months(start: datetime, end: datetime) -> tuple[datetime, datetime]:
     if low < start:
         low = (low + timedelta(days=31)).replace(day=1)
     high = end.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (low, high) if low < high else (start, start)
+
+
+def whole_weeks(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Return the begin of the first and the end of the last whole week of UTC; equal if there is none."""
+    low, high = ceiling(start, _WEEK), floor(end, _WEEK)
     return (low, high) if low < high else (start, start)
 
 

@@ -9,14 +9,15 @@ from uuid import UUID
 
 from services.analytics.amounts import AMOUNTS, amounts_query
 from services.analytics.board import Board
-from services.analytics.range_parts import GRAINS, RangeParts, floor, parts_of, whole_months
+from services.analytics.range_parts import GRAINS, RangeParts, floor, parts_of, whole_months, whole_weeks
 from services.auth.identity import Identity
-from services.entities import ALERTS, RUNS
+from services.entities import ALERTS, RUNS, VIEWERS, Viewers
 from services.entities.base.listing import ARCHIVE_FACET
 from services.infra.database import Database
 from services.lists.as_member import read_as_member
 from services.lists.conditions import selection_of
 from services.period import EVERYTHING, zone_of
+from services.presence.online import OnlinePerson, online_people
 
 OUTCOMES = ("succeeded", "failed", "stopped")
 GAUGES = ("running", "queue")
@@ -57,6 +58,7 @@ class Reading:
         jobs: The busiest jobs, most runs first.
         failures: Number of failed runs by weekday (0: Monday) and hour.
         alerts: Number of alerts by part and type.
+        people: Who was online then, and what they looked at.
         amounts: Sum of what runs logged by part, kind and metric, of tokens and cost; only where something was logged.
     """
 
@@ -68,6 +70,7 @@ class Reading:
     failures: Mapping[tuple[int, int], int] = field(default_factory=dict)
     alerts: Mapping[tuple[int, str], int] = field(default_factory=dict)
     amounts: Mapping[tuple[int, str, str], float] = field(default_factory=dict)
+    people: tuple[OnlinePerson, ...] = ()
 
 
 async def read_board(
@@ -99,6 +102,7 @@ async def read_board(
         "zone": zone, "starts": list(parts.starts), "low": parts.starts[0], "high": parts.end,
     }  # fmt: skip
     values["month_low"], values["month_high"] = whole_months(parts.starts[0], parts.end)
+    values["week_low"], values["week_high"] = whole_weeks(parts.starts[0], parts.end)
     values |= {f"{grain}_low": floor(parts.starts[0], width) for grain, width in GRAINS.items()}
     queries = _Queries(board, parts, org_id, identity)
     statement = f"jsonb_build_object({', '.join(f'{name!r}, {query}' for name, query in queries.queries().items())})"
@@ -128,6 +132,7 @@ def _reading(parts: RangeParts, zone: str, found: Mapping[str, Any]) -> Reading:
         failures={(day, hour): count for day, hour, count in found.get("failures", ())},
         alerts={(place - 1, type): count for place, type, count in found.get("alerts", ())},
         amounts={(place - 1, kind, name): float(total) for place, kind, name, total in found.get("amounts", ())},
+        people=tuple(online_people(Viewers.model_validate(row) for (row,) in found.get("people", ()))),
     )
 
 
@@ -154,6 +159,9 @@ class _Queries:
             queries["failures"] = self._failures()
         if self._board.shows("alerts"):
             queries["alerts"] = self._alerts()
+        if self._board.shows("people"):
+            query = f"select to_jsonb(each) as row from public.{VIEWERS.table} as each where org_id = %(org)s"
+            queries["people"] = _ARRAY.format(columns="row", query=query)
         if metrics := [name for chart, names in AMOUNTS.items() if self._board.shows(chart) for name in names]:
             query, values = amounts_query(self._board, self._parts.grain, metrics, self._org_id, self._identity)
             queries["amounts"] = _ARRAY.format(columns="place, kind, name, total", query=query)
@@ -202,11 +210,12 @@ class _Queries:
         if not self._board.is_rolled_up:
             return self._filtered(measures, with_earlier=with_earlier, by_job=by_job)
         low, grain = "%(low)s", grain or self._parts.grain
+        # Where no part is shorter: of jobs, whole months are rolled up, too, and of all runs whole weeks.
+        coarse = "month" if by_job else "week" if grain == "day" and not self._board.job else ""
         bounds = [(grain, low, "%(high)s")]
-        if by_job:
-            # Of jobs, whole months are rolled up, too.
-            bounds = [(grain, low, "%(month_low)s"), ("month", "%(month_low)s", "%(month_high)s")]
-            bounds.append((grain, "%(month_high)s", "%(high)s"))
+        if coarse:
+            bounds = [(coarse, f"%({coarse}_low)s", f"%({coarse}_high)s")]
+            bounds += [(grain, low, f"%({coarse}_low)s"), (grain, f"%({coarse}_high)s", "%(high)s")]
         parts = [self._rolled(*each, measures, by_job=by_job) for each in bounds]
         if with_earlier:
             # Days as far as they go, then quarters of an hour, then minutes, up to the beginning of the range.

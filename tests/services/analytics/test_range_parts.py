@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analytics.range_parts import GRAINS, MAX_PARTS, floor, parts_of, whole_months
+from services.analytics.range_parts import GRAINS, MAX_PARTS, floor, parts_of, whole_months, whole_weeks
 
 NOW = datetime(2026, 11, 27, 10, 7, 23, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -37,6 +37,8 @@ def test_parts_cover_the_range_without_a_gap(zone: str, start: datetime, seconds
     edges = [*parts.starts, parts.end]
     assert all(earlier < later for earlier, later in pairwise(edges))
     assert all(edge == floor(edge, width) for edge in edges), "each is a sum of roll-ups"
+    if parts.grain == "day":
+        assert {edge.weekday() for edge in edges[1:-1]} <= {0}, "weeks are rolled up from Monday on"
     for place, (low, high) in enumerate(pairwise(edges)):
         assert parts.bounds(place) == (low, high)
         assert parts.place_of(low) == parts.place_of(high - timedelta(microseconds=1)) == place
@@ -87,3 +89,19 @@ def test_the_grain_is_the_finest_that_the_database_has(start: datetime, grain: s
 def test_whole_months_lie_within_a_range(start: str, end: str, first: str, last: str) -> None:
     moments = [datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (start, end, first, last)]
     assert whole_months(*moments[:2]) == tuple(moments[2:])
+
+
+@given(start=MOMENTS, seconds=st.integers(1, 400 * 86_400))
+def test_whole_weeks_lie_within_the_range(start: datetime, seconds: int) -> None:
+    end = start + timedelta(seconds=seconds)
+    low, high = whole_weeks(start, end)
+    assert start <= low <= high <= end
+    assert low == high or low.weekday() == high.weekday() == 0
+    week = timedelta(days=7)
+    assert low == high or (low - start < week and end - high < week), "as many as there are"
+
+
+@pytest.mark.parametrize("moment", [datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 20, tzinfo=UTC)])
+def test_whole_weeks_at_the_ends_of_time(moment: datetime) -> None:
+    low, high = whole_weeks(moment, moment + timedelta(minutes=1))
+    assert low == high
