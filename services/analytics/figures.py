@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Literal
 
 from services.analytics.board import CHARTS, Board
+from services.analytics.board_query import OUTCOMES
 from services.analytics.durations import quantile
-from services.analytics.reading import ALERT_TYPES, OUTCOMES, Reading
+from services.analytics.reading import ALERT_TYPES, Reading
 from services.entities.base.status import Tone
 from services.text import visible_name
 
@@ -62,7 +63,7 @@ def figures_of(board: Board, reading: Reading) -> list[Figure]:
 
 def count_of_ended(reading: Reading) -> int:
     """Return the number of runs that ended in the range."""
-    return sum(bins.total() for bins in reading.ended.values())
+    return sum(reading.ended.values())
 
 
 def _starts(reading: Reading) -> tuple[datetime, ...]:
@@ -71,9 +72,9 @@ def _starts(reading: Reading) -> tuple[datetime, ...]:
 
 def _ended(reading: Reading, outcome: str) -> list[int]:
     counts = [0] * len(_starts(reading))
-    for (place, _, each), bins in reading.ended.items():
+    for (place, _, each), count in reading.ended.items():
         if each == outcome:
-            counts[place] += bins.total()
+            counts[place] += count
     return counts
 
 
@@ -127,11 +128,7 @@ def _rates(reading: Reading) -> Figure:
 
 def _bins(reading: Reading) -> list[Counter[int]]:
     """Return the durations of the completed runs of each part."""
-    bins = [Counter[int]() for _ in _starts(reading)]
-    for (place, _, outcome), counts in reading.ended.items():
-        if outcome == "succeeded":
-            bins[place].update(counts)
-    return bins
+    return [reading.durations.get(place, Counter()) for place in range(len(_starts(reading)))]
 
 
 def _durations(reading: Reading) -> Figure:

@@ -21,7 +21,7 @@ _HOURS = [timedelta(hours=count) for count in (1, 3, 6)]
 _DAYS = [timedelta(days=count) for count in (1, 7, 28, 91, 364, 3640, 36400)]
 _WEEK = timedelta(days=7)
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
-_FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 20, tzinfo=UTC)
+_FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 11, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,8 @@ def parts_of(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime) -
         zone: The zone.
         now: The present.
     """
-    start, end = max(start, _FIRST), min(max(end, start + timedelta(microseconds=1)), _LAST)
+    start = min(max(start, _FIRST), _LAST - timedelta(minutes=1))
+    end = min(max(end, start + timedelta(microseconds=1)), _LAST)
     width = next((each for each in (*_MINUTES, *_HOURS, *_DAYS) if (end - start) / each <= MAX_PARTS), _DAYS[-1])
     grain: Grain = "minute"
     if width >= timedelta(days=7):
@@ -91,22 +92,15 @@ def ceiling(moment: datetime, width: timedelta) -> datetime:
     return moment + (_MONDAY - moment) % width
 
 
-def whole_months(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """Return the begin of the first and the end of the last whole month (UTC) of a range; equal if there is none."""
-    start, end = start.astimezone(UTC), end.astimezone(UTC)
-    if (start.year, start.month) == (end.year, end.month):
-        return start, start
-    low = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    if low < start:
-        low = (low + timedelta(days=31)).replace(day=1)
-    high = end.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return (low, high) if low < high else (start, start)
+def week_ceiling(moment: datetime) -> datetime:
+    """Return the first beginning of a week, a Monday of UTC, that is not before a moment."""
+    return ceiling(moment, _WEEK)
 
 
-def whole_weeks(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """Return the begin of the first and the end of the last whole week of UTC; equal if there is none."""
-    low, high = ceiling(start, _WEEK), floor(end, _WEEK)
-    return (low, high) if low < high else (start, start)
+def month_ceiling(moment: datetime) -> datetime:
+    """Return the first beginning of a month of UTC that is not before a moment."""
+    first = moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return first if first == moment else (first + timedelta(days=31)).replace(day=1)
 
 
 def _steps(start: datetime, end: datetime, width: timedelta) -> list[datetime]:

@@ -87,6 +87,10 @@ create index run_rollups_minutes_idx on public.run_rollups (at) where grain = 'm
 create index run_rollups_empty_idx on public.run_rollups (org_id) where count = 0;
 create index run_rollups_jobs_idx on public.run_rollups (org_id, grain, at)
     where job_id <> '00000000-0000-0000-0000-000000000000' and measure in ('succeeded', 'failed', 'stopped');
+-- What charts of long ranges read of all runs, without the rows of the table.
+create index run_rollups_long_idx on public.run_rollups (org_id, grain, measure, at) include (kind, bin, count)
+    where job_id = '00000000-0000-0000-0000-000000000000'
+        and (grain = 'week' or grain = 'quarter' and measure = 'failed');
 alter table public.run_rollups enable row level security;
 revoke all on public.run_rollups from anon, authenticated;
 grant select on public.run_rollups to authenticated;

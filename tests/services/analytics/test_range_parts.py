@@ -1,6 +1,6 @@
 """Parts of a range: they cover it without a gap, on the clock of a zone, also on the days when clocks change."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analytics.range_parts import GRAINS, MAX_PARTS, floor, parts_of, whole_months, whole_weeks
+from services.analytics.range_parts import GRAINS, MAX_PARTS, floor, month_ceiling, parts_of, week_ceiling
 
 NOW = datetime(2026, 11, 27, 10, 7, 23, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -76,32 +76,19 @@ def test_the_grain_is_the_finest_that_the_database_has(start: datetime, grain: s
     assert parts_of(start, max(NOW, start + timedelta(hours=1)), BERLIN, now=NOW).grain == grain
 
 
-@pytest.mark.parametrize(
-    ("start", "end", "first", "last"),
-    [
-        ("2026-01-01", "2026-03-01", "2026-01-01", "2026-03-01"),
-        ("2026-01-01T00:15", "2026-03-31", "2026-02-01", "2026-03-01"),
-        ("2025-12-31", "2026-02-01", "2026-01-01", "2026-02-01"),
-        ("2026-01-02", "2026-02-28", "2026-01-02", "2026-01-02"),
-        ("9999-12-02", "9999-12-28", "9999-12-02", "9999-12-02"),
-    ],
-)
-def test_whole_months_lie_within_a_range(start: str, end: str, first: str, last: str) -> None:
-    moments = [datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (start, end, first, last)]
-    assert whole_months(*moments[:2]) == tuple(moments[2:])
+@given(moment=MOMENTS)
+def test_weeks_begin_on_mondays_and_months_on_the_first(moment: datetime) -> None:
+    week, month = week_ceiling(moment), month_ceiling(moment)
+    assert moment <= week < moment + timedelta(days=7)
+    assert (week.weekday(), week.timetz()) == (0, time(tzinfo=UTC))
+    assert moment <= month < moment + timedelta(days=31)
+    assert (month.day, month.timetz()) == (1, time(tzinfo=UTC))
+    assert (week_ceiling(week), month_ceiling(month)) == (week, month)
 
 
-@given(start=MOMENTS, seconds=st.integers(1, 400 * 86_400))
-def test_whole_weeks_lie_within_the_range(start: datetime, seconds: int) -> None:
-    end = start + timedelta(seconds=seconds)
-    low, high = whole_weeks(start, end)
-    assert start <= low <= high <= end
-    assert low == high or low.weekday() == high.weekday() == 0
-    week = timedelta(days=7)
-    assert low == high or (low - start < week and end - high < week), "as many as there are"
-
-
-@pytest.mark.parametrize("moment", [datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 20, tzinfo=UTC)])
-def test_whole_weeks_at_the_ends_of_time(moment: datetime) -> None:
-    low, high = whole_weeks(moment, moment + timedelta(minutes=1))
-    assert low == high
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+def test_boards_reach_to_the_ends_of_time(moment: datetime) -> None:
+    moment = moment.replace(tzinfo=UTC)
+    parts = parts_of(moment, moment, ZoneInfo("UTC"), now=NOW)
+    for each in (*parts.starts, parts.end):
+        assert week_ceiling(each) >= each <= month_ceiling(each)
