@@ -109,6 +109,7 @@ LAYERS = (
     "pages.gallery",
     "pages.frame",
     "pages.app",
+    "pages.composition",
 )
 """Folders and top-level modules from bottom to top; each imports only those before it."""
 PACKAGES = ("services", "components", "pages")

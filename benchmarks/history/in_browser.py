@@ -15,9 +15,10 @@ from playwright.async_api import Page, async_playwright
 
 from benchmarks.__main__ import commit
 from benchmarks.browsers import VIEWPORT, session_of
-from benchmarks.history.__main__ import new_organization, scale, stage
+from benchmarks.history.__main__ import new_organization, stage
 from benchmarks.history.measuring import HEAD, Times
 from benchmarks.organisation import organisation_of
+from benchmarks.organisation.__main__ import scale
 from tests.app_process import project_settings, running
 from tests.browser import FLAGS, find
 
