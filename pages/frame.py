@@ -39,7 +39,7 @@ from pages.monitoring.dashboard import dashboard_page
 from pages.monitoring.logs import logs_page
 from pages.monitoring.monitoring import monitoring_page
 from pages.monitoring.stream import stream_by_slug_page, stream_page
-from pages.page.browser import browser_of
+from pages.page.browser import browser_of, zone_of_reader
 from pages.page.context import PageContext
 from pages.page.membership import chosen_membership
 from pages.page.public_url import root_of
@@ -146,6 +146,7 @@ def register_frame(services: Services) -> None:
             preferences=services.preferences.open(services.database, session, window, profile.preferences),
             title=PageTitle(),
             views=SavedViews(window),
+            zone=zone_of_reader(request),
         )
         around = ui.context.slot
 

@@ -44,6 +44,7 @@ LAYERS = (
     "services.realtime.transports",
     "services.realtime",
     "services.lists",
+    "services.presence.online",
     "services.analytics",
     "services.rules",
     "services.push",
@@ -108,6 +109,7 @@ LAYERS = (
     "pages.gallery",
     "pages.frame",
     "pages.app",
+    "pages.composition",
 )
 """Folders and top-level modules from bottom to top; each imports only those before it."""
 PACKAGES = ("services", "components", "pages")
