@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Mapping
 
 from services.delivery.channel_kind import mail_addresses
-from services.delivery.message import Answer, Message
+from services.delivery.message import Answer, Message, shortened
 from services.errors import MailNotSent
 from services.mail.mailer import Mail, MailService
 from services.text import visible
 
+MAX_REASONS = 2
+MAX_SHOWN_ADDRESS = 40
+MAX_REASON_CHARACTERS = 130
+"""With the addresses two reasons fit into what is kept of an answer."""
 ALL_SECONDS = 40.0
 """For all addresses; less than a try of the deliverer, so that those that were accepted are noted."""
 
@@ -46,16 +50,26 @@ async def send_mails(
     except TimeoutError:
         pass  # Those who have not answered are tried again.
     accepted = sum(not known.get(each, "refused") for each in recipients)
-    waiting = [failures[each] for each in recipients if each not in known]
-    said = [f"Accepted for {accepted} of {len(recipients)}."] if accepted or len(recipients) > 1 else []
-    # What is tried again first: the rest will not change.
-    said += list(dict.fromkeys([*waiting, *filter(None, known.values())]))[:2]
+    waiting = {each: failures[each] for each in recipients if each not in known}
     return Answer(
         is_delivered=bool(accepted and not waiting),
         is_final=not accepted and not waiting,
-        text=" ".join(said),
+        # What is tried again first: the rest will not change.
+        text=_said(accepted, len(recipients), waiting | {each: why for each, why in known.items() if why}),
         settled=known,
     )
+
+
+def _said(accepted: int, count: int, reasons: Mapping[str, str]) -> str:
+    """Return how many accepted, and for each of the first reasons whom it is about; of one address the reason alone."""
+    if count == 1:
+        return next(iter(reasons.values()), "Accepted for 1 of 1.")
+    said = []
+    for reason in list(dict.fromkeys(reasons.values()))[:MAX_REASONS]:
+        about = [each for each, why in reasons.items() if why == reason]
+        others = f" and {len(about) - 1} more" if len(about) > 1 else ""
+        said.append(f"{shortened(about[0], MAX_SHOWN_ADDRESS)}{others}: {shortened(reason, MAX_REASON_CHARACTERS)}")
+    return f"Accepted for {accepted} of {count}. {'; '.join(said)}".rstrip()
 
 
 def _mail(address: str, message: Message) -> Mail:
