@@ -9,6 +9,7 @@ from sqlmodel import SQLModel
 
 from services.entities import ENTITIES, LIVE_TABLES, ConnectionStatus, MessageKind, StyledStatus, Subject, Topical
 from services.entities.activities import IncidentStatus
+from services.rules.rule import RuleEvent
 
 THEME = (Path(__file__).parents[3] / "components" / "shell" / "theme" / "theme.css").read_text(encoding="utf-8")
 STATUS_ENUMS = StyledStatus.__subclasses__()
@@ -21,7 +22,7 @@ def test_every_status_enum_of_the_models_carries_styles() -> None:
     columns = [column for each in LIVE_TABLES for column in SQLModel.metadata.tables[each.table].columns]
     enums = {column.type.enum_class for column in columns if isinstance(column.type, Enum)}
     styled = (enums - {Subject, Topical, MessageKind}) | {entity.statuses for entity in ENTITIES}
-    assert styled == set(STATUS_ENUMS) - {ConnectionStatus, IncidentStatus}
+    assert styled == set(STATUS_ENUMS) - {ConnectionStatus, IncidentStatus, RuleEvent}
     assert len(STATUS_ENUMS) >= 7
 
 
