@@ -14,9 +14,10 @@ from components.elements.figures.count_badge import CountBadge
 from components.elements.handling.handled_rows import HandledRows
 from components.shell.feedback import error_panel, no_permission_panel
 from components.shell.first_paint.first_paint import first_paint
+from components.shell.navigation import CHAT
 from components.shell.org_switcher import OrgSwitcher
 from components.shell.reconnect import guard_reloads
-from components.shell.shell import CHAT, shell
+from components.shell.shell import shell
 from components.shell.theme.theme import Theme, apply_theme, inline_styles
 from components.views.chat.unread import UnreadThreads
 from components.views.lists.saved_views import SavedViews

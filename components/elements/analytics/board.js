@@ -1,6 +1,7 @@
 // A board of charts: a grid that a person arranges, and that fills the screen on a wall. Python reads what it shows.
 import { computed, nextTick, onMounted, onUnmounted, reactive, ref, shallowReactive } from "vue";
-import { duration, number, pageLink } from "shared";
+import { duration, number } from "formats";
+import { pageLink } from "shared";
 import { prepareDrawing } from "drawing";
 import { PeopleList } from "people_list";
 import { BoardChart } from "board_chart";

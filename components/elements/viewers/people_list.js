@@ -1,5 +1,6 @@
 // The people online, the reader included, and what each looks at.
-import { ClippedName, useReader } from "shared";
+import { ClippedName } from "parts";
+import { useReader } from "shared";
 import { Faces, linkOf, me, people, placeReaders } from "viewers";
 
 export const PeopleList = {
