@@ -55,7 +55,7 @@ async def send_mails(
         is_delivered=bool(accepted and not waiting),
         is_final=not accepted and not waiting,
         # What is tried again first: the rest will not change.
-        text=_said(accepted, len(recipients), waiting | {each: why for each, why in known.items() if why}),
+        text=_said(accepted, len(recipients), waiting | {each: known[each] for each in recipients if known.get(each)}),
         settled=known,
     )
 
