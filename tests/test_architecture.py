@@ -45,6 +45,7 @@ LAYERS = (
     "services.realtime",
     "services.lists",
     "services.analytics",
+    "services.rules.terms",
     "services.rules",
     "services.push",
     "services.status",

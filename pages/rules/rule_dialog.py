@@ -13,7 +13,7 @@ from pages.rules.choices import Choices
 from pages.rules.wording import PACES, ROLES
 from services.entities import RUNS, Priority
 from services.errors import LivewatchError, NotAccepted
-from services.rules.pace import Pace
+from services.rules.terms.pace import Pace
 from services.rules.rule import MAX_NAME_CHARACTERS, MAX_SEARCH_CHARACTERS, Rule, RuleEvent
 from services.rules.rules import StoredRule, put_rule
 from services.rules.trial import try_rule

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pages.rules.choices import Choices
 from services.entities import RUNS, Priority
 from services.people.models import Role
-from services.rules.pace import Pace
+from services.rules.terms.pace import Pace
 from services.rules.rule import Rule, RuleEvent
 from services.schedules.duration import duration_text
 from services.text import visible, visible_name

@@ -19,6 +19,9 @@ _NAMES = {
     RuleEvent.SLOW: ("run takes longer than usual", "runs take longer than usual"),
     RuleEvent.AT_RISK: ("stream is at risk", "streams are at risk"),
     RuleEvent.FINISHED: ("run finished", "runs finished"),
+    RuleEvent.OVERLONG: ("run takes too long", "runs take too long"),
+    RuleEvent.BEHIND: ("run is behind", "runs are behind"),
+    RuleEvent.ABSENT: ("job has had no run", "jobs have had no run"),
     RuleEvent.ALERT: ("alert", "alerts"),
     RECOVERED: ("is back", "are back"),
 }

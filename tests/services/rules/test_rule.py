@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from services.errors import NotAccepted
-from services.rules.pace import Pace, QuietHours, due_at
+from services.rules.terms.pace import Pace, QuietHours, due_at
 from services.rules.rule import Rule, RuleEvent
 from services.rules.wording import message_of
 
@@ -23,7 +23,7 @@ def test_a_rule_is_read_back_as_it_was_stored() -> None:
     }  # fmt: skip
     rule = Rule.parse(given)
     assert Rule.parse({**rule.definition, "name": rule.name, "events": list(rule.events)}) == rule
-    assert rule.words == ("grosse",)
+    assert rule.filter.queries["streams"].words == ("grosse",)
     assert rule.repeat_seconds == 3600
     assert str(rule.quiet) == "22:00-07:00"
 
