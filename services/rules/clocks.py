@@ -78,6 +78,10 @@ class Ladder:
         earlier = [each for each in self._rules[:first] if each.changed_at >= changed_from] if changed_from else []
         return earlier + self._rules[first:last]
 
+    def has(self, until: float) -> bool:
+        """Whether there is a figure up to `until`."""
+        return bool(self._figures) and self._figures[0] <= until
+
     def next(self, until: float) -> float | None:
         """Return the first figure after `until`; None for none."""
         place = bisect_right(self._figures, until)
@@ -154,6 +158,11 @@ class Clocks:
             found += [_next(zone, clock, now) for zone, clock in (shelf.clocks if not judged.is_job else ())]
         return min(found, default=None)
 
+    def is_absent(self, judged: Judged, now: datetime) -> bool:
+        """Whether a job has had no run for a figure of a rule."""
+        until = _units_between(judged.began, now, 1.0)
+        return judged.is_job and any(shelf.ladders[RuleEvent.ABSENT].has(until) for shelf in self._of(judged))
+
     def _of(self, judged: Judged) -> list[Shelf]:
         keys = {(judged.kind, ""), (judged.kind, judged.job)}
         return [self._shelves[key] for key in sorted(keys) if key in self._shelves]
@@ -163,6 +172,13 @@ def source_of(event: RuleEvent, subject_id: UUID, judged: Judged, attempt: int |
     """Return what makes an event of time one: the attempt of a run, or the absence of a job."""
     of = judged.began.astimezone(UTC).isoformat() if judged.is_job else str(attempt)
     return uuid5(subject_id, f"{event} {of}")
+
+
+def clock_times(zone: str, clock: time, after: datetime, until: datetime) -> list[datetime]:
+    """Return each time at which the clocks of a zone show a time of day, after a time and until another."""
+    days = (until - after).days + 2
+    found = {each for number in range(days) for each in _around(zone, clock, after + timedelta(days=number))}
+    return sorted(each for each in found if after < each <= until)
 
 
 def _units(judged: Judged) -> list[tuple[RuleEvent, float]]:

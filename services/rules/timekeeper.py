@@ -59,13 +59,13 @@ class Timekeeper:
         clocks = []
         for record in taken["clocks"]:
             try:
-                found, check_at = self._judge(record, self._clocks[record["org_id"]][1], now)
+                found, clock = self._judge(record, self._clocks[record["org_id"]][1], now)
             except Exception:
                 # The others go on.
                 logger.exception("clock not understood", subject=record["subject_id"])
-                found, check_at = [], now + _RETRY
+                found, clock = [], _clock(now + _RETRY)
             fired += found
-            clocks.append({"id": record["subject_id"], "check_at": check_at.isoformat() if check_at else "infinity"})
+            clocks.append({"id": record["subject_id"], **clock})
         if clocks:
             await connection.execute(_SET, {"clocks": json.dumps(clocks), "at": now})
         return fired, max(prepared // MAX_PREPARED * limit, len(clocks)) >= limit
@@ -83,11 +83,11 @@ class Timekeeper:
 
     def _judge(
         self, record: Mapping[str, Any], clocks: Clocks, now: datetime
-    ) -> tuple[list[dict[str, Any]], datetime | None]:
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         row = record["row"]
         # A run that waits or a paused job goes on by a trigger, which sets its clock.
         if not row or row.get("is_paused") or row.get("is_running") is False:
-            return [], None
+            return [], _clock(None)
         judged = Judged.of_record(record)
         by_event: dict[RuleEvent, list[Listener]] = defaultdict(list)
         for event, listener in clocks.due(judged, now):
@@ -105,7 +105,11 @@ class Timekeeper:
                 if occurrence.concerns(each.rule, matched)
             ]
             fired += firings_of(told, now, beginning=Beginning(attempt=row.get("attempt"), began_at=judged.began))
-        return fired, clocks.next(judged, now)
+        return fired, _clock(clocks.next(judged, now), wakes=clocks.is_absent(judged, now))
+
+
+def _clock(check_at: datetime | None, *, wakes: bool = False) -> dict[str, Any]:
+    return {"check_at": check_at.isoformat() if check_at else "infinity", "wakes": wakes}
 
 
 def _holds(event: RuleEvent, listener: Listener, row: Mapping[str, Any]) -> bool:

@@ -27,6 +27,8 @@ create table private.rule_clocks (
     judged_at timestamptz,
     -- Of a job whose schedule was paused: an absence counts from then on.
     since timestamptz,
+    -- Whether a job has been absent for a figure: its next run begins anew.
+    wakes boolean not null default false,
     -- The last change of rules that has set it, and rules that changed from then on are judged whenever they were due.
     replan bigint not null default 0,
     changed_from timestamptz
@@ -155,6 +157,19 @@ create trigger stop_clock_of_deleted after delete on public.agent_executions
 create trigger start_clock after insert on public.jobs for each row execute function private.start_job_clock();
 create trigger stop_clock_of_deleted after delete on public.jobs
     for each row execute function private.stop_clock();
+
+-- A job that was absent is judged by its new run.
+create function private.wake_clock() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    update private.rule_clocks as one set check_at = clock_timestamp(), wakes = false
+    where one.subject_id = new.id and one.wakes;
+    return null;
+end
+$$;
+create trigger wake_clock after update of last_run_at on public.jobs
+    for each row when (new.last_run_at > old.last_run_at) execute function private.wake_clock();
 
 -- A job whose schedule goes on after a pause has been absent since then.
 create function private.resume_clock() returns trigger
@@ -352,12 +367,13 @@ as $$
         and rule.events && array['overlong', 'behind', 'absent']
 $$;
 
--- Sets clocks that were judged: a list of {"id", "check_at"}.
+-- Sets clocks that were judged: a list of {"id", "check_at", "wakes"}.
 create function private.set_clocks(clocks jsonb, now_at timestamptz) returns void
 language sql security definer set search_path = ''
 as $$
-    update private.rule_clocks as one set check_at = given.check_at, judged_at = now_at, changed_from = null
-    from jsonb_to_recordset(clocks) as given (id uuid, check_at timestamptz)
+    update private.rule_clocks as one set
+        check_at = given.check_at, wakes = given.wakes, judged_at = now_at, changed_from = null
+    from jsonb_to_recordset(clocks) as given (id uuid, check_at timestamptz, wakes boolean)
     where one.subject_id = given.id
 $$;
 
@@ -456,7 +472,7 @@ $$;
 
 revoke execute on function
     private.replan_rules(), private.start_clock(), private.stop_clock(), private.start_job_clock(),
-    private.resume_clock(), private.run_facts(text, uuid), private.prepare_clocks(integer),
+    private.resume_clock(), private.wake_clock(), private.run_facts(text, uuid), private.prepare_clocks(integer),
     private.take_clocks(integer, timestamptz, boolean), private.timed_rules(jsonb),
     private.set_clocks(jsonb, timestamptz), private.take_overs(integer, timestamptz) from public;
 grant execute on function private.run_facts(text, uuid) to authenticated, service_role;

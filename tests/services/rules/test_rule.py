@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from services.errors import NotAccepted
-from services.rules.terms.pace import Pace, QuietHours, due_at
 from services.rules.rule import Rule, RuleEvent
+from services.rules.terms.pace import Pace, QuietHours, due_at
 from services.rules.wording import message_of
 
 VALID: dict[str, Any] = {"name": "Nightly", "events": ["failed"], "roles": ["operator"]}
