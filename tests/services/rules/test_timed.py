@@ -196,15 +196,9 @@ async def test_rules_of_another_organisation_and_for_other_runs_say_nothing(desk
     figures = {"times": 2, "percent": 99, "after": "1m", "absent": "1m"}
     given = {"name": "All", "events": events, "people": [str(bob.id), str(desk.ada.id)], "pace": "at_once", **figures}
     await put_rule(desk.world.database, bob.identity, org, Rule.parse(given))
-    others: list[dict[str, Any]] = [
-        {"tag": "prod"},
-        {"kinds": ["scans"]},
-        {"job": "other"},
-        {"search": "weekly"},
-        {"agent": "a"},
-    ]
-    for other in others:
-        await desk.rule(*events, **{**figures, **dict([other])})
+    others: dict[str, Any] = {"tag": "prod", "kinds": ["scans"], "job": "other", "search": "weekly", "agent": "a"}
+    for name, value in others.items():
+        await desk.rule(*events, **figures | {name: value})
     await begun(desk, 300, usual=100, completed=1, total=100, tags=["test"])
     await desk.look()
     await desk.look(after=1000)
