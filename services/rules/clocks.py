@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from services.entities import RUNS, Subject
+from services.entities.base.listing import TAG_FACET
 from services.period import zone_of
 from services.rules.listener import Listener
 from services.rules.rule import TIMED, RuleEvent
@@ -17,6 +18,7 @@ from services.rules.rule import TIMED, RuleEvent
 LONGEST_WAIT = timedelta(days=1000)
 """From then on a figure counts as never due."""
 MIN_USUAL_SECONDS = 0.001
+NO_TAG = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class Judged:
     Args:
         kind: Kind of the run, or of the runs of the job.
         job: Slug of the job; empty for a run without one.
+        tags: Tags of the run, or of the newest run of the job.
         began: When the run began, or from when on the absence of the job counts.
         usual_seconds: How long runs of its job usually take; None if it is not known, and for a job.
         is_job: Whether it is a job.
@@ -35,6 +38,7 @@ class Judged:
 
     kind: str
     job: str
+    tags: tuple[str, ...]
     began: datetime
     usual_seconds: float | None
     is_job: bool
@@ -52,6 +56,7 @@ class Judged:
         judged, changed = record["judged_at"], record["changed_from"]
         return cls(
             kind=row["kind"] if is_job else KINDS[record["subject_table"]],
+            tags=tuple(((row.get("newest") or {}) if is_job else row).get("tags") or ()),
             job=str(row.get("slug") or "").partition("@")[0],
             began=began,
             usual_seconds=row.get("usual_seconds"),
@@ -77,10 +82,6 @@ class Ladder:
         first, last = bisect_right(self._figures, after), bisect_right(self._figures, until)
         earlier = [each for each in self._rules[:first] if each.changed_at >= changed_from] if changed_from else []
         return earlier + self._rules[first:last]
-
-    def has(self, until: float) -> bool:
-        """Whether there is a figure up to `until`."""
-        return bool(self._figures) and self._figures[0] <= until
 
     def next(self, until: float) -> float | None:
         """Return the first figure after `until`; None for none."""
@@ -116,18 +117,22 @@ class Shelf:
 
 
 class Clocks:
-    """The rules of one organisation that judge by time."""
+    """The rules of one organisation that judge by time, by the kind, the job and the tags that they are for."""
 
     def __init__(self, rules: Iterable[Listener]) -> None:
-        self._shelves: dict[tuple[str, str], Shelf] = defaultdict(Shelf)
+        self._shelves: dict[tuple[str, str, str], Shelf] = defaultdict(Shelf)
         for each in rules:
-            for kind in each.rule.filter.queries:
-                self._shelves[kind, each.rule.filter.job].add(each)
+            for kind, query in each.rule.filter.queries.items():
+                for tag in query.chosen.get(TAG_FACET.name) or (NO_TAG,):
+                    self._shelves[kind, each.rule.filter.job, tag].add(each)
         for shelf in self._shelves.values():
             shelf.close()
 
     def due(self, judged: Judged, now: datetime) -> list[tuple[RuleEvent, Listener]]:
-        """Return the events that are due for a run or a job, each with its rule; what they are for is not looked at."""
+        """Return the events that are due for a run or a job, each once with its rule.
+
+        Of what the rules are for the kind, the job and the tags are looked at alone.
+        """
         found: list[tuple[RuleEvent, Listener]] = []
         for shelf in self._of(judged):
             for event, unit in _units(judged):
@@ -144,7 +149,8 @@ class Clocks:
                     for each in rules
                     if is_due or (judged.changed_from and each.changed_at >= judged.changed_from)
                 ]
-        return found
+        # A rule for several tags is on several shelves.
+        return list({(event, each.id): (event, each) for event, each in found}.values())
 
     def next(self, judged: Judged, now: datetime) -> datetime | None:
         """Return when the next figure is due for a run or a job; None for never."""
@@ -158,14 +164,9 @@ class Clocks:
             found += [_next(zone, clock, now) for zone, clock in (shelf.clocks if not judged.is_job else ())]
         return min(found, default=None)
 
-    def is_absent(self, judged: Judged, now: datetime) -> bool:
-        """Whether a job has had no run for a figure of a rule."""
-        until = _units_between(judged.began, now, 1.0)
-        return judged.is_job and any(shelf.ladders[RuleEvent.ABSENT].has(until) for shelf in self._of(judged))
-
     def _of(self, judged: Judged) -> list[Shelf]:
-        keys = {(judged.kind, ""), (judged.kind, judged.job)}
-        return [self._shelves[key] for key in sorted(keys) if key in self._shelves]
+        keys = [(judged.kind, job, tag) for job in {"", judged.job} for tag in {NO_TAG, *judged.tags}]
+        return [self._shelves[key] for key in keys if key in self._shelves]
 
 
 def source_of(event: RuleEvent, subject_id: UUID, judged: Judged, attempt: int | None) -> UUID:

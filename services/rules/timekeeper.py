@@ -105,11 +105,11 @@ class Timekeeper:
                 if occurrence.concerns(each.rule, matched)
             ]
             fired += firings_of(told, now, beginning=Beginning(attempt=row.get("attempt"), began_at=judged.began))
-        return fired, _clock(clocks.next(judged, now), wakes=clocks.is_absent(judged, now))
+        return fired, _clock(clocks.next(judged, now))
 
 
-def _clock(check_at: datetime | None, *, wakes: bool = False) -> dict[str, Any]:
-    return {"check_at": check_at.isoformat() if check_at else "infinity", "wakes": wakes}
+def _clock(check_at: datetime | None) -> dict[str, Any]:
+    return {"check_at": check_at.isoformat() if check_at else "infinity"}
 
 
 def _holds(event: RuleEvent, listener: Listener, row: Mapping[str, Any]) -> bool:

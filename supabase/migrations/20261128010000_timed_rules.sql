@@ -27,8 +27,6 @@ create table private.rule_clocks (
     judged_at timestamptz,
     -- Of a job whose schedule was paused: an absence counts from then on.
     since timestamptz,
-    -- Whether a job has been absent for a figure: its next run begins anew.
-    wakes boolean not null default false,
     -- The last change of rules that has set it, and rules that changed from then on are judged whenever they were due.
     replan bigint not null default 0,
     changed_from timestamptz
@@ -158,18 +156,33 @@ create trigger start_clock after insert on public.jobs for each row execute func
 create trigger stop_clock_of_deleted after delete on public.jobs
     for each row execute function private.stop_clock();
 
--- A job that was absent is judged by its new run.
+-- A job begins anew with each run, and other rules may be for it; likewise for a run and its job whose tags change.
 create function private.wake_clock() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
-    update private.rule_clocks as one set check_at = clock_timestamp(), wakes = false
-    where one.subject_id = new.id and one.wakes;
+    update private.rule_clocks as one set check_at = clock_timestamp()
+    where one.subject_id in (new.id, new.job_id) and one.check_at > clock_timestamp();
+    return null;
+end
+$$;
+create function private.wake_job_clock() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    update private.rule_clocks as one set check_at = clock_timestamp()
+    where one.subject_id = new.id and one.check_at > clock_timestamp();
     return null;
 end
 $$;
 create trigger wake_clock after update of last_run_at on public.jobs
-    for each row when (new.last_run_at > old.last_run_at) execute function private.wake_clock();
+    for each row when (new.last_run_at > old.last_run_at) execute function private.wake_job_clock();
+create trigger wake_clock after update of tags on public.streams
+    for each row when (new.tags <> old.tags and new.finished_at is null) execute function private.wake_clock();
+create trigger wake_clock after update of tags on public.acquisition_scans
+    for each row when (new.tags <> old.tags and not new.is_finished) execute function private.wake_clock();
+create trigger wake_clock after update of tags on public.agent_executions
+    for each row when (new.tags <> old.tags and not new.is_finished) execute function private.wake_clock();
 
 -- A job whose schedule goes on after a pause has been absent since then.
 create function private.resume_clock() returns trigger
@@ -367,13 +380,12 @@ as $$
         and rule.events && array['overlong', 'behind', 'absent']
 $$;
 
--- Sets clocks that were judged: a list of {"id", "check_at", "wakes"}.
+-- Sets clocks that were judged: a list of {"id", "check_at"}.
 create function private.set_clocks(clocks jsonb, now_at timestamptz) returns void
 language sql security definer set search_path = ''
 as $$
-    update private.rule_clocks as one set
-        check_at = given.check_at, wakes = given.wakes, judged_at = now_at, changed_from = null
-    from jsonb_to_recordset(clocks) as given (id uuid, check_at timestamptz, wakes boolean)
+    update private.rule_clocks as one set check_at = given.check_at, judged_at = now_at, changed_from = null
+    from jsonb_to_recordset(clocks) as given (id uuid, check_at timestamptz)
     where one.subject_id = given.id
 $$;
 
@@ -472,7 +484,8 @@ $$;
 
 revoke execute on function
     private.replan_rules(), private.start_clock(), private.stop_clock(), private.start_job_clock(),
-    private.resume_clock(), private.wake_clock(), private.run_facts(text, uuid), private.prepare_clocks(integer),
+    private.resume_clock(), private.wake_clock(), private.wake_job_clock(),
+    private.run_facts(text, uuid), private.prepare_clocks(integer),
     private.take_clocks(integer, timestamptz, boolean), private.timed_rules(jsonb),
     private.set_clocks(jsonb, timestamptz), private.take_overs(integer, timestamptz) from public;
 grant execute on function private.run_facts(text, uuid) to authenticated, service_role;

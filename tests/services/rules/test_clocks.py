@@ -26,7 +26,7 @@ FIGURES = {"times": 2, "percent": 50, "after": "1h", "absent": "1d"}
 
 def judged(**more: Any) -> Judged:
     of: dict[str, Any] = {
-        "kind": "streams", "job": "nightly", "began": BEGAN, "usual_seconds": 100.0, "is_job": False,
+        "kind": "streams", "job": "nightly", "tags": ("prod",), "began": BEGAN, "usual_seconds": 100.0, "is_job": False,
         "judged_at": None, "changed_from": None,
     }  # fmt: skip
     return Judged(**(of | more))
@@ -66,8 +66,10 @@ def test_a_rule_that_changed_is_judged_again_and_others_are_not() -> None:
 
 
 def test_rules_of_other_jobs_and_kinds_are_not_looked_at() -> None:
-    clocks = Clocks([listener(job="other"), listener(kinds=["scans"]), listener(agent="a")])
+    clocks = Clocks([listener(job="other"), listener(kinds=["scans"]), listener(agent="a"), listener(tag="test")])
     assert clocks.due(judged(), BEGAN + timedelta(days=1)) == []
+    both = Clocks([listener(events=["behind"], tag="test,prod")])
+    assert len(both.due(judged(tags=("prod", "test")), BEGAN + timedelta(days=1))) == 1
     assert clocks.next(judged(), BEGAN) is None
 
 

@@ -178,6 +178,17 @@ async def test_what_is_deleted_accuses_nobody(desk: Desk) -> None:
     assert await desk.world.sql("select from firings where org_id = %s and resolved_at is null", desk.org) == []
 
 
+async def test_a_run_whose_tags_change_is_judged_by_the_rules_of_its_new_tags(desk: Desk) -> None:
+    await desk.rule("overlong", times=3, tag="prod")
+    run = await begun(desk, 100, usual=100)
+    await desk.look()
+    await desk.world.sql("update streams set tags = '{test,prod}' where id = %s", run)
+    await desk.look(after=199)
+    assert await titles(desk) == []
+    await desk.look(after=2)
+    assert await titles(desk) == ["Nightly takes more than 3 times as long as usual"]
+
+
 async def test_it_is_told_again_and_not_while_the_rule_is_snoozed(desk: Desk) -> None:
     await desk.rule("overlong", times=2, repeat="1h")
     snoozed = await desk.rule("overlong", times=2, name="Snoozed")
