@@ -30,7 +30,12 @@ RUNS = """
     select %s, 'Job ' || n, 'job-' || n, 'in_progress', 100, 50, clock_timestamp() - random() * interval '1 hour'
     from generate_series(1, %s) as n
 """
-USUAL = "update public.streams set usual_seconds = 600 + random() * 3600 where org_id = %s"
+# So that the watcher finds none of them slow or stalled, which is measured elsewhere.
+USUAL = """
+    update public.streams set usual_seconds = 3600 + random() * 7200,
+        reportable_since = clock_timestamp() + interval '1 day'
+    where org_id = %s
+"""
 DUE = """
     insert into public.streams (org_id, name, slug, goal_status, total, tags, attempt_started_at)
     select %s, 'Due ' || n, 'due-' || n, 'in_progress', 100, array['due'],

@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.infra.database import Database
 from services.infra.tasks.periodic import PeriodicTask
-from services.rules.firing import firings_of
+from services.rules.firing import firings_of, once
 from services.rules.listener import Listener, Listeners
 from services.rules.occurrence import RECOVERED, Occurrence
 from services.rules.rule import TIMED, RuleEvent
 from services.rules.saying import verb_of
 from services.rules.terms.pace import due_at
 from services.rules.timekeeper import Timekeeper, over_of
-from services.rules.wording import message_of
+from services.rules.wording import messages_of
 
 logger = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ ENDS_SHARE = 0.02
 _TAKE = text("select private.take_rule_events(:limit, cast(:at as timestamptz))")
 _FIRE = text("select private.fire(cast(:fired as jsonb))")
 _RESOLVE = text("select private.resolve_firings(:event, :subject, cast(:job as uuid), cast(:at as timestamptz))")
-_GATHER = text("select private.gather(:rule, :org, :due, cast(:lines as jsonb), :number)")
+_GATHER = text("select private.gather(:rule, :org, :due, cast(:lines as jsonb), :number, :key, cast(:kept as jsonb))")
 _OVER = text("select private.take_overs(:limit, :at)")
 _REMIND = text("select private.take_reminders(:limit, :at)")
 _GATHERED = text("select private.take_gatherings(:limit, :at)")
@@ -127,32 +127,36 @@ class RuleEngine(PeriodicTask):
             job=None if is_recovery else occurrence.job_id,
             at=occurrence.at,
         )
+        told = []
         for id in {each["rule_id"] for each in ended}:
             listener = listeners.get(id)
             # A job that succeeds again is back; its run says so by its own event if the rule listens to that.
             is_told_anyway = listener is not None and not is_recovery and RuleEvent.FINISHED in listener.rule.events
-            if listener is None or not listener.rule.tells_recovery or is_told_anyway:
-                continue
-            line = occurrence.line
-            if not is_recovery:
-                line |= {"event": RECOVERED, "title": f"{line['title']}, after it had failed"}
-            await self._gather(connection, listener, occurrence.org_id, line, now)
+            if listener is not None and listener.rule.tells_recovery and not is_told_anyway:
+                told.append(listener)
+        line = occurrence.line
+        if not is_recovery:
+            line |= {"event": RECOVERED, "title": f"{line['title']}, after it had failed"}
+        await self._gather(connection, [(each, line) for each in told], str(occurrence.org_id), now)
 
     async def _end(self, connection: AsyncConnection, now: datetime, *, is_simulated: bool) -> None:
         """End what time alone had made and is over, as often as its cost allows."""
         started = time.monotonic()
         if started < self._ends_next_at and not is_simulated:
             return
+        told: dict[tuple[str, str, str], list[tuple[Listener, dict[str, Any]]]] = defaultdict(list)
         for record in await _value(connection, _OVER, limit=MAX_EVENTS, at=now):
             listener = self._listeners.of_record(record["rule"])
             is_told = listener is not None and listener.rule.tells_recovery and not listener.is_snoozed(now)
             if listener is not None and is_told and record["why"] != "gone":
-                line = over_of(record).line
-                await self._gather(connection, listener, record["org_id"], line, now)
+                told[record["org_id"], record["source"], record["why"]].append((listener, over_of(record).line))
+        for (org_id, *_), lines in told.items():
+            await self._gather(connection, lines, org_id, now)
         took = time.monotonic() - started
         self._ends_next_at = started + max(MIN_ENDS_SECONDS, took / ENDS_SHARE)
 
     async def _remind(self, connection: AsyncConnection, now: datetime) -> None:
+        told: dict[tuple[str, str], list[tuple[Listener, dict[str, Any]]]] = defaultdict(list)
         for open_firing in await _value(connection, _REMIND, limit=MAX_EVENTS, at=now):
             listener = self._listeners.of_record(open_firing["rule"])
             if listener is None or open_firing["remind_at"] is None or listener.is_snoozed(now):
@@ -161,35 +165,36 @@ class RuleEngine(PeriodicTask):
             if again.event in TIMED:
                 again = replace(again, verb=verb_of(again.event, listener.rule))
             line = again.line | {"at": open_firing["at"], "text": "It still is so."}
-            await self._gather(connection, listener, open_firing["org_id"], line, now)
+            told[open_firing["org_id"], open_firing["source"]].append((listener, line))
+        for (org_id, _), lines in told.items():
+            await self._gather(connection, lines, org_id, now)
 
     async def _gather(
-        self, connection: AsyncConnection, listener: Listener, org_id: object, line: dict[str, Any], now: datetime
+        self, connection: AsyncConnection, told: list[tuple[Listener, dict[str, Any]]], org_id: str, now: datetime
     ) -> None:
-        due = due_at(listener.rule.pace, listener.rule.quiet, now)
-        await _value(connection, _GATHER, rule=listener.id, org=org_id, due=due, lines=json.dumps([line]), number=1)
+        """Add the lines that rules have of one event to what each has to tell."""
+        for (listener, line), kept_from in once(told, of=lambda each: each[0]):
+            if kept_from is not None:
+                await _value(
+                    connection,
+                    _GATHER,
+                    rule=listener.id,
+                    org=org_id,
+                    due=due_at(listener.rule.pace, listener.rule.quiet, now),
+                    lines=json.dumps([line]),
+                    number=1,
+                    key=kept_from.key,
+                    kept=json.dumps(kept_from.as_json),
+                )
 
     async def _tell(self, connection: AsyncConnection, now: datetime) -> None:
-        messages = []
-        for gathering in await _value(connection, _GATHERED, limit=MAX_EVENTS, at=now):
-            listener = self._listeners.of_record(gathering["rule"])
-            if listener is None:
-                continue
-            rule = listener.rule
-            message, path = message_of(rule.name, gathering["events"], gathering["count"], address=self._address)
-            messages.append(
-                {
-                    "id": gathering["id"],
-                    "org_id": gathering["org_id"],
-                    "people": [str(each) for each in rule.people],
-                    "roles": [each.value for each in rule.roles],
-                    "channels": [str(each) for each in rule.channels],
-                    "content": message.as_json | {"path": path},
-                }
-            )
+        messages: list[dict[str, Any]] = []
+        for told in await _value(connection, _GATHERED, limit=MAX_EVENTS, at=now):
+            if listener := self._listeners.of_record(told["rule"]):
+                messages += messages_of(told, listener.rule, address=self._address)
         if messages:
-            told = await _value(connection, _SEND, messages=json.dumps(messages))
-            logger.debug("rules told", messages=len(messages), **told)
+            sent = await _value(connection, _SEND, messages=json.dumps(messages))
+            logger.debug("rules told", messages=len(messages), **sent)
 
 
 def _book(listeners: Iterable[Listener], orgs: Mapping[str, str]) -> dict[tuple[str, str], dict[str, list[Listener]]]:

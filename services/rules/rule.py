@@ -11,9 +11,11 @@ from services.entities.base.status import StyledStatus
 from services.errors import NotAccepted
 from services.people.models import Role
 from services.period import zone_of
+from services.rules.terms.audience import Audience
 from services.rules.terms.limits import Limits
 from services.rules.terms.pace import Pace, QuietHours
 from services.rules.terms.run_filter import EVERY_RUN, RunFilter
+from services.rules.terms.template import MessageTemplate
 from services.schedules.duration import seconds_of
 from services.text import is_blank, storable, uuid_of
 
@@ -21,6 +23,7 @@ MAX_NAME_CHARACTERS = 120
 MAX_RECIPIENTS = 100
 MIN_REPEAT_SECONDS, MAX_REPEAT_SECONDS = 300.0, 7 * 86400.0
 NO_LIMITS = Limits()
+NO_TEMPLATE = MessageTemplate()
 _E = TypeVar("_E", bound=StrEnum)
 
 
@@ -63,6 +66,7 @@ class Rule:
         tells_recovery: Whether it is told when it is over.
         limits: Its figures for what time alone makes.
         zone: Name of the time zone of its times of day.
+        template: How its messages are worded.
     """
 
     name: str
@@ -78,6 +82,7 @@ class Rule:
     tells_recovery: bool = True
     limits: Limits = NO_LIMITS
     zone: str = "UTC"
+    template: MessageTemplate = NO_TEMPLATE
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> "Rule":
@@ -111,6 +116,7 @@ class Rule:
                 absent=RuleEvent.ABSENT in events,
             ),
             zone=zone_of(str(given.get("zone") or "")).key,
+            template=MessageTemplate.parse(given),
         )
         if not (rule.people or rule.roles or rule.channels):
             raise NotAccepted("Select whom to tell: people, a role, or a channel.")
@@ -137,8 +143,23 @@ class Rule:
             "quiet": str(self.quiet) if self.quiet else "",
             "zone": self.zone if self.quiet or self.limits.clock else "",
             **self.limits.definition,
+            **self.template.definition,
         }
         return {name: value for name, value in everything.items() if value} | {"tells_recovery": self.tells_recovery}
+
+    @property
+    def audience(self) -> Audience:
+        """Whom it tells."""
+        return Audience(
+            people=frozenset(map(str, self.people)),
+            roles=frozenset(each.value for each in self.roles),
+            channels=frozenset(map(str, self.channels)),
+        )
+
+    @property
+    def rhythm(self) -> tuple[Pace, QuietHours | None]:
+        """What is equal for rules that tell an event at the same time."""
+        return self.pace, self.quiet
 
 
 def _members(of: type[_E], given: Iterable[Any] | None, what: str) -> list[_E]:
