@@ -57,7 +57,7 @@ class Judged:
         return cls(
             kind=row["kind"] if is_job else KINDS[record["subject_table"]],
             tags=tuple(((row.get("newest") or {}) if is_job else row).get("tags") or ()),
-            job=str(row.get("slug") or "").partition("@")[0],
+            job=str(row.get("job") or row.get("slug") or "").partition("@")[0],
             began=began,
             usual_seconds=row.get("usual_seconds"),
             is_job=is_job,

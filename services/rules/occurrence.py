@@ -77,7 +77,7 @@ class Occurrence:
     @property
     def job(self) -> str:
         """Slug of its job; empty for none."""
-        return str(self.row.get("slug") or "").partition("@")[0]
+        return str(self.row.get("job") or self.row.get("slug") or "").partition("@")[0]
 
     @property
     def kind(self) -> str:

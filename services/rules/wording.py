@@ -2,11 +2,16 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from services.delivery.message import MAX_TEXT_CHARACTERS, MAX_TITLE_CHARACTERS, Message, shortened
-from services.rules.occurrence import RECOVERED
-from services.rules.rule import Rule, RuleEvent
+from services.entities import ALERTS, RUNS, Subject
+from services.rules.occurrence import RECOVERED, Occurrence
+from services.rules.rule import TIMED, Rule, RuleEvent
+from services.rules.saying import verb_of
 from services.rules.terms.audience import Audience, Share, shares
 from services.rules.terms.template import one_line
 
@@ -133,3 +138,24 @@ def _told(line: dict[str, Any], address: str) -> dict[str, Any]:
         for name, value in line.items()
         if name not in ("run", "job", "error")
     } | {"url": f"{address}{line['path']}"}
+
+
+def sample_of(rule: Rule, *, address: str, organization: str) -> Message:
+    """Return the message of a rule as an invented event makes it."""
+    event = next(each for each in RuleEvent if each in rule.events)
+    kind = next(iter(rule.filter.queries))
+    is_job = event in (RuleEvent.LATE, RuleEvent.ABSENT)
+    table = Subject.JOB.value if is_job else ALERTS.table if event is RuleEvent.ALERT else RUNS[kind].table
+    subject, now = str(UUID(int=0)), datetime.now(UTC).isoformat()
+    row = {
+        "name": "Nightly import",
+        "slug": rule.filter.job or "nightly-import",
+        "kind": kind,
+        "number": 7,
+        "error": "No space left on device" if event is RuleEvent.FAILED else "",
+    }
+    record = {"event": event.value, "subject_table": table, "subject_id": subject, "source": subject, "org_id": subject}
+    occurrence = Occurrence.of_record({**record, "at": now, "detail": {}, "row": row})
+    if event in TIMED:
+        occurrence = replace(occurrence, verb=verb_of(event, rule))
+    return message_of(rule, [occurrence.line], 1, address=address, organization=organization)[0]

@@ -208,7 +208,7 @@ as $$
     select case subject_table
         when 'streams' then (
             select jsonb_build_object('name', run.name, 'slug', run.slug, 'number', run.number, 'job_id', run.job_id,
-                'tags', run.tags, 'error', left(run.error, 4000), 'archived_at', run.archived_at,
+                'job', (select job.slug from public.jobs as job where job.id = run.job_id), 'tags', run.tags, 'error', left(run.error, 4000), 'archived_at', run.archived_at,
                 'stream_type', run.stream_type, 'description', run.description, 'attempt', run.attempt,
                 'began_at', coalesce(run.attempt_started_at, run.created_at), 'usual_seconds', run.usual_seconds,
                 'progress', case when run.total > 0 then run.percentage end, 'status', run.goal_status,
@@ -216,7 +216,7 @@ as $$
             from public.streams as run where run.id = subject_id)
         when 'acquisition_scans' then (
             select jsonb_build_object('name', run.name, 'slug', run.slug, 'number', run.number, 'job_id', run.job_id,
-                'tags', run.tags, 'error', left(run.error, 4000), 'archived_at', run.archived_at,
+                'job', (select job.slug from public.jobs as job where job.id = run.job_id), 'tags', run.tags, 'error', left(run.error, 4000), 'archived_at', run.archived_at,
                 'current_step', left(run.current_step, 4000), 'attempt', run.attempt,
                 'began_at', coalesce(run.attempt_started_at, run.started_at, run.created_at),
                 'usual_seconds', run.usual_seconds, 'progress', run.progress_percentage, 'status', run.status,
@@ -224,7 +224,8 @@ as $$
             from public.acquisition_scans as run where run.id = subject_id)
         when 'agent_executions' then (
             select jsonb_build_object('name', run.agent_name, 'slug', run.slug, 'number', run.number,
-                'job_id', run.job_id, 'tags', run.tags, 'error', left(run.error, 4000), 'archived_at', run.archived_at,
+                'job_id', run.job_id, 'job', (select job.slug from public.jobs as job where job.id = run.job_id),
+                'tags', run.tags, 'error', left(run.error, 4000), 'archived_at', run.archived_at,
                 'agent_id', run.agent_id, 'stream_id', run.stream_id, 'output_summary', left(run.output_summary, 4000),
                 'attempt', run.attempt,
                 'began_at', coalesce(run.attempt_started_at, run.started_at, run.created_at),
