@@ -145,7 +145,8 @@ class RuleEngine(PeriodicTask):
         if started < self._ends_next_at and not is_simulated:
             return
         told: dict[tuple[str, str, str], list[tuple[Listener, dict[str, Any]]]] = defaultdict(list)
-        for record in await _value(connection, _OVER, limit=MAX_EVENTS, at=now):
+        over = await _value(connection, _OVER, limit=MAX_EVENTS, at=now)
+        for record in over:
             listener = self._listeners.of_record(record["rule"])
             is_told = listener is not None and listener.rule.tells_recovery and not listener.is_snoozed(now)
             if listener is not None and is_told and record["why"] != "gone":
@@ -153,7 +154,8 @@ class RuleEngine(PeriodicTask):
         for (org_id, *_), lines in told.items():
             await self._gather(connection, lines, org_id, now)
         took = time.monotonic() - started
-        self._ends_next_at = started + max(MIN_ENDS_SECONDS, took / ENDS_SHARE)
+        is_full = len(over) == MAX_EVENTS
+        self._ends_next_at = started if is_full else started + max(MIN_ENDS_SECONDS, took / ENDS_SHARE)
 
     async def _remind(self, connection: AsyncConnection, now: datetime) -> None:
         told: dict[tuple[str, str], list[tuple[Listener, dict[str, Any]]]] = defaultdict(list)

@@ -399,12 +399,13 @@ declare
     taken jsonb;
 begin
     with open as (
-        select one.id, one.subject_table, one.subject_id, one.event, one.attempt, one.began_at, one.percent
-        from public.firings as one
+        select one.id, one.subject_table, one.subject_id, one.event, one.attempt, one.began_at, one.percent,
+            one.event = any (rule.events) as is_asked
+        from public.firings as one join public.rules as rule on rule.id = one.rule_id
         where one.resolved_at is null and one.event in ('overlong', 'behind', 'absent')
     ), state as (
         select open.id, case
-            when run.id is null then 'gone'
+            when run.id is null or not open.is_asked then 'gone'
             when run.attempt <> open.attempt then 'again'
             when run.is_finished then 'ended'
             when open.event = 'behind' and run.total > 0 and run.percentage >= open.percent then 'caught_up'
@@ -412,7 +413,7 @@ begin
         from open left join public.streams as run on run.id = open.subject_id where open.subject_table = 'streams'
         union all
         select open.id, case
-            when run.id is null then 'gone'
+            when run.id is null or not open.is_asked then 'gone'
             when run.attempt <> open.attempt then 'again'
             when run.is_finished then 'ended'
             when open.event = 'behind' and run.progress_percentage >= open.percent then 'caught_up'
@@ -421,7 +422,7 @@ begin
         where open.subject_table = 'acquisition_scans'
         union all
         select open.id, case
-            when run.id is null then 'gone'
+            when run.id is null or not open.is_asked then 'gone'
             when run.attempt <> open.attempt then 'again'
             when run.is_finished then 'ended'
         end
@@ -429,7 +430,7 @@ begin
         where open.subject_table = 'agent_executions'
         union all
         select open.id, case
-            when job.id is null then 'gone'
+            when job.id is null or not open.is_asked then 'gone'
             when job.run_count > 0 and job.last_run_at > open.began_at then 'begun'
             when exists (select from public.schedules as plan where plan.job_id = job.id and plan.paused_at is not null)
                 then 'gone'

@@ -189,6 +189,18 @@ async def test_a_run_whose_tags_change_is_judged_by_the_rules_of_its_new_tags(de
     assert await titles(desk) == ["Nightly takes more than 3 times as long as usual"]
 
 
+async def test_a_rule_that_asks_for_something_else_forgets_what_was_so(desk: Desk) -> None:
+    rule = await desk.rule("overlong", times=2, repeat="1h")
+    run = await begun(desk, 300, usual=100)
+    await desk.look()
+    given = {"name": "R", "events": ["failed"], "people": [str(desk.ada.id)], "pace": "at_once", "repeat": "1h"}
+    await put_rule(desk.world.database, desk.ada.identity, desk.org, Rule.parse(given), id=rule)
+    await desk.look(after=3601)
+    await desk.become(run, "completed")
+    await desk.look(after=10)
+    assert await titles(desk) == ["Nightly takes more than 2 times as long as usual"]
+
+
 async def test_it_is_told_again_and_not_while_the_rule_is_snoozed(desk: Desk) -> None:
     await desk.rule("overlong", times=2, repeat="1h")
     snoozed = await desk.rule("overlong", times=2, name="Snoozed")
