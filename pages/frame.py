@@ -14,9 +14,10 @@ from components.elements.figures.count_badge import CountBadge
 from components.elements.handling.handled_rows import HandledRows
 from components.shell.feedback import error_panel, no_permission_panel
 from components.shell.first_paint.first_paint import first_paint
+from components.shell.navigation import CHAT
 from components.shell.org_switcher import OrgSwitcher
 from components.shell.reconnect import guard_reloads
-from components.shell.shell import CHAT, shell
+from components.shell.shell import shell
 from components.shell.theme.theme import Theme, apply_theme, inline_styles
 from components.views.chat.unread import UnreadThreads
 from components.views.lists.saved_views import SavedViews
@@ -39,7 +40,7 @@ from pages.monitoring.dashboard import dashboard_page
 from pages.monitoring.logs import logs_page
 from pages.monitoring.monitoring import monitoring_page
 from pages.monitoring.stream import stream_by_slug_page, stream_page
-from pages.page.browser import browser_of
+from pages.page.browser import browser_of, zone_of_reader
 from pages.page.context import PageContext
 from pages.page.membership import chosen_membership
 from pages.page.public_url import root_of
@@ -146,6 +147,7 @@ def register_frame(services: Services) -> None:
             preferences=services.preferences.open(services.database, session, window, profile.preferences),
             title=PageTitle(),
             views=SavedViews(window),
+            zone=zone_of_reader(request),
         )
         around = ui.context.slot
 

@@ -44,6 +44,7 @@ LAYERS = (
     "services.realtime.transports",
     "services.realtime",
     "services.lists",
+    "services.presence.online",
     "services.analytics",
     "services.rules.terms",
     "services.rules",
@@ -109,6 +110,7 @@ LAYERS = (
     "pages.gallery",
     "pages.frame",
     "pages.app",
+    "pages.composition",
 )
 """Folders and top-level modules from bottom to top; each imports only those before it."""
 PACKAGES = ("services", "components", "pages")

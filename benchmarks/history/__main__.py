@@ -56,7 +56,7 @@ async def main() -> None:
             print(f"\n{_memory(local)}\n", flush=True)
         if arguments.reports:
             async with stage(Path(name) / "none") as (local, database, identity):
-                org_id = await _empty_organisation(local, identity)
+                org_id = await new_organization(local, identity)
                 key = await new_key(database, identity, org_id)
                 print(HEAD)
                 await _print_reports(database, identity, key, arguments.reports, "nothing before")
@@ -97,6 +97,21 @@ async def new_key(database: Database, identity: Identity, org_id: UUID) -> Inges
     return await ApiKeyVerifier(database).verify(created.token.get_secret_value())
 
 
+async def new_organization(local: LocalSupabase, identity: Identity) -> UUID:
+    """Return an organisation that has nothing, of which the user is an admin."""
+    url = local.status.database_url.get_secret_value()
+    org_id = organisation_of(0, 0).id
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(
+            "insert into organizations (id, name) values (%s, 'Bench') on conflict do nothing", (org_id,)
+        )
+        await connection.execute(
+            "insert into org_members (org_id, user_id, role) values (%s, %s, 'admin') on conflict do nothing",
+            (org_id, identity.user_id),
+        )
+    return org_id
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
     parser.add_argument("--scale", type=scale, default=1.0, help="size of the organisation (default: 1)")
@@ -124,17 +139,6 @@ async def _organisation(local: LocalSupabase, data: Path, scale: float, seed: in
     made = await asyncio.to_thread(filled, local.status, data, scale, seed)
     print_made(made)
     return made
-
-
-async def _empty_organisation(local: LocalSupabase, identity: Identity) -> UUID:
-    url = local.status.database_url.get_secret_value()
-    org_id = organisation_of(0, 0).id
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        await connection.execute("insert into organizations (id, name) values (%s, 'Bench')", (org_id,))
-        await connection.execute(
-            "insert into org_members (org_id, user_id, role) values (%s, %s, 'admin')", (org_id, identity.user_id)
-        )
-    return org_id
 
 
 async def _print_reports(database: Database, identity: Identity, key: IngestKey, count: int, name: str) -> list[Times]:

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nicegui.element import Element
-
-from components.window.live_element import SHARED_JS
+from components.window.live_element import ScriptedElement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +15,7 @@ class Shortcut:
     label: str
 
 
-class Shortcuts(Element, component="shortcuts.js", dependencies=[SHARED_JS]):
+class Shortcuts(ScriptedElement, component="shortcuts.js"):
     """Keyboard handler of the page: g and a letter, / for the search, z to undo, ? for the list of shortcuts."""
 
     def __init__(self, places: Sequence[Shortcut]) -> None:

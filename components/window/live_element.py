@@ -1,7 +1,6 @@
 """Live elements: custom elements whose content a view computes and a window sends."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
@@ -13,11 +12,12 @@ from components.window.window import Window
 from services.infra.tasks.coalescer import Coalescer
 from services.realtime import Delta
 
-SHARED_JS = Path(__file__).with_name("shared.js")
-"""The browser module that all live elements import: clock, connection, formats, small components."""
+
+class ScriptedElement(Element, dependencies=["browser/shared.js", "browser/formats.js", "browser/parts.js"]):
+    """Base of the custom elements: their components may import clock and connection, formats, and small components."""
 
 
-class LiveElement(Element):
+class LiveElement(ScriptedElement):
     """Base of the custom elements that show live rows.
 
     The browser side emits `live` once it is mounted, and offers the method `apply(batch)`. Bindings and whatever

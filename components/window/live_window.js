@@ -9,6 +9,11 @@ function leave(reason) {
   const query = new URLSearchParams(reason === "signed-out" ? { reason } : { reason, next: here });
   location.assign(address("/sign-in?" + query));
 }
+// A page is read for the clock of its reader before a window says so.
+function tellZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
+  document.cookie = `livewatch_zone=${encodeURIComponent(zone)};path=${address("/")};max-age=31536000;samesite=lax`;
+}
 let isCookieDue = false;
 
 // Whether nobody uses the window: it is hidden, or without input for minutes. A page that is reloaded is hidden first, and
@@ -100,6 +105,7 @@ export default {
     onMounted(() => {
       onFrame.value = show;
       endFirstPaint(show);
+      tellZone();
       document.addEventListener("visibilitychange", switched);
       unwatchInput = watchInput((idle) => emit("idle", idle));
       report();

@@ -25,7 +25,7 @@ from services.realtime.status import worst
 logger = structlog.get_logger(__name__)
 
 
-class Window(ui.element, component="live_window.js", dependencies=["shared.js"]):
+class Window(ui.element, component="live_window.js", dependencies=["browser/shared.js"]):
     """One browser window; sends one message per frame with the payloads of all its parts.
 
     It shows one organisation, `org_id`, and what is addressed there to the session's user. A disconnected window is

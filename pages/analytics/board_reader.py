@@ -47,10 +47,15 @@ class BoardReader:
         self._readings = page.services.boards
         self._show = show
         self.board = board
-        self._zone = ""
+        self._zone = _zone_told(page.zone)
         """The reader's zone, empty until the browser has told it."""
         self._due_since: float | None = None
-        self._read_at = 0.0
+        if self._zone:
+            # While the browser loads what draws it.
+            self._due_since = self._readings.begin(
+                page.session.identity, page.membership.org_id, board, zone=self._zone
+            )
+        self._read_at = self._changed_at = 0.0
         self._is_asked = asyncio.Event()
         self._reads = VisibleReloads(
             page.window, self._read, name="analytics", on_failure=lambda error: fail(str(error))
@@ -70,7 +75,7 @@ class BoardReader:
         self._reads.request()
 
     def _start(self, zone: str) -> None:
-        self._zone = "" if Board.parse({"zone": zone}).problem else zone
+        self._zone = _zone_told(zone)
         self._reads.start()
 
     def _mark_due(self) -> None:
@@ -79,11 +84,10 @@ class BoardReader:
         self._reads.mark_due()
 
     def _changed(self, deltas: list[Delta[Any]]) -> None:
-        if self._due_since is not None:
-            return
         # Points of metrics are no change of a state, but a heartbeat.
         has_amounts = any(self.board.shows(chart) for chart in AMOUNTS)
         if has_amounts or any(_state(delta.old) != _state(delta.new) for delta in deltas):
+            self._changed_at = self._readings.now()
             self._mark_due()
 
     def _passed(self, status: FeedStatus) -> None:
@@ -98,13 +102,16 @@ class BoardReader:
         self._is_asked.clear()
         self._due_since, began = None, self._readings.now()
         try:
-            reading = await self._readings.read(
+            reading, read_since = await self._readings.read(
                 self._page.session.identity, self._page.membership.org_id, board, zone=self._zone, since=since
             )
         except BaseException:
             self._due_since = since
             raise
         self._read_at = self._readings.now()
+        if self._changed_at > read_since:
+            # Another window's reading may lack the latest of several changes.
+            self._mark_due()
         # A slow answer to an earlier choice must not take the place of a later one.
         if board is self.board:
             self._show(reading)
@@ -112,6 +119,11 @@ class BoardReader:
         with suppress(TimeoutError):
             # What a person asks for does not wait.
             await asyncio.wait_for(self._is_asked.wait(), pause)
+
+
+def _zone_told(zone: str) -> str:
+    """Return the name of a zone that the browser told; an empty one if there is none of it."""
+    return "" if Board.parse({"zone": zone}).problem else zone
 
 
 def _state(row: Any) -> object:

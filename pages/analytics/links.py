@@ -7,7 +7,8 @@ from urllib.parse import quote, urlencode
 
 from services.analytics.amounts import AMOUNTS
 from services.analytics.board import Board
-from services.analytics.reading import OUTCOMES, Reading
+from services.analytics.board_query import OUTCOMES
+from services.analytics.reading import Reading
 from services.entities import ALERTS, RUNS
 from services.history.jobs import FAILED, SUCCEEDED
 from services.period import BY_END
@@ -87,8 +88,8 @@ def _ended(board: Board, reading: Reading, outcomes: tuple[str, ...], start: dat
     links = []
     for kind in board.kinds:
         count = sum(
-            bins.total()
-            for (place, each, outcome), bins in reading.ended.items()
+            count
+            for (place, each, outcome), count in reading.ended.items()
             if each == kind and outcome in outcomes and reading.parts and start <= reading.parts.starts[place] < end
         )
         if count:

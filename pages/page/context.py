@@ -28,7 +28,10 @@ FINAL = (Conflict, NotAccepted, NotFound, PermissionDenied)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageContext:
-    """Context from which a page inside the frame is built."""
+    """Context from which a page inside the frame is built.
+
+    `zone` is the name of the reader's zone, as the browser told it with the page; untrusted, empty on a first visit.
+    """
 
     services: Services
     session: UserSession
@@ -39,6 +42,7 @@ class PageContext:
     preferences: PreferencesStore
     title: PageTitle
     views: SavedViews
+    zone: str = ""
 
     async def act(self, work: Awaitable[object], *, done: str = "") -> bool:
         """Await `work` and show its outcome as a notification.

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import parse_qs
 
-from components.shell.shell import NAVIGATION
+from components.shell.navigation import NAVIGATION
 from pages.lists.detail_panel import SELECTED_PARAMETER
 from services.entities import ENTITIES, STREAMS
 from services.presence.windows import Place

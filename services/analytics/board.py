@@ -63,7 +63,8 @@ CHARTS = {
         Chart(name="load", label="Running and waiting", note="At the end of each interval", size="m"),
         Chart(name="jobs", label="Busiest jobs", note="Runs that ended, those that failed apart", size="m"),
         Chart(name="failures", label="Failures by hour and weekday", note="Runs that failed", size="m"),
-        Chart(name="alerts", label="Alerts by type", note="Alerts for you, by when they were detected", size="l"),
+        Chart(name="alerts", label="Alerts by type", note="Alerts for you, by when they were detected", size="m"),
+        Chart(name="people", label="Here now", note="Who has a window open, and what they look at", size="m"),
         Chart(
             name="tokens",
             label="Tokens",

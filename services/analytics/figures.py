@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Literal
 
 from services.analytics.board import CHARTS, Board
+from services.analytics.board_query import OUTCOMES
 from services.analytics.durations import quantile
-from services.analytics.reading import ALERT_TYPES, OUTCOMES, Reading
+from services.analytics.reading import ALERT_TYPES, Reading
 from services.entities.base.status import Tone
 from services.text import visible_name
 
@@ -19,6 +20,7 @@ OUTCOME_LABELS = {"succeeded": "Completed", "failed": "Failed", "stopped": "Stop
 OUTCOME_TONES: dict[str, Tone] = {"succeeded": "positive", "failed": "critical", "stopped": "neutral"}
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 OTHERS = "others"
+FACTS = ("State", "Looks at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +44,16 @@ class Figure:
         series: The values.
         labels: What each value belongs to; for parts of the range their beginnings.
         links: Path of what each label stands for; empty where there is none.
+        facts: Words of people, one tuple for each label, as `FACTS` names them.
     """
 
     name: str
-    form: Literal["bars", "lines", "areas", "ranking", "heat", "tiles"]
+    form: Literal["bars", "lines", "areas", "ranking", "heat", "tiles", "people"]
     unit: Unit = ""
     series: tuple[Series, ...]
     labels: tuple[str, ...] | tuple[datetime, ...]
     links: tuple[str, ...] = ()
+    facts: tuple[tuple[str, ...], ...] = ()
 
 
 def figures_of(board: Board, reading: Reading) -> list[Figure]:
@@ -59,7 +63,7 @@ def figures_of(board: Board, reading: Reading) -> list[Figure]:
 
 def count_of_ended(reading: Reading) -> int:
     """Return the number of runs that ended in the range."""
-    return sum(bins.total() for bins in reading.ended.values())
+    return sum(reading.ended.values())
 
 
 def _starts(reading: Reading) -> tuple[datetime, ...]:
@@ -68,9 +72,9 @@ def _starts(reading: Reading) -> tuple[datetime, ...]:
 
 def _ended(reading: Reading, outcome: str) -> list[int]:
     counts = [0] * len(_starts(reading))
-    for (place, _, each), bins in reading.ended.items():
+    for (place, _, each), count in reading.ended.items():
         if each == outcome:
-            counts[place] += bins.total()
+            counts[place] += count
     return counts
 
 
@@ -124,11 +128,7 @@ def _rates(reading: Reading) -> Figure:
 
 def _bins(reading: Reading) -> list[Counter[int]]:
     """Return the durations of the completed runs of each part."""
-    bins = [Counter[int]() for _ in _starts(reading)]
-    for (place, _, outcome), counts in reading.ended.items():
-        if outcome == "succeeded":
-            bins[place].update(counts)
-    return bins
+    return [reading.durations.get(place, Counter()) for place in range(len(_starts(reading)))]
 
 
 def _durations(reading: Reading) -> Figure:
@@ -222,6 +222,20 @@ def _amount(value: float) -> Value:
     return max(-largest, min(largest, rounded))
 
 
+def _people(reading: Reading) -> Figure:
+    """Return who was online; a window shows who is, as it happens."""
+    return Figure(
+        name="people",
+        form="people",
+        series=(),
+        labels=tuple(visible_name(person.name) for person in reading.people),
+        facts=tuple(
+            ("Idle" if person.is_idle else "Active", ", ".join(visible_name(place.title) for place in person.places))
+            for person in reading.people
+        ),
+    )
+
+
 _FIGURES: dict[str, Callable[[Reading], Figure]] = {
     "figures": _tiles,
     "throughput": _throughput,
@@ -233,6 +247,7 @@ _FIGURES: dict[str, Callable[[Reading], Figure]] = {
     "alerts": _alerts,
     "tokens": _tokens,
     "cost": _cost,
+    "people": _people,
 }
 assert _FIGURES.keys() == CHARTS.keys()
 
@@ -243,6 +258,9 @@ def table_of(figure: Figure) -> tuple[Sequence[str], list[list[str | Value]]]:
         return ("Figure", "Value", "Unit"), [
             [each.label, each.values[0], str(unit)] for each, unit in zip(figure.series, figure.labels, strict=True)
         ]
+    if figure.form == "people":
+        people = zip(figure.labels, figure.facts, strict=True)
+        return ("Person", *FACTS), [[str(name), *facts] for name, facts in people]
     first = "Job" if figure.form == "ranking" else "Hour" if figure.form == "heat" else "From"
     unit = f" ({figure.unit})" if figure.unit in ("%", "ms") else ""
     columns = [first, *(f"{each.label}{unit}" for each in figure.series)]

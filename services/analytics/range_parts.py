@@ -19,8 +19,9 @@ GRAINS: dict[Grain, timedelta] = {
 _MINUTES = [timedelta(minutes=count) for count in (1, 5, 15)]
 _HOURS = [timedelta(hours=count) for count in (1, 3, 6)]
 _DAYS = [timedelta(days=count) for count in (1, 7, 28, 91, 364, 3640, 36400)]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 28, tzinfo=UTC)
+_WEEK = timedelta(days=7)
+_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+_FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 11, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def parts_of(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime) -
     """Return the parts of a range, at most `MAX_PARTS`.
 
     Hours and days begin by the clock of the zone: a day has 23 to 25 of the former, and the hour that autumn repeats is
-    one part of two. Parts of a week and more are of whole days of UTC. The range is widened to whole minutes, for what
+    one part of two. Parts of a week and more begin on Mondays of UTC. The range is widened to whole minutes, for what
     is older than two days to quarters of an hour, to which the offsets of all zones are multiples, and for weeks to
     days.
 
@@ -62,7 +63,8 @@ def parts_of(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime) -
         zone: The zone.
         now: The present.
     """
-    start, end = max(start, _FIRST), min(max(end, start + timedelta(microseconds=1)), _LAST)
+    start = min(max(start, _FIRST), _LAST - timedelta(minutes=1))
+    end = min(max(end, start + timedelta(microseconds=1)), _LAST)
     width = next((each for each in (*_MINUTES, *_HOURS, *_DAYS) if (end - start) / each <= MAX_PARTS), _DAYS[-1])
     grain: Grain = "minute"
     if width >= timedelta(days=7):
@@ -75,31 +77,30 @@ def parts_of(start: datetime, end: datetime, zone: ZoneInfo, *, now: datetime) -
     elif width <= timedelta(days=1):
         starts = _on_the_clock(start, end, width, zone)
     else:
-        starts = _steps(start, end, width)
+        starts = _steps(ceiling(start, width), end, width)
     later = sorted({each for each in starts if start < each < end})
     return RangeParts(starts=(start, *later), end=end, grain=grain)
 
 
 def floor(moment: datetime, width: timedelta) -> datetime:
-    """Return the last multiple of a width since 1970 that is not after a moment."""
-    return moment - (moment - _EPOCH) % width
+    """Return the last multiple of a width since the first Monday of 1970 that is not after a moment."""
+    return moment - (moment - _MONDAY) % width
 
 
 def ceiling(moment: datetime, width: timedelta) -> datetime:
-    """Return the first multiple of a width since 1970 that is not before a moment."""
-    return moment + (_EPOCH - moment) % width
+    """Return the first multiple of a width since the first Monday of 1970 that is not before a moment."""
+    return moment + (_MONDAY - moment) % width
 
 
-def whole_months(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """Return the begin of the first and the end of the last whole month (UTC) of a range; equal if there is none."""
-    start, end = start.astimezone(UTC), end.astimezone(UTC)
-    if (start.year, start.month) == (end.year, end.month):
-        return start, start
-    low = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    if low < start:
-        low = (low + timedelta(days=31)).replace(day=1)
-    high = end.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return (low, high) if low < high else (start, start)
+def week_ceiling(moment: datetime) -> datetime:
+    """Return the first beginning of a week, a Monday of UTC, that is not before a moment."""
+    return ceiling(moment, _WEEK)
+
+
+def month_ceiling(moment: datetime) -> datetime:
+    """Return the first beginning of a month of UTC that is not before a moment."""
+    first = moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return first if first == moment else (first + timedelta(days=31)).replace(day=1)
 
 
 def _steps(start: datetime, end: datetime, width: timedelta) -> list[datetime]:

@@ -11,7 +11,7 @@ from services.analytics.reading import Reading, read_board
 from services.auth.identity import Identity
 from services.infra.database import Database
 
-READ_PARTS = ("jobs", "failures", "alerts", "tokens", "cost")
+READ_PARTS = ("jobs", "failures", "alerts", "people", "tokens", "cost")
 """Charts that are read only where they are shown."""
 MAX_KEPT = 100
 
@@ -36,8 +36,19 @@ class BoardReadings:
 
     async def read(
         self, identity: Identity, org_id: UUID, board: Board, *, zone: str, since: float | None = None
-    ) -> Reading:
-        """Return a reading that began at `since` or later, by the clock of this object; see `read_board`."""
+    ) -> tuple[Reading, float]:
+        """Return a reading that began at `since` or later, by the clock of this object, and when; see `read_board`."""
+        begun = self._begun(identity, org_id, board, zone, since)
+        return await asyncio.shield(begun.task), begun.began
+
+    def begin(self, identity: Identity, org_id: UUID, board: Board, *, zone: str) -> float:
+        """Begin a reading before it is asked for; returns since when, for `read`."""
+        begun = self._begun(identity, org_id, board, zone, None)
+        # Whoever asks for it meets its error.
+        begun.task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return begun.began
+
+    def _begun(self, identity: Identity, org_id: UUID, board: Board, zone: str, since: float | None) -> _Read:
         now = self._clock()
         parts = tuple(name for name in READ_PARTS if board.shows(name))
         user = identity.user_id if "alerts" in parts else None
@@ -50,7 +61,7 @@ class BoardReadings:
             self._reads[key] = known
             while len(self._reads) > MAX_KEPT:
                 self._reads.pop(next(iter(self._reads)))
-        return await asyncio.shield(known.task)
+        return known
 
     def now(self) -> float:
         """The time by this object's clock."""

@@ -10,19 +10,14 @@ import httpx
 import supabase_auth
 from pydantic import SecretStr
 from supabase_auth import AsyncGoTrueClient, AsyncMemoryStorage, AsyncSupportedStorage, Session, UserIdentity
-from supabase_auth.errors import AuthApiError, AuthInvalidCredentialsError, AuthWeakPasswordError
+from supabase_auth.errors import AuthApiError
 
 from services.auth.identity import Identity
+from services.auth.official_errors import official_errors, unavailable
 from services.errors import (
-    AccountRefused,
     AuthError,
-    AuthUnavailable,
-    LinkRefused,
-    PasswordRefused,
     SessionExpired,
     SignOnRefused,
-    TooManyAttempts,
-    WrongCredentials,
 )
 
 REQUEST_TIMEOUT_SECONDS = 10.0
@@ -210,7 +205,7 @@ class Auth:
             said = answer.json()
             return AuthServer(autoconfirm=bool(said["mailer_autoconfirm"]), is_closed=bool(said["disable_signup"]))
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise _unavailable() from error
+            raise unavailable() from error
 
     async def aclose(self) -> None:
         """Close the HTTP client; idempotent."""
@@ -262,41 +257,11 @@ class Auth:
             storage_key=STORAGE_KEY,
             http_client=self._http,
         )
-        try:
+        with official_errors():
             yield client
-        except AuthWeakPasswordError as error:
-            raise PasswordRefused(error.message) from error
-        except (AuthInvalidCredentialsError, AuthApiError) as error:
-            if error.code in LINK_OVER:
-                raise LinkRefused("The link has expired, was used before, or is incomplete.") from error
-            if error.code in PASSWORD_REFUSED:
-                raise PasswordRefused(error.message) from error
-            if error.code == "invalid_credentials" or isinstance(error, AuthInvalidCredentialsError):
-                raise WrongCredentials("E-mail and password do not match.") from error
-            if error.code in ACCOUNT_REFUSED:
-                raise AccountRefused(error.message) from error
-            if error.status == 429:
-                raise TooManyAttempts("The Auth server limits requests. Try again in a few minutes.") from error
-            if error.status in (401, 403, 404) or error.code in SESSION_OVER:
-                raise SessionExpired("The session has ended. Sign in again.") from error
-            if error.status >= 500:
-                raise _unavailable() from error
-            raise AuthError(f"The Auth server rejected the request: {error.message}.") from error
-        except (supabase_auth.errors.AuthError, httpx.HTTPError) as error:
-            raise _unavailable() from error
 
 
 CODE_OVER = frozenset({"flow_state_not_found", "flow_state_expired", "bad_code_verifier"})
-SESSION_OVER = frozenset(
-    {"session_not_found", "session_expired", "refresh_token_not_found", "refresh_token_already_used", "bad_jwt"}
-)
-
-LINK_OVER = frozenset({"otp_expired", "flow_state_not_found", "flow_state_expired", "bad_code_verifier"})
-PASSWORD_REFUSED = frozenset({"weak_password", "same_password"})
-ACCOUNT_REFUSED = frozenset(
-    {"email_exists", "user_already_exists", "email_address_invalid", "email_address_not_authorized"}
-    | {"validation_failed"}
-)
 
 
 def _tokens(answer: supabase_auth.AuthResponse) -> Tokens:
@@ -306,7 +271,3 @@ def _tokens(answer: supabase_auth.AuthResponse) -> Tokens:
         access_token=SecretStr(answer.session.access_token),
         refresh_token=SecretStr(answer.session.refresh_token),
     )
-
-
-def _unavailable() -> AuthUnavailable:
-    return AuthUnavailable("The Auth server does not respond. Try again in a moment.")

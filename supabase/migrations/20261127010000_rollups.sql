@@ -1,4 +1,5 @@
--- Roll-ups: how many runs waited, ran and ended, and how long they took, by minute, quarter of an hour and day.
+-- Roll-ups: how many runs waited, ran and ended, and how long they took, by minute, quarter of an hour, day, week and
+-- month.
 --
 -- What a run counts for follows from its row alone, so that roll-ups equal a recount at any time. A trigger notes what
 -- a row's change adds and takes away; one process folds the notes into the roll-ups, so that runs which end at once
@@ -73,7 +74,7 @@ $$;
 -- `job_id` is the null UUID for all runs of a kind.
 create table public.run_rollups (
     org_id uuid not null references public.organizations (id) on delete cascade,
-    grain text not null check (grain in ('minute', 'quarter', 'day')),
+    grain text not null check (grain in ('minute', 'quarter', 'day', 'week', 'month')),
     job_id uuid not null,
     measure text not null,
     at timestamptz not null,
@@ -86,6 +87,10 @@ create index run_rollups_minutes_idx on public.run_rollups (at) where grain = 'm
 create index run_rollups_empty_idx on public.run_rollups (org_id) where count = 0;
 create index run_rollups_jobs_idx on public.run_rollups (org_id, grain, at)
     where job_id <> '00000000-0000-0000-0000-000000000000' and measure in ('succeeded', 'failed', 'stopped');
+-- What charts of long ranges read of all runs, without the rows of the table.
+create index run_rollups_long_idx on public.run_rollups (org_id, grain, measure, at) include (kind, bin, count)
+    where job_id = '00000000-0000-0000-0000-000000000000'
+        and (grain = 'week' or grain = 'quarter' and measure = 'failed');
 alter table public.run_rollups enable row level security;
 revoke all on public.run_rollups from anon, authenticated;
 grant select on public.run_rollups to authenticated;
@@ -157,29 +162,42 @@ begin
 end
 $$;
 
--- Returns the beginning of the part of time that a moment belongs to.
+-- Returns the beginning of the part of time that a moment belongs to; weeks begin on Mondays of UTC.
 create function private.grain_start(grain text, at timestamptz) returns timestamptz
 language sql stable
 as $$
     select case grain when 'minute' then date_trunc('minute', at)
-        when 'quarter' then date_bin('15 minutes', at, 'epoch') else date_trunc('day', at, 'UTC') end
+        when 'quarter' then date_bin('15 minutes', at, 'epoch')
+        when 'week' then date_bin('7 days', at, '1970-01-05 00:00+00')
+        when 'month' then date_trunc('month', at, 'UTC') else date_trunc('day', at, 'UTC') end
 $$;
 
--- Times that are none are in no roll-up; minutes are kept for two days.
+-- Returns the jobs, where the null UUID is all runs, and the grains under which a change counts. Minutes are kept for
+-- two days, weeks of all runs, and months of jobs alone, of which the chart of the busiest needs how runs ended.
+create function private.rollup_keys(job_id uuid, measure text, at timestamptz) returns table (job uuid, grain text)
+language sql stable
+as $$
+    select keys.job, keys.grain
+    from (
+        select '00000000-0000-0000-0000-000000000000'::uuid, unnest(array['minute', 'quarter', 'day', 'week'])
+        union all
+        select $1, unnest(array['minute', 'quarter', 'day', 'month']) where $1 is not null
+    ) as keys (job, grain)
+    where isfinite($3) and (keys.grain <> 'minute' or $3 >= now() - interval '49 hours')
+        and (keys.grain <> 'month' or $2 in ('succeeded', 'failed', 'stopped'))
+$$;
+
+-- Times that are none are in no roll-up; months are without durations.
 create function private.add_to_rollups(changes public.run_rollup_changes[]) returns void
 language sql security definer set search_path = ''
 as $$
     insert into public.run_rollups as known (org_id, grain, job_id, measure, at, kind, bin, count)
-    select change.org_id, grain, job, change.measure, private.grain_start(grain, change.at), change.kind, change.bin,
+    select change.org_id, keys.grain, keys.job, change.measure, private.grain_start(keys.grain, change.at), change.kind,
+        case when keys.grain = 'month' then 0::smallint else change.bin end,
         sum(change.count)
     from unnest(changes) as change
     join public.organizations as organization on organization.id = change.org_id
-    cross join unnest(array['minute', 'quarter', 'day']) as grain
-    cross join lateral (
-        select '00000000-0000-0000-0000-000000000000'::uuid as job
-        union all select change.job_id where change.job_id is not null
-    ) as jobs
-    where isfinite(change.at) and (grain <> 'minute' or change.at >= now() - interval '49 hours')
+    cross join lateral private.rollup_keys(change.job_id, change.measure, change.at) as keys
     group by 1, 2, 3, 4, 5, 6, 7 having sum(change.count) <> 0
     on conflict (org_id, grain, job_id, measure, at, kind, bin) do update set count = known.count + excluded.count
 $$;
@@ -224,16 +242,12 @@ begin
                                       ('agent_executions', 'agents')) as kinds (name, kind) loop
         execute format(
             'insert into public.run_rollups (org_id, grain, job_id, measure, at, kind, bin, count)
-             select facts.org_id, grain, job, each.measure, private.grain_start(grain, each.at), %L, each.bin,
+             select facts.org_id, keys.grain, keys.job, each.measure, private.grain_start(keys.grain, each.at), %L,
+                 case when keys.grain = ''month'' then 0::smallint else each.bin end,
                  sum(each.count)
              from public.%I as run cross join lateral private.facts(run) as facts
              cross join lateral private.measures_of(facts) as each
-             cross join unnest(array[''minute'', ''quarter'', ''day'']) as grain
-             cross join lateral (
-                 select ''00000000-0000-0000-0000-000000000000''::uuid as job
-                 union all select facts.job_id where facts.job_id is not null
-             ) as jobs
-             where isfinite(each.at) and (grain <> ''minute'' or each.at >= now() - interval ''49 hours'')
+             cross join lateral private.rollup_keys(facts.job_id, each.measure, each.at) as keys
              group by 1, 2, 3, 4, 5, 6, 7 having sum(each.count) <> 0', kind.kind, kind.name);
     end loop;
 end

@@ -1,7 +1,7 @@
 """The board of analytics as people see it: live charts and their tables, what leads to runs, boards of one's own."""
 
 from contextlib import suppress
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 from uuid import UUID
 
 import pytest
@@ -14,7 +14,7 @@ from tests.world import World, until
 
 pytestmark = pytest.mark.e2e
 
-CHARTS = ("throughput", "rates", "durations", "load", "jobs", "failures", "alerts")
+CHARTS = ("throughput", "rates", "durations", "load", "jobs", "failures")
 
 
 async def report(
@@ -55,6 +55,7 @@ async def test_charts_move_with_the_runs_and_have_tables(world: World, window: S
     await expect_tile(page, "ended", "3")
     for name in CHARTS:
         await expect(page.locator(f'[data-chart="{name}"] canvas').first).to_be_visible()
+    await expect(page.locator('[data-chart="alerts"]')).to_contain_text("Nothing in this range.")
     await report(world, org, count=1, status="failed", slug="writer")
     await expect_tile(page, "ended", "4")
     await expect_tile(page, "rate", "75 %")
@@ -124,7 +125,8 @@ async def test_a_board_is_arranged_saved_and_shared(world: World, window: Signed
     await report(world, org, count=3, status="completed")
     page = await window(ada, "/analytics?kind=agents")
     await page.get_by_role("button", name="Arrange").click()
-    for label in ("Alerts by type", "Busiest jobs", "Duration", "Failures by hour and weekday", "Running and waiting"):
+    removed = ("Alerts by type", "Busiest jobs", "Duration", "Failures by hour and weekday", "Running and waiting")
+    for label in (*removed, "Here now"):
         await page.get_by_role("button", name=f"Remove {label}").click()
     await page.get_by_role("button", name="Move Success and failure rate forward").click()
     await page.get_by_role("button", name="Size of Throughput: Medium").click()
@@ -146,7 +148,48 @@ async def test_a_board_is_arranged_saved_and_shared(world: World, window: Signed
     ]  # fmt: skip
     await expect_tile(his, "ended", "3")
     await his.go_back()
-    await expect(his.locator(".lw-board__chart")).to_have_count(8)
+    await expect(his.locator(".lw-board__chart")).to_have_count(9)
+
+
+async def test_a_board_says_who_is_here(world: World, window: SignedIn) -> None:
+    org, other = await world.organization(), await world.organization()
+    ada, bob = await world.person(org), await world.person(org)
+    for person, name in ((ada, "Ada <b>"), (bob, "أمينة")):
+        await world.sql("update profiles set display_name = %s where user_id = %s", name, person.id)
+    page = await window(ada, "/analytics?charts=people.m")
+    people = page.locator('[data-chart="people"] li')
+    await expect(people).to_have_count(1)
+    await expect(people).to_contain_text("You")
+    await window(await world.person(other), "/analytics")
+    his = await window(bob, "/monitoring/agents")
+    await expect(people).to_have_count(2)
+    await page.locator('[data-chart="people"]').get_by_role("link", name="Agents").click()
+    await page.wait_for_url("**/monitoring/agents**")
+    await page.go_back()
+    await his.goto("/jobs")
+    await expect(page.locator('[data-chart="people"]').get_by_role("link", name="Jobs")).to_be_visible()
+    status, text = await export(page, f"/export/analytics.csv?org={org}&chart=people")
+    assert (status, [line.split(",")[0] for line in text.strip().splitlines()[1:]]) == (200, ["Ada <b>", "أمينة"])
+    await his.close()
+    await expect(people).to_have_count(1)
+
+
+async def test_a_first_reading_is_for_the_readers_clock(world: World, window: SignedIn) -> None:
+    org = await world.organization()
+    ada = await world.person(org)
+    await report(world, org, count=3, status="completed")
+    page = await window(ada, "/analytics")
+    await expect_tile(page, "ended", "3")
+    zone = await page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+    cookies = {each["name"]: each["value"] for each in await page.context.cookies()}
+    assert unquote(cookies["livewatch_zone"]) == zone
+    for told in (zone, "Mars/Base", "%00%ff;", "Asia/Kathmandu"):
+        await page.context.add_cookies([{"name": "livewatch_zone", "value": quote(told), "url": page.url}])
+        await page.reload()
+        await expect_tile(page, "ended", "3")
+        await report(world, org, count=1, status="completed", slug="later")
+        await expect_tile(page, "ended", "4")
+        await world.sql("delete from agent_executions where org_id = %s and slug like 'later%%'", org)
 
 
 async def test_filters_ranges_and_bad_addresses(world: World, window: SignedIn) -> None:
@@ -181,7 +224,7 @@ async def test_the_wall_view_shows_the_board_alone(world: World, window: SignedI
     await page.get_by_role("button", name="Wall view").click()
     await expect(page.locator(".lw-sidebar")).to_be_hidden()
     await expect(page.locator(".lw-header")).to_be_hidden()
-    await expect(page.locator('[data-chart="alerts"] canvas')).to_be_in_viewport()
+    await expect(page.locator('[data-chart="people"] li')).to_be_in_viewport()
     assert await page.evaluate("document.documentElement.scrollHeight <= innerHeight + 1")
     await report(world, org, count=1, status="failed")
     await expect_tile(page, "ended", "4")

@@ -1,17 +1,23 @@
 // A board of charts: a grid that a person arranges, and that fills the screen on a wall. Python reads what it shows.
 import { computed, nextTick, onMounted, onUnmounted, reactive, ref, shallowReactive } from "vue";
-import { duration, number, pageLink } from "shared";
+import { duration, number } from "formats";
+import { pageLink } from "shared";
+import { prepareDrawing } from "drawing";
+import { PeopleList } from "people_list";
 import { BoardChart } from "board_chart";
 import { ChartTable } from "chart_table";
 
 const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
+// Forms that are text themselves, and need neither a table behind them nor a picture.
+const AS_TEXT = new Set(["tiles", "people"]);
 const NEXT_SIZE = { s: "m", m: "l", l: "s" };
 
 export default {
-  components: { BoardChart, ChartTable },
+  components: { BoardChart, ChartTable, PeopleList },
   props: { catalog: Object, sizes: Object, exportPath: String },
   emits: ["live", "arrange", "open"],
   setup(props, { emit }) {
+    prepareDrawing();
     const host = ref(null);
     const charts = ref([]);
     const figures = shallowReactive({});
@@ -86,6 +92,7 @@ export default {
     const shown = (value, unit) =>
       value === null ? "–" : unit === "ms" ? duration(value) : unit === "%" ? number(value) + " %" : number(value);
     return {
+      AS_TEXT,
       add,
       arrange,
       charts,
@@ -132,17 +139,18 @@ export default {
               <button type="button" class="lw-button" data-testid="size" :aria-label="'Size of ' + catalog[chart.name].label + ': ' + sizes[chart.size]" title="Size" @click="resize(chart.name)">{{ sizes[chart.size] }}</button>
               <button type="button" class="lw-icon-button" :aria-label="'Remove ' + catalog[chart.name].label" title="Remove" @click="remove(chart.name)"><i class="lw-icon notranslate" aria-hidden="true">close</i></button>
             </div>
-            <div v-else-if="figures[chart.name]?.series.length" class="lw-board__tools">
-              <button v-if="figures[chart.name].form !== 'tiles'" type="button" class="lw-icon-button" :aria-pressed="tables.has(chart.name)" :aria-label="'Table of ' + catalog[chart.name].label" title="Table" @click="toggleTable(chart.name)"><i class="lw-icon notranslate" aria-hidden="true">table_rows</i></button>
+            <div v-else-if="figures[chart.name]?.form === 'people' || figures[chart.name]?.series.length" class="lw-board__tools">
+              <button v-if="!AS_TEXT.has(figures[chart.name].form)" type="button" class="lw-icon-button" :aria-pressed="tables.has(chart.name)" :aria-label="'Table of ' + catalog[chart.name].label" title="Table" @click="toggleTable(chart.name)"><i class="lw-icon notranslate" aria-hidden="true">table_rows</i></button>
               <a class="lw-icon-button" :href="file(chart.name)" :aria-label="'Download ' + catalog[chart.name].label + ' as CSV'" title="Download as CSV" download><i class="lw-icon notranslate" aria-hidden="true">download</i></a>
-              <button v-if="figures[chart.name].form !== 'tiles'" type="button" class="lw-icon-button" :aria-label="'Save ' + catalog[chart.name].label + ' as PNG'" title="Save as PNG" @click="picture(chart.name)"><i class="lw-icon notranslate" aria-hidden="true">image</i></button>
+              <button v-if="!AS_TEXT.has(figures[chart.name].form)" type="button" class="lw-icon-button" :aria-label="'Save ' + catalog[chart.name].label + ' as PNG'" title="Save as PNG" @click="picture(chart.name)"><i class="lw-icon notranslate" aria-hidden="true">image</i></button>
             </div>
           </div>
           <div v-if="!figures[chart.name]" class="lw-ghost lw-ghost--chart" aria-hidden="true"></div>
           <dl v-else-if="figures[chart.name].form === 'tiles'" class="lw-board__tiles">
             <div v-for="(each, place) in figures[chart.name].series" :key="each.key"><dt>{{ each.label }}</dt><dd class="lw-number" :data-field="each.key" :data-value="each.values[0]">{{ shown(each.values[0], figures[chart.name].labels[place]) }}</dd></div>
           </dl>
-          <p v-else-if="catalog[chart.name].hint && !figures[chart.name].series.length" class="lw-muted lw-board__hint">{{ catalog[chart.name].hint }}</p>
+          <people-list v-else-if="figures[chart.name].form === 'people'" class="lw-board__people" />
+          <p v-else-if="!figures[chart.name].series.length" class="lw-muted lw-board__hint">{{ catalog[chart.name].hint || "Nothing in this range." }}</p>
           <template v-else>
             <board-chart :ref="(found) => (drawn[chart.name] = found)" :figure="figures[chart.name]" :range="range" :label="catalog[chart.name].label" :is-large="isLarge" @open="(series, place) => open(chart.name, series, place)" />
             <chart-table :figure="figures[chart.name]" :range="range" :label="catalog[chart.name].label" :class="{ 'lw-sr-only': !tables.has(chart.name) }" @open="(series, place) => open(chart.name, series, place)" />

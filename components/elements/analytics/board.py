@@ -7,9 +7,10 @@ from typing import Any
 from nicegui.events import GenericEventArguments
 
 from components.elements.charts.drawing import DRAWING_JS
+from components.elements.viewers import PEOPLE_LIST_JS, VIEWERS_JS
 from components.presentation.compact_elements import SharedDict
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from services.analytics.board import CHARTS, SIZES, Shown
 from services.analytics.figures import Figure
 
@@ -22,7 +23,10 @@ CATALOG = {
 class AnalyticsBoard(
     LiveElement,
     component="board.js",
-    dependencies=[SHARED_JS, DRAWING_JS, "board_chart.js", "chart_options.js", "chart_table.js"],
+    dependencies=[
+        *(DRAWING_JS, VIEWERS_JS, PEOPLE_LIST_JS),
+        *("board_chart.js", "chart_options.js", "chart_table.js"),
+    ],
 ):
     """Charts in a grid, with placeholders until the first `show`.
 

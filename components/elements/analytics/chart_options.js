@@ -1,5 +1,5 @@
 // From figures to options of ECharts.
-import { duration, number } from "shared";
+import { duration, number } from "formats";
 import { coloursOf, symbolAt, textOf, tip, tooltipOf } from "drawing";
 
 const HOUR = 3600e3;

@@ -1,6 +1,9 @@
 // What charts share that ECharts draws: its loading, the theme, and parts of options.
 import { onUnmounted, ref } from "vue";
 
+// Begins to load what draws, before there is anything to draw.
+export const prepareDrawing = () => void import("nicegui-echart").catch(() => {});
+
 // Draws in an element from `begin` on, and again as its size or the theme changes. `draw` gets the chart; `onBegun`, too.
 export function useDrawing(host, draw, onBegun = () => {}) {
   const failed = ref(false);

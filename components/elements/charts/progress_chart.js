@@ -1,6 +1,7 @@
 // Progress over time: done, goal and projection at the current rate.
 import { computed, ref, shallowRef } from "vue";
-import { axis, clockTime, exactTime, useNow, useWidth } from "shared";
+import { axis, clockTime, exactTime } from "formats";
+import { useNow, useWidth } from "shared";
 
 const HEIGHT = 200;
 const MARGINS = { top: 12, right: 12, bottom: 24, left: 52 };

@@ -1,6 +1,7 @@
 // Runs as bars over time, packed into the fewest lanes; running ones grow with the clock.
 import { computed, ref, shallowRef } from "vue";
-import { axis, duration, exactTime, statusStyleOf, useNow, useWidth } from "shared";
+import { axis, duration, exactTime, statusStyleOf } from "formats";
+import { useNow, useWidth } from "shared";
 
 const LANE = 22;
 const MIN_WIDTH = 3; // px, minimum width of a bar

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from components.presentation.compact_elements import SharedDict
 from components.views.lists.joined_rows import Stored
 from components.views.lists.reaching_view import bind_joined
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.window import Window
 from services.entities import AGENTS, AgentExecution, AgentStatus
 from services.entities.base.listing import NEWEST
 
 
-class RunTimeline(LiveElement, component="run_timeline.js", dependencies=[SHARED_JS]):
+class RunTimeline(LiveElement, component="run_timeline.js"):
     """Timeline of agent executions; accepts the batches of a list of agents."""
 
     def __init__(self, *, label: str = "Runs over time") -> None:

@@ -1,6 +1,8 @@
 // A search box for messages, and what was found.
 import { onMounted, onUnmounted, ref } from "vue";
-import { exactTime, pageLink, TimeAgo } from "shared";
+import { exactTime } from "formats";
+import { TimeAgo } from "parts";
+import { pageLink } from "shared";
 
 export default {
   components: { TimeAgo },

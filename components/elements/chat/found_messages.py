@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 
-from nicegui.element import Element
-
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS
+from components.window.live_element import ScriptedElement
 from services.entities import Message, Thread
 from services.text import visible_name
 
 EXCERPT_CHARACTERS = 200
 
 
-class FoundMessages(Element, component="found_messages.js", dependencies=[SHARED_JS]):
+class FoundMessages(ScriptedElement, component="found_messages.js"):
     """A search box and the messages that it found, as links to their threads. Emits `search` with the words."""
 
     def show(self, words: str, found: Sequence[tuple[Message, Thread]]) -> None:

@@ -1,7 +1,9 @@
 // Who takes care of a run or an alert, and what can be done about it.
 import { computed, ref } from "vue";
 import { handlingNow } from "handling";
-import { exactTime, TimeAgo, useNow } from "shared";
+import { exactTime } from "formats";
+import { TimeAgo } from "parts";
+import { useNow } from "shared";
 
 export const HandlingBar = {
   components: { TimeAgo },

@@ -1,6 +1,7 @@
 // A thread: messages with reactions and replies, a line above what is new, and a composer whose messages show at once.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowRef } from "vue";
-import { exactTime, TimeAgo } from "shared";
+import { exactTime } from "formats";
+import { TimeAgo } from "parts";
 import { Composer } from "composer";
 import { HandlingBar } from "handling_bar";
 import { MessageBody } from "message_body";

@@ -9,7 +9,7 @@ from nicegui.events import GenericEventArguments
 
 from components.elements import KEPT_JS
 from components.elements.handling import HANDLING_JS
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 
 HERE = Path(__file__).parent
 MODULES = ("composer", "share", "handling_bar", "message_body", "outbox")
@@ -19,7 +19,7 @@ Handler = Callable[[Mapping[str, Any]], Awaitable[object] | None]
 class ThreadElement(
     LiveElement,
     component="thread.js",
-    dependencies=[SHARED_JS, KEPT_JS, HANDLING_JS, *(HERE / f"{name}.js" for name in MODULES)],
+    dependencies=[KEPT_JS, HANDLING_JS, *(HERE / f"{name}.js" for name in MODULES)],
 ):
     """Messages and a composer; what people send shows at once, and is kept in the browser until it is confirmed.
 

@@ -1,6 +1,8 @@
 // The threads about runs and alerts, as links.
 import { onMounted, shallowRef } from "vue";
-import { exactTime, number, pageLink, TimeAgo } from "shared";
+import { exactTime, number } from "formats";
+import { TimeAgo } from "parts";
+import { pageLink } from "shared";
 
 const KINDS = {
   streams: "Stream",

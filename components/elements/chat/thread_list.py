@@ -2,11 +2,11 @@
 
 from components.elements.figures.count_badge import CountBadge
 from components.views.chat.unread import ThreadsView, UnreadCountView, UnreadThreads
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.window import Window
 
 
-class ThreadList(LiveElement, component="thread_list.js", dependencies=[SHARED_JS]):
+class ThreadList(LiveElement, component="thread_list.js"):
     """Links to the threads about runs and alerts, the latest first, with numbers of unread messages.
 
     Args:

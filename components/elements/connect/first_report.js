@@ -1,5 +1,6 @@
 // Shows whether a program's first report has arrived.
-import { LiveDot, pageLink, TimeAgo } from "shared";
+import { LiveDot, TimeAgo } from "parts";
+import { pageLink } from "shared";
 
 const WAITING = { tone: "caution", icon: "hourglass_empty", label: "Waiting", pulse: true };
 const THERE = { tone: "positive", icon: "check_circle", label: "Connected", pulse: false };

@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 
 
-class FirstReport(LiveElement, component="first_report.js", dependencies=[SHARED_JS]):
+class FirstReport(LiveElement, component="first_report.js"):
     """Announces the first report until `wait`, then awaits it; `show` ends both. `is_ready` skips the first state."""
 
     def __init__(self, *, is_ready: bool) -> None:

@@ -1,5 +1,7 @@
 // Lists an organisation's ingest keys.
-import { roughly, TimeAgo, useNow } from "shared";
+import { roughly } from "formats";
+import { TimeAgo } from "parts";
+import { useNow } from "shared";
 
 export default {
   components: { TimeAgo },

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from nicegui.element import Element
-
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS
+from components.window.live_element import ScriptedElement
 from services.ingest.administration import KeyEntry
 
 
-class KeyList(Element, component="key_list.js", dependencies=[SHARED_JS]):
+class KeyList(ScriptedElement, component="key_list.js"):
     """List of keys, with placeholders until the first `show`.
 
     Emits `revoke` and `replace` with an id, which is not trusted.

@@ -1,6 +1,8 @@
 // Connection chips; the server's statuses are valid only while the window is connected.
 import { computed, onMounted, ref, shallowReactive } from "vue";
-import { ago, fieldAttributes, isClosing, lateAt, LiveDot, lostAt, statusStyleOf, useNow } from "shared";
+import { ago, statusStyleOf } from "formats";
+import { fieldAttributes, LiveDot } from "parts";
+import { isClosing, lateAt, lostAt, useNow } from "shared";
 
 const Detail = {
   props: { row: Object },

@@ -8,7 +8,7 @@ from components.presentation.compact_elements import SharedDict
 from components.presentation.connection import present_connection
 from components.views.computed import FieldsView
 from components.window.batch import Batch
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.view import Link
 from components.window.window import Window
 from services.entities import ConnectionStatus as Status
@@ -18,7 +18,7 @@ from services.realtime.status import FeedStatus
 Size = Literal["sm", "md", "lg"]
 
 
-class MultiConnectionStatus(LiveElement, component="connection_status.js", dependencies=[SHARED_JS]):
+class MultiConnectionStatus(LiveElement, component="connection_status.js"):
     """One chip for each of several named connections.
 
     Batches have the connections' names as ids and the fields of `present_connection`. Every chip says "Connecting"

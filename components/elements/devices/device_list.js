@@ -1,6 +1,6 @@
 // The person's devices, and the buttons of this browser.
 import { computed, onMounted, onUnmounted, ref, watch } from "vue";
-import { TimeAgo } from "shared";
+import { TimeAgo } from "parts";
 import { Refusal, removeWorker, stateOf, turnOff, turnOn } from "this_device";
 
 const ABOUT = {

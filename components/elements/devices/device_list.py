@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS
+from components.window.live_element import ScriptedElement
 from services.push.devices import PushDevice
 
 
-class DeviceList(Element, component="device_list.js", dependencies=[SHARED_JS, "this_device.js"]):
+class DeviceList(ScriptedElement, component="device_list.js", dependencies=["this_device.js"]):
     """List of devices, with placeholders until the first `show`, and buttons for the browser that shows it.
 
     Emits `changed` after this browser was turned on or off, `try` and `remove` with an id, and

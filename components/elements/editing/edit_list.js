@@ -1,6 +1,7 @@
 // What people changed, each of which can be undone.
 import { onMounted, ref, shallowRef } from "vue";
-import { exactTime, TimeAgo } from "shared";
+import { exactTime } from "formats";
+import { TimeAgo } from "parts";
 
 export default {
   components: { TimeAgo },

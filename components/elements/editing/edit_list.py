@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 
 
-class EditList(LiveElement, component="edit_list.js", dependencies=[SHARED_JS]):
+class EditList(LiveElement, component="edit_list.js"):
     """The edits of a stream, the latest first; invisible without any. Shows the batches of an `EditsView`."""
 
     def __init__(self, *, writes: bool) -> None:

@@ -1,7 +1,8 @@
 // The plan of a stream: read by everybody, edited by several people at once and merged by field.
 // What is typed is kept in the browser until it is saved. A field that somebody else changes meanwhile shows both values.
 import { computed, onMounted, onUnmounted, reactive, ref, shallowRef, watch } from "vue";
-import { lostAt, StatusBadge } from "shared";
+import { StatusBadge } from "parts";
+import { lostAt } from "shared";
 import { keep, readKept } from "kept";
 
 const SIGNAL_INTERVAL = 2000; // ms between two signals that somebody edits a field

@@ -7,7 +7,7 @@ from uuid import UUID
 from nicegui.events import GenericEventArguments
 
 from components.elements import KEPT_JS
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from services.editing.streams import FieldConflict
 from services.entities import GoalStatus
 
@@ -30,7 +30,7 @@ FIELDS: Sequence[Mapping[str, Any]] = (
 )
 
 
-class StreamPlan(LiveElement, component="stream_plan.js", dependencies=[SHARED_JS, KEPT_JS]):
+class StreamPlan(LiveElement, component="stream_plan.js", dependencies=[KEPT_JS]):
     """Fields of a stream; what is typed is kept in the browser until it is saved.
 
     Args:

@@ -1,6 +1,6 @@
 // Chooses tags for several rows: those that all, some or none of them have. Changes are applied by the dialog around it.
 import { computed, nextTick, onMounted, reactive, ref } from "vue";
-import { number } from "shared";
+import { number } from "formats";
 
 const MAX_SHOWN = 60; // tags that no chosen row has
 

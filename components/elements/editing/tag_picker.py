@@ -4,17 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-from components.window.live_element import SHARED_JS
+from components.window.live_element import ScriptedElement
 from services.editing.tags import TagUse
 
 MAX_CHANGES = 100
 """Tags that one dialog adds or removes; a stream has at most 20."""
 
 
-class TagPicker(Element, component="tag_picker.js", dependencies=[SHARED_JS]):
+class TagPicker(ScriptedElement, component="tag_picker.js"):
     """Checkboxes of tags, which are indeterminate where some of the rows have one, and an input that adds others.
 
     Args:

@@ -1,6 +1,7 @@
 // Shows the number of unread rows; hidden at 0.
 import { computed, onMounted, reactive } from "vue";
-import { fieldAttributes, number } from "shared";
+import { number } from "formats";
+import { fieldAttributes } from "parts";
 
 const MAX = 99;
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from components.elements.figures.counters import bind_counters
 from components.views.counts import Counter
 from components.window.batch import Batch
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.view import Link
 from components.window.window import Window
 
 
-class CountBadge(LiveElement, component="count_badge.js", dependencies=[SHARED_JS]):
+class CountBadge(LiveElement, component="count_badge.js"):
     """Badge with the sum of the counts of `keys`; invisible at 0.
 
     Accepts the batches of a `StatGrid`. The value is marked `data-table="inbox" data-id="<keys>" data-field="unread"`.

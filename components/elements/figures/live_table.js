@@ -1,6 +1,7 @@
 // A table of figures; renders every value as a text node.
 import { onMounted, shallowRef } from "vue";
-import { fieldAttributes, LiveDot, number, statusStyleOf } from "shared";
+import { number, statusStyleOf } from "formats";
+import { fieldAttributes, LiveDot } from "parts";
 
 export default {
   components: { LiveDot },

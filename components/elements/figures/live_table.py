@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from components.presentation.compact_elements import SharedDict
 from components.views.computed import TableView
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.window import Window
 from services.entities import ConnectionStatus
 
@@ -29,7 +29,7 @@ class Column:
     hint: str = ""
 
 
-class LiveTable(LiveElement, component="live_table.js", dependencies=[SHARED_JS]):
+class LiveTable(LiveElement, component="live_table.js"):
     """Table that accepts `reset` batches whose fields are the columns' keys.
 
     Args:

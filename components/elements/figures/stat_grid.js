@@ -1,6 +1,8 @@
 // Stat cards whose numbers are highlighted when they change.
 import { computed, onMounted, onUnmounted, ref, shallowReactive, watch } from "vue";
-import { fieldAttributes, live, mayMove, number, pageLink } from "shared";
+import { number } from "formats";
+import { fieldAttributes, live } from "parts";
+import { mayMove, pageLink } from "shared";
 
 const LIGHT_UP = { duration: 300, easing: "ease-out" };
 

@@ -9,7 +9,7 @@ from components.elements.figures.counters import bind_counters
 from components.views.computed import FieldsView
 from components.views.counts import Counter
 from components.window.batch import Batch
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.view import Link
 from components.window.window import Window
 
@@ -33,7 +33,7 @@ class Stat:
     spark: bool = False
 
 
-class StatGrid(LiveElement, component="stat_grid.js", dependencies=[SHARED_JS]):
+class StatGrid(LiveElement, component="stat_grid.js"):
     """Stat cards in the given order, with placeholders until the first batch.
 
     Batches have the stats' keys as ids and the fields `value` (a number, or a text shown verbatim), `hint` (a short

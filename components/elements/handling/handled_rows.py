@@ -5,13 +5,13 @@ from nicegui.events import GenericEventArguments
 from components.elements.handling import HANDLING_JS
 from components.elements.handling.handled_view import handled_cursor
 from components.views.shared import SharedViewCursor
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.window import Window
 from services.entities import THREADS, Handling, Thread
 from services.realtime import Delta, Subscription
 
 
-class HandledRows(LiveElement, component="handled_rows.js", dependencies=[SHARED_JS, HANDLING_JS]):
+class HandledRows(LiveElement, component="handled_rows.js", dependencies=[HANDLING_JS]):
     """Feeds every component of `handling.js` in its window, and shows nothing itself.
 
     Emits `wanted` with whether the window has such components; only then they are told.

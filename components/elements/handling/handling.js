@@ -1,6 +1,7 @@
 // Who takes care of a row, as `handled_rows.js` is told, for any component of the window.
 import { computed, ref, shallowRef } from "vue";
-import { exactTime, useNow, useReader } from "shared";
+import { exactTime } from "formats";
+import { useNow, useReader } from "shared";
 
 export const handled = shallowRef(new Map()); // by the id of the row: handling, name, and until when a snooze lasts (ms)
 export const styles = shallowRef({}); // tone, icon and label by handling

@@ -1,6 +1,8 @@
 // Compares runs: their progress since each began, in one chart, and a table of what they say of themselves.
 import { computed, ref, shallowRef } from "vue";
-import { axis, duration, exactTime, number, pageLink, StatusBadge, statusStyleOf, useNow, useWidth } from "shared";
+import { axis, duration, exactTime, number, statusStyleOf } from "formats";
+import { StatusBadge } from "parts";
+import { pageLink, useNow, useWidth } from "shared";
 import { secondsOf } from "run_strip";
 
 const HEIGHT = 220;

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from components.elements.jobs import RUN_STRIP_JS
 from components.elements.jobs.job_fields import STATUS_STYLES, run_fields
 from components.presentation.compact_elements import SharedDict
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from services.history.comparison import ComparedRun, differing
 
 
-class Comparison(LiveElement, component="comparison.js", dependencies=[SHARED_JS, RUN_STRIP_JS]):
+class Comparison(LiveElement, component="comparison.js", dependencies=[RUN_STRIP_JS]):
     """Progress of runs over each other, and what they say of themselves beside each other. Emits `live`."""
 
     def __init__(self) -> None:

@@ -1,6 +1,8 @@
 // Lists jobs with their latest runs.
 import { onMounted, ref, shallowRef } from "vue";
-import { duration, exactTime, number, pageLink, TimeAgo } from "shared";
+import { duration, exactTime, number } from "formats";
+import { TimeAgo } from "parts";
+import { pageLink } from "shared";
 import { RunStrip, successRate } from "run_strip";
 
 const SHOWN_RUNS = 30;

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from components.elements.jobs import RUN_STRIP_JS
 from components.elements.jobs.job_fields import STATUS_STYLES, job_fields
 from components.presentation.compact_elements import SharedDict
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from services.history.jobs import Job
 
 
-class JobList(LiveElement, component="job_list.js", dependencies=[SHARED_JS, RUN_STRIP_JS]):
+class JobList(LiveElement, component="job_list.js", dependencies=[RUN_STRIP_JS]):
     """List of jobs, with placeholders until the first `show`. Emits `live`, `kind`, `older` and `search`.
 
     Args:

@@ -1,6 +1,8 @@
 // Shows a job: its figures, how long its runs took, and the latest of them.
 import { computed, onMounted, ref, shallowRef } from "vue";
-import { duration, exactTime, number, pageLink, StatusBadge, statusStyleOf, TimeAgo, useNow } from "shared";
+import { duration, exactTime, number, statusStyleOf } from "formats";
+import { StatusBadge, TimeAgo } from "parts";
+import { pageLink, useNow } from "shared";
 import { RunDurations, RunStrip, secondsOf, successRate } from "run_strip";
 
 export default {

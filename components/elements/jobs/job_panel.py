@@ -3,12 +3,12 @@
 from components.elements.jobs import RUN_STRIP_JS
 from components.elements.jobs.job_fields import STATUS_STYLES, job_fields
 from components.presentation.compact_elements import SharedDict
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from services.history.comparison import MAX_COMPARED
 from services.history.jobs import Job
 
 
-class JobPanel(LiveElement, component="job_panel.js", dependencies=[SHARED_JS, RUN_STRIP_JS]):
+class JobPanel(LiveElement, component="job_panel.js", dependencies=[RUN_STRIP_JS]):
     """Figures, durations and latest runs of a job, with placeholders until the first `show`. Emits `live`."""
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 // The latest runs of a job, oldest first: a strip of equal marks, and bars as high as the runs were long.
 import { computed } from "vue";
-import { duration, exactTime, pageLink, statusStyleOf, useNow } from "shared";
+import { duration, exactTime, statusStyleOf } from "formats";
+import { pageLink, useNow } from "shared";
 
 export const secondsOf = (run, now) => (run.from === null ? null : Math.max(0, ((run.to ?? now) - run.from) / 1000));
 

@@ -1,6 +1,8 @@
 // Lists schedules of jobs: what is late, the next run, the last one, and the latest runs.
 import { onMounted, ref, shallowRef } from "vue";
-import { exactTime, pageLink, roughly, TimeAgo, useNow } from "shared";
+import { exactTime, roughly } from "formats";
+import { TimeAgo } from "parts";
+import { pageLink, useNow } from "shared";
 import { RunStrip } from "run_strip";
 
 export default {

@@ -7,14 +7,14 @@ from components.elements.jobs import RUN_STRIP_JS
 from components.elements.jobs.job_fields import STATUS_STYLES, run_fields
 from components.presentation.compact_elements import SharedDict
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from services.history.jobs import Job
 from services.schedules.duration import duration_text
 from services.schedules.schedules import Schedule
 from services.text import visible, visible_name
 
 
-class ScheduleList(LiveElement, component="schedule_list.js", dependencies=[SHARED_JS, RUN_STRIP_JS]):
+class ScheduleList(LiveElement, component="schedule_list.js", dependencies=[RUN_STRIP_JS]):
     """List of schedules, with placeholders until the first `show`. Emits `live` and `older`.
 
     Args:

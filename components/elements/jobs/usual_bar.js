@@ -1,6 +1,7 @@
 // Shows a run among those of its job: its number, its neighbours, and its duration against the usual one.
 import { computed, onMounted, shallowRef } from "vue";
-import { duration, number, pageLink, roughly, useNow } from "shared";
+import { duration, number, roughly } from "formats";
+import { pageLink, useNow } from "shared";
 import { RunStrip, secondsOf } from "run_strip";
 
 export default {

@@ -5,11 +5,11 @@ from dataclasses import replace
 from components.elements.jobs import RUN_STRIP_JS
 from components.elements.jobs.job_fields import STATUS_STYLES, job_fields
 from components.presentation.compact_elements import SharedDict
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from services.history.jobs import Job
 
 
-class UsualBar(LiveElement, component="usual_bar.js", dependencies=[SHARED_JS, RUN_STRIP_JS]):
+class UsualBar(LiveElement, component="usual_bar.js", dependencies=[RUN_STRIP_JS]):
     """Number of a run, its duration against the usual one, and its neighbours; invisible for a run without a job.
 
     Emits `live`.

@@ -1,21 +1,8 @@
 // Details of one row, beside its list.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowRef } from "vue";
-import {
-  Elapsed,
-  fieldAttributes,
-  LiveDot,
-  missingText,
-  number,
-  statusStyleOf,
-  Pace,
-  pageLink,
-  percent,
-  ProgressBar,
-  StatusBadge,
-  TimeAgo,
-  duration,
-  exactTime,
-} from "shared";
+import { missingText, number, statusStyleOf, percent, duration, exactTime } from "formats";
+import { Elapsed, fieldAttributes, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo } from "parts";
+import { pageLink } from "shared";
 import { RunBars } from "run_bars";
 
 export default {

@@ -9,7 +9,7 @@ from components.presentation.details import detail_presenter
 from components.views.computed import OneRowView
 from components.views.lists.rows import missing_of
 from components.window.batch import Missing
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.window import Window
 from services.entities import ALERTS, Entity, Topical
 
@@ -17,7 +17,7 @@ NO_ROW = UUID(int=0)
 """The id of no row."""
 
 
-class Details(LiveElement, component="details.js", dependencies=[SHARED_JS, "run_bars.js"]):
+class Details(LiveElement, component="details.js", dependencies=["run_bars.js"]):
     """Fields of one row, with a placeholder until the first batch.
 
     An empty `reset` means that the row is not here: without `missing` it does not exist, and `gone_text` is shown.

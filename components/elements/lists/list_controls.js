@@ -1,7 +1,9 @@
 // Search, facets, selects and sorting of a list. Python owns the state; input here is applied optimistically.
 import { computed, onMounted, reactive, ref, shallowRef } from "vue";
 import PeriodPicker from "period_picker";
-import { live, number, pageLink } from "shared";
+import { number } from "formats";
+import { live } from "parts";
+import { pageLink } from "shared";
 
 const TYPING_DELAY_MS = 120; // ms
 

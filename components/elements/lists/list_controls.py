@@ -9,7 +9,7 @@ from nicegui.events import GenericEventArguments
 from components.presentation.compact_elements import SharedDict
 from components.presentation.time import epoch_ms
 from components.window.batch import Batch
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.view import Link
 from services.entities.base.listing import ListSpec, Option
 from services.lists.counting import Histogram
@@ -17,7 +17,7 @@ from services.lists.query import ListQuery
 from services.period import PARAMETERS, PERIODS
 
 
-class ListControls(LiveElement, component="list_controls.js", dependencies=[SHARED_JS, "period_picker.js"]):
+class ListControls(LiveElement, component="list_controls.js", dependencies=["period_picker.js"]):
     """Controls that show the batches of a `ControlsView` and emit the user's query to `on_query`.
 
     Args:

@@ -1,6 +1,7 @@
 // A list of live rows: applies batches from Python and re-renders only the rows that they name.
 import { computed, nextTick, onMounted, onUnmounted, ref, shallowReactive, shallowRef, watch } from "vue";
-import { feedLostAt, lateAt, lostAt, mayMove, missingText, momentOf, pageLink, useNow } from "shared";
+import { missingText, momentOf } from "formats";
+import { feedLostAt, lateAt, lostAt, mayMove, pageLink, useNow } from "shared";
 import { templateOf } from "row_templates";
 import { useSelection } from "selection";
 

@@ -18,7 +18,7 @@ from components.views.lists.joined_rows import Stored
 from components.views.lists.reaching_view import bind_joined
 from components.views.lists.rows import MAX_ROWS, RowsView
 from components.window.batch import Batch
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.view import Link
 from components.window.window import Window
 from services.entities import ACTIVITIES, SUBJECT_STATUSES, Entity, R, StatusStyleJson
@@ -30,7 +30,7 @@ MAX_CHOSEN = 5000
 class LiveList(
     LiveElement,
     component="live_list.js",
-    dependencies=[SHARED_JS, VIEWERS_JS, HANDLING_JS, "run_bars.js", "row_templates.js", "selection.js"],
+    dependencies=[VIEWERS_JS, HANDLING_JS, "run_bars.js", "row_templates.js", "selection.js"],
 ):
     """List of rows, with placeholders until the first batch.
 

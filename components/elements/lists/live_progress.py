@@ -5,7 +5,6 @@ from typing import Any, Literal
 from components.elements.handling import HANDLING_JS
 from components.elements.lists.live_list import LiveList
 from components.elements.viewers import VIEWERS_JS
-from components.window.live_element import SHARED_JS
 from services.entities import Entity
 
 Variant = Literal["full", "compact"]
@@ -14,7 +13,7 @@ Variant = Literal["full", "compact"]
 class LiveProgress(
     LiveList,
     component="live_list.js",
-    dependencies=[SHARED_JS, VIEWERS_JS, HANDLING_JS, "run_bars.js", "row_templates.js"],
+    dependencies=[VIEWERS_JS, HANDLING_JS, "run_bars.js", "row_templates.js"],
 ):
     """`LiveList` with a progress bar for each stream or scan.
 

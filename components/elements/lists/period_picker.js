@@ -1,6 +1,7 @@
 // The range of time of a list: periods before now, two times of a zone, and a histogram to brush.
 import { computed, nextTick, onMounted, onUnmounted, ref, watch } from "vue";
-import { exactTime, number, serverNow } from "shared";
+import { exactTime, number } from "formats";
+import { serverNow } from "shared";
 
 const HEIGHT = 56;
 const BAR = 5;

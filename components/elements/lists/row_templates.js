@@ -2,23 +2,9 @@
 // change re-renders one row only.
 import { computed } from "vue";
 import { RunBars } from "run_bars";
-import {
-  amount,
-  ClippedName,
-  Elapsed,
-  fieldAttributes,
-  live,
-  LiveDot,
-  number,
-  statusStyleOf,
-  Pace,
-  pageLink,
-  percent,
-  ProgressBar,
-  roughly,
-  StatusBadge,
-  TimeAgo,
-} from "shared";
+import { amount, number, statusStyleOf, percent, roughly } from "formats";
+import { ClippedName, Elapsed, fieldAttributes, live, LiveDot, Pace, ProgressBar, StatusBadge, TimeAgo } from "parts";
+import { pageLink } from "shared";
 import { HANDLED, useHandlingOf } from "handling";
 import { Faces, useViewersOf } from "viewers";
 

@@ -1,6 +1,7 @@
 // Bars and loops of one run below each other, as a terminal stacks them.
 import { computed, ref } from "vue";
-import { amount, live, percent, ProgressBar, statusStyleOf } from "shared";
+import { amount, percent, statusStyleOf } from "formats";
+import { live, ProgressBar } from "parts";
 
 const FOLDED = 20; // bars shown before the rest is unfolded
 

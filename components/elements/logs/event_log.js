@@ -1,6 +1,6 @@
 // The event log: buffers events while paused and keeps at most MAX_EVENTS.
 import { computed, onMounted, ref, shallowRef } from "vue";
-import { clockTime, exactTime } from "shared";
+import { clockTime, exactTime } from "formats";
 
 const MAX_EVENTS = 1000;
 const SHOWN = 200;

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.views.events import EventsView
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.window import Window
 from services.entities import Entity
 from services.realtime import FeedStatus, Subscription
 
 
-class EventLog(LiveElement, component="event_log.js", dependencies=[SHARED_JS]):
+class EventLog(LiveElement, component="event_log.js"):
     """Log of events, latest first, with filter, pause, clear and export.
 
     The browser keeps the last 1,000 events and shows 200 of them at a time.

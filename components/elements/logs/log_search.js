@@ -1,6 +1,7 @@
 // Search in the logs of the organisation: a query, a level and a range of time, and the lines that were found, latest first.
 import { computed, nextTick, onMounted, onUnmounted, reactive, ref, watch } from "vue";
-import { exactTime, momentOf, number, pageLink, serverNow } from "shared";
+import { exactTime, momentOf, number } from "formats";
+import { pageLink, serverNow } from "shared";
 import { parse } from "ansi";
 import { textElement, TONES } from "log_text";
 

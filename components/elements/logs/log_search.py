@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from components.elements.logs.run_log import ANSI_JS, LOG_ROWS_JS, LOG_TEXT_JS
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from services.history.log_filter import LEVELS
 from services.history.log_search import FoundLine
 from services.text import visible_name
@@ -34,7 +34,7 @@ class Outcome:
     terms: Sequence[str] = ()
 
 
-class LogSearch(LiveElement, component="log_search.js", dependencies=[SHARED_JS, ANSI_JS, LOG_ROWS_JS, LOG_TEXT_JS]):
+class LogSearch(LiveElement, component="log_search.js", dependencies=[ANSI_JS, LOG_ROWS_JS, LOG_TEXT_JS]):
     """Search, level and range of time, and the lines found, each a link to the line in its run.
 
     Emits `live` when mounted, `search` with the URL's parameters and whether the user is typing, and `more`.

@@ -1,6 +1,6 @@
 // Elements of one log line. Everything is set as text.
 import { paint } from "ansi";
-import { clockTime, exactTime } from "shared";
+import { clockTime, exactTime } from "formats";
 import { marked } from "log_rows";
 
 export const TONES = { warning: "caution", error: "critical", critical: "critical" };

@@ -1,6 +1,7 @@
 // The log of one run: follows the end unless the reader has scrolled up or paused, with search, levels and links to lines.
 import { computed, nextTick, onMounted, onUnmounted, reactive, ref, watch } from "vue";
-import { number, pageLink } from "shared";
+import { number } from "formats";
+import { pageLink } from "shared";
 import { copyText } from "copying";
 import { keep, readKept } from "kept";
 import { logRows } from "log_rows";

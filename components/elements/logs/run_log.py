@@ -9,7 +9,7 @@ from nicegui.events import GenericEventArguments
 
 from components.elements import COPYING_JS, KEPT_JS
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from services.history.log_filter import LEVELS
 from services.history.run_logs import LogLine
 
@@ -23,7 +23,7 @@ Handler = Callable[[Any], Awaitable[object] | object]
 class RunLog(
     LiveElement,
     component="run_log.js",
-    dependencies=[SHARED_JS, KEPT_JS, COPYING_JS, ANSI_JS, LOG_ROWS_JS, LOG_TEXT_JS, HERE / "virtual_rows.js"],
+    dependencies=[KEPT_JS, COPYING_JS, ANSI_JS, LOG_ROWS_JS, LOG_TEXT_JS, HERE / "virtual_rows.js"],
 ):
     """Log lines of a run; invisible without lines, unless they could not be read or nothing matches.
 

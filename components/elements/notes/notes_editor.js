@@ -1,6 +1,7 @@
 // The notes of a stream: an editor that several people type into at once, its preview, its history, and its text as a file.
 import { computed, onMounted, onUnmounted, ref, shallowRef, watch } from "vue";
-import { exactTime, lostAt } from "shared";
+import { exactTime } from "formats";
+import { lostAt } from "shared";
 import { copyText } from "copying";
 import { keep, readKept } from "kept";
 import { MessageBody } from "message_body";

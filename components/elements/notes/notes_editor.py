@@ -10,7 +10,7 @@ from nicegui.events import GenericEventArguments
 
 from components.elements import COPYING_JS, KEPT_JS
 from components.presentation.markdown import Node
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 
 HERE = Path(__file__).parent
 MODULES = ("caret_exchange", "carets", "collaboration", "kept_changes", "notes_session", "only_text")
@@ -23,7 +23,6 @@ class NotesEditor(
     LiveElement,
     component="notes_editor.js",
     dependencies=[
-        SHARED_JS,
         COPYING_JS,
         KEPT_JS,
         HERE.parent / "chat/message_body.js",

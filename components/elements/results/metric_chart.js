@@ -1,6 +1,6 @@
 // The chart of one metric, its figures and the table behind it.
 import { computed, onMounted, onUnmounted, ref, watch } from "vue";
-import { number } from "shared";
+import { number } from "formats";
 import { useDrawing } from "drawing";
 import { oddPoints, optionsOf, valueText } from "metric_options";
 

@@ -1,6 +1,7 @@
 // Charts of the metrics of a run, or of several runs over each other. Python reads what is on the screen.
 import { computed, onMounted, ref, shallowReactive } from "vue";
-import { number, pageLink } from "shared";
+import { number } from "formats";
+import { pageLink } from "shared";
 import { MetricChart } from "metric_chart";
 
 const FIRST = 24; // charts before “Show more”

@@ -7,7 +7,7 @@ from typing import Any
 from nicegui.events import GenericEventArguments
 
 from components.elements.charts.drawing import DRAWING_JS
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from services.results.metrics import MAX_STEP, Metric, Series, spelled
 from services.text import visible_name
 
@@ -26,7 +26,7 @@ class Zoom:
 class MetricCharts(
     LiveElement,
     component="metric_charts.js",
-    dependencies=[SHARED_JS, DRAWING_JS, "metric_chart.js", "metric_options.js"],
+    dependencies=[DRAWING_JS, "metric_chart.js", "metric_options.js"],
 ):
     """A chart for each metric, which is read once it is on the screen.
 

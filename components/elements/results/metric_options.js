@@ -1,5 +1,5 @@
 // From points of metrics to options of ECharts.
-import { number } from "shared";
+import { number } from "formats";
 import { coloursOf, symbolAt, textOf, tip, tooltipOf } from "drawing";
 
 const HUES = [265, 55, 150, 0, 210, 320];

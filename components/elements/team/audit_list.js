@@ -1,5 +1,6 @@
 // Lists the events of an audit log.
-import { exactTime, TimeAgo } from "shared";
+import { exactTime } from "formats";
+import { TimeAgo } from "parts";
 
 export default {
   components: { TimeAgo },

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from nicegui.element import Element
-
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS
+from components.window.live_element import ScriptedElement
 from services.people.audit import AuditEvent
 
 
-class AuditList(Element, component="audit_list.js", dependencies=[SHARED_JS]):
+class AuditList(ScriptedElement, component="audit_list.js"):
     """List of events, latest first, with placeholders until the first `show`. Emits `older` and `search`."""
 
     def __init__(self) -> None:

@@ -1,5 +1,7 @@
 // Lists the open invitations of an organisation.
-import { exactTime, roughly, TimeAgo, useNow } from "shared";
+import { exactTime, roughly } from "formats";
+import { TimeAgo } from "parts";
+import { useNow } from "shared";
 
 export default {
   components: { TimeAgo },

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from nicegui.element import Element
-
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS
+from components.window.live_element import ScriptedElement
 from services.people.invitations import Invitation
 
 
-class InvitationList(Element, component="invitation_list.js", dependencies=[SHARED_JS]):
+class InvitationList(ScriptedElement, component="invitation_list.js"):
     """List of invitations, with placeholders until the first `show`. Emits `renew` and `revoke` with an id."""
 
     def __init__(self) -> None:

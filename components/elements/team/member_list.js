@@ -1,5 +1,5 @@
 // Lists the members of an organisation.
-import { ClippedName, TimeAgo } from "shared";
+import { ClippedName, TimeAgo } from "parts";
 
 export default {
   components: { ClippedName, TimeAgo },

@@ -3,16 +3,15 @@
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS
+from components.window.live_element import ScriptedElement
 from services.people.models import Role
 from services.people.team import Member
 
 
-class MemberList(Element, component="member_list.js", dependencies=[SHARED_JS]):
+class MemberList(ScriptedElement, component="member_list.js"):
     """List of members, with placeholders until the first `show`.
 
     Emits `role` with an id and a role, and `remove` and `reset` with an id, none of which is trusted.

@@ -1,5 +1,5 @@
 // Lists the user's open sessions.
-import { TimeAgo } from "shared";
+import { TimeAgo } from "parts";
 
 export default {
   components: { TimeAgo },

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from nicegui.element import Element
-
 from components.presentation.time import epoch_ms
-from components.window.live_element import SHARED_JS
+from components.window.live_element import ScriptedElement
 from services.people.session_uses import OpenSession
 
 
-class SessionList(Element, component="session_list.js", dependencies=[SHARED_JS]):
+class SessionList(ScriptedElement, component="session_list.js"):
     """List of sessions, with placeholders until the first `show`. Emits `end` with an id, which is not trusted."""
 
     def __init__(self) -> None:

@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from components.elements.viewers import VIEWERS_JS
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 
 
-class LookingAt(LiveElement, component="looking_at.js", dependencies=[SHARED_JS, VIEWERS_JS]):
+class LookingAt(LiveElement, component="looking_at.js", dependencies=[VIEWERS_JS]):
     """The others who look at a row; nothing while there are none. Needs an `OnlinePeople` in the window.
 
     Args:

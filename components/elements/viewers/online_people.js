@@ -1,14 +1,15 @@
 // The others who are online: faces in the header, and a menu that says where each is.
 import { computed, onMounted, ref } from "vue";
-import { ClippedName, pageLink, useDemand } from "shared";
-import { Faces, linkOf, look, me, nameOf, people, readers } from "viewers";
+import { pageLink, useDemand } from "shared";
+import { PeopleList } from "people_list";
+import { Faces, look, me, nameOf, people, placeReaders, readers } from "viewers";
 
 const MOST = 4;
 // What the server is asked for, each with all before it.
 const SHOWS = ["people", "rows", "places"];
 
 export default {
-  components: { ClippedName, Faces },
+  components: { Faces, PeopleList },
   props: { me: String, shown: Boolean },
   emits: ["live", "shows"],
   setup(props, { emit }) {
@@ -22,7 +23,7 @@ export default {
       return `${count} online: ${others.value.map(nameOf).join(", ")}`;
     });
 
-    const wanted = computed(() => (open.value ? 2 : readers.value > 0 ? 1 : 0));
+    const wanted = computed(() => (placeReaders.value > 0 ? 2 : readers.value > 0 ? 1 : 0));
     useDemand(wanted, (told) => emit("shows", SHOWS[told]));
     onMounted(() => emit("live"));
 
@@ -36,7 +37,7 @@ export default {
       look(batch);
     }
 
-    return { apply, inUseFirst, label, linkOf, MOST, open, others, pageLink, people };
+    return { apply, inUseFirst, label, MOST, open, others, pageLink };
   },
   template: `
     <div class="lw-online">
@@ -44,19 +45,7 @@ export default {
         <faces class="lw-online__faces" :people="inUseFirst" :most="MOST" label="Online: " aria-hidden="true" />
         <span class="lw-online__count lw-number" aria-hidden="true">{{ others.length }}</span>
         <q-menu v-model="open" anchor="bottom right" self="top right" :offset="[0, 6]" class="lw-menu lw-online__menu" role="dialog" aria-label="People online">
-          <ul class="lw-online__list">
-            <li v-for="person in people" :key="person.id" :data-testid="'online-' + person.id">
-              <faces :people="[person]" label="" aria-hidden="true" />
-              <div class="lw-online__about">
-                <div class="lw-online__name"><strong dir="auto" :title="person.name"><clipped-name :text="person.name" /></strong>
-                  <span v-if="person.id === me" class="lw-tag">You</span>
-                  <span class="lw-muted">{{ person.idle ? 'Idle' : 'Active' }}</span></div>
-                <div v-if="person.id !== me" class="lw-online__places">
-                  <a v-for="place in person.places" :key="linkOf(place)" :href="linkOf(place)" :class="{ 'lw-muted': place[1] }" :title="place[0]" dir="auto" @click="open = false">{{ place[0] }}</a>
-                </div>
-              </div>
-            </li>
-          </ul>
+          <people-list @leave="open = false" />
           <p v-if="!shown" class="lw-online__note lw-muted">You are not shown to others. <a :href="pageLink('/settings')" @click="open = false">Settings</a></p>
         </q-menu>
       </button>

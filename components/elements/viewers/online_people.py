@@ -4,16 +4,16 @@ from uuid import UUID
 
 from nicegui.events import GenericEventArguments
 
-from components.elements.viewers import VIEWERS_JS
+from components.elements.viewers import PEOPLE_LIST_JS, VIEWERS_JS
 from components.elements.viewers.viewers_view import Shows, viewers_cursor
 from components.views.shared import SharedViewCursor
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.window import Window
 from services.entities import VIEWERS, Viewers
 from services.realtime import Delta
 
 
-class OnlinePeople(LiveElement, component="online_people.js", dependencies=[SHARED_JS, VIEWERS_JS]):
+class OnlinePeople(LiveElement, component="online_people.js", dependencies=[VIEWERS_JS, PEOPLE_LIST_JS]):
     """Avatars of the others who are online; also feeds every component of `viewers.js` in its window.
 
     Emits `shows` with what the window shows of the people; only that is sent.

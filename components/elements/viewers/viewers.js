@@ -7,6 +7,8 @@ export const me = ref("");
 
 // How many components show who looks at a row; the server says so only while there are some.
 export const readers = ref(0);
+// And those that show all places of everybody.
+export const placeReaders = ref(0);
 
 // The others by the id of the row that they look at. A row keeps its list while nothing changes there, so that a list of
 // rows renders only those that somebody has come to or left.

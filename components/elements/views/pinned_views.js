@@ -1,6 +1,7 @@
 // The pinned views in the sidebar.
 import { onMounted, shallowRef } from "vue";
-import { number, pageLink } from "shared";
+import { number } from "formats";
+import { pageLink } from "shared";
 
 export default {
   emits: ["live"],

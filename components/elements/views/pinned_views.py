@@ -9,7 +9,7 @@ from components.views.lists.query_counts import Counted
 from components.views.lists.saved_views import SavedViews, View, address_of
 from components.views.lists.view_counts import ViewCount
 from components.window.batch import Batch
-from components.window.live_element import SHARED_JS, LiveElement
+from components.window.live_element import LiveElement
 from components.window.view import Link
 from components.window.window import Window
 from services.analytics.board import BOARDS
@@ -23,7 +23,7 @@ BY_TABLE = {listed.table: listed for listed in LISTED}
 MAX_PINNED = 12
 
 
-class PinnedViews(LiveElement, component="pinned_views.js", dependencies=[SHARED_JS]):
+class PinnedViews(LiveElement, component="pinned_views.js"):
     """Links to the pinned views, those of lists with a live count; nothing without any."""
 
     def first_html(self, link: Link, batch: Batch | None) -> str:

@@ -1,6 +1,7 @@
 // Toasts, the tab's title and icon, and the tone. Shows each arrival once and groups many into one toast.
 import { computed, onMounted, onUnmounted, reactive, ref, watch } from "vue";
-import { statusStyleOf, pageLink } from "shared";
+import { statusStyleOf } from "formats";
+import { pageLink } from "shared";
 import { showInTab } from "tab_title";
 import { allowSound, playTone, ringFor } from "tone";
 

@@ -5,7 +5,7 @@ from typing import Any
 from components.presentation.compact_elements import SharedDict
 from components.views.attention import INBOX_PATHS, AttentionView
 from components.views.chat.unread import UnreadThreads
-from components.window.live_element import SHARED_JS, LiveBinding, LiveElement
+from components.window.live_element import LiveBinding, LiveElement
 from components.window.window import Window
 from services.entities import ALERTS, NOTIFICATIONS, Entity, NotificationType, Priority
 from services.realtime import FeedStatus, Subscription
@@ -14,7 +14,7 @@ from services.realtime import FeedStatus, Subscription
 PLAY_TONE = '() => document.dispatchEvent(new CustomEvent("lw-try-sound"))'
 
 
-class Attention(LiveElement, component="attention.js", dependencies=[SHARED_JS, "tab_title.js", "tone.js"]):
+class Attention(LiveElement, component="attention.js", dependencies=["tab_title.js", "tone.js"]):
     """Announces arrivals; accepts the batches of an `AttentionView`, even while the window is hidden.
 
     Each arrival shows a toast; simultaneous arrivals share one.

@@ -7,7 +7,7 @@ import sys
 import pytest
 from fontTools.ttLib import TTFont
 
-from components.shell.shell import NAVIGATION
+from components.shell.navigation import NAVIGATION
 from components.shell.theme import icon_font
 from components.shell.theme.icon_font import font_faces, named_words, subset
 from components.shell.theme.icon_subset import icons_of

@@ -80,7 +80,9 @@ async def test_windows_with_one_board_share_a_reading(world: World, monkeypatch:
     readings = BoardReadings(world.database, clock=lambda: clock[0])
     board, mine = Board.parse({"charts": "load"}), Board.parse({"charts": "alerts"})
 
-    def ask(person: Any, org_id: Any, wanted: Board, *, since: float | None = None) -> "asyncio.Task[Reading]":
+    def ask(
+        person: Any, org_id: Any, wanted: Board, *, since: float | None = None
+    ) -> "asyncio.Task[tuple[Reading, float]]":
         return asyncio.create_task(readings.read(person.identity, org_id, wanted, zone="UTC", since=since))
 
     asked = [ask(ada, org, board), ask(bob, org, board, since=1.0), ask(ada, other, board)]
@@ -89,6 +91,14 @@ async def test_windows_with_one_board_share_a_reading(world: World, monkeypatch:
     await asyncio.gather(*asked)
     assert len(reads) == 4, "one for the first two; one for another organisation; alerts for each person"
     clock[0] = 2.0
-    assert await ask(bob, org, board, since=1.0) is await asked[0]
-    assert await ask(bob, org, board, since=1.5) is not await asked[0], "what has changed since is read again"
+    known, began = await asked[0]
+    assert began == 1.0
+    assert (await ask(bob, org, board, since=1.0))[0] is known
+    again, began = await ask(bob, org, board, since=1.5)
+    assert (again is not known, began) == (True, 2.0), "what has changed since is read again"
     assert len(reads) == 5
+    clock[0] = 3.0
+    assert readings.begin(ada.identity, org, board, zone="UTC") == 3.0
+    clock[0] = 4.0
+    assert (await ask(ada, org, board, since=3.0))[1] == 3.0, "what was begun before it was asked for"
+    assert len(reads) == 6

@@ -1,6 +1,6 @@
 """Parts of a range: they cover it without a gap, on the clock of a zone, also on the days when clocks change."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analytics.range_parts import GRAINS, MAX_PARTS, floor, parts_of, whole_months
+from services.analytics.range_parts import GRAINS, MAX_PARTS, floor, month_ceiling, parts_of, week_ceiling
 
 NOW = datetime(2026, 11, 27, 10, 7, 23, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -37,6 +37,8 @@ def test_parts_cover_the_range_without_a_gap(zone: str, start: datetime, seconds
     edges = [*parts.starts, parts.end]
     assert all(earlier < later for earlier, later in pairwise(edges))
     assert all(edge == floor(edge, width) for edge in edges), "each is a sum of roll-ups"
+    if parts.grain == "day":
+        assert {edge.weekday() for edge in edges[1:-1]} <= {0}, "weeks are rolled up from Monday on"
     for place, (low, high) in enumerate(pairwise(edges)):
         assert parts.bounds(place) == (low, high)
         assert parts.place_of(low) == parts.place_of(high - timedelta(microseconds=1)) == place
@@ -74,16 +76,19 @@ def test_the_grain_is_the_finest_that_the_database_has(start: datetime, grain: s
     assert parts_of(start, max(NOW, start + timedelta(hours=1)), BERLIN, now=NOW).grain == grain
 
 
-@pytest.mark.parametrize(
-    ("start", "end", "first", "last"),
-    [
-        ("2026-01-01", "2026-03-01", "2026-01-01", "2026-03-01"),
-        ("2026-01-01T00:15", "2026-03-31", "2026-02-01", "2026-03-01"),
-        ("2025-12-31", "2026-02-01", "2026-01-01", "2026-02-01"),
-        ("2026-01-02", "2026-02-28", "2026-01-02", "2026-01-02"),
-        ("9999-12-02", "9999-12-28", "9999-12-02", "9999-12-02"),
-    ],
-)
-def test_whole_months_lie_within_a_range(start: str, end: str, first: str, last: str) -> None:
-    moments = [datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (start, end, first, last)]
-    assert whole_months(*moments[:2]) == tuple(moments[2:])
+@given(moment=MOMENTS)
+def test_weeks_begin_on_mondays_and_months_on_the_first(moment: datetime) -> None:
+    week, month = week_ceiling(moment), month_ceiling(moment)
+    assert moment <= week < moment + timedelta(days=7)
+    assert (week.weekday(), week.timetz()) == (0, time(tzinfo=UTC))
+    assert moment <= month < moment + timedelta(days=31)
+    assert (month.day, month.timetz()) == (1, time(tzinfo=UTC))
+    assert (week_ceiling(week), month_ceiling(month)) == (week, month)
+
+
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+def test_boards_reach_to_the_ends_of_time(moment: datetime) -> None:
+    moment = moment.replace(tzinfo=UTC)
+    parts = parts_of(moment, moment, ZoneInfo("UTC"), now=NOW)
+    for each in (*parts.starts, parts.end):
+        assert week_ceiling(each) >= each <= month_ceiling(each)

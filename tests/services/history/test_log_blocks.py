@@ -121,11 +121,11 @@ async def test_a_search_by_blocks_finds_what_reading_every_line_finds(
             assert await all_found(world, ada, org, filter) == wanted, (what, seed, filter)
         assert await all_found(world, eve, org, LogFilter(query="timeout=482")) == []
 
-    await write(world, org, run, *some_lines(random, 150))
-    await write(world, org, other, *some_lines(random, 60))
-    await write(world, foreign, uuid4(), *some_lines(random, 60))
+    await write(world, org, run, *some_lines(random, 70))
+    await write(world, org, other, *some_lines(random, 30))
+    await write(world, foreign, uuid4(), *some_lines(random, 30))
     await made(world, org)
-    await write(world, org, run, *some_lines(random, 40), (BEGIN - timedelta(days=900), "absent word, late"))
+    await write(world, org, run, *some_lines(random, 20), (BEGIN - timedelta(days=900), "absent word, late"))
     await compare("late")
     await made(world, org)
     await compare("made anew")
