@@ -46,6 +46,7 @@ LAYERS = (
     "services.lists",
     "services.presence.online",
     "services.analytics",
+    "services.rules.terms",
     "services.rules",
     "services.push",
     "services.status",

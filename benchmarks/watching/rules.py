@@ -1,7 +1,8 @@
 """Measures rules: `python -m benchmarks.watching.rules [--jobs 10000] [--rules 1000] [--rate 100] [--seconds 60]`.
 
 An organisation with jobs, their schedules and rules, half of them about a job each, has runs that fail; the time from a
-failure to the row in the inbox, and the CPU of the engine and of PostgreSQL, are measured.
+failure to the row in the inbox, and the CPU of the engine and of PostgreSQL, are measured. With `--timed` the rules
+judge by time as many runs in progress as there are jobs; see `benchmarks.watching.timed`.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import psycopg
 
 from benchmarks.__main__ import commit
 from benchmarks.stage import own_world
+from benchmarks.watching.timed import timed
 from services.people.models import Role
 from services.rules.engine import RuleEngine
 from services.rules.rule import Rule
@@ -63,6 +65,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, value in (("--jobs", 10_000), ("--rules", 1000), ("--rate", 100), ("--seconds", 60)):
         parser.add_argument(name, type=int, default=value)
+    parser.add_argument("--timed", action="store_true")
     given = parser.parse_args()
     print(
         f"Commit {commit()}, Python {platform.python_version()}, {psutil.cpu_count()} cores, "
@@ -75,6 +78,9 @@ async def main() -> None:
             definition = Rule.parse(
                 {"name": "x", "events": ["failed"], "people": [str(ada.id)], "pace": "at_once"}
             ).definition
+            if given.timed:
+                await timed(world, org, ada, jobs=given.jobs, rules=given.rules, seconds=given.seconds)
+                return
             values = {"org": org, "jobs": given.jobs, "rules": given.rules, "definition": json.dumps(definition)}
             url = world.status.database_url.get_secret_value()
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:

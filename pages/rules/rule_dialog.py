@@ -1,7 +1,4 @@
-"""Dialog that makes or changes a rule, and tries it on the last days before it is saved."""
-
-from collections.abc import Iterable
-from typing import Any
+"""Dialog that makes or changes a rule, tries it on the last days, and shows what it matches and how it says it."""
 
 from nicegui import ui
 
@@ -9,47 +6,118 @@ from components.presentation.text import text
 from components.shell.dialogs import dialog_buttons
 from pages.page.context import PageContext
 from pages.rules.actions import Load
-from pages.rules.choices import Choices
-from pages.rules.wording import PACES, ROLES
-from services.entities import RUNS, Priority
+from pages.rules.choices import Choices, read_all_choices
+from pages.rules.rule_fields import RuleFields
 from services.errors import LivewatchError, NotAccepted
-from services.rules.pace import Pace
-from services.rules.rule import MAX_NAME_CHARACTERS, MAX_SEARCH_CHARACTERS, Rule, RuleEvent
+from services.rules.rule import Rule, RuleEvent
 from services.rules.rules import StoredRule, put_rule
+from services.rules.terms.list_addresses import list_addresses
+from services.rules.terms.run_filter import RunFilter
 from services.rules.trial import try_rule
-from services.schedules.duration import duration_text
-from services.text import visible_name
-
-ROWS = "outlined dense options-dense use-chips"
+from services.rules.wording import sample_of
+from services.text import visible, visible_name
 
 
-def rule_dialog(page: PageContext, known: Choices, load: Load, *, stored: StoredRule | None = None) -> None:
+async def rule_dialog(page: PageContext, load: Load, *, stored: StoredRule | None = None) -> None:
     """Ask for a rule, say what is wrong with it or what it would have told, save it, and await `load`."""
-    rule = stored.rule if stored else None
+    if (known := await page.get(read_all_choices(page))) is None:
+        return
+    with ui.dialog().props('aria-label="Rule"') as dialog, ui.element("div").classes("lw-dialog"):
+        text("h2", f"Change {visible_name(stored.name)}" if stored else "New rule")
+        RuleForm(page, known, load, dialog, stored)
+    dialog.on("hide", dialog.delete)
+    dialog.open()
 
-    def parsed() -> Rule | None:
+
+class RuleForm:
+    """What is inside the dialog: the fields, what is said of them, and the buttons."""
+
+    def __init__(
+        self, page: PageContext, known: Choices, load: Load, dialog: ui.dialog, stored: StoredRule | None
+    ) -> None:
+        self._page = page
+        self._load = load
+        self._dialog = dialog
+        self._stored = stored
+        rule, name = (stored.rule, stored.name) if stored else (None, "")
+        self._preview: ui.element | None = None
+        self._fields = RuleFields(page, known, rule, name, on_change=self._show_preview)
+        self._preview = ui.element("div").classes("lw-panel").props('role=status data-testid="preview"')
+        self._told = ui.label("").classes("lw-muted").props('role=status data-testid="trial"')
+        self._links = ui.element("div").classes("lw-row").props('data-testid="matches"')
+        with ui.element("div").classes("lw-row"):
+            for label, act in (("Try on the last 7 days", self._try), ("Show what this matches", self._show_matches)):
+                ui.button(label, on_click=act).props("flat no-caps").classes("lw-button")
+        dialog_buttons(dialog, "Save", self._save)
+        self._show_preview()
+
+    def _say(self, what: str, *, is_wrong: bool = False) -> None:
+        self._told.text = what
+        self._told.classes(add="lw-critical") if is_wrong else self._told.classes(remove="lw-critical")
+
+    def _parsed(self) -> Rule | None:
         try:
-            return Rule.parse({name: field.value for name, field in fields.items()})
+            return Rule.parse(self._fields.values)
         except NotAccepted as error:
-            say(str(error), is_wrong=True)
+            self._say(str(error), is_wrong=True)
             return None
 
-    def say(what: str, *, is_wrong: bool = False) -> None:
-        told.text = what
-        told.classes(add="lw-critical") if is_wrong else told.classes(remove="lw-critical")
-
-    async def attempt() -> None:
-        if given := parsed():
+    async def _try(self) -> None:
+        if given := self._parsed():
+            page = self._page
             try:
                 trial = await try_rule(page.services.database, page.session.identity, page.membership.org_id, given)
             except LivewatchError as error:
-                say(str(error), is_wrong=True)
+                self._say(str(error), is_wrong=True)
                 return
-            say(trial.sentence)
+            self._say(trial.sentence)
 
-    async def save() -> None:
-        if (given := parsed()) is None:
+    async def _show_matches(self) -> None:
+        """Offer the lists that show what the rule is for."""
+        page = self._page
+        self._links.clear()
+        try:
+            chosen = RunFilter.parse(self._fields.values)
+            work = list_addresses(page.services.database, page.session.identity, page.membership.org_id, chosen)
+            found = await work
+        except LivewatchError as error:
+            self._say(str(error), is_wrong=True)
             return
+        self._say("It is for the runs of these lists." if found else f"There is no job {visible(chosen.job)}.")
+        with self._links:
+            for label, address in found:
+                ui.link(label, address, new_tab=True).classes("lw-link")
+
+    def _show_preview(self) -> None:
+        """Show an example of its messages while they are worded."""
+        if self._preview is None:
+            return
+        given = self._fields.values
+        self._preview.clear()
+        is_worded = bool(given["title"] or given["text"])
+        self._preview.set_visibility(is_worded)
+        if not is_worded:
+            return
+        try:
+            events = given["events"] or [RuleEvent.FAILED]
+            rule = Rule.parse(given | {"name": given["name"] or "Rule", "events": events, "roles": ["viewer"]})
+            sample = sample_of(
+                rule, address=self._page.services.accounts.address, organization=self._page.membership.name
+            )
+        except NotAccepted as error:
+            with self._preview:
+                text("p", str(error)).classes("lw-critical")
+            return
+        with self._preview:
+            text("p", "A message looks like this:").classes("lw-muted")
+            text("h3", sample.title)
+            for paragraph in sample.text.splitlines():
+                text("p", paragraph)
+
+    async def _save(self) -> None:
+        if (given := self._parsed()) is None:
+            return
+        page, stored = self._page, self._stored
         work = put_rule(
             page.services.database,
             page.session.identity,
@@ -59,55 +127,5 @@ def rule_dialog(page: PageContext, known: Choices, load: Load, *, stored: Stored
             is_enabled=stored.is_enabled if stored else True,
         )
         if await page.act(work, done="Saved."):
-            dialog.close()
-            await load()
-
-    with ui.dialog().props('aria-label="Rule"') as dialog, ui.element("div").classes("lw-dialog"):
-        text("h2", f"Change {visible_name(stored.name)}" if stored else "New rule")
-        fields = _fields(page, known, rule, stored.name if stored else "")
-        told = ui.label("").classes("lw-muted").props('role=status data-testid="trial"')
-        with ui.element("div").classes("lw-row"):
-            ui.button("Try on the last 7 days", on_click=attempt).props("flat no-caps").classes("lw-button")
-        dialog_buttons(dialog, "Save", save)
-    dialog.on("hide", dialog.delete)
-    dialog.open()
-
-
-def _fields(page: PageContext, known: Choices, rule: Rule | None, name: str) -> dict[str, Any]:
-    """Build the fields of a rule, by the names under which `Rule.parse` reads them."""
-
-    def words(label: str, value: str, limit: int) -> Any:
-        return ui.input(label, value=value).props(f"outlined dense maxlength={limit}")
-
-    def one(label: str, options: dict[Any, str], value: Any) -> Any:
-        return ui.select(options, value=value, label=label).props("outlined dense options-dense")
-
-    def several(label: str, options: dict[Any, str], value: Iterable[Any]) -> Any:
-        chosen = [each for each in value if each in options]
-        return ui.select(options, value=chosen, label=label, multiple=True).props(ROWS)
-
-    may_pass_alerts = page.membership.is_admin
-    events = {each: each.style.label for each in RuleEvent if may_pass_alerts or each is not RuleEvent.ALERT}
-    quiet = rule.quiet if rule else None
-    repeat = duration_text(rule.repeat_seconds) if rule and rule.repeat_seconds else ""
-    channels = {id: visible_name(each.name) for id, each in known.channels.items()}
-    me = [page.session.identity.user_id]
-    kinds = {each: entity.label for each, entity in RUNS.items()}
-    priorities = {each: each.style.label for each in Priority}
-    return {
-        "name": words("Name", name, MAX_NAME_CHARACTERS),
-        "events": several("When a run is …", events, rule.events if rule else [RuleEvent.FAILED]),
-        "kinds": several("Kinds of run; none for all", kinds, rule.kinds if rule else ()),
-        "job": words("Job, by its slug; empty for all", rule.job if rule else "", MAX_SEARCH_CHARACTERS),
-        "tag": words("Tag; empty for any", rule.tag if rule else "", MAX_SEARCH_CHARACTERS),
-        "search": words("Words of the name; empty for any", rule.search if rule else "", MAX_SEARCH_CHARACTERS),
-        "priority": one("Alerts from priority", priorities, rule.priority if rule else Priority.LOW),
-        "roles": several("Tell the inbox of", dict(ROLES), rule.roles if rule else ()),
-        "people": several("Tell people", known.people, rule.people if rule else me),
-        "channels": several("Tell channels", channels, rule.channels if rule else ()),
-        "pace": one("How often", dict(PACES), rule.pace if rule else Pace.GROUPED),
-        "repeat": words("Again while it is so, such as 1h; empty for once", repeat, 20),
-        "quiet": words("Quiet hours, such as 22:00-07:00; empty for none", str(quiet) if quiet else "", 20),
-        "zone": words("Time zone of the quiet hours", quiet.zone if quiet else "UTC", 60),
-        "tells_recovery": ui.checkbox("Tell when it is over", value=rule is None or rule.tells_recovery).props("dense"),
-    }
+            self._dialog.close()
+            await self._load()

@@ -56,7 +56,7 @@ def rules_page(page: PageContext) -> None:
         await fill(place, read(), show, what="rules")
 
     if may_write:
-        add.on_click(lambda: rule_dialog(page, known, load))
+        add.on_click(lambda: rule_dialog(page, load))
     channel_list(page, load)
     ui.timer(0, load, once=True)
 
@@ -75,10 +75,10 @@ def _rule(page: PageContext, stored: StoredRule, known: Choices, load: Load) -> 
         elif is_snoozed:
             text("span", f"Snoozed until {stored.snoozed_until:%d %b %H:%M} UTC").classes("lw-muted")
         if page.membership.may_write:
-            _buttons(page, stored, known, load, is_snoozed=is_snoozed)
+            _buttons(page, stored, load, is_snoozed=is_snoozed)
 
 
-def _buttons(page: PageContext, stored: StoredRule, known: Choices, load: Load, *, is_snoozed: bool) -> None:
+def _buttons(page: PageContext, stored: StoredRule, load: Load, *, is_snoozed: bool) -> None:
     database, identity, org_id = page.services.database, page.session.identity, page.membership.org_id
 
     async def done(work: Awaitable[object], said: str) -> None:
@@ -102,7 +102,7 @@ def _buttons(page: PageContext, stored: StoredRule, known: Choices, load: Load, 
             await done(remove_rule(database, identity, org_id, stored.id), "Removed.")
 
     with actions_of(stored.name):
-        ui.menu_item("Change", on_click=lambda: rule_dialog(page, known, load, stored=stored))
+        ui.menu_item("Change", on_click=lambda: rule_dialog(page, load, stored=stored))
         if is_snoozed:
             ui.menu_item("End the snooze", on_click=lambda: snooze(None))
         else:

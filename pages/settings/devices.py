@@ -11,7 +11,7 @@ from pages.page.context import PageContext
 from services.errors import NotAccepted
 from services.push.devices import own_devices, remove_device, try_device
 from services.push.sender import Outcome
-from services.rules.pace import QuietHours
+from services.rules.terms.pace import QuietHours
 
 
 def device_settings(page: PageContext) -> None:

@@ -102,8 +102,14 @@ class ListQuery(Generic[R]):
         """Whether a row may match or not with time alone."""
         return self.spec.time_dependent or self.period.moves
 
-    def matches(self, row: R, *, exclude_facet: str | None = None) -> bool:
-        """Whether a row matches; `exclude_facet` ignores one facet, for the counts of its own chips."""
+    def matches(self, row: R, *, exclude_facet: str | None = None, searched: str | None = None) -> bool:
+        """Whether a row matches.
+
+        Args:
+            row: The row.
+            exclude_facet: Name of a facet that is ignored, for the counts of its own chips.
+            searched: What `ListSpec.searched` returns for the row, if many queries ask for it.
+        """
         for each in self.spec.facets:
             wanted = self.wanted(each)
             if wanted and each.name != exclude_facet and wanted.isdisjoint(each.values(row)):
@@ -111,7 +117,9 @@ class ListQuery(Generic[R]):
         if not self.period.is_everything and not self.period.includes(getattr(row, self.time), datetime.now(UTC)):
             return False
         words = self.words
-        return not words or all(word in text for text in [self.spec.searched(row)] for word in words)
+        return not words or all(
+            word in text for text in [self.spec.searched(row) if searched is None else searched] for word in words
+        )
 
     def counts(self, row: R) -> bool:
         """Whether a row counts in the total: it is not left out by default, or was asked for."""

@@ -17,7 +17,7 @@ from services.push.encryption import DeviceKeys
 from services.push.endpoints import is_of_apple
 from services.push.message import PushMessage, message_of, withdrawal_of
 from services.push.sender import Address, Outcome, PushSender
-from services.rules.pace import QuietHours
+from services.rules.terms.pace import QuietHours
 
 logger = structlog.get_logger(__name__)
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from services.entities import ALERTS, RUNS, Priority, Subject
 from services.rules.rule import Rule, RuleEvent
-from services.text import folded, visible, visible_name
+from services.rules.terms.run_filter import Matched
+from services.text import visible, visible_name
 
 RECOVERED = "recovered"
 MAX_ERROR_CHARACTERS = 300
@@ -23,6 +24,9 @@ _VERBS = {
     RuleEvent.SLOW: "takes longer than usual",
     RuleEvent.AT_RISK: "is at risk",
     RuleEvent.FINISHED: "finished",
+    RuleEvent.OVERLONG: "takes much longer than usual",
+    RuleEvent.BEHIND: "is behind",
+    RuleEvent.ABSENT: "has not begun",
 }
 
 
@@ -30,7 +34,8 @@ _VERBS = {
 class Occurrence:
     """One event: `event` of a run, a job or an alert; `row` has its facts, none if it was deleted since.
 
-    `of` is the kind of the incident that is over, of an event `recovered`.
+    `of` is the kind of the incident that is over, of an event `recovered`. `verb` and `said` are what its line says in
+    place of what its event says.
     """
 
     org_id: UUID
@@ -43,6 +48,8 @@ class Occurrence:
     name: str
     lasted_seconds: float | None
     row: Mapping[str, Any] = field(default_factory=dict)
+    verb: str = ""
+    said: str = ""
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> "Occurrence":
@@ -68,6 +75,11 @@ class Occurrence:
         return str(self.subject_id) if self.table == Subject.JOB else self.row.get("job_id")
 
     @property
+    def job(self) -> str:
+        """Slug of its job; empty for none."""
+        return str(self.row.get("job") or self.row.get("slug") or "").partition("@")[0]
+
+    @property
     def kind(self) -> str:
         """Kind of its run, or of the runs of its job; empty for an alert."""
         return str(self.row.get("kind") or "") if self.table == Subject.JOB else TABLE_KINDS.get(self.table, "")
@@ -81,20 +93,20 @@ class Occurrence:
         entity = ALERTS if self.table == ALERTS.table else RUNS[TABLE_KINDS[self.table]]
         return entity.row_path.format(id=self.subject_id)
 
-    def concerns(self, rule: Rule) -> bool:
-        """Whether a rule is told of it."""
+    def concerns(self, rule: Rule, matched: Matched | None = None) -> bool:
+        """Whether a rule is told of it; `matched` is its property of that name, if many rules ask."""
         if self.event not in rule.events:
             return False
         if self.event == RuleEvent.ALERT:
             priority = self.row.get("priority")
             return priority in _PRIORITIES and _PRIORITIES.index(priority) >= _PRIORITIES.index(rule.priority)
-        if rule.kinds and self.kind not in rule.kinds:
-            return False
-        if rule.job and str(self.row.get("slug") or "").partition("@")[0] != rule.job:
-            return False
-        if rule.tag and rule.tag not in (self.row.get("tags") or ()):
-            return False
-        return not rule.words or all(word in folded(self.name) for word in rule.words)
+        return rule.filter.matches(self.matched if matched is None else matched)
+
+    @property
+    def matched(self) -> Matched:
+        """Its run or job, as filters see it."""
+        is_job = self.table == Subject.JOB
+        return Matched(kind=self.kind, job=self.job, facts=self.row, name=self.name, is_job=is_job)
 
     @property
     def line(self) -> dict[str, Any]:
@@ -104,13 +116,14 @@ class Occurrence:
             title = f"{name}: {visible(str(self.row.get('signal_type', 'alert'))).replace('_', ' ')}"
             text, type = f"Strength {self.row.get('signal_strength')}", "warning"
         elif self.event == RECOVERED:
-            title, text, type = f"{name} is back", lasted_text(self.lasted_seconds), "success"
+            title, text, type = f"{name} {self.verb or 'is back'}", lasted_text(self.lasted_seconds), "success"
         else:
             event = next(each for each in RuleEvent if each == self.event)
             number = self.row.get("number") or 1
             # Of a job that repeats one wants to know which run.
-            title = f"{name} #{number} {_VERBS[event]}" if number > 1 else f"{name} {_VERBS[event]}"
-            text = visible(str(self.row.get("error") or ""))[:MAX_ERROR_CHARACTERS]
+            verb = self.verb or _VERBS[event]
+            title = f"{name} #{number} {verb}" if number > 1 else f"{name} {verb}"
+            text = self.said or self.error
             type = {"critical": "error", "caution": "warning"}.get(event.style.tone, "success")
         return {
             "event": self.event,
@@ -119,7 +132,15 @@ class Occurrence:
             "type": type,
             "path": self.path,
             "at": self.at.isoformat(),
+            "run": name,
+            "job": self.job,
+            "error": self.error,
         }
+
+    @property
+    def error(self) -> str:
+        """The beginning of the error of its run; empty for none."""
+        return visible(str(self.row.get("error") or ""))[:MAX_ERROR_CHARACTERS]
 
 
 def lasted_text(seconds: float | None) -> str:

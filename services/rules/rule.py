@@ -6,18 +6,24 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
-from services.entities import RUNS, Priority
+from services.entities import Priority
 from services.entities.base.status import StyledStatus
 from services.errors import NotAccepted
 from services.people.models import Role
-from services.rules.pace import Pace, QuietHours
+from services.period import zone_of
+from services.rules.terms.audience import Audience
+from services.rules.terms.limits import Limits
+from services.rules.terms.pace import Pace, QuietHours
+from services.rules.terms.run_filter import EVERY_RUN, RunFilter
+from services.rules.terms.template import MessageTemplate
 from services.schedules.duration import seconds_of
-from services.text import folded, is_blank, storable, uuid_of
+from services.text import is_blank, storable, uuid_of
 
 MAX_NAME_CHARACTERS = 120
-MAX_SEARCH_CHARACTERS = 200
 MAX_RECIPIENTS = 100
 MIN_REPEAT_SECONDS, MAX_REPEAT_SECONDS = 300.0, 7 * 86400.0
+NO_LIMITS = Limits()
+NO_TEMPLATE = MessageTemplate()
 _E = TypeVar("_E", bound=StrEnum)
 
 
@@ -32,7 +38,14 @@ class RuleEvent(StyledStatus):
     SLOW = "slow", "caution", "schedule", "Longer than usual"
     AT_RISK = "at_risk", "caution", "warning_amber", "At risk"
     FINISHED = "finished", "positive", "check_circle", "Finished"
+    OVERLONG = "overlong", "caution", "more_time", "Longer than a number of times usual"
+    BEHIND = "behind", "caution", "trending_down", "Below a progress in time"
+    ABSENT = "absent", "critical", "event_busy", "Without a run for a time"
     ALERT = "alert", "active", "notifications", "Alert"
+
+
+TIMED = frozenset({RuleEvent.OVERLONG, RuleEvent.BEHIND, RuleEvent.ABSENT})
+"""Events that time alone makes, with figures of the rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +55,7 @@ class Rule:
     Args:
         name: Its name, which messages show.
         events: What it listens to.
-        kinds: Names of the kinds of run; empty for all.
-        job: Slug of the job whose runs it is about; empty for all.
-        tag: A tag that a run must have; empty for any.
-        search: Words that the name of a run must have, without regard to case and accents.
+        filter: For which runs and jobs it is.
         priority: Least priority of an alert.
         people: Members to tell.
         roles: Roles whose members to tell.
@@ -54,14 +64,14 @@ class Rule:
         repeat_seconds: Time after which what is still so is told again; None for once.
         quiet: Hours in which nothing is told; None for no such hours.
         tells_recovery: Whether it is told when it is over.
+        limits: Its figures for what time alone makes.
+        zone: Name of the time zone of its times of day.
+        template: How its messages are worded.
     """
 
     name: str
     events: frozenset[RuleEvent]
-    kinds: tuple[str, ...] = ()
-    job: str = ""
-    tag: str = ""
-    search: str = ""
+    filter: RunFilter = EVERY_RUN
     priority: Priority = Priority.LOW
     people: tuple[UUID, ...] = ()
     roles: tuple[Role, ...] = ()
@@ -70,6 +80,9 @@ class Rule:
     repeat_seconds: float | None = None
     quiet: QuietHours | None = None
     tells_recovery: bool = True
+    limits: Limits = NO_LIMITS
+    zone: str = "UTC"
+    template: MessageTemplate = NO_TEMPLATE
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> "Rule":
@@ -84,19 +97,10 @@ class Rule:
         events = frozenset(_members(RuleEvent, given.get("events"), "event"))
         if not events:
             raise NotAccepted("Select at least one event, or the rule never fires.")
-        kinds = tuple(str(each) for each in given.get("kinds") or ())
-        if unknown := [each for each in kinds if each not in RUNS]:
-            raise NotAccepted(f"“{unknown[0]}” is no kind of run. There are {', '.join(RUNS)}.")
-        search, tag, job = (
-            storable(str(given.get(field) or "")).strip()[:MAX_SEARCH_CHARACTERS] for field in ("search", "tag", "job")
-        )
         rule = cls(
             name=name,
             events=events,
-            kinds=kinds,
-            job=job,
-            tag=tag,
-            search=search,
+            filter=RunFilter.parse(given),
             priority=_one(Priority, given.get("priority") or Priority.LOW, "priority"),
             people=_ids(given.get("people"), "person"),
             roles=tuple(_members(Role, given.get("roles"), "role")),
@@ -105,6 +109,14 @@ class Rule:
             repeat_seconds=_repeat(given.get("repeat_seconds") or given.get("repeat")),
             quiet=QuietHours.parse(str(given.get("quiet") or ""), str(given.get("zone") or "")),
             tells_recovery=bool(given.get("tells_recovery", True)),
+            limits=Limits.parse(
+                given,
+                overlong=RuleEvent.OVERLONG in events,
+                behind=RuleEvent.BEHIND in events,
+                absent=RuleEvent.ABSENT in events,
+            ),
+            zone=zone_of(str(given.get("zone") or "")).key,
+            template=MessageTemplate.parse(given),
         )
         if not (rule.people or rule.roles or rule.channels):
             raise NotAccepted("Select whom to tell: people, a role, or a channel.")
@@ -121,10 +133,7 @@ class Rule:
     def definition(self) -> dict[str, Any]:
         """The rule as the database stores it, without name and events, and without what is left at its default."""
         everything: dict[str, Any] = {
-            "kinds": list(self.kinds),
-            "job": self.job,
-            "tag": self.tag,
-            "search": self.search,
+            **self.filter.definition,
             "priority": self.priority.value if self.priority is not Priority.LOW else "",
             "people": [str(each) for each in self.people],
             "roles": [each.value for each in self.roles],
@@ -132,14 +141,25 @@ class Rule:
             "pace": self.pace.value,
             "repeat_seconds": self.repeat_seconds,
             "quiet": str(self.quiet) if self.quiet else "",
-            "zone": self.quiet.zone if self.quiet else "",
+            "zone": self.zone if self.quiet or self.limits.clock else "",
+            **self.limits.definition,
+            **self.template.definition,
         }
         return {name: value for name, value in everything.items() if value} | {"tells_recovery": self.tells_recovery}
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """The folded words of its search."""
-        return tuple(folded(self.search).split())
+    def audience(self) -> Audience:
+        """Whom it tells."""
+        return Audience(
+            people=frozenset(map(str, self.people)),
+            roles=frozenset(each.value for each in self.roles),
+            channels=frozenset(map(str, self.channels)),
+        )
+
+    @property
+    def rhythm(self) -> tuple[Pace, QuietHours | None]:
+        """What is equal for rules that tell an event at the same time."""
+        return self.pace, self.quiet
 
 
 def _members(of: type[_E], given: Iterable[Any] | None, what: str) -> list[_E]:

@@ -1,5 +1,6 @@
 """Trial: what a rule would have told within the last days, before it is saved."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,8 @@ from sqlalchemy import text
 from services.auth.identity import Identity
 from services.infra.database import Database
 from services.rules.occurrence import Occurrence
-from services.rules.rule import Rule
+from services.rules.rule import Rule, RuleEvent
+from services.rules.timed_trial import UNKNOWN, timed_events
 from services.text import visible_name
 
 DAYS = 7
@@ -42,16 +44,21 @@ _EVENTS = text("""
 class Trial:
     """How often a rule would have fired within the last days, and what it would have told last.
 
-    `is_partial` means that there were more events than were tried.
+    `is_partial` means that there were more events than were tried; `unknown` says what history cannot tell.
     """
 
     count: int
     last: list[tuple[datetime, str]]
     is_partial: bool
+    unknown: str = ""
 
     @property
     def sentence(self) -> str:
         """The result for people."""
+        return " ".join(filter(None, (self._result, self.unknown)))
+
+    @property
+    def _result(self) -> str:
         at_least = "at least " if self.is_partial else ""
         if not self.count:
             return f"It would {'' if not self.is_partial else 'perhaps '}not have fired in the last {DAYS} days."
@@ -67,10 +74,15 @@ async def try_rule(database: Database, identity: Identity, org_id: UUID, rule: R
     events = sorted(event.value for event in rule.events)
     values: dict[str, Any] = {"org": org_id, "days": DAYS, "events": events, "limit": MAX_EVENTS}
     async with database.as_user(identity) as session:
-        records = (await (await session.connection()).execute(_EVENTS, values)).scalars().all()
-    found = [each for each in map(Occurrence.of_record, records) if each.concerns(rule)]
+        connection = await session.connection()
+        records = (await connection.execute(_EVENTS, values)).scalars().all()
+        timed = await timed_events(connection, org_id, rule, days=DAYS, limit=MAX_EVENTS)
+    tried = sorted([*map(Occurrence.of_record, records), *timed], key=lambda each: each.at, reverse=True)
+    found = [each for each in tried if each.concerns(rule)]
+    most = max(Counter(each.event for each in timed).values(), default=0)
     return Trial(
         count=len(found),
         last=[(each.at, each.line["title"]) for each in found[:MAX_EXAMPLES]],
-        is_partial=len(records) == MAX_EVENTS,
+        is_partial=max(len(records), most) == MAX_EVENTS,
+        unknown=" ".join(UNKNOWN[event] for event in RuleEvent if event in rule.events and event in UNKNOWN),
     )

@@ -123,6 +123,44 @@ async def test_a_rule_is_tried_and_written_and_a_channel_tested(world: World, wi
     assert not [each for each in found.response["violations"] if each["impact"] in ("serious", "critical")]
 
 
+async def test_fields_come_with_their_event_and_a_message_is_previewed(world: World, window: SignedIn) -> None:
+    org = await world.organization("Acme")
+    ada = await world.person(org, role=Role.ADMIN)
+    await world.sql("insert into streams (org_id, name, slug, tags) values (%s, 'Import', 'import', '{prod}')", org)
+    page = await window(ada, "/settings/rules")
+    await page.get_by_role("button", name="New rule").click()
+    times, priority = page.get_by_label("Times its usual duration"), page.get_by_label("Alerts from priority")
+    await expect(page.get_by_label("Name", exact=True)).to_be_visible()
+    for field in (times, priority, page.get_by_label("Agents; none for any"), page.get_by_label("Time zone")):
+        await expect(field).to_be_hidden()
+    await page.get_by_label("When a run is").click()
+    await page.get_by_role("option", name="Longer than a number of times usual").click()
+    await page.keyboard.press("Escape")
+    await expect(times).to_have_value("3")
+    await times.fill("1e308")
+    await page.get_by_label("Name", exact=True).fill("Too long")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_test_id("trial")).to_contain_text("a number from 1.1 to 100, not “1e308”")
+    await times.fill("2.5")
+    await page.get_by_label("Tags, one of which").fill("prod")
+    await page.get_by_label("Job, by its slug").fill("import")
+    await page.get_by_role("button", name="Show what this matches").click()
+    link = page.get_by_test_id("matches").get_by_role("link", name="Streams")
+    async with page.context.expect_page() as opened:
+        await link.click()
+    listed = await opened.value
+    await expect(listed.get_by_role("link", name="Import")).to_be_visible()
+    await listed.close()
+    await page.get_by_text("Word the messages yourself").click()
+    await page.get_by_label("Title; empty for").fill("[$organization] $run <b>$nme</b>")
+    preview = page.get_by_test_id("preview")
+    await expect(preview).to_contain_text("“$nme” in the template of the title is no placeholder")
+    await page.get_by_label("Title; empty for").fill("[$organization] <b>$run</b>")
+    await expect(preview).to_contain_text("[Acme] <b>Nightly import</b>")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_test_id("rules")).to_contain_text("longer than 2.5 times usual of the job import")
+
+
 async def test_a_viewer_sees_rules_and_changes_nothing(world: World, window: SignedIn) -> None:
     org = await world.organization()
     page = await window(await world.person(org, role=Role.VIEWER), "/settings/rules")

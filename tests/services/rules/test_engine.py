@@ -1,8 +1,6 @@
 """The engine of rules on the real database: what fires, what is told to whom, once, and what is over."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,67 +19,11 @@ from services.rules.rule import Rule
 from services.rules.rules import put_rule, remove_rule, rules, snooze_rule
 from services.rules.trial import try_rule
 from services.schedules.watcher import watch
-from tests.world import Person, World, until
+from tests.services.rules.desk import ADDRESS, Desk
+from tests.world import until
 
 pytestmark = pytest.mark.integration
-ADDRESS = "https://live.example.org"
 SEALER = Sealer(SecretStr("a secret of the tests, long enough"))
-
-
-@dataclass
-class Desk:
-    """An operator, a viewer, and an engine whose clock is simulated; the organisation's first rule is off."""
-
-    world: World
-    engine: RuleEngine
-    org: UUID
-    ada: Person
-    eve: Person
-    clock: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(minutes=1))
-
-    async def rule(self, *events: str, **more: Any) -> UUID:
-        given = {"name": "R", "events": events, "people": [str(self.ada.id)], "pace": "at_once"} | more
-        return await put_rule(self.world.database, self.ada.identity, self.org, Rule.parse(given))
-
-    async def run(self, name: str = "Nightly", status: str = "in_progress", **more: Any) -> UUID:
-        given: dict[str, Any] = {
-            "org_id": self.org,
-            "name": name,
-            "slug": name.lower().replace(" ", "-"),
-            "goal_status": status,
-        } | more
-        [[id]] = await self.world.sql(
-            f"insert into streams ({', '.join(given)}) values ({', '.join(['%s'] * len(given))}) returning id",
-            *given.values(),
-        )
-        return UUID(str(id))
-
-    async def become(self, run: UUID, status: str) -> None:
-        finished = datetime.now(UTC) if status in ("completed", "blocked") else None
-        await self.world.sql(
-            "update streams set goal_status = %s, finished_at = %s where id = %s", status, finished, run
-        )
-
-    async def look(self, *, after: float = 0.0) -> None:
-        self.clock += timedelta(seconds=after)
-        # The app of another test may look at the same time.
-        await until(lambda: self.engine.look(at=self.clock), what="a look of this engine")
-
-    async def told(self, person: Person | None = None) -> list[tuple[str, str]]:
-        rows = await self.world.sql(
-            "select type, title from notifications where org_id = %s and user_id = %s order by created_at, title",
-            self.org, (person or self.ada).id,
-        )  # fmt: skip
-        return [tuple(row) for row in rows]
-
-
-@pytest.fixture
-async def desk(world: World) -> AsyncIterator[Desk]:
-    org = await world.organization()
-    ada, eve = await world.person(org, role=Role.ADMIN), await world.person(org, role=Role.VIEWER)
-    await world.sql("update rules set is_enabled = false where org_id = %s", org)
-    async with RuleEngine(world.database, address=ADDRESS, interval=3600) as engine:
-        yield Desk(world, engine, org, ada, eve)
 
 
 async def test_those_who_are_named_are_told_once_and_others_are_not(desk: Desk) -> None:

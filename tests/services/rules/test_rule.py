@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from services.delivery.message import Message
 from services.errors import NotAccepted
-from services.rules.pace import Pace, QuietHours, due_at
 from services.rules.rule import Rule, RuleEvent
+from services.rules.terms.pace import Pace, QuietHours, due_at
 from services.rules.wording import message_of
 
 VALID: dict[str, Any] = {"name": "Nightly", "events": ["failed"], "roles": ["operator"]}
@@ -23,7 +24,7 @@ def test_a_rule_is_read_back_as_it_was_stored() -> None:
     }  # fmt: skip
     rule = Rule.parse(given)
     assert Rule.parse({**rule.definition, "name": rule.name, "events": list(rule.events)}) == rule
-    assert rule.words == ("grosse",)
+    assert rule.filter.queries["streams"].words == ("grosse",)
     assert rule.repeat_seconds == 3600
     assert str(rule.quiet) == "22:00-07:00"
 
@@ -92,35 +93,39 @@ def line(event: str = "failed", **more: Any) -> dict[str, Any]:
     return {"event": event, "title": "Nightly failed", "text": "No disk", "type": "error", "path": "/streams/1"} | more
 
 
+def said(lines: list[dict[str, Any]], count: int, *, address: str = "", **more: Any) -> tuple[Message, str]:
+    return message_of(Rule.parse(VALID | more), lines, count, address=address, organization="Acme")
+
+
 def test_one_event_is_told_as_it_is() -> None:
-    message, path = message_of("R", [line()], 1, address="https://live.example.org")
+    message, path = said([line()], 1, address="https://live.example.org")
     assert (message.title, message.text, message.type, path) == ("Nightly failed", "No disk", "error", "/streams/1")
     assert message.url == "https://live.example.org/streams/1"
 
 
 def test_several_are_counted_by_kind_and_the_loudest_decides() -> None:
     lines = [line("finished", type="success"), *[line() for _ in range(3)], line("stalled", type="warning")]
-    message, path = message_of("R", lines, 5, address="")
+    message, path = said(lines, 5, address="")
     assert message.title == "3 runs failed, 1 run finished, 1 run makes no progress"
     assert (message.type, message.event, path) == ("error", "several", "/monitoring")
     assert message.text.splitlines()[1] == "• Nightly failed: No disk"
 
 
 def test_more_than_are_kept_are_counted_and_not_invented() -> None:
-    message, _ = message_of("R", [line()] * 50, 3000, address="")
+    message, _ = said([line()] * 50, 3000, address="")
     assert message.title == "3,000 events, of them 50 runs failed"
     assert message.text.splitlines()[-1] == "and 2,980 more"
 
 
 def test_a_message_of_the_longest_names_is_cut() -> None:
-    message, _ = message_of("R", [line(title="\U0001f600" * 400, text="x" * 9999)] * 50, 50, address="")
+    message, _ = said([line(title="\U0001f600" * 400, text="x" * 9999)] * 50, 50, address="")
     assert len(message.text) <= 3000
     assert message.text.endswith("…")
-    message, _ = message_of("R", [line(title="\U0001f600" * 400)], 1, address="")
+    message, _ = said([line(title="\U0001f600" * 400)], 1, address="")
     assert len(message.title) == 200
 
 
 def test_every_event_has_words() -> None:
     for event in RuleEvent:
         for count in (1, 2):
-            assert message_of("R", [line(event.value)] * count, count, address="")[0].title
+            assert said([line(event.value)] * count, count, address="")[0].title
