@@ -49,6 +49,9 @@ create table public.deliveries (
     answer text check (char_length(answer) <= 400),
     -- Whether a try ended without a note of how: the message may have arrived more than once.
     may_be_double boolean not null default false,
+    -- Recipients that are not tried again, by address: an empty text for one that has the message, else why not.
+    settled jsonb not null default '{}'
+        check (jsonb_typeof(settled) = 'object' and pg_column_size(settled) <= 65536),
     check (num_nonnulls(next_at, delivered_at, gave_up_at) = 1)
 );
 create index deliveries_next_at_idx on public.deliveries (next_at) where next_at is not null;
@@ -204,12 +207,13 @@ $$;
 -- audit log.
 create function private.note_delivery(
     delivery uuid, is_delivered boolean, answer text, is_final boolean default false,
-    retry_seconds double precision default null
+    retry_seconds double precision default null, settled jsonb default '{}'
 ) returns void
 language plpgsql security definer set search_path = ''
 as $$
 declare
     said constant text := left(answer, 400);
+    over constant jsonb := settled;
     pause constant interval := make_interval(secs => 1);
     noted public.deliveries;
     target public.channels;
@@ -217,6 +221,7 @@ begin
     update public.deliveries as one set
         claimed_until = null,
         answer = said,
+        settled = one.settled || over,
         delivered_at = case when is_delivered then clock_timestamp() end,
         gave_up_at = case when not is_delivered and (is_final or one.created_at < now() - interval '24 hours')
             then clock_timestamp() end,
@@ -248,7 +253,7 @@ grant execute on function
     to authenticated, service_role;
 revoke execute on function
     private.sealed_address(uuid, uuid), private.claim_deliveries(integer, double precision),
-    private.note_delivery(uuid, boolean, text, boolean, double precision) from public;
+    private.note_delivery(uuid, boolean, text, boolean, double precision, jsonb) from public;
 grant execute on function
     private.sealed_address(uuid, uuid), private.claim_deliveries(integer, double precision),
-    private.note_delivery(uuid, boolean, text, boolean, double precision) to livewatch_app, service_role;
+    private.note_delivery(uuid, boolean, text, boolean, double precision, jsonb) to livewatch_app, service_role;

@@ -11,7 +11,8 @@ create table public.rules (
     is_enabled boolean not null default true,
     events text[] not null check (
         cardinality(events) > 0 and events <@ array[
-            'failed', 'at_risk', 'finished', 'unreachable', 'stalled', 'slow', 'overdue', 'late', 'alert']),
+            'failed', 'at_risk', 'finished', 'unreachable', 'stalled', 'slow', 'overdue', 'late', 'alert',
+            'overlong', 'behind', 'absent']),
     -- For what, whom, and how often; the app writes and validates it.
     definition jsonb not null check (jsonb_typeof(definition) = 'object' and pg_column_size(definition) <= 32768),
     -- Nothing fires until then.
@@ -56,6 +57,10 @@ create table public.firings (
     resolved_at timestamptz,
     -- When it is told again while it is open.
     remind_at timestamptz,
+    -- Of what time alone makes: the attempt of a run, the beginning from which it counts, and the percentage to reach.
+    attempt integer,
+    began_at timestamptz,
+    percent double precision,
     unique (rule_id, source)
 );
 create index firings_rule_id_idx on public.firings (rule_id, at desc);
@@ -63,6 +68,8 @@ create index firings_org_id_idx on public.firings (org_id, at desc);
 create index firings_open_idx on public.firings (subject_id, event) where resolved_at is null;
 create index firings_open_jobs_idx on public.firings (org_id, job_id) where resolved_at is null and event = 'failed';
 create index firings_remind_at_idx on public.firings (remind_at) where remind_at is not null;
+create index firings_timed_idx on public.firings (subject_table, at)
+    where resolved_at is null and event in ('overlong', 'behind', 'absent');
 alter table public.firings enable row level security;
 revoke all on public.firings from anon, authenticated;
 grant select on public.firings to authenticated;
@@ -71,15 +78,20 @@ create policy "members see" on public.firings for select to authenticated
     using (event <> 'alert' and org_id in (select private.my_orgs())
         or org_id in (select private.my_administered_orgs()));
 
--- What a rule has to tell in its next message; its first 50 events, and the number of all.
+-- What a rule has to tell in its next message; its first 50 events, and the number of all. It is kept apart by whom an
+-- earlier rule tells of the same events.
 create table private.gatherings (
-    rule_id uuid primary key references public.rules (id) on delete cascade,
+    rule_id uuid not null references public.rules (id) on delete cascade,
     id uuid not null default gen_random_uuid(),
     org_id uuid not null,
     opened_at timestamptz not null default clock_timestamp(),
     due_at timestamptz not null,
     count integer not null,
-    events jsonb not null
+    events jsonb not null,
+    -- Whom the message is kept from: people, roles and channels; and a text that is the same for the same ones.
+    kept_from jsonb not null default '{}',
+    kept_key text not null default '',
+    primary key (rule_id, kept_key)
 );
 create index gatherings_due_at_idx on private.gatherings (due_at);
 
@@ -94,30 +106,68 @@ as $$
     end
 $$;
 
--- What rules ask of a run, a job or an alert, and say of it; null once it was deleted, or if the caller may not see it.
-create function private.subject_facts(subject_table text, subject_id uuid) returns jsonb
+-- What rules ask of a run, and say of it; null once it was deleted, or if the caller may not see it.
+create function private.run_facts(subject_table text, subject_id uuid) returns jsonb
 language sql stable set search_path = ''
 as $$
     select case subject_table
         when 'streams' then (
             select jsonb_build_object('name', run.name, 'slug', run.slug, 'number', run.number, 'job_id', run.job_id,
-                'tags', run.tags, 'error', run.error)
+                'job', (select job.slug from public.jobs as job where job.id = run.job_id), 'tags', run.tags,
+                'error', left(run.error, 4000), 'archived_at', run.archived_at,
+                'stream_type', run.stream_type, 'description', run.description, 'attempt', run.attempt,
+                'began_at', coalesce(run.attempt_started_at, run.created_at), 'usual_seconds', run.usual_seconds,
+                'progress', case when run.total > 0 then run.percentage end, 'status', run.goal_status,
+                'is_running', run.goal_status in ('in_progress', 'on_track', 'at_risk') and not run.is_finished)
             from public.streams as run where run.id = subject_id)
         when 'acquisition_scans' then (
             select jsonb_build_object('name', run.name, 'slug', run.slug, 'number', run.number, 'job_id', run.job_id,
-                'tags', run.tags, 'error', run.error)
+                'job', (select job.slug from public.jobs as job where job.id = run.job_id), 'tags', run.tags,
+                'error', left(run.error, 4000), 'archived_at', run.archived_at,
+                'current_step', left(run.current_step, 4000), 'attempt', run.attempt,
+                'began_at', coalesce(run.attempt_started_at, run.started_at, run.created_at),
+                'usual_seconds', run.usual_seconds, 'progress', run.progress_percentage, 'status', run.status,
+                'is_running', run.status in ('scanning', 'analyzing'))
             from public.acquisition_scans as run where run.id = subject_id)
         when 'agent_executions' then (
             select jsonb_build_object('name', run.agent_name, 'slug', run.slug, 'number', run.number,
-                'job_id', run.job_id, 'tags', run.tags, 'error', run.error)
+                'job_id', run.job_id, 'job', (select job.slug from public.jobs as job where job.id = run.job_id),
+                'tags', run.tags, 'error', left(run.error, 4000), 'archived_at', run.archived_at,
+                'agent_id', run.agent_id, 'stream_id', run.stream_id, 'output_summary', left(run.output_summary, 4000),
+                'attempt', run.attempt,
+                'began_at', coalesce(run.attempt_started_at, run.started_at, run.created_at),
+                'usual_seconds', run.usual_seconds, 'status', run.status, 'is_running', run.status = 'running')
             from public.agent_executions as run where run.id = subject_id)
+    end
+$$;
+
+-- What rules ask of a run, a job or an alert, and say of it; of a job also the facts of its newest run.
+create function private.subject_facts(subject_table text, subject_id uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+    select case subject_table
         when 'jobs' then (
-            select jsonb_build_object('name', job.name, 'slug', job.slug, 'kind', job.kind)
+            select jsonb_build_object('name', job.name, 'slug', job.slug, 'kind', job.kind,
+                'began_at', case when job.run_count > 0 then job.last_run_at else job.created_at end,
+                'is_paused', exists (
+                    select from public.schedules as plan where plan.job_id = job.id and plan.paused_at is not null),
+                'newest', case job.kind
+                    when 'streams' then (
+                        select private.run_facts('streams', run.id) from public.streams as run
+                        where run.job_id = job.id order by run.number desc limit 1)
+                    when 'scans' then (
+                        select private.run_facts('acquisition_scans', run.id) from public.acquisition_scans as run
+                        where run.job_id = job.id order by run.number desc limit 1)
+                    else (
+                        select private.run_facts('agent_executions', run.id) from public.agent_executions as run
+                        where run.job_id = job.id order by run.number desc limit 1)
+                end)
             from public.jobs as job where job.id = subject_id)
         when 'signal_alerts' then (
             select jsonb_build_object('name', alert.target_name, 'priority', alert.priority,
                 'signal_type', alert.signal_type, 'signal_strength', alert.signal_strength)
             from public.signal_alerts as alert where alert.id = subject_id)
+        else private.run_facts(subject_table, subject_id)
     end
 $$;
 
@@ -291,7 +341,8 @@ $$;
 
 -- Writes what fired, once for each rule and event, and adds it to what the rule has to tell. `fired` is a list of
 -- {"rule_id", "event", "source", "subject_table", "subject_id", "subject_name", "job_id", "at", "due_at", "remind_at",
--- "line"}. Returns how many were new.
+-- "line", "kept_key", "kept_from"}, of what time alone makes also "attempt", "began_at" and "percent"; one that an earlier
+-- rule tells everybody has no "line". Returns how many were new.
 create function private.fire(fired jsonb) returns integer
 language plpgsql security definer set search_path = ''
 as $$
@@ -301,33 +352,41 @@ begin
     with given as (
         select one.*, rule.org_id from jsonb_to_recordset(fired) as one (
             rule_id uuid, event text, source uuid, subject_table text, subject_id uuid, subject_name text, job_id uuid,
-            at timestamptz, due_at timestamptz, remind_at timestamptz, line jsonb)
+            at timestamptz, due_at timestamptz, remind_at timestamptz, attempt integer, began_at timestamptz,
+            percent double precision, line jsonb, kept_key text, kept_from jsonb)
         join public.rules as rule on rule.id = one.rule_id
     ), fresh as (
         insert into public.firings
-            (org_id, rule_id, event, source, subject_table, subject_id, subject_name, job_id, at, remind_at)
-        select org_id, rule_id, event, source, subject_table, subject_id, subject_name, job_id, at, remind_at from given
+            (org_id, rule_id, event, source, subject_table, subject_id, subject_name, job_id, at, remind_at, attempt,
+             began_at, percent)
+        select org_id, rule_id, event, source, subject_table, subject_id, subject_name, job_id, at, remind_at, attempt,
+            began_at, percent
+        from given
         on conflict (rule_id, source) do nothing
         returning rule_id, source
     ), gathered as (
-        select private.gather(given.rule_id, given.org_id, min(given.due_at),
-            jsonb_agg(given.line order by given.at), count(*)::integer) as number
+        select private.gather(given.rule_id, given.org_id, min(given.due_at), jsonb_agg(given.line order by given.at),
+            count(*)::integer, given.kept_key, (array_agg(given.kept_from))[1]) as number
         from given join fresh on fresh.rule_id = given.rule_id and fresh.source = given.source
-        group by given.rule_id, given.org_id
+        where given.line is not null
+        group by given.rule_id, given.org_id, given.kept_key
     )
     select coalesce(sum(gathered.number), 0) into new_rows from gathered;
     return new_rows;
 end
 $$;
 
--- Adds lines to what a rule has to tell; returns their number.
-create function private.gather(rule uuid, org uuid, due timestamptz, lines jsonb, number integer) returns integer
+-- Adds lines to what a rule has to tell to those whom it is not kept from; returns their number. All that a rule has to
+-- tell is due at once.
+create function private.gather(
+    rule uuid, org uuid, due timestamptz, lines jsonb, number integer, audience_key text, audience jsonb
+) returns integer
 language plpgsql security definer set search_path = ''
 as $$
 begin
-    insert into private.gatherings as open (rule_id, org_id, due_at, count, events)
-    values (rule, org, due, number, private.first_lines(lines))
-    on conflict (rule_id) do update set
+    insert into private.gatherings as open (rule_id, org_id, due_at, count, events, kept_key, kept_from)
+    values (rule, org, due, number, private.first_lines(lines), audience_key, audience)
+    on conflict (rule_id, kept_key) do update set
         due_at = least(open.due_at, excluded.due_at),
         count = open.count + excluded.count,
         events = private.first_lines(open.events || excluded.events);
@@ -374,18 +433,35 @@ as $$
     select coalesce(jsonb_agg(to_jsonb(moved)), '[]') from moved
 $$;
 
--- Takes what is due to be told: {"id", "org_id", "rule", "count", "events", "opened_at"}.
+-- Takes what the rules have to tell that are due: a list of {"rule", "organization", "members", "gatherings"}, of which
+-- `members` are the roles by the ids of members if somebody is left out.
 create function private.take_gatherings(max_rows integer, now_at timestamptz) returns jsonb
-language sql security definer set search_path = ''
+language plpgsql security definer set search_path = ''
 as $$
+declare
+    taken jsonb;
+begin
     with due as (
-        select one.rule_id from private.gatherings as one where one.due_at <= now_at
-        order by one.due_at limit max_rows for update skip locked
-    ), taken as (
+        select one.rule_id, min(one.due_at) as due_at from private.gatherings as one where one.due_at <= now_at
+        group by one.rule_id order by 2 limit max_rows
+    ), gone as (
         delete from private.gatherings as one using due where one.rule_id = due.rule_id returning one.*
+    ), told as (
+        select gone.rule_id, gone.org_id, bool_or(gone.kept_key <> '') as leaves_out,
+            jsonb_agg(jsonb_build_object('id', gone.id, 'count', gone.count, 'events', gone.events,
+                'kept_from', gone.kept_from) order by gone.opened_at, gone.kept_key) as gatherings
+        from gone group by gone.rule_id, gone.org_id
     )
-    select coalesce(jsonb_agg(to_jsonb(taken) || jsonb_build_object('rule', to_jsonb(rule))), '[]')
-    from taken join public.rules as rule on rule.id = taken.rule_id
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'rule', to_jsonb(rule), 'organization', org.name, 'gatherings', told.gatherings,
+        'members', case when told.leaves_out then (
+            select jsonb_object_agg(member.user_id, member.role) from public.org_members as member
+            where member.org_id = told.org_id) end)), '[]')
+    into taken
+    from told join public.rules as rule on rule.id = told.rule_id
+    join public.organizations as org on org.id = told.org_id;
+    return taken;
+end
 $$;
 
 -- Writes messages: to the inbox of the people and of the members with the roles, and for the channels. `messages` is a
@@ -442,14 +518,14 @@ grant execute on function
 revoke execute on function
     private.queue_activities(), private.queue_alerts(), private.close_firings(),
     private.take_rule_events(integer, timestamptz), private.fire(jsonb),
-    private.gather(uuid, uuid, timestamptz, jsonb, integer), private.first_lines(jsonb),
+    private.gather(uuid, uuid, timestamptz, jsonb, integer, text, jsonb), private.first_lines(jsonb),
     private.resolve_firings(text, uuid, uuid, timestamptz), private.take_reminders(integer, timestamptz),
     private.take_gatherings(integer, timestamptz), private.send_messages(jsonb), private.give_first_rule() from public;
-revoke execute on function private.rule_event(text, text), private.subject_facts(text, uuid) from public;
-grant execute on function private.rule_event(text, text), private.subject_facts(text, uuid)
+revoke execute on function private.rule_event(text, text), private.run_facts(text, uuid), private.subject_facts(text, uuid) from public;
+grant execute on function private.rule_event(text, text), private.run_facts(text, uuid), private.subject_facts(text, uuid)
     to authenticated, service_role;
 grant execute on function
     private.take_rule_events(integer, timestamptz), private.fire(jsonb),
-    private.gather(uuid, uuid, timestamptz, jsonb, integer),
+    private.gather(uuid, uuid, timestamptz, jsonb, integer, text, jsonb),
     private.resolve_firings(text, uuid, uuid, timestamptz), private.take_reminders(integer, timestamptz),
     private.take_gatherings(integer, timestamptz), private.send_messages(jsonb) to livewatch_app, service_role;

@@ -7,12 +7,6 @@
 -- Each run in progress and each job has one clock, whatever the number of rules: the time at which the next of its
 -- figures is due. An index finds the clocks that are due; the app judges these, fires, and sets each to its next figure.
 
-alter table public.rules
-    drop constraint rules_events_check,
-    add constraint rules_events_check check (
-        cardinality(events) > 0 and events <@ array[
-            'failed', 'at_risk', 'finished', 'unreachable', 'stalled', 'slow', 'overdue', 'late', 'alert',
-            'overlong', 'behind', 'absent']);
 -- A run that begins asks whether its organisation has such rules.
 create index rules_timed_idx on public.rules (org_id)
     where is_enabled and events && array['overlong', 'behind', 'absent'];
@@ -41,11 +35,6 @@ create table private.rule_replans (
     changed_from timestamptz not null
 );
 create sequence private.rule_replan_ids;
-
--- Of what the rule judged it: the attempt of a run, the beginning from which it counts, and the percentage to reach.
-alter table public.firings add column attempt integer, add column began_at timestamptz, add column percent double precision;
-create index firings_timed_idx on public.firings (subject_table, at)
-    where resolved_at is null and event in ('overlong', 'behind', 'absent');
 
 create function private.replan_rules() returns trigger
 language plpgsql security definer set search_path = ''
@@ -200,69 +189,6 @@ create trigger resume_clock after update on public.schedules
     for each row when (new.paused_at is distinct from old.paused_at) execute function private.resume_clock();
 create trigger resume_clock_of_removed after delete on public.schedules
     for each row when (old.paused_at is not null) execute function private.resume_clock();
-
--- What rules ask of a run, and say of it; null once it was deleted, or if the caller may not see it.
-create function private.run_facts(subject_table text, subject_id uuid) returns jsonb
-language sql stable set search_path = ''
-as $$
-    select case subject_table
-        when 'streams' then (
-            select jsonb_build_object('name', run.name, 'slug', run.slug, 'number', run.number, 'job_id', run.job_id,
-                'job', (select job.slug from public.jobs as job where job.id = run.job_id), 'tags', run.tags, 'error', left(run.error, 4000), 'archived_at', run.archived_at,
-                'stream_type', run.stream_type, 'description', run.description, 'attempt', run.attempt,
-                'began_at', coalesce(run.attempt_started_at, run.created_at), 'usual_seconds', run.usual_seconds,
-                'progress', case when run.total > 0 then run.percentage end, 'status', run.goal_status,
-                'is_running', run.goal_status in ('in_progress', 'on_track', 'at_risk') and not run.is_finished)
-            from public.streams as run where run.id = subject_id)
-        when 'acquisition_scans' then (
-            select jsonb_build_object('name', run.name, 'slug', run.slug, 'number', run.number, 'job_id', run.job_id,
-                'job', (select job.slug from public.jobs as job where job.id = run.job_id), 'tags', run.tags, 'error', left(run.error, 4000), 'archived_at', run.archived_at,
-                'current_step', left(run.current_step, 4000), 'attempt', run.attempt,
-                'began_at', coalesce(run.attempt_started_at, run.started_at, run.created_at),
-                'usual_seconds', run.usual_seconds, 'progress', run.progress_percentage, 'status', run.status,
-                'is_running', run.status in ('scanning', 'analyzing'))
-            from public.acquisition_scans as run where run.id = subject_id)
-        when 'agent_executions' then (
-            select jsonb_build_object('name', run.agent_name, 'slug', run.slug, 'number', run.number,
-                'job_id', run.job_id, 'job', (select job.slug from public.jobs as job where job.id = run.job_id),
-                'tags', run.tags, 'error', left(run.error, 4000), 'archived_at', run.archived_at,
-                'agent_id', run.agent_id, 'stream_id', run.stream_id, 'output_summary', left(run.output_summary, 4000),
-                'attempt', run.attempt,
-                'began_at', coalesce(run.attempt_started_at, run.started_at, run.created_at),
-                'usual_seconds', run.usual_seconds, 'status', run.status, 'is_running', run.status = 'running')
-            from public.agent_executions as run where run.id = subject_id)
-    end
-$$;
-
--- What rules ask of a run, a job or an alert, and say of it; of a job also the facts of its newest run.
-create or replace function private.subject_facts(subject_table text, subject_id uuid) returns jsonb
-language sql stable set search_path = ''
-as $$
-    select case subject_table
-        when 'jobs' then (
-            select jsonb_build_object('name', job.name, 'slug', job.slug, 'kind', job.kind,
-                'began_at', case when job.run_count > 0 then job.last_run_at else job.created_at end,
-                'is_paused', exists (
-                    select from public.schedules as plan where plan.job_id = job.id and plan.paused_at is not null),
-                'newest', case job.kind
-                    when 'streams' then (
-                        select private.run_facts('streams', run.id) from public.streams as run
-                        where run.job_id = job.id order by run.number desc limit 1)
-                    when 'scans' then (
-                        select private.run_facts('acquisition_scans', run.id) from public.acquisition_scans as run
-                        where run.job_id = job.id order by run.number desc limit 1)
-                    else (
-                        select private.run_facts('agent_executions', run.id) from public.agent_executions as run
-                        where run.job_id = job.id order by run.number desc limit 1)
-                end)
-            from public.jobs as job where job.id = subject_id)
-        when 'signal_alerts' then (
-            select jsonb_build_object('name', alert.target_name, 'priority', alert.priority,
-                'signal_type', alert.signal_type, 'signal_strength', alert.signal_strength)
-            from public.signal_alerts as alert where alert.id = subject_id)
-        else private.run_facts(subject_table, subject_id)
-    end
-$$;
 
 -- Sets the clocks of organisations whose rules have changed; returns the number of clocks, at most `max_rows` of each
 -- kind and organisation.
@@ -451,46 +377,12 @@ begin
 end
 $$;
 
--- As before; what time alone makes has `attempt`, `began_at` and `percent` as well.
-create or replace function private.fire(fired jsonb) returns integer
-language plpgsql security definer set search_path = ''
-as $$
-declare
-    new_rows integer;
-begin
-    with given as (
-        select one.*, rule.org_id from jsonb_to_recordset(fired) as one (
-            rule_id uuid, event text, source uuid, subject_table text, subject_id uuid, subject_name text, job_id uuid,
-            at timestamptz, due_at timestamptz, remind_at timestamptz, attempt integer, began_at timestamptz,
-            percent double precision, line jsonb)
-        join public.rules as rule on rule.id = one.rule_id
-    ), fresh as (
-        insert into public.firings
-            (org_id, rule_id, event, source, subject_table, subject_id, subject_name, job_id, at, remind_at, attempt,
-             began_at, percent)
-        select org_id, rule_id, event, source, subject_table, subject_id, subject_name, job_id, at, remind_at, attempt,
-            began_at, percent
-        from given
-        on conflict (rule_id, source) do nothing
-        returning rule_id, source
-    ), gathered as (
-        select private.gather(given.rule_id, given.org_id, min(given.due_at),
-            jsonb_agg(given.line order by given.at), count(*)::integer) as number
-        from given join fresh on fresh.rule_id = given.rule_id and fresh.source = given.source
-        group by given.rule_id, given.org_id
-    )
-    select coalesce(sum(gathered.number), 0) into new_rows from gathered;
-    return new_rows;
-end
-$$;
-
 revoke execute on function
     private.replan_rules(), private.start_clock(), private.stop_clock(), private.start_job_clock(),
     private.resume_clock(), private.wake_clock(), private.wake_job_clock(),
-    private.run_facts(text, uuid), private.prepare_clocks(integer),
+    private.prepare_clocks(integer),
     private.take_clocks(integer, timestamptz, boolean), private.timed_rules(jsonb),
     private.set_clocks(jsonb, timestamptz), private.take_overs(integer, timestamptz) from public;
-grant execute on function private.run_facts(text, uuid) to authenticated, service_role;
 grant execute on function
     private.prepare_clocks(integer), private.take_clocks(integer, timestamptz, boolean), private.timed_rules(jsonb),
     private.set_clocks(jsonb, timestamptz), private.take_overs(integer, timestamptz) to livewatch_app, service_role;
