@@ -26,7 +26,7 @@ SHIFT = """
     })();
 """
 """Init script that moves the browser's clock by some milliseconds."""
-TICKS = "async ([from, to, most]) => (await import('shared')).axis.times(from, to, most).map((tick) => tick.text)"
+TICKS = "async ([from, to, most]) => (await import('formats')).axis.times(from, to, most).map((tick) => tick.text)"
 
 
 @pytest.fixture
