@@ -58,11 +58,11 @@ async def test_a_wrong_clock_changes_no_time_on_the_page(
     await enter(context, ada)
     page = await open_live(context, "/monitoring")
     age = live(page, "streams", stream.id, "updated_at")
-    await expect(age).to_have_text("just now")
+    # Any second may be missed on a busy machine; a clock that is believed would say hours.
+    await expect(age).to_have_text(re.compile(r"^(just now|\d+ s ago)$"))
     await expect(live(page, "streams", stream.id, "unreachable")).to_have_count(0)
     await expect(live(page, "streams", stream.id, "stalled")).to_have_count(0)
     await page.evaluate("window.shift += 7200e3")  # the clock jumps
-    # Any second may be missed on a busy machine; a clock that is believed would say hours.
     await expect(age).to_have_text(re.compile(r"^\d+ s ago$"))
     await expect(live(page, "streams", stream.id, "unreachable")).to_have_count(0)
 
