@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from services.auth.identity import Identity
 from services.delivery.channel_kind import ChannelKind, hint_of
-from services.delivery.couriers.provider_posts import post_of
+from services.delivery.couriers.providers import check_address
 from services.delivery.couriers.webhook import SECRET_PREFIX
 from services.delivery.deliverer import Couriers
 from services.delivery.message import Answer, Message
@@ -124,7 +124,7 @@ async def put_channel(
             secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
             address = f"{secret} {address}"
         elif draft.kind is not ChannelKind.EMAIL:
-            post_of(draft.kind, address, Message(title="A test"))
+            check_address(draft.kind, address)
     values = {
         "org": org_id,
         "channel": id,

@@ -3,12 +3,22 @@
 import httpx
 
 from services.delivery.channel_kind import SHAPES, ChannelKind
+from services.delivery.couriers import fixed_hosts
+from services.delivery.couriers.plugins import settings_of
 from services.delivery.couriers.posting import SHOWN_REPLY_CHARACTERS, Reply, post
 from services.delivery.couriers.provider_posts import post_of
 from services.delivery.message import Answer, Message
 from services.text import visible
 
 _REASONS = ("description", "errorDescription", "message", "error", "errors")
+
+
+def check_address(kind: ChannelKind, address: str) -> None:
+    """Raise AddressRefused if an address is none of this kind."""
+    if kind in fixed_hosts.KINDS:
+        settings_of(kind, address)
+    else:
+        post_of(kind, address, Message(title="A test"))
 
 
 async def send_to_provider(
@@ -24,10 +34,13 @@ async def send_to_provider(
     A reply of 2xx that is not the provider's own, such as the page of a portal in between, is no delivery.
 
     Raises:
-        AddressRefused: The address is none of this kind, was not found, or is private.
+        AddressRefused: The address is none of this kind, or that of a server that was not found or is private.
     """
-    made = post_of(kind, address, message)
     label = SHAPES[kind].label
+    if kind in fixed_hosts.KINDS:
+        answer = await fixed_hosts.send_by_plugin(kind, address, message)
+        return _failure(answer) if isinstance(answer, Reply) else answer
+    made = post_of(kind, address, message)
 
     def read(reply: Reply) -> Answer:
         if not reply.is_success:

@@ -7,6 +7,7 @@ from services.text import visible
 
 ELLIPSIS = "…"
 _MENTION = re.compile(r"(?<!\w)@(?=\w)")
+_TAG = re.compile(r"(?<!\\)>")
 _MARKDOWN = re.compile(r"[\\*_~`|<\[\]]|^(?:[ \t]*)(?:[-#>]|\d+(?=\.))", re.MULTILINE)
 
 
@@ -55,6 +56,16 @@ def discord_escaped(text: str) -> str:
         return f"{blank}{mark}\\" if mark.isdigit() else f"{blank}\\{mark}"
 
     return _MARKDOWN.sub(shown, text)
+
+
+def teams_escaped(text: str) -> str:
+    """Escape the Markdown of Teams, also what is within <>: a plugin calls who is between two tags."""
+    return _TAG.sub(r"\\>", discord_escaped(text))
+
+
+def without_any_at(text: str) -> str:
+    """Put a word joiner behind each @."""
+    return text.replace("@", "@\u2060")
 
 
 def without_mentions(text: str) -> str:

@@ -29,6 +29,7 @@ class Receiver:
     requests: list[Request] = field(default_factory=list)
     is_kept_open: bool = False
     connections: int = 0
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -36,6 +37,7 @@ class Receiver:
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open.add(writer)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
@@ -52,7 +54,13 @@ class Receiver:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.open.discard(writer)
             writer.close()
+
+    def let_go(self) -> None:
+        """Close what is kept open."""
+        for each in self.open:
+            each.close()
 
 
 def status(code: int, *headers: str, body: str = "") -> str:
