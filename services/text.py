@@ -46,6 +46,11 @@ def shown_line(text: str) -> str:
     return visible("\n".join(next((part for part in reversed(line.split("\r")) if part.strip()), "") for line in lines))
 
 
+def one_line(text: str) -> str:
+    """Return a text as one line that shows nothing hidden."""
+    return " ".join(visible(text).split())
+
+
 def visible_name(text: str) -> str:
     """Return the visible part of a name, and `NAMELESS` for a name that shows nothing."""
     return NAMELESS if is_blank(text) else visible(text)

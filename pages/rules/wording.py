@@ -52,8 +52,7 @@ def _event(event: RuleEvent, rule: Rule) -> str:
     if event is RuleEvent.OVERLONG:
         return f"longer than {limits.times:g} times usual"
     if event is RuleEvent.BEHIND:
-        at = f"at {limits.after} ({rule.zone})" if limits.clock else f"after {limits.after}"
-        return f"below {limits.percent:g} % {at}"
+        return f"below {limits.percent:g} % {rule.judged_when}"
     if event is RuleEvent.ABSENT:
         return f"without a run for {limits.absent}"
     return event.style.label.lower()

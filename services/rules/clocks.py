@@ -9,10 +9,11 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
-from services.entities import RUNS, Subject
+from services.entities import Subject
 from services.entities.base.listing import TAG_FACET
 from services.period import zone_of
 from services.rules.listener import Listener
+from services.rules.occurrence import job_of, kind_of
 from services.rules.rule import TIMED, RuleEvent
 
 LONGEST_WAIT = timedelta(days=1000)
@@ -55,18 +56,15 @@ class Judged:
             began = max(began, datetime.fromisoformat(record["since"]))
         judged, changed = record["judged_at"], record["changed_from"]
         return cls(
-            kind=row["kind"] if is_job else KINDS[record["subject_table"]],
+            kind=kind_of(record["subject_table"], row),
             tags=tuple(((row.get("newest") or {}) if is_job else row).get("tags") or ()),
-            job=str(row.get("job") or row.get("slug") or "").partition("@")[0],
+            job=job_of(row),
             began=began,
             usual_seconds=row.get("usual_seconds"),
             is_job=is_job,
             judged_at=datetime.fromisoformat(judged) if judged else None,
             changed_from=datetime.fromisoformat(changed) if changed else None,
         )
-
-
-KINDS = {entity.table: kind for kind, entity in RUNS.items()}
 
 
 class Ladder:

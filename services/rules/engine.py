@@ -4,7 +4,6 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +16,8 @@ from services.infra.tasks.periodic import PeriodicTask
 from services.rules.firing import firings_of, once
 from services.rules.listener import Listener, Listeners
 from services.rules.occurrence import RECOVERED, Occurrence
-from services.rules.rule import TIMED, RuleEvent
-from services.rules.saying import verb_of
+from services.rules.rule import RuleEvent
+from services.rules.saying import as_told
 from services.rules.terms.pace import due_at
 from services.rules.timekeeper import Timekeeper, over_of
 from services.rules.wording import messages_of
@@ -164,9 +163,7 @@ class RuleEngine(PeriodicTask):
             if listener is None or open_firing["remind_at"] is None or listener.is_snoozed(now):
                 continue
             again = Occurrence.of_record({**open_firing, "detail": {"name": open_firing["subject_name"]}, "row": {}})
-            if again.event in TIMED:
-                again = replace(again, verb=verb_of(again.event, listener.rule))
-            line = again.line | {"at": open_firing["at"], "text": "It still is so."}
+            line = as_told(again, listener.rule).line | {"at": open_firing["at"], "text": "It still is so."}
             told[open_firing["org_id"], open_firing["source"]].append((listener, line))
         for (org_id, _), lines in told.items():
             await self._gather(connection, lines, org_id, now)

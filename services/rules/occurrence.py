@@ -77,12 +77,12 @@ class Occurrence:
     @property
     def job(self) -> str:
         """Slug of its job; empty for none."""
-        return str(self.row.get("job") or self.row.get("slug") or "").partition("@")[0]
+        return job_of(self.row)
 
     @property
     def kind(self) -> str:
         """Kind of its run, or of the runs of its job; empty for an alert."""
-        return str(self.row.get("kind") or "") if self.table == Subject.JOB else TABLE_KINDS.get(self.table, "")
+        return kind_of(self.table, self.row)
 
     @property
     def path(self) -> str:
@@ -141,6 +141,16 @@ class Occurrence:
     def error(self) -> str:
         """The beginning of the error of its run; empty for none."""
         return visible(str(self.row.get("error") or ""))[:MAX_ERROR_CHARACTERS]
+
+
+def kind_of(table: str, row: Mapping[str, Any]) -> str:
+    """Return the kind of a run, or of the runs of a job, from the facts of either; empty for an alert."""
+    return str(row.get("kind") or "") if table == Subject.JOB else TABLE_KINDS.get(table, "")
+
+
+def job_of(row: Mapping[str, Any]) -> str:
+    """Return the slug of a job, or of that of a run, from the facts of either; empty for none."""
+    return str(row.get("job") or row.get("slug") or "").partition("@")[0]
 
 
 def lasted_text(seconds: float | None) -> str:

@@ -148,6 +148,11 @@ class Rule:
         return {name: value for name, value in everything.items() if value} | {"tells_recovery": self.tells_recovery}
 
     @property
+    def judged_when(self) -> str:
+        """When progress is judged, such as `after 2h` or `at 06:00 (UTC)`."""
+        return f"at {self.limits.after} ({self.zone})" if self.limits.clock else f"after {self.limits.after}"
+
+    @property
     def audience(self) -> Audience:
         """Whom it tells."""
         return Audience(

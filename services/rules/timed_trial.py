@@ -1,7 +1,6 @@
 """Timed trial: what time alone would have made of the runs of the last days, as far as their rows tell it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.rules.clocks import clock_times
 from services.rules.occurrence import Occurrence
 from services.rules.rule import Rule, RuleEvent
-from services.rules.saying import verb_of
+from services.rules.saying import as_told
 
 UNKNOWN = {
     RuleEvent.OVERLONG: "Of runs that were tried again or deleted only what is left is known.",
@@ -20,7 +19,7 @@ UNKNOWN = {
     RuleEvent.ABSENT: "It is not known when schedules were paused, nor of runs that were deleted.",
 }
 """What the history cannot tell of an event."""
-# Of each kind of run: its table, its start, its end, whether it goes on, and its progress at a point of its history.
+# Of each kind of run: its table, its start, its end, and whether it goes on.
 _TABLES = {
     "streams": (
         "streams",
@@ -140,7 +139,5 @@ async def timed_events(
     for event, (statement, more) in statements.items():
         if event in rule.events:
             records = await connection.execute(statement, {**values, **more, "event": event.value})
-            found += [
-                replace(Occurrence.of_record(each), verb=verb_of(event, rule)) for each in records.scalars().all()
-            ]
+            found += [as_told(Occurrence.of_record(each), rule) for each in records.scalars().all()]
     return found

@@ -17,7 +17,7 @@ from services.rules.firing import Beginning, firings_of
 from services.rules.listener import Listener, Listeners
 from services.rules.occurrence import RECOVERED, Occurrence
 from services.rules.rule import RuleEvent
-from services.rules.saying import said_of, verb_of
+from services.rules.saying import as_told, said_of
 
 logger = structlog.get_logger(__name__)
 
@@ -98,9 +98,9 @@ class Timekeeper:
             source = source_of(event, UUID(record["subject_id"]), judged, row.get("attempt"))
             detail = {"event": event.value, "source": str(source), "at": now.isoformat(), "detail": {}}
             occurrence = Occurrence.of_record({**record, **detail})
-            matched = occurrence.matched
+            matched, said = occurrence.matched, said_of(event, judged, row, now)
             told = [
-                (each, replace(occurrence, verb=verb_of(event, each.rule), said=said_of(event, judged, row, now)))
+                (each, as_told(occurrence, each.rule, said=said))
                 for each in listeners
                 if occurrence.concerns(each.rule, matched)
             ]

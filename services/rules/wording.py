@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,10 +9,10 @@ from uuid import UUID
 from services.delivery.message import MAX_TEXT_CHARACTERS, MAX_TITLE_CHARACTERS, Message, shortened
 from services.entities import ALERTS, RUNS, Subject
 from services.rules.occurrence import RECOVERED, Occurrence
-from services.rules.rule import TIMED, Rule, RuleEvent
-from services.rules.saying import verb_of
+from services.rules.rule import Rule, RuleEvent
+from services.rules.saying import as_told
 from services.rules.terms.audience import Audience, Share, shares
-from services.rules.terms.template import one_line
+from services.text import one_line
 
 MAX_LINES = 20
 MAX_KEPT = 50
@@ -156,6 +155,4 @@ def sample_of(rule: Rule, *, address: str, organization: str) -> Message:
     }
     record = {"event": event.value, "subject_table": table, "subject_id": subject, "source": subject, "org_id": subject}
     occurrence = Occurrence.of_record({**record, "at": now, "detail": {}, "row": row})
-    if event in TIMED:
-        occurrence = replace(occurrence, verb=verb_of(event, rule))
-    return message_of(rule, [occurrence.line], 1, address=address, organization=organization)[0]
+    return message_of(rule, [as_told(occurrence, rule).line], 1, address=address, organization=organization)[0]

@@ -7,7 +7,7 @@ from services.delivery.channel_kind import mail_addresses
 from services.delivery.message import Answer, Message, shortened
 from services.errors import MailNotSent
 from services.mail.mailer import Mail, MailService
-from services.text import visible
+from services.text import one_line, visible
 
 MAX_REASONS = 2
 MAX_SHOWN_ADDRESS = 40
@@ -73,15 +73,11 @@ def _said(accepted: int, count: int, reasons: Mapping[str, str]) -> str:
 
 
 def _mail(address: str, message: Message) -> Mail:
-    title = _line(message.title) or "A message from Livewatch"
+    title = one_line(message.title) or "A message from Livewatch"
     return Mail(
         to=address,
         subject=title,
         paragraphs=visible(message.text).splitlines() or [title],
         action=("Open", message.url) if message.url else None,
-        closing=[f"Sent by the rule “{_line(message.rule)}”."] if message.rule else [],
+        closing=[f"Sent by the rule “{one_line(message.rule)}”."] if message.rule else [],
     )
-
-
-def _line(text: str) -> str:
-    return " ".join(visible(text).split())

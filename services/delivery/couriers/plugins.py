@@ -14,7 +14,6 @@ from services.delivery.channel_kind import SHAPES, ChannelKind
 from services.delivery.couriers.wording import (
     discord_escaped,
     fitted,
-    one_line,
     slack_escaped,
     teams_escaped,
     utf16_units,
@@ -23,7 +22,7 @@ from services.delivery.couriers.wording import (
 )
 from services.delivery.message import Message
 from services.errors import AddressRefused
-from services.text import visible
+from services.text import one_line, visible
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 15.0

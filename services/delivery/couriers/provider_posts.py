@@ -11,10 +11,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from services.delivery.channel_kind import SHAPES, ChannelKind
 from services.delivery.couriers.posting import Reply
-from services.delivery.couriers.wording import fitted, one_line, utf8_bytes
+from services.delivery.couriers.wording import fitted, utf8_bytes
 from services.delivery.message import Message
 from services.errors import AddressRefused
-from services.text import visible
+from services.text import one_line, visible
 
 NTFY_PATH = re.compile(r"/([\w-]{1,64})/?", re.ASCII)
 GOTIFY_PATH = re.compile(r"((?:/[\w.~-]+)*)/([\w.-]{8,64})/?", re.ASCII)

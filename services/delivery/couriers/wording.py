@@ -3,17 +3,10 @@
 import re
 from collections.abc import Callable
 
-from services.text import visible
-
 ELLIPSIS = "…"
 _MENTION = re.compile(r"(?<!\w)@(?=\w)")
 _TAG = re.compile(r"(?<!\\)>")
 _MARKDOWN = re.compile(r"[\\*_~`|<\[\]]|^(?:[ \t]*)(?:[-#>]|\d+(?=\.))", re.MULTILINE)
-
-
-def one_line(text: str) -> str:
-    """Return a text as one line that shows nothing hidden."""
-    return " ".join(visible(text).split())
 
 
 def fitted(text: str, limit: int, *, escape: Callable[[str], str] = str, size: Callable[[str], int] = len) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.delivery.message import MAX_TEXT_CHARACTERS, MAX_TITLE_CHARACTERS, shortened
 from services.errors import NotAccepted
-from services.text import is_blank, storable, visible
+from services.text import is_blank, one_line, storable, visible
 
 PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
     {
@@ -62,11 +62,6 @@ class MessageTemplate:
             shortened(title if not is_blank(title) else values["title"], MAX_TITLE_CHARACTERS),
             shortened(text if not is_blank(text) else values["text"], MAX_TEXT_CHARACTERS),
         )
-
-
-def one_line(text: str) -> str:
-    """Return a text without line breaks and what reorders or hides it."""
-    return " ".join(visible(text).split())
 
 
 def _valid(given: object, what: str, limit: int) -> str:
