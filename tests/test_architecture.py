@@ -44,7 +44,6 @@ LAYERS = (
     "services.realtime.transports",
     "services.realtime",
     "services.lists",
-    "services.presence.online",
     "services.analytics",
     "services.rules.terms",
     "services.rules",

@@ -10,7 +10,7 @@ from services.analytics.amounts import AMOUNTS, amounts_query
 from services.analytics.board import Board
 from services.analytics.range_parts import GRAINS, RangeParts, floor, month_ceiling, week_ceiling
 from services.auth.identity import Identity
-from services.entities import ALERTS, RUNS, VIEWERS
+from services.entities import ALERTS, RUNS
 from services.entities.base.listing import ARCHIVE_FACET
 from services.lists.conditions import selection_of
 from services.period import EVERYTHING
@@ -42,9 +42,6 @@ def board_query(board: Board, parts: RangeParts, org_id: UUID, identity: Identit
         queries["failures"] = _failures(rows.failed())
     if board.shows("alerts"):
         queries["alerts"] = _alerts()
-    if board.shows("people"):
-        query = f"select to_jsonb(each) as row from public.{VIEWERS.table} as each where org_id = %(org)s"
-        queries["people"] = _ARRAY.format(columns="row", query=query)
     if metrics := [name for chart, names in AMOUNTS.items() if board.shows(chart) for name in names]:
         query, more = amounts_query(board, parts.grain, metrics, org_id, identity)
         queries["amounts"] = _ARRAY.format(columns="place, kind, name, total", query=query)

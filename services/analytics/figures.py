@@ -20,7 +20,6 @@ OUTCOME_LABELS = {"succeeded": "Completed", "failed": "Failed", "stopped": "Stop
 OUTCOME_TONES: dict[str, Tone] = {"succeeded": "positive", "failed": "critical", "stopped": "neutral"}
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 OTHERS = "others"
-FACTS = ("State", "Looks at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,6 @@ class Figure:
         series: The values.
         labels: What each value belongs to; for parts of the range their beginnings.
         links: Path of what each label stands for; empty where there is none.
-        facts: Words of people, one tuple for each label, as `FACTS` names them.
     """
 
     name: str
@@ -53,7 +51,6 @@ class Figure:
     series: tuple[Series, ...]
     labels: tuple[str, ...] | tuple[datetime, ...]
     links: tuple[str, ...] = ()
-    facts: tuple[tuple[str, ...], ...] = ()
 
 
 def figures_of(board: Board, reading: Reading) -> list[Figure]:
@@ -222,18 +219,9 @@ def _amount(value: float) -> Value:
     return max(-largest, min(largest, rounded))
 
 
-def _people(reading: Reading) -> Figure:
-    """Return who was online; a window shows who is, as it happens."""
-    return Figure(
-        name="people",
-        form="people",
-        series=(),
-        labels=tuple(visible_name(person.name) for person in reading.people),
-        facts=tuple(
-            ("Idle" if person.is_idle else "Active", ", ".join(visible_name(place.title) for place in person.places))
-            for person in reading.people
-        ),
-    )
+def _people(_: Reading) -> Figure:
+    """Return a figure without values: the window itself knows who is here."""
+    return Figure(name="people", form="people", series=(), labels=())
 
 
 _FIGURES: dict[str, Callable[[Reading], Figure]] = {
@@ -258,9 +246,6 @@ def table_of(figure: Figure) -> tuple[Sequence[str], list[list[str | Value]]]:
         return ("Figure", "Value", "Unit"), [
             [each.label, each.values[0], str(unit)] for each, unit in zip(figure.series, figure.labels, strict=True)
         ]
-    if figure.form == "people":
-        people = zip(figure.labels, figure.facts, strict=True)
-        return ("Person", *FACTS), [[str(name), *facts] for name, facts in people]
     first = "Job" if figure.form == "ranking" else "Hour" if figure.form == "heat" else "From"
     unit = f" ({figure.unit})" if figure.unit in ("%", "ms") else ""
     columns = [first, *(f"{each.label}{unit}" for each in figure.series)]

@@ -11,11 +11,9 @@ from services.analytics.board import Board
 from services.analytics.board_query import EVERY_JOB, GAUGES, OUTCOMES, board_query
 from services.analytics.range_parts import RangeParts, parts_of
 from services.auth.identity import Identity
-from services.entities import Viewers
 from services.infra.database import Database
 from services.lists.as_member import read_as_member
 from services.period import zone_of
-from services.presence.online import OnlinePerson, online_people
 
 ALERT_TYPES = 6
 """Types of alert that are shown apart, the most frequent ones."""
@@ -50,7 +48,6 @@ class Reading:
         jobs: The busiest jobs, most runs first.
         failures: Number of failed runs by weekday (0: Monday) and hour.
         alerts: Number of alerts by part and type.
-        people: Who was online then, and what they looked at.
         amounts: Sum of what runs logged by part, kind and metric, of tokens and cost; only where something was logged.
     """
 
@@ -63,7 +60,6 @@ class Reading:
     failures: Mapping[tuple[int, int], int] = field(default_factory=dict)
     alerts: Mapping[tuple[int, str], int] = field(default_factory=dict)
     amounts: Mapping[tuple[int, str, str], float] = field(default_factory=dict)
-    people: tuple[OnlinePerson, ...] = ()
 
 
 async def read_board(
@@ -124,7 +120,6 @@ def _reading(parts: RangeParts, zone: str, found: Mapping[str, Any]) -> Reading:
         failures={(day, hour): count for day, hour, count in found.get("failures", ())},
         alerts={(place - 1, type): count for place, type, count in found.get("alerts", ())},
         amounts={(place - 1, kind, name): float(total) for place, kind, name, total in found.get("amounts", ())},
-        people=tuple(online_people(Viewers.model_validate(row) for (row,) in found.get("people", ()))),
     )
 
 

@@ -11,7 +11,7 @@ from services.analytics.reading import Reading, read_board
 from services.auth.identity import Identity
 from services.infra.database import Database
 
-READ_PARTS = ("jobs", "failures", "alerts", "people", "tokens", "cost")
+READ_PARTS = ("jobs", "failures", "alerts", "tokens", "cost")
 """Charts that are read only where they are shown."""
 MAX_KEPT = 100
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.entities import Viewer, ViewerPlace, Viewers
+from services.auth.identity import Identity
+from services.entities import VIEWERS, Viewer, ViewerPlace, Viewers
+from services.infra.database import Database
+from services.lists.as_member import read_as_member
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +20,13 @@ class OnlinePerson:
     since: datetime
     is_idle: bool
     places: tuple[ViewerPlace, ...]
+
+
+async def read_online_people(database: Database, identity: Identity, org_id: UUID) -> list[OnlinePerson]:
+    """Read who is online in an organisation, as a member; raises PermissionDenied and DatabaseUnavailable."""
+    query = f"select coalesce(jsonb_agg(to_jsonb(one)), '[]') from public.{VIEWERS.table} as one where org_id = %(org)s"
+    rows = await read_as_member(database, identity, org_id, query, {"org": org_id})
+    return online_people(map(Viewers.model_validate, rows))
 
 
 def online_people(rows: Iterable[Viewers]) -> list[OnlinePerson]:
