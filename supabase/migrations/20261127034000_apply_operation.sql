@@ -9,6 +9,9 @@ declare
     slug constant text := operation ->> 'slug';
     body constant jsonb := operation -> 'body';
 begin
+    if operation ->> 'verb' = 'finish' and body ? 'elapsed' then
+        perform private.correct_beginning(org, target, slug, (body ->> 'elapsed')::double precision);
+    end if;
     return case operation ->> 'verb'
         when 'ping' then private.ping(org, slug, body)
         when 'finish' then private.finish_run(org, target, slug, body)

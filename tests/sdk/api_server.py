@@ -79,7 +79,7 @@ class ApiServer:
         return [write for write in self.writes if write.path == path]
 
     def state(self, path: str) -> dict[str, Any]:
-        """Merge all writes to a run, the newest last, with the body that finished it as `end`; adds `advance` up."""
+        """Merge all writes to a run, the newest last, with what ended it as `end`; adds `advance` up."""
         merged: dict[str, Any] = {}
         count = "targets_analyzed" if path.startswith("/scans/") else "completed"
         for write in self.of(path):
@@ -90,7 +90,7 @@ class ApiServer:
             if "advance" in write.body:
                 merged[count] = merged.get(count, 0) + merged.pop("advance")
         for write in self.of(f"{path}/finish"):
-            merged["end"] = write.body
+            merged["end"] = {name: value for name, value in write.body.items() if name != "elapsed"}
         return {name: value for name, value in merged.items() if value is not None}
 
     def only(self, kind: str) -> dict[str, Any]:

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from livewatch.delivery import batches
+from livewatch.delivery.batches import BatchSender
+from livewatch.delivery.client import Response
 from livewatch.delivery.clock import Moment
 from livewatch.delivery.delivery_lock import DeliveryLock
 from livewatch.delivery.delivery_worker import DeliveryWorker
-from livewatch.delivery.disk_queue import DiskQueue
+from livewatch.delivery.disk_queue import DiskQueue, Entry
 from livewatch.delivery.operations import Operation
 
-from tests.sdk.delivery_bench import Bench, FakeLock, FakeTransport
+from tests.clock import Clock
+from tests.sdk.delivery_bench import Bench, FakeLock, FakeTransport, accept
 from tests.speed import deadline
 
 DEFAULT_BATCH_BYTES = 600 * 1024
@@ -49,6 +53,29 @@ def test_an_operation_that_waited_tells_for_how_long(bench: Bench) -> None:
     ((sent,),) = bench.transport.batches
     assert sent["age"] == pytest.approx(40, abs=5)
     assert sent["made_at"] == "1970-01-01T00:00:00+00:00"
+
+
+def test_a_batch_is_dated_after_the_one_before_it_however_long_that_was_on_its_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry that was postponed keeps its time but for what the last request took."""
+    clock = Clock(1_000.0)
+    monkeypatch.setattr(batches, "uptime", clock)
+    dated: list[float] = []
+
+    def answer(batch: list[dict[str, Any]]) -> Response:
+        clock.now += latencies.pop(0)
+        dated.extend(clock() - each["age"] for each in batch)
+        return accept(batch)
+
+    bench.transport.answer = answer
+    sender = BatchSender(bench.transport, bench.queue)
+    latencies = [2.0, 0.1, 0.1]
+    for made_at, sent_at in ((999.9, 1_000.0), (1_000.5, 1_002.0), (900.0, 1_003.0)):
+        clock.now = sent_at
+        operation = Operation("PUT", "/x/a", "{}", f"{made_at}")
+        sender.send([Entry(1, operation, 0, clock() - made_at)], [])
+    assert dated == [pytest.approx(1_001.9), pytest.approx(1_002.0), pytest.approx(900.2)]
 
 
 def test_a_batch_stays_below_the_size_that_the_server_takes(bench: Bench) -> None:

@@ -279,6 +279,42 @@ PROCESS.close(0.2)
     assert float(age) > 2.5
 
 
+async def test_a_beginning_that_is_long_on_its_way_neither_shortens_a_run_nor_hides_the_next(place: Place) -> None:
+    """Of a first request that takes 1.5 s until it arrives, and further ones that take no time."""
+    code = """
+import time
+import livewatch
+from livewatch.reporting.process import PROCESS
+
+transport = PROCESS.reporter().worker._transport
+send = transport.request
+def slow(*request):
+    transport.request = send
+    time.sleep(1.5)
+    return send(*request)
+transport.request = slow
+for n in range(3):
+    with livewatch.run("Quick", slug="quick", steps=["Read"]) as run:
+        run.step("Read")
+        with livewatch.agent("Reader", slug="reader"):
+            time.sleep(0.4)
+"""
+    assert await place.said(code) == (0, "", "")
+    for table, began, ended in (
+        ("streams", "coalesce(attempt_started_at, created_at)", "finished_at"),
+        ("acquisition_scans", "started_at", "completed_at"),
+        ("agent_executions", "started_at", "completed_at"),
+    ):
+        seconds = await place.rows(
+            f"select extract(epoch from {ended} - {began})::float from {table} where org_id = %s order by number"
+        )
+        assert len(seconds) == 3, (table, seconds)
+        assert all(0.4 <= each < 1.5 for (each,) in seconds), (table, seconds)
+    assert all(
+        each >= 400 for (each,) in await place.rows("select duration_ms from agent_executions where org_id = %s")
+    )
+
+
 async def test_a_login_is_accepted_as_soon_as_the_hash_of_its_address_is_a_key(place: Place, tmp_path: Path) -> None:
     place.environment |= {
         "LIVEWATCH_URL": "",

@@ -152,6 +152,12 @@ class Finish(RunBody):
 
     essential_fields = frozenset({"status"})
     error: Error | None = None
+    elapsed: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="Seconds that it took by the program's own measure: a beginning that was dated too late, since its "
+        "report was long on its way, is corrected by it, by a minute at the most.",
+        examples=[12.5],
+    )
 
 
 class StreamFinish(Finish):

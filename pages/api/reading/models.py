@@ -26,7 +26,7 @@ class ReadRun(ReadRow):
     slug: str | None = Field(description="Name in URLs and reports; null for a run that a person made.")
     number: int | None = Field(description="Counts the runs of its job; null for a run that a person made.")
     attempt: int = Field(description="Number of the current try, from 1.")
-    attempt_started_at: Time | None = Field(description="When that began, if it is not the first.")
+    attempt_started_at: Time | None = Field(description="When that began, where it is not its creation.")
     attempts: list[dict[str, Any]] | None = Field(None, description="The earlier tries; omitted in lists.")
     environment: dict[str, Any] | None = Field(
         None, description="What it runs in, as its program said; omitted in lists."

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from livewatch.delivery.client import Response
+from livewatch.delivery.clock import uptime
 from livewatch.delivery.disk_queue import DiskQueue, Entry
 from livewatch.delivery.errors import DeliveryError, MisconfiguredError
 from livewatch.delivery.operations import Operation, encode_batch
@@ -41,6 +42,9 @@ class BatchSender:
         self._transport = transport
         self._queue = queue
         self._warned_fields: set[str] = set()
+        self._latency = 0.0
+        self._dated_until = float("-inf")
+        """Uptime at which the server dated the newest entry so far, at the latest."""
 
     def next_batch(self) -> list[Entry]:
         """Return the oldest entries that fit into one batch."""
@@ -56,15 +60,29 @@ class BatchSender:
         operations = [*(entry.operation for entry in entries), *heartbeats]
         if not operations:
             return
-        ages = [*(entry.age for entry in entries), *(0.0 for _ in heartbeats)]
-        response = self._transport.request("POST", "/batch", encode_batch(operations, ages))
+        ages, sent_at = self._ages(entries), uptime()
+        response = self._transport.request(
+            "POST", "/batch", encode_batch(operations, [*ages, *(0.0 for _ in heartbeats)])
+        )
         results = results_of(response, len(operations))
         if results is not None:
+            if ages:
+                self._latency, self._dated_until = uptime() - sent_at, uptime() - min(ages)
             self._acknowledge(entries, results)
         elif response.status in (400, 413, 422) and entries:
             self._bisect(entries, response)
         else:
             raise batch_error(self._transport.url, response)
+
+    def _ages(self, entries: Sequence[Entry]) -> list[float]:
+        """Return the ages to send, so that the server dates no entry before those of the batch before.
+
+        It dates them from the arrival of the request: as late as that was on its way, which differs. An end that came
+        faster than the beginning would else be before it. Corrected is at most what the last request took, so that an
+        entry which was postponed keeps its time.
+        """
+        most = max(0.0, uptime() - self._dated_until)
+        return [each.age - min(self._latency, max(0.0, each.age - most)) for each in entries]
 
     def _bisect(self, entries: Sequence[Entry], response: Response) -> None:
         """Halve a batch that was rejected as a whole until the invalid operation is found."""

@@ -14,6 +14,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from livewatch.delivery.clock import uptime
 from livewatch.delivery.operations import checked_slug, iso_time, keyed_slug, slug_of, text, title_of
 from livewatch.reporting.pending_metrics import metric_values, step_of
 from livewatch.reporting.process import PROCESS
@@ -55,6 +56,7 @@ class Activity(Artefacts):
         self.ended = reporter is None
         self.parent = _current.get()
         self.number = next(NUMBERS)
+        self._began = uptime()
         self._next_step = 0
         self._has_warned_of_metrics = False
 
@@ -72,6 +74,11 @@ class Activity(Artefacts):
     def continuing(self) -> dict[str, Any]:
         """Fields of every report but the first: one that comes after the end must not begin the job's next run."""
         return {} if "@" in self.slug else {"begins": False}
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began, whatever the computer's clock."""
+        return round(uptime() - self._began, 3)
 
     @property
     def path(self) -> str:

@@ -43,5 +43,10 @@ class Agent(Activity):
         if reporter is None:
             return
         output = None if self.output is None else text(self.output)
-        fields = {"status": ending.outcome.status(), "output_summary": output, "error": ending.error}
+        fields = {
+            "status": ending.outcome.status(),
+            "output_summary": output,
+            "error": ending.error,
+            "elapsed": self.elapsed,
+        }
         reporter.post(f"{self.path}/finish", without_none(fields))

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from livewatch.delivery.clock import uptime
 from livewatch.delivery.operations import MAX_NAME_CHARACTERS, text, without_none
 from livewatch.runs.counts import Counts
 from livewatch.runs.endings import Ending, Outcome
@@ -44,10 +45,16 @@ class Steps:
         for each in declared:
             self._add(each)
         self._is_declared = bool(self._names)
+        self._began: float | None = None
         self.is_reported = False
         """Whether the scan was reported."""
         self.has_progress = False
         """Whether its progress follows from counts or declared steps."""
+
+    @property
+    def elapsed(self) -> float | None:
+        """Seconds since the scan was first reported, if it was."""
+        return None if self._began is None else round(uptime() - self._began, 3)
 
     def enter(self, name: object) -> None:
         """Enter a step; an undeclared one is appended."""
@@ -74,6 +81,8 @@ class Steps:
         start = {"name": self._name, "stream": self._slug, "status": "scanning", "attempt": self._attempt_number}
         start = {} if self.is_reported else start
         yield without_none({**start, **state, "advance": advance or None}), self.is_reported and not advance
+        if self._began is None:
+            self._began = uptime()
         self._sent, self.is_reported = state, True
 
     def last_fields(self, counts: Counts, ending: Ending) -> Iterator[dict[str, Any]]:

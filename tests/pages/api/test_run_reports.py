@@ -171,6 +171,29 @@ async def test_no_report_is_of_the_future_or_older_than_a_week_or_ends_before_it
     assert now - began < timedelta(seconds=5), "the age of another report does not linger"
 
 
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [
+        ("streams", "finished_at - coalesce(attempt_started_at, created_at)) from streams"),
+        ("scans", "completed_at - started_at) from acquisition_scans"),
+        ("agents", "completed_at - started_at) from agent_executions"),
+    ],
+)
+async def test_a_run_is_as_long_as_its_program_measured(program: Program, world: World, kind: str, rows: str) -> None:
+    """Also if its beginning was longer on its way than its end; never by more than a minute."""
+    for slug, age, elapsed in (("late", 10.0, 4.0), ("right", 0.0, 2.0), ("liar", 0.0, 1e300)):
+        await batch(program, ("PUT", f"/{kind}/{slug}", {}, 5.0))
+        await batch(program, ("POST", f"/{kind}/{slug}/finish", {"elapsed": elapsed}, age))
+    seconds = await world.sql(
+        f"select extract(epoch from {rows} where org_id = %s and slug <> 'default' order by created_at", program.org
+    )
+    assert [float(each) for (each,) in seconds] == [
+        pytest.approx(4, abs=0.1),
+        pytest.approx(5, abs=3),
+        pytest.approx(5, abs=3),
+    ]
+
+
 async def test_an_operation_that_was_applied_is_not_applied_again_when_it_is_older(
     program: Program, world: World
 ) -> None:
