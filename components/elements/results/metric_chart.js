@@ -1,5 +1,5 @@
 // The chart of one metric, its figures and the table behind it.
-import { computed, onMounted, onUnmounted, ref, watch } from "vue";
+import { computed, onMounted, onUnmounted, reactive, ref, watch } from "vue";
 import { number } from "formats";
 import { useDrawing } from "drawing";
 import { oddPoints, optionsOf, valueText } from "metric_options";
@@ -51,11 +51,13 @@ export const MetricChart = {
       if (range && range[0] <= bounds.value[0] && range[1] >= bounds.value[1]) range = null;
       if (String(range) !== String(props.range)) emit("zoom", range);
     }
-    function enter(index, event) {
+    // What a person types stays while points arrive.
+    const typed = reactive([null, null]);
+    function enter(index) {
       const next = [...(props.range ?? bounds.value)];
-      next[index] = Math.min(Math.max(Number(event.target.value) || 0, bounds.value[0]), bounds.value[1]);
+      next[index] = Math.min(Math.max(Number(typed[index]) || 0, bounds.value[0]), bounds.value[1]);
+      typed[index] = null;
       if (next[0] <= next[1]) zoom(next);
-      event.target.value = (props.range ?? bounds.value)[index];
     }
 
     const total = computed(() => props.facts.reduce((sum, each) => sum + (each?.points ?? 0), 0));
@@ -75,7 +77,22 @@ export const MetricChart = {
       const latest = props.facts.map((each, run) => each && `${props.runs[run] ?? ""} ${valueText(each.value)}`.trim());
       return `${props.label}, latest: ${latest.filter(Boolean).join(", ")}. The table has the values.`;
     });
-    return { bounds, drawing, enter, failed, hasTable, host, number, odd, rows, summary, total, valueText, zoom };
+    return {
+      bounds,
+      drawing,
+      enter,
+      failed,
+      hasTable,
+      host,
+      number,
+      odd,
+      rows,
+      summary,
+      total,
+      typed,
+      valueText,
+      zoom,
+    };
   },
   template: `
     <section ref="host" class="lw-metric" :data-metric="name" :data-points="total" :data-exact="exact" :aria-label="label">
@@ -93,8 +110,8 @@ export const MetricChart = {
       </div>
       <p v-if="failed" class="lw-muted">The chart could not be loaded. Reload the page to try again; the table has the values.</p>
       <div v-if="series" class="lw-metric__range">
-        <label>Steps <input type="number" class="lw-input" min="0" :value="(range ?? bounds)[0]" :aria-label="'First step of ' + label" @change="enter(0, $event)" /></label>
-        <label>to <input type="number" class="lw-input" min="0" :value="(range ?? bounds)[1]" :aria-label="'Last step of ' + label" @change="enter(1, $event)" /></label>
+        <label>Steps <input type="number" class="lw-input" min="0" :value="typed[0] ?? (range ?? bounds)[0]" :aria-label="'First step of ' + label" @input="typed[0] = $event.target.value" @change="enter(0)" @blur="typed[0] = null" /></label>
+        <label>to <input type="number" class="lw-input" min="0" :value="typed[1] ?? (range ?? bounds)[1]" :aria-label="'Last step of ' + label" @input="typed[1] = $event.target.value" @change="enter(1)" @blur="typed[1] = null" /></label>
         <button v-if="range" type="button" class="lw-text-button" @click="zoom(null)">All steps</button>
         <span class="lw-muted" data-testid="note"><template v-if="odd">{{ number(odd) }} {{ odd === 1 ? "value is" : "values are" }} not finite (dashed). </template>{{ exact ? "" : "Least and greatest of each part; choose steps to see every point." }}</span>
       </div>
