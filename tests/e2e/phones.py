@@ -52,7 +52,10 @@ async def shows(page: Page, *titles: str) -> list[dict[str, Any]]:
         found[:] = await page.evaluate(SHOWN)
         return sorted(each["title"] for each in found) == sorted(titles)
 
-    await until(are_shown, what=f"shown: {titles}")
+    try:
+        await until(are_shown)
+    except AssertionError:
+        raise AssertionError(f"shown are {[each['title'] for each in found]}, not {list(titles)}") from None
     return found
 
 

@@ -91,7 +91,7 @@ with livewatch.run("Nightly import", steps=["read", "write"], total=3, slug="nig
 for _ in livewatch.track(range(1000), "Loop", slug="loop"):
     pass
 livewatch.notify("Done", "All of it.", type="success")
-raise SystemExit(livewatch.flush(10) is not True)
+raise SystemExit(livewatch.flush(25) is not True)
 """
     assert await place.said(code) == (0, "", "")
     assert await place.rows(
@@ -206,7 +206,7 @@ with livewatch.run("Short", slug="short", total=0.9, steps=["a", "b"], unit="kg"
     run.advance(0.3)
     run.advance(0.3)
     run.status("running")
-raise SystemExit(livewatch.flush(10) is not True)
+raise SystemExit(livewatch.flush(25) is not True)
 """
     status, output, errors = await place.said(code)
     assert (status, output) == (0, "")
@@ -233,7 +233,7 @@ with livewatch.run("Shared", slug="shared", total=30, steps=["all"]) as run:
     run.step("all")
     for _ in range(10):
         run.advance()
-    assert livewatch.flush(10)
+    assert livewatch.flush(25)
     if sys.platform and KILLED:
         os.kill(os.getpid(), 9)
 """
@@ -270,7 +270,7 @@ PROCESS.close(0.2)
     await place.said(code)
     assert await place.rows("select slug from streams where org_id = %s") == []
     await asyncio.sleep(3)
-    await place.said("import livewatch; livewatch.notify('next'); livewatch.flush(10)")
+    await place.said("import livewatch; livewatch.notify('next'); livewatch.flush(25)")
     ((seconds, age),) = await place.rows(
         "select extract(epoch from finished_at - created_at), extract(epoch from clock_timestamp() - finished_at) "
         "from streams where org_id = %s"
@@ -416,7 +416,7 @@ import livewatch
 for name in ("One", "Two"):
     for _ in livewatch.track(range(2), name):
         pass
-raise SystemExit(livewatch.flush(10) is not True)
+raise SystemExit(livewatch.flush(25) is not True)
 """
     assert [*await asyncio.gather(place.said(code), place.said(code))] == [(0, "", "")] * 2
     programs = await place.rows("select array_agg(name order by name) from streams where org_id = %s group by program")
