@@ -73,86 +73,6 @@ as $$
     select value not in ('NaN', 'Infinity', '-Infinity')
 $$;
 
--- Stores points of a run of the current key's organisation; returns the names that it has no room for. `given` are
--- objects of `step`, `at` and `values`; without a step, a point gets the one after the highest of the run. A point at a
--- step that the metric has replaces it.
-create function private.store_metrics(
-    org uuid, run_kind text, run uuid, given jsonb, clock_error interval
-) returns text[]
-language plpgsql security definer set search_path = ''
-as $$
-declare
-    max_names constant integer := 1000;
-    max_points constant bigint := 1000000;
-    now_at constant timestamptz := private.event_time();
-    names bigint;
-    stored bigint;
-    next_step bigint;
-    refused text[];
-begin
-    if org not in (select private.ingest_orgs('runs')) or not exists (
-        select from private.reported_runs as reported
-        where reported.id = run and reported.org_id = org and reported.kind = run_kind
-    ) then
-        return null;
-    end if;
-    select count(*), coalesce(sum(metric.points), 0), coalesce(max(metric.last_step) + 1, 0)
-    into names, stored, next_step from public.run_metrics as metric where metric.run_id = run;
-    if stored >= max_points then
-        perform private.raise_api_error('422', format(
-            'The run has %s points of metrics already, and may have %s: log more rarely, or begin another run.',
-            stored, max_points), 'points');
-    end if;
-    select (array_agg(name order by place, name))[greatest(max_names - names, 0)::integer + 1:] into refused
-    from (
-        select value.key as name, min(each.number) as place
-        from jsonb_array_elements(given) with ordinality as each (point, number), jsonb_each(point -> 'values') as value
-        where not exists (
-            select from public.run_metrics as metric where metric.run_id = run and metric.name = value.key)
-        group by value.key
-    ) as new_name;
-    refused := coalesce(refused, array[]::text[]);
-    -- Sorted, so that two programs with the same metrics do not wait for each other's rows.
-    insert into public.run_metrics (run_id, name, org_id, kind, first_step, last_step, last_value, created_at)
-    select distinct run, value.key, org, run_kind, 9007199254740992, -1, 0::double precision, now_at
-    from jsonb_array_elements(given) as each (point), jsonb_each(point -> 'values') as value
-    where value.key <> all (refused) order by value.key
-    on conflict (run_id, name) do nothing;
-    with reported as (
-        select each.number, coalesce((point ->> 'step')::bigint, next_step + each.number - 1) as step,
-            coalesce((point ->> 'at')::timestamptz + clock_error, now_at) as at,
-            value.key as name, (value.value #>> '{}')::double precision as value
-        from jsonb_array_elements(given) with ordinality as each (point, number), jsonb_each(point -> 'values') as value
-        where value.key <> all (refused)
-    ), latest as (
-        select distinct on (name, step) * from reported order by name, step, number desc
-    ), written as (
-        insert into public.metric_points as known (run_id, name, step, org_id, at, value)
-        select run, name, step, org, at, value from latest order by name, step
-        on conflict (run_id, name, step) do update set at = excluded.at, value = excluded.value
-        returning known.name, known.step, known.value, known.xmax = 0 as is_new
-    ), summed as (
-        select name, count(*) filter (where is_new) as added, count(*) filter (where not is_new) as replaced,
-            min(step) as first_step, max(step) as last_step,
-            (array_agg(value order by step desc))[1] as last_value,
-            min(value) filter (where private.is_finite(value)) as minimum,
-            max(value) filter (where private.is_finite(value)) as maximum
-        from written group by name
-    )
-    update public.run_metrics as metric set
-        points = metric.points + summed.added,
-        replaced = metric.replaced + summed.replaced,
-        last_value = case when summed.last_step >= metric.last_step then summed.last_value else metric.last_value end,
-        first_step = least(metric.first_step, summed.first_step),
-        last_step = greatest(metric.last_step, summed.last_step),
-        minimum = least(metric.minimum, summed.minimum),
-        maximum = greatest(metric.maximum, summed.maximum),
-        updated_at = clock_timestamp()
-    from summed where metric.run_id = run and metric.name = summed.name;
-    return refused;
-end
-$$;
-
 -- Appends points to the metrics of a run, their times corrected by the error of the program's clock. They may come after
 -- its finish, as lines of its log.
 create function private.append_metrics(org uuid, body jsonb, clock_error interval) returns jsonb
@@ -194,10 +114,7 @@ end
 $$;
 
 revoke execute on function
-    private.delete_metrics(), private.is_finite(double precision),
-    private.store_metrics(uuid, text, uuid, jsonb, interval), private.append_metrics(uuid, jsonb, interval)
+    private.delete_metrics(), private.is_finite(double precision), private.append_metrics(uuid, jsonb, interval)
     from public;
-grant execute on function
-    private.is_finite(double precision), private.store_metrics(uuid, text, uuid, jsonb, interval),
-    private.append_metrics(uuid, jsonb, interval)
+grant execute on function private.is_finite(double precision), private.append_metrics(uuid, jsonb, interval)
     to authenticated, service_role;

@@ -9,6 +9,7 @@ from playwright.async_api import Page, TimeoutError, expect
 
 from services.people.models import Role
 from tests.e2e.conftest import SignedIn
+from tests.pages.program import a_key, store_point
 from tests.speed import milliseconds
 from tests.world import World, until
 
@@ -300,14 +301,7 @@ async def test_tokens_are_charted_once_a_run_logs_them(world: World, window: Sig
     page = await window(ada, "/analytics?charts=tokens,cost")
     tokens, cost = (page.locator(f'[data-chart="{name}"]') for name in ("tokens", "cost"))
     await expect(tokens).to_contain_text("Log a metric called tokens")
-    await world.sql(
-        "insert into run_metrics (run_id, name, org_id, kind, first_step, last_step, last_value) "
-        "values (%s, 'tokens', %s, 'scans', 0, 0, 0)", run, org,
-    )  # fmt: skip
-    await world.sql(
-        "insert into metric_points (run_id, name, step, org_id, at, value) values (%s, 'tokens', 0, %s, now(), 1200)",
-        run, org,
-    )  # fmt: skip
+    await store_point(world, await a_key(world, org), f"scans/{run}", "tokens", "1200")
     await world.sql("update acquisition_scans set heartbeat_at = now() where id = %s", run)
     await expect(tokens.locator("canvas").first).to_be_visible()
     await expect(cost).to_contain_text("Log a metric called cost")

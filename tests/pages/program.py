@@ -1,6 +1,7 @@
 """Program that reports over the ingest API, for tests: the API behind AuthMiddleware, a key and an HTTP client."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -22,7 +23,7 @@ from pages.session.routes import session_routes
 from services.auth.sessions import Sessions
 from services.infra.database import Database
 from services.infra.rate_limiter import Rate, RateLimiter
-from services.ingest import REPORTING, ApiKeyVerifier, EventStreamHub, Ingest, KeyScope
+from services.ingest import REPORTING, ApiKeyVerifier, EventStreamHub, Ingest, IngestKey, KeyScope
 from services.ingest.administration import create_key
 from services.people.models import Role
 from services.people.session_uses import SessionUses, discard_session
@@ -110,6 +111,27 @@ async def served(app: FastAPI, *, port: int = 0) -> AsyncIterator[str]:
 
 def client(app: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.test")
+
+
+async def a_key(world: World, org: UUID) -> IngestKey:
+    """Create a key of an organisation that may report runs."""
+    admin = await world.person(org, role=Role.ADMIN)
+    made = await create_key(world.database, admin.identity, org, name="jobs", scopes=(KeyScope.RUNS,))
+    return await ApiKeyVerifier(world.database).verify(made.token.get_secret_value())
+
+
+async def store_point(
+    world: World, key: IngestKey, run: str, name: str, value: str, *, step: int = 0, at: object = "now"
+) -> None:
+    """Store a point of a metric as a report does, whatever the value and the time; `run` is `scans/<id>`."""
+    kind, _, id = run.partition("/")
+    points = json.dumps([{"step": step, "at": str(at), "values": {name: value}}])
+    stored = await world.database.call(
+        key,
+        "select private.store_metrics(%(org)s, %(kind)s, %(run)s, %(points)s::jsonb, interval '0')",
+        {"org": key.org_id, "kind": kind, "run": id, "points": points},
+    )
+    assert stored == []
 
 
 async def a_program(world: World, http: httpx.AsyncClient, *, scopes: tuple[KeyScope, ...] = REPORTING) -> Program:

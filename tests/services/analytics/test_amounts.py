@@ -1,5 +1,6 @@
 """Sums of tokens and cost equal a recount of the points, whatever happens to them."""
 
+import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -12,7 +13,9 @@ from services.analytics.board import Board
 from services.analytics.figures import figures_of, table_of
 from services.analytics.reading import Reading, read_board
 from services.errors import PermissionDenied
+from services.ingest import IngestKey
 from services.operations.upkeep.rollups import fold_rollups
+from tests.pages.program import a_key, store_point
 from tests.world import Person, World
 
 pytestmark = pytest.mark.integration
@@ -34,6 +37,7 @@ ROLLED = """
     where org_id = %s and (grain <> 'minute' or at >= now() - interval '47 hours')
 """
 NAMES = ("tokens", "input_tokens", "output_tokens", "cost", "loss")
+KEYS: dict[UUID, IngestKey] = {}
 VALUES = ("0", "0.1", "12", "-3.5", "1e-7", "123456789", "NaN", "Infinity", "-Infinity", "1.7e308")
 
 
@@ -44,16 +48,9 @@ async def a_run(world: World, org: UUID, name: str = "S", tags: str = "{t}") -> 
 
 
 async def log(world: World, org: UUID, run: UUID, name: str, value: str, *, step: int = 0, at: object = NOW) -> None:
-    await world.sql(
-        "insert into run_metrics (run_id, name, org_id, kind, first_step, last_step, last_value) "
-        "values (%s, %s, %s, 'scans', 0, 0, 0) on conflict do nothing",
-        run, name, org,
-    )  # fmt: skip
-    await world.sql(
-        "insert into metric_points (run_id, name, step, org_id, at, value) values (%s, %s, %s, %s, %s, %s) "
-        "on conflict (run_id, name, step) do update set at = excluded.at, value = excluded.value",
-        run, name, step, org, at, value,
-    )  # fmt: skip
+    if org not in KEYS:
+        KEYS[org] = await a_key(world, org)
+    await store_point(world, KEYS[org], f"scans/{run}", name, value, step=step, at=at)
 
 
 async def equal_to_recount(world: World, org: UUID) -> int:
@@ -92,6 +89,17 @@ async def test_sums_equal_a_recount_after_any_history(world: World, seed: int) -
                 await log(world, org, run, dice.choice(NAMES), dice.choice(VALUES), step=dice.randint(0, 5), at=at)
     assert await equal_to_recount(world, orgs[0]) > 5
     await equal_to_recount(world, orgs[1])
+
+
+async def test_sums_hold_when_programs_replace_the_same_points_at_once(world: World) -> None:
+    org = await world.organization()
+    run = await a_run(world, org)
+    await log(world, org, run, "loss", "0")
+    for _ in range(3):
+        values = (str(each) for each in range(1, 25))
+        await asyncio.gather(*(log(world, org, run, "tokens", value, step=n % 3) for n, value in enumerate(values)))
+    assert await equal_to_recount(world, org) == 3
+    assert await world.sql("select points from metric_rollups where org_id = %s and grain = 'day'", org) == [(3,)]
 
 
 async def test_a_filter_reads_the_same_from_the_points(world: World) -> None:
