@@ -115,7 +115,7 @@ async def test_a_part_of_a_chart_leads_to_its_runs(world: World, window: SignedI
 
     await until(leads_to_the_job)
     await report(world, org, count=1, status="failed", slug="writer")
-    await page.locator("main").get_by_role("link", name="Analytics", exact=True).click()
+    await page.locator("#content").get_by_role("link", name="Analytics", exact=True).click()
     await page.wait_for_url("**/analytics?kind=agents&job_id=**")
     await expect_tile(page, "ended", "11")
 

@@ -267,7 +267,7 @@ async def test_the_logs_of_a_job_are_searched_by_themselves(world: World, window
     await fill(world, org, run, 1, 20)
     await fill(world, org, other.id, 21, 30)
     page = await window(ada, "/jobs/streams/nightly")
-    await page.locator("main").get_by_role("link", name="Logs", exact=True).click()
+    await page.locator("#content").get_by_role("link", name="Logs", exact=True).click()
     count = page.get_by_test_id("log-count")
     await expect(count).to_have_text("20 lines")
     await page.get_by_role("searchbox").fill("line 2")
