@@ -12,6 +12,9 @@ from services.rules.rule import Rule
 
 logger = structlog.get_logger(__name__)
 
+MAX_KNOWN = 20_000
+"""Rules that are kept parsed; beyond, all are parsed again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
@@ -49,6 +52,9 @@ class Listeners:
                 # The others go on.
                 logger.warning("rule not applied", rule=record["id"], cause=str(error))
                 listener = None
+            if len(self._known) >= MAX_KNOWN:
+                # Most are of deleted rules, or of organisations that are silent.
+                self._known.clear()
             self._known[record["id"]] = (record["updated_at"], listener)
         return listener
 

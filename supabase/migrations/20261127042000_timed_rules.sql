@@ -150,22 +150,14 @@ create function private.wake_clock() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
+    -- A job has no `job_id`.
     update private.rule_clocks as one set check_at = clock_timestamp()
-    where one.subject_id in (new.id, new.job_id) and one.check_at > clock_timestamp();
-    return null;
-end
-$$;
-create function private.wake_job_clock() returns trigger
-language plpgsql security definer set search_path = ''
-as $$
-begin
-    update private.rule_clocks as one set check_at = clock_timestamp()
-    where one.subject_id = new.id and one.check_at > clock_timestamp();
+    where one.subject_id in (new.id, (to_jsonb(new) ->> 'job_id')::uuid) and one.check_at > clock_timestamp();
     return null;
 end
 $$;
 create trigger wake_clock after update of last_run_at on public.jobs
-    for each row when (new.last_run_at > old.last_run_at) execute function private.wake_job_clock();
+    for each row when (new.last_run_at > old.last_run_at) execute function private.wake_clock();
 create trigger wake_clock after update of tags on public.streams
     for each row when (new.tags <> old.tags and new.finished_at is null) execute function private.wake_clock();
 create trigger wake_clock after update of tags on public.acquisition_scans
@@ -379,7 +371,7 @@ $$;
 
 revoke execute on function
     private.replan_rules(), private.start_clock(), private.stop_clock(), private.start_job_clock(),
-    private.resume_clock(), private.wake_clock(), private.wake_job_clock(),
+    private.resume_clock(), private.wake_clock(),
     private.prepare_clocks(integer),
     private.take_clocks(integer, timestamptz, boolean), private.timed_rules(jsonb),
     private.set_clocks(jsonb, timestamptz), private.take_overs(integer, timestamptz) from public;

@@ -8,6 +8,7 @@ import pytest
 
 from services.delivery.message import Message
 from services.errors import NotAccepted
+from services.rules import listener
 from services.rules.rule import Rule, RuleEvent
 from services.rules.terms.pace import Pace, QuietHours, due_at
 from services.rules.wording import message_of
@@ -129,3 +130,13 @@ def test_every_event_has_words() -> None:
     for event in RuleEvent:
         for count in (1, 2):
             assert said([line(event.value)] * count, count, address="")[0].title
+
+
+def test_rules_that_were_deleted_are_not_kept_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    monkeypatch.setattr(listener, "MAX_KNOWN", 3)
+    monkeypatch.setattr(listener, "_parsed", lambda record: parsed.append(record["id"]))
+    known = listener.Listeners()
+    for id in "abcadab":
+        known.of_record({"id": id, "updated_at": "2026-01-01"})
+    assert "".join(parsed) == "abcdab", "a fourth rule lets go of all, and those in use are parsed again"
