@@ -10,7 +10,7 @@ declare
     body constant jsonb := operation -> 'body';
 begin
     if operation ->> 'verb' = 'finish' and body ? 'elapsed' then
-        perform private.correct_beginning(org, target, slug, (body ->> 'elapsed')::double precision);
+        perform private.correct_beginning(org, target, slug, body);
     end if;
     return case operation ->> 'verb'
         when 'ping' then private.ping(org, slug, body)

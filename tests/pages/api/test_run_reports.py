@@ -194,6 +194,17 @@ async def test_a_run_is_as_long_as_its_program_measured(program: Program, world:
     ]
 
 
+@pytest.mark.parametrize("who", [{}, {"reporter": "b"}])
+async def test_what_one_of_several_processes_measured_is_not_the_time_of_their_run(
+    program: Program, world: World, who: dict[str, str]
+) -> None:
+    for name in ("a", "b"):
+        await batch(program, ("PUT", "/streams/x", {"reporter": name}, 5.0))
+    await batch(program, ("POST", "/streams/x/finish", {"reporter": "a", "elapsed": 40}, 0.0))
+    await batch(program, ("POST", "/streams/x/finish", {"elapsed": 40, **who}, 0.0))
+    assert await stream(world, program, "is_finished, attempt_started_at") == (True, None)
+
+
 async def test_an_operation_that_was_applied_is_not_applied_again_when_it_is_older(
     program: Program, world: World
 ) -> None:
