@@ -96,9 +96,8 @@ def job_page(page: PageContext, kind: str, slug: str) -> None:
     with ui.element("div").classes("lw-page") as content:
         heading = text("h1", "").classes("lw-ghost__line").props("dir=auto")
         with page_head(heading):
-            analytics = ui.link("Analytics").classes("lw-button lw-button--link")
-            # Until the id of the job is known, it leads nowhere rather than to all of them.
-            del analytics.props["href"]
+            # Invisible until the id of the job is known, but at its place.
+            analytics = ui.link("Analytics", "/analytics").classes("lw-button lw-button--link invisible")
             ui.link("Logs", f"/logs?job={kind}/{quote(slug, safe='')}").classes("lw-button lw-button--link")
             ui.link("All jobs", "/jobs").classes("lw-button lw-button--link")
         schedule_panel(page, kind, slug)
@@ -116,6 +115,7 @@ def job_page(page: PageContext, kind: str, slug: str) -> None:
             if job_id != job.id:
                 job_id = job.id
                 analytics.props["href"] = f"/analytics?kind={kind}&{JOB_FACET}={job_id}"
+                analytics.classes(remove="invisible")
             panel.show(job)
             name = visible_name(job.name)
             if heading.text != name:
