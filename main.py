@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack, suppress
+from types import ModuleType
 
 from services.errors import LivewatchError
 from services.infra import event_loop
@@ -23,7 +24,7 @@ from services.infra.web_server import (
     serve_http,
 )
 from services.operations.command_line import arguments_of, run_command
-from services.operations.process_memory import return_freed_memory
+from services.operations.process_memory import pause_collection, return_freed_memory
 from services.settings import Settings, read_settings
 
 START_TIME = time.perf_counter()
@@ -59,7 +60,7 @@ async def serve(settings: Settings) -> None:
         stack.callback(report, "Stopped")
         listener = stack.enter_context(listen(settings))
         # Importing the user interface is slow and runs while the local Supabase starts.
-        importing = loop.run_in_executor(None, importlib.import_module, "pages.composition")
+        importing = loop.run_in_executor(None, import_composition)
         address = people_url(settings, listener)
         try:
             backend = await stack.enter_async_context(open_backend(settings, report=report, address=address))
@@ -82,6 +83,12 @@ async def serve(settings: Settings) -> None:
             )
         except asyncio.CancelledError:
             report("Stopping")
+
+
+def import_composition() -> ModuleType:
+    """Import the user interface; returns the module of its composition."""
+    with pause_collection():
+        return importlib.import_module("pages.composition")
 
 
 def report_sign_on(settings: Settings, address: str) -> None:

@@ -25,7 +25,7 @@ from tests.speed import deadline
 CONNECTIONS = 10
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 MIN_POLL_SECONDS = 0.01
-MAX_POLL_SECONDS = 0.2
+MAX_POLL_SECONDS = 0.1
 
 
 @dataclass(eq=False, kw_only=True)

@@ -3,6 +3,7 @@
 import argparse
 
 from services.infra.web_server import network_url
+from services.operations.process_memory import pause_collection
 from services.settings import Settings
 
 MAX_KEY_DAYS = 3650
@@ -90,19 +91,20 @@ def positive(value: str) -> float:
 
 async def run_command(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run a command other than `serve`; returns the exit code."""
-    # Imported here, because serving does not need them.
-    from services.operations import commands  # noqa: PLC0415
-    from services.operations.synthetic_load import Load  # noqa: PLC0415
+    if arguments.command == "key":
+        return await run_key_action(arguments, settings)
+    if arguments.command == "user":
+        return await run_user_action(arguments, settings)
+    # Each command imports what it needs, and serving needs none of it.
+    with pause_collection():
+        from services.operations import commands  # noqa: PLC0415
+        from services.operations.synthetic_load import Load  # noqa: PLC0415
 
     match arguments.command:
         case "check":
             return await commands.check_command(settings)
         case "migrate":
             return await commands.migrate_command(settings)
-        case "key":
-            return await run_key_action(arguments, settings)
-        case "user":
-            return await run_user_action(arguments, settings)
         case _:
             load = Load(rate=arguments.load, streams=arguments.streams)
             return await commands.demo_command(settings, load)
@@ -110,7 +112,8 @@ async def run_command(arguments: argparse.Namespace, settings: Settings) -> int:
 
 async def run_key_action(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run an action of the command `key`; returns the exit code."""
-    from services.operations.administration import keys  # noqa: PLC0415
+    with pause_collection():
+        from services.operations.administration import keys  # noqa: PLC0415
 
     match arguments.action:
         case "create":
@@ -125,7 +128,8 @@ async def run_key_action(arguments: argparse.Namespace, settings: Settings) -> i
 
 async def run_user_action(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run an action of the command `user`; returns the exit code."""
-    from services.operations.administration import reset, users  # noqa: PLC0415
+    with pause_collection():
+        from services.operations.administration import reset, users  # noqa: PLC0415
 
     match arguments.action:
         case "add":

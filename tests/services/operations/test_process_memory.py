@@ -1,10 +1,13 @@
-"""Memory of the process: what is freed goes back to the system."""
+"""Memory of the process: what is freed goes back to the system, and imports wait for no collection."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from services.operations.process_memory import pause_collection
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = """
@@ -41,3 +44,20 @@ def test_what_is_freed_goes_back_to_the_system() -> None:
 
 def test_a_setting_of_the_environment_is_kept() -> None:
     assert left_behind(is_wanted=True, MALLOC_ARENA_MAX="4")[0] == "False"
+
+
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_no_garbage_is_collected_during_imports_and_afterwards_it_is_as_before(was_enabled: bool) -> None:
+    before = gc.get_freeze_count()
+    if not was_enabled:
+        gc.disable()
+    try:
+        with pause_collection():
+            assert not gc.isenabled()
+        assert gc.get_freeze_count() > before
+        with pytest.raises(ImportError, match="no such module"), pause_collection():
+            raise ImportError("no such module")
+        assert gc.isenabled() == was_enabled
+    finally:
+        gc.enable()
+        gc.unfreeze()
