@@ -83,11 +83,12 @@ async def open_page(context: BrowserContext) -> AsyncIterator[Open]:
     context.on("weberror", failed)
     context.on("console", logged)
 
-    async def open_page(path: str = "/", *, width: int = 1440, height: int = 900, still: bool = False) -> Page:
+    async def open_page(path: str = "/", *, width: int = 1440, height: int = 900, moving: bool = False) -> Page:
+        # Motion is painted all the time, by the processor: only for tests of what moves.
         page = spare.pop() if spare else await context.new_page()
         await page.bring_to_front()
         await page.set_viewport_size({"width": width, "height": height})
-        await page.emulate_media(reduced_motion="reduce" if still else "no-preference")
+        await page.emulate_media(reduced_motion="no-preference" if moving else "reduce")
         await page.goto(path)
         return page
 

@@ -18,7 +18,7 @@ PNG = b"\x89PNG"
 async def test_the_gallery_shows_everything_and_nothing_sticks_out(
     open_page: Open, tmp_path: Path, theme: str, width: int
 ) -> None:
-    page = await open_page(f"/gallery?theme={theme}", width=width, still=True)
+    page = await open_page(f"/gallery?theme={theme}", width=width)
     await expect(page.locator(".lw-details")).to_have_count(2)
     await expect(page.locator(".lw-list")).to_have_count(3 + 3 * len(ENTITIES))
     for part in PARTS:

@@ -16,7 +16,7 @@ HOSTILE = '<img src=x onerror="document.title=1">{{ 7 * 7 }}'
 
 
 async def test_skeletons_hold_the_place_until_the_first_rows(open_page: Open) -> None:
-    page = await open_page("/list/streams")
+    page = await open_page("/list/streams", moving=True)
     await expect(page.locator(".lw-ghost")).to_have_count(STREAMS.skeletons)
     await apply(page, {"set": {"a": stream("A")}})
     await expect(page.locator(".lw-ghost")).to_have_count(STREAMS.skeletons)
@@ -43,7 +43,7 @@ async def test_rows_take_no_more_height_than_their_skeletons_and_overflow_nothin
 
 @pytest.mark.parametrize("entity", [STREAMS, SCANS, AGENTS, ALERTS], ids=lambda entity: entity.table)
 async def test_what_is_out_of_sight_takes_the_height_it_will_have(open_page: Open, entity: Entity[Any]) -> None:
-    page = await open_page(f"/list/{entity.table}", still=True)
+    page = await open_page(f"/list/{entity.table}")
     row = rows_of(entity)["rows"][f"{entity.table}-0"]
     ids = [f"r{index}" for index in range(300)]
     await apply(page, {"reset": {"order": ids, "rows": dict.fromkeys(ids, row)}})
@@ -63,7 +63,7 @@ async def test_every_live_value_of_a_stream_can_be_found(open_page: Open) -> Non
 
 
 async def test_a_percentage_is_in_whole_tenths_that_are_reached(open_page: Open) -> None:
-    page = await open_page("/list/acquisition_scans")
+    page = await open_page("/list/acquisition_scans", moving=True)
     (scan, *_) = rows_of(SCANS)["rows"].values()
     shown = {
         0: "0%",
@@ -81,7 +81,7 @@ async def test_a_percentage_is_in_whole_tenths_that_are_reached(open_page: Open)
 
 
 async def test_a_change_shows_and_touches_its_own_card_only(open_page: Open) -> None:
-    page = await open_page("/list/streams")
+    page = await open_page("/list/streams", moving=True)
     ids = [f"s{index}" for index in range(50)]
     await apply(page, {"reset": {"order": ids, "rows": {id: stream(id) for id in ids}}})
     await expect(value(page, "s49", "completed")).to_have_text("128")
@@ -101,7 +101,7 @@ async def test_a_change_shows_and_touches_its_own_card_only(open_page: Open) -> 
 
 
 async def test_an_order_moves_adds_and_removes_and_keeps_the_cards(open_page: Open) -> None:
-    page = await open_page("/list/streams")
+    page = await open_page("/list/streams", moving=True)
     await apply(page, {"reset": {"order": ["a", "b", "c"], "rows": {id: stream(id) for id in "abc"}}})
     await expect(value(page, "c", "name")).to_be_visible()
     await page.evaluate("window.kept = document.querySelector('[role=listitem][data-id=c]')")

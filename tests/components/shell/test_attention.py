@@ -195,7 +195,7 @@ async def apply(page: Page, **set: Any) -> None:
 
 @pytest.mark.e2e
 async def test_many_at_once_become_one_toast_and_there_are_never_more_than_three(open_page: Open) -> None:
-    page = await open_page("/list/streams")
+    page = await open_page("/list/streams", moving=True)
     toasts = page.get_by_test_id("toast")
     await apply(page, arrived=rows("signal_alerts", 0, 2, 1, 3, 0, 0, 0))
     await expect(toasts).to_have_count(1)
@@ -218,7 +218,7 @@ async def test_many_at_once_become_one_toast_and_there_are_never_more_than_three
 
 @pytest.mark.e2e
 async def test_a_toast_goes_by_itself_unless_it_is_held_or_urgent(open_page: Open) -> None:
-    page = await open_page("/list/streams")
+    page = await open_page("/list/streams", moving=True)
     await page.clock.install()
     toasts = page.get_by_test_id("toast")
     await apply(page, arrived=rows("signal_alerts", 1, 3))
@@ -256,7 +256,7 @@ async def test_the_tab_tells_how_much_is_unread_by_title_and_icon(open_page: Ope
 
 @pytest.mark.e2e
 async def test_who_wants_no_motion_gets_none(open_page: Open) -> None:
-    page = await open_page("/", still=True)
+    page = await open_page("/")
     await apply(page, arrived=rows("signal_alerts", 1))
     await page.get_by_test_id("toast").wait_for()
     await expect(page.locator("[role=listitem] .lw-dot--pulse").first).to_be_visible()  # something would pulse

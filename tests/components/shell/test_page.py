@@ -12,7 +12,7 @@ pytestmark = pytest.mark.e2e
 
 
 async def test_a_stat_shows_its_value_and_then_the_next(open_page: Open) -> None:
-    page = await open_page("/list/streams")
+    page = await open_page("/list/streams", moving=True)
     number = page.locator('[data-table="stats"][data-id="active"][data-field="value"]')
     await expect(page.locator(".lw-stat .lw-ghost__line")).to_have_count(1)
     await apply(page, ".lw-stats", {"set": {"active": {"value": 12, "hint": "of 48"}}})
@@ -24,7 +24,7 @@ async def test_a_stat_shows_its_value_and_then_the_next(open_page: Open) -> None
 
 
 async def test_who_wants_no_motion_gets_the_new_number_at_once(open_page: Open) -> None:
-    page = await open_page("/list/streams", still=True)
+    page = await open_page("/list/streams")
     await apply(page, ".lw-stats", {"set": {"active": {"value": 1}}})
     shown = await page.evaluate("""async () => {
         getElement(document.querySelector(".lw-stats")).apply({ set: { active: { value: 1000 } } });
@@ -59,7 +59,7 @@ async def test_the_sidebar_marks_where_one_is_and_leads_by_real_links(open_page:
 
 
 async def test_the_sidebar_folds_and_stays_folded(open_page: Open) -> None:
-    page = await open_page("/")
+    page = await open_page("/", moving=True)
     sidebar = page.locator(".lw-sidebar")
     await page.get_by_role("button", name="Collapse the sidebar").click()
     await expect(sidebar).to_have_css("width", "56px")
@@ -69,7 +69,7 @@ async def test_the_sidebar_folds_and_stays_folded(open_page: Open) -> None:
 
 
 async def test_on_a_phone_the_sidebar_is_a_drawer_that_escape_closes(open_page: Open) -> None:
-    page = await open_page("/", width=390, height=844)
+    page = await open_page("/", width=390, height=844, moving=True)
     dashboard = page.locator('.lw-place[href="/"]')
     await expect(dashboard).to_be_hidden()
     await page.get_by_role("button", name="Open the navigation").click()
