@@ -73,6 +73,16 @@ as $$
     select value not in ('NaN', 'Infinity', '-Infinity')
 $$;
 
+-- Returns whether the current key may report what a run of an organisation measures and makes, for functions that write
+-- it past row-level security.
+create function private.may_report(org uuid, run_kind text, run uuid) returns boolean
+language sql stable set search_path = ''
+as $$
+    select org in (select private.ingest_orgs('runs')) and exists (
+        select from private.reported_runs as reported
+        where reported.id = run and reported.org_id = org and reported.kind = run_kind)
+$$;
+
 -- Appends points to the metrics of a run, their times corrected by the error of the program's clock. They may come after
 -- its finish, as lines of its log.
 create function private.append_metrics(org uuid, body jsonb, clock_error interval) returns jsonb
@@ -114,7 +124,7 @@ end
 $$;
 
 revoke execute on function
-    private.delete_metrics(), private.is_finite(double precision), private.append_metrics(uuid, jsonb, interval)
-    from public;
+    private.delete_metrics(), private.is_finite(double precision), private.may_report(uuid, text, uuid),
+    private.append_metrics(uuid, jsonb, interval) from public;
 grant execute on function private.is_finite(double precision), private.append_metrics(uuid, jsonb, interval)
     to authenticated, service_role;

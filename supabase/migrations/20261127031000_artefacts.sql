@@ -142,10 +142,7 @@ declare
     run_kind constant text := split_part(run, '/', 1);
     artefact_id uuid;
 begin
-    if org not in (select private.ingest_orgs('runs')) or not exists (
-        select from private.reported_runs as reported
-        where reported.id = subject_id and reported.org_id = org and reported.kind = run_kind
-    ) then
+    if not private.may_report(org, run_kind, subject_id) then
         return null;
     end if;
     delete from private.blob_removals as pending

@@ -70,10 +70,7 @@ declare
     summed_until bigint;
     refused text[];
 begin
-    if org not in (select private.ingest_orgs('runs')) or not exists (
-        select from private.reported_runs as reported
-        where reported.id = run and reported.org_id = org and reported.kind = run_kind
-    ) then
+    if not private.may_report(org, run_kind, run) then
         return null;
     end if;
     select count(*), coalesce(sum(metric.points), 0), coalesce(max(metric.last_step) + 1, 0)

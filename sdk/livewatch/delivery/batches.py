@@ -67,7 +67,8 @@ class BatchSender:
         results = results_of(response, len(operations))
         if results is not None:
             if ages:
-                self._latency, self._dated_until = uptime() - sent_at, uptime() - min(ages)
+                answered_at = uptime()
+                self._latency, self._dated_until = answered_at - sent_at, answered_at - min(ages)
             self._acknowledge(entries, results)
         elif response.status in (400, 413, 422) and entries:
             self._bisect(entries, response)

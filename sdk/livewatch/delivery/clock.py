@@ -12,6 +12,11 @@ def uptime() -> float:
     return time.monotonic()
 
 
+def seconds_since(began: float) -> float:
+    """Return the seconds since an `uptime`, to the millisecond."""
+    return round(uptime() - began, 3)
+
+
 @dataclass(frozen=True)
 class Moment:
     """When something was reported.

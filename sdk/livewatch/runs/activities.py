@@ -14,7 +14,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from livewatch.delivery.clock import uptime
+from livewatch.delivery.clock import seconds_since, uptime
 from livewatch.delivery.operations import checked_slug, iso_time, keyed_slug, slug_of, text, title_of
 from livewatch.reporting.pending_metrics import metric_values, step_of
 from livewatch.reporting.process import PROCESS
@@ -78,7 +78,7 @@ class Activity(Artefacts):
     @property
     def elapsed(self) -> float:
         """Seconds since it began, whatever the computer's clock."""
-        return round(uptime() - self._began, 3)
+        return seconds_since(self._began)
 
     @property
     def path(self) -> str:

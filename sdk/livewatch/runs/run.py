@@ -348,19 +348,15 @@ class Run(Activity):
         reporter = self._close()
         if reporter is None:
             return
-        who = {
-            "reporter": reporter.id if leaves and self._is_shared else None,
-            "error": ending.error,
-            "elapsed": self.elapsed,
-        }
+        who = {"reporter": reporter.id if leaves and self._is_shared else None, "error": ending.error}
         for fields in self._steps.last_fields(self._counts, ending):
             reporter.put(f"/scans/{self.slug}", fields)
         if self._steps.is_reported:
             keeps = self._steps.has_progress and ending.outcome is Outcome.COMPLETED
-            elapsed = self._steps.elapsed
-            end = {"status": ending.outcome.status(), "keep_progress": keeps or None, **who, "elapsed": elapsed}
-            reporter.post(f"/scans/{self.slug}/finish", without_none(end))
-        reporter.post(f"{self.path}/finish", without_none({"status": ending.outcome.status("blocked"), **who}))
+            end = {**who, "status": ending.outcome.status(), "keep_progress": keeps or None}
+            reporter.post(f"/scans/{self.slug}/finish", without_none({**end, "elapsed": self._steps.elapsed}))
+        end = {**who, "status": ending.outcome.status("blocked")}
+        reporter.post(f"{self.path}/finish", without_none({**end, "elapsed": self.elapsed}))
 
 
 def attempt_of(value: object) -> int | None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from livewatch.delivery.clock import uptime
+from livewatch.delivery.clock import seconds_since, uptime
 from livewatch.delivery.operations import MAX_NAME_CHARACTERS, text, without_none
 from livewatch.runs.counts import Counts
 from livewatch.runs.endings import Ending, Outcome
@@ -46,15 +46,18 @@ class Steps:
             self._add(each)
         self._is_declared = bool(self._names)
         self._began: float | None = None
-        self.is_reported = False
-        """Whether the scan was reported."""
         self.has_progress = False
         """Whether its progress follows from counts or declared steps."""
 
     @property
+    def is_reported(self) -> bool:
+        """Whether the scan was reported."""
+        return self._began is not None
+
+    @property
     def elapsed(self) -> float | None:
         """Seconds since the scan was first reported, if it was."""
-        return None if self._began is None else round(uptime() - self._began, 3)
+        return None if self._began is None else seconds_since(self._began)
 
     def enter(self, name: object) -> None:
         """Enter a step; an undeclared one is appended."""
@@ -83,7 +86,7 @@ class Steps:
         yield without_none({**start, **state, "advance": advance or None}), self.is_reported and not advance
         if self._began is None:
             self._began = uptime()
-        self._sent, self.is_reported = state, True
+        self._sent = state
 
     def last_fields(self, counts: Counts, ending: Ending) -> Iterator[dict[str, Any]]:
         """Yield the progress at the end: of steps that are not counted, the current one is done as well."""
