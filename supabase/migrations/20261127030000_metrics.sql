@@ -76,11 +76,13 @@ $$;
 -- Returns whether the current key may report what a run of an organisation measures and makes, for functions that write
 -- it past row-level security.
 create function private.may_report(org uuid, run_kind text, run uuid) returns boolean
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-    select org in (select private.ingest_orgs('runs')) and exists (
+begin
+    return org in (select private.ingest_orgs('runs')) and exists (
         select from private.reported_runs as reported
-        where reported.id = run and reported.org_id = org and reported.kind = run_kind)
+        where reported.id = run and reported.org_id = org and reported.kind = run_kind);
+end
 $$;
 
 -- Appends points to the metrics of a run, their times corrected by the error of the program's clock. They may come after
